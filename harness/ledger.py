@@ -1,0 +1,118 @@
+"""The ledger: what one operation costs, what a budget allows, and who has spent what.
+
+Every method, autoregressive or diffusion, is charged in these columns at the generator and verifier boundary (`harness/meter.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An amount of compute, one field per ledger column; costs add and scale."""
+
+    nfe: int = 0
+    """The literature's count: one per candidate and transformer pass; guidance's second half not counted, nothing saved by sharing."""
+    forwards: int = 0
+    """Sequences really passed through the transformer: sharing saves, guidance's second half counts."""
+    model_flops: int = 0
+    """Generator transformer, 2 per multiply-add."""
+    decode_flops: int = 0
+    """Image decoder (finished images and previews), 2 per multiply-add."""
+    text_flops: int = 0
+    """Text encoders, 2 per multiply-add; once per prompt."""
+    verifier_flops: int = 0
+    """Verifier networks, 2 per multiply-add."""
+    images: int = 0
+    """Complete images decoded to be scored."""
+    verifier_calls: int = 0
+    """Images given to a verifier, previews included."""
+    seconds: float = 0.0
+    """Wall time of everything charged, device synchronised; verification included."""
+    verifier_seconds: float = 0.0
+    """The part of `seconds` spent in verifiers."""
+
+    @property
+    def flops(self) -> int:
+        """All floating point operations: model, decoder, text and verifier."""
+        return self.model_flops + self.decode_flops + self.text_flops + self.verifier_flops
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(*(getattr(self, name) + getattr(other, name) for name in COLUMNS))
+
+    def __mul__(self, times: int) -> Cost:
+        return Cost(*(getattr(self, name) * times for name in COLUMNS))
+
+    __rmul__ = __mul__
+
+    def __sub__(self, other: Cost) -> Cost:
+        return self + -1 * other
+
+    def amount(self, unit: Unit) -> float:
+        """This cost on one axis: NFE, FLOPs, complete images, or seconds."""
+        return float(getattr(self, unit.value))
+
+    def as_columns(self) -> dict[str, int | float]:
+        """Column name to value, `flops` included, in table order."""
+        return {name: getattr(self, name) for name in COST_COLUMNS}
+
+
+COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Cost))
+COST_COLUMNS: tuple[str, ...] = (*COLUMNS[:6], "flops", *COLUMNS[6:])
+
+
+class Unit(StrEnum):
+    """What a budget is counted in."""
+
+    NFE = "nfe"
+    FLOPS = "flops"
+    IMAGES = "images"
+    SECONDS = "seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """An amount with a unit, per prompt: a search plans to use it and never exceeds it."""
+
+    amount: float
+    unit: Unit
+
+    def affords(self, cost: Cost) -> bool:
+        """Whether `cost` stays within this budget."""
+        return cost.amount(self.unit) <= self.amount
+
+    def __str__(self) -> str:
+        return f"{self.amount:g} {self.unit.value}"
+
+
+class BudgetTooSmall(ValueError):
+    """Raised by a planner when a budget cannot buy what the search needs at least; carries the smallest that can."""
+
+    def __init__(self, budget: Budget, smallest: float, what: str) -> None:
+        self.budget, self.smallest = budget, smallest
+        super().__init__(
+            f"budget {budget} cannot buy {what}: the smallest that can is {smallest:g} {budget.unit.value}; raise --budget"
+        )
+
+    @classmethod
+    def for_cost(cls, budget: Budget, cost: Cost, what: str) -> Self:
+        """The error for a budget below `cost`, the price of `what`."""
+        return cls(budget, cost.amount(budget.unit), what)
+
+
+class Ledger:
+    """What each prompt of a task has spent so far."""
+
+    def __init__(self, prompts: int) -> None:
+        self._spent = [Cost()] * prompts
+
+    def charge(self, prompt: int, cost: Cost) -> None:
+        """Add `cost` to the account of the prompt with this index."""
+        self._spent[prompt] = self._spent[prompt] + cost
+
+    def spent(self, prompt: int) -> Cost:
+        """The total charged to the prompt with this index."""
+        return self._spent[prompt]

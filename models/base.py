@@ -1,0 +1,161 @@
+"""The generator protocol: six operations out of which every search is built.
+
+All the compute is in `predict`; all the randomness is in `start` and `draw`. So the children of one parent share one `predict`:
+predict, `select` c copies, then `draw` with c seeds. States are values: an operation returns a new state and leaves the old one usable.
+
+Shape alphabet: B rows of a batch, N images, L tokens, D bits of a token, C channels, H W height and width, K scales or steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+
+from harness.ledger import Cost
+
+type Images = torch.Tensor
+"""uint8 [N, 3, H, W] on the CPU: what is scored in memory is exactly what the saved PNG holds."""
+
+type Operation = Literal["encode", "predict", "draw", "preview", "decode"]
+type Family = Literal["ar", "diffusion"]
+type Domain = Literal["photo", "shapes"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a report has to know about a generator."""
+
+    name: str
+    family: Family
+    domain: Domain
+    steps: int
+    """Transformer passes of one image: scales (AR) or denoising steps (diffusion)."""
+    image_size: tuple[int, int]
+    """Height and width in pixels."""
+    parameters: int
+    """Parameters of the transformer."""
+    weights_sha256: str
+    """One hash over all weight files; part of every unit's key."""
+    licence: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Sampling settings that change the images: guidance, temperatures, schedule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One candidate: the prompt it belongs to (index into the conditioning) and the seed of its start."""
+
+    prompt: int
+    seed: int
+
+
+class Conditioning(Protocol):
+    """Encoded prompts; text is encoded once per prompt, whatever the number of candidates."""
+
+    @property
+    def prompts(self) -> tuple[str, ...]: ...
+
+    @property
+    def text_tokens(self) -> tuple[int, ...]:
+        """Text tokens of each prompt that the transformer attends to; prices depend on them."""
+        ...
+
+
+class State(Protocol):
+    """Candidates of one or more prompts, all at the same step."""
+
+    @property
+    def conditioning(self) -> Conditioning: ...
+
+    @property
+    def rows(self) -> tuple[Row, ...]: ...
+
+    @property
+    def step(self) -> int:
+        """Draws done so far, 0 to K; at K the rows are finished."""
+        ...
+
+    @property
+    def pending(self) -> tuple[int, ...]:
+        """Row indices that the next `predict` really passes through the transformer: one per distinct parent, none when predicted."""
+        ...
+
+    @property
+    def pending_preview(self) -> tuple[int, ...]:
+        """Row indices whose prediction `preview` needs first (diffusion rows just drawn); always empty for AR."""
+        ...
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A text-to-image model cut into the operations that search needs."""
+
+    @property
+    def card(self) -> ModelCard: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def encode(self, prompts: Sequence[str]) -> Any:
+        """Text features of each prompt, computed once per prompt -> Conditioning."""
+        ...
+
+    def start(self, conditioning: Any, rows: Sequence[Row]) -> Any:
+        """Rows before their first step: empty prefixes (AR) or noise drawn from each row's seed (diffusion) -> State."""
+        ...
+
+    def predict(self, state: Any) -> Any:
+        """The transformer pass of the next step for `state.pending`; a no-op where nothing is pending -> State."""
+        ...
+
+    def draw(self, state: Any, seeds: Sequence[int]) -> Any:
+        """The random part of the step, one seed a row: sample this scale's bits, or take this denoising step -> State, step + 1.
+
+        Raises ValueError when the state is not predicted or `seeds` has another length than the rows.
+        """
+        ...
+
+    def select(self, state: Any, indices: Sequence[int]) -> Any:
+        """Rows by index, with repetition: fork, prune, reorder; shares predictions and prefixes -> State."""
+        ...
+
+    def preview(self, state: Any) -> Images:
+        """Best current guess of each final image: partial decode (AR), decoded x0-prediction (diffusion, needs a predicted state)."""
+        ...
+
+    def decode(self, state: Any) -> Images:
+        """Finished rows (step K) as images."""
+        ...
+
+    def price(self, operation: Operation, step: int = 0, text_tokens: int = 0) -> Cost:
+        """Static price of one row (one prompt for "encode"): equal to the measured FLOP count of that call.
+
+        `step` is `state.step` before the operation. "predict" carries forwards and model_flops, "draw" carries nfe = 1
+        (one per candidate and pass, whatever was shared), "preview" and "decode" decode_flops, "decode" also images = 1.
+        """
+        ...
+
+
+@runtime_checkable
+class Perturbable(Protocol):
+    """A generator whose start is a noise that can be moved: search over noises."""
+
+    def noise(self, seeds: Sequence[int]) -> torch.Tensor:
+        """Initial noise of each seed, exactly what `start` would draw: float32 [B, ...] on the CPU."""
+        ...
+
+    def start_from(self, conditioning: Any, rows: Sequence[Row], noise_BX: torch.Tensor) -> Any:
+        """Rows that start from the given noise instead of their seeds' -> State."""
+        ...
+
+
+@runtime_checkable
+class Prefixed(Protocol):
+    """A generator whose state is a prefix of discrete choices that a preview decodes without a transformer pass (AR)."""
+
+    def log_prob(self, state: Any) -> torch.Tensor:
+        """Log-probability of each row's choices so far under guidance, temperature and filters: float64 [B], in nats."""
+        ...

@@ -1,0 +1,67 @@
+"""The suite protocol: prompts with their protocol card, and the suite's own evaluator where it has one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from models.base import Domain, Images
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt of a suite."""
+
+    id: str
+    """Stable within the suite and domain: GenEval's five-digit folder name, for example."""
+    text: str
+    task: str
+    """The suite's category, such as "two_object"."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """The suite's own record, such as GenEval's requirement object."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolCard:
+    """How a suite is run: what a number under its name has to keep to."""
+
+    name: str
+    version: str
+    source: str
+    licence: str
+    images_per_prompt: int
+    tasks: tuple[str, ...]
+    overall: str
+    """How the overall figure is made of the task figures."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """The suite's verdict on one image; `value` is NaN with a reason when it could not be graded."""
+
+    value: float
+    """1.0 correct, 0.0 incorrect, or the suite's own figure."""
+    reason: str = ""
+
+
+@runtime_checkable
+class Suite(Protocol):
+    """A prompt set with a protocol."""
+
+    @property
+    def card(self) -> ProtocolCard: ...
+
+    def prompts(self, domain: Domain) -> tuple[Prompt, ...]:
+        """All prompts in the suite's order, in the vocabulary of the models' domain."""
+        ...
+
+    def grade(self, images: Images, prompts: Sequence[Prompt], domain: Domain) -> list[Grade]:
+        """The suite's own verdict on image n for prompt n; raises ValueError naming what is missing where it cannot grade."""
+        ...
+
+
+def display_name(suite: str, domain: Domain) -> str:
+    """A suite's name with the domain written out where it is not photographs: "geneval@shapes"."""
+    return suite if domain == "photo" else f"{suite}@{domain}"

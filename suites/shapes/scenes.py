@@ -1,0 +1,120 @@
+"""Draws captions with their requirements (GenEval's record format), and scenes that show exactly what a record asks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from suites.shapes.renderer import Scene, Shape
+from suites.shapes.vocabulary import (
+    BACKGROUNDS,
+    COLOURS,
+    IMAGE_SIDE,
+    KINDS,
+    NUMBERS,
+    RELATIONS,
+    TASKS,
+    article,
+    plural,
+)
+
+Record = dict[str, Any]
+"""GenEval's metadata of one prompt: tag, include, exclude where counting, prompt."""
+
+LATTICE = 4
+MARGIN = 2
+GAP = 4
+COLOUR_NAMES = tuple(COLOURS)
+
+
+def side_for(count: int) -> int:
+    """Return the side in pixels of every shape in a picture of `count` shapes."""
+    return 20 if count <= 2 else 16
+
+
+def sample_record(rng: np.random.Generator, task: str | None = None) -> Record:
+    """Draw a caption and its requirements; without a task, one of the six at random.
+
+    Raises:
+        ValueError: the task is not one of the six.
+    """
+    task = TASKS[rng.integers(len(TASKS))] if task is None else task
+    kinds = [KINDS[i] for i in rng.choice(len(KINDS), size=2, replace=False)]
+    colours = [COLOUR_NAMES[i] for i in rng.choice(len(COLOURS), size=2, replace=False)]
+    a, b = kinds
+    if task == "single_object":
+        return _record(task, [{"class": a, "count": 1}], f"{article(a)} {a}")
+    if task == "two_object":
+        include = [{"class": a, "count": 1}, {"class": b, "count": 1}]
+        return _record(task, include, f"{article(a)} {a} and {article(b)} {b}")
+    if task == "counting":
+        count = int(rng.integers(2, 5))
+        record = _record(task, [{"class": a, "count": count}], f"{NUMBERS[count]} {plural(a)}")
+        return {"tag": task, "include": record["include"], "exclude": [{"class": a, "count": count + 1}],
+                "prompt": record["prompt"]}  # fmt: skip
+    if task == "colors":
+        include = [{"class": a, "count": 1, "color": colours[0]}]
+        return _record(task, include, f"{article(colours[0])} {colours[0]} {a}")
+    if task == "position":
+        relation = RELATIONS[rng.integers(len(RELATIONS))]
+        include = [{"class": b, "count": 1}, {"class": a, "count": 1, "position": [relation, 0]}]
+        return _record(task, include, f"{article(a)} {a} {relation} {article(b)} {b}")
+    if task == "color_attr":
+        include = [{"class": k, "count": 1, "color": c} for k, c in zip(kinds, colours, strict=True)]
+        words = " and ".join(f"{article(c)} {c} {k}" for k, c in zip(kinds, colours, strict=True))
+        return _record(task, include, words)
+    raise ValueError(f"task {task!r} is unknown; use one of {', '.join(TASKS)}")
+
+
+def _record(task: str, include: list[dict[str, Any]], words: str) -> Record:
+    return {"tag": task, "include": include, "prompt": f"a photo of {words}"}
+
+
+def sample_scene(rng: np.random.Generator, record: Mapping[str, Any]) -> Scene:
+    """Draw a scene that shows what the record asks and nothing else; what it leaves open is random."""
+    kinds, colours = [], []
+    for requirement in record["include"]:
+        kinds += [requirement["class"]] * requirement["count"]
+        free = [COLOUR_NAMES[i] for i in rng.integers(len(COLOURS), size=requirement["count"])]
+        colours += [requirement["color"]] * requirement["count"] if "color" in requirement else free
+    relation = next((r["position"][0] for r in record["include"] if "position" in r), None)
+    side = side_for(len(kinds))
+    corners = _place(rng, len(kinds), side, relation)
+    shapes = tuple(
+        Shape(kind, colour, left, top, side) for kind, colour, (left, top) in zip(kinds, colours, corners, strict=True)
+    )
+    return Scene(shapes, int(rng.integers(len(BACKGROUNDS))))
+
+
+def _place(rng: np.random.Generator, count: int, side: int, relation: str | None) -> list[tuple[int, int]]:
+    """Draw left and top corners on the lattice, apart by the gap; the second shape relates to the first as asked."""
+    lattice = np.arange(MARGIN, IMAGE_SIDE - MARGIN - side + 1, LATTICE)
+    while True:
+        corners = rng.choice(lattice, size=(count, 2))
+        if _apart(corners, side + GAP) and _related(corners, relation, side + GAP):
+            return [(int(left), int(top)) for left, top in corners]
+
+
+def _apart(corners: np.ndarray, distance: int) -> bool:
+    for i in range(len(corners)):
+        for j in range(i):
+            if np.abs(corners[i] - corners[j]).max() < distance:
+                return False
+    return True
+
+
+def _related(corners: np.ndarray, relation: str | None, distance: int) -> bool:
+    if relation is None:
+        return True
+    dx, dy = corners[1] - corners[0]
+    return bool({"left of": -dx, "right of": dx, "above": -dy, "below": dy}[relation] >= distance)
+
+
+def sample_pairs(
+    rng: np.random.Generator, count: int, task_weights: Sequence[float] | None = None
+) -> tuple[list[Record], list[Scene]]:
+    """Draw records and a matching scene for each; `task_weights` follow the order of TASKS (default: even)."""
+    probabilities = None if task_weights is None else np.asarray(task_weights) / np.sum(task_weights)
+    tasks = rng.choice(len(TASKS), size=count, p=probabilities)
+    records = [sample_record(rng, TASKS[task]) for task in tasks]
+    return records, [sample_scene(rng, record) for record in records]

@@ -1,0 +1,121 @@
+"""The VAE and its multi-scale bits against tensors made by the original code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from models.infinity.bits import (
+    codes,
+    multiscale_bits,
+    random_flips,
+    straight_through,
+    sum_of_codes,
+    to_map,
+    to_tokens,
+    transformer_inputs,
+    transformer_labels,
+)
+from models.infinity.config import PUBLISHED_VAES, VAEConfig
+from models.infinity.vae import InfinityVAE
+
+PARITY = Path(__file__).parents[3] / "../shared/parity"
+A = PARITY / "infinity_a"
+needs_parity = pytest.mark.skipif(not A.exists(), reason="parity data of the original code is not here")
+FILES = {"vae_d16": "vae-d16", "vae_d24": "vae-d24", "vae_d32": "vae-d32", "vae_d64": "vae-d64",
+         "vae_d56_f8_14_patchify": "vae-d56-patchify"}
+
+
+def grids_of(ratio: str) -> list[tuple[int, int]]:
+    return [(h, w) for h, w in json.loads((A / "config.json").read_text())["schedules"][ratio]["1M"]]
+
+
+def channels_first(bits_B1hwd: Tensor) -> Tensor:
+    return bits_B1hwd[:, 0].permute(0, 3, 1, 2).bool()
+
+
+@pytest.fixture(scope="module")
+def vae() -> InfinityVAE:
+    sizes = json.loads((A / "config.json").read_text())["vae"]
+    model = InfinityVAE(VAEConfig(**sizes)).eval()
+    model.load_state_dict(load_file(A / "vae.safetensors"))
+    return model
+
+
+@needs_parity
+@pytest.mark.parametrize(("ratio", "image"), [("1.0", "image"), ("1.5", "image_1.5")])
+@torch.no_grad()
+def test_latent_bits_and_reconstructions(vae: InfinityVAE, ratio: str, image: str) -> None:
+    want = {name.removeprefix(f"r{ratio}."): tensor for name, tensor in load_file(A / "vae_io.safetensors").items()
+            if name.startswith(f"r{ratio}.")}
+    latent_BdHW = vae.encode(load_file(A / "inputs.safetensors")[image])
+    torch.testing.assert_close(latent_BdHW, want["latent"], atol=1e-4, rtol=0)
+    bits = multiscale_bits(latent_BdHW, grids_of(ratio))
+    for k, label_BdHW in enumerate(bits.labels):
+        assert torch.equal(label_BdHW, channels_first(want[f"bits.{k}"])), k
+    torch.testing.assert_close(bits.sum_BdHW, want["quantized_sum"], atol=1e-5, rtol=0)
+    total_BdHW = sum_of_codes(bits.labels, grids_of(ratio)[-1])
+    torch.testing.assert_close(total_BdHW, want["sum_from_bits"], atol=1e-5, rtol=0)
+    torch.testing.assert_close(vae.decode(latent_BdHW), want["recon_from_z"], atol=1e-4, rtol=0)
+    torch.testing.assert_close(vae.decode(total_BdHW), want["recon_from_bits"], atol=1e-4, rtol=0)
+
+
+@needs_parity
+@pytest.mark.parametrize("case", ["clean", "noisy"])
+def test_bitwise_self_correction(case: str) -> None:
+    want, grids = load_file(A / "bsc.safetensors"), grids_of("1.0")
+    masks = {k: channels_first(want[f"{case}.flip_mask.{k}"]) for k in range(len(grids))
+             if f"{case}.flip_mask.{k}" in want}
+    bits = multiscale_bits(want["raw_features"], grids, flip=lambda k, _: masks.get(k))
+    torch.testing.assert_close(transformer_inputs(bits, grids), want[f"{case}.transformer_inputs"], atol=1e-5, rtol=0)
+    assert torch.equal(transformer_labels(bits), want[f"{case}.labels"].long())
+    assert (case == "noisy") == bool(masks)
+
+
+@needs_parity
+@pytest.mark.parametrize("name", FILES)
+def test_published_keys_and_shapes(name: str) -> None:
+    want = json.loads((PARITY / "infinity_keys" / f"{name}.json").read_text())
+    with torch.device("meta"):
+        model = InfinityVAE(PUBLISHED_VAES[FILES[name]])
+    got = {key: list(tensor.shape) for key, tensor in model.state_dict().items()}
+    assert got == want["parameters"] | want["buffers"]
+    assert sum(parameter.numel() for parameter in model.parameters()) == want["num_parameters"]
+
+
+def test_any_size_trains_with_straight_through() -> None:
+    config = VAEConfig(codebook_dim=6, base_ch=8, ch_mult=(1, 2, 3), num_res_blocks=1, patch_size=4, norm_groups=4)
+    model, image_BCHW = InfinityVAE(config), torch.rand(2, 3, 16, 24) * 2 - 1
+    latent_BdHW = model.encode(image_BCHW)
+    bits = multiscale_bits(latent_BdHW, [(1, 1), (2, 3), (4, 6)])
+    model.decode(straight_through(latent_BdHW, bits), clamp=False).square().mean().backward()
+    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+    assert [tuple(total.shape) for total in bits.cumulative] == [(2, 6, 4, 6)] * 3
+
+
+def test_patchified_tokens_return_to_the_same_map() -> None:
+    map_BdHW = torch.arange(2 * 3 * 4 * 6.0).reshape(2, 3, 4, 6)
+    tokens_BnD = to_tokens(map_BdHW, patch=2)
+    assert tokens_BnD.shape == (2, 6, 12)
+    # channel c*4 + 2i + j of a token is cell (i, j) of channel c
+    assert tokens_BnD[1, 4, 2 * 4 + 2 * 1 + 0] == map_BdHW[1, 2, 2 + 1, 2 + 0]
+    assert torch.equal(to_map(tokens_BnD, (2, 3), patch=2), map_BdHW)
+
+
+def test_flips_stay_within_their_scales_and_rate() -> None:
+    flip = random_flips(strength=0.3, scales=2, generator=torch.Generator().manual_seed(0))
+    bits_BdHW = torch.zeros(4, 8, 16, 16, dtype=torch.bool)
+    rates = [flip(k, bits_BdHW) for k in (0, 1, 2)]
+    assert rates[2] is None
+    assert all(mask is not None and mask.float().mean() <= 0.32 for mask in rates[:2])
+    assert codes(bits_BdHW).unique().tolist() == [pytest.approx(-(8**-0.5))]
+
+
+def test_latent_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"latent grid \(4, 4\) is not the schedule's last grid \(3, 3\)"):
+        multiscale_bits(torch.zeros(1, 2, 4, 4), [(1, 1), (3, 3)])

@@ -1,0 +1,61 @@
+"""The verifier protocol: images and prompts in, one score per image out, in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from harness.ledger import Cost
+from models.base import Domain, Images
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierCard:
+    """What a report has to know about a verifier; higher is always better."""
+
+    name: str
+    domain: Domain
+    score_range: tuple[float, float]
+    """Nominal lowest and highest score."""
+    parts: tuple[str, ...]
+    """Names of the columns of `Scores.values_NM`: the verifier itself, or an ensemble's members."""
+    weights_sha256: str
+    licence: str
+    text_limit_tokens: int | None = None
+    """Longer prompts are truncated, and said to be; None where text is not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Raw scores of N images under the M parts of a verifier; NaN means unscored and has a reason."""
+
+    values_NM: np.ndarray
+    """float64 [N, M]."""
+    reasons: tuple[str, ...]
+    """One per image: "" when scored, else why not."""
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """Judges finished images or previews."""
+
+    @property
+    def card(self) -> VerifierCard: ...
+
+    def score(self, images: Images, prompts: Sequence[str]) -> Scores:
+        """Score image n against prompt n; lists of equal length, order kept. Text features are cached per prompt."""
+        ...
+
+    def combine(self, values_NM: np.ndarray) -> np.ndarray:
+        """One comparable number per candidate of one prompt's pool: the score itself, or an ensemble's negated mean rank.
+
+        float64 [N], higher is better, NaN where unscored. An ensemble's numbers mean something only within the pool given.
+        """
+        ...
+
+    def price(self, images: int, new_prompts: int = 0) -> Cost:
+        """Static price of scoring `images` images of which `new_prompts` prompts are seen for the first time."""
+        ...
