@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TypeAlias
 
-type Path = tuple[int, ...]
+Path: TypeAlias = tuple[int, ...]
 """A candidate's name within its prompt: `(i,)` is the i-th independent candidate; a branch appends to its parent's path."""
 
 

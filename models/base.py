@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
 
 from harness.ledger import Cost
 
-type Images = torch.Tensor
+Images: TypeAlias = torch.Tensor
 """uint8 [N, 3, H, W] on the CPU: what is scored in memory is exactly what the saved PNG holds."""
 
-type Operation = Literal["encode", "predict", "draw", "preview", "decode"]
-type Family = Literal["ar", "diffusion"]
-type Domain = Literal["photo", "shapes"]
+Operation: TypeAlias = Literal["encode", "predict", "draw", "preview", "decode"]
+Family: TypeAlias = Literal["ar", "diffusion"]
+Domain: TypeAlias = Literal["photo", "shapes"]
 
 
 @dataclass(frozen=True, slots=True)
