@@ -61,7 +61,7 @@ def test_latent_bits_and_reconstructions(vae: InfinityVAE, ratio: str, image: st
     torch.testing.assert_close(bits.sum_BdHW, want["quantized_sum"], atol=1e-5, rtol=0)
     total_BdHW = sum_of_codes(bits.labels, grids_of(ratio)[-1])
     torch.testing.assert_close(total_BdHW, want["sum_from_bits"], atol=1e-5, rtol=0)
-    torch.testing.assert_close(vae.decode(latent_BdHW), want["recon_from_z"], atol=1e-4, rtol=0)
+    torch.testing.assert_close(vae.decode(bits.sum_BdHW), want["recon_from_z"], atol=1e-4, rtol=0)
     torch.testing.assert_close(vae.decode(total_BdHW), want["recon_from_bits"], atol=1e-4, rtol=0)
 
 
