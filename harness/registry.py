@@ -1,0 +1,90 @@
+"""Names of models, searches, verifiers and suites, resolved on first use: `vistas --help` and `vistas list` need no torch."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+class UnknownName(ValueError):
+    """Raised for a name that is not registered; lists near ones and all."""
+
+    def __init__(self, kind: str, name: str, known: list[str]) -> None:
+        near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+        hint = f" did you mean {' or '.join(near)}?" if near else ""
+        super().__init__(f"unknown {kind} {name!r};{hint} known: {', '.join(known)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One registered thing: where it is built, and what has to be known before anything is imported."""
+
+    target: str
+    """ "module:object": a callable that builds it."""
+    summary: str
+    family: str = ""
+    """ar, diffusion, or "" where it does not apply."""
+    domain: str = ""
+    """photo, shapes, or "" where it does not apply."""
+    generator: str = ""
+    """Models only: "module:class" of the generator, so that abilities are known before weights are loaded."""
+
+    def resolve(self) -> Any:
+        """The object behind `target`."""
+        return resolve(self.target)
+
+
+def resolve(target: str) -> Any:
+    """Import "module:object"."""
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
+
+
+MODELS: Mapping[str, Entry] = {
+    "shapes-infinity": Entry(
+        "models.shapes.load:shapes_infinity", "Infinity architecture, tiny, trained on the shapes world", "ar", "shapes",
+        "models.infinity.generator:InfinityGenerator",
+    ),
+    "shapes-flux": Entry(
+        "models.shapes.load:shapes_flux", "FLUX architecture, tiny, trained on the shapes world", "diffusion", "shapes",
+        "models.diffusion.generator:DiffusionGenerator",
+    ),
+}
+
+SEARCHES: Mapping[str, Entry] = {
+    "random": Entry("harness.search.random:Random", "best of N independent images"),
+    "greedy": Entry("harness.search.beam:Greedy", "greedy token optimisation: one prefix, c rollouts per scale", "ar"),
+    "beam": Entry("harness.search.beam:Beam", "w prefixes, c children each per scale, scored on rollouts or previews", "ar"),
+    "zero-order": Entry("harness.search.zero_order:ZeroOrder", "neighbours of a pivot noise, best becomes the pivot", "diffusion"),
+}
+
+VERIFIERS: Mapping[str, Entry] = {
+    "shapes-clip": Entry("verifiers.load:shapes_clip", "CLIPScore: cosine of image and prompt", domain="shapes"),
+    "shapes-aesthetic": Entry("verifiers.load:shapes_aesthetic", "aesthetic head on the CLIP image embedding", domain="shapes"),
+    "shapes-reward": Entry("verifiers.load:shapes_reward", "ImageReward architecture", domain="shapes"),
+    "shapes-ensemble": Entry("verifiers.load:shapes_ensemble", "rank average of the three", domain="shapes"),
+}
+
+SUITES: Mapping[str, Entry] = {
+    "geneval": Entry("suites.geneval.suite:GenEvalSuite", "553 compositional prompts in six tasks, graded by detection"),
+}
+
+_TABLES: Mapping[str, Mapping[str, Entry]] = {
+    "model": MODELS, "search": SEARCHES, "verifier": VERIFIERS, "suite": SUITES,
+}
+
+
+def entry(kind: str, name: str) -> Entry:
+    """The entry of a "model", "search", "verifier" or "suite"; raises UnknownName with near names."""
+    table = _TABLES[kind]
+    if name not in table:
+        raise UnknownName(kind, name, list(table))
+    return table[name]
+
+
+def entries(kind: str) -> Mapping[str, Entry]:
+    """All entries of one kind."""
+    return _TABLES[kind]

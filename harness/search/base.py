@@ -1,0 +1,102 @@
+"""What a search is: a plan that fits a budget, and a run that records every candidate it has scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import torch
+
+from harness.ledger import Budget, Cost
+from harness.meter import MeteredGenerator, MeteredVerifier
+from harness.prices import Prices
+from harness.seeds import Path, Seeds
+from models.base import Family
+from suites.base import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The parameters a search has chosen for a budget, and what they cost at most."""
+
+    parameters: Mapping[str, Any]
+    """Such as {"width": 2, "candidates": 4}; written into the tables."""
+    cost: Cost
+    """Static price of the whole search for one prompt; seconds are estimates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One scored image: a finished picture, or a preview of an unfinished one."""
+
+    prompt: int
+    """Index into the task's prompts."""
+    path: Path
+    parent: Path
+    """The path it branched from; () for a root."""
+    step: int
+    """Draws done when the branch was made: 0 for an independent image, k for a child drawn at scale or step k - 1."""
+    complete: bool
+    """Whether the scored image is finished (a rollout counts as finished) or a preview."""
+    order: int
+    """0, 1, 2 … in the order of scoring within its prompt."""
+    values_M: tuple[float, ...]
+    """Raw scores under the verifier's parts; NaN where unscored."""
+    reason: str
+    """Why it is unscored, "" otherwise."""
+    spent: Cost
+    """All that had been charged to the prompt when this score was known, the score included."""
+    kept: bool
+    """Whether the search carried this branch on (beam survivor, new pivot, final choice)."""
+    image: torch.Tensor = field(repr=False, compare=False)
+    """uint8 [3, H, W]."""
+
+
+@dataclass(slots=True)
+class Task:
+    """Everything a search may touch: prompts with one plan, metered models, seeds, and where candidates are recorded.
+
+    A search never sees a pipeline, a file or a device. `judges` has one verifier for a guided search; a pool search
+    (`pools = True`) is handed all verifiers of the run and scores one pool of images with each.
+    """
+
+    prompts: tuple[Prompt, ...]
+    generator: MeteredGenerator
+    judges: tuple[MeteredVerifier, ...]
+    seeds: Seeds
+    budget: Budget
+    plan: Plan
+    max_rows: int
+    """Most rows in one batch."""
+    candidates: dict[str, list[Candidate]] = field(default_factory=dict)
+    """Verifier name to the candidates scored by it, in order."""
+
+
+@runtime_checkable
+class Search(Protocol):
+    """One strategy; its parameters are the fields of a frozen dataclass, None where the planner chooses."""
+
+    name: ClassVar[str]
+    families: ClassVar[tuple[Family, ...]]
+    needs: ClassVar[tuple[type, ...]]
+    """Ability protocols of models/base.py that the generator must have."""
+    pools: ClassVar[bool]
+    """Whether candidates are independent of scores, so that one run serves every verifier and every smaller budget."""
+
+    def plan(self, budget: Budget, prices: Prices) -> Plan:
+        """Parameters that use `budget` and never exceed it; raises BudgetTooSmall naming the smallest that works."""
+        ...
+
+    def run(self, task: Task) -> None:
+        """Advance all prompts of the task at once, and append every scored candidate to `task.candidates`."""
+        ...
+
+
+def choose(candidates: Sequence[Candidate], combined: Sequence[float]) -> int | None:
+    """Index of the best finished candidate by its combined score, the earliest among equals; None when none is scored."""
+    best: int | None = None
+    for index, (candidate, score) in enumerate(zip(candidates, combined, strict=True)):
+        if candidate.complete and score == score and (best is None or score > combined[best]):
+            best = index
+    return best

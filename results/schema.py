@@ -1,0 +1,119 @@
+"""The tables of a run, declared once: every column with its type, unit and meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from harness.ledger import COST_COLUMNS
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: name, Arrow type, unit ("" for none) and meaning."""
+
+    name: str
+    type: pa.DataType
+    unit: str
+    meaning: str
+
+
+def _text(name: str, meaning: str) -> Column:
+    return Column(name, pa.string(), "", meaning)
+
+
+def _integer(name: str, meaning: str, unit: str = "") -> Column:
+    return Column(name, pa.int64(), unit, meaning)
+
+
+def _real(name: str, meaning: str, unit: str = "") -> Column:
+    return Column(name, pa.float64(), unit, meaning)
+
+
+_MEANINGS: dict[str, tuple[str, str]] = {
+    "nfe": ("passes", "one per candidate and transformer pass; guidance's second half not counted, nothing saved by sharing"),
+    "forwards": ("sequences", "sequences really passed through the transformer: sharing saves, guidance's second half counts"),
+    "model_flops": ("FLOP", "generator transformer, 2 per multiply-add"),
+    "decode_flops": ("FLOP", "image decoder, previews included"),
+    "text_flops": ("FLOP", "text encoders, once per prompt"),
+    "verifier_flops": ("FLOP", "verifier networks"),
+    "flops": ("FLOP", "model, decoder, text and verifier together: the all-in axis"),
+    "images": ("images", "complete images decoded to be scored"),
+    "verifier_calls": ("images", "images given to the verifier, previews included"),
+    "seconds": ("s", "wall time of everything charged, device synchronised, shared evenly by the rows of a batch"),
+    "verifier_seconds": ("s", "the part of seconds spent in the verifier"),
+}
+COST = tuple(
+    Column(name, pa.float64() if name.endswith("seconds") else pa.int64(), *_MEANINGS[name]) for name in COST_COLUMNS
+)
+MEASURED = ("seconds", "verifier_seconds")
+"""Columns that differ between two runs of the same unit; all others are equal byte for byte."""
+
+_UNIT = (
+    _text("unit", "key of the unit: hash of everything that determines it"),
+    _text("suite", "suite with its domain written out, such as geneval@shapes"),
+    _text("prompt_id", "prompt within the suite"),
+    _text("task", "the suite's category of the prompt"),
+    _text("model", "generator"),
+    _text("family", "ar or diffusion"),
+    _text("search", "search with its parameters as asked for, such as beam:width=2"),
+    _text("verifier", "verifier whose scores these are and that guided the search"),
+    _integer("seed", "run seed"),
+)
+
+CANDIDATES = (
+    *_UNIT,
+    _text("budget_unit", "unit of the budget the search ran under"),
+    _real("budget", "budget of the search per prompt, in budget_unit"),
+    _integer("order", "order of scoring within the prompt"),
+    _text("candidate", "candidate path: 3 is the fourth independent candidate, 3.1 its second branch"),
+    _text("parent", "path it branched from, empty for a root"),
+    _integer("step", "draws done when the branch was made", "steps"),
+    Column("complete", pa.bool_(), "", "finished image, or a preview of an unfinished one"),
+    Column("kept", pa.bool_(), "", "whether the search carried the branch on"),
+    _real("score", "score by the verifier; an ensemble's is comparable within one prompt's pool only"),
+    _text("reason", "why it is unscored, empty otherwise"),
+    _real("truth", "the suite's own verdict on this image, where graded; NaN otherwise"),
+    _text("image", "path of the PNG within the run folder, empty where not kept"),
+    *COST,
+)
+"""One row per (unit, verifier, prompt, scored image); costs are what the prompt had spent when the score was known."""
+
+SELECTIONS = (
+    *_UNIT,
+    _text("prompt", "prompt text"),
+    _text("budget_unit", "unit of the budget"),
+    _real("budget", "budget per prompt, in budget_unit"),
+    _text("parameters", "the plan's parameters as JSON"),
+    _text("candidate", "path of the chosen candidate, empty where none was scored within the budget"),
+    _real("score", "its score by the verifier"),
+    _integer("considered", "finished candidates it was chosen from", "images"),
+    _text("image", "path of the PNG within the run folder"),
+    *COST,
+)
+"""One row per (unit, verifier, prompt, budget): what the search returned and what it had spent."""
+
+SCORES = (
+    *_UNIT,
+    _text("budget_unit", "unit of the budget"),
+    _real("budget", "budget per prompt, in budget_unit"),
+    _text("metric", "a verifier's name, or grade for the suite's own evaluator"),
+    _real("value", "the metric of the selected image; NaN where it could not be scored"),
+    _text("reason", "why it could not be scored, empty otherwise"),
+)
+"""One row per (selection, metric)."""
+
+TABLES: dict[str, tuple[Column, ...]] = {"candidates": CANDIDATES, "selections": SELECTIONS, "scores": SCORES}
+
+
+def arrow_schema(table: str) -> pa.Schema:
+    """Arrow schema of a table, units and meanings as field metadata; raises KeyError for an unknown table."""
+    return pa.schema(
+        [
+            pa.field(column.name, column.type, metadata={"unit": column.unit, "meaning": column.meaning})
+            for column in TABLES[table]
+        ]
+    )
