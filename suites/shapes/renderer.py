@@ -43,7 +43,7 @@ def _polygon(x: np.ndarray, y: np.ndarray, corners: Sequence[tuple[float, float]
 
 def _star(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     angles = np.pi * np.arange(10) / 5
-    radii = np.where(np.arange(10) % 2 == 0, 1.05, 0.47)
+    radii = np.where(np.arange(10) % 2 == 0, 1.05, 0.5)
     corners = [(float(r * np.sin(a)), float(0.08 - r * np.cos(a))) for r, a in zip(radii, angles, strict=True)]
     return _polygon(x, y, corners)
 

@@ -1,6 +1,7 @@
 """Draws captions with their requirements (GenEval's record format), and scenes that show exactly what a record asks."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -88,26 +89,30 @@ def sample_scene(rng: np.random.Generator, record: Mapping[str, Any]) -> Scene:
 
 def _place(rng: np.random.Generator, count: int, side: int, relation: str | None) -> list[tuple[int, int]]:
     """Draw left and top corners on the lattice, apart by the gap; the second shape relates to the first as asked."""
-    lattice = np.arange(MARGIN, IMAGE_SIDE - MARGIN - side + 1, LATTICE)
-    while True:
-        corners = rng.choice(lattice, size=(count, 2))
-        if _apart(corners, side + GAP) and _related(corners, relation, side + GAP):
-            return [(int(left), int(top)) for left, top in corners]
+    corners = layouts(count, side, relation)
+    return [(int(left), int(top)) for left, top in corners[rng.integers(len(corners))]]
 
 
-def _apart(corners: np.ndarray, distance: int) -> bool:
-    for i in range(len(corners)):
-        for j in range(i):
-            if np.abs(corners[i] - corners[j]).max() < distance:
-                return False
-    return True
+@lru_cache(maxsize=None)
+def layouts(count: int, side: int, relation: str | None = None) -> np.ndarray:
+    """Return every allowed layout as left and top corners in pixels, [layouts, count, 2].
 
-
-def _related(corners: np.ndarray, relation: str | None, distance: int) -> bool:
-    if relation is None:
-        return True
-    dx, dy = corners[1] - corners[0]
-    return bool({"left of": -dx, "right of": dx, "above": -dy, "below": dy}[relation] >= distance)
+    Two shapes are apart by their side and the gap along at least one axis. With a relation, the second shape is so
+    related to the first by that same distance, well above the margin that GenEval's rule asks for.
+    """
+    steps = np.arange(MARGIN, IMAGE_SIDE - MARGIN - side + 1, LATTICE, dtype=np.int16)
+    spots = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
+    distance = side + GAP
+    found = spots[:, None]
+    for _ in range(count - 1):
+        earlier = np.repeat(found, len(spots), axis=0)
+        latest = np.tile(spots, (len(found), 1))[:, None]
+        apart = (np.abs(earlier - latest).max(axis=-1) >= distance).all(axis=1)
+        found = np.concatenate([earlier[apart], latest[apart]], axis=1)
+    if relation is not None:
+        dx, dy = (found[:, 1] - found[:, 0]).T
+        found = found[{"left of": -dx, "right of": dx, "above": -dy, "below": dy}[relation] >= distance]
+    return found
 
 
 def sample_pairs(

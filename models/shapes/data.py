@@ -1,0 +1,41 @@
+"""Training pictures and captions of the shapes world, drawn on the fly: batch n of seed s is always the same."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from suites.shapes.renderer import render
+from suites.shapes.scenes import Record, sample_pairs
+
+EVALUATION_SEED = 2**31
+"""Batches drawn under this seed are never trained on."""
+
+
+def batch(
+    seed: int, index: int, size: int, task_weights: Sequence[float] | None = None
+) -> tuple[list[Record], torch.Tensor]:
+    """Return records and their pictures as uint8 [size, 3, H, W]."""
+    rng = np.random.default_rng((seed, index))
+    records, scenes = sample_pairs(rng, size, task_weights)
+    return records, render(scenes)
+
+
+def to_float(images_BCHW: torch.Tensor) -> torch.Tensor:
+    """Map uint8 pictures to float32 in [-1, 1]."""
+    return images_BCHW.float() / 127.5 - 1
+
+
+def to_uint8(images_BCHW: torch.Tensor) -> torch.Tensor:
+    """Map float pictures in [-1, 1] to uint8, rounding down as Infinity does."""
+    return ((images_BCHW.clamp(-1, 1) + 1) * 127.5).to(torch.uint8)
+
+
+def foreground_weight(images_BCHW: torch.Tensor, weight: float = 4.0) -> torch.Tensor:
+    """Return a loss weight per pixel [B, 1, H, W] with mean 1: shapes count `weight` more than the background.
+
+    The corner pixel is always background in this world.
+    """
+    difference = (images_BCHW - images_BCHW[:, :, :1, :1]).abs().amax(dim=1, keepdim=True)
+    weights = 1 + weight * (difference > 0.03).float()
+    return weights / weights.mean(dim=(1, 2, 3), keepdim=True)

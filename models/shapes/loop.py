@@ -1,0 +1,85 @@
+"""What every training script shares: seeded threads, resumable runs with atomic checkpoints, averaged weights, logs."""
+
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+RUNS = Path("training/shapes")
+
+
+def prepare(seed: int) -> None:
+    """Use one thread, flush denormals and seed the generator: one process per core is fastest on small machines."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(seed)
+
+
+def cosine(step: int, steps: int, warmup: int = 100) -> float:
+    """Return the factor of the learning rate: linear warm-up, then half a cosine to zero."""
+    return min(1.0, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+
+
+def linear_tail(step: int, steps: int, warmup: int = 100, tail: float = 0.4) -> float:
+    """Return the factor of the learning rate: warm-up, constant, then linear to zero over the last `tail` part."""
+    return min(1.0, (step + 1) / warmup, max(0.0, (steps - step) / (tail * steps)))
+
+
+class Average:
+    """Exponential moving average of a module's parameters, with a short horizon in the first steps."""
+
+    def __init__(self, module: nn.Module, decay: float = 0.998) -> None:
+        self.decay = decay
+        self.weights = {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        """Move towards the module's present weights."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, value in module.state_dict().items():
+            if value.is_floating_point():
+                self.weights[name].lerp_(value, 1 - decay)
+            else:
+                self.weights[name].copy_(value)
+
+
+class Run:
+    """A training run's folder: checkpoint, log of JSON lines, clock over all its restarts."""
+
+    def __init__(self, name: str) -> None:
+        self.folder = RUNS / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.started = time.monotonic()
+        self.earlier_seconds = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Wall time spent in this run, restarts included."""
+        return self.earlier_seconds + time.monotonic() - self.started
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the last checkpoint, or None in a fresh folder."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return None
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        self.earlier_seconds = float(state["seconds"])
+        return state
+
+    def save(self, **state: Any) -> None:
+        """Write the checkpoint atomically."""
+        partial = self.folder / "checkpoint.partial"
+        torch.save({**state, "seconds": self.seconds}, partial)
+        os.replace(partial, self.folder / "checkpoint.pt")
+
+    def log(self, **values: Any) -> None:
+        """Append one line of JSON and print it."""
+        line = json.dumps({"seconds": round(self.seconds, 1), **values})
+        with (self.folder / "log.jsonl").open("a") as stream:
+            stream.write(line + "\n")
+        print(line, flush=True)

@@ -1,0 +1,114 @@
+"""Trains the bitwise multi-scale tokenizer of shapes-infinity, then its decoder alone for previews.
+
+The first stage trains encoder and decoder straight through the sum of codes. A term holds the latent at the size of the
+codes: without it the codes stay noise to the latent. The second stage freezes the encoder and decodes a random prefix
+of the scales for part of each batch, so that a partial decode shows what its bits already say.
+"""
+
+from pathlib import Path
+
+import torch
+
+from models.infinity.bits import MultiScaleBits, multiscale_bits, straight_through
+from models.infinity.config import VAEConfig
+from models.infinity.schedule import ScaleSchedule
+from models.infinity.vae import InfinityVAE
+from models.shapes.data import batch, to_float
+from models.shapes.flux_vae import reconstruction_loss
+from models.shapes.loop import Average, Run, cosine, prepare
+
+CONFIG = VAEConfig(codebook_dim=32, base_ch=16, ch_mult=(1, 2, 4, 6), num_res_blocks=1, patch_size=8, norm_groups=8)
+SCHEDULE = ScaleSchedule.square((1, 2, 3, 4, 6))
+SEED = 12
+STEPS = 3200
+PREVIEW_STEPS = 1600
+BATCH = 16
+LEARNING_RATE = 2e-3
+PREVIEW_LEARNING_RATE = 1e-3
+PREFIX_SHARE = 0.35
+LATENT_RMS = 1.2
+EVERY = 100
+
+
+def build() -> InfinityVAE:
+    """Return the tokenizer with fresh weights; every residual block starts as the identity."""
+    vae = InfinityVAE(CONFIG)
+    for name, parameter in vae.named_parameters():
+        if "conv2.conv.weight" in name:
+            torch.nn.init.zeros_(parameter)
+    return vae
+
+
+def latent_loss(latent_BdHW: torch.Tensor, bits: MultiScaleBits) -> torch.Tensor:
+    """Return the commitment to the codes plus the term that keeps each channel at 1.2 times the code size."""
+    d = latent_BdHW.shape[1]
+    commitment = d * ((latent_BdHW - bits.sum_BdHW) ** 2).mean()
+    rms_d = (latent_BdHW**2).mean(dim=(0, 2, 3)).sqrt() * d**0.5
+    return 0.25 * commitment + 0.3 * ((rms_d - LATENT_RMS) ** 2).mean()
+
+
+def random_prefixes(bits: MultiScaleBits, share: float) -> torch.Tensor:
+    """Return the sum of all codes, for a random `share` of the rows of a random proper prefix of the scales."""
+    cumulative_KBdHW = torch.stack(bits.cumulative)
+    scales, rows = cumulative_KBdHW.shape[:2]
+    prefix_B = torch.randint(scales - 1, (rows,))
+    chosen_B = torch.where(torch.rand(rows) < share, prefix_B, scales - 1)
+    return cumulative_KBdHW[chosen_B, torch.arange(rows)]
+
+
+def train(name: str = "tokenizer", steps: int = STEPS) -> Path:
+    """Train encoder and decoder, or resume; returns the run's folder."""
+    return _train(name, steps, previews=False)
+
+
+def train_previews(name: str = "tokenizer-previews", steps: int = PREVIEW_STEPS) -> Path:
+    """Train the decoder alone on the frozen, averaged tokenizer, or resume; returns the run's folder."""
+    return _train(name, steps, previews=True)
+
+
+def _train(name: str, steps: int, previews: bool) -> Path:
+    seed, rate = (SEED + 1, PREVIEW_LEARNING_RATE) if previews else (SEED, LEARNING_RATE)
+    prepare(seed)
+    run = Run(name)
+    vae = build()
+    if previews:
+        vae.load_state_dict(averaged_weights("tokenizer"))
+        vae.encoder.requires_grad_(False)
+    average = Average(vae)
+    optimizer = torch.optim.AdamW([p for p in vae.parameters() if p.requires_grad], lr=rate, betas=(0.9, 0.99))
+    first = 0
+    if state := run.load():
+        vae.load_state_dict(state["model"])
+        average.weights = state["average"]
+        optimizer.load_state_dict(state["optimizer"])
+        first = int(state["step"])
+    for step in range(first, steps):
+        torch.manual_seed(seed * 1_000_003 + step)
+        images = to_float(batch(seed, step, BATCH)[1])
+        latent = vae.encode(images)
+        bits = multiscale_bits(latent, SCHEDULE.grids)
+        features = random_prefixes(bits, PREFIX_SHARE) if previews else straight_through(latent, bits)
+        reconstruction = reconstruction_loss(images, vae.decode(features, clamp=False))
+        loss = reconstruction if previews else reconstruction + latent_loss(latent, bits)
+        optimizer.param_groups[0]["lr"] = rate * cosine(step, steps)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        average.update(vae, step)
+        if (step + 1) % EVERY == 0:
+            run.log(step=step + 1, images=(step + 1) * BATCH, loss=reconstruction.item(), total=loss.item())
+            run.save(model=vae.state_dict(), average=average.weights, optimizer=optimizer.state_dict(), step=step + 1)
+    return run.folder
+
+
+def averaged_weights(name: str) -> dict[str, torch.Tensor]:
+    """Return the averaged weights of a run.
+
+    Raises:
+        FileNotFoundError: the run has no checkpoint yet.
+    """
+    state = Run(name).load()
+    if state is None:
+        raise FileNotFoundError(f"run {name!r} has no checkpoint; run `python -m models.shapes.train {name}` first")
+    return dict(state["average"])
