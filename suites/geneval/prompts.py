@@ -5,17 +5,12 @@ The official 553 records are `records(PHOTO)`: the order of the draws below is t
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
 
+from suites.geneval.records import RELATIONS, Record
 from suites.geneval.vocabulary import Vocabulary
 
-Record = dict[str, Any]
-"""One GenEval metadata record: tag, include, exclude (counting only), prompt."""
-
-TAGS: tuple[str, ...] = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
-RELATIONS: tuple[str, ...] = ("left of", "right of", "above", "below")
 NUMBER_WORDS: dict[int, str] = {2: "two", 3: "three", 4: "four"}
 
 OFFICIAL_SEED = 43

@@ -1,0 +1,47 @@
+"""GenEval's metadata records: what one must hold before it can be judged."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Record = dict[str, Any]
+"""One prompt: tag, include, exclude (counting only), prompt; the JSON object of `evaluation_metadata.jsonl`."""
+
+TAGS: tuple[str, ...] = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
+RELATIONS: tuple[str, ...] = ("left of", "right of", "above", "below")
+
+
+def check_record(record: Mapping[str, Any]) -> None:
+    """Raise ValueError unless the record asks for at least one object and every part of it can be judged.
+
+    A record that asks for nothing would be satisfied by an empty picture, so it is refused.
+    """
+    tag = record.get("tag")
+    if tag not in TAGS:
+        raise ValueError(f"GenEval record has tag {tag!r}: use one of {', '.join(TAGS)}")
+    if not record.get("include"):
+        raise ValueError(f"GenEval record {record.get('prompt')!r} includes nothing: ask for at least one object")
+    for index, need in enumerate(record["include"]):
+        _check_need(need, index)
+    for ban in record.get("exclude", ()):
+        _check_count(ban)
+
+
+def _check_need(need: Mapping[str, Any], index: int) -> None:
+    _check_count(need)
+    if "position" not in need:
+        return
+    relation, target = need["position"]
+    if relation not in RELATIONS:
+        raise ValueError(f"GenEval requirement has relation {relation!r}: use one of {', '.join(RELATIONS)}")
+    if not (isinstance(target, int) and 0 <= target < index):
+        raise ValueError(f"GenEval requirement {index} points at target {target!r}: point at an earlier requirement")
+
+
+def _check_count(need: Mapping[str, Any]) -> None:
+    if not need.get("class"):
+        raise ValueError(f"GenEval requirement {dict(need)!r} names no class: give an object name")
+    count = need.get("count")
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ValueError(
+            f"GenEval requirement for {need['class']!r} has count {count!r}: counts are whole numbers from 1"
+        )
