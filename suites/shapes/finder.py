@@ -3,9 +3,10 @@
 The background is the median of the border; what differs from it falls into connected parts; each part's coverage is
 brought to a fixed grid and compared with the renderer's own masks by soft overlap (intersection over union).
 
-A well-formed shape is found with confidence above 0.9 (GenEval's threshold for counting). Blur, holes, a ragged outline,
-mixed colours or an odd size lower the confidence gradually, past 0.3 (GenEval's other threshold) where the kind is no
-longer clear. Shapes that touch are one part and match nothing well. A picture without shapes has no detections.
+A well-formed shape is found with confidence above 0.9 (GenEval's threshold for counting). Blur, holes, a ragged
+outline, mixed colours or an odd size lower the confidence gradually, past 0.3 (GenEval's other threshold) where the
+kind is no longer clear. Shapes that touch are one part and match nothing well. A picture without shapes has no
+detections.
 """
 
 from dataclasses import dataclass
@@ -129,9 +130,7 @@ def _box(coverage: np.ndarray, inside: np.ndarray, top: int, left: int) -> tuple
     )
 
 
-def _kind_scores(
-    coverage: np.ndarray, box: tuple[float, float, float, float], top: int, left: int
-) -> np.ndarray:
+def _kind_scores(coverage: np.ndarray, box: tuple[float, float, float, float], top: int, left: int) -> np.ndarray:
     grid = _normalise(coverage, (box[0] - left, box[1] - top, box[2] - left, box[3] - top)).ravel()
     aspect = np.log((box[2] - box[0]) / (box[3] - box[1]))
     templates, aspects = _templates()
@@ -158,7 +157,7 @@ def _samples(low: float, high: float, length: int) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _templates() -> tuple[np.ndarray, np.ndarray]:
-    """Return each kind's normalised masks, sharp and a little soft, at both sizes [kinds * 4, GRID**2], and their log aspects."""
+    """Return masks of each kind (both sizes, sharp and a little soft) [kinds * 4, GRID**2] and their log aspects."""
     grids, aspects = [], []
     for kind in KINDS:
         for side, blur in product((16, 20), (0.0, 0.9)):

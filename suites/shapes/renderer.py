@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import torch
@@ -79,7 +79,7 @@ OUTLINES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 """Inside test of each kind on [-1, 1] x [-1, 1], y downwards."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def mask(kind: str, side: int) -> np.ndarray:
     """Return the coverage of each pixel by the shape, [side, side] float32 in [0, 1]."""
     fine = (np.arange(side * SUPERSAMPLING) + 0.5) / (side * SUPERSAMPLING) * 2 - 1

@@ -1,7 +1,7 @@
 """Draws captions with their requirements (GenEval's record format), and scenes that show exactly what a record asks."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,7 @@ def _place(rng: np.random.Generator, count: int, side: int, relation: str | None
     return [(int(left), int(top)) for left, top in corners[rng.integers(len(corners))]]
 
 
-@lru_cache(maxsize=None)
+@cache
 def layouts(count: int, side: int, relation: str | None = None) -> np.ndarray:
     """Return every allowed layout as left and top corners in pixels, [layouts, count, 2].
 

@@ -1,4 +1,4 @@
-"""The words of the shapes world: kinds, colours, relations, numbers, and how captions are worded (GenEval's templates)."""
+"""The words of the shapes world: kinds, colours, relations, numbers, and how GenEval words its captions."""
 
 IMAGE_SIDE = 48
 """Height and width of a picture in pixels."""
