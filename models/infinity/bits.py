@@ -64,7 +64,7 @@ def multiscale_bits(latent_BdHW: Tensor, grids: Sequence[Grid], flip: Flip | Non
     grids are in VAE cells, the last one the latent's own. flip is bitwise self-correction: later scales see, and
     correct, the error of flipped bits. Raises ValueError where the last grid is not the latent's.
     """
-    full = tuple(latent_BdHW.shape[-2:])
+    full: Grid = (latent_BdHW.shape[-2], latent_BdHW.shape[-1])
     if tuple(grids[-1]) != full:
         raise ValueError(f"latent grid {full} is not the schedule's last grid {tuple(grids[-1])}: resize the image")
     latent_BdHW = latent_BdHW.detach().float()

@@ -1,0 +1,53 @@
+"""Whole images for a batch of prompts in one call, with everything a comparison with the original needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from models.infinity.bits import to_tokens
+from models.infinity.rollout import Rollout
+from models.infinity.text import TextFeatures
+
+
+@dataclass
+class Generation:
+    """What happened at each scale."""
+
+    logits: list[Tensor] = field(default_factory=list)
+    """[B, n, D, 2], guided and divided by the temperature, before the filters."""
+    bits: list[Tensor] = field(default_factory=list)
+    """Used bits, bool [B, n, D]."""
+    inputs: list[Tensor | None] = field(default_factory=list)
+    """Features given to the transformer [B, n, D]; None for the first scale."""
+    features: list[Tensor] = field(default_factory=list)
+    """Sum of codes after each scale [B, d, H, W]; decode any of them."""
+
+
+@torch.no_grad()
+def generate(rollout: Rollout, text: TextFeatures, draw: Callable[[Tensor], Tensor], *,
+             negative: TextFeatures | None = None, forced: Sequence[Tensor] = ()) -> Generation:
+    """One image per prompt: all scales of the rollout's schedule.
+
+    draw goes from probabilities [B, n, D] to bits (`sampling.draw_shared`, `draw_by_row`). forced: bits
+    [B, d, h_k, w_k] on the VAE grid that replace the first scales' draws (the original's gt_leak).
+    """
+    conditions = rollout.condition(text, negative)
+    rows = list(range(len(text.lengths)))
+    prefixes, record = rollout.start(rows), Generation()
+    for k in range(len(rollout.schedule)):
+        record.inputs.append(rollout.next_input(prefixes, torch.tensor(rows)) if k else None)
+        prediction = rollout.predict(prefixes, rows, conditions)
+        places = torch.tensor([prediction.place[row] for row in rows])
+        record.logits.append(prediction.logits_UnD2[places])
+
+        def draw_or_force(p_BnD: Tensor, k: int = k) -> Tensor:
+            return draw(p_BnD) if k >= len(forced) else to_tokens(forced[k].float(), rollout.patch).bool()
+
+        prefixes, bits_BnD = rollout.extend(prefixes, prediction, rows, draw_or_force)
+        record.bits.append(bits_BnD)
+        record.features.append(prefixes.features_BdHW)
+    return record

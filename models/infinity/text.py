@@ -1,0 +1,78 @@
+"""Text of variable length without padding: prompts in one flat tensor, in runs of equal length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TextRun:
+    """Neighbouring rows whose texts have the same number of tokens: one attention call serves them all."""
+
+    rows: slice
+    tokens: slice
+    """Where their tokens lie in the flat tensor."""
+    length: int
+
+    def tokens_of(self, flat_TX: Tensor) -> Tensor:
+        """This run's part of a flat tensor [T, ...] as [rows, length, ...]."""
+        return flat_TX[self.tokens].unflatten(0, (-1, self.length))
+
+
+def text_runs(lengths: Sequence[int]) -> list[TextRun]:
+    """Maximal runs of neighbouring rows with equal text length."""
+    runs, row, token = [], 0, 0
+    while row < len(lengths):
+        stop = row
+        while stop < len(lengths) and lengths[stop] == lengths[row]:
+            stop += 1
+        tokens = (stop - row) * lengths[row]
+        runs.append(TextRun(slice(row, stop), slice(token, token + tokens), lengths[row]))
+        row, token = stop, token + tokens
+    return runs
+
+
+@dataclass(frozen=True)
+class TextFeatures:
+    """Features of the text encoder for several prompts, concatenated without padding."""
+
+    flat_TC: Tensor
+    """[sum of lengths, Ct]."""
+    lengths: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if sum(self.lengths) != len(self.flat_TC) or min(self.lengths, default=1) < 1:
+            raise ValueError(f"text lengths {self.lengths} do not fill {len(self.flat_TC)} feature rows; "
+                             "every prompt needs at least one token")
+
+    @classmethod
+    def of(cls, features: Sequence[Tensor]) -> TextFeatures:
+        """From one tensor [L, Ct] per prompt."""
+        return cls(torch.cat(list(features)), tuple(len(one) for one in features))
+
+    @classmethod
+    def from_padded(cls, features_BLC: Tensor, lengths: Sequence[int]) -> TextFeatures:
+        """From features padded on the right [B, L, Ct] and the true lengths."""
+        return cls.of([row[:length] for row, length in zip(features_BLC, lengths, strict=True)])
+
+    @classmethod
+    def from_offsets(cls, flat_TC: Tensor, offsets: Tensor) -> TextFeatures:
+        """From flat features and cumulative offsets [B + 1] (flash attention's cu_seqlens)."""
+        return cls(flat_TC, tuple(offsets.diff().tolist()))
+
+    def split(self) -> tuple[Tensor, ...]:
+        """One tensor [L, Ct] per prompt."""
+        return self.flat_TC.split(self.lengths)
+
+    def select(self, indices: Sequence[int]) -> TextFeatures:
+        """Prompts by index, with repetition."""
+        parts = self.split()
+        return TextFeatures.of([parts[index] for index in indices])
+
+    def by_length(self) -> list[int]:
+        """An order of the prompts, shortest first, that leaves the fewest runs."""
+        return sorted(range(len(self.lengths)), key=self.lengths.__getitem__)

@@ -1,0 +1,71 @@
+"""Training Infinity: initial weights, the bitwise loss, and which weights decay (the original's recipe)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.infinity.schedule import ScaleSchedule
+from models.infinity.transformer import InfinityTransformer
+
+NO_DECAY = ("ada_gss", "scale_mul", "mat_q", "pos_start", "lvl_embed", "cfg_uncond")
+
+
+@torch.no_grad()
+def initialise(model: InfinityTransformer, std: float | None = None) -> InfinityTransformer:
+    """Fill all weights in place as the original does, from torch's global generator; std None is sqrt(1 / (3C))."""
+    config = model.config
+    width = config.embed_dim
+    std = math.sqrt(1 / (3 * width)) if std is None else std
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.trunc_normal_(module.weight, std=std)
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+    nn.init.trunc_normal_(model.pos_start, std=std)
+    nn.init.trunc_normal_(model.get_parameter("text_proj_for_sos.ca.mat_q"), std=std)
+    nn.init.trunc_normal_(model.cfg_uncond, std=1.2 / math.sqrt(config.text_channels))
+    residual = math.sqrt(2 * config.depth)
+    for block in model.ordered_blocks:
+        nn.init.normal_(block.ada_gss, std=1 / math.sqrt(width))
+        block.ada_gss[:, :, :2] *= 5e-6
+        block.ada_gss[:, :, 2:] *= 1e-3
+        nn.init.constant_(block.sa.scale_mul_1H11, math.log(4))
+        for layer in (block.sa.proj, block.ca.proj, block.ffn.fc2):
+            layer.weight /= residual
+    model.get_parameter("head_nm.ada_lin.1.weight").mul_(1e-3)
+    model.head.weight *= 0.02
+    return model
+
+
+def token_losses(logits_BLD2: Tensor, labels_BLD: Tensor) -> Tensor:
+    """Cross entropy of each token [B, L], the mean over its bits, in nats."""
+    margin_BLD = logits_BLD2[..., 1] - logits_BLD2[..., 0]
+    return F.binary_cross_entropy_with_logits(margin_BLD, labels_BLD.to(margin_BLD.dtype), reduction="none").mean(-1)
+
+
+def token_weights(schedule: ScaleSchedule, by_scale: bool) -> Tensor:
+    """Weights [L] that sum to 1: equal, or (by_scale) proportional to 1 / sqrt(n_k) for the n_k tokens of scale k."""
+    weights = [1 / math.sqrt(n) if by_scale else 1.0 for n in schedule.lengths for _ in range(n)]
+    weights_L = torch.tensor(weights)
+    return weights_L / weights_L.sum()
+
+
+def bit_loss(logits_BLD2: Tensor, labels_BLD: Tensor, schedule: ScaleSchedule, by_scale: bool = True) -> Tensor:
+    """Training loss (scalar): weighted over tokens, mean over the batch; labels are bits [B, L, D]."""
+    weights_L = token_weights(schedule, by_scale).to(logits_BLD2.device)
+    return (token_losses(logits_BLD2, labels_BLD) * weights_L).sum(-1).mean()
+
+
+def parameter_groups(model: nn.Module, weight_decay: float = 0.005) -> list[dict[str, Any]]:
+    """Optimiser groups: matrices decay; vectors, biases and the tables in NO_DECAY do not."""
+    decay: list[nn.Parameter] = []
+    keep: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        exempt = parameter.squeeze().dim() < 2 or name.endswith("bias") or any(word in name for word in NO_DECAY)
+        (keep if exempt else decay).append(parameter)
+    return [{"params": decay, "weight_decay": weight_decay}, {"params": keep, "weight_decay": 0.0}]
