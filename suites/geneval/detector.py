@@ -20,7 +20,7 @@ class Detector(Protocol):
         ...
 
     def detect(self, images_BCHW: Images) -> list[list[Detection]]:
-        """Every object found in each picture, weak ones included; boxes in pixels -> one list per picture, same order."""
+        """Every object in each picture, weak ones included; boxes in pixels -> one list per picture, same order."""
         ...
 
     def colors(self, image_CHW: Images, detections: Sequence[Detection]) -> list[str]:

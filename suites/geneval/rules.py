@@ -1,4 +1,4 @@
-"""GenEval's rules on the detections of any detector (Ghosh et al. 2023, arXiv 2310.11513; github.com/djghosh13/geneval).
+"""GenEval's rules on any detector's output (Ghosh et al. 2023, arXiv 2310.11513; github.com/djghosh13/geneval).
 
 `select` decides which detections count, `judge` compares them with a prompt's record, `evaluate` does both.
 """
@@ -76,7 +76,7 @@ def evaluate(
 
 
 def select(detections: Iterable[Detection], tag: str, thresholds: Thresholds = PUBLISHED) -> dict[str, Group]:
-    """Group detections by class, best first: above the score threshold, not overlapping too much, at most 16 a class."""
+    """Group detections by class, best first: above the score threshold, few enough, not overlapping too much."""
     least = thresholds.counting_score if tag == "counting" else thresholds.score
     groups: dict[str, Group] = {}
     for detection in sorted(detections, key=lambda found: -found.score):
@@ -150,7 +150,8 @@ def _fault(
             for other in targets:
                 seen = relations(detection.box, other.box, position_threshold)
                 if relation not in seen:
-                    return f"expected {name} {relation} target, found {' and '.join(sorted(seen)) or 'no relation to'} target"
+                    what = " and ".join(sorted(seen)) or "no relation to"
+                    return f"expected {name} {relation} target, found {what} target"
     return None
 
 

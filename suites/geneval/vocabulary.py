@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Objects and colours in drawing order; the order is part of the prompt set, because the draws are indices into it."""
+    """Objects and colours in drawing order; the draws are indices, so the order is part of the prompt set."""
 
     objects: tuple[str, ...]
     colors: tuple[str, ...]
     colorless: frozenset[str] = field(default_factory=frozenset)
 
     def __post_init__(self) -> None:
-        """Raise ValueError on repeated words, on a colourless word that is no object, or on too few words to draw from."""
+        """Raise ValueError on repeated words, a colourless word that is no object, or too few words to draw from."""
         for name, words in (("objects", self.objects), ("colors", self.colors)):
             if len(set(words)) != len(words):
                 repeated = sorted({word for word in words if words.count(word) > 1})

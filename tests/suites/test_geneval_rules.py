@@ -150,6 +150,22 @@ def test_colours_are_asked_only_of_the_detections_a_requirement_depends_on():
         evaluate(record, [best], lambda found: [])
 
 
+def test_every_counted_object_must_have_the_colour_and_every_pair_the_relation():
+    two_red = {"tag": "colors", "include": [{"class": "dog", "count": 2, "color": "red"}], "prompt": "two red dogs"}
+    red, blue = (Detection("dog", 0.9, BOX, color) for color in ("red", "blue"))
+    assert evaluate(two_red, [red, red]).correct
+    assert not evaluate(two_red, [red, blue]).correct
+    herd = [{"class": "cat", "count": 1}, {"class": "dog", "count": 2, "position": ["above", 0]}]
+    above = {"tag": "position", "include": herd, "prompt": "two dogs above a cat"}
+    cat, high, low = (
+        Detection("cat", 0.9, BOX),
+        Detection("dog", 0.9, box_at(0, -300)),
+        Detection("dog", 0.8, box_at(0, 300)),
+    )
+    assert evaluate(above, [cat, high, high]).correct
+    assert not evaluate(above, [cat, high, low]).correct
+
+
 def test_at_most_sixteen_of_a_class_count_and_overlapping_ones_can_be_dropped():
     same = [Detection("dog", 0.5 + index / 100, BOX) for index in range(20)]
     assert select(same, "colors")["dog"] == same[:3:-1]

@@ -1,0 +1,23 @@
+"""The exact shape finder behind GenEval's rules: the detector of the embedded world."""
+
+from collections.abc import Sequence
+
+from models.base import Images
+from suites.geneval.rules import PUBLISHED, Detection, Thresholds
+from suites.shapes.finder import find
+from suites.shapes.grader import detections
+
+
+class ShapesDetector:
+    """Finds every shape with its colour; its confidences are made to be read at GenEval's published thresholds."""
+
+    name = "shapes-finder"
+    thresholds: Thresholds = PUBLISHED
+
+    def detect(self, images_BCHW: Images) -> list[list[Detection]]:
+        """Every part of each picture that differs from its background -> one list per picture, same order."""
+        return [detections(parts) for parts in find(images_BCHW)]
+
+    def colors(self, image_CHW: Images, detections: Sequence[Detection]) -> list[str]:
+        """Raise ValueError: the finder names every colour as it finds the shape."""
+        raise ValueError(f"{self.name} names colours while it detects: keep Detection.color as `detect` gave it")

@@ -1,0 +1,127 @@
+"""The GenEval suite: its protocol card, its prompts in either domain, and its grader."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
+
+import torch
+
+from models.base import Domain, Images
+from suites.base import Grade, Prompt, ProtocolCard, display_name
+from suites.geneval.detector import Detector
+from suites.geneval.prompts import OFFICIAL_DRAWS, OFFICIAL_SEED, records
+from suites.geneval.records import TAGS, Record
+from suites.geneval.rules import PUBLISHED, evaluate
+from suites.geneval.shapes_detector import ShapesDetector
+from suites.geneval.vocabulary import PHOTO, Vocabulary
+from suites.shapes.vocabulary import COLOURS, KINDS
+
+SHAPES = Vocabulary(objects=tuple(KINDS), colors=tuple(COLOURS))
+VOCABULARIES: Mapping[Domain, Vocabulary] = {"photo": PHOTO, "shapes": SHAPES}
+
+CARD = ProtocolCard(
+    name="geneval",
+    version="djghosh13/geneval af4902f",
+    source="Ghosh, Hajishirzi, Schmidt: GenEval, arXiv 2310.11513; github.com/djghosh13/geneval",
+    licence="MIT",
+    images_per_prompt=4,
+    tasks=TAGS,
+    overall="unweighted mean of the six task scores; a task score is the fraction of correct images",
+    settings={
+        "prompt_seed": OFFICIAL_SEED,
+        "draws_per_task": OFFICIAL_DRAWS,
+        "prompt_rewriting": "none",
+        "threshold": PUBLISHED.score,
+        "counting_threshold": PUBLISHED.counting_score,
+        "max_objects": PUBLISHED.max_per_class,
+        "max_overlap": PUBLISHED.max_overlap,
+        "position_threshold": PUBLISHED.position,
+    },
+)
+
+
+class GenEvalSuite:
+    """GenEval's six tasks on photographs (553 official prompts) or in the shapes vocabulary (`geneval@shapes`)."""
+
+    def __init__(self, detectors: Mapping[Domain, Detector] | None = None) -> None:
+        """Grade with the given detectors; without any, the exact finder grades shapes, nothing photographs."""
+        self._detectors: dict[Domain, Detector] = {"shapes": ShapesDetector(), **(detectors or {})}
+
+    @property
+    def card(self) -> ProtocolCard:
+        """The published protocol."""
+        return CARD
+
+    def prompts(self, domain: Domain) -> tuple[Prompt, ...]:
+        """All prompts in order; ids are GenEval's five-digit folder names.
+
+        Raises:
+            ValueError: GenEval has no vocabulary for the domain.
+        """
+        if domain not in VOCABULARIES:
+            raise ValueError(f"geneval has no prompts for domain {domain!r}: use one of {', '.join(VOCABULARIES)}")
+        return _prompts(domain)
+
+    def grade(self, images: Images, prompts: Sequence[Prompt], domain: Domain) -> list[Grade]:
+        """Judge image n (uint8 [N, 3, H, W]) by the rules of prompt n: 1.0 or 0.0, with the reasons of a failure.
+
+        Raises:
+            ValueError: no detector for the domain, images that are no pictures, or prompts of another domain.
+        """
+        detector = self._detector(domain)
+        _check_images(images, len(prompts))
+        for prompt in prompts:
+            _check_domain(prompt, domain)
+        if not prompts:
+            return []
+        grades = []
+        for image, prompt, found in zip(images, prompts, detector.detect(images), strict=True):
+            verdict = evaluate(
+                prompt.metadata,
+                found,
+                classify=partial(detector.colors, image),
+                thresholds=detector.thresholds,
+            )
+            grades.append(Grade(float(verdict.correct), "; ".join(verdict.reasons)))
+        return grades
+
+    def _detector(self, domain: Domain) -> Detector:
+        if domain not in self._detectors:
+            raise ValueError(
+                f"{display_name('geneval', domain)} images cannot be graded: no object detector for domain {domain!r} "
+                "(GenEval's is Mask2Former with Swin-S); pass one to GenEvalSuite, or report verifier scores only"
+            )
+        return self._detectors[domain]
+
+
+@cache
+def _prompts(domain: Domain) -> tuple[Prompt, ...]:
+    return tuple(
+        Prompt(id=f"{index:05d}", text=record["prompt"], task=record["tag"], metadata=record)
+        for index, record in enumerate(records(VOCABULARIES[domain]))
+    )
+
+
+def _check_domain(prompt: Prompt, domain: Domain) -> None:
+    """A class the detector cannot know would be graded as absent, so it is refused instead."""
+    words = VOCABULARIES[domain]
+    needs: list[Record] = [*prompt.metadata.get("include", ()), *prompt.metadata.get("exclude", ())]
+    for need in needs:
+        if need.get("class") not in words.objects or need.get("color", words.colors[0]) not in words.colors:
+            asked = " ".join(str(need[key]) for key in ("color", "class") if key in need)
+            raise ValueError(
+                f"prompt {prompt.id} asks for {asked!r}, which is not in the {domain} vocabulary: "
+                f"grade prompts({domain!r})"
+            )
+
+
+def _check_images(images: Images, expected: int) -> None:
+    if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape[2:]:
+        raise ValueError(
+            f"images have shape {tuple(images.shape)}: give [N, 3, H, W] with pictures of at least a pixel"
+        )
+    if images.dtype != torch.uint8:
+        broken = [n for n, image in enumerate(images) if not bool(torch.isfinite(image).all())]
+        detail = f", not finite in image {', '.join(map(str, broken))}" if broken else ""
+        raise ValueError(f"images are {images.dtype}{detail}: give uint8, as saved in the PNG")
+    if len(images) != expected:
+        raise ValueError(f"{len(images)} images for {expected} prompts: give one prompt per image")
