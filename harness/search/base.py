@@ -18,12 +18,17 @@ from suites.base import Prompt
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parameters a search has chosen for a budget, and what they cost at most."""
+    """The parameters a search has chosen for a budget, and what they cost for one prompt."""
 
     parameters: Mapping[str, Any]
     """Such as {"width": 2, "candidates": 4}; written into the tables."""
-    cost: Cost
-    """Static price of the whole search for one prompt; seconds are estimates."""
+    rounds: tuple[Cost, ...]
+    """Price of each round, the first with everything that is paid once; seconds are estimates."""
+
+    @property
+    def cost(self) -> Cost:
+        """Price of the whole search."""
+        return sum(self.rounds, Cost())
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +51,47 @@ class Candidate:
     reason: str
     """Why it is unscored, "" otherwise."""
     spent: Cost
-    """All that had been charged to the prompt when this score was known, the score included."""
+    """All that the prompt had spent when this score was known, the score included; candidates of one round count one after another."""
     kept: bool
-    """Whether the search carried this branch on (beam survivor, new pivot, final choice)."""
+    """Whether the search carried this branch on: beam survivor, new pivot, final choice."""
     image: torch.Tensor = field(repr=False, compare=False)
     """uint8 [3, H, W]."""
 
 
 @dataclass(slots=True)
 class Task:
-    """Everything a search may touch: prompts with one plan, metered models, seeds, and where candidates are recorded.
+    """Everything a search may touch: prompts with a plan each, metered models, seeds, and where candidates are recorded.
 
     A search never sees a pipeline, a file or a device. `judges` has one verifier for a guided search; a pool search
     (`pools = True`) is handed all verifiers of the run and scores one pool of images with each.
+    Built by `harness/search/prepare.py`.
     """
 
     prompts: tuple[Prompt, ...]
+    conditioning: Any
+    """The prompts encoded by `generator`, charged."""
     generator: MeteredGenerator
     judges: tuple[MeteredVerifier, ...]
     seeds: Seeds
     budget: Budget
-    plan: Plan
+    plans: tuple[Plan, ...]
+    """One per prompt: a plan depends on the prompt's own text length and on no other prompt."""
     max_rows: int
     """Most rows in one batch."""
-    candidates: dict[str, list[Candidate]] = field(default_factory=dict)
-    """Verifier name to the candidates scored by it, in order."""
+    candidates: dict[str, list[list[Candidate]]] = field(default_factory=dict)
+    """Verifier name to one list per prompt: its scored candidates, in order."""
+
+    def __post_init__(self) -> None:
+        for judge in self.judges:
+            self.candidates.setdefault(judge.card.name, [[] for _ in self.prompts])
+
+    def seed(self, prompt: int, path: Path, step: int) -> int:
+        """Seed of a candidate's draw at `step`; step -1 is its start."""
+        return self.seeds.at(self.prompts[prompt].id, path, step)
+
+    def spent(self, prompt: int, judge: MeteredVerifier) -> Cost:
+        """What a prompt has spent under one judge: the generation, and this judge's verification."""
+        return self.generator.ledger.spent(prompt) + judge.ledger.spent(prompt)
 
 
 @runtime_checkable

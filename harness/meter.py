@@ -1,0 +1,192 @@
+"""The meter: the only way a search reaches a model, so that no strategy can forget what it spends.
+
+Every call charges the prompt of every row with the static price of the operation and its even share of the measured wall seconds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from harness.ledger import Cost, Ledger
+from models.base import Generator, Images, ModelCard, Operation, Row
+from verifiers.base import Scores, Verifier, VerifierCard
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class Timing:
+    """Measured work of one operation."""
+
+    calls: int = 0
+    rows: int = 0
+    """Rows really worked on: for "predict" the pending ones."""
+    seconds: float = 0.0
+
+
+class Clock(dict[tuple[str, int], Timing]):
+    """Operation and step to what was measured: for profiles and for the estimates of `harness/prices.py`."""
+
+    def add(self, operation: str, step: int, rows: int, seconds: float) -> None:
+        """One more call on `rows` rows."""
+        timing = self.setdefault((operation, step), Timing())
+        timing.calls += 1
+        timing.rows += rows
+        timing.seconds += seconds
+
+    def seconds(self, operation: str) -> float:
+        """Seconds of one operation over all steps."""
+        return sum(timing.seconds for (name, _), timing in self.items() if name == operation)
+
+
+def scoring(card: VerifierCard) -> str:
+    """A verifier's name on a clock, so that several can share one."""
+    return f"score {card.name}"
+
+
+class MeteredGenerator:
+    """A generator whose every operation is charged to the prompts of its rows; `Row.prompt` indexes the ledger's accounts."""
+
+    def __init__(self, generator: Generator, ledger: Ledger) -> None:
+        self._generator = generator
+        self._prices: dict[tuple[Operation, int, int], Cost] = {}
+        self._cuda = generator.device.type == "cuda"
+        self.ledger = ledger
+        self.clock = Clock()
+
+    @property
+    def card(self) -> ModelCard:
+        return self._generator.card
+
+    def encode(self, prompts: Sequence[str]) -> Any:
+        """Conditioning of all prompts of the ledger, in its order; each is charged its text pass."""
+        conditioning, seconds = self._timed(lambda: self._generator.encode(prompts))
+        self.clock.add("encode", 0, len(prompts), seconds)
+        for prompt, tokens in enumerate(conditioning.text_tokens):
+            self.ledger.charge(prompt, self._price("encode", 0, tokens) + Cost(seconds=seconds / len(prompts)))
+        return conditioning
+
+    def start(self, conditioning: Any, rows: Sequence[Row]) -> Any:
+        """Rows before their first step."""
+        state, seconds = self._timed(lambda: self._generator.start(conditioning, rows))
+        return self._spend("start", state, state.rows, seconds)
+
+    def start_from(self, conditioning: Any, rows: Sequence[Row], noise_BX: torch.Tensor) -> Any:
+        """Rows that start from the given noise (generators that are `Perturbable`)."""
+        generator: Any = self._generator
+        state, seconds = self._timed(lambda: generator.start_from(conditioning, rows, noise_BX))
+        return self._spend("start", state, state.rows, seconds)
+
+    def noise(self, seeds: Sequence[int]) -> torch.Tensor:
+        """Initial noise of each seed (generators that are `Perturbable`)."""
+        generator: Any = self._generator
+        noise_BX: torch.Tensor = generator.noise(seeds)
+        return noise_BX
+
+    def predict(self, state: Any) -> Any:
+        """The transformer pass of the next step, charged to the pending rows only; free where nothing is pending."""
+        pending = state.pending
+        if not pending:
+            return state
+        after, seconds = self._timed(lambda: self._generator.predict(state))
+        self._charge("predict", state, [state.rows[index] for index in pending], seconds)
+        return after
+
+    def draw(self, state: Any, seeds: Sequence[int]) -> Any:
+        """The random part of the step: one function evaluation a row."""
+        after, seconds = self._timed(lambda: self._generator.draw(state, seeds))
+        self._charge("draw", state, state.rows, seconds)
+        return after
+
+    def select(self, state: Any, indices: Sequence[int]) -> Any:
+        """Rows by index, with repetition."""
+        after, seconds = self._timed(lambda: self._generator.select(state, indices))
+        return self._spend("select", after, after.rows, seconds)
+
+    def preview(self, state: Any) -> tuple[Any, Images]:
+        """Current guesses, and the state that keeps the prediction they needed, so that it is charged once."""
+        if state.pending_preview:
+            state = self.predict(state)
+        images, seconds = self._timed(lambda: self._generator.preview(state))
+        self._charge("preview", state, state.rows, seconds)
+        return state, images
+
+    def decode(self, state: Any) -> Images:
+        """Finished rows as images."""
+        images, seconds = self._timed(lambda: self._generator.decode(state))
+        self._charge("decode", state, state.rows, seconds)
+        return images
+
+    def _timed(self, call: Callable[[], Result]) -> tuple[Result, float]:
+        if self._cuda:
+            torch.cuda.synchronize(self._generator.device)
+        begin = perf_counter()
+        result = call()
+        if self._cuda:
+            torch.cuda.synchronize(self._generator.device)
+        return result, perf_counter() - begin
+
+    def _price(self, operation: Operation, step: int, tokens: int) -> Cost:
+        key = (operation, step, tokens)
+        if key not in self._prices:
+            self._prices[key] = self._generator.price(operation, step, tokens)
+        return self._prices[key]
+
+    def _charge(self, operation: Operation, state: Any, rows: Sequence[Row], seconds: float) -> None:
+        self.clock.add(operation, state.step, len(rows), seconds)
+        tokens = state.conditioning.text_tokens
+        for prompt, count in Counter(row.prompt for row in rows).items():
+            price = self._price(operation, state.step, tokens[prompt])
+            self.ledger.charge(prompt, price * count + Cost(seconds=seconds * count / len(rows)))
+
+    def _spend(self, name: str, state: Any, rows: Sequence[Row], seconds: float) -> Any:
+        """Charge bookkeeping that has no static price."""
+        self.clock.add(name, state.step, len(rows), seconds)
+        for prompt, count in Counter(row.prompt for row in rows).items():
+            self.ledger.charge(prompt, Cost(seconds=seconds * count / len(rows)))
+        return state
+
+
+class MeteredVerifier:
+    """A verifier with its own ledger; a prompt's text pass is charged once, before its first image."""
+
+    def __init__(self, verifier: Verifier, ledger: Ledger) -> None:
+        self._verifier = verifier
+        self._text, self._image = verifier.price(0, 1), verifier.price(1)
+        self._opened: set[int] = set()
+        self.ledger = ledger
+        self.clock = Clock()
+
+    @property
+    def card(self) -> VerifierCard:
+        return self._verifier.card
+
+    def open(self, prompts: Iterable[int]) -> None:
+        """Charge the text pass of prompts that have not been charged it; its seconds are measured with the first images."""
+        for prompt in prompts:
+            if prompt not in self._opened:
+                self._opened.add(prompt)
+                self.ledger.charge(prompt, self._text)
+
+    def score(self, images: Images, texts: Sequence[str], prompts: Sequence[int]) -> Scores:
+        """Score image n against texts[n]; it is charged to the account prompts[n]."""
+        self.open(prompts)
+        begin = perf_counter()
+        scores = self._verifier.score(images, texts)
+        seconds = perf_counter() - begin
+        self.clock.add(scoring(self.card), 0, len(texts), seconds)
+        for prompt, count in Counter(prompts).items():
+            share = seconds * count / len(texts)
+            self.ledger.charge(prompt, self._image * count + Cost(seconds=share, verifier_seconds=share))
+        return scores
+
+    def combine(self, values_NM: np.ndarray) -> np.ndarray:
+        """One comparable number per candidate of one prompt's pool: float64 [N], NaN where unscored."""
+        return self._verifier.combine(values_NM)

@@ -1,0 +1,117 @@
+"""Prices: what the operations of a search cost for one prompt, before they are run.
+
+All columns but seconds are static and exact; seconds are estimates from a calibration and act as a deadline, not as a promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from harness.ledger import Budget, Cost, Ledger, Unit
+from harness.meter import Clock, MeteredGenerator, MeteredVerifier, scoring
+from models.base import Family, Generator, Operation, Row
+from verifiers.base import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Measured seconds per row of each operation, at the batch size of the run."""
+
+    per_row: Mapping[tuple[str, int], float]
+    """(operation, step) to seconds; an operation that was not measured at a step has the mean of its measured ones."""
+    _means: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def seconds(self, operation: str, step: int = 0) -> float:
+        """Seconds of one row; raises KeyError for an operation that was never measured."""
+        if (operation, step) in self.per_row:
+            return self.per_row[operation, step]
+        if operation not in self._means:
+            known = [seconds for (name, _), seconds in self.per_row.items() if name == operation]
+            if not known:
+                raise KeyError(f"operation {operation!r} was not calibrated; measure it with calibrate()")
+            self._means[operation] = sum(known) / len(known)
+        return self._means[operation]
+
+
+def calibrate(generator: Generator, verifiers: Sequence[Verifier], text: str, rows: int) -> Calibration:
+    """Measure every operation on `rows` independent images of one prompt, after one unmeasured warm-up of the same shape."""
+    _measure(generator, verifiers, text, rows)
+    clock = _measure(generator, verifiers, text, rows)
+    return Calibration({key: timing.seconds / timing.rows for key, timing in clock.items()})
+
+
+def _measure(generator: Generator, verifiers: Sequence[Verifier], text: str, rows: int) -> Clock:
+    metered = MeteredGenerator(generator, Ledger(1))
+    state = metered.start(metered.encode([text]), [Row(0, seed) for seed in range(rows)])
+    while state.step < generator.card.steps:
+        state = metered.predict(state)
+        if state.step == 1:
+            state, _ = metered.preview(state)
+        state = metered.draw(state, [seed * 1000 + state.step for seed in range(rows)])
+    images = metered.decode(state)
+    for verifier in verifiers:
+        judge = MeteredVerifier(verifier, Ledger(1))
+        judge.score(images, [text] * rows, [0] * rows)
+        metered.clock.update(judge.clock)
+    return metered.clock
+
+
+class Prices:
+    """Costs of one row (of one prompt where said), for a prompt of `text_tokens` tokens judged by one verifier."""
+
+    def __init__(
+        self, generator: Generator, verifier: Verifier, text_tokens: int, calibration: Calibration | None = None
+    ) -> None:
+        self.steps = generator.card.steps
+        self.family: Family = generator.card.family
+        self._generator, self._verifier = generator, verifier
+        self._tokens, self._calibration = text_tokens, calibration
+        self._priced = cache(self._price)
+
+    def check(self, budget: Budget) -> None:
+        """Raise ValueError where `budget` is in seconds and nothing has been measured."""
+        if budget.unit is Unit.SECONDS and self._calibration is None:
+            raise ValueError(f"budget {budget} cannot be planned without measured speeds: calibrate() first")
+
+    def encode(self) -> Cost:
+        """Text of the prompt through the generator's encoders, once per prompt."""
+        return self._priced("encode", 0)
+
+    def predict(self, step: int) -> Cost:
+        """Transformer pass of one row at `step`."""
+        return self._priced("predict", step)
+
+    def draw(self, step: int) -> Cost:
+        """Random part of one row's step."""
+        return self._priced("draw", step)
+
+    def preview(self, step: int) -> Cost:
+        """Preview of one row after `step` draws, without the prediction it may need."""
+        return self._priced("preview", step)
+
+    def decode(self) -> Cost:
+        """One finished row to an image."""
+        return self._priced("decode", self.steps)
+
+    def score(self) -> Cost:
+        """One image through the verifier, its prompt's text apart."""
+        seconds = self._calibration.seconds(scoring(self._verifier.card)) if self._calibration else 0.0
+        return replace(self._verifier.price(1), seconds=seconds, verifier_seconds=seconds)
+
+    def opening(self) -> Cost:
+        """What a prompt costs once, whatever the search: its text through generator and verifier."""
+        return self.encode() + self._verifier.price(0, 1)
+
+    def path(self, first: int, last: int) -> Cost:
+        """One row from `first` to `last` draws: predictions and draws of the steps between, nothing shared."""
+        return sum((self.predict(step) + self.draw(step) for step in range(first, last)), Cost())
+
+    def image(self) -> Cost:
+        """One complete independent image, text and score included: the least that any search costs."""
+        return self.opening() + self.path(0, self.steps) + self.decode() + self.score()
+
+    def _price(self, operation: Operation, step: int) -> Cost:
+        cost = self._generator.price(operation, step, self._tokens)
+        return replace(cost, seconds=self._calibration.seconds(operation, step)) if self._calibration else cost

@@ -1,0 +1,37 @@
+"""A budget in seconds is a deadline: no round is begun that is not expected to end before it."""
+
+from __future__ import annotations
+
+from harness.ledger import Unit
+from harness.search.base import Task
+
+
+class Deadline:
+    """Expects of every round what the plan expects, times how much slower than planned the task has been so far."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._active = task.budget.unit is Unit.SECONDS
+        self._planned: dict[int, float] = {}
+
+    def allows(self, prompt: int, first: int, last: int) -> bool:
+        """Whether a prompt may begin its rounds from `first` to before `last`; other units are kept by the plan."""
+        if not self._active or first == 0 and last == 1:
+            return True
+        expected = self._seconds(prompt, first, last) * self._pace()
+        return self._spent(prompt) + expected <= self._task.budget.amount
+
+    def done(self, prompt: int, rounds: int) -> None:
+        """A prompt has ended its first `rounds` rounds."""
+        if self._active:
+            self._planned[prompt] = self._seconds(prompt, 0, rounds)
+
+    def _seconds(self, prompt: int, first: int, last: int) -> float:
+        return sum(cost.seconds for cost in self._task.plans[prompt].rounds[first:last])
+
+    def _spent(self, prompt: int) -> float:
+        return min(self._task.spent(prompt, judge).seconds for judge in self._task.judges)
+
+    def _pace(self) -> float:
+        planned = sum(self._planned.values())
+        return max(1.0, sum(map(self._spent, self._planned)) / planned) if planned > 0 else 1.0

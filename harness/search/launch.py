@@ -1,0 +1,50 @@
+"""What the strategies share: start rows, finish rows, and cut work into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from harness.search.base import Task
+from harness.search.rounds import Branch
+from models.base import Images, Row
+
+Item = TypeVar("Item")
+
+
+def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Consecutive slices of at most `size`."""
+    for first in range(0, len(items), size):
+        yield items[first : first + size]
+
+
+class Roots:
+    """Starts of independent candidates; the empty prefix of an autoregressive prompt is predicted once for all of them."""
+
+    def __init__(self, task: Task, prompts: Sequence[int]) -> None:
+        self._task = task
+        self.prefixes: Any = None
+        if task.generator.card.family == "ar":
+            rows = [Row(prompt, 0) for prompt in prompts]
+            self.prefixes = task.generator.predict(task.generator.start(task.conditioning, rows))
+            self._row = {prompt: row for row, prompt in enumerate(prompts)}
+
+    def rows(self, branches: Sequence[Branch]) -> Any:
+        """One row per branch, before its first draw."""
+        task = self._task
+        if self.prefixes is not None:
+            return task.generator.select(self.prefixes, [self._row[branch.prompt] for branch in branches])
+        rows = [Row(branch.prompt, task.seed(branch.prompt, branch.path, -1)) for branch in branches]
+        return task.generator.start(task.conditioning, rows)
+
+
+def draw(task: Task, state: Any, branches: Sequence[Branch]) -> Any:
+    """Draw each row's step with the seed of its branch."""
+    return task.generator.draw(state, [task.seed(branch.prompt, branch.path, state.step) for branch in branches])
+
+
+def roll_out(task: Task, state: Any, branches: Sequence[Branch]) -> Images:
+    """Finish every row and decode it."""
+    while state.step < task.generator.card.steps:
+        state = draw(task, task.generator.predict(state), branches)
+    return task.generator.decode(state)

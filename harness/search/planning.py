@@ -1,0 +1,35 @@
+"""What planners share: the largest whole number that a budget affords."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil, floor, log10
+
+from harness.ledger import Budget, BudgetTooSmall, Cost
+
+
+def most(budget: Budget, cost: Callable[[int], Cost], least: int, what: str) -> int:
+    """The largest n with `cost(n)` within the budget; `cost` grows with n. Raises BudgetTooSmall below `least`."""
+    if not budget.affords(cost(least)):
+        raise too_small(budget, cost(least), what)
+    high = least + 1
+    while budget.affords(cost(high)):
+        high = least + 2 * (high - least)
+    low = least + (high - least) // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if budget.affords(cost(middle)) else (low, middle)
+    return low
+
+
+def given(budget: Budget, cost: Cost, what: str) -> None:
+    """Check that what the user asked for fits. Raises BudgetTooSmall."""
+    if not budget.affords(cost):
+        raise too_small(budget, cost, what)
+
+
+def too_small(budget: Budget, cost: Cost, what: str) -> BudgetTooSmall:
+    """The error, its smallest budget rounded up to the six digits that are printed, so that typing it in works."""
+    smallest = cost.amount(budget.unit)
+    digit = 10.0 ** (floor(log10(smallest)) - 5) if smallest > 0 else 1.0
+    return BudgetTooSmall(budget, smallest if smallest == float(f"{smallest:g}") else ceil(smallest / digit) * digit, what)

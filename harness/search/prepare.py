@@ -1,0 +1,78 @@
+"""From a search, models and prompts to a task that can be run: text encoded and charged, every prompt planned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.ledger import Budget, BudgetTooSmall, Ledger
+from harness.meter import MeteredGenerator, MeteredVerifier
+from harness.prices import Calibration, Prices
+from harness.search.base import Plan, Search, Task
+from harness.seeds import Seeds
+from models.base import Generator
+from suites.base import Prompt
+from verifiers.base import Verifier
+
+
+def prepare(
+    search: Search,
+    generator: Generator,
+    verifiers: Sequence[Verifier],
+    prompts: Sequence[Prompt],
+    budget: Budget,
+    seeds: Seeds,
+    max_rows: int,
+    calibration: Calibration | None = None,
+) -> Task:
+    """A task ready for `search.run`; `calibration` is needed for budgets in seconds.
+
+    Raises:
+        BudgetTooSmall: naming the smallest budget that serves every prompt.
+        ValueError: several verifiers for a search that is guided by one, or seconds without a calibration.
+    """
+    if len(verifiers) != 1 and not search.pools:
+        raise ValueError(f"search {search.name} is guided by one verifier and got {len(verifiers)}: run it once for each")
+    metered = MeteredGenerator(generator, Ledger(len(prompts)))
+    conditioning = metered.encode([prompt.text for prompt in prompts])
+    plans = plan_lengths(search, generator, verifiers, set(conditioning.text_tokens), budget, calibration)
+    return Task(
+        tuple(prompts),
+        conditioning,
+        metered,
+        tuple(MeteredVerifier(verifier, Ledger(len(prompts))) for verifier in verifiers),
+        seeds,
+        budget,
+        tuple(plans[tokens] for tokens in conditioning.text_tokens),
+        max_rows,
+    )
+
+
+def plan_lengths(
+    search: Search,
+    generator: Generator,
+    verifiers: Sequence[Verifier],
+    text_tokens: set[int],
+    budget: Budget,
+    calibration: Calibration | None = None,
+) -> dict[int, Plan]:
+    """Text length to plan; a pool has the plan of the cheapest of its verifiers and so serves all of them.
+
+    Raises BudgetTooSmall with the smallest budget that serves the longest of the texts.
+    """
+    plans: dict[int, Plan] = {}
+    refusals: list[BudgetTooSmall] = []
+    for tokens in sorted(text_tokens):
+        offers: list[Plan] = []
+        refused: list[BudgetTooSmall] = []
+        for verifier in verifiers:
+            try:
+                offers.append(search.plan(budget, Prices(generator, verifier, tokens, calibration)))
+            except BudgetTooSmall as error:
+                refused.append(error)
+        if offers:
+            plans[tokens] = max(offers, key=lambda plan: len(plan.rounds))
+        else:
+            refusals.append(min(refused, key=lambda error: error.smallest))
+    if refusals:
+        raise max(refusals, key=lambda error: error.smallest)
+    return plans

@@ -1,0 +1,74 @@
+"""Random search: the best of N independent images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from harness.ledger import Budget, Cost
+from harness.prices import Prices
+from harness.search.base import Plan, Task
+from harness.search.deadline import Deadline
+from harness.search.launch import Roots, batches, roll_out
+from harness.search.planning import given, most
+from harness.search.rounds import Branch, Round, mark_final
+from models.base import Family
+
+
+@dataclass(frozen=True, slots=True)
+class Random:
+    """N images with paths (0,), (1,) …; one pool serves every verifier and every smaller budget."""
+
+    name: ClassVar[str] = "random"
+    families: ClassVar[tuple[Family, ...]] = ("ar", "diffusion")
+    needs: ClassVar[tuple[type, ...]] = ()
+    pools: ClassVar[bool] = True
+
+    candidates: int | None = None
+    """Images per prompt; None for as many as the budget buys."""
+
+    def plan(self, budget: Budget, prices: Prices) -> Plan:
+        """As many images as the budget buys. Raises BudgetTooSmall."""
+        prices.check(budget)
+        first, each = prices.image(), later_image(prices)
+        count = self.candidates
+        if count is None:
+            count = most(budget, lambda images: first + each * (images - 1), 1, "one image")
+        given(budget, first + each * (count - 1), f"{count} images")
+        return Plan({"candidates": count}, (first, *[each] * (count - 1)))
+
+    def run(self, task: Task) -> None:
+        """Rows of several prompts fill one batch; the prompts follow one another."""
+        deadline = Deadline(task)
+        for prompts in batches(range(len(task.prompts)), task.max_rows):
+            roots = Roots(task, prompts)
+            for branches in _batches(task, prompts, deadline):
+                pool = Round(task, dict.fromkeys(branch.prompt for branch in branches))
+                pool.score(branches, roll_out(task, roots.rows(branches), branches))
+                pool.close()
+                for branch in branches:
+                    deadline.done(branch.prompt, branch.path[0] + 1)
+        mark_final(task)
+
+
+def later_image(prices: Prices) -> Cost:
+    """An independent image after a prompt's first: no text, and no first prediction where prefixes share it."""
+    cost = prices.image() - prices.opening()
+    return cost - prices.predict(0) if prices.family == "ar" else cost
+
+
+def _batches(task: Task, prompts: range, deadline: Deadline) -> Iterator[list[Branch]]:
+    """Branches of the next batch; asks the deadline as late as it can."""
+    batch: list[Branch] = []
+    for prompt in prompts:
+        begun = 0
+        for index in range(len(task.plans[prompt].rounds)):
+            if not deadline.allows(prompt, begun, index + 1):
+                break
+            batch.append(Branch(prompt, (index,)))
+            if len(batch) == task.max_rows:
+                yield batch
+                batch, begun = [], index + 1
+    if batch:
+        yield batch

@@ -1,0 +1,118 @@
+"""Rounds: images are scored batch by batch and entered as candidates when the round is over.
+
+Within a round a prompt's candidates cost the same, and are entered as if made one after another. So what a candidate had spent
+does not depend on the batches, and the first i + 1 candidates of a pool have spent exactly what a run with i + 1 would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from harness.ledger import COLUMNS, Cost
+from harness.meter import MeteredVerifier
+from harness.search.base import Candidate, Task, choose
+from harness.seeds import Path
+from models.base import Images
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A row of a search: whose it is, where it comes from, and what its seeds are named after."""
+
+    prompt: int
+    path: Path
+    parent: Path = ()
+    step: int = 0
+    """Draws done when the branch was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    branch: Branch
+    image: torch.Tensor
+    values: tuple[tuple[float, ...], ...]
+    """One tuple of parts per judge."""
+    reasons: tuple[str, ...]
+
+
+class Round:
+    """Candidates of some prompts that are compared with one another."""
+
+    def __init__(self, task: Task, prompts: Iterable[int], complete: bool = True) -> None:
+        self._task, self._complete = task, complete
+        self._scored: dict[int, list[_Scored]] = {prompt: [] for prompt in prompts}
+        for judge in task.judges:
+            judge.open(self._scored)
+        self._before = {
+            prompt: (task.generator.ledger.spent(prompt), [judge.ledger.spent(prompt) for judge in task.judges])
+            for prompt in self._scored
+        }
+
+    def score(self, branches: Sequence[Branch], images: Images) -> None:
+        """Score image n of branch n with every judge, once."""
+        owners = [branch.prompt for branch in branches]
+        texts = [self._task.prompts[owner].text for owner in owners]
+        scores = [judge.score(images, texts, owners) for judge in self._task.judges]
+        rows = [score.values_NM.tolist() for score in scores]
+        for n, branch in enumerate(branches):
+            values = tuple(tuple(row[n]) for row in rows)
+            reasons = tuple(score.reasons[n] for score in scores)
+            self._scored[branch.prompt].append(_Scored(branch, images[n], values, reasons))
+
+    def values(self, prompt: int) -> np.ndarray:
+        """Raw scores of a prompt's candidates under the first judge, float64 [N, M]."""
+        return np.array([scored.values[0] for scored in self._scored[prompt]], dtype=np.float64)
+
+    def branches(self, prompt: int) -> list[Branch]:
+        """A prompt's candidates in order."""
+        return [scored.branch for scored in self._scored[prompt]]
+
+    def close(self, kept: Collection[tuple[int, Path]] = ()) -> None:
+        """Enter all candidates; `kept` names those the search carries on, by prompt and path."""
+        for prompt, scored in self._scored.items():
+            if scored:
+                for index, judge in enumerate(self._task.judges):
+                    self._enter(prompt, index, judge, kept)
+
+    def _enter(self, prompt: int, index: int, judge: MeteredVerifier, kept: Collection[tuple[int, Path]]) -> None:
+        scored = self._scored[prompt]
+        generation, verifications = self._before[prompt]
+        before = generation + verifications[index]
+        gone = self._task.spent(prompt, judge) - before
+        entered = self._task.candidates[judge.card.name][prompt]
+        for n, one in enumerate(scored):
+            branch = one.branch
+            entered.append(Candidate(
+                prompt, branch.path, branch.parent, branch.step, self._complete, len(entered), one.values[index],
+                one.reasons[index], before + _part(gone, n + 1, len(scored)), (prompt, branch.path) in kept, one.image,
+            ))  # fmt: skip
+
+
+def _part(cost: Cost, first: int, count: int) -> Cost:
+    """The share of the first of `count` equal candidates; whole columns divide exactly."""
+    if first == count:
+        return cost
+    values = (getattr(cost, name) for name in COLUMNS)
+    return Cost(*(value * first // count if isinstance(value, int) else value * first / count for value in values))
+
+
+def best_first(judge: MeteredVerifier, values_NM: np.ndarray) -> list[int]:
+    """Indices of one pool, best first, the earlier among equals, unscored ones last."""
+    combined = judge.combine(values_NM)
+    return np.argsort(np.where(np.isnan(combined), np.inf, -combined), kind="stable").tolist()
+
+
+def mark_final(task: Task) -> None:
+    """Mark what each prompt's search returns within the whole budget as kept."""
+    for judge in task.judges:
+        for entered in task.candidates[judge.card.name]:
+            affordable = [candidate for candidate in entered if task.budget.affords(candidate.spent)]
+            if affordable:
+                values_NM = np.array([candidate.values_M for candidate in affordable], dtype=np.float64)
+                best = choose(affordable, judge.combine(values_NM).tolist())
+                if best is not None:
+                    entered[affordable[best].order] = replace(affordable[best], kept=True)
