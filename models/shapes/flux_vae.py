@@ -12,7 +12,7 @@ from models.shapes.data import batch, foreground_weight, to_float
 from models.shapes.loop import Average, Run, cosine, prepare
 
 SEED = 11
-STEPS = 3200
+STEPS = 1500
 BATCH = 16
 LEARNING_RATE = 2e-3
 KL_WEIGHT = 5e-4

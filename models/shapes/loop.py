@@ -83,3 +83,15 @@ class Run:
         with (self.folder / "log.jsonl").open("a") as stream:
             stream.write(line + "\n")
         print(line, flush=True)
+
+
+def averaged_weights(name: str) -> dict[str, torch.Tensor]:
+    """Return the averaged weights of a run.
+
+    Raises:
+        FileNotFoundError: the run has no checkpoint yet.
+    """
+    state = Run(name).load()
+    if state is None:
+        raise FileNotFoundError(f"run {name!r} has no checkpoint; run `python -m models.shapes.train {name}` first")
+    return dict(state["average"])

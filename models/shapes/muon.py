@@ -3,6 +3,7 @@
 torch.optim.Muon orthogonalises in bfloat16, which is many times slower than float32 on a processor.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -10,17 +11,21 @@ from typing import Any
 import torch
 from torch import nn
 
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Quintic Newton-Schulz iteration of the original."""
+COEFFICIENTS = (
+    (8.287212, -23.595887, 17.300387),
+    (4.107059, -2.947850, 0.544843),
+    (3.948691, -2.908902, 0.551819),
+    (2.300652, -1.668904, 0.418807),
+)
+"""Quintic iterations that converge faster than the original's fixed one (Amsel et al. 2025, Polar Express)."""
 
 
-def orthogonalise(matrices_NRC: torch.Tensor, iterations: int = 5) -> torch.Tensor:
+def orthogonalise(matrices_NRC: torch.Tensor) -> torch.Tensor:
     """Return matrices with singular values near 1 and the same singular vectors, [N, rows, columns]."""
-    a, b, c = COEFFICIENTS
     wide = matrices_NRC.shape[1] <= matrices_NRC.shape[2]
     x = matrices_NRC if wide else matrices_NRC.mT
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    for _ in range(iterations):
+    x = x / (1.01 * x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for a, b, c in COEFFICIENTS:
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
     return x if wide else x.mT
@@ -59,11 +64,11 @@ class MuonWithAdamW:
     """Both optimisers as one: hidden matrices to Muon; embeddings, vectors and output heads to AdamW."""
 
     def __init__(self, modules: Iterable[nn.Module], lr: float, adam_lr: float, heads: Iterable[str]) -> None:
-        """`heads` are parts of parameter names that AdamW shall take although they are matrices."""
+        """`heads` are patterns of parameter names that AdamW shall take although they are matrices."""
         matrices, rest = [], []
         for module in modules:
             for name, parameter in module.named_parameters():
-                plain = parameter.ndim != 2 or min(parameter.shape) < 8 or any(part in name for part in heads)
+                plain = parameter.ndim != 2 or min(parameter.shape) < 8 or any(re.search(head, name) for head in heads)
                 (rest if plain else matrices).append(parameter)
         self.muon = Muon(matrices, lr, momentum=0.95, weight_decay=0.01)
         self.adam = torch.optim.AdamW(rest, lr=adam_lr, betas=(0.9, 0.99), weight_decay=0.0)

@@ -15,12 +15,12 @@ from models.infinity.schedule import ScaleSchedule
 from models.infinity.vae import InfinityVAE
 from models.shapes.data import batch, to_float
 from models.shapes.flux_vae import reconstruction_loss
-from models.shapes.loop import Average, Run, cosine, prepare
+from models.shapes.loop import Average, Run, averaged_weights, cosine, prepare
 
 CONFIG = VAEConfig(codebook_dim=32, base_ch=16, ch_mult=(1, 2, 4, 6), num_res_blocks=1, patch_size=8, norm_groups=8)
 SCHEDULE = ScaleSchedule.square((1, 2, 3, 4, 6))
 SEED = 12
-STEPS = 3200
+STEPS = 1900
 PREVIEW_STEPS = 1600
 BATCH = 16
 LEARNING_RATE = 2e-3
@@ -100,15 +100,3 @@ def _train(name: str, steps: int, previews: bool) -> Path:
             run.log(step=step + 1, images=(step + 1) * BATCH, loss=reconstruction.item(), total=loss.item())
             run.save(model=vae.state_dict(), average=average.weights, optimizer=optimizer.state_dict(), step=step + 1)
     return run.folder
-
-
-def averaged_weights(name: str) -> dict[str, torch.Tensor]:
-    """Return the averaged weights of a run.
-
-    Raises:
-        FileNotFoundError: the run has no checkpoint yet.
-    """
-    state = Run(name).load()
-    if state is None:
-        raise FileNotFoundError(f"run {name!r} has no checkpoint; run `python -m models.shapes.train {name}` first")
-    return dict(state["average"])

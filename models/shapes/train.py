@@ -7,6 +7,8 @@ STAGES = {
     "flux-vae": "models.shapes.flux_vae:train",
     "tokenizer": "models.shapes.tokenizer:train",
     "tokenizer-previews": "models.shapes.tokenizer:train_previews",
+    "flux": "models.shapes.flux:train",
+    "infinity": "models.shapes.infinity:train",
 }
 
 

@@ -1,0 +1,59 @@
+"""Encodes a training set once: latents and caption ids of seeded pictures, in one file that training draws from."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from models.shapes.data import batch, to_float
+from models.shapes.loop import RUNS
+from models.shapes.text import build_tokenizer, token_ids
+
+PICTURES = 40_960
+CHUNK = 64
+SEED = 21
+TASK_WEIGHTS = (1.0, 1.5, 2.0, 1.0, 2.5, 2.5)
+"""How often each task is drawn, in the order of TASKS: what is learnt last is shown most."""
+
+
+@dataclass(frozen=True)
+class LatentSet:
+    """Latents [N, d, h, w] float32 and the ids of their captions [N, TEXT_TOKENS] int64."""
+
+    latents: torch.Tensor
+    ids: torch.Tensor
+
+    def batches(self, size: int, seed: int, first: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield batches for ever from step `first` on, every picture once per epoch in an order given by the seed."""
+        per_epoch = len(self.ids) // size
+        step = first
+        while True:
+            epoch, place = divmod(step, per_epoch)
+            order = torch.randperm(len(self.ids), generator=torch.Generator().manual_seed(seed * 1000 + epoch))
+            while place < per_epoch:
+                rows = order[place * size : (place + 1) * size]
+                yield self.latents[rows].float(), self.ids[rows]
+                place, step = place + 1, step + 1
+
+
+@torch.no_grad()
+def latent_set(name: str, encode: Callable[[torch.Tensor], torch.Tensor], pictures: int = PICTURES) -> LatentSet:
+    """Return the set of this name, encoding it first if its file is not there.
+
+    `encode` maps pictures float32 [B, 3, H, W] in [-1, 1] to latents.
+    """
+    path: Path = RUNS / f"{name}-latents.safetensors"
+    if not path.exists():
+        tokenizer = build_tokenizer()
+        latents, ids = [], []
+        for chunk in range(pictures // CHUNK):
+            records, images = batch(SEED, chunk, CHUNK, TASK_WEIGHTS)
+            latents.append(encode(to_float(images)).half())
+            ids.append(token_ids(tokenizer, [record["prompt"] for record in records]))
+        partial = path.with_suffix(".partial")
+        save_file({"latents": torch.cat(latents).contiguous(), "ids": torch.cat(ids)}, partial)
+        partial.rename(path)
+    stored = load_file(path)
+    return LatentSet(stored["latents"], stored["ids"])
