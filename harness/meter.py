@@ -1,6 +1,7 @@
 """The meter: the only way a search reaches a model, so that no strategy can forget what it spends.
 
-Every call charges the prompt of every row with the static price of the operation and its even share of the measured wall seconds.
+Every call charges the prompt of every row with the static price of the operation and its even share of the measured
+wall seconds.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def scoring(card: VerifierCard) -> str:
 
 
 class MeteredGenerator:
-    """A generator whose every operation is charged to the prompts of its rows; `Row.prompt` indexes the ledger's accounts."""
+    """A generator that charges every operation to the prompts of its rows; `Row.prompt` indexes the ledger."""
 
     def __init__(self, generator: Generator, ledger: Ledger) -> None:
         self._generator = generator
@@ -169,7 +170,7 @@ class MeteredVerifier:
         return self._verifier.card
 
     def open(self, prompts: Iterable[int]) -> None:
-        """Charge the text pass of prompts that have not been charged it; its seconds are measured with the first images."""
+        """Charge the text pass of prompts that are new; its seconds are measured with their first images."""
         for prompt in prompts:
             if prompt not in self._opened:
                 self._opened.add(prompt)

@@ -1,6 +1,6 @@
 """Prices: what the operations of a search cost for one prompt, before they are run.
 
-All columns but seconds are static and exact; seconds are estimates from a calibration and act as a deadline, not as a promise.
+All columns but seconds are static and exact; seconds are estimates from a calibration: a deadline, not a promise.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Calibration:
 
 
 def calibrate(generator: Generator, verifiers: Sequence[Verifier], text: str, rows: int) -> Calibration:
-    """Measure every operation on `rows` independent images of one prompt, after one unmeasured warm-up of the same shape."""
+    """Measure every operation on `rows` independent images of one prompt, after a warm-up of the same shape."""
     _measure(generator, verifiers, text, rows)
     clock = _measure(generator, verifiers, text, rows)
     return Calibration({key: timing.seconds / timing.rows for key, timing in clock.items()})

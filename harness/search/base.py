@@ -51,7 +51,7 @@ class Candidate:
     reason: str
     """Why it is unscored, "" otherwise."""
     spent: Cost
-    """All that the prompt had spent when this score was known, the score included; candidates of one round count one after another."""
+    """All that the prompt had spent when this score was known; candidates of one round count one after another."""
     kept: bool
     """Whether the search carried this branch on: beam survivor, new pivot, final choice."""
     image: torch.Tensor = field(repr=False, compare=False)
@@ -60,7 +60,7 @@ class Candidate:
 
 @dataclass(slots=True)
 class Task:
-    """Everything a search may touch: prompts with a plan each, metered models, seeds, and where candidates are recorded.
+    """Everything a search may touch: prompts with their plans, metered models, seeds, and where candidates go.
 
     A search never sees a pipeline, a file or a device. `judges` has one verifier for a guided search; a pool search
     (`pools = True`) is handed all verifiers of the run and scores one pool of images with each.
@@ -115,7 +115,7 @@ class Search(Protocol):
 
 
 def choose(candidates: Sequence[Candidate], combined: Sequence[float]) -> int | None:
-    """Index of the best finished candidate by its combined score, the earliest among equals; None when none is scored."""
+    """Index of the finished candidate with the best score, the earliest among equals; None when none is scored."""
     best: int | None = None
     for index, (candidate, score) in enumerate(zip(candidates, combined, strict=True)):
         if candidate.complete and score == score and (best is None or score > combined[best]):

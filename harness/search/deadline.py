@@ -16,7 +16,7 @@ class Deadline:
 
     def allows(self, prompt: int, first: int, last: int) -> bool:
         """Whether a prompt may begin its rounds from `first` to before `last`; other units are kept by the plan."""
-        if not self._active or first == 0 and last == 1:
+        if not self._active or (first, last) == (0, 1):
             return True
         expected = self._seconds(prompt, first, last) * self._pace()
         return self._spent(prompt) + expected <= self._task.budget.amount

@@ -19,7 +19,7 @@ def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 class Roots:
-    """Starts of independent candidates; the empty prefix of an autoregressive prompt is predicted once for all of them."""
+    """Starts of independent candidates; a prompt's empty prefix (AR) is predicted once for all of them."""
 
     def __init__(self, task: Task, prompts: Sequence[int]) -> None:
         self._task = task

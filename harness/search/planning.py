@@ -31,5 +31,7 @@ def given(budget: Budget, cost: Cost, what: str) -> None:
 def too_small(budget: Budget, cost: Cost, what: str) -> BudgetTooSmall:
     """The error, its smallest budget rounded up to the six digits that are printed, so that typing it in works."""
     smallest = cost.amount(budget.unit)
-    digit = 10.0 ** (floor(log10(smallest)) - 5) if smallest > 0 else 1.0
-    return BudgetTooSmall(budget, smallest if smallest == float(f"{smallest:g}") else ceil(smallest / digit) * digit, what)
+    if smallest != float(f"{smallest:g}"):
+        digit = 10.0 ** (floor(log10(smallest)) - 5)
+        smallest = ceil(smallest / digit) * digit
+    return BudgetTooSmall(budget, smallest, what)

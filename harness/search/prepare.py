@@ -31,7 +31,7 @@ def prepare(
         ValueError: several verifiers for a search that is guided by one, or seconds without a calibration.
     """
     if len(verifiers) != 1 and not search.pools:
-        raise ValueError(f"search {search.name} is guided by one verifier and got {len(verifiers)}: run it once for each")
+        raise ValueError(f"{search.name} is guided by one verifier and got {len(verifiers)}: run it once for each")
     metered = MeteredGenerator(generator, Ledger(len(prompts)))
     conditioning = metered.encode([prompt.text for prompt in prompts])
     plans = plan_lengths(search, generator, verifiers, set(conditioning.text_tokens), budget, calibration)

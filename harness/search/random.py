@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -58,7 +58,7 @@ def later_image(prices: Prices) -> Cost:
     return cost - prices.predict(0) if prices.family == "ar" else cost
 
 
-def _batches(task: Task, prompts: range, deadline: Deadline) -> Iterator[list[Branch]]:
+def _batches(task: Task, prompts: Sequence[int], deadline: Deadline) -> Iterator[list[Branch]]:
     """Branches of the next batch; asks the deadline as late as it can."""
     batch: list[Branch] = []
     for prompt in prompts:

@@ -1,7 +1,8 @@
 """Rounds: images are scored batch by batch and entered as candidates when the round is over.
 
-Within a round a prompt's candidates cost the same, and are entered as if made one after another. So what a candidate had spent
-does not depend on the batches, and the first i + 1 candidates of a pool have spent exactly what a run with i + 1 would have.
+Within a round a prompt's candidates cost the same, and are entered as if made one after another. So what a candidate
+had spent does not depend on the batches, and the first i + 1 candidates of a pool have spent what a run with i + 1
+would have.
 """
 
 from __future__ import annotations

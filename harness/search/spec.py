@@ -1,0 +1,111 @@
+"""Searches as text: NAME[:key=value,…] to a search and back, and whether a search fits a model."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import MISSING, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from harness.errors import WrongInput
+from harness.registry import Entry, entry, resolve
+from harness.search.base import Search
+
+
+def parse(text: str) -> Search:
+    """The search that a text names, such as "beam:width=2,score=preview"; what is not given is left to the planner.
+
+    Raises:
+        UnknownName: a name that is not registered.
+        WrongInput: a parameter the search does not have or a value of the wrong type; lists the parameters.
+    """
+    name, colon, rest = text.partition(":")
+    search: type[Search] = entry("search", name).resolve()
+    hints = get_type_hints(search)
+    values: dict[str, Any] = {}
+    for assignment in rest.split(",") if colon else []:
+        key, equals, value = (part.strip() for part in assignment.partition("="))
+        if not equals or key not in _parameters(search) or key in values:
+            raise WrongInput(f"search {text!r}: {_complaint(key, equals, search)}; {_listing(name, search)}")
+        try:
+            values[key] = _convert(value, hints[key])
+        except ValueError as error:
+            raise WrongInput(f"search {text!r}: {key}={value} is not {error}; {_listing(name, search)}") from None
+    try:
+        return search(**values)
+    except ValueError as error:
+        raise WrongInput(f"search {text!r}: {error}; {_listing(name, search)}") from None
+
+
+def canonical(search: Search) -> str:
+    """The shortest text that names this search: what differs from the defaults, in the order of declaration."""
+    given = [
+        f"{field.name}={getattr(search, field.name)}"
+        for field in fields(search)  # type: ignore[arg-type]
+        if getattr(search, field.name) != field.default
+    ]
+    return f"{search.name}:{','.join(given)}" if given else search.name
+
+
+def fits(search: Search, model: Entry, name: str) -> str | None:
+    """Why a search cannot run on a registered model, None where it can; loads the model's class but no weights."""
+    if model.family not in search.families:
+        kinds = " and ".join(search.families)
+        return f"{canonical(search)} searches {kinds} models and {name} is {_article(model.family)} model"
+    generator = resolve(model.generator)
+    for ability in search.needs:
+        if not issubclass(generator, ability):
+            return f"{canonical(search)} needs a model that is {ability.__name__} and {name} is not"
+    return None
+
+
+def _parameters(search: type[Search]) -> list[str]:
+    return [field.name for field in fields(search)]  # type: ignore[arg-type]
+
+
+def _complaint(key: str, equals: str, search: type[Search]) -> str:
+    known = _parameters(search)
+    if key in known:
+        return f"{key} is given twice" if equals else f"{key} has no value: write {key}=…"
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+    return f"unknown parameter {key!r}" + (f", did you mean {near[0]}?" if near else "")
+
+
+def _listing(name: str, search: type[Search]) -> str:
+    hints = get_type_hints(search)
+    described = []
+    for field in fields(search):  # type: ignore[arg-type]
+        default = "" if field.default in (None, MISSING) else f", {field.default} if not given"
+        described.append(f"{field.name} ({_kind(hints[field.name])}{default})")
+    return f"parameters of {name}: {', '.join(described)}"
+
+
+def _bare(hint: Any) -> Any:
+    """The type without its None."""
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    return kinds[0] if get_origin(hint) is not Literal and len(kinds) == 1 else hint
+
+
+def _kind(hint: Any) -> str:
+    hint = _bare(hint)
+    if get_origin(hint) is Literal:
+        return " or ".join(get_args(hint))
+    return {int: "a whole number from 1", float: "a number"}[hint]
+
+
+def _convert(value: str, hint: Any) -> Any:
+    """The value as its parameter's type; raises ValueError saying what it should be."""
+    hint = _bare(hint)
+    try:
+        if get_origin(hint) is Literal:
+            converted: Any = {choice: choice for choice in get_args(hint)}[value]
+        else:
+            converted = hint(value)
+    except (ValueError, KeyError):
+        raise ValueError(_kind(hint)) from None
+    if hint is int and converted < 1:
+        raise ValueError(_kind(hint))
+    return converted
+
+
+def _article(family: str) -> str:
+    return f"an {family}" if family[0] in "aeiou" else f"a {family}"
