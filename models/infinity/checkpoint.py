@@ -1,0 +1,166 @@
+"""Weights of Infinity in every published layout: flat and training .pth files, sharded safetensors, the VAE's .pth.
+
+Only tensors are ever unpickled (weights_only=True), and files are mapped rather than read where their format allows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from models.infinity.config import TransformerConfig, VAEConfig
+from models.infinity.transformer import InfinityTransformer
+from models.infinity.vae import InfinityVAE
+
+WRAPPERS = ("module.", "_fsdp_wrapped_module.", "_orig_mod.")
+"""What DDP, FSDP and torch.compile put into key names; a chunk's own `.module.` is kept."""
+TRAINED = ("gpt_fsdp", "gpt_wo_ddp")
+AVERAGED = ("gpt_ema_fsdp", "gpt_ema")
+BUFFERS = ("zero_k_bias", "lfq.mask")
+"""Constants that a file may leave out."""
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def load_transformer(config: TransformerConfig, source: Path, *, device: torch.device | str = "cpu",
+                     block_dtype: torch.dtype = torch.float32, averaged: bool = False) -> InfinityTransformer:
+    """The transformer with the weights of a .pth file, a .safetensors file, or a folder of safetensors shards.
+
+    averaged takes the EMA copy of a training checkpoint. block_dtype is the type of the blocks, the rest is float32.
+    Raises ValueError for missing keys, wrong shapes, or a file of another kind.
+    """
+    state: Mapping[str, Any] = read_weights(source)
+    if isinstance(state.get("trainer"), Mapping):
+        state = _trained(state["trainer"], averaged, source)
+    elif averaged:
+        raise ValueError(f"{source} is no training checkpoint and holds no averaged weights: leave averaged out")
+    weights = strip_wrappers(state)
+    with torch.device("meta"):
+        model = InfinityTransformer(config)
+    if "cfg_uncond" in weights:
+        weights["cfg_uncond"] = _fit_rows(weights["cfg_uncond"], config.text_maxlen)
+    if block_dtype != torch.float32:
+        model.cast_blocks(block_dtype)
+    return assign(model, weights, source, device)
+
+
+def load_vae(config: VAEConfig, source: Path, *, device: torch.device | str = "cpu") -> InfinityVAE:
+    """The VAE with the weights of its .pth (under 'vae') or .safetensors file; unknown keys are ignored.
+
+    Raises ValueError for missing keys, wrong shapes, or a file of another kind.
+    """
+    state: Mapping[str, Any] = read_weights(source)
+    if isinstance(state.get("vae"), Mapping):
+        state = state["vae"]
+    with torch.device("meta"):
+        model = InfinityVAE(config)
+    weights = rename_bare(strip_wrappers(state), model.state_dict())
+    return assign(model, weights, source, device).to(memory_format=torch.channels_last)
+
+
+def read_weights(source: Path) -> dict[str, Any]:
+    """The raw content of a weight file or of a folder with `*.safetensors.index.json`. Raises ValueError, OSError."""
+    if source.is_dir():
+        return _read_folder(source)
+    if not source.exists():
+        raise FileNotFoundError(f"{source} does not exist: give a .pth or .safetensors file, or a folder of shards")
+    if source.suffix == ".safetensors":
+        return load_file(source)
+    content = torch.load(source, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(source))
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{source} holds a {type(content).__name__}, not named weights: give another file")
+    return dict(content)
+
+
+def _read_folder(folder: Path) -> dict[str, Any]:
+    indices = sorted(folder.glob("*.safetensors.index.json"))
+    if indices:
+        names = sorted(set(json.loads(indices[0].read_text())["weight_map"].values()))
+        if any("/" in name or "\\" in name for name in names):
+            raise ValueError(f"{indices[0]} names shards outside its folder: the index is damaged or hostile")
+        shards = [folder / name for name in names]
+    else:
+        shards = sorted(folder.glob("*.safetensors"))[:2]
+        if len(shards) != 1:
+            raise ValueError(f"{folder} holds neither one .safetensors file nor an index: give the file itself")
+    lost = [shard.name for shard in shards if not shard.exists()]
+    if lost:
+        raise FileNotFoundError(f"{folder} lacks the shards {', '.join(lost)}: complete the download")
+    return {name: tensor for shard in shards for name, tensor in load_file(shard).items()}
+
+
+def _trained(trainer: Mapping[str, Any], averaged: bool, source: Path) -> Mapping[str, Any]:
+    wanted = AVERAGED if averaged else TRAINED
+    for key in wanted:
+        if isinstance(trainer.get(key), Mapping):
+            return trainer[key]
+    raise ValueError(f"{source} holds none of trainer.{{{', '.join(wanted)}}}, only {', '.join(trainer)}: "
+                     f"set averaged to {not averaged}")
+
+
+def strip_wrappers(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Tensors under their bare names, without the prefixes of DDP, FSDP and torch.compile at any level."""
+    weights = {}
+    for key, value in state.items():
+        if not isinstance(value, Tensor):
+            continue
+        for wrapper in WRAPPERS[1:]:
+            key = key.replace(wrapper, "")
+        while key.startswith(WRAPPERS[0]):
+            key = key.removeprefix(WRAPPERS[0])
+        weights[key] = value
+    return weights
+
+
+def rename_bare(weights: Mapping[str, Tensor], known: Iterable[str]) -> dict[str, Tensor]:
+    """Give convolutions and norms saved as `x.weight` the wrapped names `x.conv.weight`, `x.norm.weight`."""
+    renamed = dict(weights)
+    for name in known:
+        bare = re.sub(r"\.(conv|norm)\.(weight|bias)$", r".\2", name)
+        if name not in weights and bare in weights:
+            renamed[name] = weights[bare]
+    return renamed
+
+
+def _fit_rows(table_LC: Tensor, rows: int) -> Tensor:
+    """Truncate the unconditional features, or extend them with zeros, to the model's text length."""
+    if len(table_LC) >= rows:
+        return table_LC[:rows]
+    return torch.cat([table_LC, table_LC.new_zeros(rows - len(table_LC), table_LC.shape[1])])
+
+
+def assign(model: Model, weights: Mapping[str, Tensor], source: Path, device: torch.device | str) -> Model:
+    """Give a model built on the meta device its weights, in its own types; constant buffers may be missing."""
+    wanted = model.state_dict()
+    missing = [name for name in wanted if name not in weights and not name.endswith(BUFFERS)]
+    if missing:
+        raise ValueError(f"{source} lacks {len(missing)} of {len(wanted)} weights, first {', '.join(missing[:5])}: "
+                         "the file or the configured size is another model's")
+    wrong = [f"{name} {tuple(weights[name].shape)} instead of {tuple(tensor.shape)}" for name, tensor in wanted.items()
+             if name in weights and weights[name].shape != tensor.shape]
+    if wrong:
+        raise ValueError(f"{source} has {len(wrong)} weights of another shape, first {', '.join(wrong[:3])}: "
+                         "the configured size is another model's")
+    state = {name: weights[name].to(device, tensor.dtype) for name, tensor in wanted.items()
+             if name in weights and not name.endswith(BUFFERS)}
+    model.load_state_dict(state, strict=False, assign=True)
+    for name, buffer in list(model.named_buffers(remove_duplicate=False)):
+        owner, _, leaf = name.rpartition(".")
+        if buffer.is_meta:
+            model.get_submodule(owner).register_buffer(leaf, constant_buffer(leaf, buffer).to(device))
+    return model.eval()
+
+
+def constant_buffer(leaf: str, like: Tensor) -> Tensor:
+    """What a constant buffer holds: powers of two, high bit first, for the quantiser's mask, else zeros."""
+    if leaf == "mask":
+        return 2 ** torch.arange(len(like) - 1, -1, -1)
+    return torch.zeros(like.shape, dtype=like.dtype)

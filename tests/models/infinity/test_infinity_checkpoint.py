@@ -1,0 +1,156 @@
+"""Loading: every published layout gives the same weights; what does not fit is refused by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from models.infinity.checkpoint import load_transformer, load_vae
+from models.infinity.config import TransformerConfig, VAEConfig
+from models.infinity.pretrained import InfinityParts, load_pretrained, save_pretrained
+from models.infinity.sampling import Sampling
+from models.infinity.schedule import ScaleSchedule
+from models.infinity.training import initialise
+from models.infinity.transformer import InfinityTransformer
+from models.infinity.vae import InfinityVAE
+
+SHARED = Path(__file__).parents[3] / "../shared/parity"
+LAYOUTS, A = SHARED / "infinity_a_checkpoints", SHARED / "infinity_a"
+needs_parity = pytest.mark.skipif(not LAYOUTS.exists(), reason="sample checkpoints are not here")
+CONFIG_A = TransformerConfig(depth=4, embed_dim=64, num_heads=4, codebook_dim=8, text_channels=256, text_maxlen=24,
+                             block_chunks=2)
+VAE_A = VAEConfig(codebook_dim=8, base_ch=32, num_res_blocks=1, ch_mult=(1, 1, 2), patch_size=4)
+TINY = TransformerConfig(depth=2, embed_dim=64, num_heads=2, codebook_dim=4, text_channels=16, text_maxlen=6)
+TINY_VAE = VAEConfig(codebook_dim=4, base_ch=8, ch_mult=(1, 2), num_res_blocks=1, patch_size=2, norm_groups=4)
+
+
+def assert_same(model: torch.nn.Module, want: Mapping[str, Tensor]) -> None:
+    got = model.state_dict()
+    assert got.keys() == want.keys()
+    for name, tensor in want.items():
+        assert torch.equal(got[name], tensor), name
+    assert not any(tensor.is_meta for tensor in got.values())
+
+
+@needs_parity
+@pytest.mark.parametrize("name", ["infinity_tiny_reg.pth", "sharded", "ar-ckpt-giter000K-ep0-iter1-last.pth"])
+def test_transformer_layouts(name: str) -> None:
+    model = load_transformer(CONFIG_A, LAYOUTS / name)
+    assert_same(model, load_file(A / "transformer.safetensors"))  # values are exact in bfloat16
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+
+
+@needs_parity
+def test_vae_layout() -> None:
+    assert_same(load_vae(VAE_A, LAYOUTS / "infinity_vae_tiny.pth"), load_file(A / "vae.safetensors"))
+
+
+@pytest.fixture
+def tiny() -> InfinityTransformer:
+    return initialise(InfinityTransformer(TINY)).eval()
+
+
+@pytest.mark.parametrize(("key", "prefix", "averaged"), [
+    ("gpt_fsdp", "_fsdp_wrapped_module.", False), ("gpt_wo_ddp", "module.", False),
+    ("gpt_wo_ddp", "module._orig_mod.", False), ("gpt_ema_fsdp", "", True)])
+def test_training_checkpoint_variants(tmp_path: Path, tiny: InfinityTransformer, key: str, prefix: str,
+                                      averaged: bool) -> None:
+    weights = {prefix + name: tensor for name, tensor in tiny.state_dict().items()}
+    other = {name: tensor + 1 for name, tensor in tiny.state_dict().items()}
+    trainer = {"gpt_fsdp" if averaged else "gpt_ema_fsdp": other, key: weights, "gpt_fsdp_opt": {"state": {}}}
+    path = tmp_path / "ar-ckpt.pth"
+    torch.save({"trainer": trainer, "epoch": 3}, path)
+    assert_same(load_transformer(TINY, path, averaged=averaged), tiny.state_dict())
+
+
+def test_nested_wrappers_keep_the_chunks_own_module(tmp_path: Path) -> None:
+    config = TransformerConfig(depth=2, embed_dim=64, num_heads=2, codebook_dim=4, text_channels=16, text_maxlen=6,
+                               block_chunks=2)
+    model = InfinityTransformer(config)
+    weights = {name.replace("block_chunks.1.", "block_chunks.1._fsdp_wrapped_module."): tensor
+               for name, tensor in model.state_dict().items()}
+    torch.save(weights, tmp_path / "flat.pth")
+    assert_same(load_transformer(config, tmp_path / "flat.pth"), model.state_dict())
+
+
+@pytest.mark.parametrize("rows", [4, 9])
+def test_unconditional_text_is_cut_or_extended(tmp_path: Path, tiny: InfinityTransformer, rows: int) -> None:
+    weights = dict(tiny.state_dict())
+    weights["cfg_uncond"] = torch.randn(rows, 16)
+    save_file(weights, tmp_path / "model.safetensors")
+    got = load_transformer(TINY, tmp_path / "model.safetensors").cfg_uncond
+    assert got.shape == (6, 16)
+    assert torch.equal(got[:rows], weights["cfg_uncond"][:6])
+
+
+def test_bare_names_and_missing_constants_of_a_vae(tmp_path: Path) -> None:
+    vae = InfinityVAE(TINY_VAE).eval()
+    bare = {}
+    for name, tensor in vae.named_parameters():
+        for wrapper in (".conv.weight", ".conv.bias", ".norm.weight", ".norm.bias"):
+            if name.endswith(wrapper):
+                name = name.removesuffix(wrapper) + "." + wrapper.rpartition(".")[2]
+        bare[name] = tensor.detach().contiguous()
+    assert "encoder.down.0.downsample.conv.weight" in bare
+    torch.save({"vae": bare | {"discriminator.weight": torch.ones(1)}, "optimizer": {"lr": 1.0}}, tmp_path / "vae.pth")
+    assert_same(load_vae(TINY_VAE, tmp_path / "vae.pth"), vae.state_dict())
+
+
+def test_missing_weights_are_named(tmp_path: Path, tiny: InfinityTransformer) -> None:
+    weights = {name: tensor for name, tensor in tiny.state_dict().items() if not name.startswith("head.")}
+    torch.save(weights, tmp_path / "part.pth")
+    with pytest.raises(ValueError, match=r"part\.pth lacks 2 of \d+ weights, first head\.weight, head\.bias"):
+        load_transformer(TINY, tmp_path / "part.pth")
+
+
+def test_another_size_is_named(tmp_path: Path, tiny: InfinityTransformer) -> None:
+    torch.save(dict(tiny.state_dict()), tmp_path / "flat.pth")
+    larger = TransformerConfig(depth=2, embed_dim=64, num_heads=2, codebook_dim=8, text_channels=16, text_maxlen=6)
+    with pytest.raises(ValueError, match=r"word_embed\.weight \(64, 4\) instead of \(64, 8\)"):
+        load_transformer(larger, tmp_path / "flat.pth")
+
+
+def test_code_in_a_pickle_is_refused(tmp_path: Path) -> None:
+    torch.save({"args": Path("anything")}, tmp_path / "evil.pth")
+    with pytest.raises(Exception, match="weights_only"):
+        load_transformer(TINY, tmp_path / "evil.pth")
+
+
+def test_index_may_not_leave_its_folder(tmp_path: Path) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"head.bias": "../x.safetensors"}}))
+    with pytest.raises(ValueError, match="outside its folder"):
+        load_transformer(TINY, tmp_path)
+    index.write_text(json.dumps({"weight_map": {"head.bias": "a.safetensors"}}))
+    with pytest.raises(FileNotFoundError, match=r"lacks the shards a\.safetensors"):
+        load_transformer(TINY, tmp_path)
+
+
+def test_own_folder_round_trip(tmp_path: Path, tiny: InfinityTransformer) -> None:
+    parts = InfinityParts(tiny, InfinityVAE(TINY_VAE), ScaleSchedule.square((1, 2, 3)).prefix(2),
+                          Sampling(guidance=(2.0, 1.0), temperature=0.5))
+    save_pretrained(parts, tmp_path / "model")
+    again = load_pretrained(tmp_path / "model")
+    assert_same(again.transformer, tiny.state_dict())
+    assert_same(again.vae, parts.vae.state_dict())
+    assert (again.schedule, again.sampling) == (parts.schedule, parts.sampling)
+    assert (again.transformer.config, again.vae.config) == (TINY, TINY_VAE)
+    config: dict[str, Any] = json.loads((tmp_path / "model/config.json").read_text())
+    config["transformer"]["dpeth"] = 3
+    (tmp_path / "model/config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="dpeth"):
+        load_pretrained(tmp_path / "model")
+
+
+def test_blocks_alone_change_their_type(tmp_path: Path, tiny: InfinityTransformer) -> None:
+    torch.save(dict(tiny.state_dict()), tmp_path / "flat.pth")
+    model = load_transformer(TINY, tmp_path / "flat.pth", block_dtype=torch.bfloat16)
+    assert {name for name, tensor in model.named_parameters() if tensor.dtype == torch.bfloat16} == {
+        name for name, _ in model.named_parameters() if name.startswith("blocks.")}
