@@ -14,8 +14,8 @@ from models.shapes.muon import MuonWithAdamW
 from models.shapes.text import EOS, PAD, TEXT_TOKENS, TEXT_WIDTH, build_clip, build_t5
 
 SEED = 31
-STEPS = 5000
-BATCH = 32
+STEPS = 3600
+BATCH = 48
 MUON_RATE = 3e-3
 ADAM_RATE = 1.5e-3
 CAPTION_DROPOUT = 0.1
@@ -31,9 +31,9 @@ def build() -> nn.ModuleDict:
         patch_size=1,
         in_channels=24,
         num_layers=2,
-        num_single_layers=4,
+        num_single_layers=3,
         attention_head_dim=32,
-        num_attention_heads=5,
+        num_attention_heads=4,
         joint_attention_dim=TEXT_WIDTH,
         pooled_projection_dim=64,
         guidance_embeds=False,
@@ -119,6 +119,7 @@ def train(name: str = "flux", steps: int = STEPS) -> Path:
         average.weights = state["average"]
         optimizer.load_state_dict(state["optimizer"])
         first = int(state["step"])
+    models["transformer"].compile()
     losses = []
     for step, (latents, ids) in zip(range(first, steps), data.batches(BATCH, SEED, first), strict=False):
         torch.manual_seed(SEED * 1_000_003 + step)

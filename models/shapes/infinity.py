@@ -19,8 +19,8 @@ from models.shapes.text import PAD, TEXT_TOKENS, TEXT_WIDTH, build_t5, lengths_o
 
 CONFIG = TransformerConfig(
     depth=5,
-    embed_dim=160,
-    num_heads=5,
+    embed_dim=128,
+    num_heads=4,
     codebook_dim=tokenizer.CONFIG.codebook_dim,
     text_channels=TEXT_WIDTH,
     text_maxlen=TEXT_TOKENS,
