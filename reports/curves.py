@@ -1,0 +1,159 @@
+"""Score against compute: one line a method, bands of 95 % bootstrap intervals over prompts, x the mean really spent per prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from reports.points import AXES, GRADE, Method, Summary, metric_name
+from reports.statistics import OVERALL
+from reports.style import QUIET, SURFACE, Look, handles, log_axis, looks, quiet_axes
+
+AXIS_LABELS = {
+    "nfe": "NFE per prompt (transformer passes)",
+    "flops": "FLOPs per prompt (model, decoder, text, verifier)",
+    "seconds": "seconds per prompt (verification included)",
+}
+_LEFT, _RIGHT, _BOTTOM, _TITLE, _GAP = 0.72, 0.18, 0.56, 0.34, 0.34
+"""Margins and gaps of a figure in inches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One small plot: which unit, guiding verifier, metric and task it shows, and its heading."""
+
+    title: str
+    unit: str
+    verifier: str
+    metric: str
+    task: str = OVERALL
+
+
+def main_figure(summary: Summary, verifier: str, narrow: bool = False) -> Figure:
+    """The truth against every unit, guided by one verifier: side by side, or one above the other for a narrow screen."""
+    metric = str(summary.truth)
+    panels = [Panel(f"by {name}", unit, verifier, metric) for unit, name in AXES.items()]
+    return _figure(summary, [[panel] for panel in panels] if narrow else [panels], (3.9, 2.6) if narrow else (3.35, 2.95))
+
+
+def task_figure(summary: Summary, verifier: str, unit: str) -> Figure:
+    """The truth per task against one unit, guided by one verifier."""
+    metric = str(summary.truth)
+    panels = [Panel(task.replace("_", " "), unit, verifier, metric, task) for task in summary.tasks]
+    return _figure(summary, _rows_of(panels, 3), (3.35, 2.2))
+
+
+def verifier_figure(summary: Summary, unit: str) -> Figure:
+    """Every metric (rows) under every guiding verifier (columns) against one unit: what a search gains by its own judge and by the others."""
+    rows = [
+        [Panel(f"guided by {verifier}", unit, verifier, metric) for verifier in summary.runs.verifiers]
+        for metric in summary.metrics
+    ]
+    width = {1: 5.2, 2: 4.2, 3: 3.35}.get(len(rows[0]), 2.75)
+    return _figure(summary, rows, (width, 2.0))
+
+
+def _rows_of(panels: Sequence[Panel], width: int) -> list[list[Panel]]:
+    width = min(width, len(panels))
+    return [list(panels[start : start + width]) for start in range(0, len(panels), width)]
+
+
+def _figure(summary: Summary, rows: Sequence[Sequence[Panel]], size: tuple[float, float]) -> Figure:
+    """Lay panels out on a grid of equal cells (`size`: width and height in inches) under one legend."""
+    columns = max(len(row) for row in rows)
+    width = _LEFT + columns * size[0] + (columns - 1) * _GAP + _RIGHT
+    keys = [*handles(summary), *_single_handle(summary)]
+    across = max(1, min(len(keys), int(width / 2.7)))
+    legend = 0.1 + 0.2 * -(-len(keys) // across)
+    pitch = size[1] + _TITLE + (_BOTTOM if rows[0][0].unit != rows[-1][0].unit else 0.3)
+    height = legend + _TITLE + size[1] + (len(rows) - 1) * pitch + _BOTTOM
+    figure = Figure(figsize=(width, height))
+    figure.legend(
+        handles=keys, loc="upper left", ncols=across, frameon=False, fontsize=8.5, handlelength=3.2, columnspacing=1.6,
+        bbox_to_anchor=(0.1 / width, 1 - 0.04 / height), borderaxespad=0, labelspacing=0.35,
+    )  # fmt: skip
+    styles = looks(summary)
+    drawn: list[tuple[Panel, Axes]] = []
+    for r, row in enumerate(rows):
+        for c, panel in enumerate(row):
+            left, bottom = _LEFT + c * (size[0] + _GAP), height - legend - _TITLE - size[1] - r * pitch
+            axes = figure.add_axes((left / width, bottom / height, size[0] / width, size[1] / height))
+            _draw(axes, summary, panel, styles)
+            below = rows[r + 1][c] if r + 1 < len(rows) and c < len(rows[r + 1]) else None
+            _write_labels(axes, panel, below, first_column=c == 0)
+            drawn.append((panel, axes))
+    _share_y(drawn)
+    return figure
+
+
+def _write_labels(axes: Axes, panel: Panel, below: Panel | None, first_column: bool) -> None:
+    # A given height spares matplotlib the search for a free one, a third of the drawing time.
+    axes.set_title(panel.title, loc="left", y=1.03)
+    if below is None or below.unit != panel.unit:
+        axes.set_xlabel(AXIS_LABELS[panel.unit], fontsize=8.5)
+    if first_column:
+        axes.set_ylabel(metric_name(panel.metric), fontsize=9)
+    else:
+        axes.tick_params(labelleft=False)
+
+
+def _draw(axes: Axes, summary: Summary, panel: Panel, styles: dict[Method, Look]) -> None:
+    quiet_axes(axes)
+    spent: list[float] = []
+    for method, look in styles.items():
+        curve = summary.curve(method, panel.verifier, panel.metric, panel.task).dropna(subset=["mean"]).sort_values(panel.unit)
+        curve = curve[curve[panel.unit] > 0]
+        if curve.empty:
+            continue
+        x, mean = curve[panel.unit].to_numpy(), curve["mean"].to_numpy()
+        spent += [float(x.min()), float(x.max())]
+        if len(x) > 1:
+            axes.fill_between(x, curve["low"], curve["high"], color=look.colour, alpha=0.09, linewidth=0)
+        else:
+            bars = np.vstack([mean - curve["low"], curve["high"] - mean])
+            axes.errorbar(x, mean, yerr=np.nan_to_num(bars), color=look.colour, capsize=3, linewidth=1.2)
+        axes.plot(x, mean, color=look.colour, linestyle=look.line, linewidth=1.7, marker=look.marker, markersize=4.6, zorder=3)
+        single = curve[_is_single(curve)]
+        axes.plot(
+            single[panel.unit], single["mean"], linestyle="none", marker="o", markersize=8.5, markerfacecolor=SURFACE,
+            markeredgecolor=look.colour, markeredgewidth=1.8, zorder=4,
+        )  # fmt: skip
+    if spent:
+        log_axis(axes, min(spent), max(spent))
+    else:
+        axes.text(0.5, 0.5, "no score", transform=axes.transAxes, ha="center", va="center", color=QUIET)
+        axes.set_xticks([])
+
+
+def _is_single(points: pd.DataFrame) -> pd.Series:
+    """Points that are one image of random search: no search at all."""
+    return points["search"].str.startswith("random") & (points["considered"] == 1)
+
+
+def _single_handle(summary: Summary) -> list[Line2D]:
+    if not _is_single(summary.points).any():
+        return []
+    return [
+        Line2D([], [], linestyle="none", marker="o", markersize=8, markerfacecolor=SURFACE, markeredgecolor=QUIET,
+               markeredgewidth=1.8, label="one image, no search")
+    ]  # fmt: skip
+
+
+def _share_y(drawn: Sequence[tuple[Panel, Axes]]) -> None:
+    """One y range for all panels of a metric; a share of right images stays within 0 and 1."""
+    for metric in {panel.metric for panel, _ in drawn}:
+        group = [axes for panel, axes in drawn if panel.metric == metric]
+        limits = [axes.get_ylim() for axes in group if axes.lines]
+        if not limits:
+            continue
+        low, high = min(low for low, _ in limits), max(high for _, high in limits)
+        if metric == GRADE:
+            low, high = max(low, -0.03), min(high, 1.03)
+        for axes in group:
+            axes.set_ylim(low, high)

@@ -1,0 +1,142 @@
+"""Run folders read for a report: several runs become one set of tables, and runs that contradict each other are refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.errors import WrongInput
+from results.schema import MEASURED, SELECTIONS, TABLES
+
+IDENTITY = ["suite", "model", "search", "verifier", "seed", "budget_unit", "budget", "prompt_id"]
+"""What names one selection across runs, whatever unit it was computed in."""
+_INCIDENTAL = {*MEASURED, "unit", "image"}
+_COMPARED = [column.name for column in SELECTIONS if column.name not in _INCIDENTAL]
+
+
+class ConflictingRuns(WrongInput):
+    """Raised when runs cannot stand in one report: two suites, two weights under one name, two results of one unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The tables of one or more runs, with a column `run`: the index into `folders` and `manifests`."""
+
+    folders: tuple[Path, ...]
+    manifests: tuple[dict[str, Any], ...]
+    candidates: pd.DataFrame
+    selections: pd.DataFrame
+    scores: pd.DataFrame
+
+    @property
+    def suite(self) -> str:
+        """The suite with its domain, such as geneval@shapes."""
+        return str(self.selections["suite"].iloc[0])
+
+    @property
+    def verifiers(self) -> tuple[str, ...]:
+        """Guiding verifiers in the order the runs were asked for: the first is the one the first screen shows."""
+        asked = [name for manifest in self.manifests for name in manifest["configuration"]["verifiers"]]
+        present = set(self.selections["verifier"])
+        return tuple(name for name in dict.fromkeys([*asked, *sorted(present)]) if name in present)
+
+    @property
+    def rank_verifiers(self) -> frozenset[str]:
+        """Ensembles: their scores compare within one prompt's pool only."""
+        cards = [card for manifest in self.manifests for card in manifest["verifiers"].items()]
+        return frozenset(name for name, card in cards if len(card["parts"]) > 1)
+
+    @property
+    def domain(self) -> str:
+        """photo, or what the suite's name carries after the @."""
+        return self.suite.partition("@")[2] or "photo"
+
+    def image_path(self, run: int, relative: str) -> Path:
+        """Where a picture named in the tables lies; raises WrongInput when it would lie outside its run folder."""
+        folder = self.folders[run].resolve()
+        path = (folder / relative).resolve()
+        if not path.is_relative_to(folder):
+            raise WrongInput(f"image {relative!r} lies outside the run folder {folder}: the tables were altered; run again")
+        return path
+
+
+def read_runs(run_dirs: Sequence[Path]) -> Runs:
+    """Read and concatenate run folders.
+
+    Raises WrongInput for a folder without finished tables, and ConflictingRuns when the runs contradict each other.
+    """
+    folders = tuple(Path(folder) for folder in run_dirs)
+    if not folders:
+        raise WrongInput("no run folder given: name at least one")
+    manifests = tuple(_manifest(folder) for folder in folders)
+    tables = {
+        name: pd.concat([_table(folder, name).assign(run=index) for index, folder in enumerate(folders)], ignore_index=True)
+        for name in TABLES
+    }
+    selections = tables["selections"]
+    if selections.empty:
+        raise WrongInput(f"no selections in {', '.join(map(str, folders))}: the run has no finished unit yet; run it again")
+    _refuse_conflicts(folders, manifests, selections)
+    owner = selections.groupby(IDENTITY, dropna=False)["run"].min()
+    return Runs(folders, manifests, *(_first_of_repeats(tables[name], owner) for name in TABLES))
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise WrongInput(f"{folder} is no run folder (no manifest.json): name the folder that `vistas run` printed")
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _table(folder: Path, name: str) -> pd.DataFrame:
+    path = folder / f"{name}.parquet"
+    if not path.is_file():
+        raise WrongInput(f"{path} is missing: the run is not finished; give the same `vistas run` command again")
+    return pd.read_parquet(path)
+
+
+def _refuse_conflicts(folders: Sequence[Path], manifests: Sequence[dict[str, Any]], selections: pd.DataFrame) -> None:
+    suites = sorted(selections["suite"].unique())
+    if len(suites) > 1:
+        raise ConflictingRuns(f"runs of {' and '.join(suites)} in one report: build one report for each suite")
+    known: dict[tuple[str, str], tuple[str, Path]] = {}
+    for folder, manifest in zip(folders, manifests, strict=True):
+        for name, digest in weight_hashes(manifest).items():
+            first, where = known.setdefault(name, (digest, folder))
+            if first != digest:
+                raise ConflictingRuns(
+                    f"{name[1]} has other weights in {folder} ({digest[:12]}) than in {where} ({first[:12]}): "
+                    "report them separately, or run both again with the same weights"
+                )
+    repeated = selections[selections.duplicated(IDENTITY, keep=False)]
+    differing = repeated.drop_duplicates(_COMPARED).duplicated(IDENTITY)
+    if differing.any():
+        row = repeated.loc[differing[differing].index[0]]
+        raise ConflictingRuns(
+            f"two results for {row['model']} + {row['search']} by {row['verifier']}, seed {row['seed']}, budget "
+            f"{row['budget']:g} {row['budget_unit']}, prompt {row['prompt_id']}: leave out the run that is out of date"
+        )
+
+
+def weight_hashes(manifest: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """(kind, name) of every model and verifier in a manifest to the hash of its weights."""
+    return {
+        (kind, name): str(card["weights_sha256"])
+        for kind in ("models", "verifiers")
+        for name, card in manifest.get(kind, {}).items()
+        if card.get("weights_sha256")
+    }
+
+
+def _first_of_repeats(table: pd.DataFrame, owner: pd.Series) -> pd.DataFrame:
+    """Rows of the first run that has the prompt's result; other runs' copies of it are dropped."""
+    if table.empty or table["run"].nunique() == 1:
+        return table
+    first = owner.reindex(pd.MultiIndex.from_frame(table[IDENTITY])).to_numpy()
+    # Candidates of a pool carry the largest budget of their run, which need not be a selection of the other run.
+    return table[(first == table["run"].to_numpy()) | pd.isna(first)].reset_index(drop=True)

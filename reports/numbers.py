@@ -1,0 +1,70 @@
+"""Numbers as a reader wants them: amounts of compute with a prefix, scores with their interval."""
+
+from __future__ import annotations
+
+import math
+
+_PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+NOTHING = "–"
+
+
+def amount(value: float, column: str) -> str:
+    """An amount of a ledger column: "1.2 GFLOP", "0.35 s", "112"."""
+    if math.isnan(value):
+        return NOTHING
+    if column.endswith("flops"):
+        return f"{_prefixed(value, ' ')}FLOP"
+    if column.endswith("seconds"):
+        return f"{_rounded(value)} s" if value >= 0.1 or value == 0 else f"{_rounded(value * 1000)} ms"
+    return _rounded(value) if value < 100_000 else _prefixed(value, " ").strip()
+
+
+def tick(value: float) -> str:
+    """A short axis label: "500", "2k", "10G", "0.05"."""
+    return _prefixed(value, "") if value >= 1000 else f"{value:g}"
+
+
+def score(mean: float, low: float = math.nan, high: float = math.nan) -> str:
+    """A score with the ends of its interval: "0.71 [0.60, 0.80]"."""
+    if math.isnan(mean):
+        return NOTHING
+    return f"{_fixed(mean)} [{_fixed(low)}, {_fixed(high)}]" if math.isfinite(low) else _fixed(mean)
+
+
+def plus_minus(mean: float, low: float, high: float) -> str:
+    """A score with half the width of its interval: "0.71 ± 0.10"."""
+    if math.isnan(mean):
+        return NOTHING
+    return f"{_fixed(mean)} ± {(high - low) / 2:.2f}" if math.isfinite(low) else _fixed(mean)
+
+
+def difference(mean: float, low: float, high: float) -> str:
+    """A signed difference with its interval: "+0.05 [−0.02, +0.12]"."""
+    if math.isnan(mean):
+        return NOTHING
+    return f"{_signed(mean)} [{_signed(low)}, {_signed(high)}]" if math.isfinite(low) else _signed(mean)
+
+
+def ratio(value: float) -> str:
+    """A factor: "1.3×"."""
+    return NOTHING if not math.isfinite(value) else f"{value:.3g}×"
+
+
+def _fixed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−") if abs(value) < 100 else f"{value:.0f}".replace("-", "−")
+
+
+def _signed(value: float) -> str:
+    text = f"{value:+.2f}"
+    return ("0.00" if float(text) == 0 else text).replace("-", "−")
+
+
+def _prefixed(value: float, space: str) -> str:
+    for size, prefix in _PREFIXES:
+        if value >= size:
+            return f"{value / size:.3g}{space}{prefix}"
+    return f"{value:.3g}{space}"
+
+
+def _rounded(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

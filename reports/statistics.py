@@ -1,0 +1,109 @@
+"""Intervals, paired differences and verifier trust: prompts are the sample, tasks the strata.
+
+All images and seeds of a prompt stay together: a prompt enters as one number, its mean over seeds.
+Shapes: P prompts, G columns (things estimated side by side), R bootstrap replicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+REPLICATES = 2000
+LEVEL = 0.95
+OVERALL = "overall"
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Means with the ends of their intervals, one entry a column; NaN where there is nothing to say."""
+
+    mean_G: Floats
+    low_G: Floats
+    high_G: Floats
+    prompts_G: NDArray[np.int64]
+
+
+class Bootstrap:
+    """Resamples of prompts within tasks, the same for every column, so that differences between columns are paired.
+
+    Each replicate draws n - 1 of a task's n prompts with replacement, which keeps the variance of small tasks unbiased
+    (Rao and Wu, 1988). Intervals are percentile intervals. A task with one scored prompt gives no interval.
+    """
+
+    def __init__(self, tasks: Sequence[str], seed: int = 0, replicates: int = REPLICATES) -> None:
+        generator = np.random.default_rng(seed)
+        tasks_P = np.asarray(tasks, dtype=object)
+        self._strata: dict[str, tuple[NDArray[np.intp], Floats]] = {}
+        for task in dict.fromkeys(tasks):
+            rows = np.flatnonzero(tasks_P == task)
+            draws = max(len(rows) - 1, 1)
+            counts = generator.multinomial(draws, np.full(len(rows), 1 / len(rows)), size=replicates)
+            self._strata[task] = (rows, counts.astype(np.float64))
+
+    def estimate(self, values_PG: Floats) -> dict[str, Estimates]:
+        """Mean and interval of each column by task, and `overall`: the unweighted mean of the task means (GenEval).
+
+        A column without a single value in one of the tasks has no overall mean.
+        """
+        found: dict[str, Estimates] = {}
+        means, replicates, counts = [], [], []
+        for task, (rows, counts_RP) in self._strata.items():
+            values = values_PG[rows]
+            valid = np.isfinite(values).astype(np.float64)
+            filled = np.where(valid > 0, values, 0.0)
+            number = valid.sum(axis=0)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                mean_G = filled.sum(axis=0) / number
+                replicates_RG = (counts_RP @ filled) / (counts_RP @ valid)
+            replicates_RG[:, number < 2] = np.nan
+            found[task] = _interval(mean_G, replicates_RG, number)
+            means.append(mean_G)
+            replicates.append(replicates_RG)
+            counts.append(number)
+        overall = _interval(np.mean(means, axis=0), np.mean(replicates, axis=0), np.sum(counts, axis=0))
+        return {OVERALL: overall, **found}
+
+    def overall(self, values_P: Floats) -> tuple[float, float, float]:
+        """Mean, low and high end of one column over all tasks."""
+        found = self.estimate(values_P[:, None])[OVERALL]
+        return float(found.mean_G[0]), float(found.low_G[0]), float(found.high_G[0])
+
+
+def _interval(mean_G: Floats, replicates_RG: Floats, number_G: Floats) -> Estimates:
+    tail = (1 - LEVEL) / 2
+    ends = np.full((2, len(mean_G)), np.nan)
+    finite = np.isfinite(replicates_RG)
+    whole = finite.all(axis=0)
+    if whole.any():
+        ends[:, whole] = np.quantile(replicates_RG[:, whole], [tail, 1 - tail], axis=0)
+    for column in np.flatnonzero(~whole & finite.any(axis=0)):
+        ends[:, column] = np.quantile(replicates_RG[finite[:, column], column], [tail, 1 - tail])
+    # Rounding in the last place must not put a mean outside its own interval.
+    return Estimates(mean_G, np.fmin(ends[0], mean_G + 0 * ends[0]), np.fmax(ends[1], mean_G + 0 * ends[1]), number_G.astype(np.int64))
+
+
+def auroc(scores: Floats, truth: NDArray[np.bool_]) -> float:
+    """Probability that a right image scores above a wrong one, ties half; NaN when all are right or all wrong."""
+    positives, negatives = int(truth.sum()), int((~truth).sum())
+    if not positives or not negatives:
+        return float("nan")
+    ranks = pd.Series(scores).rank().to_numpy()
+    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def within_auroc(pools: pd.Series, scores: pd.Series, truth: pd.Series) -> pd.Series:
+    """AUROC of each pool that holds right and wrong images, indexed by pool; equal-length series in, truth boolean."""
+    frame = pd.DataFrame({"pool": pools.to_numpy(), "truth": truth.to_numpy(dtype=bool), "score": scores.to_numpy()})
+    frame["rank"] = frame.groupby("pool")["score"].rank()
+    frame["positive_rank"] = frame["rank"].where(frame["truth"], 0.0)
+    sums = frame.groupby("pool").agg(ranks=("positive_rank", "sum"), right=("truth", "sum"), images=("truth", "size"))
+    wrong = sums["images"] - sums["right"]
+    mixed = (sums["right"] > 0) & (wrong > 0)
+    area = (sums["ranks"] - sums["right"] * (sums["right"] + 1) / 2) / (sums["right"] * wrong)
+    return area[mixed]

@@ -1,0 +1,142 @@
+"""How figures look: one colour a model, one line and marker a search, quiet axes, and files in PNG and SVG."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from reports import numbers
+from reports.points import Method, Summary
+
+INK, QUIET, GRID, SURFACE = "#24292f", "#656d76", "#dfe3e8", "#fefefe"
+"""Text, secondary text, grid lines, background; the page maps each to its light or dark value."""
+RIGHT, WRONG = "#2da44e", "#cf222e"
+_THEME = {INK: "var(--ink)", QUIET: "var(--quiet)", GRID: "var(--grid)", SURFACE: "var(--panel)"}
+_COLOURS = {
+    "ar": ("#2f7de1", "#7a5cd6", "#12988c", "#4aa8d8"),
+    "diffusion": ("#e0662a", "#c8418f", "#b58a00", "#d23b3b"),
+}
+_LINES: tuple[tuple[Any, str], ...] = (
+    ("-", "o"), ((0, (5, 1.6)), "s"), ((0, (1.2, 1.2)), "^"), ((0, (6, 1.5, 1.2, 1.5)), "D"),
+    ((0, (3, 1)), "v"), ((0, (1, 2)), "P"), ((0, (8, 2)), "X"), ((0, (2, 1, 2, 3)), "*"),
+)  # fmt: skip
+_RC = {
+    "font.family": "DejaVu Sans", "font.size": 9, "axes.edgecolor": QUIET, "axes.labelcolor": INK, "text.color": INK,
+    "xtick.color": QUIET, "ytick.color": QUIET, "axes.linewidth": 0.8, "axes.titlesize": 9.5, "axes.titleweight": "bold",
+    "axes.titlecolor": INK, "grid.color": GRID, "grid.linewidth": 0.8, "axes.facecolor": SURFACE, "figure.facecolor": SURFACE,
+    "savefig.facecolor": SURFACE, "svg.fonttype": "path", "svg.hashsalt": "vistas", "axes.axisbelow": True,
+    "axes.unicode_minus": True, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5, "text.usetex": False, "text.parse_math": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Colour, line and marker of one method."""
+
+    colour: str
+    line: Any
+    marker: str
+
+
+def looks(summary: Summary) -> dict[Method, Look]:
+    """Colour by model (blues for AR, oranges for diffusion), line and marker by search."""
+    colours: dict[str, str] = {}
+    used = dict.fromkeys(_COLOURS, 0)
+    for method in summary.methods:
+        if method.model not in colours:
+            family = summary.families[method.model]
+            colours[method.model] = _COLOURS[family][used[family] % len(_COLOURS[family])]
+            used[family] += 1
+    searches = {name: place for place, name in enumerate(dict.fromkeys((m.search, m.budget_unit) for m in _by_search(summary)))}
+    return {
+        method: Look(colours[method.model], *_LINES[searches[method.search, method.budget_unit] % len(_LINES)])
+        for method in summary.methods
+    }
+
+
+def _by_search(summary: Summary) -> list[Method]:
+    return sorted(summary.methods, key=lambda method: (not method.search.startswith("random"), method.search, method.budget_unit))
+
+
+def handles(summary: Summary) -> list[Line2D]:
+    """Legend entries of all methods."""
+    return [
+        Line2D([], [], color=look.colour, linestyle=look.line, marker=look.marker, markersize=5, linewidth=1.8, label=summary.label(m))
+        for m, look in looks(summary).items()
+    ]
+
+
+def context() -> Any:
+    """Matplotlib settings of every figure, for a `with` statement."""
+    return matplotlib.rc_context(_RC)
+
+
+def quiet_axes(axes: Axes) -> None:
+    """Grid and two thin spines."""
+    axes.grid(visible=True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(length=0, pad=4)
+
+
+def log_axis(axes: Axes, low: float, high: float) -> None:
+    """Logarithmic x axis over the spent amounts, with at most six round ticks."""
+    margin = max((high / low) ** 0.06, 1.06)
+    axes.set_xscale("log")
+    axes.set_xlim(low / margin, high * margin)
+    axes.xaxis.set_major_locator(FixedLocator(round_ticks(low / margin, high * margin)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.tick(value)))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """Two to six round numbers between low and high, evenly spread on a logarithmic axis where they can be."""
+    candidates: list[list[float]] = []
+    for mantissas in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), tuple(m / 10 for m in range(10, 100))):
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        ticks = [mantissa * 10.0**decade for decade in decades for mantissa in mantissas]
+        candidates.append([float(f"{tick:.6g}") for tick in ticks if low <= tick <= high])
+    fitting = [ticks for ticks in candidates if 2 <= len(ticks) <= 6]
+    return max(fitting, key=len) if fitting else candidates[-1][:: max(1, math.ceil(len(candidates[-1]) / 6))]
+
+
+def save(figure: Figure, folder: Path, name: str) -> str:
+    """Write `name`.png (200 dpi) and `name`.svg into `folder`; returns the SVG for a page (see `themed`)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / f"{name}.png", dpi=200, pil_kwargs={"compress_level": 4})
+    svg = as_svg(figure)
+    (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+    return themed(svg, name)
+
+
+def as_svg(figure: Figure) -> str:
+    """The figure as SVG; without a date, so that the same tables make the same file."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "vistas"})
+    return buffer.getvalue()
+
+
+def themed(svg: str, name: str) -> str:
+    """An SVG made fit to stand in a page: no XML prologue, colours that follow the page's theme, ids unique to the figure."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    for colour, variable in _THEME.items():
+        svg = svg.replace(colour, variable)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = svg.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
+    # Only the viewBox stays: the page decides how wide a figure is.
+    return re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
+
+
+def slug(text: str) -> str:
+    """A file name part of letters, digits and dashes, whatever the text holds."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"
