@@ -14,6 +14,7 @@ from models.shapes.muon import MuonWithAdamW
 from models.shapes.text import EOS, PAD, TEXT_TOKENS, TEXT_WIDTH, build_clip, build_t5
 
 SEED = 31
+PICTURES = 40_960
 STEPS = 3600
 BATCH = 48
 MUON_RATE = 3e-3
@@ -107,7 +108,7 @@ def train(name: str = "flux", steps: int = STEPS) -> Path:
     """Train or resume; returns the run's folder."""
     prepare(SEED)
     vae = load_vae()
-    data = latent_set("flux", lambda images: vae.encode(images).latent_dist.mean)
+    data = latent_set("flux", lambda images: vae.encode(images).latent_dist.mean, PICTURES)
     shift, scale = data.latents.float().mean(), 1 / data.latents.float().std()
     run = Run(name)
     models = build()

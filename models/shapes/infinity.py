@@ -27,6 +27,7 @@ CONFIG = TransformerConfig(
     drop_path=0.0,
 )
 SEED = 32
+PICTURES = 30_720
 STEPS = 5000
 BATCH = 32
 MUON_RATE = 3e-3
@@ -88,7 +89,7 @@ def load_vae(name: str = "tokenizer") -> InfinityVAE:
 def train(name: str = "infinity", steps: int = STEPS) -> Path:
     """Train or resume; returns the run's folder."""
     prepare(SEED)
-    data = latent_set("infinity", load_vae().encode)
+    data = latent_set("infinity", load_vae().encode, PICTURES)
     run = Run(name)
     models = build()
     average = Average(models)

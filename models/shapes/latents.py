@@ -11,7 +11,6 @@ from models.shapes.data import batch, to_float
 from models.shapes.loop import RUNS
 from models.shapes.text import build_tokenizer, token_ids
 
-PICTURES = 40_960
 CHUNK = 64
 SEED = 21
 TASK_WEIGHTS = (1.0, 1.5, 2.0, 1.0, 2.5, 2.5)
@@ -39,7 +38,7 @@ class LatentSet:
 
 
 @torch.no_grad()
-def latent_set(name: str, encode: Callable[[torch.Tensor], torch.Tensor], pictures: int = PICTURES) -> LatentSet:
+def latent_set(name: str, encode: Callable[[torch.Tensor], torch.Tensor], pictures: int) -> LatentSet:
     """Return the set of this name, encoding it first if its file is not there.
 
     `encode` maps pictures float32 [B, 3, H, W] in [-1, 1] to latents.

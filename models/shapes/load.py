@@ -1,0 +1,55 @@
+"""The embedded generators, loaded from the weight folders that come with the package and checked against their cards."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+
+from models.diffusion.flux import FluxSettings, flux_generator, load_flux_pipeline
+from models.diffusion.generator import DiffusionGenerator
+from models.infinity.generator import InfinityGenerator
+from models.infinity.pretrained import load_pretrained
+from models.infinity.text_encoder import T5TextEncoder
+from verifiers.files import checked_card, joint_sha256
+
+LICENCE = "Apache-2.0"
+TEXT_ENCODER, TOKENIZER, SETTINGS = "text_encoder", "tokenizer", "settings.json"
+
+
+def weights(name: str) -> Path:
+    """Return the folder of an embedded generator's weights."""
+    return Path(str(files("models.shapes") / "weights" / name))
+
+
+def shapes_infinity(device: torch.device | str = "cpu") -> InfinityGenerator:
+    """Load shapes-infinity.
+
+    Raises:
+        ValueError: a weight file is missing or damaged.
+    """
+    folder = weights("shapes-infinity")
+    card = checked_card(folder)
+    parts = load_pretrained(folder, device=device)
+    encoder = T5TextEncoder.load(
+        folder / TEXT_ENCODER, folder / TOKENIZER, parts.transformer.config.text_maxlen, device=device
+    )
+    return InfinityGenerator(
+        parts, encoder, name="shapes-infinity", domain="shapes", licence=LICENCE,
+        weights_sha256=joint_sha256(card["files"].values()),
+    )  # fmt: skip
+
+
+def shapes_flux(device: torch.device | str = "cpu") -> DiffusionGenerator:
+    """Load shapes-flux.
+
+    Raises:
+        ValueError: a weight file is missing or damaged.
+    """
+    folder = weights("shapes-flux")
+    card = checked_card(folder)
+    settings = FluxSettings(**json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
+    return flux_generator(
+        load_flux_pipeline(folder, device), settings, name="shapes-flux", domain="shapes", licence=LICENCE,
+        weights_sha256=joint_sha256(card["files"].values()),
+    )  # fmt: skip
