@@ -1,0 +1,165 @@
+"""FLUX.1 through diffusers: the adapter, its settings, and loading a pipeline folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import FluxPipeline
+
+from models.base import Domain, ModelCard
+from models.diffusion.flops import clip_text_flops, flux_transformer_flops, kl_decoder_flops, t5_encoder_flops
+from models.diffusion.generator import DiffusionGenerator
+from models.diffusion.schedule import FlowEuler
+
+
+@dataclass(frozen=True, slots=True)
+class FluxSettings:
+    """Sampling settings under FluxPipeline's own names, with its defaults for FLUX.1-dev. Raises ValueError."""
+
+    steps: int = 28
+    guidance_scale: float = 3.5
+    """Distilled guidance: an input of the transformer, ignored by models without guidance embedding."""
+    true_cfg_scale: float = 1.0
+    """Classifier-free guidance against `negative_prompt`; above 1 it doubles the transformer's sequences."""
+    negative_prompt: str = ""
+    height: int = 1024
+    width: int = 1024
+    max_sequence_length: int = 512
+    """Tokens of the T5 text, padding included."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.max_sequence_length < 1:
+            raise ValueError(
+                f"steps={self.steps}, max_sequence_length={self.max_sequence_length}; both must be at least 1"
+            )
+        if self.true_cfg_scale < 1:
+            raise ValueError(f"true_cfg_scale={self.true_cfg_scale} is below 1; use 1 for no guidance")
+
+
+class FluxAdapter:
+    """`models.diffusion.generator.Adapter` over a FluxPipeline; latents are packed [B, L, 4 C] as in the pipeline.
+
+    Raises ValueError for an image size that the model cannot make and TypeError for a scheduler of another kind.
+    """
+
+    def __init__(self, pipeline: FluxPipeline, settings: FluxSettings) -> None:
+        for module in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
+            module.eval()
+        self._pipeline, self._options = pipeline, settings
+        self.settings: dict[str, Any] = asdict(settings)
+        self.transformer, self.dtype = pipeline.transformer, pipeline.transformer.dtype
+        self.image_size = (settings.height, settings.width)
+        patch = 2 * pipeline.vae_scale_factor
+        if settings.height % patch or settings.width % patch:
+            raise ValueError(f"{settings.height} by {settings.width} pixels: both must be multiples of {patch}")
+        self._grid = (settings.height // patch, settings.width // patch)
+        self._image_tokens = self._grid[0] * self._grid[1]
+        self.text_tokens = settings.max_sequence_length
+        self.schedule = FlowEuler(pipeline.scheduler, settings.steps, self._image_tokens, self.transformer.device)
+        self._prepare_inputs()
+
+    @torch.inference_mode()
+    def _prepare_inputs(self) -> None:
+        """Everything a forward needs that no row changes, so that a step copies nothing to the device."""
+        device, options = self.transformer.device, self._options
+        self._image_ids = FluxPipeline._prepare_latent_image_ids(1, *self._grid, device, self.dtype)
+        self._text_ids = torch.zeros(self.text_tokens, 3, device=device, dtype=self.dtype)
+        # Rounded to the model's precision before the division, as the pipeline does.
+        self._timesteps_K = self.schedule.timesteps_K.to(self.dtype) / 1000
+        guided = self.transformer.config.guidance_embeds
+        self._guidance = torch.full([1], options.guidance_scale, device=device) if guided else None
+        self._negative = self.encode([options.negative_prompt]) if options.true_cfg_scale > 1 else None
+        self.forwards = 1 if self._negative is None else 2
+
+    def encode(self, prompts: Sequence[str]) -> tuple[torch.Tensor, ...]:
+        """T5 features [P, T, C] and the pooled CLIP vector [P, C] of each prompt."""
+        embeds_PTC, pooled_PC, _ = self._pipeline.encode_prompt(
+            list(prompts), device=self.transformer.device, max_sequence_length=self.text_tokens
+        )
+        return embeds_PTC, pooled_PC
+
+    def noise(self, generator: torch.Generator) -> torch.Tensor:
+        """Packed noise [1, L, 4 C] as FluxPipeline draws it from this generator in float32."""
+        channels, (rows, columns) = self.transformer.config.in_channels // 4, self._grid
+        noise_1CHW = torch.randn(1, channels, 2 * rows, 2 * columns, generator=generator)
+        return FluxPipeline._pack_latents(noise_1CHW, 1, channels, 2 * rows, 2 * columns)
+
+    def forward(self, latents_UX: torch.Tensor, text_U: tuple[torch.Tensor, ...], step: int) -> torch.Tensor:
+        """The velocity; with true guidance both halves go through the transformer in one call of 2 U rows."""
+        if self._negative is None:
+            return self._velocity(latents_UX, text_U, step)
+        both = tuple(
+            torch.cat([text, negative.expand_as(text)]) for text, negative in zip(text_U, self._negative, strict=True)
+        )
+        positive, negative = self._velocity(torch.cat([latents_UX, latents_UX]), both, step).chunk(2)
+        return negative + self._options.true_cfg_scale * (positive - negative)
+
+    def _velocity(self, latents_UX: torch.Tensor, text_U: tuple[torch.Tensor, ...], step: int) -> torch.Tensor:
+        rows = len(latents_UX)
+        velocity: torch.Tensor = self.transformer(
+            hidden_states=latents_UX,
+            timestep=self._timesteps_K[step].expand(rows),
+            guidance=None if self._guidance is None else self._guidance.expand(rows),
+            encoder_hidden_states=text_U[0],
+            pooled_projections=text_U[1],
+            txt_ids=self._text_ids,
+            img_ids=self._image_ids,
+            return_dict=False,
+        )[0]
+        return velocity
+
+    def decode(self, latents_NX: torch.Tensor) -> torch.Tensor:
+        """The VAE's images of packed latents."""
+        vae = self._pipeline.vae
+        latents_NCHW = FluxPipeline._unpack_latents(latents_NX, *self.image_size, self._pipeline.vae_scale_factor)
+        image_NCHW: torch.Tensor = vae.decode(
+            latents_NCHW / vae.config.scaling_factor + vae.config.shift_factor, return_dict=False
+        )[0]
+        return image_NCHW
+
+    def transformer_flops(self) -> int:
+        """One prediction of one row, both halves of true guidance."""
+        return self.forwards * flux_transformer_flops(self.transformer.config, self._image_tokens, self.text_tokens)
+
+    def decoder_flops(self) -> int:
+        """One image through the VAE's decoder."""
+        return kl_decoder_flops(self._pipeline.vae.config, 2 * self._grid[0], 2 * self._grid[1])
+
+    def text_flops(self) -> int:
+        """One prompt through T5 and CLIP."""
+        pipeline = self._pipeline
+        t5 = t5_encoder_flops(pipeline.text_encoder_2.config.to_dict(), self.text_tokens)
+        return t5 + clip_text_flops(pipeline.text_encoder.config.to_dict(), pipeline.tokenizer_max_length)
+
+
+def flux_generator(
+    pipeline: FluxPipeline, settings: FluxSettings, *, name: str, domain: Domain, licence: str, weights_sha256: str
+) -> DiffusionGenerator:
+    """A generator over a FluxPipeline that already is where it shall run."""
+    adapter = FluxAdapter(pipeline, settings)
+    card = ModelCard(
+        name=name,
+        family="diffusion",
+        domain=domain,
+        steps=adapter.schedule.steps,
+        image_size=adapter.image_size,
+        parameters=sum(parameter.numel() for parameter in adapter.transformer.parameters()),
+        weights_sha256=weights_sha256,
+        licence=licence,
+        settings=adapter.settings,
+    )
+    return DiffusionGenerator(adapter, card)
+
+
+def load_flux_pipeline(
+    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> FluxPipeline:
+    """A FluxPipeline from a folder in diffusers' format: safetensors only, nothing downloaded. Raises OSError."""
+    if not (folder / "model_index.json").is_file():
+        raise FileNotFoundError(f"{folder} holds no model_index.json; give the folder of a saved FluxPipeline")
+    pipeline = FluxPipeline.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+    return pipeline.to(device)

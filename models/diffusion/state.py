@@ -1,0 +1,82 @@
+"""Diffusion candidates as a value: distinct latents, and for each row which of them is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from models.base import Row
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DiffusionConditioning:
+    """Encoded prompts: each tensor of `text` has the prompts P as its first dimension; the adapter knows its meaning."""
+
+    prompts: tuple[str, ...]
+    text_tokens: tuple[int, ...]
+    text: tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DiffusionState:
+    """B rows sharing U <= B distinct latents: copies made by `select` stay one until a stochastic draw parts them."""
+
+    conditioning: DiffusionConditioning
+    rows: tuple[Row, ...]
+    step: int
+    steps: int
+    """K: at this step the rows are finished."""
+    latents_UX: torch.Tensor
+    prompt_U: torch.Tensor
+    """int64 on the latents' device: the prompt of each distinct latents."""
+    source: tuple[int, ...]
+    """For each row the index of its latents, 0 to U - 1, numbered by first appearance."""
+    prediction_UX: torch.Tensor | None = None
+
+    @property
+    def pending(self) -> tuple[int, ...]:
+        """The first row of each distinct latents that the next `predict` passes through the transformer."""
+        if self.prediction_UX is not None or self.step == self.steps:
+            return ()
+        return tuple(self.source.index(u) for u in range(len(self.latents_UX)))
+
+    @property
+    def pending_preview(self) -> tuple[int, ...]:
+        """Rows whose prediction a preview needs first: the same as `pending`; finished rows need none."""
+        return self.pending
+
+    def text_U(self) -> tuple[torch.Tensor, ...]:
+        """The text features of each distinct latents' prompt."""
+        return tuple(tensor.index_select(0, self.prompt_U) for tensor in self.conditioning.text)
+
+    def spread(self, values_UX: torch.Tensor) -> torch.Tensor:
+        """One entry per distinct latents -> one per row [B, ...]."""
+        if len(self.source) == len(values_UX):
+            return values_UX
+        return values_UX[torch.tensor(self.source, device=values_UX.device)]
+
+    def select(self, indices: Sequence[int]) -> DiffusionState:
+        """Rows by index, with repetition; copies share everything. Raises IndexError and, for no rows, ValueError."""
+        if not indices:
+            raise ValueError("select got no indices; a state holds at least one row")
+        wrong = [i for i in indices if not 0 <= i < len(self.rows)]
+        if wrong:
+            raise IndexError(
+                f"row {wrong[0]} of a state of {len(self.rows)} rows; use indices 0 to {len(self.rows) - 1}"
+            )
+        chosen = [self.source[i] for i in indices]
+        kept = list(dict.fromkeys(chosen))
+        number = {old: new for new, old in enumerate(kept)}
+        selected = replace(self, rows=tuple(self.rows[i] for i in indices), source=tuple(number[old] for old in chosen))
+        if kept == list(range(len(self.latents_UX))):
+            return selected
+        index = torch.tensor(kept, device=self.latents_UX.device)
+        prediction = self.prediction_UX
+        return replace(
+            selected,
+            latents_UX=self.latents_UX[index],
+            prompt_U=self.prompt_U[index],
+            prediction_UX=None if prediction is None else prediction[index],
+        )
