@@ -34,8 +34,8 @@ def _real(name: str, meaning: str, unit: str = "") -> Column:
 
 
 _MEANINGS: dict[str, tuple[str, str]] = {
-    "nfe": ("passes", "one per candidate and transformer pass; guidance's second half not counted, nothing saved by sharing"),
-    "forwards": ("sequences", "sequences really passed through the transformer: sharing saves, guidance's second half counts"),
+    "nfe": ("passes", "one per candidate and transformer pass; guidance counts once, nothing is saved by sharing"),
+    "forwards": ("sequences", "sequences really passed through the transformer: sharing saves, guidance counts twice"),
     "model_flops": ("FLOP", "generator transformer, 2 per multiply-add"),
     "decode_flops": ("FLOP", "image decoder, previews included"),
     "text_flops": ("FLOP", "text encoders, once per prompt"),
@@ -102,7 +102,7 @@ SCORES = (
     _real("budget", "budget per prompt, in budget_unit"),
     _text("metric", "a verifier's name, or grade for the suite's own evaluator"),
     _real("value", "the metric of the selected image; NaN where it could not be scored"),
-    _text("reason", "why it could not be scored, empty otherwise"),
+    _text("reason", "why it could not be scored, or why the suite's evaluator says it is wrong; empty otherwise"),
 )
 """One row per (selection, metric)."""
 

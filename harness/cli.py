@@ -1,0 +1,156 @@
+"""The command `vistas`: run, report, list. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from harness.config import load_settings
+from harness.errors import WrongInput
+from harness.registry import entries
+
+WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+app = typer.Typer(
+    name="vistas",
+    help="Compare inference-time search on autoregressive and diffusion image generators under one compute ledger.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    MODELS = "models"
+    SEARCHES = "searches"
+    VERIFIERS = "verifiers"
+    SUITES = "suites"
+
+
+_SINGULAR = {Kind.MODELS: "model", Kind.SEARCHES: "search", Kind.VERIFIERS: "verifier", Kind.SUITES: "suite"}
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@app.command()
+def run(
+    suite: Annotated[str, typer.Argument(help="Prompt suite, such as geneval.")],
+    model: Annotated[list[str] | None, typer.Option(help="Generator; repeat for several.")] = None,
+    search: Annotated[
+        list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE,…]", help="Search; repeat for several.")
+    ] = None,
+    verifier: Annotated[list[str] | None, typer.Option(help="Verifier; repeat for several.")] = None,
+    budget: Annotated[str | None, typer.Option(metavar="6,12,24,…", help="Budgets per prompt.")] = None,
+    unit: Annotated[str | None, typer.Option(metavar="nfe|flops|images|seconds", help="What budgets count.")] = None,
+    prompts: Annotated[str | None, typer.Option(metavar="N|all", help="An even sample per task, or all.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Run seed; repeat for several.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; without it, one of its own.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML, TOML or JSON file with configuration keys.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A configuration key; repeat for several.")
+    ] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Show where the time went; write profile.json.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Run searches on a suite and build the report. The same command again finishes what is missing."""
+    with _reported(debug, ValueError):
+        flags = {
+            "suite": suite, "models": model, "searches": search, "verifiers": verifier,
+            "budgets": _numbers(budget), "unit": unit, "prompts": prompts, "seeds": seed,
+        }  # fmt: skip
+        settings = load_settings(config, set_ or (), flags)
+        from harness import runner
+
+        prepared = runner.prepare_run(settings, out)
+    with _reported(debug, WrongInput, resume=prepared.store.folder):
+        from rich.console import Console
+
+        console = Console(stderr=True, soft_wrap=True)
+        for line in runner.opening_lines(prepared):
+            console.print(line, highlight=False, markup=False)
+        folder = runner.finish_run(prepared, console)
+        if profile:
+            for line in runner.write_profile(prepared):
+                console.print(line, highlight=False, markup=False)
+        _build_report([folder], folder / "report")
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders of finished runs.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; the first DIR's own without it.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Build the report of one or more runs."""
+    with _reported(debug, WrongInput):
+        _build_report(folders, out if out is not None else folders[0] / "report")
+
+
+@app.command("list")
+def list_(kind: Annotated[Kind | None, typer.Argument(help="One kind only.")] = None) -> None:
+    """List models, searches, verifiers and suites."""
+    for each in [kind] if kind else list(Kind):
+        typer.echo(f"{each}:")
+        known = entries(_SINGULAR[each])
+        width = max(map(len, known))
+        for name, one in known.items():
+            kinds = ", ".join(filter(None, (one.family, one.domain)))
+            typer.echo(f"  {name:<{width}}  {one.summary}" + (f" ({kinds})" if kinds else ""))
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app(prog_name="vistas")
+
+
+def _build_report(folders: list[Path], out: Path) -> None:
+    from reports.build import build_report
+
+    typer.echo(f"report: {build_report(folders, out)}")
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise WrongInput(f"--budget {text!r} is not a list of numbers: write --budget 6,12,24, for example") from None
+
+
+@contextmanager
+def _reported(debug: bool, wrong: type[Exception], resume: Path | None = None) -> Iterator[None]:
+    """Turn errors into one line and an exit code: 2 for the type `wrong`, 1 for anything else, 130 for Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = f": finished units are kept in {resume}; give the same command again to go on" if resume else ""
+        _leave(f"interrupted{kept}", INTERRUPTED)
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        if isinstance(error, wrong):
+            _leave(_line(error), WRONG_INPUT)
+        _leave(f"failed: {_line(error)}" + ("" if debug else " (--debug shows where)"), FAILED)
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    known = type(error).__module__.startswith(("harness", "results", "reports", "models", "verifiers", "suites"))
+    return text if text and (known or isinstance(error, ValueError)) else f"{type(error).__name__}: {text}"
+
+
+def _leave(line: str, code: int) -> NoReturn:
+    typer.echo(f"vistas: {line}", err=True)
+    sys.exit(code)

@@ -1,0 +1,161 @@
+"""The configuration of a run: defaults, then a file, then --set, then flags; an unknown key is an error."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from harness.errors import WrongInput
+from harness.ledger import Unit
+
+
+class RunConfig(BaseModel):
+    """Everything that determines a run's results (the machine and the code apart)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    suite: str = "geneval"
+    models: tuple[str, ...] = Field(("shapes-infinity", "shapes-flux"), min_length=1)
+    searches: tuple[str, ...] = Field(("random", "greedy", "beam", "zero-order"), min_length=1)
+    verifiers: tuple[str, ...] = Field(("shapes-reward",), min_length=1)
+    budgets: tuple[float, ...] = Field((28, 56, 112), min_length=1)
+    """Per prompt, in `unit`."""
+    unit: Unit = Unit.NFE
+    prompts: int | Literal["all"] = 24
+    """How many: an even, seeded sample over the suite's tasks."""
+    sample_seed: int = 0
+    """Seed of that sample; the same prompts for every run seed."""
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    chunk: int = Field(8, ge=1)
+    """Prompts of one unit: what is advanced together, and what an interruption loses."""
+    keep: int = Field(1, ge=0)
+    """Prompts per task whose candidate images are all kept; selected images always are."""
+
+    @field_validator("budgets")
+    @classmethod
+    def _positive(cls, budgets: tuple[float, ...]) -> tuple[float, ...]:
+        for budget in budgets:
+            if not 0 < budget < float("inf"):
+                raise ValueError(f"budget {budget:g} is not a positive number")
+        return tuple(sorted(set(budgets)))
+
+    @field_validator("prompts")
+    @classmethod
+    def _at_least_one(cls, prompts: int | str) -> int | str:
+        if isinstance(prompts, int) and prompts < 1:
+            raise ValueError(f"{prompts} is not a number from 1 up, or all")
+        return prompts
+
+    @field_validator("models", "searches", "verifiers", "seeds")
+    @classmethod
+    def _once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys(values))
+
+    def identity(self) -> dict[str, Any]:
+        """The configuration as plain values."""
+        return self.model_dump(mode="json")
+
+    def run_name(self) -> str:
+        """A folder name that the same configuration always gets."""
+        text = json.dumps(self.identity(), sort_keys=True)
+        return f"{self.suite}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+class Settings(RunConfig):
+    """A run's configuration with what changes how it is computed, not what comes out."""
+
+    device: str = "auto"
+    """auto (an accelerator where there is one), cpu, cuda, cuda:1 …"""
+    max_rows: int = Field(64, ge=1)
+    """Most candidates in one batch of the generator: lower it when memory runs out."""
+
+    def run(self) -> RunConfig:
+        """The part that determines the results; what was not given stays marked as a default."""
+        given = self.model_fields_set & set(RunConfig.model_fields)
+        return RunConfig(**{name: getattr(self, name) for name in given})
+
+
+def load_settings(file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> Settings:
+    """Merge defaults, a YAML, TOML or JSON file, `key=value` assignments and flags (None: not given), the last winning.
+
+    Raises:
+        WrongInput: an unreadable file, an unknown key (near ones named), or a value that breaks a rule.
+    """
+    values: dict[str, Any] = {}
+    if file is not None:
+        values |= _read(file)
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise WrongInput(f"--set {assignment!r} is not key=value: write --set prompts=12, for example")
+        values[key.strip()] = _parse(text, assignment)
+    _check_keys(values)
+    values = {key: _listed(key, value) for key, value in values.items()}
+    values |= {key: value for key, value in flags.items() if value is not None}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise WrongInput(_sentence(error)) from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text()
+        values = tomllib.loads(text) if file.suffix == ".toml" else yaml.safe_load(text)
+    except OSError as error:
+        reason = error.strerror
+        raise WrongInput(f"configuration {file} cannot be read: {reason}; give a YAML, TOML or JSON file") from error
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise WrongInput(f"configuration {file} is broken: {reason}; correct it there") from error
+    if not isinstance(values, dict):
+        raise WrongInput(f"configuration {file} is no list of keys and values: write lines such as 'prompts: 12'")
+    return {str(key): value for key, value in values.items()}
+
+
+def _parse(text: str, assignment: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise WrongInput(f"--set {assignment!r} has no readable value: quote it, or write a list as [a, b]") from error
+
+
+def _check_keys(values: Mapping[str, Any]) -> None:
+    known = list(Settings.model_fields)
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=2, cutoff=0.5)
+            hint = f" did you mean {' or '.join(near)}?" if near else ""
+            raise WrongInput(f"unknown configuration key {key!r};{hint} known: {', '.join(known)}")
+
+
+def _listed(key: str, value: Any) -> Any:
+    """One value where a list is expected is a list of one."""
+    expects_list = isinstance(Settings.model_fields[key].get_default(), tuple)
+    return (value,) if expects_list and not isinstance(value, (list, tuple)) else value
+
+
+def _sentence(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors():
+        key = str(problem["loc"][0])
+        message = problem["msg"].removeprefix("Value error, ")
+        problems.append(f"{key}={problem['input']!r}: {message[0].lower() + message[1:]}")
+    return f"{problems[0]}; correct {error.errors()[0]['loc'][0]} in the flags, --set or the configuration file"
+
+
+def default_folder(name: str) -> Path:
+    """Where a run goes without --out: results/runs/ of the checkout worked in, vistas-runs/ in any other folder."""
+    root = Path(__file__).resolve().parents[1]
+    here = Path.cwd().resolve()
+    if (root / ".git").exists() and (root / "pyproject.toml").exists() and here.is_relative_to(root):
+        return root / "results" / "runs" / name
+    return here / "vistas-runs" / name

@@ -1,0 +1,170 @@
+"""One unit, from prompts to rows: search, choose, measure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from harness.judge import Metrics
+from harness.ledger import Budget
+from harness.rows import SaveImage, Selected, candidate_rows, combine, score_rows, select, selection_row
+from harness.search.base import Candidate, Task
+from harness.search.prepare import prepare
+from harness.seeds import Seeds
+from harness.session import Session
+from harness.timing import Stopwatch
+from harness.units import WorkUnit
+from results.parts import Rows
+
+Order = tuple[int, int]
+"""A scored image of a unit: prompt index and order of scoring; the same for every judge of a pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a unit leaves behind."""
+
+    rows: Rows
+    images: int
+    """Complete images made."""
+
+
+def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stopwatch) -> Finished:
+    """Run a unit; images are saved by `save_image` on the way, rows are returned."""
+    task = _search(session, unit, watch)
+    with watch.section("tables"):
+        selected = list(_select(session, unit, task))
+    with watch.section("evaluation"):
+        metrics = _measure(session, task, selected)
+        truths = _truths(session, unit, task)
+    with watch.section("images"):
+        paths = _save_images(unit, task, selected, save_image)
+    with watch.section("tables"):
+        rows = {
+            "candidates": [row for rows in _candidates(session, unit, task, truths, paths) for row in rows],
+            "selections": [
+                selection_row(_columns(session, unit, verifier), one, _image_of(one, prompt, paths))
+                for verifier, prompt, one in selected
+            ],
+            "scores": [
+                row
+                for verifier, prompt, one in selected
+                if one.candidate is not None
+                for row in score_rows(
+                    _columns(session, unit, verifier), one, metrics[prompt, one.candidate.order]
+                )
+            ],
+        }
+    complete = sum(one.complete for pool in task.candidates[unit.verifiers[0]] for one in pool)
+    return Finished(rows, complete)
+
+
+def _search(session: Session, unit: WorkUnit, watch: Stopwatch) -> Task:
+    budget = max((given[-1] for given in unit.budgets.values()), key=lambda budget: budget.amount)
+    search = session.searches[unit.search]
+    with watch.section("search"):
+        task = prepare(
+            search,
+            session.models[unit.model],
+            [session.verifiers[name] for name in unit.verifiers],
+            unit.prompts,
+            budget,
+            Seeds(unit.seed, unit.suite),
+            session.settings.max_rows,
+            session.calibration(unit.model, unit.verifiers[0]),
+        )
+        search.run(task)
+    watch.add_clocks(task)
+    return task
+
+
+def _select(session: Session, unit: WorkUnit, task: Task) -> Iterator[tuple[str, int, Selected]]:
+    """(verifier, prompt index, selection) in table order."""
+    for verifier in unit.verifiers:
+        for index, (prompt, tokens) in enumerate(zip(unit.prompts, task.conditioning.text_tokens, strict=True)):
+            for budget in unit.budgets[verifier]:
+                plan = session.plan(unit.model, unit.search, verifier, budget, tokens)
+                pool = task.candidates[verifier][index]
+                yield verifier, index, select(pool, session.verifiers[verifier], prompt, budget, plan)
+
+
+def _measure(session: Session, task: Task, selected: list[tuple[str, int, Selected]]) -> dict[Order, Metrics]:
+    """Metrics of every distinct selected image."""
+    chosen = {(prompt, one.candidate.order): one for _, prompt, one in selected if one.candidate is not None}
+    if not chosen:
+        return {}
+    images = torch.stack([one.candidate.image for one in chosen.values() if one.candidate is not None])
+    known = [_known(session, task, order) for order in chosen]
+    measured = session.judge.measure(images, [one.prompt for one in chosen.values()], known)
+    return dict(zip(chosen, measured, strict=True))
+
+
+def _known(session: Session, task: Task, order: Order) -> Metrics:
+    """Values that the search's own verifiers have given an image."""
+    known: Metrics = {}
+    for verifier, pools in task.candidates.items():
+        candidate = pools[order[0]][order[1]]
+        parts = session.verifiers[verifier].card.parts
+        known |= {part: (value, candidate.reason) for part, value in zip(parts, candidate.values_M, strict=True)}
+    return known
+
+
+def _truths(session: Session, unit: WorkUnit, task: Task) -> dict[Order, float]:
+    """The suite's verdict on every image of a pool; guided candidates are no sample of the model and are not graded."""
+    if session.judge.cannot_grade or not session.searches[unit.search].pools:
+        return {}
+    pools = task.candidates[unit.verifiers[0]]
+    pool = [(n, one) for n, candidates in enumerate(pools) for one in candidates if one.complete]
+    images = torch.stack([one.image for _, one in pool])
+    grades = session.judge.grades(images, [unit.prompts[n] for n, _ in pool])
+    return {(n, one.order): value for (n, one), (value, _) in zip(pool, grades, strict=True)}
+
+
+def _save_images(
+    unit: WorkUnit, task: Task, selected: list[tuple[str, int, Selected]], save_image: SaveImage
+) -> dict[Order, str]:
+    wanted: dict[Order, Candidate] = {
+        (prompt, one.candidate.order): one.candidate for _, prompt, one in selected if one.candidate is not None
+    }
+    for prompt, candidates in enumerate(task.candidates[unit.verifiers[0]]):
+        if unit.prompts[prompt].id in unit.keep:
+            wanted |= {(prompt, one.order): one for one in candidates}
+    return {order: save_image(candidate.image) for order, candidate in wanted.items()}
+
+
+def _candidates(
+    session: Session, unit: WorkUnit, task: Task, truths: dict[Order, float], paths: dict[Order, str]
+) -> Iterator[list[dict[str, Any]]]:
+    """Rows by verifier, prompt and order; what a dearer verifier cannot afford of a pool is not its candidate."""
+    for verifier in unit.verifiers:
+        budget: Budget = unit.budgets[verifier][-1]
+        for n, (prompt, pool) in enumerate(zip(unit.prompts, task.candidates[verifier], strict=True)):
+            within = [one for one in pool if budget.affords(one.spent)]
+            yield candidate_rows(
+                _columns(session, unit, verifier),
+                prompt,
+                budget,
+                within,
+                combine(within, session.verifiers[verifier]).tolist(),
+                [truths.get((n, one.order), float("nan")) for one in within],
+                [paths.get((n, one.order), "") for one in within],
+            )
+
+
+def _columns(session: Session, unit: WorkUnit, verifier: str) -> dict[str, Any]:
+    return {
+        "unit": unit.key,
+        "suite": unit.suite,
+        "model": unit.model,
+        "family": session.models[unit.model].card.family,
+        "search": unit.search,
+        "verifier": verifier,
+        "seed": unit.seed,
+    }
+
+
+def _image_of(one: Selected, prompt: int, paths: dict[Order, str]) -> str:
+    return "" if one.candidate is None else paths[prompt, one.candidate.order]

@@ -1,0 +1,66 @@
+"""What a run measures on the images it has selected, never charged to a search: verifiers and the suite's evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import torch
+
+from models.base import Domain, Images
+from suites.base import Prompt, Suite
+from verifiers.base import Scores, Verifier
+
+Metrics: TypeAlias = dict[str, tuple[float, str]]
+"""Metric name to value and reason."""
+GRADE = "grade"
+
+
+class Judge:
+    """All metrics of a run. An ensemble's members are metrics; its own number means something within one pool only."""
+
+    def __init__(self, verifiers: Mapping[str, Verifier], suite: Suite, domain: Domain) -> None:
+        self.verifiers, self.suite, self.domain = verifiers, suite, domain
+        self.cannot_grade = _why_not_gradable(suite, domain)
+        """Why the suite has no verdict in this domain, "" when it has."""
+
+    def measure(self, images: Images, prompts: Sequence[Prompt], known: Sequence[Metrics]) -> list[Metrics]:
+        """Every metric of image n for prompt n; known[n] holds the values that the search has already paid for."""
+        found: list[Metrics] = [{} for _ in prompts]
+        if not prompts:
+            return found
+        for verifier in self.verifiers.values():
+            parts = verifier.card.parts
+            if all(part in metrics for metrics in known for part in parts):
+                values: Sequence[Metrics] = known
+            elif all(part in found[0] for part in parts):
+                continue
+            else:
+                values = measured(verifier.score(images, [prompt.text for prompt in prompts]), parts)
+            for metrics, some in zip(found, values, strict=True):
+                metrics |= {part: some[part] for part in parts}
+        for metrics, grade in zip(found, self.grades(images, prompts), strict=True):
+            metrics[GRADE] = grade
+        return found
+
+    def grades(self, images: Images, prompts: Sequence[Prompt]) -> list[tuple[float, str]]:
+        """The suite's verdict on image n and its reason; NaN where the suite cannot grade."""
+        if self.cannot_grade or not prompts:
+            return [(float("nan"), self.cannot_grade)] * len(prompts)
+        return [(grade.value, grade.reason) for grade in self.suite.grade(images, prompts, self.domain)]
+
+
+def measured(scores: Scores, parts: Sequence[str]) -> list[Metrics]:
+    """A verifier's scores as metrics, one mapping per image."""
+    return [
+        {part: (float(value), reason) for part, value in zip(parts, values, strict=True)}
+        for values, reason in zip(scores.values_NM, scores.reasons, strict=True)
+    ]
+
+
+def _why_not_gradable(suite: Suite, domain: Domain) -> str:
+    try:
+        suite.grade(torch.zeros(0, 3, 1, 1, dtype=torch.uint8), [], domain)
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,73 @@
+"""Who runs against whom: names resolved and every model and search paired, before any weight is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from harness.config import RunConfig
+from harness.errors import WrongInput
+from harness.registry import entry
+from harness.search.base import Search
+from harness.search.spec import canonical, fits, parse
+from models.base import Domain
+
+
+@dataclass(frozen=True, slots=True)
+class Lineup:
+    """The pairs of a run and the domain they share."""
+
+    domain: Domain
+    searches: Mapping[str, Search]
+    """By their shortest text."""
+    pairs: tuple[tuple[str, str], ...]
+    """(model, search) in the order asked for, only those that fit."""
+    notes: tuple[str, ...]
+    """A sentence for every pair that does not fit."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Models that take part, in the order asked for."""
+        return tuple(dict.fromkeys(model for model, _ in self.pairs))
+
+
+def line_up(config: RunConfig) -> Lineup:
+    """Check every name and pair every model with every search.
+
+    Raises:
+        UnknownName: a model, search, verifier or suite that is not registered.
+        WrongInput: models of two domains, a verifier of another domain, or a search that fits none of the models.
+    """
+    entry("suite", config.suite)
+    domain = _domain(config)
+    searches = {canonical(search): search for search in map(parse, config.searches)}
+    pairs, notes = [], []
+    for text, search in searches.items():
+        misfits = {model: fits(search, entry("model", model), model) for model in config.models}
+        if all(misfits.values()) and "searches" in config.model_fields_set:
+            raise WrongInput(
+                f"search {text} fits none of the models: {'; '.join(str(reason) for reason in misfits.values())}; "
+                "leave it out, or add a model it fits with --model"
+            )
+        notes += [f"skipped {model} with {text}: {reason}" for model, reason in misfits.items() if reason]
+        pairs += [(model, text) for model, reason in misfits.items() if not reason]
+    if not pairs:
+        raise WrongInput(f"no search fits {', '.join(config.models)}: give one with --search")
+    pairs.sort(key=lambda pair: config.models.index(pair[0]))
+    return Lineup(domain, searches, tuple(pairs), tuple(notes))
+
+
+def _domain(config: RunConfig) -> Domain:
+    domains = {model: entry("model", model).domain for model in config.models}
+    if len(set(domains.values())) > 1:
+        listed = ", ".join(f"{model} is {domain}" for model, domain in domains.items())
+        raise WrongInput(f"models of different domains share no prompts ({listed}): run one domain at a time")
+    domain = next(iter(domains.values()))
+    for verifier in config.verifiers:
+        judged = entry("verifier", verifier).domain
+        if judged and judged != domain:
+            raise WrongInput(
+                f"verifier {verifier} judges {judged} images, the models make {domain} images: give another --verifier"
+            )
+    return cast(Domain, domain)

@@ -1,0 +1,124 @@
+"""From a session to its units: pairs by verifiers, budgets, seeds and chunks of prompts, as far as budgets go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness.config import RunConfig
+from harness.errors import WrongInput
+from harness.ledger import Budget, BudgetTooSmall
+from harness.lineup import Lineup
+from harness.session import Session
+from harness.units import WorkUnit, unit_key
+from suites.base import Prompt
+
+
+def plan_units(session: Session, lineup: Lineup) -> tuple[list[WorkUnit], list[str]]:
+    """All units in the order they are run and tabled, and a sentence for every budget that a pair cannot afford.
+
+    Raises:
+        WrongInput: no pair can afford any budget; names the smallest that works.
+    """
+    units: list[WorkUnit] = []
+    notes: list[str] = []
+    smallest: list[float] = []
+    for model, search in lineup.pairs:
+        budgets = {}
+        for verifier in session.settings.verifiers:
+            affordable, refused = _affordable(session, model, search, verifier)
+            budgets[verifier] = affordable
+            smallest += [error.smallest for error in refused]
+            notes += _notes(model, search, verifier, refused, nothing_left=not affordable)
+        units += _pair_units(session, model, search, {name: given for name, given in budgets.items() if given})
+    if not units:
+        unit = session.settings.unit.value
+        raise WrongInput(
+            f"budget {', '.join(f'{b:g}' for b in session.settings.budgets)} {unit} cannot buy one image of any pair: "
+            f"the smallest that can is {min(smallest):g} {unit}; raise --budget"
+        )
+    return units, list(dict.fromkeys(notes))
+
+
+def _affordable(
+    session: Session, model: str, search: str, verifier: str
+) -> tuple[tuple[Budget, ...], list[BudgetTooSmall]]:
+    """Budgets that every prompt of the run can afford, so that all budgets are compared on the same prompts."""
+    lengths = sorted(set(session.text_tokens(model, session.prompts)), reverse=True)
+    affordable, refused = [], []
+    for amount in session.settings.budgets:
+        budget = Budget(amount, session.settings.unit)
+        try:
+            for length in lengths:
+                session.plan(model, search, verifier, budget, length)
+        except BudgetTooSmall as error:
+            refused.append(error)
+        else:
+            affordable.append(budget)
+    return tuple(affordable), refused
+
+
+def _notes(
+    model: str, search: str, verifier: str, refused: Sequence[BudgetTooSmall], nothing_left: bool
+) -> Iterator[str]:
+    if refused:
+        which = ", ".join(f"{error.budget.amount:g}" for error in refused)
+        unit = refused[0].budget.unit.value
+        rest = "; nothing is left for this pair" if nothing_left else ""
+        yield (
+            f"skipped {model} with {search} at {which} {unit} (verifier {verifier}): "
+            f"the smallest budget that works is {refused[0].smallest:g} {unit}{rest}"
+        )
+
+
+def _pair_units(
+    session: Session, model: str, search: str, budgets: Mapping[str, tuple[Budget, ...]]
+) -> Iterator[WorkUnit]:
+    if not budgets:
+        return
+    pooled = session.searches[search].pools
+    guided = ({name: (budget,)} for name, given in budgets.items() for budget in given)
+    shares = [dict(budgets)] if pooled else list(guided)
+    for seed in session.settings.seeds:
+        for share in shares:
+            for chunk in _chunks(session.prompts, session.settings.chunk):
+                yield _unit(session, model, search, share, seed, chunk)
+
+
+def _unit(
+    session: Session,
+    model: str,
+    search: str,
+    budgets: Mapping[str, tuple[Budget, ...]],
+    seed: int,
+    prompts: tuple[Prompt, ...],
+) -> WorkUnit:
+    keep = kept_prompts(session.settings, session.prompts) & {prompt.id for prompt in prompts}
+    key = unit_key(
+        session.models[model].card,
+        search,
+        {name: session.verifiers[name].card for name in budgets},
+        {name: verifier.card for name, verifier in session.verifiers.items()},
+        (session.suite_name, session.suite.card.version),
+        budgets,
+        seed,
+        prompts,
+        keep,
+    )
+    flops = sum(
+        max(session.plan(model, search, name, given[-1], tokens).cost.flops for name, given in budgets.items())
+        for tokens in session.text_tokens(model, prompts)
+    )
+    return WorkUnit(key, session.suite_name, model, search, tuple(budgets), budgets, seed, prompts, keep, float(flops))
+
+
+def kept_prompts(config: RunConfig, prompts: Sequence[Prompt]) -> frozenset[str]:
+    """Ids of the first prompts of every task, as many as the configuration keeps."""
+    by_task: dict[str, list[str]] = {}
+    for prompt in prompts:
+        by_task.setdefault(prompt.task, []).append(prompt.id)
+    return frozenset(name for names in by_task.values() for name in names[: config.keep])
+
+
+def _chunks(prompts: tuple[Prompt, ...], size: int) -> Iterator[tuple[Prompt, ...]]:
+    for start in range(0, len(prompts), size):
+        yield prompts[start : start + size]

@@ -1,0 +1,127 @@
+"""From the candidates of a finished search to the rows of the three tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.ledger import Budget, Cost
+from harness.search.base import Candidate, Plan, choose
+from harness.seeds import path_name
+from suites.base import Prompt
+from verifiers.base import Verifier
+
+SaveImage = Callable[[torch.Tensor], str]
+"""Saves uint8 [3, H, W] and returns its path within the run folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What a search returned for one prompt, verifier and budget."""
+
+    prompt: Prompt
+    budget: Budget
+    parameters: str
+    """The plan's parameters as JSON."""
+    candidate: Candidate | None
+    """None where no finished candidate was scored within the budget."""
+    score: float
+    considered: int
+    spent: Cost
+
+
+def select(
+    candidates: Sequence[Candidate], verifier: Verifier, prompt: Prompt, budget: Budget, plan: Plan
+) -> Selected:
+    """The choice among the candidates of one prompt that were scored before the budget was spent."""
+    affordable = [candidate for candidate in candidates if budget.affords(candidate.spent)]
+    combined = combine(affordable, verifier)
+    index = choose(affordable, list(combined))
+    return Selected(
+        prompt,
+        budget,
+        json.dumps(dict(plan.parameters), sort_keys=True),
+        None if index is None else affordable[index],
+        float("nan") if index is None else float(combined[index]),
+        sum(candidate.complete for candidate in affordable),
+        affordable[-1].spent if affordable else Cost(),
+    )
+
+
+def combine(candidates: Sequence[Candidate], verifier: Verifier) -> np.ndarray:
+    """One comparable score per candidate of a prompt: float64 [N]."""
+    if not candidates:
+        return np.zeros(0)
+    return verifier.combine(np.array([candidate.values_M for candidate in candidates], dtype=np.float64))
+
+
+def candidate_rows(
+    unit: Mapping[str, Any],
+    prompt: Prompt,
+    budget: Budget,
+    candidates: Sequence[Candidate],
+    scores: Sequence[float],
+    truths: Sequence[float],
+    images: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Rows of `candidates`: one per scored image of one prompt, in the order of scoring."""
+    return [
+        {
+            **unit, **_of_prompt(prompt), **_of_budget(budget),
+            "order": candidate.order,
+            "candidate": path_name(candidate.path),
+            "parent": path_name(candidate.parent),
+            "step": candidate.step,
+            "complete": candidate.complete,
+            "kept": candidate.kept,
+            "score": float(score),
+            "reason": candidate.reason,
+            "truth": truth,
+            "image": image,
+            **candidate.spent.as_columns(),
+        }
+        for candidate, score, truth, image in zip(candidates, scores, truths, images, strict=True)
+    ]  # fmt: skip
+
+
+def selection_row(unit: Mapping[str, Any], selected: Selected, image: str) -> dict[str, Any]:
+    """A row of `selections`."""
+    candidate = selected.candidate
+    return {
+        **unit, **_of_prompt(selected.prompt), **_of_budget(selected.budget),
+        "prompt": selected.prompt.text,
+        "parameters": selected.parameters,
+        "candidate": "" if candidate is None else path_name(candidate.path),
+        "score": selected.score,
+        "considered": selected.considered,
+        "image": image,
+        **selected.spent.as_columns(),
+    }  # fmt: skip
+
+
+def score_rows(
+    unit: Mapping[str, Any], selected: Selected, metrics: Mapping[str, tuple[float, str]]
+) -> list[dict[str, Any]]:
+    """Rows of `scores`: the metrics of one selected image, each a value and the reason why it is NaN or low."""
+    return [
+        {
+            **unit, **_of_prompt(selected.prompt), **_of_budget(selected.budget),
+            "metric": metric,
+            "value": value,
+            "reason": reason,
+        }
+        for metric, (value, reason) in metrics.items()
+    ]  # fmt: skip
+
+
+def _of_prompt(prompt: Prompt) -> dict[str, Any]:
+    return {"prompt_id": prompt.id, "task": prompt.task}
+
+
+def _of_budget(budget: Budget) -> dict[str, Any]:
+    return {"budget_unit": budget.unit.value, "budget": float(budget.amount)}

@@ -1,0 +1,132 @@
+"""A run from its settings to its finished tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from harness.config import Settings, default_folder
+from harness.engines import Engine, local
+from harness.execute import execute
+from harness.lineup import line_up
+from harness.planning import plan_units
+from harness.progress import RunProgress
+from harness.session import Session, open_session
+from harness.timing import LOAD, Stopwatch, profile_lines
+from harness.units import WorkUnit
+from results.environment import environment
+from results.files import locked, write_atomic
+from results.manifest import card_values, manifest
+from results.store import Store
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that is ready: every name checked, every unit planned, its folder its own."""
+
+    session: Session
+    units: list[WorkUnit]
+    notes: list[str]
+    store: Store
+    watch: Stopwatch
+
+
+def prepare_run(settings: Settings, out: Path | None) -> Run:
+    """Check, load and plan a run; nothing is written yet.
+
+    Raises:
+        ValueError: anything that cannot be run as asked, in one line.
+    """
+    watch = Stopwatch()
+    lineup = line_up(settings.run())
+    with watch.section(LOAD):
+        session = open_session(settings, lineup)
+    with watch.section("planning"):
+        units, refused = plan_units(session, lineup)
+    notes = [*lineup.notes, *refused]
+    if session.judge.cannot_grade:
+        notes.append(f"not graded: {session.judge.cannot_grade}")
+    store = Store(out if out is not None else default_folder(settings.run().run_name()))
+    return Run(session, units, notes, store, watch)
+
+
+def finish_run(run: Run, console: Console, engine: Engine = local) -> Path:
+    """Run the units that are missing and make the tables; returns the run's folder.
+
+    Raises:
+        WrongInput: the folder holds a different run, or is in use.
+        RunFailed: the disk is full; finished units are kept.
+    """
+    store, watch = run.store, run.watch
+    store.folder.mkdir(parents=True, exist_ok=True)
+    with locked(store.folder):
+        store.open(run_manifest(run))
+        with watch.section("store"):
+            missing = [unit for unit in run.units if store.part(unit.key) is None]
+        _work(run, missing, console, engine)
+        with watch.section("store"):
+            store.compact([unit.key for unit in run.units])
+    return store.folder
+
+
+def _work(run: Run, missing: list[WorkUnit], console: Console, engine: Engine) -> None:
+    done = len(run.units) - len(missing)
+    if done:
+        console.print(f"{done} of {len(run.units)} units are finished already", highlight=False)
+    planned = sum(unit.planned_flops for unit in missing)
+    with RunProgress(console, len(run.units), done, planned) as progress:
+
+        def work(unit: WorkUnit) -> Any:
+            progress.begin(unit.title)
+            return execute(run.session, unit, run.store.save_image, run.watch)
+
+        for unit, finished in engine(missing, work):
+            with run.watch.section("store"):
+                run.store.save(unit.key, finished.rows)
+            progress.finish(unit.title, finished.images, unit.planned_flops)
+
+
+def run_manifest(run: Run) -> dict[str, Any]:
+    """The manifest of a prepared run."""
+    session = run.session
+    settings = session.settings
+    device = str(next(iter(session.models.values())).device)
+    suite = {
+        **card_values(session.suite.card),
+        "display_name": session.suite_name,
+        "domain": session.domain,
+        "prompts_run": len(session.prompts),
+        "prompts_total": len(session.suite.prompts(session.domain)),
+    }
+    return manifest(
+        settings.run().identity(),
+        suite,
+        {name: card_values(model.card) for name, model in session.models.items()},
+        {name: card_values(verifier.card) for name, verifier in session.verifiers.items()},
+        environment(device),
+        run.notes,
+    )
+
+
+def opening_lines(run: Run) -> list[str]:
+    """What a person should know before a run begins: the sample, what is skipped, and where it goes."""
+    session = run.session
+    total, chosen = len(session.suite.prompts(session.domain)), len(session.prompts)
+    seed = session.settings.sample_seed
+    sample = f"{chosen} of {total} prompts, an even sample per task (seed {seed}; --prompts all runs all)"
+    return [
+        f"{session.suite_name}: {sample if chosen < total else f'all {total} prompts'}",
+        *run.notes,
+        f"{len(run.units)} units into {run.store.folder}",
+    ]
+
+
+def write_profile(run: Run) -> list[str]:
+    """Write where the time went so far to profile.json; returns it as lines."""
+    profile = run.watch.profile()
+    write_atomic(run.store.folder / "profile.json", (json.dumps(profile, indent=2) + "\n").encode())
+    return profile_lines(profile)

@@ -1,0 +1,124 @@
+"""Everything a run needs in memory: loaded models and verifiers, prompts, and what each prompt's budget buys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from harness.config import Settings
+from harness.errors import WrongInput
+from harness.judge import Judge
+from harness.ledger import Budget, Unit
+from harness.lineup import Lineup
+from harness.prices import Calibration, Prices, calibrate
+from harness.registry import entry
+from harness.search.base import Plan, Search
+from models.base import Domain, Generator
+from suites.base import Prompt, Suite, display_name
+from suites.geneval.sample import sample
+from verifiers.base import Verifier
+
+_CALIBRATION_ROWS = 16
+_ENCODED_AT_ONCE = 64
+
+
+@dataclass(slots=True)
+class Session:
+    """A run's parts; `plan` and `text_tokens` remember what they have worked out."""
+
+    settings: Settings
+    domain: Domain
+    suite: Suite
+    prompts: tuple[Prompt, ...]
+    models: Mapping[str, Generator]
+    searches: Mapping[str, Search]
+    verifiers: Mapping[str, Verifier]
+    judge: Judge
+    _tokens: dict[tuple[str, str], int] = field(default_factory=dict)
+    _prices: dict[tuple[str, str, int], Prices] = field(default_factory=dict)
+    _calibrations: dict[tuple[str, str], Calibration] = field(default_factory=dict)
+    _plans: dict[tuple[str, str, str, Budget, int], Plan] = field(default_factory=dict)
+
+    @property
+    def suite_name(self) -> str:
+        """With the domain written out."""
+        return display_name(self.settings.suite, self.domain)
+
+    def text_tokens(self, model: str, prompts: Sequence[Prompt]) -> list[int]:
+        """Text tokens of each prompt under a model, on which prices depend; every text is encoded once for this."""
+        unknown = [prompt.text for prompt in prompts if (model, prompt.text) not in self._tokens]
+        for texts in batches(unknown, _ENCODED_AT_ONCE):
+            counts = self.models[model].encode(texts).text_tokens
+            self._tokens |= {(model, text): count for text, count in zip(texts, counts, strict=True)}
+        return [self._tokens[model, prompt.text] for prompt in prompts]
+
+    def plan(self, model: str, search: str, verifier: str, budget: Budget, text_tokens: int) -> Plan:
+        """What `budget` buys for a prompt; raises BudgetTooSmall."""
+        key = (model, search, verifier, budget, text_tokens)
+        if key not in self._plans:
+            self._plans[key] = self.searches[search].plan(budget, self.prices(model, verifier, text_tokens))
+        return self._plans[key]
+
+    def prices(self, model: str, verifier: str, text_tokens: int) -> Prices:
+        """Prices of a pair for prompts of this length; speeds are measured where budgets are in seconds."""
+        key = (model, verifier, text_tokens)
+        if key not in self._prices:
+            self._prices[key] = Prices(
+                self.models[model], self.verifiers[verifier], text_tokens, self.calibration(model, verifier)
+            )
+        return self._prices[key]
+
+    def calibration(self, model: str, verifier: str) -> Calibration | None:
+        """Measured speeds, needed for budgets in seconds only."""
+        if self.settings.unit is not Unit.SECONDS:
+            return None
+        key = (model, verifier)
+        if key not in self._calibrations:
+            generator, judge = self.models[model], self.verifiers[verifier]
+            rows = min(self.settings.max_rows, _CALIBRATION_ROWS)
+            self._calibrations[key] = calibrate(generator, [judge], self.prompts[0].text, rows)
+        return self._calibrations[key]
+
+
+def open_session(settings: Settings, lineup: Lineup) -> Session:
+    """Load what the line-up needs.
+
+    Raises:
+        WrongInput: more prompts asked for than the suite has, or a device that is not there.
+    """
+    suite: Suite = entry("suite", settings.suite).resolve()()
+    everything = suite.prompts(lineup.domain)
+    prompts = everything if settings.prompts == "all" else _sample(everything, settings.prompts, settings.sample_seed)
+    device = pick_device(settings.device)
+    models: dict[str, Generator] = {name: entry("model", name).resolve()(device) for name in lineup.models}
+    verifiers: dict[str, Verifier] = {name: entry("verifier", name).resolve()(device) for name in settings.verifiers}
+    judge = Judge(verifiers, suite, lineup.domain)
+    return Session(settings, lineup.domain, suite, prompts, models, lineup.searches, verifiers, judge)
+
+
+def pick_device(asked: str) -> torch.device:
+    """The device named, or for "auto" an accelerator where there is one; raises WrongInput when it is not there."""
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise WrongInput(f"device {asked!r} cannot be used ({reason}): give auto, cpu or cuda") from error
+    return device
+
+
+def batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Runs of at most `size` items."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _sample(prompts: tuple[Prompt, ...], number: int, seed: int) -> tuple[Prompt, ...]:
+    try:
+        return sample(prompts, number, seed)
+    except ValueError as error:
+        raise WrongInput(f"--prompts {number}: {error}") from error

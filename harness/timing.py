@@ -1,0 +1,74 @@
+"""Where the time of a run goes: forward passes, decode, verifiers, text, evaluation, and the harness around them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+from harness.search.base import Task
+
+FORWARD = ("start", "predict", "draw", "select")
+DECODE = ("preview", "decode")
+LOAD = "load"
+
+
+class Stopwatch:
+    """Seconds by section (what the harness is doing) and by operation (what the models did meanwhile)."""
+
+    def __init__(self) -> None:
+        self._begun = perf_counter()
+        self.sections: dict[str, float] = defaultdict(float)
+        self.operations: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def section(self, name: str) -> Iterator[None]:
+        """Time what happens within; sections are not nested."""
+        begin = perf_counter()
+        try:
+            yield
+        finally:
+            self.sections[name] += perf_counter() - begin
+
+    def add_clocks(self, task: Task) -> None:
+        """Add what the meters of a finished task have measured."""
+        for clock in (task.generator.clock, *(judge.clock for judge in task.judges)):
+            for (operation, _), timing in clock.items():
+                self.operations[operation] += timing.seconds
+
+    def profile(self) -> dict[str, Any]:
+        """The account so far: seconds and shares of the wall time after loading, which sum to one."""
+        wall = perf_counter() - self._begun
+        load = self.sections.get(LOAD, 0.0)
+        seconds = {
+            "forward passes": sum(self.operations[name] for name in FORWARD),
+            "decode": sum(self.operations[name] for name in DECODE),
+            "verifiers": self.operations["score"],
+            "text encoders": self.operations["encode"],
+            "evaluation": self.sections.get("evaluation", 0.0),
+        }
+        running = wall - load
+        seconds["harness"] = running - sum(seconds.values())
+        searching = sum(self.operations.values())
+        around = {name: spent for name, spent in self.sections.items() if name not in (LOAD, "evaluation", "search")}
+        around["search"] = self.sections.get("search", 0.0) - searching
+        around["rest"] = seconds["harness"] - sum(around.values())
+        return {
+            "wall_seconds": wall,
+            "load_seconds": load,
+            "seconds": seconds,
+            "shares": {name: spent / running for name, spent in seconds.items()},
+            "harness_seconds": around,
+            "operation_seconds": dict(self.operations),
+        }
+
+
+def profile_lines(profile: dict[str, Any]) -> list[str]:
+    """A profile as lines of text."""
+    lines = [f"{'loading':<16}{profile['load_seconds']:9.2f} s"]
+    for name, spent in profile["seconds"].items():
+        lines.append(f"{name:<16}{spent:9.2f} s {profile['shares'][name]:7.1%}")
+    parts = ", ".join(f"{name} {spent:.2f} s" for name, spent in profile["harness_seconds"].items())
+    return [*lines, f"the harness's own: {parts}"]

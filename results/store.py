@@ -1,0 +1,139 @@
+"""One run, one folder: manifest, one part per finished unit, images, and the tables made of the parts."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from PIL import Image
+
+from harness.errors import WrongInput
+from results.files import remove_temporary, write_atomic
+from results.manifest import differences
+from results.parts import DamagedPart, Rows, decode, encode, tables_of
+from results.schema import TABLES, arrow_schema
+
+MANIFEST = "manifest.json"
+
+
+class Store:
+    """The folder of one run; everything in it is written whole or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self, manifest: Mapping[str, Any]) -> None:
+        """Make the folder this run's, or go on with it.
+
+        Raises:
+            WrongInput: the folder holds a different run, or files that are no run.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / MANIFEST
+        if path.exists():
+            merged = _merge(self.manifest(), manifest, self.folder)
+        elif any(not entry.name.startswith(".") for entry in self.folder.iterdir()):
+            raise WrongInput(f"{self.folder} is not empty and holds no run: give an empty or a new folder with --out")
+        else:
+            merged = dict(manifest)
+        remove_temporary(self.folder)
+        content = (json.dumps(merged, indent=2, ensure_ascii=False) + "\n").encode()
+        if not path.exists() or path.read_bytes() != content:
+            write_atomic(path, content)
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest; raises WrongInput when it is missing or unreadable."""
+        path = self.folder / MANIFEST
+        try:
+            return dict(json.loads(path.read_text()))
+        except FileNotFoundError:
+            raise WrongInput(f"{self.folder} holds no run ({MANIFEST} is missing): give the folder of one") from None
+        except ValueError as error:
+            raise WrongInput(f"{path} is damaged ({error}): give another folder with --out") from error
+
+    def part(self, key: str) -> dict[str, pa.Table] | None:
+        """A finished unit's tables, None when missing; a damaged part is named, set aside and counts as missing."""
+        path = self._part_path(key)
+        try:
+            tables = decode(key, path.read_bytes())
+            self._check_images(tables)
+        except FileNotFoundError:
+            return None
+        except DamagedPart as error:
+            aside = path.with_name(path.name + ".damaged")
+            path.replace(aside)
+            print(f"damaged part {path}: {error}; set aside as {aside.name}, its unit is run again", file=sys.stderr)
+            return None
+        return tables
+
+    def _check_images(self, tables: Mapping[str, pa.Table]) -> None:
+        """Images are not synced one by one, which would be slow: an empty or missing one makes its unit unfinished."""
+        for table in ("candidates", "selections"):
+            for relative in filter(None, pc.unique(tables[table]["image"]).to_pylist()):
+                image = self.folder / relative
+                if not image.is_file() or image.stat().st_size == 0:
+                    image.unlink(missing_ok=True)
+                    raise DamagedPart(f"its image {relative} is missing or empty")
+
+    def save(self, key: str, rows: Rows) -> None:
+        """Commit a finished unit; its images must have been saved before."""
+        write_atomic(self._part_path(key), encode(key, tables_of(rows)))
+
+    def save_image(self, image_CHW: Any) -> str:
+        """Save uint8 [3, H, W] as a PNG named by its content; returns its path within the folder."""
+        image_HWC = image_CHW.permute(1, 2, 0).contiguous().numpy()
+        name = hashlib.sha256(f"{image_HWC.shape}".encode() + image_HWC.tobytes()).hexdigest()[:32]
+        relative = f"images/{name[:2]}/{name}.png"
+        path = self.folder / relative
+        if not path.exists():
+            buffer = io.BytesIO()
+            Image.fromarray(image_HWC).save(buffer, format="PNG")
+            write_atomic(path, buffer.getvalue(), sync=False)
+        return relative
+
+    def compact(self, keys: Sequence[str]) -> None:
+        """Join the parts of `keys`, in that order, into one Parquet file per table.
+
+        Raises:
+            WrongInput: a unit is missing.
+        """
+        parts = [self.part(key) for key in keys]
+        finished = [part for part in parts if part is not None]
+        if len(finished) < len(parts):
+            raise WrongInput(
+                f"{len(parts) - len(finished)} of {len(parts)} units are missing in {self.folder}: "
+                "give the same command again to finish them"
+            )
+        for name in TABLES:
+            table = pa.concat_tables([arrow_schema(name).empty_table(), *(part[name] for part in finished)])
+            sink = pa.BufferOutputStream()
+            pq.write_table(table.combine_chunks(), sink, compression="zstd")
+            _write_changed(self.folder / f"{name}.parquet", bytes(sink.getvalue()))
+
+    def _part_path(self, key: str) -> Path:
+        return self.folder / "parts" / f"{key}.part"
+
+
+def _merge(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The manifest of a run gone on with: environments that took part are added, nothing else changes."""
+    found = differences(new, old)
+    if found:
+        more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+        raise WrongInput(
+            f"{folder} holds a different run: {'; '.join(found[:3])}{more}; give another folder with --out"
+        )
+    added = [environment for environment in new["environments"] if environment not in old["environments"]]
+    return {**old, "environments": [*old["environments"], *added]}
+
+
+def _write_changed(path: Path, content: bytes) -> None:
+    if not path.exists() or path.read_bytes() != content:
+        write_atomic(path, content)

@@ -1,0 +1,158 @@
+"""Small models with the protocols' exact duties, for tests of what surrounds models; run as a script it is the command `vistas`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness import registry
+from harness.ledger import Cost
+from harness.registry import Entry
+from models.base import Images, ModelCard, Row
+from verifiers.base import Scores, VerifierCard
+
+STEPS, SIZE, CELLS = 3, 64, 16
+COST = {"encode": Cost(text_flops=7), "predict": Cost(forwards=1, model_flops=100), "draw": Cost(nfe=1),
+        "preview": Cost(decode_flops=10), "decode": Cost(decode_flops=10, images=1)}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ToyConditioning:
+    prompts: tuple[str, ...]
+    text_tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ToyState:
+    conditioning: ToyConditioning
+    rows: tuple[Row, ...]
+    values_BC: torch.Tensor
+    step: int = 0
+    predicted: bool = False
+    pending_preview: tuple[int, ...] = ()
+
+    @property
+    def pending(self) -> tuple[int, ...]:
+        return () if self.predicted or self.step == STEPS else tuple(range(len(self.rows)))
+
+
+class ToyGenerator:
+    """Every step adds noise that depends on the prompt and the seed; an image is a board of coloured cells."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, name: str, family: str) -> None:
+        self.card = ModelCard(name, family, "shapes", STEPS, (SIZE, SIZE), 1, "0" * 64, "none", {"toy": True})
+        self.delay = float(os.environ.get("TOY_DELAY", "0"))
+
+    def encode(self, prompts: Sequence[str]) -> ToyConditioning:
+        return ToyConditioning(tuple(prompts), tuple(len(prompt.split()) for prompt in prompts))
+
+    def noise(self, seeds: Sequence[int]) -> torch.Tensor:
+        return torch.stack([torch.randn(CELLS, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+    def start(self, conditioning: Any, rows: Sequence[Row]) -> ToyState:
+        if self.card.family == "ar":
+            return ToyState(conditioning, tuple(rows), torch.zeros(len(rows), CELLS))
+        return self.start_from(conditioning, rows, self.noise([row.seed for row in rows]))
+
+    def start_from(self, conditioning: Any, rows: Sequence[Row], noise_BX: torch.Tensor) -> ToyState:
+        return ToyState(conditioning, tuple(rows), noise_BX.clone())
+
+    def predict(self, state: ToyState) -> ToyState:
+        time.sleep(self.delay)
+        return replace(state, predicted=True)
+
+    def draw(self, state: ToyState, seeds: Sequence[int]) -> ToyState:
+        if not state.predicted or len(seeds) != len(state.rows):
+            raise ValueError("draw needs a predicted state and a seed a row")
+        step_BC = self.noise(seeds) if self.card.family == "ar" else state.values_BC.roll(1, dims=1) * 0.5
+        return replace(state, values_BC=state.values_BC + step_BC, step=state.step + 1, predicted=False)
+
+    def select(self, state: ToyState, indices: Sequence[int]) -> ToyState:
+        return replace(
+            state, rows=tuple(state.rows[index] for index in indices), values_BC=state.values_BC[list(indices)]
+        )
+
+    def preview(self, state: ToyState) -> Images:
+        return self.decode(state)
+
+    def decode(self, state: ToyState) -> Images:
+        grey_BHW = torch.sigmoid(state.values_BC).reshape(-1, 4, 4).repeat_interleave(16, 1).repeat_interleave(16, 2)
+        return (grey_BHW * 255).to(torch.uint8)[:, None].repeat(1, 3, 1, 1)
+
+    def price(self, operation: str, step: int = 0, text_tokens: int = 0) -> Cost:
+        cost = COST[operation]
+        return cost + Cost(model_flops=text_tokens) if operation == "predict" else cost
+
+
+class ToyVerifier:
+    """Scores are a fixed function of image and prompt."""
+
+    def __init__(self, name: str, parts: Sequence[str] = ()) -> None:
+        self.card = VerifierCard(name, "shapes", (0.0, 1.0), tuple(parts) or (name,), "1" * 64, "none")
+
+    def score(self, images: Images, prompts: Sequence[str]) -> Scores:
+        values = [[self._one(image, prompt, part) for part in self.card.parts] for image, prompt in zip(images, prompts)]
+        return Scores(np.array(values, dtype=np.float64).reshape(len(prompts), -1), ("",) * len(prompts))
+
+    def combine(self, values_NM: np.ndarray) -> np.ndarray:
+        if len(self.card.parts) == 1:
+            return values_NM[:, 0]
+        ranks = (-values_NM).argsort(0, kind="stable").argsort(0, kind="stable")
+        return -ranks.mean(1).astype(np.float64)
+
+    def price(self, images: int, new_prompts: int = 0) -> Cost:
+        return Cost(verifier_flops=5 * images + 3 * new_prompts, verifier_calls=images)
+
+    @staticmethod
+    def _one(image: torch.Tensor, prompt: str, part: str) -> float:
+        digest = hashlib.blake2b(image.numpy().tobytes() + f"{prompt}{part}".encode(), digest_size=4).digest()
+        return int.from_bytes(digest, "big") / 2**32
+
+
+def toy_ar(device: Any = None) -> ToyGenerator:
+    return ToyGenerator("toy-ar", "ar")
+
+
+def toy_diffusion(device: Any = None) -> ToyGenerator:
+    return ToyGenerator("toy-diffusion", "diffusion")
+
+
+def toy_judge(device: Any = None) -> ToyVerifier:
+    return ToyVerifier("toy-judge")
+
+
+def toy_pair(device: Any = None) -> ToyVerifier:
+    return ToyVerifier("toy-pair", ("toy-judge", "toy-other"))
+
+
+MODELS = {
+    "toy-ar": Entry("toy_world:toy_ar", "toy", "ar", "shapes", "toy_world:ToyGenerator"),
+    "toy-diffusion": Entry("toy_world:toy_diffusion", "toy", "diffusion", "shapes", "toy_world:ToyGenerator"),
+}
+VERIFIERS = {
+    "toy-judge": Entry("toy_world:toy_judge", "toy", domain="shapes"),
+    "toy-pair": Entry("toy_world:toy_pair", "toy", domain="shapes"),
+}
+"""Registered for a test under the names of this module, which its folder on sys.path makes importable."""
+
+
+def register() -> None:
+    """Add the toys to the registry of this process."""
+    registry.MODELS.update(MODELS)  # type: ignore[attr-defined]
+    registry.VERIFIERS.update(VERIFIERS)  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    from harness.cli import main
+
+    register()
+    main()
