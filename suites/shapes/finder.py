@@ -95,7 +95,7 @@ def _describe(
     unevenness = float(np.sqrt((((part - expected) ** 2).sum(axis=-1))[inside].mean()))
     form = _fade(unevenness, 25.0, 75.0) * _size(max(box[2] - box[0], box[3] - box[1]))
     best, second = np.sort(kind_scores)[[-1, -2]]
-    clear = _fade(1 - float(best), 0.14, 0.36) * _fade(float(second / best), 0.93, 1.02)
+    clear = _fade(1 - float(best), 0.14, 0.36) * _fade(float(second / max(best, 1e-9)), 0.93, 1.02)
     plain = _fade(1 - float(colour_scores.max()), 0.5, 0.95)
     return Found(
         kind=KINDS[int(kind_scores.argmax())],
@@ -121,6 +121,8 @@ def _size(side: float) -> float:
 
 def _box(coverage: np.ndarray, inside: np.ndarray, top: int, left: int) -> tuple[float, float, float, float]:
     solid = inside & (coverage > 0.5)
+    if not solid.any():  # pieces of opposite colours, whose median is no colour of the part
+        solid = inside
     rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
     return (
         float(columns[0] + left),
