@@ -53,8 +53,8 @@ lint: $(STAMP)  ## style and types
 	@$(BIN)/ruff check . && $(BIN)/mypy
 
 train-shapes: $(STAMP)  ## train the embedded models and verifiers from scratch (hours; resumes)
-	$(BIN)/python -m models.shapes.train all
-	$(BIN)/python -m models.shapes.export
+	for stage in flux-vae tokenizer tokenizer-previews flux infinity; do $(BIN)/python -m models.shapes.train $$stage || exit 1; done
+	$(BIN)/python -m models.shapes.export infinity flux
 	$(BIN)/python -m verifiers.train all
 
 clean:  ## remove what commands here have made, training checkpoints and runs excepted
