@@ -44,6 +44,13 @@ class PromptConditions:
                                 torch.cat([self.ada_P16C, other.ada_P16C]),
                                 torch.cat([self.head_P12C, other.head_P12C]), self.text_kv + other.text_kv)
 
+    def select(self, prompts: Sequence[int]) -> PromptConditions:
+        """Prompts by index, with repetition; keys and values are shared."""
+        index = torch.tensor(prompts, device=self.pooled_PC.device)
+        return PromptConditions(tuple(self.lengths[prompt] for prompt in prompts), self.pooled_PC[index],
+                                self.ada_P16C[index], self.head_P12C[index],
+                                tuple(self.text_kv[prompt] for prompt in prompts))
+
     def batch(self, prompts: Sequence[int]) -> ConditionBatch:
         """Conditions of rows that belong to these prompts (indices, with repetition)."""
         index = torch.tensor(prompts, device=self.pooled_PC.device)

@@ -39,7 +39,7 @@ def prompt_flops(config: TransformerConfig, text_tokens: int) -> int:
 
 def scale_flops(config: TransformerConfig, schedule: ScaleSchedule, k: int, text_tokens: int, sampling: Sampling,
                 negative_tokens: int | None = None) -> int:
-    """One row's pass at scale k with its guidance; negative_tokens: text tokens of the other half, by default the same."""
+    """One row's pass at scale k with its guidance; negative_tokens: those of the other half, if others."""
     n, context = schedule.lengths[k], sum(schedule.lengths[:k + 1])
     texts = [text_tokens, text_tokens if negative_tokens is None else negative_tokens][:sampling.halves(k)]
     blocks = sum(blocks_flops(config, n, context, tokens) for tokens in texts)

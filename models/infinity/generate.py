@@ -35,7 +35,7 @@ def generate(rollout: Rollout, text: TextFeatures, draw: Callable[[Tensor], Tens
     draw goes from probabilities [B, n, D] to bits (`sampling.draw_shared`, `draw_by_row`). forced: bits
     [B, d, h_k, w_k] on the VAE grid that replace the first scales' draws (the original's gt_leak).
     """
-    conditions = rollout.condition(text, negative)
+    conditions = rollout.condition(text, rollout.transformer.condition(negative) if negative is not None else None)
     rows = list(range(len(text.lengths)))
     prefixes, record = rollout.start(rows), Generation()
     for k in range(len(rollout.schedule)):

@@ -54,15 +54,22 @@ class Rollout:
         self.latent_grids = schedule.latent_grids(self.patch)
 
     @torch.no_grad()
-    def condition(self, text: TextFeatures, negative: TextFeatures | None = None) -> PromptConditions:
-        """Conditions of the prompts, followed, where guided, by those of their unconditional (or negative) texts."""
+    def condition(self, text: TextFeatures, negative: PromptConditions | None = None) -> PromptConditions:
+        """Conditions of the prompts, followed, where guided, by those of their unconditional (or negative) texts.
+
+        negative: conditions of negative prompts, one for each prompt or one for all of them.
+        """
         conditions = self.transformer.condition(text)
         if self.sampling.halves(0) == 1:
             return conditions
-        other = negative if negative is not None else self.transformer.unconditional(text.lengths)
-        if len(other.lengths) != len(text.lengths):
-            raise ValueError(f"{len(other.lengths)} negative prompts for {len(text.lengths)} prompts: give one each")
-        return conditions + self.transformer.condition(other)
+        if negative is None:
+            return conditions + self.transformer.condition(self.transformer.unconditional(text.lengths))
+        if len(negative.lengths) == 1:
+            negative = negative.select([0] * len(text.lengths))
+        if len(negative.lengths) != len(text.lengths):
+            raise ValueError(f"{len(negative.lengths)} negative prompts for {len(text.lengths)} prompts: give one for "
+                             "each, or one for all")
+        return conditions + negative
 
     def start(self, prompts: Sequence[int]) -> Prefixes:
         """Empty prefixes, one for each of these prompts."""

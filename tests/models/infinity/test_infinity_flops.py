@@ -38,7 +38,8 @@ def text_of(*lengths: int) -> TextFeatures:
 
 
 @pytest.mark.parametrize("sampling", [
-    Sampling(guidance=3.0), Sampling(guidance=1.0), Sampling(guidance=(3.0, 1.0, 2.0)), Sampling(guidance=(3.0, 2.0, 1.0)),
+    Sampling(guidance=3.0), Sampling(guidance=1.0),
+    Sampling(guidance=(3.0, 1.0, 2.0)), Sampling(guidance=(3.0, 2.0, 1.0)),
     Sampling(guidance=2.0, insertion_layers=(-1,)), Sampling(guidance=2.0, insertion_layers=(0, -2))])
 @torch.no_grad()
 def test_every_scale_of_mixed_prompts(sampling: Sampling) -> None:
@@ -58,7 +59,7 @@ def test_every_scale_of_mixed_prompts(sampling: Sampling) -> None:
 @torch.no_grad()
 def test_negative_prompts_have_their_own_length() -> None:
     rollout = Rollout(initialise(InfinityTransformer(TINY)).eval(), SCHEDULE, Sampling(guidance=2.0))
-    conditions = rollout.condition(text_of(4), negative=text_of(7))
+    conditions = rollout.condition(text_of(4), negative=rollout.transformer.condition(text_of(7)))
     counted = count_flops(lambda: rollout.predict(rollout.start((0,)), (0,), conditions))
     assert counted == scale_flops(TINY, SCHEDULE, 0, 4, rollout.sampling, negative_tokens=7)
 

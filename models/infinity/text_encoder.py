@@ -1,0 +1,61 @@
+"""Text encoders of Infinity: prompts to features of their real tokens, with a price."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5EncoderModel
+
+from models.diffusion.flops import t5_encoder_flops
+from models.infinity.text import TextFeatures
+
+
+class TextEncoder(Protocol):
+    """Anything that turns prompts into features; each prompt's features depend on that prompt alone."""
+
+    def encode(self, prompts: Sequence[str]) -> TextFeatures:
+        """float32 features of each prompt's tokens, without padding."""
+        ...
+
+    def flops(self, tokens: int) -> int:
+        """One prompt of this many tokens, 2 per multiply-add."""
+        ...
+
+
+class T5TextEncoder:
+    """A T5 encoder (Flan-T5-XL for the published models) over the tokens of each prompt, end token included.
+
+    Prompts run in groups of equal length instead of padded to the longest allowed; the mask of the padded run makes
+    both the same up to rounding, and a tiny part of the price.
+    """
+
+    def __init__(self, model: T5EncoderModel, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> None:
+        self.model, self.tokenizer, self.max_tokens = model.eval(), tokenizer, max_tokens
+
+    @classmethod
+    def load(cls, folder: Path, tokenizer_folder: Path, max_tokens: int, device: torch.device | str = "cpu",
+             dtype: torch.dtype = torch.float32) -> T5TextEncoder:
+        """From local folders in the format of transformers; nothing is downloaded, safetensors only."""
+        model = T5EncoderModel.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
+        model.to(torch.device(device))  # type: ignore[arg-type]
+        return cls(model, tokenizer, max_tokens)
+
+    @torch.no_grad()
+    def encode(self, prompts: Sequence[str]) -> TextFeatures:
+        """float32 features of each prompt's tokens, cut at max_tokens."""
+        tokens = self.tokenizer(list(prompts), truncation=True, max_length=self.max_tokens)["input_ids"]
+        features: dict[int, Tensor] = {}
+        for length in {len(ids) for ids in tokens}:
+            group = [row for row, ids in enumerate(tokens) if len(ids) == length]
+            ids_RL = torch.tensor([tokens[row] for row in group], device=self.model.device)
+            features |= zip(group, self.model(ids_RL).last_hidden_state.float(), strict=True)
+        return TextFeatures.of([features[row] for row in range(len(prompts))])
+
+    def flops(self, tokens: int) -> int:
+        """One prompt of this many tokens through the encoder."""
+        return t5_encoder_flops(self.model.config.to_dict(), tokens)
