@@ -1,62 +1,165 @@
-"""Writes the model card of an exported generator: what it was trained on, what that cost, and how good it is."""
+"""Writes the card of an exported generator: what it was trained on, what that cost, and how good it is.
+
+card.json is for programs (its `files` are checked on loading), README.md and loss.png are for people.
+"""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import torch
 
+from models.base import Generator
 from models.diffusion.flops import clip_text_flops, flux_transformer_flops, t5_encoder_flops
-from models.diffusion.generator import DiffusionGenerator
+from models.diffusion.flux import load_flux_pipeline
 from models.infinity.flops import teacher_forced_flops
-from models.infinity.generator import InfinityGenerator
-from models.shapes import flux, infinity, latents, tokenizer
+from models.shapes import flux, flux_vae, infinity, load, tokenizer
 from models.shapes.evaluate import spread_prompts, task_scores
-from models.shapes.load import checked_folder_hashes, shapes_flux, shapes_infinity
 from models.shapes.loop import Run
 from models.shapes.previews import preview_correlations, sample_with_previews
+from models.shapes.reconstruction import accepted_share, flux_round_trip, save_sheet, tokenizer_round_trip
 from models.shapes.text import TEXT_TOKENS
-from verifiers.files import CARD_FILE
+from verifiers.files import CARD_FILE, sha256_of
 
 matplotlib.use("Agg")
+from matplotlib import pyplot
 
 BACKWARD = 3
 """A training step costs about three forward passes."""
-PROMPTS = 276
-"""Prompts of geneval@shapes that the card's scores are measured on, one picture each."""
+PROMPTS = 240
+CANDIDATES = 8
+"""Pictures of each prompt for the correlation of previews."""
+CORRELATED_PROMPTS = 24
 
 
-def training_facts(run_name: str, sample_flops: int, batch: int) -> dict[str, Any]:
-    """Return steps, samples, FLOPs and seconds of a run, from its log."""
-    last = read_log(run_name)[-1]
-    samples = last["step"] * batch
+def write_card(model: str, folder: Path) -> dict[str, Any]:
+    """Measure the exported folder of "infinity" or "flux", and write card.json, README.md, loss.png and samples.png."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".safetensors", ".json"))
+    hashes = {str(path.relative_to(folder)): sha256_of(path) for path in files if path.name != CARD_FILE}
+    (folder / CARD_FILE).write_text(json.dumps({"files": hashes}), encoding="utf-8")
+    generator: Generator = load.shapes_infinity() if model == "infinity" else load.shapes_flux()
+    _draw_losses(model, folder / "loss.png")
+    card = {
+        "name": f"shapes-{model}",
+        "licence": load.LICENCE,
+        "data": "pictures of suites/shapes drawn by seed, 1 to 4 shapes on plain tints, with GenEval's six captions",
+        "image_side": generator.card.image_size[0],
+        "transformer_parameters": generator.card.parameters,
+        "steps": generator.card.steps,
+        "sampling": dict(generator.card.settings),
+        "training": infinity_training() if model == "infinity" else flux_training(),
+        "autoencoder": autoencoder_facts(generator),
+        "geneval_shapes": task_scores(*one_picture_each(generator, folder / "samples.png")),
+        "preview_correlation": correlations(generator),
+        "files": hashes,
+    }
+    (folder / CARD_FILE).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(readme(card), encoding="utf-8")
+    return card
+
+
+def infinity_training() -> dict[str, Any]:
+    """Return the facts of the trainings behind shapes-infinity."""
+    text = t5_encoder_flops(infinity.build_t5().config.to_dict(), TEXT_TOKENS)
+    sample = teacher_forced_flops(infinity.CONFIG, tokenizer.SCHEDULE, TEXT_TOKENS) + text
     return {
-        "steps": last["step"],
-        "samples": samples,
-        "flops": BACKWARD * sample_flops * samples,
-        "seconds": last["seconds"],
-        "final_loss": last["loss"],
+        "generator": run_facts("infinity", infinity.BATCH, sample),
+        "tokenizer": run_facts("tokenizer", tokenizer.BATCH),
+        "preview decoder": run_facts("tokenizer-previews", tokenizer.BATCH),
     }
 
 
-def read_log(run_name: str) -> list[dict[str, Any]]:
+def flux_training() -> dict[str, Any]:
+    """Return the facts of the trainings behind shapes-flux."""
+    models = flux.build()
+    sample = t5_encoder_flops(dict(models["t5"].config.to_dict()), TEXT_TOKENS)  # type: ignore[union-attr,operator]
+    sample += clip_text_flops(dict(models["clip"].config.to_dict()), TEXT_TOKENS)  # type: ignore[union-attr,operator]
+    sample += flux_transformer_flops(models["transformer"].config, flux.GRID**2, TEXT_TOKENS)  # type: ignore[arg-type]
+    return {
+        "generator": run_facts("flux", flux.BATCH, sample),
+        "autoencoder": run_facts("flux-vae", flux_vae.BATCH),
+    }
+
+
+def run_facts(name: str, batch: int, sample_flops: int | None = None) -> dict[str, Any]:
+    """Return steps, samples, seconds, last loss and, where a sample's forward FLOPs are known, FLOPs of a run."""
+    last = read_log(name)[-1]
+    facts = {"steps": last["step"], "samples": last["step"] * batch, "seconds": last["seconds"], "loss": last["loss"]}
+    if sample_flops is not None:
+        facts["flops"] = BACKWARD * sample_flops * facts["samples"]
+    return facts
+
+
+def read_log(name: str) -> list[dict[str, Any]]:
     """Return the lines of a run's log."""
-    lines = (Run(run_name).folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (Run(name).folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
-def flux_sample_flops(generator: DiffusionGenerator) -> int:
-    """Return the forward FLOPs of one training sample, its text included."""
-    models = flux.build()
-    text = t5_encoder_flops(models["t5"].config.to_dict(), TEXT_TOKENS)  # type: ignore[union-attr,operator]
-    text += clip_text_flops(models["clip"].config.to_dict(), TEXT_TOKENS)  # type: ignore[union-attr,operator]
-    config = models["transformer"].config
-    return flux_transformer_flops(config, flux.GRID**2, TEXT_TOKENS) + text  # type: ignore[arg-type]
+def autoencoder_facts(generator: Any) -> dict[str, Any]:
+    """Return PSNR and accepted share of the exported autoencoder, for a tokenizer also of its partial decodes."""
+    if generator.card.family == "diffusion":
+        return accepted_share(flux_round_trip(load_flux_pipeline(load.weights("shapes-flux")).vae))
+    scales = range(2, len(tokenizer.SCHEDULE) + 1)
+    return {f"after {k} scales": accepted_share(tokenizer_round_trip(generator.vae, k)) for k in scales}
 
 
-def infinity_sample_flops(generator: InfinityGenerator) -> int:
-    """Return the forward FLOPs of one training sample, its text included."""
-    text = t5_encoder_flops(infinity.build_t5().config.to_dict(), TEXT_TOKENS)
-    return teacher_forced_flops(infinity.CONFIG, tokenizer.SCHEDULE, TEXT_TOKENS) + text
+def one_picture_each(generator: Generator, sheet: Path) -> tuple[torch.Tensor, Any]:
+    """Return one picture for each of the card's prompts, and save the first ones as a sheet."""
+    prompts = spread_prompts(PROMPTS)
+    parts = [
+        sample_with_previews(generator, [prompt.text for prompt in prompts[i : i + 40]], seed=1000 + i)[-1]
+        for i in range(0, len(prompts), 40)
+    ]
+    images = torch.cat(parts)
+    save_sheet(images[:: len(images) // 48][:48], str(sheet))
+    return images, prompts
+
+
+def correlations(generator: Generator) -> list[float]:
+    """Return how well the score of a preview ranks the candidates of a prompt, after each step."""
+    prompts = [prompt for prompt in spread_prompts(CORRELATED_PROMPTS) for _ in range(CANDIDATES)]
+    return preview_correlations(sample_with_previews(generator, [prompt.text for prompt in prompts], 77), prompts)
+
+
+def _draw_losses(model: str, path: Path) -> None:
+    runs = ("infinity", "tokenizer") if model == "infinity" else ("flux", "flux-vae")
+    figure, axes = pyplot.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    for axis, name in zip(axes, runs, strict=True):
+        lines = read_log(name)
+        axis.plot([line["step"] for line in lines], [line["loss"] for line in lines], linewidth=1)
+        axis.set(title=name, xlabel="step", ylabel="loss", yscale="log")
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+def readme(card: dict[str, Any]) -> str:
+    """Return the card as Markdown."""
+    lines = [
+        f"# {card['name']}",
+        "",
+        f"Trained from scratch on {card['data']}. Nothing measured with it is evidence about the published models.",
+        f"Licence {card['licence']}. {card['transformer_parameters']:,} parameters in the transformer, "
+        f"pictures of {card['image_side']} pixels a side, {card['steps']} steps.",
+        "",
+        "| training | steps | samples | hours | FLOPs |",
+        "|---|---|---|---|---|",
+    ]
+    for name, facts in card["training"].items():
+        flops = f"{facts['flops']:.2e}" if "flops" in facts else ""
+        lines.append(f"| {name} | {facts['steps']} | {facts['samples']} | {facts['seconds'] / 3600:.2f} | {flops} |")
+    lines += ["", f"One picture for each of {PROMPTS} prompts of geneval@shapes, graded exactly:", ""]
+    lines += [f"| {' | '.join(card['geneval_shapes'])} |", "|" + "---|" * len(card["geneval_shapes"])]
+    lines += [f"| {' | '.join(str(score) for score in card['geneval_shapes'].values())} |", ""]
+    lines += ["Autoencoder (share of pictures still accepted by the grader):", ""]
+    lines += ["```", json.dumps(card["autoencoder"], indent=1), "```", ""]
+    lines += [
+        "Rank correlation of a preview's score with the final picture's, among the candidates of a prompt, step by step:",
+        ", ".join(str(value) for value in card["preview_correlation"]),
+        "",
+        "![losses](loss.png)",
+        "![samples](samples.png)",
+        "",
+    ]
+    return "\n".join(lines)

@@ -76,7 +76,7 @@ def main() -> None:
             export_infinity(folder, options.vae)
         else:
             export_flux(folder)
-        write_card(folder)
+        print(json.dumps(write_card(model, folder), indent=1))
 
 
 if __name__ == "__main__":
