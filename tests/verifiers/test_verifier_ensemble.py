@@ -1,0 +1,103 @@
+"""Rank averaging, shared passes, and what happens to candidates that a member could not score."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from verifiers.base import Verifier, VerifierCard
+from verifiers.ensemble import Ensemble
+from verifiers.scorer import Scorer
+
+
+class Brightness(Scorer):
+    """Mean of one channel; shares a pass with others of the same kind."""
+
+    def __init__(self, channel: int, reads_text: bool = False, domain: str = "shapes") -> None:
+        self.channel, self.reads_text = channel, reads_text
+        self._card = VerifierCard(f"channel-{channel}", domain, (0, 255), (f"channel-{channel}",), "ab", "CC0", 5)  # type: ignore[arg-type]
+
+    @property
+    def card(self) -> VerifierCard:
+        return self._card
+
+    @property
+    def image_passes(self) -> Mapping[str, int]:
+        return {"shared": 100, f"own-{self.channel}": 7}
+
+    @property
+    def text_passes(self) -> Mapping[str, int]:
+        return {"shared-text": 10} if self.reads_text else {}
+
+    def values(self, images: Sequence[torch.Tensor], prompts: Sequence[str]) -> np.ndarray:
+        return np.asarray([float(image[self.channel].float().mean()) for image in images])
+
+
+def ensemble(weights: list[float] | None = None) -> Ensemble:
+    return Ensemble([Brightness(0), Brightness(1, reads_text=True)], "both", weights)
+
+
+def pictures(*colours: tuple[int, int]) -> torch.Tensor:
+    return torch.tensor([[r, g, 0] for r, g in colours], dtype=torch.uint8)[:, :, None, None].expand(-1, 3, 4, 4)
+
+
+def test_ranks_are_averaged_with_ties() -> None:
+    values = np.array([[3.0, 1.0], [2.0, 1.0], [1.0, 5.0]])
+    # ranks: first member 1 2 3; second 2.5 2.5 1
+    assert ensemble().combine(values) == pytest.approx([-1.75, -2.25, -2.0])
+    assert ensemble([3, 1]).combine(values) == pytest.approx([-(3 + 2.5) / 4, -(6 + 2.5) / 4, -(9 + 1) / 4])
+
+
+def test_ranks_do_not_depend_on_scale() -> None:
+    values = np.random.default_rng(0).standard_normal((6, 2))
+    assert ensemble().combine(values) == pytest.approx(ensemble().combine(np.exp(values) * [1, 1000]))
+
+
+def test_unscored_candidates_take_no_rank() -> None:
+    values = np.array([[3.0, 1.0], [9.0, np.nan], [1.0, 5.0]])
+    combined = ensemble().combine(values)
+    assert np.isnan(combined[1])
+    assert combined[[0, 2]] == pytest.approx(ensemble().combine(values[[0, 2]]))
+    assert np.isnan(ensemble().combine(np.full((2, 2), np.nan))).all()
+
+
+def test_scores_are_the_members_raw_ones_and_permute() -> None:
+    images = pictures((10, 40), (20, 30), (30, 20))
+    scores = ensemble().score(images, ["x"] * 3)
+    assert scores.values_NM == pytest.approx(np.array([[10, 40], [20, 30], [30, 20]]))
+    order = [2, 0, 1]
+    assert ensemble().score(images[order], ["x"] * 3).values_NM == pytest.approx(scores.values_NM[order])
+
+
+def test_a_member_that_cannot_score_gives_the_reason() -> None:
+    scores = ensemble().score(pictures((1, 2), (3, 4)), ["x", " "])
+    assert scores.reasons == ("", "prompt is empty")
+    assert not np.isnan(scores.values_NM[1, 0]) and np.isnan(scores.values_NM[1, 1])
+
+
+def test_shared_passes_are_charged_once() -> None:
+    price = ensemble().price(images=3, new_prompts=2)
+    assert price.verifier_flops == 3 * (100 + 7 + 7) + 2 * 10
+    assert price.verifier_calls == 3
+
+
+def test_card_and_protocol() -> None:
+    both = ensemble()
+    assert isinstance(both, Verifier)
+    assert both.card.parts == ("channel-0", "channel-1")
+    assert both.card.text_limit_tokens == 5
+
+
+@pytest.mark.parametrize(
+    ("members", "weights", "words"),
+    [
+        ([], None, "no members"),
+        ([Brightness(0), Brightness(1, domain="photo")], None, "mixes domains"),
+        ([Brightness(0)], [1.0, 2.0], "1 members"),
+        ([Brightness(0)], [-1.0], "above 0"),
+    ],
+)
+def test_wrong_ensembles_are_refused(members: list[Scorer], weights: list[float] | None, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Ensemble(members, "wrong", weights)

@@ -1,0 +1,96 @@
+"""The LAION aesthetic predictor v2 (github.com/christophschuhmann/improved-aesthetic-predictor): an affine map on CLIP.
+
+Its published head is a stack of linear layers without activations, so at evaluation it is one map w x + b of the
+L2-normalised image embedding.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional
+
+from models.base import Domain
+from verifiers.base import VerifierCard
+from verifiers.clip_backbone import ClipBackbone
+from verifiers.files import joint_sha256, sha256_of
+from verifiers.scorer import Scorer
+
+
+def collapse(state: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Multiply out `layers.N.{weight,bias}` in order of N -> weight [1, E] and bias [1], float32.
+
+    Raises:
+        ValueError: there are no such layers, their shapes do not chain, or the last has more than one output.
+    """
+    numbers = sorted(int(key.split(".")[1]) for key in state if key.startswith("layers.") and key.endswith(".weight"))
+    if not numbers:
+        raise ValueError("aesthetic head has no layers.N.weight: give the predictor's state dict")
+    weight = torch.eye(state[f"layers.{numbers[0]}.weight"].shape[1], dtype=torch.float64)
+    bias = torch.zeros(len(weight), dtype=torch.float64)
+    for number in numbers:
+        layer = state[f"layers.{number}.weight"].double()
+        if layer.shape[1] != len(weight):
+            raise ValueError(f"layers.{number} takes {layer.shape[1]} values where {len(weight)} come in: the file is not one head")
+        weight, bias = layer @ weight, layer @ bias + state[f"layers.{number}.bias"].double()
+    if len(weight) != 1:
+        raise ValueError(f"aesthetic head ends with {len(weight)} outputs: it must end with one")
+    return weight.float(), bias.float()
+
+
+def load_head(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """Read a head from safetensors, or from the published `sac+logos+ava1-l14-linearMSE.pth` -> weight [1, E] and bias [1]."""
+    safe = path.suffix == ".safetensors"
+    return collapse(load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True))
+
+
+class Aesthetic(Scorer):
+    """How good a picture looks, whatever its prompt; nominally 1 to 10 for LAION's head."""
+
+    reads_text = False
+
+    def __init__(
+        self,
+        backbone: ClipBackbone,
+        head: Path,
+        name: str,
+        licence: str,
+        domain: Domain = "photo",
+        score_range: tuple[float, float] = (1.0, 10.0),
+    ) -> None:
+        """Load the head for this backbone.
+
+        Raises:
+            ValueError: the head is for embeddings of another width.
+        """
+        self._backbone = backbone
+        self._weight_1E, self._bias = load_head(head)
+        width = backbone.image_features([torch.zeros(3, 8, 8, dtype=torch.uint8)]).shape[1]
+        if width != self._weight_1E.shape[1]:
+            raise ValueError(f"{head} is for embeddings of {self._weight_1E.shape[1]}, the CLIP model gives {width}: use its own")
+        self._card = VerifierCard(
+            name=name,
+            domain=domain,
+            score_range=score_range,
+            parts=(name,),
+            weights_sha256=joint_sha256([backbone.weights_sha256, sha256_of(head)]),
+            licence=licence,
+        )
+
+    @property
+    def card(self) -> VerifierCard:
+        """What a report has to know."""
+        return self._card
+
+    @property
+    def image_passes(self) -> Mapping[str, int]:
+        """The backbone's image pass, and the map."""
+        return {**self._backbone.image_passes, f"aesthetic-{id(self)}": 2 * self._weight_1E.numel()}
+
+    def values(self, images: Sequence[torch.Tensor], prompts: Sequence[str]) -> np.ndarray:
+        """Return the scores, float64 [N]."""
+        features_NE = self._backbone.image_features(images)
+        scores_N = functional.linear(features_NE, self._weight_1E, self._bias).squeeze(1)
+        return np.asarray(scores_N.double().numpy())

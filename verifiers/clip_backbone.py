@@ -1,0 +1,115 @@
+"""One open_clip model behind several verifiers: a picture passes through it once, a prompt once."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.transform import PreprocessCfg
+from torch import nn
+from torch.nn import functional
+
+from verifiers.files import sha256_of
+from verifiers.passes import pass_flops
+from verifiers.preprocess import Preprocess
+
+CONFIG_FILE = "open_clip_config.json"
+WEIGHTS_FILE = "open_clip_model.safetensors"
+BATCH = 64
+
+
+class ClipBackbone:
+    """Normalised embeddings of pictures and prompts.
+
+    The embeddings of the last batch of pictures are kept, by their contents: a second verifier on the same pictures costs
+    nothing. Those of prompts are kept for good.
+    """
+
+    def __init__(self, model: nn.Module, preprocess: Preprocess, tokenizer: Any, weights_sha256: str) -> None:
+        self.model: Any = model.eval().requires_grad_(False)
+        self.weights_sha256 = weights_sha256
+        self._preprocess = preprocess
+        self._tokenizer = tokenizer
+        self._last_key = b""
+        self._last_images_NE = torch.empty(0)
+        self._texts: dict[str, torch.Tensor] = {}
+
+    @classmethod
+    def from_folder(cls, folder: Path, device: torch.device | str = "cpu") -> "ClipBackbone":
+        """Load a folder in open_clip's `local-dir:` format: open_clip_config.json, open_clip_model.safetensors, tokenizer files.
+
+        Raises:
+            FileNotFoundError: one of the two files is missing (open_clip itself would go on with random weights).
+        """
+        for name in (CONFIG_FILE, WEIGHTS_FILE):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(f"{folder} has no {name}: give a folder saved in open_clip's local-dir format")
+        source = f"local-dir:{folder}"
+        model = open_clip.create_model(source, device=device)
+        config = PreprocessCfg(**open_clip.get_model_preprocess_cfg(model))
+        return cls(model, Preprocess(config), open_clip.get_tokenizer(source), sha256_of(folder / WEIGHTS_FILE))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        found: torch.device = self.model.logit_scale.device
+        return found
+
+    @property
+    def text_length(self) -> int:
+        """Tokens of a prompt that are read, start and end included."""
+        return int(self._tokenizer.context_length)
+
+    @torch.no_grad()
+    def image_features(self, images: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return L2-normalised embeddings, float32 [N, E] on the CPU, of pictures uint8 [3, H, W]."""
+        key = _digest(images)
+        if key != self._last_key:
+            parts = []
+            for start in range(0, len(images), BATCH):
+                batch_BCHW = self._preprocess(images[start : start + BATCH]).to(self.device)
+                parts.append(functional.normalize(self.model.visual(batch_BCHW), dim=-1).float().cpu())
+            self._last_key, self._last_images_NE = key, torch.cat(parts)
+        return self._last_images_NE
+
+    @torch.no_grad()
+    def text_features(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Return L2-normalised embeddings, float32 [N, E] on the CPU; only prompts not seen before pass through the model."""
+        new = list(dict.fromkeys(prompt for prompt in prompts if prompt not in self._texts))
+        for start in range(0, len(new), BATCH):
+            batch = new[start : start + BATCH]
+            features = self.model.encode_text(self._tokenizer(batch).to(self.device), normalize=True)
+            self._texts.update(zip(batch, features.float().cpu(), strict=True))
+        return torch.stack([self._texts[prompt] for prompt in prompts])
+
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """Whether each prompt has more tokens than are read."""
+        return tuple(self._tokens(prompt) > self.text_length for prompt in prompts)
+
+    def _tokens(self, prompt: str) -> int:
+        if isinstance(self._tokenizer, open_clip.SimpleTokenizer):
+            return len(self._tokenizer.encode(prompt)) + 2
+        return len(self._tokenizer.tokenizer(prompt, verbose=False).input_ids)
+
+    @cached_property
+    def image_passes(self) -> dict[str, int]:
+        """FLOPs of one picture, under a name of this backbone."""
+        picture = torch.empty(1, 3, *self._preprocess.size)
+        return {f"clip-image-{id(self)}": pass_flops(self.model, {"image": picture})}
+
+    @cached_property
+    def text_passes(self) -> dict[str, int]:
+        """FLOPs of one prompt, under a name of this backbone."""
+        tokens = torch.zeros(1, self.text_length, dtype=torch.long)
+        return {f"clip-text-{id(self)}": pass_flops(self.model, {"text": tokens})}
+
+
+def _digest(images: Sequence[torch.Tensor]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for image in images:
+        digest.update(repr(tuple(image.shape)).encode())
+        digest.update(image.contiguous().numpy())
+    return digest.digest()

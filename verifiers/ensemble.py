@@ -1,0 +1,84 @@
+"""The verifier ensemble of Ma et al. (2025, arXiv 2501.09732): members rank a prompt's candidates, ranks are averaged."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import rankdata
+
+from harness.ledger import Cost
+from verifiers.base import Scores, VerifierCard
+from verifiers.files import joint_sha256
+from verifiers.intake import Pictures
+from verifiers.scorer import Scorer, passes_price
+
+
+class Ensemble:
+    """Several verifiers on the same pictures; those that share a backbone share its pass, in time and in price."""
+
+    def __init__(self, members: Sequence[Scorer], name: str, weights: Sequence[float] | None = None) -> None:
+        """`weights` of the members' ranks are equal unless given.
+
+        Raises:
+            ValueError: there are no members, their domains differ, or the weights do not fit them.
+        """
+        cards = [member.card for member in members]
+        if not cards:
+            raise ValueError(f"ensemble {name!r} has no members: give at least one verifier")
+        if len({card.domain for card in cards}) > 1:
+            raise ValueError(f"ensemble {name!r} mixes domains {[card.domain for card in cards]}: members must share one")
+        self._weights_M = np.asarray([1.0] * len(cards) if weights is None else weights, dtype=np.float64)
+        if self._weights_M.shape != (len(cards),) or not (self._weights_M > 0).all():
+            raise ValueError(f"ensemble {name!r} has weights {weights} for {len(cards)} members: give one above 0 for each")
+        self._members = tuple(members)
+        limits = [card.text_limit_tokens for card in cards if card.text_limit_tokens is not None]
+        self._card = VerifierCard(
+            name=name,
+            domain=cards[0].domain,
+            score_range=(-np.inf, -1.0),
+            parts=tuple(card.name for card in cards),
+            weights_sha256=joint_sha256([card.weights_sha256 for card in cards]),
+            licence=" and ".join(dict.fromkeys(card.licence for card in cards)),
+            text_limit_tokens=min(limits, default=None),
+        )
+
+    @property
+    def card(self) -> VerifierCard:
+        """What a report has to know; `parts` are the members."""
+        return self._card
+
+    def score(self, images: Pictures, prompts: Sequence[str]) -> Scores:
+        """Raw scores of every member; the reason is that of the first member that could not score.
+
+        Raises:
+            ValueError: there are not as many prompts as images.
+        """
+        scores = [member.score(images, prompts) for member in self._members]
+        reasons = zip(*(part.reasons for part in scores), strict=True)
+        return Scores(
+            np.concatenate([part.values_NM for part in scores], axis=1),
+            tuple(next((reason for reason in candidates if reason), "") for candidates in reasons),
+        )
+
+    def combine(self, values_NM: np.ndarray) -> np.ndarray:
+        """Negated weighted mean of the members' ranks within this pool, best rank 1, ties sharing their mean rank.
+
+        Float64 [N]; a candidate that any member left unscored is NaN and takes no rank.
+        """
+        values_NM = np.asarray(values_NM, dtype=np.float64)
+        scored = ~np.isnan(values_NM).any(axis=1)
+        combined = np.full(len(values_NM), np.nan)
+        if scored.any():
+            ranks = rankdata(-values_NM[scored], method="average", axis=0)
+            combined[scored] = -(ranks @ self._weights_M) / self._weights_M.sum()
+        return combined
+
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """Whether any member reads only a part of each prompt."""
+        cut = zip(*(member.truncated(prompts) for member in self._members), strict=True)
+        return tuple(any(members) for members in cut)
+
+    def price(self, images: int, new_prompts: int = 0) -> Cost:
+        """Static price with every shared pass charged once."""
+        image_passes = {name: flops for member in self._members for name, flops in member.image_passes.items()}
+        text_passes = {name: flops for member in self._members for name, flops in member.text_passes.items()}
+        return passes_price(image_passes, text_passes, images, new_prompts)

@@ -1,0 +1,46 @@
+"""Weight folders: a card.json beside the weights says what they are and what they must hash to."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+CARD_FILE = "card.json"
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def joint_sha256(hashes: Iterable[str]) -> str:
+    """Return one hash over several, in the order given."""
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def checked_card(folder: Path) -> dict[str, Any]:
+    """Read a folder's card and check every file it lists.
+
+    Raises:
+        ValueError: the card or a file is missing, or a file does not hash to what the card says.
+    """
+    path = folder / CARD_FILE
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: reinstall vistas, or restore the folder from the repository")
+    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    for name, expected in card["files"].items():
+        _check(folder / name, expected)
+    return card
+
+
+def _check(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: reinstall vistas, or restore the file from the repository")
+    found = sha256_of(path)
+    if found != expected:
+        raise ValueError(
+            f"{path} is damaged: expected SHA-256 {expected}, found {found}; "
+            "reinstall vistas, or restore the file from the repository"
+        )

@@ -1,0 +1,1 @@
+"""The embedded world's verifiers: the pictures they learn from, and how each is trained."""
