@@ -77,18 +77,22 @@ class MeteredGenerator:
     def start(self, conditioning: Any, rows: Sequence[Row]) -> Any:
         """Rows before their first step."""
         state, seconds = self._timed(lambda: self._generator.start(conditioning, rows))
-        return self._spend("start", state, state.rows, seconds)
+        self._spend("start", 0, rows, seconds)
+        return state
 
     def start_from(self, conditioning: Any, rows: Sequence[Row], noise_BX: torch.Tensor) -> Any:
         """Rows that start from the given noise (generators that are `Perturbable`)."""
         generator: Any = self._generator
         state, seconds = self._timed(lambda: generator.start_from(conditioning, rows, noise_BX))
-        return self._spend("start", state, state.rows, seconds)
+        self._spend("start", 0, rows, seconds)
+        return state
 
-    def noise(self, seeds: Sequence[int]) -> torch.Tensor:
-        """Initial noise of each seed (generators that are `Perturbable`)."""
+    def noise(self, rows: Sequence[Row]) -> torch.Tensor:
+        """Initial noise of each row's seed (generators that are `Perturbable`): float32 [B, ...] on the CPU."""
         generator: Any = self._generator
-        noise_BX: torch.Tensor = generator.noise(seeds)
+        noise_BX: torch.Tensor
+        noise_BX, seconds = self._timed(lambda: generator.noise([row.seed for row in rows]))
+        self._spend("noise", 0, rows, seconds)
         return noise_BX
 
     def predict(self, state: Any) -> Any:
@@ -109,7 +113,8 @@ class MeteredGenerator:
     def select(self, state: Any, indices: Sequence[int]) -> Any:
         """Rows by index, with repetition."""
         after, seconds = self._timed(lambda: self._generator.select(state, indices))
-        return self._spend("select", after, after.rows, seconds)
+        self._spend("select", after.step, after.rows, seconds)
+        return after
 
     def preview(self, state: Any) -> tuple[Any, Images]:
         """Current guesses, and the state that keeps the prediction they needed, so that it is charged once."""
@@ -147,12 +152,11 @@ class MeteredGenerator:
             price = self._price(operation, state.step, tokens[prompt])
             self.ledger.charge(prompt, price * count + Cost(seconds=seconds * count / len(rows)))
 
-    def _spend(self, name: str, state: Any, rows: Sequence[Row], seconds: float) -> Any:
-        """Charge bookkeeping that has no static price."""
-        self.clock.add(name, state.step, len(rows), seconds)
+    def _spend(self, name: str, step: int, rows: Sequence[Row], seconds: float) -> None:
+        """Charge the time of what has no static price."""
+        self.clock.add(name, step, len(rows), seconds)
         for prompt, count in Counter(row.prompt for row in rows).items():
             self.ledger.charge(prompt, Cost(seconds=seconds * count / len(rows)))
-        return state
 
 
 class MeteredVerifier:

@@ -80,13 +80,12 @@ class ZeroOrder:
         this = Round(task, prompts)
         noises: dict[tuple[int, Path], torch.Tensor] = {}
         for batch in batches(branches, task.max_rows):
-            seeds = [task.seed(branch.prompt, branch.path, -1) for branch in batch]
-            noise_BX = task.generator.noise(seeds)
-            for n, branch in enumerate(batch):
-                if branch.prompt in pivots:
-                    noise_BX[n] = neighbour(pivots[branch.prompt].noise_X, noise_BX[n], self.tau)
-                noises[branch.prompt, branch.path] = noise_BX[n]
-            rows = [Row(branch.prompt, seed) for branch, seed in zip(batch, seeds, strict=True)]
+            rows = [Row(branch.prompt, task.seed(branch.prompt, branch.path, -1)) for branch in batch]
+            noise_BX = task.generator.noise(rows)
+            if pivots:
+                pivot_BX = torch.stack([pivots[branch.prompt].noise_X for branch in batch])
+                noise_BX = neighbours(pivot_BX, noise_BX, self.tau)
+            noises |= {(branch.prompt, branch.path): noise_X for branch, noise_X in zip(batch, noise_BX, strict=True)}
             state = task.generator.start_from(task.conditioning, rows, noise_BX)
             this.score(batch, roll_out(task, state, batch))
         kept: set[tuple[int, Path]] = set()
@@ -118,11 +117,11 @@ def _next(prompt: int, pivot: _Pivot | None, count: int) -> list[Branch]:
     return [Branch(prompt, (*pivot.path, j), pivot.path) for j in range(first, first + count)]
 
 
-def neighbour(pivot_X: torch.Tensor, random_X: torch.Tensor, tau: float) -> torch.Tensor:
-    """The noise at cosine `tau` from the pivot, on its sphere, in the direction of a random noise of the same shape."""
-    pivot, random = pivot_X.double().flatten(), random_X.double().flatten()
-    length = pivot.norm()
-    u = pivot / length
-    w = random - (random @ u) * u
-    w = w / w.norm()
-    return (length * (tau * u + (1 - tau * tau) ** 0.5 * w)).to(pivot_X.dtype).view_as(pivot_X)
+def neighbours(pivot_BX: torch.Tensor, random_BX: torch.Tensor, tau: float) -> torch.Tensor:
+    """The noise of each row at cosine `tau` from its pivot, on its sphere, in the direction of its random noise."""
+    pivot_BL, random_BL = pivot_BX.double().flatten(1), random_BX.double().flatten(1)
+    length_B1 = pivot_BL.norm(dim=1, keepdim=True)
+    u_BL = pivot_BL / length_B1
+    w_BL = random_BL - (random_BL * u_BL).sum(1, keepdim=True) * u_BL
+    w_BL = w_BL / w_BL.norm(dim=1, keepdim=True)
+    return (length_B1 * (tau * u_BL + (1 - tau * tau) ** 0.5 * w_BL)).to(pivot_BX.dtype).view_as(pivot_BX)

@@ -1,0 +1,45 @@
+import pytest
+
+from harness.ledger import COST_COLUMNS, Budget, BudgetTooSmall, Cost, Ledger, Unit
+from harness.search.planning import given, most
+
+
+def test_costs_add_scale_and_sum_their_flops() -> None:
+    cost = Cost(nfe=1, forwards=2, model_flops=3, decode_flops=4, text_flops=5, verifier_flops=6, seconds=0.5)
+    assert cost.flops == 18
+    assert (cost + cost) == 2 * cost
+    assert cost - cost == Cost()
+    assert tuple(cost.as_columns()) == COST_COLUMNS
+    assert cost.as_columns()["flops"] == 18
+
+
+def test_accounts_are_separate() -> None:
+    ledger = Ledger(2)
+    ledger.charge(1, Cost(nfe=3))
+    ledger.charge(1, Cost(nfe=4))
+    assert (ledger.spent(0), ledger.spent(1)) == (Cost(), Cost(nfe=7))
+
+
+@pytest.mark.parametrize("each", [1, 3, 7])
+@pytest.mark.parametrize("amount", [2, 3, 13, 14, 100, 1000])
+def test_most_is_the_largest_that_fits(each: int, amount: int) -> None:
+    budget = Budget(amount, Unit.NFE)
+
+    def cost(count: int) -> Cost:
+        return Cost(nfe=1 + each * count)
+
+    affordable = [count for count in range(1, 1001) if 1 + each * count <= amount]
+    if affordable:
+        assert most(budget, cost, 1, "it") == affordable[-1]
+    else:
+        with pytest.raises(BudgetTooSmall, match=f"cannot buy it: the smallest that can is {1 + each} nfe"):
+            most(budget, cost, 1, "it")
+
+
+@pytest.mark.parametrize("flops", [7, 1234567, 10979816, 999999500001, 123456789012345])
+def test_the_smallest_budget_that_is_printed_works(flops: int) -> None:
+    with pytest.raises(BudgetTooSmall) as refused:
+        given(Budget(1, Unit.FLOPS), Cost(model_flops=flops), "one image")
+    printed = str(refused.value).split("the smallest that can is ")[1].split(" ")[0]
+    assert flops <= float(printed) <= flops * 1.00001
+    given(Budget(float(printed), Unit.FLOPS), Cost(model_flops=flops), "one image")

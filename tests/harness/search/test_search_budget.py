@@ -1,0 +1,118 @@
+import pytest
+
+from harness.flops import count_flops
+from harness.ledger import Budget, BudgetTooSmall, Unit
+from harness.prices import Calibration, Prices, calibrate
+from harness.search.spec import parse
+
+PAIRS = [
+    ("random", "infinity"), ("random", "flux"), ("greedy", "infinity"), ("beam", "infinity"),
+    ("beam:score=preview", "infinity"), ("greedy:score=preview", "infinity"), ("zero-order:neighbours=3", "flux"),
+]  # fmt: skip
+LARGE = Budget(1e30, Unit.NFE)
+
+
+@pytest.fixture(params=PAIRS, ids=lambda pair: "-".join(pair))
+def pair(request: pytest.FixtureRequest):
+    text, model = request.param
+    return parse(text), request.getfixturevalue(model)
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """A calibration without noise: every operation takes a millisecond a row."""
+    operations = ("encode", "predict", "draw", "preview", "decode", "score judge")
+    return Calibration({(operation, 0): 0.001 for operation in operations})
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+def test_plans_use_a_budget_and_never_exceed_it(pair, unit: Unit, make_judge, measured) -> None:
+    search, generator = pair
+    prices = Prices(generator, make_judge(), 5, measured)
+    with pytest.raises(BudgetTooSmall) as refused:
+        search.plan(Budget(prices.image().amount(unit) * 0.99, unit), prices)
+    smallest = refused.value.smallest
+    assert smallest >= prices.image().amount(unit)
+    sizes = []
+    for factor in (1.0, 1.3, 2.0, 3.7, 11.0):
+        budget = Budget(smallest * factor, unit)
+        plan = search.plan(budget, prices)
+        assert budget.affords(plan.cost)
+        asked = {name: value for name, value in plan.parameters.items() if name != "candidates"}
+        more = type(search)(**{name: getattr(search, name) for name in search.__dataclass_fields__} | {
+            "candidates": plan.parameters["candidates"] + 1
+        })  # fmt: skip
+        with pytest.raises(BudgetTooSmall):
+            more.plan(budget, prices)
+        sizes.append(plan.parameters["candidates"])
+        assert asked == {name: value for name, value in more.plan(LARGE, prices).parameters.items() if name in asked}
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > sizes[0]
+
+
+@pytest.mark.parametrize("unit", [Unit.NFE, Unit.FLOPS, Unit.IMAGES])
+def test_a_run_spends_its_plan_to_the_last_flop(pair, unit: Unit, make_judge, ran) -> None:
+    search, generator = pair
+    judge = make_judge()
+    amount = search.plan(LARGE_PLAN[search.name], Prices(generator, judge, 6)).cost.amount(unit)
+    budget, box = Budget(amount, unit), []
+    counted = count_flops(lambda: box.append(ran(search, generator, budget, count=2, max_rows=5, judges=[judge])))
+    task = box[0].task
+    for prompt, plan in enumerate(task.plans):
+        spent = task.spent(prompt, task.judges[0])
+        assert budget.affords(spent)
+        for column, value in plan.cost.as_columns().items():
+            assert column.endswith("seconds") or spent.as_columns()[column] == value, column
+        assert box[0].of(prompt)[-1].spent == spent
+    assert sum(task.spent(prompt, task.judges[0]).flops for prompt in range(2)) == counted
+
+
+LARGE_PLAN = {
+    "random": Budget(3, Unit.IMAGES), "greedy": Budget(24, Unit.NFE), "beam": Budget(44, Unit.NFE),
+    "zero-order": Budget(6, Unit.IMAGES),
+}  # fmt: skip
+
+
+def test_a_deadline_stops_a_search_that_is_slower_than_planned(pair, make_judge, ran) -> None:
+    search, generator = pair
+    honest = calibrate(generator, [make_judge()], "red circle", 4)
+    hasty = Calibration({key: seconds / 30 for key, seconds in honest.per_row.items()})
+    smallest = search.plan(LARGE_PLAN[search.name], Prices(generator, make_judge(), 6, honest)).cost.seconds
+    budget = Budget(smallest, Unit.SECONDS)
+    task = ran(search, generator, budget, count=2, max_rows=4, calibration=hasty).task
+    for prompt, plan in enumerate(task.plans):
+        assert len(plan.rounds) == 4 or len(plan.rounds) > 10
+        planned = plan.cost.images if not search.name.startswith(("beam", "greedy")) else plan.cost.verifier_calls
+        entered = task.candidates["judge"][prompt]
+        assert len(entered) < planned
+        kept = [one for one in entered if one.kept and one.complete]
+        assert all(one.step or budget.affords(one.spent) for one in kept if search.name == "random")
+
+
+def test_seconds_without_a_calibration_are_refused(flux, make_judge) -> None:
+    with pytest.raises(ValueError, match=r"budget 3 seconds cannot be planned without measured speeds: calibrate\(\)"):
+        parse("random").plan(Budget(3, Unit.SECONDS), Prices(flux, make_judge(), 6))
+
+
+def test_what_is_asked_for_is_checked(infinity, make_judge) -> None:
+    prices = Prices(infinity, make_judge(), 5)
+    with pytest.raises(BudgetTooSmall, match=r"budget 100 nfe cannot buy width 3 with 5 children a prefix: .* is 150 nfe"):
+        parse("beam:width=3,candidates=5").plan(Budget(100, Unit.NFE), prices)
+    with pytest.raises(BudgetTooSmall, match=r"budget 100 nfe cannot buy 26 images: .* is 104 nfe; raise --budget"):
+        parse("random:candidates=26").plan(Budget(100, Unit.NFE), prices)
+    with pytest.raises(BudgetTooSmall, match=r"budget 3 nfe cannot buy one image: the smallest that can is 4 nfe"):
+        parse("random").plan(Budget(3, Unit.NFE), prices)
+
+
+def test_a_plan_depends_on_the_prompts_own_text_only(infinity, ran) -> None:
+    budget = Budget(3e8, Unit.FLOPS)
+    together = ran(parse("random"), infinity, budget, count=3).task
+    for prompt in range(3):
+        alone = ran(parse("random"), infinity, budget, asked=[together.prompts[prompt]]).task
+        assert alone.plans[0] == together.plans[prompt]
+    assert len({plan.cost.flops for plan in together.plans}) == 2
+
+
+def test_a_guided_search_has_one_judge(infinity, ran, make_judge) -> None:
+    with pytest.raises(ValueError, match="beam is guided by one verifier and got 2: run it once for each"):
+        ran(parse("beam"), infinity, judges=[make_judge("one"), make_judge("two")])

@@ -1,0 +1,69 @@
+import pytest
+
+from harness.errors import WrongInput
+from harness.registry import SEARCHES, UnknownName, entry
+from harness.search.base import Search
+from harness.search.spec import canonical, fits, parse
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["random", "random:candidates=4", "greedy", "beam", "beam:width=3,candidates=5,score=preview", "zero-order:tau=0.9"],
+)
+def test_canonical_text_is_stable(text: str) -> None:
+    search = parse(text)
+    assert isinstance(search, Search)
+    assert canonical(search) == text
+    assert parse(canonical(search)) == search
+
+
+def test_defaults_and_order_do_not_change_the_text() -> None:
+    assert canonical(parse("beam: score=rollout, candidates=5,width=2")) == "beam:width=2,candidates=5"
+    assert canonical(parse("zero-order:tau=0.95,neighbours=4")) == "zero-order"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("beam:widht=2", r"unknown parameter 'widht', did you mean width\?; parameters of beam: width \(a whole number"),
+        ("beam:width=2.5", "width=2.5 is not a whole number from 1; parameters of beam"),
+        ("beam:width=0", "width=0 is not a whole number from 1"),
+        ("beam:score=both", "score=both is not rollout or preview"),
+        ("beam:width", "width has no value: write width=…"),
+        ("beam:width=2,width=3", "width is given twice"),
+        ("random:", "unknown parameter ''"),
+        ("zero-order:tau=2", "tau=2 is not a cosine"),
+        ("zero-order:tau=nan", "is not a cosine"),
+        ("zero-order:tau=far", r"tau=far is not a number; .*tau \(a number, 0.95 if not given\)"),
+    ],
+)
+def test_bad_text_is_refused_in_one_line(text: str, message: str) -> None:
+    with pytest.raises(WrongInput, match=message) as refused:
+        parse(text)
+    assert "\n" not in str(refused.value)
+
+
+def test_unknown_search_suggests_the_near_one() -> None:
+    with pytest.raises(UnknownName, match="did you mean greedy"):
+        parse("gredy")
+
+
+def test_every_registered_search_can_be_parsed() -> None:
+    for name in SEARCHES:
+        assert parse(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("search", "model", "reason"),
+    [
+        ("random", "shapes-infinity", None),
+        ("random", "shapes-flux", None),
+        ("beam", "shapes-infinity", None),
+        ("greedy", "shapes-infinity", None),
+        ("zero-order", "shapes-flux", None),
+        ("beam:width=3", "shapes-flux", "beam:width=3 searches ar models and shapes-flux is a diffusion model"),
+        ("zero-order", "shapes-infinity", "zero-order searches diffusion models and shapes-infinity is an ar model"),
+    ],
+)
+def test_pairs_that_do_not_fit_are_named(search: str, model: str, reason: str | None) -> None:
+    assert fits(parse(search), entry("model", model), model) == reason
