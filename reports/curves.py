@@ -1,4 +1,4 @@
-"""Score against compute: one line a method, bands of 95 % bootstrap intervals over prompts, x the mean really spent per prompt."""
+"""Score against compute: a line a method, bands of 95 % intervals over prompts, x the mean really spent per prompt."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.points import AXES, GRADE, Method, Summary, metric_name
+from reports.points import AXES, GRADE, Method, Summary, is_single, metric_name
 from reports.statistics import OVERALL
 from reports.style import QUIET, SURFACE, Look, handles, log_axis, looks, quiet_axes
 
@@ -36,10 +35,12 @@ class Panel:
 
 
 def main_figure(summary: Summary, verifier: str, narrow: bool = False) -> Figure:
-    """The truth against every unit, guided by one verifier: side by side, or one above the other for a narrow screen."""
+    """The truth against every unit, guided by one verifier: side by side, or stacked for a narrow screen."""
     metric = str(summary.truth)
     panels = [Panel(f"by {name}", unit, verifier, metric) for unit, name in AXES.items()]
-    return _figure(summary, [[panel] for panel in panels] if narrow else [panels], (3.9, 2.6) if narrow else (3.35, 2.95))
+    if narrow:
+        return _figure(summary, [[panel] for panel in panels], (3.9, 2.6))
+    return _figure(summary, [panels], (3.35, 2.95))
 
 
 def task_figure(summary: Summary, verifier: str, unit: str) -> Figure:
@@ -50,7 +51,7 @@ def task_figure(summary: Summary, verifier: str, unit: str) -> Figure:
 
 
 def verifier_figure(summary: Summary, unit: str) -> Figure:
-    """Every metric (rows) under every guiding verifier (columns) against one unit: what a search gains by its own judge and by the others."""
+    """Every metric (rows) under every guiding verifier (columns) against one unit: gains by one's own judge and by others."""
     rows = [
         [Panel(f"guided by {verifier}", unit, verifier, metric) for verifier in summary.runs.verifiers]
         for metric in summary.metrics
@@ -107,8 +108,8 @@ def _draw(axes: Axes, summary: Summary, panel: Panel, styles: dict[Method, Look]
     quiet_axes(axes)
     spent: list[float] = []
     for method, look in styles.items():
-        curve = summary.curve(method, panel.verifier, panel.metric, panel.task).dropna(subset=["mean"]).sort_values(panel.unit)
-        curve = curve[curve[panel.unit] > 0]
+        curve = summary.curve(method, panel.verifier, panel.metric, panel.task).sort_values(panel.unit)
+        curve = curve[curve["mean"].notna() & (curve[panel.unit] > 0)]
         if curve.empty:
             continue
         x, mean = curve[panel.unit].to_numpy(), curve["mean"].to_numpy()
@@ -118,8 +119,9 @@ def _draw(axes: Axes, summary: Summary, panel: Panel, styles: dict[Method, Look]
         else:
             bars = np.vstack([mean - curve["low"], curve["high"] - mean])
             axes.errorbar(x, mean, yerr=np.nan_to_num(bars), color=look.colour, capsize=3, linewidth=1.2)
-        axes.plot(x, mean, color=look.colour, linestyle=look.line, linewidth=1.7, marker=look.marker, markersize=4.6, zorder=3)
-        single = curve[_is_single(curve)]
+        shape = {"linestyle": look.line, "marker": look.marker, "markersize": 4.6}
+        axes.plot(x, mean, color=look.colour, linewidth=1.7, zorder=3, **shape)
+        single = curve[is_single(curve)]
         axes.plot(
             single[panel.unit], single["mean"], linestyle="none", marker="o", markersize=8.5, markerfacecolor=SURFACE,
             markeredgecolor=look.colour, markeredgewidth=1.8, zorder=4,
@@ -131,13 +133,8 @@ def _draw(axes: Axes, summary: Summary, panel: Panel, styles: dict[Method, Look]
         axes.set_xticks([])
 
 
-def _is_single(points: pd.DataFrame) -> pd.Series:
-    """Points that are one image of random search: no search at all."""
-    return points["search"].str.startswith("random") & (points["considered"] == 1)
-
-
 def _single_handle(summary: Summary) -> list[Line2D]:
-    if not _is_single(summary.points).any():
+    if not is_single(summary.points).any():
         return []
     return [
         Line2D([], [], linestyle="none", marker="o", markersize=8, markerfacecolor=SURFACE, markeredgecolor=QUIET,

@@ -65,14 +65,13 @@ def compare(summary: Summary, unit: str, amount: float, verifier: str) -> Compar
             read[method] = values_P
     estimates = {method: summary.bootstrap.overall(values_P) for method, values_P in read.items()}
     ranked = sorted(read, key=lambda method: -estimates[method][0])
-    standings = tuple(
-        Standing(method, *estimates[method], summary.bootstrap.overall(read[ranked[0]] - read[method])) for method in ranked
-    )
+    behind = {method: summary.bootstrap.overall(read[ranked[0]] - read[method]) for method in ranked}
+    standings = tuple(Standing(method, *estimates[method], behind[method]) for method in ranked)
     return Comparison(unit, amount, standings)
 
 
 def read_at(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> Floats | None:
-    """Each prompt's score at `amount`: linear in log(spent) between the two measured points around it; None outside the curve."""
+    """Each prompt's score at `amount`, linear in log(spent) between the points around it; None outside the curve."""
     metric = str(summary.truth)
     curve = summary.curve(method, verifier, metric).sort_values(unit)
     spent = curve[unit].to_numpy(dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Run folders read for a report: several runs become one set of tables, and runs that contradict each other are refused."""
+"""Run folders read for a report: several runs become one set of tables; runs that contradict each other are refused."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Runs:
         folder = self.folders[run].resolve()
         path = (folder / relative).resolve()
         if not path.is_relative_to(folder):
-            raise WrongInput(f"image {relative!r} lies outside the run folder {folder}: the tables were altered; run again")
+            raise WrongInput(f"image {relative!r} lies outside its run folder {folder}: do not trust these tables; run again")
         return path
 
 
@@ -75,12 +75,12 @@ def read_runs(run_dirs: Sequence[Path]) -> Runs:
         raise WrongInput("no run folder given: name at least one")
     manifests = tuple(_manifest(folder) for folder in folders)
     tables = {
-        name: pd.concat([_table(folder, name).assign(run=index) for index, folder in enumerate(folders)], ignore_index=True)
+        name: pd.concat([_table(folder, name).assign(run=run) for run, folder in enumerate(folders)], ignore_index=True)
         for name in TABLES
     }
     selections = tables["selections"]
     if selections.empty:
-        raise WrongInput(f"no selections in {', '.join(map(str, folders))}: the run has no finished unit yet; run it again")
+        raise WrongInput(f"no selections in {', '.join(map(str, folders))}: no unit is finished; run again")
     _refuse_conflicts(folders, manifests, selections)
     owner = selections.groupby(IDENTITY, dropna=False)["run"].min()
     return Runs(folders, manifests, *(_first_of_repeats(tables[name], owner) for name in TABLES))

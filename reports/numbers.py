@@ -50,6 +50,11 @@ def ratio(value: float) -> str:
     return NOTHING if not math.isfinite(value) else f"{value:.3g}×"
 
 
+def share(value: float) -> str:
+    """A share in percent: "7 %"."""
+    return NOTHING if not math.isfinite(value) else f"{100 * value:.0f} %"
+
+
 def _fixed(value: float) -> str:
     return f"{value:.2f}".replace("-", "−") if abs(value) < 100 else f"{value:.0f}".replace("-", "−")
 

@@ -1,4 +1,4 @@
-"""What a report draws and tabulates: for every model, search, verifier, budget and metric, the mean with its interval and what was spent.
+"""What a report shows: the mean of every metric with its interval, and what was spent, wherever a search was run.
 
 A method is a (model, search, budget unit); a point is a method under one guiding verifier at one budget.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,7 @@ class Summary:
 
     runs: Runs
     points: pd.DataFrame
-    """One row per (point, metric, task or `overall`): mean, low, high, prompts, unscored, considered and the mean spent per prompt."""
+    """One row per (point, metric, task or `overall`): mean, low, high, prompts, unscored, considered, mean spent."""
     values: pd.DataFrame
     """Rows (task, prompt_id), columns (metric, point): a prompt's mean over seeds."""
     bootstrap: Bootstrap
@@ -54,7 +54,7 @@ class Summary:
         """AR before diffusion, then by model, then random before the searches that use feedback."""
         found = self.runs.selections[["model", "search", "budget_unit"]].drop_duplicates()
         methods = (Method(*row) for row in found.itertuples(index=False))
-        return tuple(sorted(methods, key=lambda m: (self.families[m.model], m.model, search_rank(m.search), m.budget_unit)))
+        return tuple(sorted(methods, key=lambda m: (self.families[m.model], m.model, search_rank(m.search), m[2])))
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ class Summary:
 
     @property
     def truth(self) -> str | None:
-        """The metric that answers the question: the grader's verdict, else the first verifier's score; None without either."""
+        """The metric that answers the question: the grader's verdict, else the first verifier's score, if any."""
         return self.metrics[0] if self.metrics else None
 
     def label(self, method: Method) -> str:
@@ -85,9 +85,9 @@ class Summary:
         return self.points.iloc[:0] if found is None else found
 
     @cached_property
-    def _lines(self) -> dict[tuple[str, ...], pd.DataFrame]:
+    def _lines(self) -> dict[Any, pd.DataFrame]:
         keys = ["model", "search", "budget_unit", "verifier", "metric", "task"]
-        return {key: line for key, line in self.points.sort_values("budget").groupby(keys)}  # noqa: C416
+        return dict(iter(self.points.sort_values("budget").groupby(keys)))
 
 
 def search_rank(search: str) -> tuple[bool, str]:
@@ -100,6 +100,16 @@ def metric_name(metric: str) -> str:
     return "right by the grader" if metric == GRADE else f"{metric} score"
 
 
+def metric_phrase(metric: str) -> str:
+    """What a metric's mean is, in a sentence."""
+    return "share of images right by the grader" if metric == GRADE else f"mean {metric} score"
+
+
+def is_single(points: pd.DataFrame) -> pd.Series:
+    """Points that are one image of random search: no search at all."""
+    return points["search"].str.startswith("random") & (points["considered"] == 1)
+
+
 def summarise(runs: Runs, seed: int = 0) -> Summary:
     """Estimate every point of the runs; `seed` is the bootstrap's."""
     scores = runs.scores
@@ -107,8 +117,8 @@ def summarise(runs: Runs, seed: int = 0) -> Summary:
     order = {task: position for position, task in enumerate(prompts["task"].drop_duplicates())}
     prompts = prompts.sort_values("task", key=lambda column: column.map(order), kind="stable")
     index = pd.MultiIndex.from_frame(prompts)
-    values = scores.groupby(["task", "prompt_id", "metric", *POINT], sort=False)["value"].mean().unstack(["metric", *POINT])
-    values = values.reindex(index)
+    means = scores.groupby(["task", "prompt_id", "metric", *POINT], sort=False)["value"].mean()
+    values = pd.DataFrame(means.unstack(["metric", *POINT])).reindex(index)
     bootstrap = Bootstrap(index.get_level_values("task").tolist(), seed)
     points = _estimates(values, bootstrap)
     points = points.merge(_unscored(scores), on=["metric", "task", *POINT], how="left")

@@ -74,6 +74,20 @@ class Bootstrap:
         found = self.estimate(values_P[:, None])[OVERALL]
         return float(found.mean_G[0]), float(found.low_G[0]), float(found.high_G[0])
 
+    def pooled(self, values_P: Floats) -> tuple[float, float, float]:
+        """Mean, low and high end over the prompts that have a value, whatever their task (for what only some have)."""
+        valid = np.isfinite(values_P).astype(np.float64)
+        filled = np.where(valid > 0, values_P, 0.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            sums_R = np.sum([counts_RP @ filled[rows] for rows, counts_RP in self._strata.values()], axis=0)
+            numbers_R = np.sum([counts_RP @ valid[rows] for rows, counts_RP in self._strata.values()], axis=0)
+            mean = filled.sum() / valid.sum()
+            replicates_RG = (sums_R / numbers_R)[:, None]
+        if valid.sum() < 2:
+            replicates_RG[:] = np.nan
+        found = _interval(np.array([mean]), replicates_RG, valid.sum(keepdims=True))
+        return float(mean), float(found.low_G[0]), float(found.high_G[0])
+
 
 def _interval(mean_G: Floats, replicates_RG: Floats, number_G: Floats) -> Estimates:
     tail = (1 - LEVEL) / 2
@@ -85,7 +99,7 @@ def _interval(mean_G: Floats, replicates_RG: Floats, number_G: Floats) -> Estima
     for column in np.flatnonzero(~whole & finite.any(axis=0)):
         ends[:, column] = np.quantile(replicates_RG[finite[:, column], column], [tail, 1 - tail])
     # Rounding in the last place must not put a mean outside its own interval.
-    return Estimates(mean_G, np.fmin(ends[0], mean_G + 0 * ends[0]), np.fmax(ends[1], mean_G + 0 * ends[1]), number_G.astype(np.int64))
+    return Estimates(mean_G, np.minimum(ends[0], mean_G), np.maximum(ends[1], mean_G), number_G.astype(np.int64))
 
 
 def auroc(scores: Floats, truth: NDArray[np.bool_]) -> float:

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reports import numbers
-from reports.points import Method, Summary
+from reports.points import Method, Summary, search_rank
 
 INK, QUIET, GRID, SURFACE = "#24292f", "#656d76", "#dfe3e8", "#fefefe"
 """Text, secondary text, grid lines, background; the page maps each to its light or dark value."""
@@ -30,12 +30,14 @@ _LINES: tuple[tuple[Any, str], ...] = (
     ("-", "o"), ((0, (5, 1.6)), "s"), ((0, (1.2, 1.2)), "^"), ((0, (6, 1.5, 1.2, 1.5)), "D"),
     ((0, (3, 1)), "v"), ((0, (1, 2)), "P"), ((0, (8, 2)), "X"), ((0, (2, 1, 2, 3)), "*"),
 )  # fmt: skip
-_RC = {
-    "font.family": "DejaVu Sans", "font.size": 9, "axes.edgecolor": QUIET, "axes.labelcolor": INK, "text.color": INK,
-    "xtick.color": QUIET, "ytick.color": QUIET, "axes.linewidth": 0.8, "axes.titlesize": 9.5, "axes.titleweight": "bold",
-    "axes.titlecolor": INK, "grid.color": GRID, "grid.linewidth": 0.8, "axes.facecolor": SURFACE, "figure.facecolor": SURFACE,
-    "savefig.facecolor": SURFACE, "svg.fonttype": "path", "svg.hashsalt": "vistas", "axes.axisbelow": True,
-    "axes.unicode_minus": True, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5, "text.usetex": False, "text.parse_math": False,
+_MANTISSAS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), tuple(m / 10 for m in range(10, 100)))
+_RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans", "font.size": 9, "text.color": INK, "text.usetex": False, "text.parse_math": False,
+    "axes.edgecolor": QUIET, "axes.labelcolor": INK, "axes.linewidth": 0.8, "axes.axisbelow": True,
+    "axes.titlesize": 9.5, "axes.titleweight": "bold", "axes.titlecolor": INK, "axes.unicode_minus": True,
+    "axes.facecolor": SURFACE, "figure.facecolor": SURFACE, "savefig.facecolor": SURFACE,
+    "xtick.color": QUIET, "ytick.color": QUIET, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
+    "grid.color": GRID, "grid.linewidth": 0.8, "svg.fonttype": "path", "svg.hashsalt": "vistas",
 }  # fmt: skip
 
 
@@ -51,29 +53,24 @@ class Look:
 def looks(summary: Summary) -> dict[Method, Look]:
     """Colour by model (blues for AR, oranges for diffusion), line and marker by search."""
     colours: dict[str, str] = {}
-    used = dict.fromkeys(_COLOURS, 0)
-    for method in summary.methods:
-        if method.model not in colours:
-            family = summary.families[method.model]
-            colours[method.model] = _COLOURS[family][used[family] % len(_COLOURS[family])]
-            used[family] += 1
-    searches = {name: place for place, name in enumerate(dict.fromkeys((m.search, m.budget_unit) for m in _by_search(summary)))}
+    for family, palette in _COLOURS.items():
+        models = dict.fromkeys(method.model for method in summary.methods if summary.families[method.model] == family)
+        colours |= {model: palette[place % len(palette)] for place, model in enumerate(models)}
+    searches = sorted({(*search_rank(method.search), method.budget_unit) for method in summary.methods})
+    lines = {search: _LINES[place % len(_LINES)] for place, search in enumerate(searches)}
     return {
-        method: Look(colours[method.model], *_LINES[searches[method.search, method.budget_unit] % len(_LINES)])
+        method: Look(colours[method.model], *lines[*search_rank(method.search), method.budget_unit])
         for method in summary.methods
     }
-
-
-def _by_search(summary: Summary) -> list[Method]:
-    return sorted(summary.methods, key=lambda method: (not method.search.startswith("random"), method.search, method.budget_unit))
 
 
 def handles(summary: Summary) -> list[Line2D]:
     """Legend entries of all methods."""
     return [
-        Line2D([], [], color=look.colour, linestyle=look.line, marker=look.marker, markersize=5, linewidth=1.8, label=summary.label(m))
-        for m, look in looks(summary).items()
-    ]
+        Line2D([], [], color=look.colour, linestyle=look.line, marker=look.marker, markersize=5, linewidth=1.8,
+               label=summary.label(method))
+        for method, look in looks(summary).items()
+    ]  # fmt: skip
 
 
 def context() -> Any:
@@ -88,6 +85,13 @@ def quiet_axes(axes: Axes) -> None:
     axes.tick_params(length=0, pad=4)
 
 
+def draw_mark(axes: Axes, x: float, y: float, right: bool) -> None:
+    """A tick or a cross in a coloured dot: the grader's verdict on the picture beneath."""
+    colour, sign = (RIGHT, "✓") if right else (WRONG, "✗")
+    axes.text(x, y, sign, fontsize=6, color="white", ha="center", va="center", zorder=5, fontweight="bold",
+              bbox={"boxstyle": "circle,pad=0.18", "facecolor": colour, "edgecolor": "white", "linewidth": 0.7})  # fmt: skip
+
+
 def log_axis(axes: Axes, low: float, high: float) -> None:
     """Logarithmic x axis over the spent amounts, with at most six round ticks."""
     margin = max((high / low) ** 0.06, 1.06)
@@ -100,19 +104,25 @@ def log_axis(axes: Axes, low: float, high: float) -> None:
 
 def round_ticks(low: float, high: float) -> list[float]:
     """Two to six round numbers between low and high, evenly spread on a logarithmic axis where they can be."""
-    candidates: list[list[float]] = []
-    for mantissas in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), tuple(m / 10 for m in range(10, 100))):
-        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        ticks = [mantissa * 10.0**decade for decade in decades for mantissa in mantissas]
-        candidates.append([float(f"{tick:.6g}") for tick in ticks if low <= tick <= high])
-    fitting = [ticks for ticks in candidates if 2 <= len(ticks) <= 6]
-    return max(fitting, key=len) if fitting else candidates[-1][:: max(1, math.ceil(len(candidates[-1]) / 6))]
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    choices = []
+    for mantissas in _MANTISSAS:
+        ticks = [float(f"{mantissa * 10.0**decade:.6g}") for decade in decades for mantissa in mantissas]
+        choices.append([tick for tick in ticks if low <= tick <= high])
+    fitting = [ticks for ticks in choices if 2 <= len(ticks) <= 6]
+    finest = choices[-1]
+    return max(fitting, key=len) if fitting else finest[:: max(1, math.ceil(len(finest) / 6))]
+
+
+def save_png(figure: Figure, folder: Path, name: str) -> None:
+    """Write `name`.png (200 dpi) into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / f"{name}.png", dpi=200, pil_kwargs={"compress_level": 4})
 
 
 def save(figure: Figure, folder: Path, name: str) -> str:
-    """Write `name`.png (200 dpi) and `name`.svg into `folder`; returns the SVG for a page (see `themed`)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{name}.png", dpi=200, pil_kwargs={"compress_level": 4})
+    """Write `name`.png and `name`.svg into `folder`; returns the SVG for a page (see `themed`)."""
+    save_png(figure, folder, name)
     svg = as_svg(figure)
     (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
     return themed(svg, name)
@@ -126,7 +136,7 @@ def as_svg(figure: Figure) -> str:
 
 
 def themed(svg: str, name: str) -> str:
-    """An SVG made fit to stand in a page: no XML prologue, colours that follow the page's theme, ids unique to the figure."""
+    """An SVG fit to stand in a page: no XML prologue, colours that follow the page's theme, ids unique to the figure."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     for colour, variable in _THEME.items():

@@ -1,0 +1,74 @@
+"""A report from run folders: `index.html`, `report.md`, `figures/` and `tables/`. No model is run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reports import curves, gallery, style, tree
+from reports.answer import Answer, answer
+from reports.contrasts import equal_table, paired_table
+from reports.load import read_runs
+from reports.markdown import write_markdown
+from reports.page import Contents, write_page
+from reports.points import AXES, Summary, summarise
+from reports.style import slug
+from reports.tables import results_table, spent_table
+from reports.trust import trust_table
+
+
+def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
+    """Write the report of one or more runs of a suite into `out`; returns the path of the page.
+
+    Raises WrongInput for a folder without finished tables, and ConflictingRuns when runs contradict each other.
+    """
+    summary = summarise(read_runs(run_dirs))
+    found = answer(summary)
+    contents = _contents(summary, found, out / "figures")
+    tables = (contents.equal, contents.paired, *contents.results, contents.trust, *contents.spent)
+    for table in tables:
+        table.write_csv(out / "tables")
+    write_markdown(summary, contents, tables, out / "report.md")
+    page = out / "index.html"
+    write_page(summary, contents, page)
+    return page
+
+
+def _contents(summary: Summary, found: Answer, folder: Path) -> Contents:
+    verifiers = summary.runs.verifiers
+    blocks, grown = gallery.gallery(summary), tree.find_tree(summary)
+    return Contents(
+        answer=found,
+        figures=_figures(summary, blocks, grown, folder),
+        blocks=blocks,
+        tree=grown,
+        equal=equal_table(summary, verifiers[0], found.comparisons),
+        results=tuple(results_table(summary, verifier, f"results-{slug(verifier)}") for verifier in verifiers),
+        spent=tuple(spent_table(summary, verifier, f"spent-{slug(verifier)}") for verifier in verifiers),
+        paired=paired_table(summary),
+        trust=trust_table(summary),
+    )
+
+
+def _figures(
+    summary: Summary, blocks: tuple[gallery.Block, ...], grown: tree.Tree | None, folder: Path
+) -> dict[str, str]:
+    """Draw everything into `folder`; SVG texts by name, for the page."""
+    verifier = summary.runs.verifiers[0]
+    figures: dict[str, str] = {}
+    with style.context():
+        if summary.truth is not None:
+            figures["main"] = style.save(curves.main_figure(summary, verifier), folder, "main")
+            narrow = style.as_svg(curves.main_figure(summary, verifier, narrow=True))
+            figures["main-narrow"] = style.themed(narrow, "main-narrow")
+            for unit in AXES:
+                name = f"tasks-{unit}"
+                figures[name] = style.save(curves.task_figure(summary, verifier, unit), folder, name)
+                name = f"verifiers-{unit}"
+                figures[name] = style.save(curves.verifier_figure(summary, unit), folder, name)
+        style.save_png(gallery.gallery_figure(summary, blocks), folder, "gallery")
+        if grown is not None:
+            figures["tree"] = style.save(tree.tree_figure(summary, grown), folder, "tree")
+    return figures
+
+

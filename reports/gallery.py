@@ -1,0 +1,133 @@
+"""What each search chose for the same prompt at growing budgets: one prompt of each task, marked right or wrong."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from reports import numbers
+from reports.load import IDENTITY
+from reports.pictures import enlarged, exists, thumbnail
+from reports.points import GRADE, Method, Summary
+from reports.style import GRID, INK, QUIET, RIGHT, WRONG, draw_mark
+
+_TILE_PX = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One chosen picture: `right` is None where it was not graded, `picture` None where nothing was chosen."""
+
+    picture: Image.Image | None
+    right: bool | None
+    score: float
+    considered: int
+
+    @property
+    def mark(self) -> str:
+        """right, wrong or ungraded, in words."""
+        return "ungraded" if self.right is None else "right" if self.right else "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One prompt: a row a method, a column a budget; None where the method did not run that budget."""
+
+    task: str
+    prompt: str
+    budgets: tuple[str, ...]
+    rows: tuple[tuple[Method, tuple[Choice | None, ...]], ...]
+
+
+def gallery(summary: Summary) -> tuple[Block, ...]:
+    """A block for each task: its first prompt whose choices are not all right and not all wrong, else its first prompt."""
+    chosen = _graded_selections(summary)
+    blocks = []
+    for task in summary.tasks:
+        prompts = chosen[chosen["task"] == task]
+        ids = [index[1] for index in summary.values.index if index[0] == task]
+        mixed = prompts.groupby("prompt_id")["grade"].agg(lambda grade: grade.nunique() > 1)
+        pick = next((name for name in ids if mixed.get(name, False)), ids[0])
+        blocks.append(_block(summary, task, prompts[prompts["prompt_id"] == pick]))
+    return tuple(blocks)
+
+
+def _graded_selections(summary: Summary) -> pd.DataFrame:
+    """Selections of the first verifier and the first seed, with the grade of each."""
+    runs = summary.runs
+    selections = runs.selections[runs.selections["verifier"] == runs.verifiers[0]]
+    selections = selections[selections["seed"] == selections["seed"].min()]
+    grades = runs.scores[runs.scores["metric"] == GRADE][[*IDENTITY, "value"]].rename(columns={"value": "grade"})
+    return selections.merge(grades, on=IDENTITY, how="left")
+
+
+def _block(summary: Summary, task: str, choices: pd.DataFrame) -> Block:
+    columns = sorted(set(zip(choices["budget_unit"], choices["budget"], strict=True)))
+    rows = []
+    for method in summary.methods:
+        ours = choices[(choices["model"] == method.model) & (choices["search"] == method.search)]
+        cells = {(row.budget_unit, row.budget): _choice(summary, row) for row in ours.itertuples()}
+        if cells:
+            rows.append((method, tuple(cells.get(column) for column in columns)))
+    budgets = tuple(f"{numbers.amount(amount, unit)} {unit}" if unit == "nfe" or unit == "images" else numbers.amount(amount, unit)
+                    for unit, amount in columns)  # fmt: skip
+    return Block(task, str(choices["prompt"].iloc[0]), budgets, tuple(rows))
+
+
+def _choice(summary: Summary, row: Any) -> Choice:
+    run, image, grade = int(row.run), str(row.image or ""), float(row.grade)
+    picture = thumbnail(summary.runs, run, image) if exists(summary.runs, run, image) else None
+    right = None if math.isnan(grade) else grade > 0.5
+    return Choice(picture, right, float(row.score), int(row.considered))
+
+
+def gallery_figure(summary: Summary, blocks: tuple[Block, ...]) -> Figure:
+    """All blocks as one picture, two beside each other: ticks are right, crosses wrong by the grader."""
+    across = min(2, len(blocks))
+    rows, columns = max(len(block.rows) for block in blocks), max(len(block.budgets) for block in blocks)
+    tile, label, head = 0.78, 1.85, 0.62
+    width, height = label + columns * tile + 0.15, head + rows * tile + 0.2
+    down = -(-len(blocks) // across)
+    figure = Figure(figsize=(across * width, down * height))
+    for place, block in enumerate(blocks):
+        left, top = (place % across) / across, 1 - (place // across) / down
+        axes = figure.add_axes((left, top - 1 / down, 1 / across, 1 / down))
+        axes.set(xlim=(-label / tile, columns + 0.15 / tile), ylim=(rows + 0.2 / tile, -head / tile))
+        axes.set_axis_off()
+        _draw_block(axes, summary, block, label / tile)
+    return figure
+
+
+def _draw_block(axes: Axes, summary: Summary, block: Block, label: float) -> None:
+    prompt = block.prompt if len(block.prompt) <= 64 else block.prompt[:63] + "…"
+    axes.text(-label + 0.1, -0.56, prompt, fontsize=9, fontweight="bold", color=INK)
+    for c, budget in enumerate(block.budgets):
+        axes.text(c + 0.47, -0.1, budget, fontsize=7.5, color=QUIET, ha="center")
+    for r, (method, choices) in enumerate(block.rows):
+        name = f"{method.model}\n{method.search}"
+        axes.text(-label + 0.1, r + 0.47, name, fontsize=7.5, color=INK, va="center")
+        for c, choice in enumerate(choices):
+            _draw_tile(axes, c, r, choice)
+
+
+def _draw_tile(axes: Axes, column: int, row: int, choice: Choice | None) -> None:
+    if choice is None or choice.picture is None:
+        text = "not run" if choice is None else "none"
+        axes.text(column + 0.47, row + 0.47, text, fontsize=7, color=QUIET, ha="center", va="center")
+        return
+    pixels: np.ndarray = enlarged(choice.picture, _TILE_PX)
+    extent = (column + 0.04, column + 0.9, row + 0.9, row + 0.04)
+    axes.imshow(pixels, extent=extent, aspect="auto", interpolation="none", zorder=2)
+    colour = GRID if choice.right is None else RIGHT if choice.right else WRONG
+    if choice.right is not None:
+        draw_mark(axes, column + 0.8, row + 0.15, choice.right)
+    frame = Rectangle((column + 0.04, row + 0.04), 0.86, 0.86, fill=False, edgecolor=colour, linewidth=2, zorder=3)
+    axes.add_patch(frame)

@@ -1,0 +1,39 @@
+"""The report as Markdown: the answer, figures by relative link, and every table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reports.notes import SHAPES_NOTICE, notes
+from reports.page import Contents, protocol
+from reports.points import AXES, Summary
+from reports.tables import Table, escape_markdown
+
+
+def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table], path: Path) -> None:
+    """Write the report to `path`, beside its `figures` folder."""
+    runs = summary.runs
+    parts = [f"# vistas: {escape_markdown(runs.suite)}"]
+    if runs.domain == "shapes":
+        parts.append(f"> **The embedded shapes world.** {SHAPES_NOTICE}")
+    parts += [f"**{escape_markdown(contents.answer.headline)}**", *map(escape_markdown, contents.answer.sentences)]
+    if "main" in contents.figures:
+        parts.append("![Score against NFE, FLOPs and seconds](figures/main.png)")
+        parts += [f"![By task, against {name}](figures/tasks-{unit}.png)" for unit, name in AXES.items()]
+        parts += [f"![By verifier, against {name}](figures/verifiers-{unit}.png)" for unit, name in AXES.items()]
+    for table in tables:
+        parts.append(f"## {escape_markdown(table.title)}\n\n{table.markdown()}")
+    parts.append("## What each search chose\n\n![Chosen pictures at growing budgets](figures/gallery.png)")
+    if contents.tree:
+        caption = escape_markdown(f"{contents.tree.prompt}: {contents.tree.caption}")
+        parts.append(f"## One search as a tree\n\n{caption}\n\n![Search tree](figures/tree.png)")
+    parts.append("## How to read this\n\n" + "\n".join(f"* {escape_markdown(note)}" for note in notes(summary)))
+    parts.append("## Protocol")
+    for folder, manifest in zip(runs.folders, runs.manifests, strict=True):
+        parts.append(f"### Run {escape_markdown(folder.name)}")
+        parts += [f"* Left out: {escape_markdown(note)}" for note in manifest["notes"]]
+        for title, lines in protocol(manifest).items():
+            body = "\n".join(f"* {escape_markdown(key)}: {escape_markdown(value)}" for key, value in lines.items())
+            parts.append(f"**{escape_markdown(title)}**\n\n{body}")
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")

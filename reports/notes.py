@@ -1,0 +1,63 @@
+"""What a reader has to know before believing a number, with the run's own figures where it has them."""
+
+from __future__ import annotations
+
+from reports import numbers
+from reports.points import GRADE, Summary
+from reports.statistics import OVERALL
+
+SHAPES_NOTICE = (
+    "Tiny models trained on a toy world of coloured shapes. Nothing here is evidence about FLUX, Infinity or any other "
+    "published model: it shows that the harness works and how searches behave where the truth is known."
+)
+
+
+def notes(summary: Summary) -> tuple[str, ...]:
+    """Notes on reading, most important first."""
+    return (
+        *_what_nfe_hides(summary),
+        "FLOPs count every multiply-add alike, however fast the machine does it; seconds are those of the machine named "
+        "under protocol, shared evenly by the images of a batch. Neither is a law: look at all three units.",
+        "x is what was really spent on average, not the budget asked for: a search never exceeds its budget and often "
+        "cannot use all of it.",
+        *_who_judges(summary),
+        "Intervals are 95 % bootstrap intervals over prompts, drawn within tasks, all seeds of a prompt together; they do "
+        "not cover another training of the models or another verifier. Where all images of a task are right (or all "
+        "wrong) the interval has no width, which is too sure of itself.",
+        *_unscored(summary),
+    )
+
+
+def _what_nfe_hides(summary: Summary) -> list[str]:
+    points = summary.points[(summary.points["task"] == OVERALL) & (summary.points["nfe"] > 0)]
+    random = points[points["search"].str.startswith("random")]
+    cost = (random["flops"] / random["nfe"]).groupby(random["model"]).mean()
+    each = [f"{numbers.amount(float(flops), 'flops')} with {model}" for model, flops in cost.items()]
+    measured = f" Here one pass of random search costs, all in, {' and '.join(each)}." if each else ""
+    return [
+        "NFE counts transformer passes, whatever their size: the first scale of an autoregressive model (one token) counts "
+        "as much as the last, and as much as a denoising step of the whole picture. Guidance’s second half, the decoder, "
+        "the text encoders and the verifier count nothing, and what a search saves by sharing prefixes does not show. "
+        f"So a search that re-runs only late, expensive scales looks cheap in NFE.{measured}",
+    ]
+
+
+def _who_judges(summary: Summary) -> list[str]:
+    if summary.truth == GRADE:
+        return [
+            "The grader is the suite’s own evaluator and guides no search. A verifier’s own score always rises under "
+            "search; what counts is whether the grader agrees. Where its score climbs and the grader does not follow, the "
+            "search has begun to fool its verifier.",
+        ]
+    return [
+        "No grader’s verdict in these runs: scores are by verifiers, and a verifier that guided the search is no judge "
+        "of it. Look at the metrics that did not guide.",
+    ]
+
+
+def _unscored(summary: Summary) -> list[str]:
+    points = summary.points
+    missing = points[(points["task"] == OVERALL) & (points["metric"] == summary.truth)]["unscored"].sum()
+    if not missing:
+        return []
+    return [f"{missing:.0f} chosen images could not be scored by the truth and are left out of the means; the tables say where."]

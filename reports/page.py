@@ -1,0 +1,79 @@
+"""One self-contained HTML page: figures inline, pictures as data, nothing from the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from reports.answer import Answer
+from reports.gallery import Block
+from reports.notes import SHAPES_NOTICE, notes
+from reports.pictures import data_uri
+from reports.points import AXES, Summary
+from reports.tables import Table
+from reports.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Everything a page shows beyond the summary itself; figures are SVG text by name."""
+
+    answer: Answer
+    figures: Mapping[str, str]
+    blocks: tuple[Block, ...]
+    tree: Tree | None
+    equal: Table
+    results: tuple[Table, ...]
+    spent: tuple[Table, ...]
+    paired: Table
+    trust: Table
+
+
+def write_page(summary: Summary, contents: Contents, path: Path) -> None:
+    """Render the page to `path`."""
+    runs = summary.runs
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("reports", "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    text = environment.get_template("page.html").render(
+        summary=summary,
+        contents=contents,
+        notice=SHAPES_NOTICE if runs.domain == "shapes" else "",
+        notes=notes(summary),
+        axes=AXES,
+        # Figures are drawn by us from escaped text; everything else in the page is escaped by Jinja.
+        figures={name: Markup(svg) for name, svg in contents.figures.items()},
+        picture=data_uri,
+        manifests=[(folder.name, protocol(manifest)) for folder, manifest in zip(runs.folders, runs.manifests, strict=True)],
+    )
+    path.write_text(text, encoding="utf-8")
+
+
+def protocol(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """A manifest as sections of "path: value" lines: suite card, configuration, models, verifiers, machine."""
+    sections: dict[str, Any] = {
+        "Suite": manifest["suite"],
+        "Configuration": manifest["configuration"],
+        **{f"Model {name}": card for name, card in manifest["models"].items()},
+        **{f"Verifier {name}": card for name, card in manifest["verifiers"].items()},
+    }
+    environments = manifest["environments"]
+    for place, environment in enumerate(environments):
+        sections["Machine" if len(environments) == 1 else f"Machine {place + 1}"] = environment
+    return {title: dict(_lines(section)) for title, section in sections.items()}
+
+
+def _lines(value: Any, path: str = "") -> list[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        return [line for key, inner in value.items() for line in _lines(inner, f"{path} · {key}" if path else str(key))]
+    if isinstance(value, (list, tuple)) and not any(isinstance(inner, (Mapping, list)) for inner in value):
+        return [(path, ", ".join(map(str, value)))]
+    if isinstance(value, (list, tuple)):
+        return [line for place, inner in enumerate(value) for line in _lines(inner, f"{path} {place + 1}")]
+    return [(path, str(value))] if value not in (None, "") else []

@@ -1,0 +1,113 @@
+"""The report's tables: raw numbers for CSV, and the same rows as text for Markdown and the page."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reports import numbers
+from reports.points import POINT, SPENT, Summary, metric_phrase
+from reports.statistics import OVERALL
+
+Row = dict[str, Any]
+_WORDS = ("model", "search", "verifier", "guided by", "unit", "compared", "verdict")
+"""Columns set flush left; the others hold numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: `rows` are text by column for reading, `frame` the raw numbers for the CSV file `name`."""
+
+    name: str
+    title: str
+    caption: str
+    rows: tuple[dict[str, str], ...]
+    frame: pd.DataFrame
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.rows[0]) if self.rows else ()
+
+    def is_words(self, column: str) -> bool:
+        """Whether a column is set flush left."""
+        return column in _WORDS
+
+    def markdown(self) -> str:
+        """The table in GitHub's Markdown, cells escaped."""
+        if not self.rows:
+            return f"{self.caption}\n\n(nothing to show)\n"
+        rules = ["---" if self.is_words(column) else "---:" for column in self.columns]
+        cells = [[escape_markdown(row[column]) for column in self.columns] for row in self.rows]
+        lines = [[escape_markdown(column) for column in self.columns], rules, *cells]
+        body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return f"{escape_markdown(self.caption)}\n\n{body}\n"
+
+    def write_csv(self, folder: Path) -> None:
+        """Write the raw numbers as `name`.csv."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.frame.to_csv(folder / f"{self.name}.csv", index=False)
+
+
+def escape_markdown(text: str) -> str:
+    """Text that stays text in Markdown: no markup, no HTML, no line or cell break."""
+    text = " ".join(html.escape(text, quote=False).split())
+    return "".join("\\" + letter if letter in "\\`*_[]|" else letter for letter in text)
+
+
+def filled(rows: Sequence[Row]) -> tuple[dict[str, str], ...]:
+    """Rows as text with every column that any of them has."""
+    columns = dict.fromkeys(column for row in rows for column in row)
+    return tuple({column: str(row.get(column, numbers.NOTHING)) for column in columns} for row in rows)
+
+
+def results_table(summary: Summary, verifier: str, name: str) -> Table:
+    """The truth by search and budget, overall and per task, under one guiding verifier."""
+    metric = str(summary.truth)
+    rows: list[Row] = []
+    frames: list[pd.DataFrame] = []
+    for method in summary.methods:
+        lines = {task: summary.curve(method, verifier, metric, task) for task in (OVERALL, *summary.tasks)}
+        frames += lines.values()
+        for point in lines[OVERALL].to_dict("records"):
+            row = _who(point) | {OVERALL: numbers.score(point["mean"], point["low"], point["high"])}
+            for task in summary.tasks:
+                for cell in lines[task][lines[task]["budget"] == point["budget"]].to_dict("records"):
+                    row[task.replace("_", " ")] = numbers.plus_minus(cell["mean"], cell["low"], cell["high"])
+            rows.append(row | {"prompts": point["prompts"], "unscored": f"{point['unscored']:.0f}"})
+    caption = (
+        f"{metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: unweighted mean of the task means "
+        "with its 95 % interval over prompts. Tasks: mean ± half the width of the interval."
+    )
+    columns = [*POINT, "metric", "task", "mean", "low", "high", "prompts", "unscored", "considered"]
+    return Table(name, f"Results, guided by {verifier}", caption, filled(rows), pd.concat(frames)[columns])
+
+
+def spent_table(summary: Summary, verifier: str, name: str) -> Table:
+    """Every ledger column, mean per prompt, and the verifier's share of the FLOPs and of the time."""
+    curves = [summary.curve(method, verifier, str(summary.truth)) for method in summary.methods]
+    frame = pd.concat(curves)[[*POINT, "considered", *SPENT]].reset_index(drop=True)
+    frame["verifier_flops_share"] = frame["verifier_flops"] / frame["flops"]
+    frame["verifier_seconds_share"] = frame["verifier_seconds"] / frame["seconds"]
+    rows = []
+    for point in frame.to_dict("records"):
+        amounts = {column.replace("_", " "): numbers.amount(point[column], column) for column in SPENT}
+        shares = {
+            "verifier share of FLOPs": numbers.share(point["verifier_flops_share"]),
+            "verifier share of time": numbers.share(point["verifier_seconds_share"]),
+        }
+        rows.append(_who(point) | amounts | shares)
+    caption = (
+        f"Mean per prompt, searches guided by {verifier}. FLOPs count 2 per multiply-add and include model, decoder, "
+        "text and verifier; seconds include verification."
+    )
+    return Table(name, f"Spent, guided by {verifier}", caption, filled(rows), frame)
+
+
+def _who(point: dict[Hashable, Any]) -> Row:
+    budget = f"{point['budget']:g} {point['budget_unit']}"
+    return {"model": point["model"], "search": point["search"], "budget": budget}

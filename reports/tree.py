@@ -1,0 +1,123 @@
+"""One guided search drawn as the tree it grew: step by step, every scored branch with its score, survivors framed, edges to parents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from reports.pictures import enlarged, exists, thumbnail
+from reports.points import Summary
+from reports.style import GRID, INK, QUIET, draw_mark
+
+_MOST_NODES = 72
+"""Of several budgets the largest tree up to this size is drawn: more cannot be seen on a page."""
+_TILE_PX = 128
+_CHOSEN = "#b58a00"
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The scored branches of one search on one prompt; `nodes` are candidate rows with `x`, `y` and `chosen` added."""
+
+    nodes: pd.DataFrame
+    prompt: str
+    caption: str
+
+
+def find_tree(summary: Summary) -> Tree | None:
+    """The tree to draw: a beam search if there is one, guided by the first verifier, on a prompt whose pictures were kept.
+
+    Among the prompts the first whose branches are neither all right nor all wrong is taken. None when no search branched
+    or no pictures were kept.
+    """
+    runs = summary.runs
+    table = runs.candidates[runs.candidates["verifier"] == runs.verifiers[0]]
+    keys = ["search", "model", "budget_unit", "budget", "seed", "prompt_id"]
+    found = []
+    for key, part in table[table["step"] > 0].groupby(keys, sort=True):
+        if (part["parent"] != "").any() and (part["image"] != "").mean() > 0.9:
+            mixed = part["truth"].nunique() > 1
+            beam = str(key[0]).startswith("beam")
+            fits = len(part) <= _MOST_NODES
+            found.append(((beam, fits, len(part) if fits else -len(part), mixed), part))
+    if not found:
+        return None
+    # max takes the first of equals: the first prompt.
+    nodes = max(found, key=lambda entry: entry[0])[1]
+    return _placed(summary, nodes.sort_values("order").reset_index(drop=True))
+
+
+def _placed(summary: Summary, nodes: pd.DataFrame) -> Tree:
+    """Columns are steps; within one, branches stand in the order of their parents, then of scoring."""
+    first = nodes.iloc[0]
+    nodes = nodes.assign(x=nodes["step"].rank(method="dense") - 1, y=0.0, above=-1)
+    row_of: dict[str, int] = {}
+    for _, column in nodes.groupby("x", sort=True):
+        above = column["parent"].map(row_of).fillna(-1).astype(int)
+        height = above.map(nodes["y"]).fillna(0.0)
+        order = column.assign(height=height).sort_values(["height", "order"], kind="stable").index
+        nodes.loc[order, "y"] = np.arange(len(order)) - (len(order) - 1) / 2
+        nodes.loc[column.index, "above"] = above
+        row_of |= dict(zip(column["candidate"], column.index, strict=True))
+    selections = summary.runs.selections
+    same = np.logical_and.reduce([selections[name] == first[name] for name in ("unit", "verifier", "prompt_id", "budget")])
+    chosen = selections[same].iloc[0]
+    nodes["chosen"] = (nodes["candidate"] == chosen["candidate"]) & np.isclose(nodes["score"], chosen["score"])
+    kinds = "finished rollouts" if nodes["complete"].all() else "previews" if not nodes["complete"].any() else "previews and rollouts"
+    caption = (
+        f"{first['model']} + {first['search']}, guided by {first['verifier']}, budget {first['budget']:g} {first['budget_unit']}: "
+        f"{len(nodes)} {kinds}, each with its score. Dark frames: carried on. Gold: the picture returned. "
+        "Ticks and crosses: right and wrong by the grader, which the search never saw."
+    )
+    return Tree(nodes, str(chosen["prompt"]), caption)
+
+
+def tree_figure(summary: Summary, tree: Tree) -> Figure:
+    """Draw a tree from left to right."""
+    nodes = tree.nodes
+    # Heights are given in rows of branches, so that a tile is the same size in every tree.
+    columns, rows = int(nodes["x"].max()) + 1, int(nodes.groupby("x").size().max())
+    across, down = 1.28, 0.86
+    figure = Figure(figsize=(max(columns * across, 4.0), rows * down + 0.42))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set(xlim=(-0.22, max(columns, 4.0 / across) - 0.3), ylim=(rows / 2 + 0.05, -rows / 2 - 0.42))
+    family = summary.families[nodes["model"].iloc[0]]
+    word = "scale" if family == "ar" else "step"
+    for place in range(columns):
+        column = nodes[nodes["x"] == place]
+        head = f"{word} {column['step'].iloc[0]}: {column['kept'].sum()} of {len(column)} kept"
+        axes.text(place + 0.26, -rows / 2 - 0.16, head, fontsize=7.5, color=QUIET, ha="center")
+    for _, node in nodes.iterrows():
+        if node["above"] >= 0:
+            _draw_edge(axes, nodes.loc[node["above"]], node)
+        _draw_node(axes, summary, node)
+    return figure
+
+
+def _draw_edge(axes: Axes, parent: pd.Series, child: pd.Series) -> None:
+    t = np.linspace(0, 1, 24)
+    start, end = parent["x"] + 0.54, child["x"] - 0.02
+    y = parent["y"] + (child["y"] - parent["y"]) * (3 * t**2 - 2 * t**3)
+    strong = bool(child["kept"] or child["chosen"])
+    axes.plot(start + (end - start) * t, y, color=INK if strong else GRID, linewidth=1.4 if strong else 1.0, zorder=1)
+
+
+def _draw_node(axes: Axes, summary: Summary, node: pd.Series) -> None:
+    x, y, half = float(node["x"]), float(node["y"]), 0.36
+    extent = (x, x + 0.52, y + half - 0.06, y - half - 0.06)
+    if exists(summary.runs, int(node["run"]), str(node["image"])):
+        pixels = enlarged(thumbnail(summary.runs, int(node["run"]), str(node["image"])), _TILE_PX)
+        faded = 1.0 if node["kept"] or node["chosen"] else 0.62
+        axes.imshow(pixels, extent=extent, aspect="auto", interpolation="none", alpha=faded, zorder=2)
+    colour, width = (_CHOSEN, 2.8) if node["chosen"] else (INK, 1.8) if node["kept"] else (GRID, 1.0)
+    axes.add_patch(Rectangle((x, y - half - 0.06), 0.52, 2 * half, fill=False, edgecolor=colour, linewidth=width, zorder=3))
+    score = "unscored" if np.isnan(node["score"]) else f"{node['score']:.2f}".replace("-", "−")
+    axes.text(x + 0.26, y + half + 0.07, score, fontsize=7, color=INK if node["kept"] else QUIET, ha="center", va="center")
+    if not np.isnan(node["truth"]):
+        draw_mark(axes, x + 0.46, y - half + 0.02, right=bool(node["truth"] > 0.5))

@@ -1,0 +1,50 @@
+"""How far a verifier can be trusted: AUROC of its score against the truth."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reports import numbers
+from reports.points import Summary
+from reports.statistics import auroc, within_auroc
+from reports.tables import Table, filled
+
+_IMAGE = ["model", "search", "verifier", "seed", "prompt_id", "candidate", "step", "score"]
+"""What makes two candidate rows the same image scored for two budgets."""
+
+
+def trust_table(summary: Summary) -> Table:
+    """AUROC of each verifier on the finished candidates of each model and search, within prompts and pooled."""
+    table = summary.runs.candidates
+    graded = table[table["complete"] & table["truth"].notna() & table["score"].notna()].drop_duplicates(_IMAGE)
+    rows, raw = [], []
+    for (verifier, model, search), part in graded.groupby(["verifier", "model", "search"], sort=False):
+        entry = _row(summary, str(verifier), part)
+        raw.append({"verifier": verifier, "model": model, "search": search, **entry})
+        rows.append({
+            "verifier": verifier, "model": model, "search": search,
+            "AUROC within a prompt": numbers.score(entry["within"], entry["within_low"], entry["within_high"]),
+            "AUROC pooled": numbers.score(entry["pooled"]), "images": len(part), "right": numbers.share(entry["right"]),
+            "prompts with right and wrong": entry["prompts_with_both"],
+        })  # fmt: skip
+    caption = (
+        "Probability that a right image scores above a wrong one (0.5: chance). Within a prompt is what a search "
+        "needs: images of one prompt and one search compared, prompts averaged. Pooled mixes prompts; an ensemble's "
+        "ranks cannot be pooled. Candidates of a guided search were bred for the score: random search is the fair row."
+    )
+    return Table("trust", "Can the verifiers be trusted?", caption, filled(rows), pd.DataFrame(raw))
+
+
+def _row(summary: Summary, verifier: str, part: pd.DataFrame) -> dict[str, float]:
+    right = part["truth"] > 0.5
+    pools = pd.Series(part.groupby(["prompt_id", "seed", "budget"]).ngroup(), index=part.index)
+    areas = within_auroc(pools, part["score"], right)
+    by_prompt = areas.groupby(part.groupby(pools)["prompt_id"].first().reindex(areas.index)).mean()
+    column = pd.Series(summary.values.index.get_level_values("prompt_id")).map(by_prompt)
+    within, low, high = summary.bootstrap.pooled(column.to_numpy(dtype=float))
+    ranked = verifier in summary.runs.rank_verifiers
+    return {
+        "within": within, "within_low": low, "within_high": high,
+        "pooled": float("nan") if ranked else auroc(part["score"].to_numpy(), right.to_numpy()),
+        "images": len(part), "right": float(right.mean()), "prompts_with_both": len(by_prompt),
+    }  # fmt: skip
