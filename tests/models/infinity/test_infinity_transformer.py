@@ -1,0 +1,192 @@
+"""Invariants of the transformer at sizes the parity data does not cover: patches, rectangles, bfloat16, training."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from models.infinity.bits import multiscale_bits, sum_of_codes, to_map, transformer_inputs, transformer_labels
+from models.infinity.config import TransformerConfig, published_schedule
+from models.infinity.generate import generate
+from models.infinity.rollout import Rollout
+from models.infinity.rope import rope_table
+from models.infinity.sampling import Sampling, bit_probabilities, draw_by_row, draw_shared
+from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule
+from models.infinity.text import TextFeatures, text_runs
+from models.infinity.training import bit_loss, initialise, parameter_groups, token_weights
+from models.infinity.transformer import InfinityTransformer
+
+SCHEDULE = ScaleSchedule(((1, 1), (2, 2), (3, 2), (4, 3)), rope_grid=(9, 7))
+
+
+def build(patchify: bool = True, chunks: int = 1, drop_path: float = 0.1) -> InfinityTransformer:
+    torch.manual_seed(0)
+    config = TransformerConfig(depth=2, embed_dim=64, num_heads=2, codebook_dim=3, text_channels=16, text_maxlen=6,
+                               block_chunks=chunks, patchify=patchify, drop_path=drop_path)
+    model = InfinityTransformer(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.15)
+    return model
+
+
+def texts(*lengths: int) -> TextFeatures:
+    generator = torch.Generator().manual_seed(1)
+    return TextFeatures.of([torch.randn(length, 16, generator=generator) for length in lengths])
+
+
+@pytest.mark.parametrize(("patchify", "chunks"), [(True, 1), (True, 2), (False, 1)])
+@torch.no_grad()
+def test_generation_equals_teacher_forcing(patchify: bool, chunks: int) -> None:
+    model = build(patchify, chunks)
+    grids = SCHEDULE.latent_grids(model.config.patch)
+    bits = multiscale_bits(torch.randn(3, 3, *grids[-1]), grids)
+    got = generate(Rollout(model, SCHEDULE, Sampling(guidance=1.0)), texts(5, 2, 4), lambda p_BnD: p_BnD > 0.5,
+                   forced=bits.labels)
+    want_BLD2 = model(texts(5, 2, 4), transformer_inputs(bits, grids, model.config.patch), SCHEDULE)
+    torch.testing.assert_close(torch.cat(got.logits, dim=1), want_BLD2, atol=1e-4, rtol=1e-4)
+    assert torch.equal(torch.cat(got.bits, dim=1).long(), transformer_labels(bits, model.config.patch))
+    torch.testing.assert_close(got.features[-1], sum_of_codes(bits.labels, grids[-1]))
+    used_BdHW = to_map(got.bits[2].float(), SCHEDULE.grids[2], model.config.patch)
+    assert torch.equal(used_BdHW.bool(), bits.labels[2])
+
+
+@torch.no_grad()
+def test_guidance_on_logits_is_the_mix_of_two_separate_runs() -> None:
+    model = build()
+    rollout = Rollout(model, SCHEDULE, Sampling(guidance=(3.0, 1.0, 2.0, 1.0), temperature=0.5))
+    bits = [torch.rand(2, 3, h, w) > 0.5 for h, w in rollout.latent_grids]
+    text = texts(5, 3)
+
+    def alone(of: TextFeatures) -> list[torch.Tensor]:
+        plain = Rollout(model, SCHEDULE, Sampling(guidance=1.0, temperature=0.5))
+        return generate(plain, of, lambda p_BnD: p_BnD > 0.5, forced=bits).logits
+
+    got = generate(rollout, text, lambda p_BnD: p_BnD > 0.5, forced=bits).logits
+    pairs = zip(alone(text), alone(model.unconditional(text.lengths)), strict=True)
+    for k, (conditional, unconditional) in enumerate(pairs):
+        g = rollout.sampling.guidance_at(k)
+        torch.testing.assert_close(got[k], g * conditional + (1 - g) * unconditional, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_bfloat16_blocks_keep_a_float32_stream_and_a_bfloat16_cache() -> None:
+    model, text = build(), texts(5, 3)
+    rollout = Rollout(model, SCHEDULE, Sampling(guidance=2.0))
+    bits = [torch.rand(2, 3, h, w) > 0.5 for h, w in rollout.latent_grids]
+    exact = generate(rollout, text, lambda p_BnD: p_BnD > 0.5, forced=bits).logits
+    model.cast_blocks(torch.bfloat16)
+    rough = generate(rollout, text, lambda p_BnD: p_BnD > 0.5, forced=bits).logits
+    for k in range(len(SCHEDULE)):
+        assert rough[k].dtype == torch.float32
+        error = (rough[k] - exact[k]).abs().max() / exact[k].std()
+        assert 0 < error < 0.1, k
+    prediction = rollout.predict(rollout.start((0, 1)), (0, 1), rollout.condition(text))
+    assert {block.dtype for block in prediction.segment.blocks} == {torch.bfloat16}
+
+
+@torch.no_grad()
+def test_dropped_rows_see_the_unconditional_text() -> None:
+    model = build()
+    inputs_BLD = torch.randn(3, SCHEDULE.total - 1, 12)
+    text = texts(5, 2, 4)
+    got = model(text, inputs_BLD, SCHEDULE, unconditional=(False, True, False))
+    kept, learned = model(text, inputs_BLD, SCHEDULE), model(model.unconditional(text.lengths), inputs_BLD, SCHEDULE)
+    torch.testing.assert_close(got, torch.stack([kept[0], learned[1], kept[2]]))
+
+
+def test_fresh_weights_start_at_the_loss_of_a_coin_and_learn() -> None:
+    torch.manual_seed(0)
+    model = initialise(build(drop_path=0.0)).train()
+    labels_BLD = torch.randint(2, (4, SCHEDULE.total, 12))
+    inputs_BLD, text = torch.randn(4, SCHEDULE.total - 1, 12) / math.sqrt(3), texts(5, 2, 4, 4)
+    optimizer = torch.optim.AdamW(parameter_groups(model), lr=3e-3, betas=(0.9, 0.97))
+    losses = []
+    for _ in range(12):
+        loss = bit_loss(model(text, inputs_BLD, SCHEDULE), labels_BLD, SCHEDULE)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] == pytest.approx(math.log(2), abs=0.02)
+    assert losses[-1] < losses[0] - 0.01
+
+
+def test_initial_weights_and_decay_groups() -> None:
+    torch.manual_seed(0)
+    model = initialise(InfinityTransformer(TransformerConfig(
+        depth=8, embed_dim=128, num_heads=4, codebook_dim=8, text_channels=64, text_maxlen=16)))
+    block, std = model.ordered_blocks[3], math.sqrt(1 / (3 * 128))
+    for weight, want in ((block.ffn.fc1.weight, std), (block.ffn.fc2.weight, std / 4), (block.sa.proj.weight, std / 4),
+                         (model.head.weight, std * 0.02), (model.get_parameter("head_nm.ada_lin.1.weight"), std * 1e-3),
+                         (block.ada_gss[:, :, :2], 5e-6 / math.sqrt(128)),
+                         (block.ada_gss[:, :, 2:], 1e-3 / math.sqrt(128)), (model.cfg_uncond, 1.2 / 8)):
+        assert weight.std().item() == pytest.approx(want, rel=0.15)
+    assert block.sa.scale_mul_1H11.unique().item() == pytest.approx(math.log(4))
+    decay, keep = parameter_groups(model)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    assert {names[id(p)].rpartition(".")[2] for p in decay["params"]} == {"weight"}
+    assert {"cfg_uncond", "lvl_embed.weight", "text_norm.weight"} <= {names[id(p)] for p in keep["params"]}
+    assert len(decay["params"]) + len(keep["params"]) == len(names)
+
+
+def test_training_drops_whole_branches_of_some_rows() -> None:
+    model = build(drop_path=0.9)
+    inputs_BLD = torch.randn(2, SCHEDULE.total - 1, 12)
+    run = lambda: model(texts(3, 3), inputs_BLD, SCHEDULE)  # noqa: E731
+    assert torch.equal(run(), run())
+    model.train()
+    assert not torch.equal(run(), run())
+
+
+def test_filters() -> None:
+    logits_1n12 = torch.tensor([[0.0, 3.4], [0.0, 3.5], [3.5, 0.0], [0.0, 0.1]])[None, :, None]
+    p_n = bit_probabilities(logits_1n12, Sampling())[0, :, 0]
+    assert p_n.tolist() == [pytest.approx(0.9677, abs=1e-4), 1.0, 0.0, pytest.approx(0.525, abs=1e-3)]
+    assert bit_probabilities(logits_1n12, Sampling(top_k=1))[0, :, 0].tolist() == [1, 1, 0, 1]
+    assert bit_probabilities(logits_1n12, Sampling(top_p=0))[0, 1, 0].item() == pytest.approx(0.9707, abs=1e-4)
+
+
+def test_draws_follow_the_probabilities_and_the_seeds() -> None:
+    p_BnD = torch.full((3, 500, 8), 0.3)
+    bits_BnD = draw_by_row(p_BnD, [5, 6, 5])
+    assert torch.equal(bits_BnD[0], bits_BnD[2])
+    assert not torch.equal(bits_BnD[0], bits_BnD[1])
+    assert bits_BnD.float().mean().item() == pytest.approx(0.3, abs=0.02)
+    assert torch.equal(draw_by_row(p_BnD[1:2], [6])[0], bits_BnD[1])
+    shared = draw_shared(p_BnD, torch.Generator().manual_seed(0))
+    assert shared.float().mean().item() == pytest.approx(0.3, abs=0.02)
+    certain = torch.tensor([0.0, 1.0]).repeat(1, 50, 1)
+    assert torch.equal(draw_by_row(certain, [1]).float(), certain)
+
+
+def test_published_schedules() -> None:
+    assert [published_schedule(pn).total for pn in PN_SCALES] == [521, 2521, 6425, 10521]
+    assert {len(schedule) for schedule in FULL_SCHEDULES.values()} == {13}
+    assert FULL_SCHEDULES["0.571"].grids[-1] == (48, 84)
+    small, full = published_schedule("0.06M", "1.5"), published_schedule("1M", "1.5")
+    table, whole = (rope_table(schedule, 16, torch.device("cpu")) for schedule in (small, full))
+    assert torch.equal(table, whole[:small.total])
+    with pytest.raises(ValueError, match=r"unknown resolution '0\.25m'.*nearest is '0\.25M'"):
+        published_schedule("0.25m")
+
+
+def test_token_weights() -> None:
+    weights_L = token_weights(SCHEDULE, by_scale=True)
+    assert weights_L.sum().item() == pytest.approx(1)
+    assert (weights_L[0] / weights_L[1]).item() == pytest.approx(2)
+    assert token_weights(SCHEDULE, by_scale=False).unique().tolist() == [pytest.approx(1 / SCHEDULE.total)]
+
+
+def test_text_runs_and_refusals() -> None:
+    assert [(run.rows, run.tokens, run.length) for run in text_runs((2, 2, 3))] == [
+        (slice(0, 2), slice(0, 4), 2), (slice(2, 3), slice(4, 7), 3)]
+    with pytest.raises(ValueError, match="do not fill 4 feature rows"):
+        TextFeatures(torch.zeros(4, 2), (3,))
+    with pytest.raises(ValueError, match="a text of 7 tokens exceeds text_maxlen 6"):
+        build().unconditional((7,))
+    with pytest.raises(ValueError, match="head width must be a multiple of 4"):
+        TransformerConfig(depth=2, embed_dim=60, num_heads=6, codebook_dim=4)
+    with pytest.raises(ValueError, match=r"the first scale must be \(1, 1\)"):
+        ScaleSchedule(((2, 2),))
