@@ -11,7 +11,17 @@ from models.infinity.bits import multiscale_bits
 from models.shapes import data, flux, infinity, loop, tokenizer
 from models.shapes.latents import LatentSet
 from models.shapes.muon import MuonWithAdamW, orthogonalise
-from models.shapes.text import EOS, PAD, TEXT_TOKENS, UNKNOWN, build_clip, build_t5, build_tokenizer, lengths_of, token_ids
+from models.shapes.text import (
+    EOS,
+    PAD,
+    TEXT_TOKENS,
+    UNKNOWN,
+    build_clip,
+    build_t5,
+    build_tokenizer,
+    lengths_of,
+    token_ids,
+)
 from suites.geneval.suite import GenEvalSuite
 
 
@@ -101,7 +111,7 @@ def test_batches_continue_where_they_stopped() -> None:
     whole = [next(fresh)[1].flatten().tolist() for _ in range(7)]
     resumed = stored.batches(6, seed=4, first=4)
     assert [next(resumed)[1].flatten().tolist() for _ in range(3)] == whole[4:]
-    assert len(set(sum(whole[:3], []))) == 18
+    assert len({row for rows in whole[:3] for row in rows}) == 18
 
 
 def test_a_run_resumes_from_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

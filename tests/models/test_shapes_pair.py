@@ -1,0 +1,67 @@
+"""The shipped pair loads, agrees with its cards, and draws pictures that the grader often accepts."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.shapes import load
+from models.shapes.evaluate import spread_prompts, task_scores
+from models.shapes.previews import preview_correlations, sample_with_previews
+from verifiers.files import CARD_FILE, sha256_of
+
+NAMES = ("shapes-infinity", "shapes-flux")
+BUILDERS = {"shapes-infinity": load.shapes_infinity, "shapes-flux": load.shapes_flux}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_card_lists_every_weight_file(name: str) -> None:
+    folder = load.weights(name)
+    card = json.loads((folder / CARD_FILE).read_text())
+    files = set(folder.rglob("*.safetensors"))
+    assert files <= {folder / listed for listed in card["files"]}
+    assert all(sha256_of(folder / listed) == digest for listed, digest in card["files"].items())
+    assert sum(path.stat().st_size for path in files) < 20e6
+
+
+def test_the_pair_is_of_one_size_and_cost() -> None:
+    cards = [json.loads((load.weights(name) / CARD_FILE).read_text()) for name in NAMES]
+    for figure in ([c["transformer_parameters"] for c in cards], [c["training"]["generator"]["flops"] for c in cards]):
+        assert 0.5 <= figure[0] / figure[1] <= 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_card_scores_leave_room_for_search(name: str) -> None:
+    scores = json.loads((load.weights(name) / CARD_FILE).read_text())["geneval_shapes"]
+    assert 0.35 <= scores["overall"] <= 0.85
+    assert min(scores.values()) > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pictures_are_about_as_good_as_the_card_says(name: str) -> None:
+    torch.set_num_threads(1)
+    generator = BUILDERS[name]()
+    stated = json.loads((load.weights(name) / CARD_FILE).read_text())["geneval_shapes"]["overall"]
+    prompts = spread_prompts(48)
+    pictures = sample_with_previews(generator, [prompt.text for prompt in prompts], seed=5)
+    assert len(pictures) == generator.card.steps
+    assert abs(task_scores(pictures[-1], prompts)["overall"] - stated) < 0.25
+    assert preview_correlations(pictures, prompts)[-1] >= 0
+
+
+def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = load.weights("shapes-flux")
+    for path in source.rglob("*"):
+        target = tmp_path / path.relative_to(source)
+        if path.is_dir():
+            target.mkdir()
+        else:
+            target.write_bytes(path.read_bytes())
+    broken = tmp_path / "transformer" / "diffusion_pytorch_model.safetensors"
+    content = bytearray(broken.read_bytes())
+    content[-1] ^= 1
+    broken.write_bytes(bytes(content))
+    monkeypatch.setattr(load, "weights", lambda name: tmp_path)
+    with pytest.raises(ValueError, match="damaged"):
+        load.shapes_flux()
