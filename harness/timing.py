@@ -12,6 +12,7 @@ from harness.search.base import Task
 
 FORWARD = ("start", "predict", "draw", "select")
 DECODE = ("preview", "decode")
+SCORE = "score"
 LOAD = "load"
 
 
@@ -34,9 +35,9 @@ class Stopwatch:
 
     def add_clocks(self, task: Task) -> None:
         """Add what the meters of a finished task have measured."""
-        for clock in (task.generator.clock, *(judge.clock for judge in task.judges)):
-            for (operation, _), timing in clock.items():
-                self.operations[operation] += timing.seconds
+        for (operation, _), timing in task.generator.clock.items():
+            self.operations[operation] += timing.seconds
+        self.operations[SCORE] += sum(timing.seconds for judge in task.judges for timing in judge.clock.values())
 
     def profile(self) -> dict[str, Any]:
         """The account so far: seconds and shares of the wall time after loading, which sum to one."""
@@ -45,7 +46,7 @@ class Stopwatch:
         seconds = {
             "forward passes": sum(self.operations[name] for name in FORWARD),
             "decode": sum(self.operations[name] for name in DECODE),
-            "verifiers": self.operations["score"],
+            "verifiers": self.operations[SCORE],
             "text encoders": self.operations["encode"],
             "evaluation": self.sections.get("evaluation", 0.0),
         }

@@ -18,7 +18,7 @@ from harness.registry import Entry
 from models.base import Images, ModelCard, Row
 from verifiers.base import Scores, VerifierCard
 
-STEPS, SIZE, CELLS = 3, 64, 16
+STEPS, SIZE, CELLS = 3, 64, 4
 COST = {"encode": Cost(text_flops=7), "predict": Cost(forwards=1, model_flops=100), "draw": Cost(nfe=1),
         "preview": Cost(decode_flops=10), "decode": Cost(decode_flops=10, images=1)}  # fmt: skip
 
@@ -34,13 +34,16 @@ class ToyState:
     conditioning: ToyConditioning
     rows: tuple[Row, ...]
     values_BC: torch.Tensor
+    parents: tuple[int, ...]
+    """Rows of one parent share its prediction."""
     step: int = 0
     predicted: bool = False
     pending_preview: tuple[int, ...] = ()
 
     @property
     def pending(self) -> tuple[int, ...]:
-        return () if self.predicted or self.step == STEPS else tuple(range(len(self.rows)))
+        first = {parent: row for row, parent in reversed(list(enumerate(self.parents)))}
+        return () if self.predicted or self.step == STEPS else tuple(sorted(first.values()))
 
 
 class ToyGenerator:
@@ -60,11 +63,12 @@ class ToyGenerator:
 
     def start(self, conditioning: Any, rows: Sequence[Row]) -> ToyState:
         if self.card.family == "ar":
-            return ToyState(conditioning, tuple(rows), torch.zeros(len(rows), CELLS))
+            empty_BC = torch.zeros(len(rows), CELLS)
+            return ToyState(conditioning, tuple(rows), empty_BC, tuple(row.prompt for row in rows))
         return self.start_from(conditioning, rows, self.noise([row.seed for row in rows]))
 
     def start_from(self, conditioning: Any, rows: Sequence[Row], noise_BX: torch.Tensor) -> ToyState:
-        return ToyState(conditioning, tuple(rows), noise_BX.clone())
+        return ToyState(conditioning, tuple(rows), noise_BX.clone(), tuple(range(len(rows))))
 
     def predict(self, state: ToyState) -> ToyState:
         time.sleep(self.delay)
@@ -74,23 +78,32 @@ class ToyGenerator:
         if not state.predicted or len(seeds) != len(state.rows):
             raise ValueError("draw needs a predicted state and a seed a row")
         step_BC = self.noise(seeds) if self.card.family == "ar" else state.values_BC.roll(1, dims=1) * 0.5
-        return replace(state, values_BC=state.values_BC + step_BC, step=state.step + 1, predicted=False)
+        own = tuple(range(len(seeds)))
+        return replace(
+            state, values_BC=state.values_BC + step_BC, parents=own, step=state.step + 1, predicted=False
+        )
 
     def select(self, state: ToyState, indices: Sequence[int]) -> ToyState:
-        return replace(
-            state, rows=tuple(state.rows[index] for index in indices), values_BC=state.values_BC[list(indices)]
-        )
+        rows, parents = ([of[index] for index in indices] for of in (state.rows, state.parents))
+        return replace(state, rows=tuple(rows), values_BC=state.values_BC[list(indices)], parents=tuple(parents))
 
     def preview(self, state: ToyState) -> Images:
         return self.decode(state)
 
     def decode(self, state: ToyState) -> Images:
-        grey_BHW = torch.sigmoid(state.values_BC).reshape(-1, 4, 4).repeat_interleave(16, 1).repeat_interleave(16, 2)
+        grey_BHW = torch.sigmoid(state.values_BC).reshape(-1, 2, 2).repeat_interleave(32, 1).repeat_interleave(32, 2)
         return (grey_BHW * 255).to(torch.uint8)[:, None].repeat(1, 3, 1, 1)
 
     def price(self, operation: str, step: int = 0, text_tokens: int = 0) -> Cost:
         cost = COST[operation]
         return cost + Cost(model_flops=text_tokens) if operation == "predict" else cost
+
+
+class ToyPrefixed(ToyGenerator):
+    """The autoregressive one."""
+
+    def log_prob(self, state: ToyState) -> torch.Tensor:
+        return -state.values_BC.double().square().sum(1)
 
 
 class ToyVerifier:
@@ -119,7 +132,7 @@ class ToyVerifier:
 
 
 def toy_ar(device: Any = None) -> ToyGenerator:
-    return ToyGenerator("toy-ar", "ar")
+    return ToyPrefixed("toy-ar", "ar")
 
 
 def toy_diffusion(device: Any = None) -> ToyGenerator:
@@ -135,7 +148,7 @@ def toy_pair(device: Any = None) -> ToyVerifier:
 
 
 MODELS = {
-    "toy-ar": Entry("toy_world:toy_ar", "toy", "ar", "shapes", "toy_world:ToyGenerator"),
+    "toy-ar": Entry("toy_world:toy_ar", "toy", "ar", "shapes", "toy_world:ToyPrefixed"),
     "toy-diffusion": Entry("toy_world:toy_diffusion", "toy", "diffusion", "shapes", "toy_world:ToyGenerator"),
 }
 VERIFIERS = {

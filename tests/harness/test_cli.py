@@ -1,0 +1,136 @@
+"""The command line: light until a command needs weight, errors in one line, exit codes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from harness import cli, registry
+from harness.cli import app
+from results.files import locked
+
+sys.path.insert(0, str(Path(__file__).parent))
+import toy_world
+
+RUN = ["run", "geneval", "--model", "toy-ar", "--search", "random", "--verifier", "toy-judge", "--prompts", "2"]
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
+        for name, entry in toys.items():
+            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), prog_name="vistas")
+
+
+def one_line(result: Result) -> str:
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list"], ["list", "models"]])
+def test_help_and_list_do_not_import_torch(arguments: list[str]) -> None:
+    code = (
+        "import sys, harness.cli\n"
+        "try: harness.cli.app(sys.argv[1:], prog_name='vistas')\n"
+        "except SystemExit as left: assert not left.code, left.code\n"
+        "heavy = {'torch', 'diffusers', 'transformers', 'pyarrow', 'pandas', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_list_names_everything() -> None:
+    listed = call("list").stdout
+    for table in (registry.MODELS, registry.SEARCHES, registry.VERIFIERS, registry.SUITES):
+        assert all(f"  {name}" in listed for name in table)
+    assert "shapes-clip" not in call("list", "searches").stdout
+
+
+def test_run_has_exactly_the_stable_options() -> None:
+    shown = call("run", "--help").stdout
+    for option in ("model", "search", "verifier", "budget", "unit", "prompts", "seed", "out", "config", "set", "profile"):
+        assert f"--{option}" in shown
+
+
+def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[Any] = []
+
+    def build(folders: list[Path], out: Path) -> None:
+        built.append((folders, out))
+
+    monkeypatch.setattr(cli, "_build_report", build)
+    result = call(*RUN, "--budget", "3,6", "--out", str(tmp_path), "--profile", "--set", "chunk=1")
+    assert result.exit_code == 0, result.output
+    assert built == [([tmp_path], tmp_path / "report")]
+    assert "2 of 2 units" in result.stderr
+    assert "forward passes" in result.stderr
+    assert (tmp_path / "profile.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "genevl"], "unknown suite 'genevl'; did you mean geneval"),
+        (["run", "geneval", "--model", "shapes-flx"], "unknown model 'shapes-flx'; did you mean shapes-flux"),
+        (["run", "geneval", "--search", "rndom"], "unknown search 'rndom'; did you mean random"),
+        (["run", "geneval", "--verifier", "shapes-clp"], "unknown verifier 'shapes-clp'; did you mean shapes-clip"),
+        (["run", "geneval", "--budget", "6;12"], "--budget '6;12' is not a list of numbers"),
+        (["run", "geneval", "--unit", "hours"], "unit='hours'"),
+        (["run", "geneval", "--set", "promts=3"], "did you mean prompts"),
+        ([*RUN, "--budget", "1"], "cannot buy one image of any pair: the smallest that can is 3 nfe; raise --budget"),
+        ([*RUN, "--search", "zero-order"], "search zero-order fits none of the models"),
+        (["report", "nowhere"], "nowhere"),
+    ],
+)
+def test_wrong_input_is_one_line_and_code_2(arguments: list[str], message: str) -> None:
+    result = call(*arguments)
+    assert result.exit_code == 2, result.output
+    line = one_line(result)
+    assert line.startswith("vistas: ")
+    assert message in line
+
+
+def test_a_failure_is_one_line_and_code_1_with_a_traceback_only_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*_: Any) -> None:
+        raise RuntimeError("the verifier\nexploded")
+
+    monkeypatch.setattr(toy_world.ToyVerifier, "score", explode)
+    result = call(*RUN, "--out", str(tmp_path))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "vistas: failed: RuntimeError: the verifier exploded (--debug shows where)"
+    assert "Traceback" not in result.stderr
+    assert "Traceback" in call(*RUN, "--out", str(tmp_path), "--debug").stderr
+
+
+def test_a_full_disk_is_one_line_and_code_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = call(*RUN, "--budget", "3,6", "--out", str(tmp_path))
+    assert result.exit_code == 1
+    assert "no space left on disk" in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    with locked(tmp_path):
+        result = call(*RUN, "--out", str(tmp_path))
+    assert result.exit_code == 2
+    assert "another process is writing" in result.stderr.splitlines()[-1]

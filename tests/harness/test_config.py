@@ -1,0 +1,92 @@
+"""Configuration: which source wins, what is refused, and where a run goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.config import Settings, default_folder, load_settings
+from harness.errors import WrongInput
+
+NONE: dict[str, object] = {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("run.yaml", "prompts: 5\nseeds: [1, 2]\nchunk: 3\n"),
+        ("run.toml", "prompts = 5\nseeds = [1, 2]\nchunk = 3\n"),
+        ("run.json", '{"prompts": 5, "seeds": [1, 2], "chunk": 3}'),
+    ],
+)
+def test_flags_win_over_set_over_file_over_defaults(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    settings = load_settings(tmp_path / name, ["chunk=4", "keep=2"], {"prompts": 7, "unit": None})
+    assert (settings.prompts, settings.chunk, settings.keep, settings.seeds) == (7, 4, 2, (1, 2))
+    assert settings.unit == Settings().unit
+
+
+def test_one_value_stands_for_a_list_of_one() -> None:
+    settings = load_settings(None, ["models=shapes-flux", "budgets=40", "prompts=all"], NONE)
+    assert (settings.models, settings.budgets, settings.prompts) == (("shapes-flux",), (40.0,), "all")
+
+
+def test_budgets_are_sorted_and_names_are_taken_once() -> None:
+    settings = load_settings(None, ["budgets=[9, 3, 9]", "seeds=[1, 1]"], {"models": ["a", "a", "b"]})
+    assert (settings.budgets, settings.seeds, settings.models) == ((3.0, 9.0), (1,), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("promts=3", "unknown configuration key 'promts'; did you mean prompts"),
+        ("prompts=0", "prompts=0: 0 is not a number from 1 up, or all"),
+        ("prompts=many", "prompts='many'"),
+        ("unit=hours", "unit='hours': input should be 'nfe', 'flops', 'images' or 'seconds'"),
+        ("budgets=[4, -1]", "budget -1 is not a positive number"),
+        ("budgets=.nan", "budget nan is not a positive number"),
+        ("budgets=[]", "budgets="),
+        ("chunk=0", "chunk=0"),
+        ("seeds=1.5", "seeds=1.5"),
+        ("chunk", "--set 'chunk' is not key=value"),
+        ("models=[a", "--set 'models=\\[a' has no readable value"),
+    ],
+)
+def test_wrong_values_are_one_sentence(assignment: str, message: str) -> None:
+    with pytest.raises(WrongInput, match=message) as raised:
+        load_settings(None, [assignment], NONE)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("prompts: [", "is broken"), ("- 1\n- 2\n", "no list of keys and values"), ("promts: 3", "did you mean prompts")],
+)
+def test_wrong_files_are_one_sentence(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(WrongInput, match=message) as raised:
+        load_settings(tmp_path / "run.yaml", [], NONE)
+    assert "\n" not in str(raised.value)
+
+
+def test_missing_file() -> None:
+    with pytest.raises(WrongInput, match=r"configuration nowhere\.yaml cannot be read: No such file"):
+        load_settings(Path("nowhere.yaml"), [], NONE)
+
+
+def test_only_what_determines_results_names_the_run() -> None:
+    name = Settings().run().run_name()
+    assert name.startswith("geneval-")
+    assert Settings(max_rows=3, device="cpu").run().run_name() == name
+    assert Settings(prompts=24).run().run_name() == name
+    assert Settings(prompts=25).run().run_name() != name
+
+
+def test_default_folder_in_and_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).resolve().parents[2]
+    monkeypatch.chdir(tmp_path)
+    assert default_folder("x") == tmp_path.resolve() / "vistas-runs" / "x"
+    if (root / ".git").exists():
+        monkeypatch.chdir(root / "docs")
+        assert default_folder("x") == root / "results" / "runs" / "x"

@@ -1,0 +1,202 @@
+"""The run folder: whole files only, damage noticed, other runs refused."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from harness.errors import RunFailed, WrongInput
+from harness.ledger import COST_COLUMNS
+from results.files import TEMPORARY, locked, write_atomic
+from results.manifest import differences, manifest
+from results.schema import COST, TABLES, arrow_schema
+from results.store import Store
+
+DEFAULTS: dict[str, Any] = {"string": "", "int64": 1, "double": math.nan, "bool": True}
+
+
+def row(table: str, **values: Any) -> dict[str, Any]:
+    return {column.name: DEFAULTS[str(column.type)] for column in TABLES[table]} | values
+
+
+def rows(score: float) -> dict[str, list[dict[str, Any]]]:
+    return {
+        "candidates": [row("candidates", score=score, order=order, nfe=2**40) for order in range(3)],
+        "selections": [row("selections", score=score, prompt='a "quoted"\nprompt …')],
+    }
+
+
+def a_manifest(**configuration: Any) -> dict[str, Any]:
+    return manifest({"prompts": 6, **configuration}, {"name": "s"}, {"m": {"weights": "1"}}, {}, {"python": "3"}, [])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "run")
+    store.open(a_manifest())
+    return store
+
+
+def test_tables_are_the_parts_in_the_order_given(store: Store) -> None:
+    for key, score in (("b", 0.1), ("a", 1 / 3)):
+        store.save(key, rows(score))
+    store.compact(["b", "a"])
+    table = pq.read_table(store.folder / "candidates.parquet")
+    assert table.column("score").to_pylist() == [0.1] * 3 + [1 / 3] * 3
+    assert math.isnan(table.column("truth")[0].as_py())
+    assert table.schema.equals(arrow_schema("candidates"), check_metadata=True)
+    assert pq.read_table(store.folder / "scores.parquet").num_rows == 0
+
+
+def test_equal_parts_give_equal_bytes(store: Store, tmp_path: Path) -> None:
+    other = Store(tmp_path / "other")
+    other.open(a_manifest())
+    for one in (store, other):
+        one.save("a", rows(0.5))
+        one.compact(["a"])
+    for name in TABLES:
+        assert (store.folder / f"{name}.parquet").read_bytes() == (other.folder / f"{name}.parquet").read_bytes()
+
+
+def test_compact_refuses_missing_units(store: Store) -> None:
+    store.save("a", rows(0.5))
+    with pytest.raises(WrongInput, match="1 of 2 units are missing"):
+        store.compact(["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-1],
+        lambda content: content[:200] + bytes([content[200] ^ 1]) + content[201:],
+        lambda content: b"",
+        lambda content: b"\x00" * 100,
+        lambda content: b"{}\n",
+        lambda content: content.replace(b'"unit": "a"', b'"unit": "z"'),
+    ],
+)
+def test_damaged_part_is_named_set_aside_and_missing(
+    store: Store, damage: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.save("a", rows(0.5))
+    path = store.folder / "parts" / "a.part"
+    path.write_bytes(damage(path.read_bytes()))
+    assert store.part("a") is None
+    assert f"damaged part {path}: " in capsys.readouterr().err
+    assert [entry.name for entry in path.parent.iterdir()] == ["a.part.damaged"]
+    assert store.part("a") is None
+
+
+def test_full_disk_keeps_finished_parts_and_leaves_no_rest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.save("a", rows(0.5))
+    kept = (store.folder / "parts" / "a.part").read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    for key in ("a", "b"):
+        with pytest.raises(RunFailed, match="no space left on disk") as raised:
+            store.save(key, rows(0.7))
+        assert "\n" not in str(raised.value)
+    assert [entry.name for entry in (store.folder / "parts").iterdir()] == ["a.part"]
+    assert (store.folder / "parts" / "a.part").read_bytes() == kept
+
+
+def test_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_atomic(tmp_path / "file", b"old")
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_opening_again_clears_what_interruptions_left_and_changes_nothing_else(store: Store) -> None:
+    rest = store.folder / "parts" / f"a.part{TEMPORARY}"
+    rest.parent.mkdir()
+    rest.write_bytes(b"half")
+    before = (store.folder / "manifest.json").stat().st_mtime_ns
+    store.open(a_manifest())
+    assert not rest.exists()
+    assert (store.folder / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_another_environment_is_added(store: Store) -> None:
+    store.open({**a_manifest(), "environments": [{"python": "4"}]})
+    assert store.manifest()["environments"] == [{"python": "3"}, {"python": "4"}]
+
+
+def test_a_different_run_is_refused_by_name(store: Store) -> None:
+    with pytest.raises(WrongInput, match=r"configuration\.prompts is 7 here and 6 there"):
+        store.open(a_manifest(prompts=7))
+    assert store.manifest()["configuration"]["prompts"] == 6
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(WrongInput, match="not empty and holds no run"):
+        Store(tmp_path).open(a_manifest())
+    assert [entry.name for entry in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_damaged_manifest_is_refused(store: Store) -> None:
+    (store.folder / "manifest.json").write_text("{")
+    with pytest.raises(WrongInput, match="is damaged"):
+        store.open(a_manifest())
+
+
+def test_differences_name_nested_and_missing_values() -> None:
+    found = differences(a_manifest(keep=1), a_manifest(chunk=[1]))
+    assert found == [
+        "configuration.keep is 1 here and absent there", "configuration.chunk is absent here and [1] there",
+    ]  # fmt: skip
+    assert differences(a_manifest(), {**a_manifest(), "environments": []}) == []
+
+
+def test_images_are_what_was_scored_and_named_by_content(store: Store) -> None:
+    image = torch.randint(0, 256, (3, 5, 7), dtype=torch.uint8)
+    relative = store.save_image(image)
+    assert store.save_image(image.clone()) == relative
+    assert store.save_image(255 - image) != relative
+    saved = np.asarray(Image.open(store.folder / relative))
+    assert torch.equal(torch.from_numpy(saved.copy()).permute(2, 0, 1), image)
+
+
+@pytest.mark.parametrize("lose", [lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
+def test_a_part_without_its_images_is_redone(store: Store, lose: Any) -> None:
+    relative = store.save_image(torch.zeros(3, 4, 4, dtype=torch.uint8))
+    finished = {"selections": [row("selections", image=relative)]}
+    store.save("a", finished)
+    assert store.part("a") is not None
+    lose(store.folder / relative)
+    assert store.part("a") is None
+    assert store.save_image(torch.zeros(3, 4, 4, dtype=torch.uint8)) == relative
+    store.save("a", finished)
+    assert store.part("a") is not None
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(WrongInput, match="another process is writing"), locked(tmp_path):
+        pass
+    with locked(tmp_path):
+        pass
+
+
+def test_every_column_is_declared_with_a_meaning() -> None:
+    assert tuple(column.name for column in COST) == COST_COLUMNS
+    for columns in TABLES.values():
+        assert len({column.name for column in columns}) == len(columns)
+        assert all(column.meaning for column in columns)
