@@ -33,7 +33,9 @@ def collapse(state: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Ten
     for number in numbers:
         layer = state[f"layers.{number}.weight"].double()
         if layer.shape[1] != len(weight):
-            raise ValueError(f"layers.{number} takes {layer.shape[1]} values where {len(weight)} come in: the file is not one head")
+            raise ValueError(
+                f"layers.{number} takes {layer.shape[1]} values where {len(weight)} come in: the file is not one head"
+            )
         weight, bias = layer @ weight, layer @ bias + state[f"layers.{number}.bias"].double()
     if len(weight) != 1:
         raise ValueError(f"aesthetic head ends with {len(weight)} outputs: it must end with one")
@@ -69,7 +71,9 @@ class Aesthetic(Scorer):
         self._weight_1E, self._bias = load_head(head)
         width = backbone.image_features([torch.zeros(3, 8, 8, dtype=torch.uint8)]).shape[1]
         if width != self._weight_1E.shape[1]:
-            raise ValueError(f"{head} is for embeddings of {self._weight_1E.shape[1]}, the CLIP model gives {width}: use its own")
+            raise ValueError(
+                f"{head} is for embeddings of {self._weight_1E.shape[1]}, the CLIP model gives {width}: use its own"
+            )
         self._card = VerifierCard(
             name=name,
             domain=domain,

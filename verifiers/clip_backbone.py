@@ -111,5 +111,5 @@ def _digest(images: Sequence[torch.Tensor]) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for image in images:
         digest.update(repr(tuple(image.shape)).encode())
-        digest.update(image.contiguous().numpy())
+        digest.update(image.contiguous().numpy().tobytes())
     return digest.digest()

@@ -25,10 +25,14 @@ class Ensemble:
         if not cards:
             raise ValueError(f"ensemble {name!r} has no members: give at least one verifier")
         if len({card.domain for card in cards}) > 1:
-            raise ValueError(f"ensemble {name!r} mixes domains {[card.domain for card in cards]}: members must share one")
+            raise ValueError(
+                f"ensemble {name!r} mixes domains {[card.domain for card in cards]}: members must share one"
+            )
         self._weights_M = np.asarray([1.0] * len(cards) if weights is None else weights, dtype=np.float64)
         if self._weights_M.shape != (len(cards),) or not (self._weights_M > 0).all():
-            raise ValueError(f"ensemble {name!r} has weights {weights} for {len(cards)} members: give one above 0 for each")
+            raise ValueError(
+                f"ensemble {name!r} has weights {weights} for {len(cards)} members: give one above 0 for each"
+            )
         self._members = tuple(members)
         limits = [card.text_limit_tokens for card in cards if card.text_limit_tokens is not None]
         self._card = VerifierCard(

@@ -64,7 +64,9 @@ class ImageReward(Scorer):
             ValueError: weights are missing or do not fit the configuration.
         """
         settings = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        network = build(load_file(folder / WEIGHTS_FILE), RewardConfig.from_json(settings["network"]), folder / WEIGHTS_FILE)
+        network = build(
+            load_file(folder / WEIGHTS_FILE), RewardConfig.from_json(settings["network"]), folder / WEIGHTS_FILE
+        )
         tokenizer = AutoTokenizer.from_pretrained(folder)
         sha256 = sha256_of(folder / WEIGHTS_FILE)
         preprocess = PreprocessCfg(size=network.config.image_size, **settings["preprocess"])
@@ -145,5 +147,7 @@ def build(state: Mapping[str, torch.Tensor], config: RewardConfig, source: Path)
         network = RewardNetwork(config)
     extra = load_state(network, state, str(source))
     if extra:
-        log.warning("%s has %d weights that ImageReward has no place for, first %s: left out", source, len(extra), extra[0])
+        log.warning(
+            "%s has %d weights that ImageReward has no place for, first %s: left out", source, len(extra), extra[0]
+        )
     return network

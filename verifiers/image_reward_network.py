@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -79,6 +80,8 @@ def _text(config: RewardConfig) -> BlipTextModel:
         layer_norm_eps=1e-12,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
+        bos_token_id=None,
+        sep_token_id=None,
         is_decoder=True,  # builds the cross-attention; the call itself is bidirectional
     )
     return BlipTextModel(text_config, add_pooling_layer=False)
@@ -92,7 +95,7 @@ class RewardHead(nn.Module):
         sizes = (width, *widths, 1)
         dropouts = (0.2, 0.2, 0.1)
         layers: list[nn.Module] = []
-        for index, (before, after) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for index, (before, after) in enumerate(pairwise(sizes)):
             layers.append(nn.Linear(before, after))
             if index < len(dropouts):
                 layers.append(nn.Dropout(dropouts[index]))
@@ -142,7 +145,10 @@ _RENAMES = (
     (re.compile(r"^blip\.visual_encoder\.norm\."), "vision.post_layernorm."),
     (re.compile(r"^blip\.visual_encoder\.blocks\.(\d+)\.norm(\d)\."), r"vision.encoder.layers.\1.layer_norm\2."),
     (re.compile(r"^blip\.visual_encoder\.blocks\.(\d+)\.attn\.qkv\."), r"vision.encoder.layers.\1.self_attn.qkv."),
-    (re.compile(r"^blip\.visual_encoder\.blocks\.(\d+)\.attn\.proj\."), r"vision.encoder.layers.\1.self_attn.projection."),
+    (
+        re.compile(r"^blip\.visual_encoder\.blocks\.(\d+)\.attn\.proj\."),
+        r"vision.encoder.layers.\1.self_attn.projection.",
+    ),
     (re.compile(r"^blip\.visual_encoder\.blocks\.(\d+)\.mlp\."), r"vision.encoder.layers.\1.mlp."),
     (re.compile(r"^blip\.text_encoder\."), "text."),
 )
@@ -180,6 +186,6 @@ def load_state(network: RewardNetwork, state: Mapping[str, torch.Tensor], source
             f"{tuple(own[wrong].shape)}: use the configuration the checkpoint was made with"
         )
     network.load_state_dict({key: state[key].float() for key in own}, assign=True)
-    positions = torch.arange(network.config.text_positions)[None]
-    network.text.embeddings.position_ids = positions  # a buffer that checkpoints do not hold
+    positions = torch.arange(network.config.text_positions)[None]  # a buffer that checkpoints do not hold
+    network.text.embeddings.register_buffer("position_ids", positions, persistent=False)
     return tuple(sorted(set(state) - set(own)))

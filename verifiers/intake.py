@@ -20,7 +20,8 @@ def faults(images: Pictures, prompts: Sequence[str], reads_text: bool) -> list[s
     if len(images) != len(prompts):
         raise ValueError(f"{len(images)} images for {len(prompts)} prompts; give one prompt per image")
     return [
-        _picture_fault(image) or _prompt_fault(prompt, reads_text) for image, prompt in zip(images, prompts, strict=True)
+        _picture_fault(image) or _prompt_fault(prompt, reads_text)
+        for image, prompt in zip(images, prompts, strict=True)
     ]
 
 

@@ -1,6 +1,6 @@
 """The embedded verifiers, loaded from the weight folders that come with the package and checked against their cards."""
 
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def weights_folder(name: str) -> Path:
     return Path(str(files("verifiers") / "weights" / name))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _backbone(device: str) -> ClipBackbone:
     """The CLIP model that shapes-clip and shapes-aesthetic share."""
     folder = weights_folder("shapes-clip")

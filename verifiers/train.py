@@ -4,9 +4,9 @@ import argparse
 from importlib import import_module
 
 STAGES = {
-    "shapes-clip": "verifiers.shapes.publish_clip:train",
-    "shapes-aesthetic": "verifiers.shapes.publish_aesthetic:train",
-    "shapes-reward": "verifiers.shapes.publish_reward:train",
+    "shapes-clip": "verifiers.shapes.publish:publish_clip",
+    "shapes-aesthetic": "verifiers.shapes.publish:publish_aesthetic",
+    "shapes-reward": "verifiers.shapes.publish:publish_reward",
 }
 
 

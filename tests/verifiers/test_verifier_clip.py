@@ -86,7 +86,8 @@ def test_order_batch_and_protocol(kind: str, request: pytest.FixtureRequest) -> 
     verifier = request.getfixturevalue(kind)
     assert isinstance(verifier, Verifier)
     whole = verifier.score(images(), PROMPTS).values_NM
-    assert whole.shape == (8, 1) and len(np.unique(whole)) == 8
+    assert whole.shape == (8, 1)
+    assert len(np.unique(whole)) == 8
     single = [verifier.score(images()[n : n + 1], PROMPTS[n : n + 1]).values_NM[0, 0] for n in range(8)]
     assert single == pytest.approx(whole[:, 0], abs=1e-5)
     order = [3, 1, 7, 0, 2, 6, 5, 4]
@@ -124,14 +125,21 @@ def test_aesthetic_equals_the_published_stack(aesthetic: Aesthetic, folder: Path
 
 
 def test_collapse_refuses_what_is_no_head() -> None:
-    with pytest.raises(ValueError, match="no layers.N.weight"):
+    with pytest.raises(ValueError, match=r"no layers\.N\.weight"):
         collapse({"weight": torch.ones(1, 3)})
     with pytest.raises(ValueError, match="2 outputs"):
         collapse({"layers.0.weight": torch.ones(2, 3), "layers.0.bias": torch.ones(2)})
 
 
 def test_what_cannot_be_scored_has_a_reason(clip: ClipScore) -> None:
-    batch = [images()[0], None, torch.zeros(1, 4, 4, dtype=torch.uint8), torch.zeros(3, 4, 4), images(side=40)[1], images()[2]]
+    batch = [
+        images()[0],
+        None,
+        torch.zeros(1, 4, 4, dtype=torch.uint8),
+        torch.zeros(3, 4, 4),
+        images(side=40)[1],
+        images()[2],
+    ]
     scores = clip.score(batch, ["a", "b", "c", "d", "e", ""])
     assert [bool(reason) for reason in scores.reasons] == [False, True, True, True, False, True]
     assert list(np.isnan(scores.values_NM[:, 0])) == [False, True, True, True, False, True]
@@ -147,5 +155,5 @@ def test_truncation_is_reported(clip: ClipScore) -> None:
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "open_clip_config.json").write_text(json.dumps(CONFIG))
-    with pytest.raises(FileNotFoundError, match="open_clip_model.safetensors"):
+    with pytest.raises(FileNotFoundError, match=r"open_clip_model\.safetensors"):
         ClipBackbone.from_folder(tmp_path)

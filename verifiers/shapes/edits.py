@@ -16,9 +16,7 @@ COLOUR_NAMES = tuple(COLOURS)
 
 def shows(record: Record, shapes: tuple[Shape, ...]) -> bool:
     """Whether these shapes, all perfectly visible, satisfy the record under GenEval's rules."""
-    detections = [
-        Detection(s.kind, 1.0, (s.left, s.top, s.left + s.side, s.top + s.side), s.colour) for s in shapes
-    ]
+    detections = [Detection(s.kind, 1.0, (s.left, s.top, s.left + s.side, s.top + s.side), s.colour) for s in shapes]
     return evaluate(record, detections).correct
 
 
@@ -73,7 +71,9 @@ def add_shape(rng: Rng, scene: Scene) -> Scene:
     kind = scene.shapes[0].kind if scene.shapes and rng.random() < 0.5 else KINDS[rng.integers(len(KINDS))]
     colour = COLOUR_NAMES[rng.integers(len(COLOUR_NAMES))]
     for _ in range(8):
-        left, top = (int(v) for v in rng.integers(0, (IMAGE_SIDE - 2 * MARGIN - side) // LATTICE + 1, 2) * LATTICE + MARGIN)
+        left, top = (
+            int(v) for v in rng.integers(0, (IMAGE_SIDE - 2 * MARGIN - side) // LATTICE + 1, 2) * LATTICE + MARGIN
+        )
         if all(max(abs(left - s.left), abs(top - s.top)) >= s.side + GAP // 2 for s in scene.shapes):
             return replace(scene, shapes=(*scene.shapes, Shape(kind, colour, left, top, side)))
     return scene

@@ -44,7 +44,7 @@ def _smear(rng: Rng, mask_HW: np.ndarray, severity: float) -> np.ndarray:
     reach = 9 * severity
     steps = np.linspace(-reach / 2, reach / 2, 5)
     copies = [shift(mask_HW, (s * np.sin(angle), s * np.cos(angle)), order=1) for s in steps]
-    return np.mean(copies, axis=0, dtype=np.float32)
+    return np.asarray(np.mean(copies, axis=0), dtype=np.float32)
 
 
 def _morph(rng: Rng, mask_HW: np.ndarray, severity: float) -> np.ndarray:

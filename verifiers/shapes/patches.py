@@ -23,7 +23,9 @@ class PatchReader(nn.Module):
         """Return the mean cross-entropy of both readings; `tokens_BLC` are the patches of each picture, row by row."""
         kinds, colours = (self._labels(painted, tokens_BLC.shape[1]) for painted in (groups.kinds, groups.colours))
         tokens = tokens_BLC.flatten(0, 1)
-        return functional.cross_entropy(self.kind(tokens), kinds) + functional.cross_entropy(self.colour(tokens), colours)
+        return functional.cross_entropy(self.kind(tokens), kinds) + functional.cross_entropy(
+            self.colour(tokens), colours
+        )
 
     @staticmethod
     def _labels(painted_GPHW: np.ndarray, patches: int) -> torch.Tensor:

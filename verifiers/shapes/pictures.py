@@ -52,7 +52,10 @@ def _jitter(rng: Rng, scene: Scene) -> Scene:
 def _crowd(rng: Rng, scene: Scene) -> Scene:
     """Put one more shape so that it touches another."""
     near = scene.shapes[rng.integers(len(scene.shapes))]
-    left, top = (int(np.clip(v + rng.integers(-near.side, near.side + 1), 0, IMAGE_SIDE - near.side)) for v in (near.left, near.top))
+    left, top = (
+        int(np.clip(v + rng.integers(-near.side, near.side + 1), 0, IMAGE_SIDE - near.side))
+        for v in (near.left, near.top)
+    )
     kind, colour = KINDS[rng.integers(len(KINDS))], COLOUR_NAMES[rng.integers(len(COLOUR_NAMES))]
     return replace(scene, shapes=(*scene.shapes, Shape(kind, colour, left, top, near.side)))
 

@@ -66,7 +66,9 @@ def _judge(rng: np.random.Generator, drawn: list[tuple[Record, Scene, tuple[Pict
     found = find(torch.from_numpy(images).flatten(0, 1))
     shape = (len(drawn), PICTURES)
     records = [record for record, _, _ in drawn]
-    correct = [evaluate(records[i // PICTURES], detections(parts)).correct and bool(parts) for i, parts in enumerate(found)]
+    correct = [
+        evaluate(records[i // PICTURES], detections(parts)).correct and bool(parts) for i, parts in enumerate(found)
+    ]
     return Groups(
         records=records,
         wrong_captions=[wrong_caption(rng, record, scene) for record, scene, _ in drawn],

@@ -11,7 +11,7 @@ from verifiers.shapes.pool import PICTURES, Groups, possible
 from verifiers.shapes.settings import clip_config
 from verifiers.shapes.tokenizer import TEXT_LENGTH, build_tokenizer
 
-STEPS = 1000
+STEPS = 550
 LEARNING_RATE = 3e-3
 HEADS = ("token_embedding", "positional_embedding", "class_embedding", "reader", "quality")
 
@@ -59,7 +59,9 @@ def contrast(logits_BT: torch.Tensor, groups: Groups) -> torch.Tensor:
     wrong = torch.zeros_like(own)
     wrong[::PICTURES] = torch.eye(count, dtype=torch.bool)
     by_text = _softmax_loss(logits_BT[:, :count].T, positive.T, negative.T)
-    by_image = _softmax_loss(logits_BT, torch.cat([positive, torch.zeros_like(own)], 1), torch.cat([negative, wrong], 1))
+    by_image = _softmax_loss(
+        logits_BT, torch.cat([positive, torch.zeros_like(own)], 1), torch.cat([negative, wrong], 1)
+    )
     return by_text + 0.5 * by_image
 
 
