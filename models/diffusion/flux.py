@@ -12,7 +12,7 @@ from diffusers import FluxPipeline
 
 from models.base import Domain, ModelCard
 from models.diffusion.flops import clip_text_flops, flux_transformer_flops, kl_decoder_flops, t5_encoder_flops
-from models.diffusion.generator import DiffusionGenerator
+from models.diffusion.generator import DiffusionGenerator, Schedule
 from models.diffusion.schedule import FlowEuler
 
 
@@ -59,7 +59,9 @@ class FluxAdapter:
         self._grid = (settings.height // patch, settings.width // patch)
         self._image_tokens = self._grid[0] * self._grid[1]
         self.text_tokens = settings.max_sequence_length
-        self.schedule = FlowEuler(pipeline.scheduler, settings.steps, self._image_tokens, self.transformer.device)
+        self.schedule: Schedule = FlowEuler(
+            pipeline.scheduler, settings.steps, self._image_tokens, self.transformer.device
+        )
         self._prepare_inputs()
 
     @torch.inference_mode()

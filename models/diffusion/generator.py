@@ -20,6 +20,8 @@ class Schedule(Protocol):
     """A sampler's steps as pure functions of (latents, prediction, step)."""
 
     steps: int
+    timesteps_K: torch.Tensor
+    """What the transformer is told about each step, float32 on the model's device."""
     stochastic: bool
     """Whether a step takes fresh noise; if not, copies of a row stay equal for ever."""
 

@@ -55,7 +55,7 @@ class FlowEuler:
     def step(
         self, latents: torch.Tensor, prediction: torch.Tensor, step: int, noise: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Latents at `step + 1`; a stochastic schedule mixes fresh `noise` into the x0-prediction. Raises ValueError."""
+        """Latents at `step + 1`; a stochastic schedule mixes fresh `noise` into the x0-prediction, or ValueError."""
         if not self.stochastic:
             return (latents.float() + self._deltas[step] * prediction).to(prediction.dtype)
         if noise is None:

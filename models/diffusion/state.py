@@ -12,7 +12,7 @@ from models.base import Row
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DiffusionConditioning:
-    """Encoded prompts: each tensor of `text` has the prompts P as its first dimension; the adapter knows its meaning."""
+    """Encoded prompts: each tensor of `text` has the prompts P as its first dimension, and the adapter reads it."""
 
     prompts: tuple[str, ...]
     text_tokens: tuple[int, ...]
