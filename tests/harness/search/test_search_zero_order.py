@@ -13,8 +13,8 @@ def test_neighbours_are_on_the_pivots_sphere_at_the_asked_angle() -> None:
     found_BX = neighbours(pivot_BX, random_BX, 0.95)
     assert found_BX.dtype == torch.float32
     for pivot, random, found in zip(pivot_BX.flatten(1), random_BX.flatten(1), found_BX.flatten(1), strict=True):
-        assert found.norm() == pytest.approx(pivot.norm(), rel=1e-5)
-        assert torch.cosine_similarity(found, pivot, dim=0) == pytest.approx(0.95, abs=1e-5)
+        assert float(found.norm()) == pytest.approx(float(pivot.norm()), rel=1e-5)
+        assert float(torch.cosine_similarity(found, pivot, dim=0)) == pytest.approx(0.95, abs=1e-5)
         off = found - 0.95 * pivot
         assert torch.cosine_similarity(off, random - random @ pivot / (pivot @ pivot) * pivot, dim=0) > 0.9999
     assert torch.allclose(neighbours(pivot_BX, random_BX, 1.0), pivot_BX, atol=1e-6)
