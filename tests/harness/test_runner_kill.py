@@ -13,6 +13,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import harness.runner  # imported here once, so that every fork has them
+import harness.search.beam
+import harness.search.random  # noqa: F401
+import suites.geneval.suite  # noqa: F401
 from harness import cli, registry
 from results.schema import MEASURED, TABLES
 
@@ -61,10 +65,10 @@ class Process:
             sys.stderr.flush()
             os._exit(code)
 
-    def when(self, ready: Callable[[], bool], signal_number: int) -> int:
-        """Send a signal as soon as `ready`; returns the exit code, negative for a signal."""
+    def when_finished(self, units: int, signal_number: int) -> int:
+        """Send a signal once so many units are finished; returns the exit code, negative for a signal."""
         deadline = time.monotonic() + SECONDS
-        while not ready():
+        while self.parts() < units or not (self.folder / "images").exists():
             assert os.waitpid(self.pid, os.WNOHANG) == (0, 0), self.said()
             assert time.monotonic() < deadline
             time.sleep(0.002)
@@ -109,11 +113,11 @@ def test_killed_and_interrupted_then_resumed_equals_uninterrupted(
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     for moment in (0, 1, 2):
         killed = start(stopped, 0.05)
-        assert killed.when(lambda: (stopped / "images").exists() and killed.parts() >= moment, signal.SIGKILL) < 0
+        assert killed.when_finished(moment, signal.SIGKILL) < 0
         assert moment <= killed.parts() < PARTS
 
     interrupted = start(stopped, 0.05)
-    assert interrupted.when(lambda: interrupted.parts() >= 4, signal.SIGINT) == 130, interrupted.said()
+    assert interrupted.when_finished(4, signal.SIGINT) == 130, interrupted.said()
     said = interrupted.said()
     assert f"vistas: interrupted: finished units are kept in {stopped}; give the same command again" in said
     assert "Traceback" not in said
@@ -138,4 +142,4 @@ def test_two_processes_do_not_write_to_one_folder(tmp_path: Path, start: Callabl
     second = start(folder, 0)
     assert second.wait() == 2
     assert f"vistas: another process is writing to {folder}" in second.said()
-    assert first.when(lambda: True, signal.SIGKILL) < 0
+    assert first.when_finished(0, signal.SIGKILL) < 0
