@@ -23,7 +23,7 @@ from models.infinity.vae import InfinityVAE
 WRAPPERS = ("module.", "_fsdp_wrapped_module.", "_orig_mod.")
 """What DDP, FSDP and torch.compile put into key names; a chunk's own `.module.` is kept."""
 TRAINED = ("gpt_fsdp", "gpt_wo_ddp")
-AVERAGED = ("gpt_ema_fsdp", "gpt_ema")
+AVERAGED = ("gpt_ema_fsdp",)
 BUFFERS = ("zero_k_bias", "lfq.mask")
 """Constants that a file may leave out."""
 

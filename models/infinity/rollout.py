@@ -29,7 +29,7 @@ class Prefixes:
     log_prob_B: Tensor
     """Log-probability of the drawn bits in nats, float64."""
     segment: Segment | None
-    """Keys and values up to the scale before the last drawn one's successor; None before the first scale."""
+    """Keys and values of the scales predicted so far; None before the first and after the last scale."""
     segment_rows: tuple[int, ...]
 
 
@@ -105,11 +105,10 @@ class Rollout:
             return mix_halves(x_BnC, guidance).repeat(2, 1, 1)
 
         after_block = dict.fromkeys(sampling.mixes_residuals(k, model.config.depth), mix)
-        x_BnC, kept = model.predict(x_BnC, k, self.schedule, batch, reader, after_block)
+        keep = k < len(self.schedule) - 1
+        x_BnC, kept = model.predict(x_BnC, k, self.schedule, batch, reader, after_block, keep)
         logits_UnD2 = self._logits(x_BnC, batch.head_B12C, k, len(rows))
-        segment = None
-        if k < len(self.schedule) - 1:
-            segment = Segment(tuple(kept), len(rows), prefixes.segment, tuple(segment_rows))
+        segment = Segment(tuple(kept), len(rows), prefixes.segment, tuple(segment_rows)) if keep else None
         return Prediction(logits_UnD2, {row: place for place, row in enumerate(rows)}, segment)
 
     def _logits(self, x_BnC: Tensor, head_B12C: Tensor, k: int, rows: int) -> Tensor:

@@ -147,10 +147,11 @@ class InfinityTransformer(nn.Module):
         return self.logits(x_BLC, head_B12C)[index.argsort()]
 
     def predict(self, x_BnC: Tensor, k: int, schedule: ScaleSchedule, conditions: ConditionBatch, prefix: PrefixReader,
-                after_block: Mapping[int, Callable[[Tensor], Tensor]]) -> tuple[Tensor, list[Tensor]]:
+                after_block: Mapping[int, Callable[[Tensor], Tensor]], keep: bool) -> tuple[Tensor, list[Tensor]]:
         """One scale through the blocks on top of its prefix -> last residuals [B, n, C], keys and values per block.
 
-        after_block: what guidance does to the residual stream right after the blocks of these indices.
+        after_block: what guidance does to the residual stream right after the blocks of these indices. keep: whether a
+        scale follows; if not, no keys and values are held (the last scale's are two fifths of all).
         """
         start = sum(schedule.lengths[:k])
         rotation_nj = rope_table(schedule, self.config.head_dim, x_BnC.device)[start:start + schedule.lengths[k]]
@@ -158,7 +159,8 @@ class InfinityTransformer(nn.Module):
         for index, block in enumerate(self.ordered_blocks):
             x_BnC, own_2BnHd = block(x_BnC, conditions.ada_B16C, conditions.text[index], rotation_nj,
                                      prefix.block(index))
-            kept.append(own_2BnHd)
+            if keep:
+                kept.append(own_2BnHd)
             if index in after_block:
                 x_BnC = after_block[index](x_BnC)
         return x_BnC, kept
