@@ -29,6 +29,8 @@ class Verdict:
     """Lead over the best method of another model; empty where there is none."""
     model_clear: bool
     """Whether the best is separable from every method of another model."""
+    tied: bool
+    """Whether all methods have the same score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ def _headline(verdicts: Sequence[Verdict]) -> str:
     if not verdicts:
         return "The methods share no amount of compute, so they cannot be compared at equal cost."
     units = _listed([verdict.unit for verdict in verdicts])
+    if all(verdict.tied for verdict in verdicts):
+        return f"No difference: at equal compute all methods score {verdicts[0].score}, by {units} alike."
     unclear = _listed([verdict.unit for verdict in verdicts if not verdict.clear])
     leaders = {verdict.best for verdict in verdicts}
     if len(leaders) == 1 and not unclear:
@@ -126,6 +130,7 @@ def _verdict(summary: Summary, comparison: Comparison) -> Verdict:
         clear=not comparison.rivals,
         model_margin=_margin(summary, foreign[0]) if foreign else "",
         model_clear=all(standing.separable for standing in foreign),
+        tied=all(standing.mean == best.mean for standing in comparison.standings),
     )
 
 
@@ -136,20 +141,19 @@ def _margin(summary: Summary, standing: Standing) -> str:
 def _sentence(summary: Summary, comparisons: Sequence[Comparison]) -> str:
     largest = comparisons[-1]
     best, amount = largest.best, numbers.amount(largest.amount, largest.unit)
-    text = f"By {AXES[largest.unit]}, at {amount} per prompt, {summary.label(best.method)} is best with {_score(best)}"
+    text = f"By {AXES[largest.unit]} ({amount} per prompt): {summary.label(best.method)} {_score(best)}"
     if largest.rivals:
-        rivals = [f"{summary.label(rival.method)} ({_score(rival)})" for rival in largest.rivals]
-        text += f", but not separable from {_listed(rivals)}"
+        rivals = [f"{summary.label(rival.method)} {rival.mean:.2f}" for rival in largest.rivals]
+        text += f", not separable from {_listed(rivals)}"
     else:
-        second = largest.standings[1]
-        text += f", ahead of {summary.label(second.method)} by {numbers.difference(*second.behind)}"
+        text += f", ahead by {_margin(summary, largest.standings[1])}"
     foreign = [standing for standing in largest.standings if standing.method.model != best.method.model]
     if foreign and foreign[0] is not largest.standings[1]:
-        text += f"; its lead over the best of the other models is {_margin(summary, foreign[0])}"
+        text += f"; across models {_margin(summary, foreign[0])}"
     others = [c for c in comparisons[:-1] if c.best.method != best.method]
     if others:
-        at = [f"{numbers.amount(c.amount, c.unit)} {summary.label(c.best.method)} is highest" for c in others]
-        text += f"; at only {_listed(at)}"
+        at = [f"{summary.label(c.best.method)} at {numbers.amount(c.amount, c.unit)}" for c in others]
+        text += f"; with less compute the highest is {_listed(at)}"
     return text + "."
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reports import curves, gallery, style, tree
 from reports.answer import Answer, answer
-from reports.contrasts import equal_table, paired_table
+from reports.contrasts import equal_tables, paired_table
 from reports.load import read_runs
 from reports.markdown import write_markdown
 from reports.page import Contents, write_page
@@ -25,7 +25,7 @@ def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
     summary = summarise(read_runs(run_dirs))
     found = answer(summary)
     contents = _contents(summary, found, out / "figures")
-    tables = (contents.equal, contents.paired, *contents.results, contents.trust, *contents.spent)
+    tables = (*contents.equal, contents.paired, *contents.results, contents.trust, *contents.spent)
     for table in tables:
         table.write_csv(out / "tables")
     write_markdown(summary, contents, tables, out / "report.md")
@@ -42,7 +42,7 @@ def _contents(summary: Summary, found: Answer, folder: Path) -> Contents:
         figures=_figures(summary, blocks, grown, folder),
         blocks=blocks,
         tree=grown,
-        equal=equal_table(summary, verifiers[0], found.comparisons),
+        equal=equal_tables(summary, verifiers[0], found.comparisons),
         results=tuple(results_table(summary, verifier, f"results-{slug(verifier)}") for verifier in verifiers),
         spent=tuple(spent_table(summary, verifier, f"spent-{slug(verifier)}") for verifier in verifiers),
         paired=paired_table(summary),

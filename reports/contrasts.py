@@ -12,8 +12,22 @@ from reports.points import AXES, Method, Summary, metric_phrase
 from reports.tables import Table, filled
 
 
-def equal_table(summary: Summary, verifier: str, comparisons: Sequence[Comparison]) -> Table:
-    """Methods read at the same amount of each unit, best first."""
+def equal_tables(summary: Summary, verifier: str, comparisons: Sequence[Comparison]) -> tuple[Table, Table]:
+    """Methods read at the same amount of each unit, best first: at the largest amount all reach, and at smaller ones."""
+    largest = {comparison.unit: comparison for comparison in comparisons}
+    smaller = [comparison for comparison in comparisons if comparison is not largest[comparison.unit]]
+    how = (
+        f"{metric_phrase(str(summary.truth)).capitalize()} at the same amount spent per prompt, guided by {verifier}. "
+        "Curves are read between measured budgets by interpolation in log(spent). “Behind the best” is paired by prompt, "
+        "with its 95 % interval; several comparisons are made without a correction."
+    )
+    return (
+        _standings("equal-compute", "At the largest amount that all methods reach", how, verifier, list(largest.values())),
+        _standings("equal-compute-smaller", "At smaller equal amounts", how, verifier, smaller),
+    )
+
+
+def _standings(name: str, title: str, caption: str, verifier: str, comparisons: Sequence[Comparison]) -> Table:
     rows, raw = [], []
     for comparison in comparisons:
         for place, standing in enumerate(comparison.standings):
@@ -31,13 +45,7 @@ def equal_table(summary: Summary, verifier: str, comparisons: Sequence[Compariso
                 "mean": standing.mean, "low": standing.low, "high": standing.high,
                 "behind": standing.behind[0], "behind_low": standing.behind[1], "behind_high": standing.behind[2],
             })  # fmt: skip
-    caption = (
-        f"{metric_phrase(str(summary.truth)).capitalize()} at the same amount spent per prompt, guided by {verifier}: the "
-        "smallest, middle and largest amount that all methods reach. Curves are read between measured budgets by "
-        "interpolation in log(spent). “Behind the best” is paired by prompt, with its 95 % interval; several "
-        "comparisons are made without a correction."
-    )
-    return Table("equal-compute", "At equal compute", caption, filled(rows), pd.DataFrame(raw))
+    return Table(name, title, caption, filled(rows), pd.DataFrame(raw))
 
 
 def paired_table(summary: Summary) -> Table:

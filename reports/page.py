@@ -27,7 +27,8 @@ class Contents:
     figures: Mapping[str, str]
     blocks: tuple[Block, ...]
     tree: Tree | None
-    equal: Table
+    equal: tuple[Table, Table]
+    """At the largest common amounts, and at smaller ones."""
     results: tuple[Table, ...]
     spent: tuple[Table, ...]
     paired: Table

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from reports.load import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
-from reports.points import Summary
+from reports.points import GRADE, Summary
 from reports.style import GRID, INK, QUIET, draw_mark
 
 _MOST_NODES = 72
@@ -68,11 +69,15 @@ def _placed(summary: Summary, nodes: pd.DataFrame) -> Tree:
     same = np.logical_and.reduce([selections[name] == first[name] for name in ("unit", "verifier", "prompt_id", "budget")])
     chosen = selections[same].iloc[0]
     nodes["chosen"] = (nodes["candidate"] == chosen["candidate"]) & np.isclose(nodes["score"], chosen["score"])
+    scores = summary.runs.scores
+    grade = scores[(scores["metric"] == GRADE) & (scores[IDENTITY] == chosen[IDENTITY]).all(axis=1)]["value"]
+    # Candidates of a guided search need not be graded; the picture that was returned is.
+    nodes["truth"] = nodes["truth"].mask(nodes["chosen"], grade.iloc[0] if len(grade) else np.nan)
     kinds = "finished rollouts" if nodes["complete"].all() else "previews" if not nodes["complete"].any() else "previews and rollouts"
     caption = (
         f"{first['model']} + {first['search']}, guided by {first['verifier']}, budget {first['budget']:g} {first['budget_unit']}: "
         f"{len(nodes)} {kinds}, each with its score. Dark frames: carried on. Gold: the picture returned. "
-        "Ticks and crosses: right and wrong by the grader, which the search never saw."
+        "Ticks and crosses: right and wrong by the grader, where graded; the search never saw its verdict."
     )
     return Tree(nodes, str(chosen["prompt"]), caption)
 

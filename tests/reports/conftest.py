@@ -102,7 +102,8 @@ def _point(
         spent = _cost(who["family"], i + 1, steps, tree)
         rows.append(
             who | dict(order=i, candidate=path, parent=parent, step=step, complete=True, kept=kept, score=scores[i],
-                       reason="" if scores[i] == scores[i] else "too small", truth=truths[i] if run.truth else np.nan, image=image)
+                       reason="" if scores[i] == scores[i] else "too small", image=image,
+                       truth=truths[i] if run.truth and who["search"] == "random" else np.nan)
             | spent
         )  # fmt: skip
     run._tables["candidates"] += rows
@@ -144,7 +145,8 @@ def _manifest(run: Synthetic) -> dict[str, Any]:
     return dict(
         schema_version=1,
         configuration=dict(suite="geneval", models=list(run.models), searches=list(run.searches), verifiers=list(run.verifiers),
-                           budgets=list(run.budgets), unit="nfe", prompts=run.prompts * len(run.tasks), sample_seed=0, seeds=list(run.seeds)),
+                           budgets=list(run.budgets), unit="nfe", prompts=run.prompts * len(run.tasks), sample_seed=0,
+                           seeds=list(run.seeds)),
         suite=dict(name="geneval", version="1", source="https://example.org/geneval", licence="MIT", images_per_prompt=1,
                    tasks=list(run.tasks), overall="unweighted mean of the task means", settings={"threshold": 0.3}),
         models={name: card | dict(name=name, family=family, domain="shapes", steps=STEPS[family], image_size=[64, 64],

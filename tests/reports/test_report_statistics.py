@@ -1,0 +1,110 @@
+"""Intervals, pairing and AUROC against references and invariants."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from reports.statistics import OVERALL, Bootstrap, auroc, within_auroc
+
+TASKS = ["a"] * 40 + ["b"] * 60
+
+
+def values(seed: int = 3) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    return np.where(np.arange(100) < 40, generator.random(100) < 0.3, generator.random(100) < 0.8).astype(float)
+
+
+def test_overall_is_the_unweighted_mean_of_task_means() -> None:
+    column = values()
+    mean, low, high = Bootstrap(TASKS).overall(column)
+    assert mean == pytest.approx((column[:40].mean() + column[40:].mean()) / 2)
+    assert low < mean < high
+
+
+def test_interval_agrees_with_scipy_on_one_task() -> None:
+    column = np.random.default_rng(0).normal(size=400)
+    _, low, high = Bootstrap(["a"] * 400, replicates=8000).overall(column)
+    reference = stats.bootstrap((column,), np.mean, n_resamples=8000, method="percentile", rng=1).confidence_interval
+    assert (low, high) == pytest.approx((reference.low, reference.high), abs=0.01)
+
+
+def test_interval_of_tasks_agrees_with_the_normal_approximation() -> None:
+    column = values()
+    _, low, high = Bootstrap(TASKS, replicates=8000).overall(column)
+    error = 0.5 * math.sqrt(column[:40].var(ddof=1) / 40 + column[40:].var(ddof=1) / 60)
+    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.06)
+
+
+def test_small_tasks_are_not_too_sure_of_themselves() -> None:
+    """Three prompts a task: plain resampling would shrink the interval by sqrt(2 / 3)."""
+    column = np.random.default_rng(0).normal(size=600)
+    tasks = [str(n // 3) for n in range(600)]
+    _, low, high = Bootstrap(tasks, replicates=4000).overall(column)
+    within = [column[n : n + 3].var(ddof=1) / 3 for n in range(0, 600, 3)]
+    assert high - low == pytest.approx(2 * 1.96 * math.sqrt(sum(within)) / 200, rel=0.06)
+
+
+def test_same_seed_same_interval_and_other_columns_change_nothing() -> None:
+    column = values()
+    alone = Bootstrap(TASKS, seed=5).estimate(column[:, None])[OVERALL]
+    beside = Bootstrap(TASKS, seed=5).estimate(np.column_stack([values(9), column]))[OVERALL]
+    assert alone.low_G[0] == beside.low_G[1]
+    assert alone.high_G[0] == beside.high_G[1]
+
+
+def test_pairing_makes_a_constant_difference_certain() -> None:
+    column = values()
+    mean, low, high = Bootstrap(TASKS).overall(column - (column - 0.1))
+    assert (mean, low, high) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_one_prompt_gives_no_interval() -> None:
+    mean, low, high = Bootstrap(["a"]).overall(np.array([1.0]))
+    assert mean == 1.0
+    assert math.isnan(low)
+    assert math.isnan(high)
+
+
+def test_unscored_prompts_are_left_out_and_an_unscored_task_has_no_overall() -> None:
+    column = values()
+    column[:5] = np.nan
+    found = Bootstrap(TASKS).estimate(column[:, None])
+    assert found["a"].mean_G[0] == pytest.approx(column[5:40].mean())
+    assert found["a"].prompts_G[0] == 35
+    column[:40] = np.nan
+    found = Bootstrap(TASKS).estimate(column[:, None])
+    assert math.isnan(found[OVERALL].mean_G[0])
+    assert found["b"].mean_G[0] == pytest.approx(column[40:].mean())
+
+
+def test_pooled_mean_over_the_prompts_that_have_a_value() -> None:
+    column = values()
+    column[::2] = np.nan
+    mean, low, high = Bootstrap(TASKS).pooled(column)
+    assert mean == pytest.approx(np.nanmean(column))
+    assert low < mean < high
+
+
+def test_auroc_equals_the_mann_whitney_statistic() -> None:
+    generator = np.random.default_rng(2)
+    truth = generator.random(80) < 0.4
+    scores = np.round(generator.normal(size=80) + truth, 1)
+    expected = stats.mannwhitneyu(scores[truth], scores[~truth]).statistic / (truth.sum() * (~truth).sum())
+    assert auroc(scores, truth) == pytest.approx(expected)
+    assert math.isnan(auroc(scores, np.ones(80, dtype=bool)))
+
+
+def test_within_auroc_is_auroc_of_each_mixed_pool() -> None:
+    generator = np.random.default_rng(4)
+    frame = pd.DataFrame({"pool": generator.integers(0, 6, 90), "score": generator.normal(size=90)})
+    frame["truth"] = (generator.random(90) < 0.5) | (frame["pool"] == 5)
+    found = within_auroc(frame["pool"], frame["score"], frame["truth"])
+    assert sorted(found.index) == [0, 1, 2, 3, 4]
+    for pool, area in found.items():
+        part = frame[frame["pool"] == pool]
+        assert area == pytest.approx(auroc(part["score"].to_numpy(), part["truth"].to_numpy()))
