@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -220,34 +219,3 @@ def test_truncation_is_reported_and_harmless(reward: ImageReward) -> None:
     long = "red circle " * 40
     assert reward.truncated(["a red circle", long]) == (False, True)
     assert np.isfinite(reward.score(images(1), [long]).values_NM).all()
-
-
-@pytest.mark.skipif(
-    find_spec("ImageReward") is None, reason="image-reward is not installed (pip install --no-deps image-reward==1.5)"
-)
-def test_equals_the_original_network() -> None:
-    """The package's own vision transformer and text encoder on the same random weights."""
-    from ImageReward.models.BLIP.med import BertConfig, BertModel
-    from ImageReward.models.BLIP.vit import VisionTransformer
-
-    ours, state = network(), published_state(TINY, network())
-    vision = VisionTransformer(
-        img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=4, mlp_ratio=2, norm_layer=torch.nn.LayerNorm
-    ).eval()
-    sizes = {"vocab_size": TINY.text_vocabulary, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
-    more = {"intermediate_size": 48, "max_position_embeddings": 16, "encoder_width": 32, "add_cross_attention": True}
-    text = BertModel(BertConfig(**sizes, **more, layer_norm_eps=1e-12), add_pooling_layer=False).eval()
-    for prefix, part in (("blip.visual_encoder.", vision), ("blip.text_encoder.", text)):
-        part.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-    image_BCHW, tokens_BT = torch.randn(2, 3, 32, 32), torch.tensor([[2, 5, 6, 3], [2, 7, 3, 0]])
-    mask_BT = (tokens_BT != 0).long()
-    with torch.no_grad():
-        tokens = vision(image_BCHW)
-        reads = text(
-            tokens_BT,
-            attention_mask=mask_BT,
-            encoder_hidden_states=tokens,
-            encoder_attention_mask=torch.ones(tokens.shape[:2]),
-        )
-        expected = (ours.mlp(reads.last_hidden_state[:, 0]).squeeze(1) - TINY.mean) / TINY.std
-        assert torch.allclose(ours(image_BCHW, tokens_BT, mask_BT), expected, atol=1e-5)

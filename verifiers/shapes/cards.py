@@ -64,7 +64,7 @@ def _readme(card: dict[str, Any]) -> str:
         "",
         f"* steps: {training['steps']:,} ({training['pictures']:,} pictures)",
         f"* compute: {training['flops']:.3g} FLOP (three times the forward passes)",
-        f"* time: {training['seconds'] / 60:.0f} minutes on one shared processor core",
+        f"* time: {training['seconds']:,} seconds on a shared processor, one thread",
         f"* final losses: {losses or 'closed form'}",
         "",
         "## On pictures drawn the same way and never trained on",
