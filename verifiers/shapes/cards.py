@@ -63,7 +63,7 @@ def _readme(card: dict[str, Any]) -> str:
         card["data"],
         "",
         f"* steps: {training['steps']:,} ({training['pictures']:,} pictures)",
-        f"* compute: {training['flops']:.3g} FLOP (three times the forward passes)",
+        f"* compute: {training['flops']:.3g} FLOP ({'three times the' if losses else 'the'} forward passes)",
         f"* time: {training['seconds']:,} seconds on a shared processor, one thread",
         f"* final losses: {losses or 'closed form'}",
         "",
