@@ -42,8 +42,8 @@ def prepare_run(settings: Settings, out: Path | None) -> Run:
         ValueError: anything that cannot be run as asked, in one line.
     """
     watch = Stopwatch()
-    lineup = line_up(settings.run())
     with watch.section(LOAD):
+        lineup = line_up(settings.run())
         session = open_session(settings, lineup)
     with watch.section("planning"):
         units, refused = plan_units(session, lineup)
@@ -64,8 +64,8 @@ def finish_run(run: Run, console: Console, engine: Engine = local) -> Path:
     store, watch = run.store, run.watch
     store.folder.mkdir(parents=True, exist_ok=True)
     with locked(store.folder):
-        store.open(run_manifest(run))
         with watch.section("store"):
+            store.open(run_manifest(run))
             missing = [unit for unit in run.units if store.part(unit.key) is None]
         _work(run, missing, console, engine)
         with watch.section("store"):
