@@ -11,13 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
-COEFFICIENTS = (
-    (8.287212, -23.595887, 17.300387),
-    (4.107059, -2.947850, 0.544843),
-    (3.948691, -2.908902, 0.551819),
-    (2.300652, -1.668904, 0.418807),
-)
-"""Quintic iterations that converge faster than the original's fixed one (Amsel et al. 2025, Polar Express)."""
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Quintic Newton-Schulz iteration of the original."""
+ITERATIONS = 4
+"""One fewer than the original: singular values still end between 0.68 and 1.2 from a hundredth of the norm on."""
 
 
 def orthogonalise(matrices_NRC: torch.Tensor) -> torch.Tensor:
@@ -25,7 +22,8 @@ def orthogonalise(matrices_NRC: torch.Tensor) -> torch.Tensor:
     wide = matrices_NRC.shape[1] <= matrices_NRC.shape[2]
     x = matrices_NRC if wide else matrices_NRC.mT
     x = x / (1.01 * x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    for a, b, c in COEFFICIENTS:
+    a, b, c = COEFFICIENTS
+    for _ in range(ITERATIONS):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
     return x if wide else x.mT

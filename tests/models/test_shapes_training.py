@@ -32,7 +32,7 @@ def test_orthogonalise_keeps_directions_and_levels_sizes() -> None:
         u, _, v = torch.linalg.svd(matrices, full_matrices=False)
         result = orthogonalise(matrices)
         singular = torch.linalg.svdvals(result)
-        assert singular.min() > 0.7
+        assert singular.min() > 0.6
         assert singular.max() < 1.3
         assert torch.allclose(result, u @ v, atol=0.3)
 
