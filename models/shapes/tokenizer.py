@@ -21,7 +21,7 @@ CONFIG = VAEConfig(codebook_dim=32, base_ch=16, ch_mult=(1, 2, 4, 6), num_res_bl
 SCHEDULE = ScaleSchedule.square((1, 2, 3, 4, 6))
 SEED = 12
 STEPS = 1900
-PREVIEW_STEPS = 1600
+PREVIEW_STEPS = 1000
 BATCH = 16
 LEARNING_RATE = 2e-3
 PREVIEW_LEARNING_RATE = 1e-3
