@@ -5,7 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# What `make bench` takes; each may be a comma-separated list, empty means the default.
+# What `make bench` takes: lists separated by commas or spaces (searches by spaces, since their parameters hold commas);
+# empty means the default.
 SUITE ?= geneval
 MODELS ?=
 SEARCHES ?=
@@ -18,9 +19,11 @@ OUT ?=
 
 comma := ,
 space := $(subst ,, )
-# Searches carry commas inside their parameters (beam:width=2,candidates=4): separate several with spaces.
-each = $(foreach value,$(subst $(comma), ,$(2)),$(1) $(value))
-RUN_ARGS = $(SUITE) $(call each,--model,$(MODELS)) $(foreach value,$(SEARCHES),--search $(value)) \
+split = $(subst $(comma), ,$(1))
+each = $(foreach value,$(call split,$(2)),$(1) $(value))
+# random,beam is a list; beam:width=2,candidates=4 is one search.
+searches = $(if $(findstring :,$(SEARCHES)),$(SEARCHES),$(call split,$(SEARCHES)))
+RUN_ARGS = $(SUITE) $(call each,--model,$(MODELS)) $(foreach value,$(searches),--search $(value)) \
 	$(call each,--verifier,$(VERIFIERS)) $(if $(BUDGETS),--budget $(subst $(space),$(comma),$(strip $(BUDGETS)))) \
 	$(if $(UNIT),--unit $(UNIT)) $(if $(PROMPTS),--prompts $(PROMPTS)) $(call each,--seed,$(SEEDS)) $(if $(OUT),--out $(OUT))
 
@@ -43,8 +46,8 @@ bench: $(STAMP)  ## run a suite and write its report: make bench SUITE=geneval [
 bench-speed: $(STAMP)  ## measure a whole search against its bare forward passes, as ratios
 	@$(BIN)/python -m harness.speed
 
-report: $(STAMP)  ## rebuild reports: make report RUNS="results/runs/NAME …" [OUT=DIR]
-	@$(BIN)/vistas report $(or $(RUNS),$(wildcard results/runs/*)) $(if $(OUT),--out $(OUT))
+report: $(STAMP)  ## rebuild the report of every run, or a joint one: make report [RUNS="DIR DIR …" OUT=DIR]
+	@$(if $(RUNS),$(BIN)/vistas report $(RUNS) $(if $(OUT),--out $(OUT)),for run in results/runs/*/; do $(BIN)/vistas report $$run || exit 1; done)
 
 test: $(STAMP)  ## run the tests
 	@$(BIN)/python -m pytest
@@ -53,7 +56,7 @@ lint: $(STAMP)  ## style and types
 	@$(BIN)/ruff check . && $(BIN)/mypy
 
 train-shapes: $(STAMP)  ## train the embedded models and verifiers from scratch (hours; resumes)
-	for stage in flux-vae tokenizer tokenizer-previews flux infinity; do $(BIN)/python -m models.shapes.train $$stage || exit 1; done
+	$(BIN)/python -m models.shapes.train all
 	$(BIN)/python -m models.shapes.export infinity flux
 	$(BIN)/python -m verifiers.train all
 

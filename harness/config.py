@@ -26,7 +26,7 @@ class RunConfig(BaseModel):
     models: tuple[str, ...] = Field(("shapes-infinity", "shapes-flux"), min_length=1)
     searches: tuple[str, ...] = Field(("random", "greedy", "beam", "zero-order"), min_length=1)
     verifiers: tuple[str, ...] = Field(("shapes-reward",), min_length=1)
-    budgets: tuple[float, ...] = Field((28, 56, 112), min_length=1)
+    budgets: tuple[float, ...] = Field((5, 10, 30, 60, 120, 240), min_length=1)
     """Per prompt, in `unit`."""
     unit: Unit = Unit.NFE
     prompts: int | Literal["all"] = 24

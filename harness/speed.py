@@ -60,14 +60,20 @@ def compare(group: str, contestants: Mapping[str, Callable[[], object]], rounds:
     return [Comparison(group, name, median(each), min(each), max(each)) for name, each in ratios.items()]
 
 
-def bare(generator: Generator, verifier: Verifier, texts: Sequence[str], images: int) -> None:
-    """The limit: the generator's and verifier's batched passes, with no search, no meter and no records around them."""
+def bare(
+    generator: Generator, verifier: Verifier | None, texts: Sequence[str], images: int, batch: int | None = None
+) -> None:
+    """The limit: the models' batched passes, with no search, no meter and no records around them."""
     conditioning = generator.encode(texts)
     rows = [Row(prompt, image) for prompt in range(len(texts)) for image in range(images)]
-    state = generator.start(conditioning, rows)
-    for _ in range(generator.card.steps):
-        state = generator.draw(generator.predict(state), range(len(rows)))
-    verifier.score(generator.decode(state), [texts[row.prompt] for row in rows])
+    for first in range(0, len(rows), batch or len(rows)):
+        part = rows[first : first + (batch or len(rows))]
+        state = generator.start(conditioning, part)
+        for _ in range(generator.card.steps):
+            state = generator.draw(generator.predict(state), range(len(part)))
+        pictures = generator.decode(state)
+        if verifier is not None:
+            verifier.score(pictures, [texts[row.prompt] for row in part])
 
 
 def search_random(generator: Generator, verifier: Verifier, texts: Sequence[str], images: int) -> None:
@@ -114,13 +120,13 @@ def measure() -> list[Comparison]:
         }
         found += compare(f"{name}: {IMAGES} images of {len(TEXTS)} prompts", contestants)
         if generator.card.family == "diffusion":
-            found += _against_diffusers(name, generator, verifier)
+            found += _against_diffusers(name, generator)
         else:
             found += _prefixes(name, generator, verifier)
     return found
 
 
-def _against_diffusers(name: str, generator: Any, verifier: Verifier) -> list[Comparison]:
+def _against_diffusers(name: str, generator: Any) -> list[Comparison]:
     from models.diffusion.flux import load_flux_pipeline
     from models.shapes.load import weights
 
@@ -128,11 +134,11 @@ def _against_diffusers(name: str, generator: Any, verifier: Verifier) -> list[Co
     pipeline.set_progress_bar_config(disable=True)
     settings, texts, images = dict(generator.card.settings), TEXTS[:2], 16
     contestants: dict[str, Callable[[], object]] = {
-        "bare batched passes": lambda: bare(generator, verifier, texts, images),
+        "bare batched passes": lambda: bare(generator, None, texts, images),
         "diffusers' pipeline, batched": lambda: pipeline_loop(pipeline, settings, texts, images, images),
         "diffusers' pipeline, one image a call": lambda: pipeline_loop(pipeline, settings, texts, images, 1),
     }
-    return compare(f"{name}: {images} images of {len(texts)} prompts", contestants)
+    return compare(f"{name}: {images} images of {len(texts)} prompts, not scored", contestants)
 
 
 def _prefixes(name: str, generator: Generator, verifier: Verifier) -> list[Comparison]:
@@ -141,7 +147,7 @@ def _prefixes(name: str, generator: Generator, verifier: Verifier) -> list[Compa
     images = generator.card.steps * width * candidates
     contestants: dict[str, Callable[[], object]] = {
         "shared prefixes": lambda: search_beam(generator, verifier, TEXTS, width, candidates),
-        "prefixes run again": lambda: bare(generator, verifier, TEXTS, images),
+        "prefixes run again": lambda: bare(generator, verifier, TEXTS, images, len(TEXTS) * width * candidates),
     }
     return compare(f"{name}: beam of width {width} with {candidates} candidates", contestants)
 
