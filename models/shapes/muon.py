@@ -63,7 +63,8 @@ class MuonWithAdamW:
 
     def __init__(self, modules: Iterable[nn.Module], lr: float, adam_lr: float, heads: Iterable[str]) -> None:
         """`heads` are patterns of parameter names that AdamW shall take although they are matrices."""
-        matrices, rest = [], []
+        matrices: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
         for module in modules:
             for name, parameter in module.named_parameters():
                 plain = parameter.ndim != 2 or min(parameter.shape) < 8 or any(re.search(head, name) for head in heads)
