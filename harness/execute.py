@@ -74,7 +74,7 @@ def _search(session: Session, unit: WorkUnit, watch: Stopwatch) -> Task:
             budget,
             Seeds(unit.seed, unit.suite),
             session.settings.max_rows,
-            session.calibration(unit.model, unit.verifiers[0]),
+            session.calibration(unit.model),
         )
         search.run(task)
     watch.add_clocks(task)

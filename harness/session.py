@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -38,7 +40,7 @@ class Session:
     judge: Judge
     _tokens: dict[tuple[str, str], int] = field(default_factory=dict)
     _prices: dict[tuple[str, str, int], Prices] = field(default_factory=dict)
-    _calibrations: dict[tuple[str, str], Calibration] = field(default_factory=dict)
+    _calibrations: dict[str, Calibration] = field(default_factory=dict)
     _plans: dict[tuple[str, str, str, Budget, int], Plan] = field(default_factory=dict)
 
     @property
@@ -66,20 +68,19 @@ class Session:
         key = (model, verifier, text_tokens)
         if key not in self._prices:
             self._prices[key] = Prices(
-                self.models[model], self.verifiers[verifier], text_tokens, self.calibration(model, verifier)
+                self.models[model], self.verifiers[verifier], text_tokens, self.calibration(model)
             )
         return self._prices[key]
 
-    def calibration(self, model: str, verifier: str) -> Calibration | None:
-        """Measured speeds, needed for budgets in seconds only."""
+    def calibration(self, model: str) -> Calibration | None:
+        """Measured speeds of a model and of every verifier, needed for budgets in seconds only."""
         if self.settings.unit is not Unit.SECONDS:
             return None
-        key = (model, verifier)
-        if key not in self._calibrations:
-            generator, judge = self.models[model], self.verifiers[verifier]
+        if model not in self._calibrations:
             rows = min(self.settings.max_rows, _CALIBRATION_ROWS)
-            self._calibrations[key] = calibrate(generator, [judge], self.prompts[0].text, rows)
-        return self._calibrations[key]
+            judges = list(self.verifiers.values())
+            self._calibrations[model] = calibrate(self.models[model], judges, self.prompts[0].text, rows)
+        return self._calibrations[model]
 
 
 def open_session(settings: Settings, lineup: Lineup) -> Session:
@@ -92,8 +93,8 @@ def open_session(settings: Settings, lineup: Lineup) -> Session:
     everything = suite.prompts(lineup.domain)
     prompts = everything if settings.prompts == "all" else _sample(everything, settings.prompts, settings.sample_seed)
     device = pick_device(settings.device)
-    models: dict[str, Generator] = {name: entry("model", name).resolve()(device) for name in lineup.models}
-    verifiers: dict[str, Verifier] = {name: entry("verifier", name).resolve()(device) for name in settings.verifiers}
+    models: dict[str, Generator] = {name: _load("model", name, device) for name in lineup.models}
+    verifiers: dict[str, Verifier] = {name: _load("verifier", name, device) for name in settings.verifiers}
     judge = Judge(verifiers, suite, lineup.domain)
     return Session(settings, lineup.domain, suite, prompts, models, lineup.searches, verifiers, judge)
 
@@ -109,6 +110,15 @@ def pick_device(asked: str) -> torch.device:
         reason = str(error).splitlines()[0].rstrip(".")
         raise WrongInput(f"device {asked!r} cannot be used ({reason}): give auto, cpu or cuda") from error
     return device
+
+
+def _load(kind: str, name: str, device: torch.device) -> Any:
+    build = entry(kind, name).resolve()
+    for library in ("diffusers", "transformers"):
+        logging = sys.modules.get(f"{library}.utils.logging")
+        if logging is not None:  # their bars, one for each file, drown what this program says
+            logging.disable_progress_bar()
+    return build(device)
 
 
 def batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.search.base import Task
 
-FORWARD = ("start", "predict", "draw", "select")
+FORWARD = ("noise", "start", "predict", "draw", "select")
 DECODE = ("preview", "decode")
 SCORE = "score"
 LOAD = "load"
