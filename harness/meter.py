@@ -160,9 +160,13 @@ class MeteredGenerator:
 
 
 class MeteredVerifier:
-    """A verifier with its own ledger; a prompt's text pass is charged once, before its first image."""
+    """A verifier with its own ledger; a prompt's text pass is charged once, before its first image.
+
+    What the verifier knew of prompts is forgotten first: the pass that is charged is also run, and timed.
+    """
 
     def __init__(self, verifier: Verifier, ledger: Ledger) -> None:
+        verifier.forget()
         self._verifier = verifier
         self._text, self._image = verifier.price(0, 1), verifier.price(1)
         self._opened: set[int] = set()

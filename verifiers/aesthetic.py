@@ -5,6 +5,7 @@ L2-normalised image embedding.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,10 @@ class Aesthetic(Scorer):
     def image_passes(self) -> Mapping[str, int]:
         """The backbone's image pass, and the map."""
         return {**self._backbone.image_passes, f"aesthetic-{id(self)}": 2 * self._weight_1E.numel()}
+
+    def sharing(self) -> AbstractContextManager[None]:
+        """Share picture embeddings with others on this backbone."""
+        return self._backbone.sharing()
 
     def values(self, images: Sequence[torch.Tensor], prompts: Sequence[str]) -> np.ndarray:
         """Return the scores, float64 [N]."""

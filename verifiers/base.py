@@ -46,7 +46,14 @@ class Verifier(Protocol):
     def card(self) -> VerifierCard: ...
 
     def score(self, images: Images, prompts: Sequence[str]) -> Scores:
-        """Score image n against prompt n; lists of equal length, order kept. Text features are cached per prompt."""
+        """Score image n against prompt n; lists of equal length, order kept.
+
+        Text features are cached per prompt; nothing of the images is kept for the next call.
+        """
+        ...
+
+    def forget(self) -> None:
+        """Drop cached text features, so that the next first pass of a prompt is run, and timed, again."""
         ...
 
     def combine(self, values_NM: np.ndarray) -> np.ndarray:

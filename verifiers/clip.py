@@ -5,6 +5,7 @@ the cosine orders pictures as both do and is what is stored.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ class ClipScore(Scorer):
 
     def __init__(self, backbone: ClipBackbone, name: str, licence: str, domain: Domain = "photo") -> None:
         self._backbone = backbone
+        self._texts: dict[str, torch.Tensor] = {}
         self._card = VerifierCard(
             name=name,
             domain=domain,
@@ -47,8 +49,19 @@ class ClipScore(Scorer):
 
     def values(self, images: Sequence[torch.Tensor], prompts: Sequence[str]) -> np.ndarray:
         """Return the cosines, float64 [N]."""
-        images_NE, texts_NE = self._backbone.image_features(images), self._backbone.text_features(prompts)
+        new = list(dict.fromkeys(prompt for prompt in prompts if prompt not in self._texts))
+        if new:
+            self._texts.update(zip(new, self._backbone.text_features(new), strict=True))
+        images_NE, texts_NE = self._backbone.image_features(images), torch.stack([self._texts[p] for p in prompts])
         return np.asarray((images_NE.double() * texts_NE.double()).sum(dim=-1).numpy())
+
+    def sharing(self) -> AbstractContextManager[None]:
+        """Share picture embeddings with others on this backbone."""
+        return self._backbone.sharing()
+
+    def forget(self) -> None:
+        """Drop the embeddings of prompts."""
+        self._texts.clear()
 
     def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
         """Whether each prompt has more tokens than the text tower reads."""

@@ -1,7 +1,8 @@
-"""One open_clip model behind several verifiers: a picture passes through it once, a prompt once."""
+"""One open_clip model behind several verifiers; within an ensemble a picture passes through it once."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,20 +23,14 @@ BATCH = 64
 
 
 class ClipBackbone:
-    """Normalised embeddings of pictures and prompts.
-
-    The embeddings of the last batch of pictures are kept, by their contents: a second verifier on the same pictures costs
-    nothing. Those of prompts are kept for good.
-    """
+    """Normalised embeddings of pictures and prompts; nothing is kept between calls, except within `sharing`."""
 
     def __init__(self, model: nn.Module, preprocess: Preprocess, tokenizer: Any, weights_sha256: str) -> None:
         self.model: Any = model.eval().requires_grad_(False)
         self.weights_sha256 = weights_sha256
         self._preprocess = preprocess
         self._tokenizer = tokenizer
-        self._last_key = b""
-        self._last_images_NE = torch.empty(0)
-        self._texts: dict[str, torch.Tensor] = {}
+        self._shared: dict[bytes, torch.Tensor] | None = None
 
     @classmethod
     def from_folder(cls, folder: Path, device: torch.device | str = "cpu") -> "ClipBackbone":
@@ -63,27 +58,44 @@ class ClipBackbone:
         """Tokens of a prompt that are read, start and end included."""
         return int(self._tokenizer.context_length)
 
-    @torch.no_grad()
+    @contextmanager
+    def sharing(self) -> Iterator[None]:
+        """Within, pictures of equal contents pass through the model once; afterwards nothing of them is kept.
+
+        Only the members of one verifier share: a verifier that finds another's embeddings would look free in seconds.
+        """
+        outer = self._shared
+        self._shared = {} if outer is None else outer
+        try:
+            yield
+        finally:
+            self._shared = outer
+
     def image_features(self, images: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return L2-normalised embeddings, float32 [N, E] on the CPU, of pictures uint8 [3, H, W]."""
+        if self._shared is None:
+            return self._embed(images)
         key = _digest(images)
-        if key != self._last_key:
-            parts = []
-            for start in range(0, len(images), BATCH):
-                batch_BCHW = self._preprocess(images[start : start + BATCH]).to(self.device)
-                parts.append(functional.normalize(self.model.visual(batch_BCHW), dim=-1).float().cpu())
-            self._last_key, self._last_images_NE = key, torch.cat(parts)
-        return self._last_images_NE
+        if key not in self._shared:
+            self._shared[key] = self._embed(images)
+        return self._shared[key]
+
+    @torch.no_grad()
+    def _embed(self, images: Sequence[torch.Tensor]) -> torch.Tensor:
+        parts = []
+        for start in range(0, len(images), BATCH):
+            batch_BCHW = self._preprocess(images[start : start + BATCH]).to(self.device)
+            parts.append(functional.normalize(self.model.visual(batch_BCHW), dim=-1).float().cpu())
+        return torch.cat(parts)
 
     @torch.no_grad()
     def text_features(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Return L2-normalised embeddings, float32 [N, E] on the CPU; only prompts not seen before pass through the model."""
-        new = list(dict.fromkeys(prompt for prompt in prompts if prompt not in self._texts))
-        for start in range(0, len(new), BATCH):
-            batch = new[start : start + BATCH]
-            features = self.model.encode_text(self._tokenizer(batch).to(self.device), normalize=True)
-            self._texts.update(zip(batch, features.float().cpu(), strict=True))
-        return torch.stack([self._texts[prompt] for prompt in prompts])
+        """Return L2-normalised embeddings, float32 [N, E] on the CPU."""
+        parts = []
+        for start in range(0, len(prompts), BATCH):
+            tokens = self._tokenizer(list(prompts[start : start + BATCH])).to(self.device)
+            parts.append(self.model.encode_text(tokens, normalize=True).float().cpu())
+        return torch.cat(parts)
 
     def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
         """Whether each prompt has more tokens than are read."""

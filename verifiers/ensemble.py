@@ -1,6 +1,7 @@
 """The verifier ensemble of Ma et al. (2025, arXiv 2501.09732): members rank a prompt's candidates, ranks are averaged."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import numpy as np
 from scipy.stats import rankdata
@@ -56,12 +57,20 @@ class Ensemble:
         Raises:
             ValueError: there are not as many prompts as images.
         """
-        scores = [member.score(images, prompts) for member in self._members]
+        with ExitStack() as shared:
+            for member in self._members:
+                shared.enter_context(member.sharing())
+            scores = [member.score(images, prompts) for member in self._members]
         reasons = zip(*(part.reasons for part in scores), strict=True)
         return Scores(
             np.concatenate([part.values_NM for part in scores], axis=1),
             tuple(next((reason for reason in candidates if reason), "") for candidates in reasons),
         )
+
+    def forget(self) -> None:
+        """Drop what the members keep of prompts."""
+        for member in self._members:
+            member.forget()
 
     def combine(self, values_NM: np.ndarray) -> np.ndarray:
         """Negated weighted mean of the members' ranks within this pool, best rank 1, ties sharing their mean rank.

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -35,6 +36,14 @@ class Scorer(ABC):
     @abstractmethod
     def values(self, images: Sequence[torch.Tensor], prompts: Sequence[str]) -> np.ndarray:
         """Return the scores of sound pictures uint8 [3, H, W] of any sizes, float64 [N]."""
+
+    def sharing(self) -> AbstractContextManager[None]:
+        """Within, verifiers that have a pass in common run it once: what an ensemble scores its members in."""
+        return nullcontext()
+
+    def forget(self) -> None:
+        """Drop what is kept of prompts; a verifier that reads no text, or keeps nothing of it, has nothing to drop."""
+        return
 
     def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
         """Whether each prompt is longer than what is read of it."""

@@ -116,6 +116,9 @@ class ToyVerifier:
         values = [[self._one(image, prompt, part) for part in self.card.parts] for image, prompt in zip(images, prompts)]
         return Scores(np.array(values, dtype=np.float64).reshape(len(prompts), -1), ("",) * len(prompts))
 
+    def forget(self) -> None:
+        pass
+
     def combine(self, values_NM: np.ndarray) -> np.ndarray:
         if len(self.card.parts) == 1:
             return values_NM[:, 0]

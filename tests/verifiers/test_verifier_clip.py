@@ -11,10 +11,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from harness.flops import count_flops
+from harness.ledger import Ledger
+from harness.meter import MeteredVerifier
 from verifiers.aesthetic import Aesthetic, collapse
 from verifiers.base import Verifier
 from verifiers.clip import ClipScore
 from verifiers.clip_backbone import ClipBackbone
+from verifiers.ensemble import Ensemble
 
 CONFIG = {
     "model_cfg": {
@@ -106,15 +109,39 @@ def test_price_equals_the_counter(clip: ClipScore, aesthetic: Aesthetic) -> None
     assert clip.price(3).verifier_calls == 3
 
 
-def test_one_image_pass_serves_both(folder: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def pair(folder: Path, tmp_path: Path) -> tuple[ClipScore, Aesthetic]:
+    """Two verifiers on one backbone."""
     backbone = ClipBackbone.from_folder(folder)
     clip = ClipScore(backbone, "clip-score", "MIT")
-    aesthetic = Aesthetic(backbone, published_head(tmp_path), "aesthetic", "Apache-2.0")
-    clip.score(images(), PROMPTS)
-    assert count_flops(lambda: aesthetic.score(images(), PROMPTS)) == 8 * 2 * 16
-    changed = images()
-    changed[7, 0, 0, 0] ^= 1
-    assert count_flops(lambda: aesthetic.score(changed, PROMPTS)) == aesthetic.price(8).verifier_flops
+    return clip, Aesthetic(backbone, published_head(tmp_path), "aesthetic", "Apache-2.0")
+
+
+def test_one_image_pass_serves_an_ensemble(pair: tuple[ClipScore, Aesthetic]) -> None:
+    both = Ensemble(pair, "both")
+    measured = count_flops(lambda: both.score(images(3), PROMPTS[:3]))
+    assert measured == both.price(images=3, new_prompts=3).verifier_flops
+    assert measured < sum(one.price(images=3, new_prompts=3).verifier_flops for one in pair)
+    assert count_flops(lambda: both.score(images(3), PROMPTS[:3])) == both.price(images=3).verifier_flops
+
+
+def test_no_verifier_works_for_another(pair: tuple[ClipScore, Aesthetic]) -> None:
+    clip, aesthetic = pair
+    other = ClipScore(clip._backbone, "other", "MIT")
+    for first, second in ((clip, aesthetic), (aesthetic, clip), (clip, other)):
+        for one in (first, second):
+            one.forget()
+        first.score(images(3), PROMPTS[:3])
+        measured = count_flops(lambda second=second: second.score(images(3), PROMPTS[:3]))  # type: ignore[misc]
+        assert measured == second.price(images=3, new_prompts=3).verifier_flops
+
+
+def test_metered_verifiers_run_what_they_charge_in_any_order(pair: tuple[ClipScore, Aesthetic]) -> None:
+    for order in (pair, pair[::-1]):
+        for verifier in order:
+            judge = MeteredVerifier(verifier, Ledger(3))
+            measured = count_flops(lambda judge=judge: judge.score(images(3), PROMPTS[:3], range(3)))  # type: ignore[misc]
+            assert measured == sum(judge.ledger.spent(n).verifier_flops for n in range(3))
 
 
 def test_aesthetic_equals_the_published_stack(aesthetic: Aesthetic, folder: Path) -> None:

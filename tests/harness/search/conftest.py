@@ -130,6 +130,9 @@ class TinyJudge:
         values_NM = match_NC.unflatten(1, (len(self.card.parts), 4)).sum(2).double().numpy()
         return Scores(values_NM, ("",) * len(prompts))
 
+    def forget(self) -> None:
+        self._known.clear()
+
     def combine(self, values_NM: np.ndarray) -> np.ndarray:
         if values_NM.shape[1] == 1:
             return values_NM[:, 0]
@@ -162,7 +165,7 @@ class Ran:
 
 @pytest.fixture(scope="session")
 def ran() -> Callable[..., Ran]:
-    """Runs one search and returns its task; each run has fresh judges, as the text cache would hide their first pass."""
+    """Runs one search and returns its task."""
 
     def run(
         search: Search,
