@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reports import numbers
 from reports.equal import Comparison, Standing, common_range, compare
-from reports.points import AXES, Summary, is_single, metric_phrase
+from reports.points import AXES, Method, Summary, is_single, metric_phrase
 from reports.statistics import OVERALL
 
 
@@ -53,17 +53,14 @@ def answer(summary: Summary) -> Answer:
         return Answer(f"Only {summary.label(summary.methods[0])} was run: no comparison.", _opening(summary), (), ())
     comparisons = {unit: _at_common_amounts(summary, unit, verifier) for unit in AXES}
     largest = {unit: found[-1] for unit, found in comparisons.items() if found}
-    missing = [AXES[unit] for unit, found in comparisons.items() if not found]
     sentences = [*_opening(summary), *(_sentence(summary, comparisons[unit]) for unit in largest)]
-    if missing:
-        sentences.append(f"By {_listed(missing)} the methods' ranges do not meet: no common amount, no comparison.")
     sentences += _other_verifiers(summary, largest)
     verdicts = tuple(_verdict(summary, comparison) for comparison in largest.values())
     return Answer(_headline(verdicts), tuple(sentences), verdicts, tuple(c for found in comparisons.values() for c in found))
 
 
 def _at_common_amounts(summary: Summary, unit: str, verifier: str) -> tuple[Comparison, ...]:
-    """Smallest, middle (geometric) and largest common amount; fewer where they nearly coincide."""
+    """Smallest, middle (geometric) and largest amount in common; fewer where they nearly coincide, none without rivals."""
     span = common_range(summary, unit, verifier)
     if span is None:
         return ()
@@ -154,7 +151,14 @@ def _sentence(summary: Summary, comparisons: Sequence[Comparison]) -> str:
     if others:
         at = [f"{summary.label(c.best.method)} at {numbers.amount(c.amount, c.unit)}" for c in others]
         text += f"; with less compute the highest is {_listed(at)}"
+    if largest.left_out:
+        text += f"; not comparable there: {_listed([_range(summary, *entry, largest.unit) for entry in largest.left_out])}"
     return text + "."
+
+
+def _range(summary: Summary, method: Method, low: float, high: float, unit: str) -> str:
+    first, last = numbers.amount(low, unit), numbers.amount(high, unit)
+    return f"{summary.label(method)} (spent {first})" if first == last else f"{summary.label(method)} (spent {first} to {last})"
 
 
 def _other_verifiers(summary: Summary, largest: dict[str, Comparison]) -> list[str]:

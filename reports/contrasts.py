@@ -22,7 +22,7 @@ def equal_tables(summary: Summary, verifier: str, comparisons: Sequence[Comparis
         "with its 95 % interval; several comparisons are made without a correction."
     )
     return (
-        _standings("equal-compute", "At the largest amount that all methods reach", how, verifier, list(largest.values())),
+        _standings("equal-compute", "At the largest amount that most methods reach", how, verifier, list(largest.values())),
         _standings("equal-compute-smaller", "At smaller equal amounts", how, verifier, smaller),
     )
 

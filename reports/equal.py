@@ -29,11 +29,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Standings at one amount of one ledger column, best first; empty when the curves share no amount."""
+    """Standings at one amount of one ledger column, best first."""
 
     unit: str
     amount: float
     standings: tuple[Standing, ...]
+    left_out: tuple[tuple[Method, float, float], ...]
+    """Methods whose curves do not cover the amount, with the smallest and largest they spent."""
 
     @property
     def best(self) -> Standing:
@@ -46,14 +48,31 @@ class Comparison:
 
 
 def common_range(summary: Summary, unit: str, verifier: str) -> tuple[float, float] | None:
-    """Smallest and largest mean amount of `unit` that every method's curve covers; None when they share none."""
-    spans = []
+    """Smallest and largest mean amount of `unit` that the most curves cover: of the most models first, then methods.
+
+    The largest amount that any such set of curves reaches decides which curves these are. None without a curve.
+    """
+    spans = _spans(summary, unit, verifier)
+
+    def covered(amount: float) -> list[Method]:
+        return [method for method, (first, last) in spans.items() if first <= amount <= last]
+
+    if not spans:
+        return None
+    ends = {end for span in spans.values() for end in span}
+    high = max(ends, key=lambda end: (len({method.model for method in covered(end)}), len(covered(end)), end))
+    return max(spans[method][0] for method in covered(high)), high
+
+
+def _spans(summary: Summary, unit: str, verifier: str) -> dict[Method, tuple[float, float]]:
+    """First and last amount of every curve that has scores."""
+    found = {}
     for method in summary.methods:
-        spent = summary.curve(method, verifier, str(summary.truth))[unit]
+        curve = summary.curve(method, verifier, str(summary.truth))
+        spent = curve[curve["mean"].notna()][unit]
         if not spent.empty:
-            spans.append((spent.min(), spent.max()))
-    low, high = max(first for first, _ in spans), min(last for _, last in spans)
-    return (float(low), float(high)) if low <= high else None
+            found[method] = (float(spent.min()), float(spent.max()))
+    return found
 
 
 def compare(summary: Summary, unit: str, amount: float, verifier: str) -> Comparison:
@@ -61,19 +80,22 @@ def compare(summary: Summary, unit: str, amount: float, verifier: str) -> Compar
     read = {}
     for method in summary.methods:
         values_P = read_at(summary, method, unit, amount, verifier)
-        if values_P is not None and np.isfinite(summary.bootstrap.overall(values_P)[0]):
+        if values_P is not None:
             read[method] = values_P
     estimates = {method: summary.bootstrap.overall(values_P) for method, values_P in read.items()}
     ranked = sorted(read, key=lambda method: -estimates[method][0])
     behind = {method: summary.bootstrap.overall(read[ranked[0]] - read[method]) for method in ranked}
     standings = tuple(Standing(method, *estimates[method], behind[method]) for method in ranked)
-    return Comparison(unit, amount, standings)
+    spans = _spans(summary, unit, verifier)
+    left_out = tuple((method, *span) for method, span in spans.items() if method not in read)
+    return Comparison(unit, amount, standings, left_out)
 
 
 def read_at(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> Floats | None:
     """Each prompt's score at `amount`, linear in log(spent) between the points around it; None outside the curve."""
     metric = str(summary.truth)
     curve = summary.curve(method, verifier, metric).sort_values(unit)
+    curve = curve[curve["mean"].notna()]
     spent = curve[unit].to_numpy(dtype=np.float64)
     # The amount is often one curve's own end: allow for its rounding.
     if not len(spent) or amount < spent[0] * (1 - 1e-9) or amount > spent[-1] * (1 + 1e-9):

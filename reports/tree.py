@@ -98,10 +98,11 @@ def tree_figure(summary: Summary, tree: Tree) -> Figure:
         column = nodes[nodes["x"] == place]
         head = f"{word} {column['step'].iloc[0]}: {column['kept'].sum()} of {len(column)} kept"
         axes.text(place + 0.26, -rows / 2 - 0.16, head, fontsize=7.5, color=QUIET, ha="center")
+    digits = 2 if nodes["score"].max() - nodes["score"].min() > 0.5 else 3
     for _, node in nodes.iterrows():
         if node["above"] >= 0:
             _draw_edge(axes, nodes.loc[node["above"]], node)
-        _draw_node(axes, summary, node)
+        _draw_node(axes, summary, node, digits)
     return figure
 
 
@@ -113,7 +114,7 @@ def _draw_edge(axes: Axes, parent: pd.Series, child: pd.Series) -> None:
     axes.plot(start + (end - start) * t, y, color=INK if strong else GRID, linewidth=1.4 if strong else 1.0, zorder=1)
 
 
-def _draw_node(axes: Axes, summary: Summary, node: pd.Series) -> None:
+def _draw_node(axes: Axes, summary: Summary, node: pd.Series, digits: int) -> None:
     x, y, half = float(node["x"]), float(node["y"]), 0.36
     extent = (x, x + 0.52, y + half - 0.06, y - half - 0.06)
     if exists(summary.runs, int(node["run"]), str(node["image"])):
@@ -122,7 +123,7 @@ def _draw_node(axes: Axes, summary: Summary, node: pd.Series) -> None:
         axes.imshow(pixels, extent=extent, aspect="auto", interpolation="none", alpha=faded, zorder=2)
     colour, width = (_CHOSEN, 2.8) if node["chosen"] else (INK, 1.8) if node["kept"] else (GRID, 1.0)
     axes.add_patch(Rectangle((x, y - half - 0.06), 0.52, 2 * half, fill=False, edgecolor=colour, linewidth=width, zorder=3))
-    score = "unscored" if np.isnan(node["score"]) else f"{node['score']:.2f}".replace("-", "−")
+    score = "unscored" if np.isnan(node["score"]) else f"{node['score']:.{digits}f}".replace("-", "−")
     axes.text(x + 0.26, y + half + 0.07, score, fontsize=7, color=INK if node["kept"] else QUIET, ha="center", va="center")
     if not np.isnan(node["truth"]):
         draw_mark(axes, x + 0.46, y - half + 0.02, right=bool(node["truth"] > 0.5))

@@ -71,7 +71,7 @@ def _method(folder: Path, run: Synthetic, generator: np.random.Generator, model:
             for verifier in run.verifiers:
                 for budget in run.budgets:
                     images = int(budget // steps)
-                    if tree and images < 4:
+                    if images < (4 if tree else 1):
                         continue
                     who = dict(
                         unit=f"{model}-{search}-{seed}", suite=run.suite, prompt_id=prompt_id, task=task, model=model, family=family,

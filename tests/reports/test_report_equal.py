@@ -19,7 +19,7 @@ from reports.style import round_ticks, slug
 
 @pytest.fixture(scope="module")
 def summary(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Summary:
-    run = make_run(tmp_path_factory.mktemp("equal") / "run", budgets=(14, 56, 224), prompts=6, picture_px=4)
+    run = make_run(tmp_path_factory.mktemp("equal") / "run", budgets=(14, 56, 224), prompts=6, picture_px=12)
     return summarise(read_runs([run]))
 
 
@@ -57,6 +57,15 @@ def test_the_answer_names_every_unit_with_numbers(summary: Summary) -> None:
     assert "Guided by shapes-clip instead" in text
     for comparison, verdict in zip(found.comparisons[2::3], found.verdicts, strict=True):
         assert verdict.clear == all(s.behind[1] > 0 for s in comparison.standings[1:])
+
+
+def test_a_method_out_of_reach_is_left_out_and_named(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    few = {"tasks": ("colors",), "verifiers": ("shapes-clip",)}
+    most = make_run(tmp_path / "a", budgets=(14, 56), searches=("random",), **few)
+    dear = make_run(tmp_path / "b", budgets=(448,), searches=("beam",), models={"shapes-infinity": "ar"}, **few)
+    found = answer(summarise(read_runs([most, dear])))
+    assert len(found.verdicts) == 3
+    assert all("not comparable there: shapes-infinity + beam (spent" in text for text in found.sentences[-3:])
 
 
 def test_methods_without_a_common_amount_are_not_compared(
