@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from suites.geneval.records import Record
 from suites.shapes.renderer import render
-from suites.shapes.scenes import Record, sample_pairs
+from suites.shapes.scenes import sample_pairs
 
 EVALUATION_SEED = 2**31
 """Batches drawn under this seed are never trained on."""

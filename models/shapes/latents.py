@@ -14,7 +14,7 @@ from models.shapes.text import build_tokenizer, token_ids
 CHUNK = 64
 SEED = 21
 TASK_WEIGHTS = (1.0, 1.5, 2.0, 1.0, 2.5, 2.5)
-"""How often each task is drawn, in the order of TASKS: what is learnt last is shown most."""
+"""How often each task is drawn, in the order of TAGS: what is learnt last is shown most."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,20 @@
-"""GenEval's metadata records: what one must hold before it can be judged."""
+"""GenEval's metadata records: how one is made of requirements, and what it must hold before it can be judged."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from suites.geneval.wording import RELATIONS, TAGS, prompt_of
+
 Record = dict[str, Any]
 """One prompt: tag, include, exclude (counting only), prompt; the JSON object of `evaluation_metadata.jsonl`."""
 
-TAGS: tuple[str, ...] = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
-RELATIONS: tuple[str, ...] = ("left of", "right of", "above", "below")
+
+def record_of(tag: str, include: list[dict[str, Any]]) -> Record:
+    """Word the requirements as a prompt; a counting record also excludes one more of what it counts."""
+    record: Record = {"tag": tag, "include": include}
+    if tag == "counting":
+        record["exclude"] = [{"class": need["class"], "count": need["count"] + 1} for need in include]
+    return record | {"prompt": prompt_of(tag, include)}
 
 
 def check_record(record: Mapping[str, Any]) -> None:

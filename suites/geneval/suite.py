@@ -9,13 +9,14 @@ from models.base import Domain, Images
 from suites.base import Grade, Prompt, ProtocolCard, display_name
 from suites.geneval.detector import Detector
 from suites.geneval.prompts import OFFICIAL_DRAWS, OFFICIAL_SEED, records
-from suites.geneval.records import TAGS, Record
+from suites.geneval.records import Record
 from suites.geneval.rules import PUBLISHED, evaluate
 from suites.geneval.shapes_detector import ShapesDetector
 from suites.geneval.vocabulary import PHOTO, Vocabulary
-from suites.shapes.vocabulary import COLOURS, KINDS
+from suites.geneval.wording import TAGS
+from suites.shapes.vocabulary import COLOUR_NAMES, KINDS
 
-SHAPES = Vocabulary(objects=tuple(KINDS), colors=tuple(COLOURS))
+SHAPES = Vocabulary(objects=KINDS, colors=COLOUR_NAMES)
 VOCABULARIES: Mapping[Domain, Vocabulary] = {"photo": PHOTO, "shapes": SHAPES}
 
 CARD = ProtocolCard(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from suites.base import Grade, Prompt
-from suites.geneval.records import TAGS
+from suites.geneval.wording import TAGS
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import torch
 from scipy import ndimage
 
 from suites.shapes.renderer import mask
-from suites.shapes.vocabulary import COLOURS, KINDS
+from suites.shapes.vocabulary import COLOUR_NAMES, COLOURS, KINDS
 
 FOREGROUND_DISTANCE = 45.0
 """Colour distance (of 441) from the background at which a pixel belongs to a part."""
@@ -26,7 +26,6 @@ LEAST_PIXELS = 16
 GRID = 20
 PADDING = 2
 PALETTE = np.asarray(list(COLOURS.values()), dtype=np.float32)
-COLOUR_NAMES = tuple(COLOURS)
 
 
 @dataclass(frozen=True)

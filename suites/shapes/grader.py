@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from suites.geneval.rules import Detection, Verdict, evaluate
-from suites.shapes.finder import COLOUR_NAMES, Found, find
-from suites.shapes.vocabulary import KINDS
+from suites.shapes.finder import Found, find
+from suites.shapes.vocabulary import COLOUR_NAMES, KINDS
 
 NOTHING = Verdict(False, ("found no shape at all",))
 

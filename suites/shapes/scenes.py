@@ -6,26 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from suites.geneval.records import Record, record_of
+from suites.geneval.wording import NUMBER_WORDS, RELATIONS, TAGS
 from suites.shapes.renderer import Scene, Shape
-from suites.shapes.vocabulary import (
-    BACKGROUNDS,
-    COLOURS,
-    IMAGE_SIDE,
-    KINDS,
-    NUMBERS,
-    RELATIONS,
-    TASKS,
-    article,
-    plural,
-)
-
-Record = dict[str, Any]
-"""GenEval's metadata of one prompt: tag, include, exclude where counting, prompt."""
+from suites.shapes.vocabulary import BACKGROUNDS, COLOUR_NAMES, COLOURS, IMAGE_SIDE, KINDS
 
 LATTICE = 4
 MARGIN = 2
 GAP = 4
-COLOUR_NAMES = tuple(COLOURS)
 
 
 def side_for(count: int) -> int:
@@ -39,36 +27,29 @@ def sample_record(rng: np.random.Generator, task: str | None = None) -> Record:
     Raises:
         ValueError: the task is not one of the six.
     """
-    task = TASKS[rng.integers(len(TASKS))] if task is None else task
+    task = TAGS[rng.integers(len(TAGS))] if task is None else task
     kinds = [KINDS[i] for i in rng.choice(len(KINDS), size=2, replace=False)]
     colours = [COLOUR_NAMES[i] for i in rng.choice(len(COLOURS), size=2, replace=False)]
-    a, b = kinds
+    return record_of(task, _requirements(rng, task, kinds, colours))
+
+
+def _requirements(
+    rng: np.random.Generator, task: str, kinds: Sequence[str], colours: Sequence[str]
+) -> list[dict[str, Any]]:
+    first, second = ({"class": kind, "count": 1} for kind in kinds)
     if task == "single_object":
-        return _record(task, [{"class": a, "count": 1}], f"{article(a)} {a}")
+        return [first]
     if task == "two_object":
-        include = [{"class": a, "count": 1}, {"class": b, "count": 1}]
-        return _record(task, include, f"{article(a)} {a} and {article(b)} {b}")
+        return [first, second]
     if task == "counting":
-        count = int(rng.integers(2, 5))
-        record = _record(task, [{"class": a, "count": count}], f"{NUMBERS[count]} {plural(a)}")
-        return {"tag": task, "include": record["include"], "exclude": [{"class": a, "count": count + 1}],
-                "prompt": record["prompt"]}  # fmt: skip
+        return [first | {"count": int(rng.integers(min(NUMBER_WORDS), max(NUMBER_WORDS), endpoint=True))}]
     if task == "colors":
-        include = [{"class": a, "count": 1, "color": colours[0]}]
-        return _record(task, include, f"{article(colours[0])} {colours[0]} {a}")
+        return [first | {"color": colours[0]}]
     if task == "position":
-        relation = RELATIONS[rng.integers(len(RELATIONS))]
-        include = [{"class": b, "count": 1}, {"class": a, "count": 1, "position": [relation, 0]}]
-        return _record(task, include, f"{article(a)} {a} {relation} {article(b)} {b}")
+        return [second, first | {"position": [RELATIONS[rng.integers(len(RELATIONS))], 0]}]
     if task == "color_attr":
-        include = [{"class": k, "count": 1, "color": c} for k, c in zip(kinds, colours, strict=True)]
-        words = " and ".join(f"{article(c)} {c} {k}" for k, c in zip(kinds, colours, strict=True))
-        return _record(task, include, words)
-    raise ValueError(f"task {task!r} is unknown; use one of {', '.join(TASKS)}")
-
-
-def _record(task: str, include: list[dict[str, Any]], words: str) -> Record:
-    return {"tag": task, "include": include, "prompt": f"a photo of {words}"}
+        return [first | {"color": colours[0]}, second | {"color": colours[1]}]
+    raise ValueError(f"task {task!r} is unknown; use one of {', '.join(TAGS)}")
 
 
 def sample_scene(rng: np.random.Generator, record: Mapping[str, Any]) -> Scene:
@@ -118,8 +99,8 @@ def layouts(count: int, side: int, relation: str | None = None) -> np.ndarray:
 def sample_pairs(
     rng: np.random.Generator, count: int, task_weights: Sequence[float] | None = None
 ) -> tuple[list[Record], list[Scene]]:
-    """Draw records and a matching scene for each; `task_weights` follow the order of TASKS (default: even)."""
+    """Draw records and a matching scene for each; `task_weights` follow the order of TAGS (default: even)."""
     probabilities = None if task_weights is None else np.asarray(task_weights) / np.sum(task_weights)
-    tasks = rng.choice(len(TASKS), size=count, p=probabilities)
-    records = [sample_record(rng, TASKS[task]) for task in tasks]
+    tasks = rng.choice(len(TAGS), size=count, p=probabilities)
+    records = [sample_record(rng, TAGS[task]) for task in tasks]
     return records, [sample_scene(rng, record) for record in records]

@@ -1,4 +1,6 @@
-"""The words of the shapes world: kinds, colours, relations, numbers, and how GenEval words its captions."""
+"""The words of the shapes world: its kinds and colours, and what of a caption carries no requirement."""
+
+from suites.geneval.wording import NUMBER_WORDS, RELATIONS, plural
 
 IMAGE_SIDE = 48
 """Height and width of a picture in pixels."""
@@ -16,28 +18,16 @@ COLOURS = {
     "black": (25, 25, 30),
 }
 """Colour names (GenEval's, without brown and white) and the RGB they are painted with."""
+COLOUR_NAMES = tuple(COLOURS)
 
 BACKGROUNDS = ((246, 246, 242), (222, 234, 246), (246, 236, 220), (226, 242, 226))
 """Plain light tints behind the shapes, RGB."""
 
-RELATIONS = ("left of", "right of", "above", "below")
-NUMBERS = {2: "two", 3: "three", 4: "four"}
-TASKS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
 STOP_WORDS = ("a", "an", "photo", "of", "and")
 """Words that carry no requirement; the embedded models' tokenizer drops them."""
-
-
-def article(word: str) -> str:
-    """Return "a" or "an" by the first letter (GenEval's rule)."""
-    return "an" if word[0] in "aeiou" else "a"
-
-
-def plural(word: str) -> str:
-    """Return the plural by GenEval's rule: "es" after an s, "s" otherwise."""
-    return word + ("es" if word.endswith("s") else "s")
 
 
 def content_words() -> tuple[str, ...]:
     """Return every word a caption can hold besides the stop words, in a fixed order."""
     relation_words = tuple(relation.split()[0] for relation in RELATIONS)
-    return (*NUMBERS.values(), *relation_words, *COLOURS, *KINDS, *(plural(kind) for kind in KINDS))
+    return (*NUMBER_WORDS.values(), *relation_words, *COLOURS, *KINDS, *(plural(kind) for kind in KINDS))

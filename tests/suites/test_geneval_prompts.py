@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from suites.geneval.prompts import records, to_jsonl
-from suites.geneval.records import RELATIONS, TAGS, check_record
+from suites.geneval.records import check_record
 from suites.geneval.suite import SHAPES
 from suites.geneval.vocabulary import PHOTO, Vocabulary
+from suites.geneval.wording import RELATIONS, TAGS
 from suites.shapes import vocabulary as shapes_words
 
 OFFICIAL_SHA256 = "5c48e0813e812e3c373fa5c8ed07a8f0a483be30272b4427b0559c8048e67c13"

@@ -11,11 +11,12 @@ import pytest
 import torch
 from scipy import ndimage
 
+from suites.geneval.wording import TAGS
 from suites.shapes.finder import find
 from suites.shapes.grader import grade, soft_scores
 from suites.shapes.renderer import Scene, Shape, render
 from suites.shapes.scenes import sample_pairs
-from suites.shapes.vocabulary import COLOURS, KINDS, TASKS
+from suites.shapes.vocabulary import COLOURS, KINDS
 
 
 def pictures(count: int, seed: int = 17, **options: object) -> tuple[list, list, torch.Tensor]:
@@ -32,9 +33,9 @@ def confidences(images: torch.Tensor) -> np.ndarray:
     return np.array([part.confidence for parts in find(images) for part in parts])
 
 
-@pytest.mark.parametrize("task", range(len(TASKS)))
+@pytest.mark.parametrize("task", range(len(TAGS)))
 def test_rendered_pictures_are_correct(task: int) -> None:
-    weights = [float(i == task) for i in range(len(TASKS))]
+    weights = [float(i == task) for i in range(len(TAGS))]
     records, _, images = pictures(200, task_weights=weights)
     assert np.mean([verdict.correct for verdict in grade(images, records)]) >= 0.99
 

@@ -1,5 +1,7 @@
 """What the embedded verifiers learn from: pictures, captions, verdicts; and the tower that one network hands to the other."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,10 @@ import pytest
 import torch
 from open_clip.model import CLIP
 
+from suites.geneval.wording import TAGS
 from suites.shapes.grader import grade
-from suites.shapes.scenes import sample_record, sample_scene
-from suites.shapes.vocabulary import IMAGE_SIDE, TASKS
+from suites.shapes.scenes import sample_pairs, sample_record, sample_scene
+from suites.shapes.vocabulary import IMAGE_SIDE
 from verifiers.image_reward_network import RewardNetwork
 from verifiers.shapes.edits import shows, wrong_caption, wrong_scene
 from verifiers.shapes.pool import ARRAYS, Groups, batches, draw_groups, load_pool, possible
@@ -17,6 +20,8 @@ from verifiers.shapes.settings import clip_config, reward_config
 from verifiers.shapes.tokenizer import TEXT_LENGTH, build_tokenizer
 from verifiers.shapes.train_clip import contrast
 from verifiers.shapes.train_reward import blip_tower, preference_loss
+
+WRONG_CAPTIONS_SHA256 = "00790a22262dd5b70a3a503b47b20b13cda9c5a84b21f064244b4a0419afa83a"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +31,7 @@ def groups() -> Groups:
 
 def test_wrong_scenes_fail_and_wrong_captions_are_false() -> None:
     rng = np.random.default_rng(0)
-    for task in TASKS:
+    for task in TAGS:
         for _ in range(10):
             record = sample_record(rng, task)
             scene = sample_scene(rng, record)
@@ -34,6 +39,13 @@ def test_wrong_scenes_fail_and_wrong_captions_are_false() -> None:
             edited = wrong_scene(rng, record, scene)
             assert edited is None or not shows(record, edited.shapes)
             assert wrong_caption(rng, record, scene) != record["prompt"]
+
+
+def test_wrong_captions_are_those_the_shipped_verifiers_were_trained_on() -> None:
+    records, scenes = sample_pairs(np.random.default_rng(11), 200)
+    rng = np.random.default_rng(5)
+    captions = [wrong_caption(rng, record, scene) for record, scene in zip(records, scenes, strict=True)]
+    assert hashlib.sha256(json.dumps(captions).encode()).hexdigest() == WRONG_CAPTIONS_SHA256
 
 
 def test_groups_are_seeded_and_judged_by_the_exact_grader(groups: Groups) -> None:

@@ -10,8 +10,9 @@ import torch
 
 import verifiers.load as load
 from harness.flops import count_flops
+from suites.geneval.records import Record
 from suites.shapes.renderer import render
-from suites.shapes.scenes import Record, sample_pairs
+from suites.shapes.scenes import sample_pairs
 from verifiers.base import Verifier
 from verifiers.files import checked_card
 from verifiers.shapes.cards import measure

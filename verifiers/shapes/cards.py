@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from suites.shapes.vocabulary import TASKS
+from suites.geneval.wording import TAGS
 from verifiers.auroc import auroc, auroc_within
 from verifiers.files import CARD_FILE, sha256_of
 from verifiers.shapes.fit import Fitted
@@ -91,5 +91,5 @@ def measure(scores_GP: np.ndarray, groups: Groups) -> dict[str, float]:
     rows = np.repeat(np.arange(len(groups.records)), PICTURES)
     tasks = np.repeat([record["tag"] for record in groups.records], PICTURES)
     measures = {"auroc": auroc(scores, truths), "auroc within a caption": auroc_within(scores, truths, rows)}
-    measures |= {f"auroc {task}": auroc(scores[tasks == task], truths[tasks == task]) for task in TASKS}
+    measures |= {f"auroc {task}": auroc(scores[tasks == task], truths[tasks == task]) for task in TAGS}
     return {key: round(value, 3) for key, value in measures.items()}

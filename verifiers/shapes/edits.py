@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from suites.geneval.records import Record, record_of
 from suites.geneval.rules import Detection, evaluate
+from suites.geneval.wording import NUMBER_WORDS, RELATIONS
 from suites.shapes.renderer import Scene, Shape
-from suites.shapes.scenes import GAP, LATTICE, MARGIN, Record, sample_record
-from suites.shapes.vocabulary import COLOURS, IMAGE_SIDE, KINDS, NUMBERS, RELATIONS, article, plural
+from suites.shapes.scenes import GAP, LATTICE, MARGIN, sample_record
+from suites.shapes.vocabulary import COLOUR_NAMES, IMAGE_SIDE, KINDS
 
 Rng = np.random.Generator
-COLOUR_NAMES = tuple(COLOURS)
 
 
 def shows(record: Record, shapes: tuple[Shape, ...]) -> bool:
@@ -124,19 +125,5 @@ def _change_words(rng: Rng, record: Record) -> Record:
     elif field == "position":
         need["position"] = [_other(rng, RELATIONS, need["position"][0]), 0]
     else:
-        need["count"] = [n for n in NUMBERS if n != need["count"]][rng.integers(len(NUMBERS) - 1)]
-    changed = {"tag": record["tag"], "include": needs, "prompt": _wording(record["tag"], needs)}
-    if record["tag"] == "counting":
-        changed["exclude"] = [{"class": need["class"], "count": need["count"] + 1}]
-    return changed
-
-
-def _wording(tag: str, needs: list[Record]) -> str:
-    """Word a record as the world does."""
-    if tag == "counting":
-        return f"a photo of {NUMBERS[needs[0]['count']]} {plural(needs[0]['class'])}"
-    if tag == "position":
-        target, subject = (f"{article(n['class'])} {n['class']}" for n in needs)
-        return f"a photo of {subject} {needs[1]['position'][0]} {target}"
-    names = [f"{n['color']} {n['class']}" if "color" in n else n["class"] for n in needs]
-    return "a photo of " + " and ".join(f"{article(name)} {name}" for name in names)
+        need["count"] = [n for n in NUMBER_WORDS if n != need["count"]][rng.integers(len(NUMBER_WORDS) - 1)]
+    return record_of(record["tag"], needs)

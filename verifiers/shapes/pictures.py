@@ -4,9 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from suites.geneval.records import Record
+from suites.geneval.wording import TAGS
 from suites.shapes.renderer import Scene, Shape, mask
-from suites.shapes.scenes import Record, sample_record, sample_scene
-from suites.shapes.vocabulary import BACKGROUNDS, COLOURS, IMAGE_SIDE, KINDS, TASKS
+from suites.shapes.scenes import sample_record, sample_scene
+from suites.shapes.vocabulary import BACKGROUNDS, COLOUR_NAMES, COLOURS, IMAGE_SIDE, KINDS
 from verifiers.shapes.edits import Rng, add_shape, shows, wrong_scene
 from verifiers.shapes.flaws import MASK_FLAWS, spoil, stain
 
@@ -14,7 +16,6 @@ FLAWS = tuple(MASK_FLAWS)
 TASK_WEIGHTS = np.asarray((1.0, 1.2, 1.2, 1.0, 1.4, 1.4)) / 7.2
 PATCH = 8
 GRID = IMAGE_SIDE // PATCH
-COLOUR_NAMES = tuple(COLOURS)
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Picture:
 
 def draw_group(rng: Rng) -> tuple[Record, Scene, tuple[Picture, Picture, Picture]]:
     """Draw a caption and three pictures for it: a good one, a near miss, and one with heavy flaws; also the good one's scene."""
-    record = sample_record(rng, TASKS[rng.choice(len(TASKS), p=TASK_WEIGHTS)])
+    record = sample_record(rng, TAGS[rng.choice(len(TAGS), p=TASK_WEIGHTS)])
     scene = _jitter(rng, sample_scene(rng, record))
     if rng.random() < 0.15 and shows(record, (extended := add_shape(rng, scene)).shapes):
         scene = extended

@@ -9,19 +9,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from suites.geneval.records import Record
 from suites.geneval.rules import evaluate
 from suites.shapes.finder import Found, find
 from suites.shapes.grader import detections
 from suites.shapes.renderer import Scene
-from suites.shapes.scenes import Record
-from suites.shapes.vocabulary import COLOURS, KINDS
+from suites.shapes.vocabulary import COLOUR_NAMES, COLOURS, KINDS
 from verifiers.shapes.edits import wrong_caption
 from verifiers.shapes.pictures import Picture, draw_group
 
 PICTURES = 3
 """Pictures of a group: a good one, a near miss, one with heavy flaws."""
 SHARD = 500
-COLOUR_NAMES = tuple(COLOURS)
 ARRAYS = ("images", "correct", "quality", "counts", "kinds", "colours")
 
 
