@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 from harness.ledger import Budget, Cost, Ledger, Unit
 from harness.meter import Clock, MeteredGenerator, MeteredVerifier, scoring
@@ -33,6 +34,15 @@ class Calibration:
                 raise KeyError(f"operation {operation!r} was not calibrated; measure it with calibrate()")
             self._means[operation] = sum(known) / len(known)
         return self._means[operation]
+
+    def as_rows(self) -> list[list[str | int | float]]:
+        """[operation, step, seconds] of all that was measured."""
+        return [[operation, step, seconds] for (operation, step), seconds in self.per_row.items()]
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Sequence[Any]]) -> Calibration:
+        """The calibration that `as_rows` gave; raises ValueError or TypeError for anything else."""
+        return cls({(str(operation), int(step)): float(seconds) for operation, step, seconds in rows})
 
 
 def calibrate(generator: Generator, verifiers: Sequence[Verifier], text: str, rows: int) -> Calibration:

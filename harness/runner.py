@@ -11,9 +11,12 @@ from rich.console import Console
 
 from harness.config import Settings, default_folder
 from harness.engines import Engine, local
+from harness.errors import WrongInput
 from harness.execute import execute
+from harness.ledger import Unit
 from harness.lineup import line_up
 from harness.planning import plan_units
+from harness.prices import Calibration
 from harness.progress import RunProgress
 from harness.session import Session, open_session
 from harness.timing import LOAD, Stopwatch, profile_lines
@@ -45,12 +48,13 @@ def prepare_run(settings: Settings, out: Path | None) -> Run:
     with watch.section(LOAD):
         lineup = line_up(settings.run())
         session = open_session(settings, lineup)
+    store = Store(out if out is not None else default_folder(settings.run().run_name()))
     with watch.section("planning"):
+        session.calibrations |= _kept_calibrations(store, session)
         units, refused = plan_units(session, lineup)
     notes = [*lineup.notes, *refused]
     if session.judge.cannot_grade:
         notes.append(f"not graded: {session.judge.cannot_grade}")
-    store = Store(out if out is not None else default_folder(settings.run().run_name()))
     return Run(session, units, notes, store, watch)
 
 
@@ -66,11 +70,24 @@ def finish_run(run: Run, console: Console, engine: Engine = local) -> Path:
     with locked(store.folder):
         with watch.section("store"):
             store.open(run_manifest(run))
+            if run.session.calibrations:
+                store.keep_calibration({name: one.as_rows() for name, one in run.session.calibrations.items()})
             missing = [unit for unit in run.units if store.part(unit.key) is None]
         _work(run, missing, console, engine)
         with watch.section("store"):
             store.compact([unit.key for unit in run.units])
     return store.folder
+
+
+def _kept_calibrations(store: Store, session: Session) -> dict[str, Calibration]:
+    """Speeds that a run in this folder was planned with, so that going on with it plans the same units."""
+    if session.settings.unit is not Unit.SECONDS:
+        return {}
+    kept = store.calibration()
+    try:
+        return {name: Calibration.from_rows(rows) for name, rows in kept.items() if name in session.models}
+    except (ValueError, TypeError) as error:
+        raise WrongInput(f"{store.folder} has damaged speeds ({error}): give another folder with --out") from error
 
 
 def _work(run: Run, missing: list[WorkUnit], console: Console, engine: Engine) -> None:

@@ -38,9 +38,11 @@ class Session:
     searches: Mapping[str, Search]
     verifiers: Mapping[str, Verifier]
     judge: Judge
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
+    """Model to measured speeds, its own and every verifier's; a run that is gone on with keeps those it began with, as
+    they determine what budgets in seconds buy."""
     _tokens: dict[tuple[str, str], int] = field(default_factory=dict)
     _prices: dict[tuple[str, str, int], Prices] = field(default_factory=dict)
-    _calibrations: dict[str, Calibration] = field(default_factory=dict)
     _plans: dict[tuple[str, str, str, Budget, int], Plan] = field(default_factory=dict)
 
     @property
@@ -76,11 +78,11 @@ class Session:
         """Measured speeds of a model and of every verifier, needed for budgets in seconds only."""
         if self.settings.unit is not Unit.SECONDS:
             return None
-        if model not in self._calibrations:
+        if model not in self.calibrations:
             rows = min(self.settings.max_rows, _CALIBRATION_ROWS)
             judges = list(self.verifiers.values())
-            self._calibrations[model] = calibrate(self.models[model], judges, self.prompts[0].text, rows)
-        return self._calibrations[model]
+            self.calibrations[model] = calibrate(self.models[model], judges, self.prompts[0].text, rows)
+        return self.calibrations[model]
 
 
 def open_session(settings: Settings, lineup: Lineup) -> Session:

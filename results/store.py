@@ -22,6 +22,7 @@ from results.parts import DamagedPart, Rows, decode, encode, tables_of
 from results.schema import TABLES, arrow_schema
 
 MANIFEST = "manifest.json"
+CALIBRATION = "calibration.json"
 
 
 class Store:
@@ -58,6 +59,27 @@ class Store:
             raise WrongInput(f"{self.folder} holds no run ({MANIFEST} is missing): give the folder of one") from None
         except ValueError as error:
             raise WrongInput(f"{path} is damaged ({error}): give another folder with --out") from error
+
+    def calibration(self) -> dict[str, Any]:
+        """Measured speeds that the run has been planned with, {} before; raises WrongInput when unreadable."""
+        path = self.folder / CALIBRATION
+        try:
+            return dict(json.loads(path.read_text()))
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError) as error:
+            raise WrongInput(f"{path} is damaged ({error}): give another folder with --out") from error
+
+    def keep_calibration(self, speeds: Mapping[str, Any]) -> None:
+        """Write the speeds on first use.
+
+        Raises:
+            WrongInput: another process has written others meanwhile.
+        """
+        if not self.calibration():
+            write_atomic(self.folder / CALIBRATION, (json.dumps(speeds) + "\n").encode())
+        elif self.calibration() != json.loads(json.dumps(speeds)):
+            raise WrongInput(f"{self.folder} was begun by another process meanwhile: give the same command again")
 
     def part(self, key: str) -> dict[str, pa.Table] | None:
         """A finished unit's tables, None when missing; a damaged part is named, set aside and counts as missing."""

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from harness import registry
+from harness import registry, session
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.runner import finish_run, opening_lines, prepare_run
@@ -149,6 +149,35 @@ def test_budgets_in_seconds_are_calibrated(tmp_path: Path) -> None:
     searches = ("random:candidates=3",)
     found = run(tmp_path, unit="seconds", budgets=(60,), searches=searches, models=("toy-ar",), prompts=2)
     assert found["selections"]["considered"].tolist() == [3, 3]
+
+
+def test_several_verifiers_in_seconds_and_resume_with_the_speeds_of_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {
+        "unit": "seconds", "budgets": (60,), "searches": ("random:candidates=3",), "models": ("toy-ar",),
+        "verifiers": ("toy-judge", "toy-pair"), "chunk": 2,
+    }  # fmt: skip
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, engine=stop_after(1), **changes)
+    part, *others = (tmp_path / "parts").iterdir()
+    speeds, before = (tmp_path / "calibration.json").read_bytes(), part.stat().st_mtime_ns
+    assert not others
+
+    def again(*_: Any) -> None:
+        raise AssertionError("speeds are measured once a run")
+
+    monkeypatch.setattr(session, "calibrate", again)
+    found = run(tmp_path, **changes)
+    assert found["selections"].groupby("verifier")["considered"].unique().map(list).to_dict() == {
+        "toy-judge": [3], "toy-pair": [3],
+    }  # fmt: skip
+    assert part.stat().st_mtime_ns == before
+    assert part.stem in set(found["selections"]["unit"])
+    assert (tmp_path / "calibration.json").read_bytes() == speeds
+    (tmp_path / "calibration.json").write_text('{"toy-ar": [["predict", 0]]}')
+    with pytest.raises(WrongInput, match="has damaged speeds"):
+        run(tmp_path, **changes)
 
 
 def stop_after(units: int) -> Any:

@@ -113,7 +113,8 @@ class ToyVerifier:
         self.card = VerifierCard(name, "shapes", (0.0, 1.0), tuple(parts) or (name,), "1" * 64, "none")
 
     def score(self, images: Images, prompts: Sequence[str]) -> Scores:
-        values = [[self._one(image, prompt, part) for part in self.card.parts] for image, prompt in zip(images, prompts)]
+        pairs = zip(images, prompts, strict=True)
+        values = [[self._one(image, prompt, part) for part in self.card.parts] for image, prompt in pairs]
         return Scores(np.array(values, dtype=np.float64).reshape(len(prompts), -1), ("",) * len(prompts))
 
     def forget(self) -> None:
