@@ -27,31 +27,39 @@ def tables_of(rows: Rows) -> dict[str, pa.Table]:
 def encode(key: str, tables: Mapping[str, pa.Table]) -> bytes:
     """The bytes of a part file."""
     payloads = [_to_bytes(tables[name]) for name in TABLES]
-    header = {
-        "unit": key,
-        "bytes": [len(payload) for payload in payloads],
-        "sha256": hashlib.sha256(b"".join(payloads)).hexdigest(),
-    }
-    return json.dumps(header).encode() + b"\n" + b"".join(payloads)
+    body = b"".join(payloads)
+    return _header(key, [len(payload) for payload in payloads], body) + b"\n" + body
 
 
 def decode(key: str, content: bytes) -> dict[str, pa.Table]:
-    """The tables of a part file; raises DamagedPart when the checksum or the unit's key does not hold."""
+    """The tables of a part file; raises DamagedPart where any byte is not what was written, or for another unit's part."""
     head, _, body = content.partition(b"\n")
     try:
         header = json.loads(head)
-        unit, sizes, sha256 = header["unit"], [int(size) for size in header["bytes"]], header["sha256"]
-    except (ValueError, KeyError, TypeError) as error:
+        unit, sizes = str(header["unit"]), [int(size) for size in header["bytes"]]
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DamagedPart(f"header is not readable ({error})") from error
-    if hashlib.sha256(body).hexdigest() != sha256:
+    if head != _header(unit, sizes, body):
         raise DamagedPart("checksum does not match")
     if unit != key:
         raise DamagedPart(f"it holds unit {unit}")
+    if sum(sizes) != len(body) or len(sizes) != len(TABLES):
+        raise DamagedPart(f"its header announces {sum(sizes)} bytes in {len(sizes)} tables, it has {len(body)}")
     tables, start = {}, 0
     for name, size in zip(TABLES, sizes, strict=True):
-        tables[name] = pa.ipc.open_file(pa.BufferReader(body[start : start + size])).read_all()
+        try:
+            tables[name] = pa.ipc.open_file(pa.BufferReader(body[start : start + size])).read_all()
+        except (pa.ArrowException, OSError) as error:
+            raise DamagedPart(f"table {name} is not readable ({error})") from error
         start += size
     return tables
+
+
+def _header(unit: str, sizes: Sequence[int], body: bytes) -> bytes:
+    """The header line; its checksum is over the unit's key and the sizes as well as the body."""
+    own = json.dumps({"unit": unit, "bytes": list(sizes)}).encode()
+    sha256 = hashlib.sha256(own + b"\n" + body).hexdigest()
+    return json.dumps({"unit": unit, "bytes": list(sizes), "sha256": sha256}).encode()
 
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:

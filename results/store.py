@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from harness.errors import WrongInput
-from results.files import remove_temporary, write_atomic
+from results.files import TEMPORARY, remove_temporary, write_atomic
 from results.manifest import differences
 from results.parts import DamagedPart, Rows, decode, encode, tables_of
 from results.schema import TABLES, arrow_schema
@@ -41,7 +41,7 @@ class Store:
         path = self.folder / MANIFEST
         if path.exists():
             merged = _merge(self.manifest(), manifest, self.folder)
-        elif any(not entry.name.startswith(".") for entry in self.folder.iterdir()):
+        elif any(not _leftover(entry.name) for entry in self.folder.iterdir()):
             raise WrongInput(f"{self.folder} is not empty and holds no run: give an empty or a new folder with --out")
         else:
             merged = dict(manifest)
@@ -142,6 +142,11 @@ class Store:
 
     def _part_path(self, key: str) -> Path:
         return self.folder / "parts" / f"{key}.part"
+
+
+def _leftover(name: str) -> bool:
+    """Whether a run that was stopped before its manifest was in place leaves such a file."""
+    return name.startswith(".") or name == MANIFEST + TEMPORARY
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> dict[str, Any]:

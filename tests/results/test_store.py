@@ -18,6 +18,7 @@ from harness.errors import RunFailed, WrongInput
 from harness.ledger import COST_COLUMNS
 from results.files import TEMPORARY, locked, write_atomic
 from results.manifest import differences, manifest
+from results.parts import DamagedPart, decode
 from results.schema import COST, TABLES, arrow_schema
 from results.store import Store
 
@@ -96,6 +97,21 @@ def test_damaged_part_is_named_set_aside_and_missing(
     assert store.part("a") is None
 
 
+def test_a_flipped_bit_anywhere_is_damage(store: Store) -> None:
+    store.save("a", rows(0.5))
+    content = (store.folder / "parts" / "a.part").read_bytes()
+    header = content.index(b"\n") + 1
+    assert decode("a", content).keys() == TABLES.keys()
+    for place in (*range(header), *range(header, len(content), len(content) // 40), len(content) - 1):
+        for bit in (1, 32) if place < header else (1,):
+            damaged = content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :]
+            with pytest.raises(DamagedPart):
+                decode("a", damaged)
+    for damaged in (content + b"x", content[:header], content.replace(b'"bytes": [', b'"bytes": [1, ')):
+        with pytest.raises(DamagedPart):
+            decode("a", damaged)
+
+
 def test_full_disk_keeps_finished_parts_and_leaves_no_rest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.save("a", rows(0.5))
     kept = (store.folder / "parts" / "a.part").read_bytes()
@@ -132,6 +148,15 @@ def test_opening_again_clears_what_interruptions_left_and_changes_nothing_else(s
     store.open(a_manifest())
     assert not rest.exists()
     assert (store.folder / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_killed_while_the_manifest_was_written(tmp_path: Path) -> None:
+    rest = tmp_path / f"manifest.json{TEMPORARY}"
+    rest.write_bytes(b"{")
+    store = Store(tmp_path)
+    store.open(a_manifest())
+    assert not rest.exists()
+    assert store.manifest()["configuration"]["prompts"] == 6
 
 
 def test_another_environment_is_added(store: Store) -> None:
