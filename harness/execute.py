@@ -10,7 +10,7 @@ import torch
 
 from harness.judge import Metrics
 from harness.ledger import Budget
-from harness.rows import SaveImage, Selected, candidate_rows, combine, score_rows, select, selection_row
+from harness.rows import SaveImage, Selected, candidate_rows, counted, score_rows, select, selection_row
 from harness.search.base import Candidate, Task
 from harness.search.prepare import prepare
 from harness.seeds import Seeds
@@ -52,9 +52,8 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
             "scores": [
                 row
                 for verifier, prompt, one in selected
-                if one.candidate is not None
                 for row in score_rows(
-                    _columns(session, unit, verifier), one, metrics[prompt, one.candidate.order]
+                    _columns(session, unit, verifier), one, _metrics_of(session, one, prompt, metrics)
                 )
             ],
         }
@@ -102,6 +101,13 @@ def _measure(session: Session, task: Task, selected: list[tuple[str, int, Select
     return dict(zip(chosen, measured, strict=True))
 
 
+def _metrics_of(session: Session, one: Selected, prompt: int, metrics: dict[Order, Metrics]) -> Metrics:
+    """What was measured of a selection; without an image every metric is NaN and says why."""
+    if one.candidate is None:
+        return dict.fromkeys(session.judge.metrics, (float("nan"), one.reason))
+    return metrics[prompt, one.candidate.order]
+
+
 def _known(session: Session, task: Task, order: Order) -> Metrics:
     """Values that the search's own verifiers have given an image."""
     known: Metrics = {}
@@ -118,6 +124,8 @@ def _truths(session: Session, unit: WorkUnit, task: Task) -> dict[Order, float]:
         return {}
     pools = task.candidates[unit.verifiers[0]]
     pool = [(n, one) for n, candidates in enumerate(pools) for one in candidates if one.complete]
+    if not pool:
+        return {}
     images = torch.stack([one.image for _, one in pool])
     grades = session.judge.grades(images, [unit.prompts[n] for n, _ in pool])
     return {(n, one.order): value for (n, one), (value, _) in zip(pool, grades, strict=True)}
@@ -138,19 +146,19 @@ def _save_images(
 def _candidates(
     session: Session, unit: WorkUnit, task: Task, truths: dict[Order, float], paths: dict[Order, str]
 ) -> Iterator[list[dict[str, Any]]]:
-    """Rows by verifier, prompt and order; what a dearer verifier cannot afford of a pool is not its candidate."""
+    """Rows by verifier, prompt and order."""
     for verifier in unit.verifiers:
         budget: Budget = unit.budgets[verifier][-1]
         for n, (prompt, pool) in enumerate(zip(unit.prompts, task.candidates[verifier], strict=True)):
-            within = [one for one in pool if budget.affords(one.spent)]
+            candidates, scores = counted(pool, session.verifiers[verifier], budget)
             yield candidate_rows(
                 _columns(session, unit, verifier),
                 prompt,
                 budget,
-                within,
-                combine(within, session.verifiers[verifier]).tolist(),
-                [truths.get((n, one.order), float("nan")) for one in within],
-                [paths.get((n, one.order), "") for one in within],
+                candidates,
+                scores,
+                [truths.get((n, one.order), float("nan")) for one in candidates],
+                [paths.get((n, one.order), "") for one in candidates],
             )
 
 

@@ -24,6 +24,12 @@ class Judge:
         self.cannot_grade = _why_not_gradable(suite, domain)
         """Why the suite has no verdict in this domain, "" when it has."""
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of everything that `measure` gives of an image, in its order."""
+        parts = [part for verifier in self.verifiers.values() for part in verifier.card.parts]
+        return (*dict.fromkeys(parts), GRADE)
+
     def measure(self, images: Images, prompts: Sequence[Prompt], known: Sequence[Metrics]) -> list[Metrics]:
         """Every metric of image n for prompt n; known[n] holds the values that the search has already paid for."""
         found: list[Metrics] = [{} for _ in prompts]

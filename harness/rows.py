@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from harness.ledger import Budget, Cost
+from harness.ledger import Budget, Cost, Unit
 from harness.search.base import Candidate, Plan, choose
 from harness.seeds import path_name
 from suites.base import Prompt
@@ -18,6 +18,8 @@ from verifiers.base import Verifier
 
 SaveImage = Callable[[torch.Tensor], str]
 """Saves uint8 [3, H, W] and returns its path within the run folder."""
+AFTER_BUDGET = "after the budget"
+NOTHING_FINISHED = "no finished candidate within the budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,9 @@ class Selected:
     score: float
     considered: int
     spent: Cost
+    """Up to the last candidate within the budget; where none is, up to the first, which has overspent."""
+    reason: str
+    """Why there is no candidate, "" where there is one."""
 
 
 def select(
@@ -49,8 +54,30 @@ def select(
         None if index is None else affordable[index],
         float("nan") if index is None else float(combined[index]),
         sum(candidate.complete for candidate in affordable),
-        affordable[-1].spent if affordable else Cost(),
+        affordable[-1].spent if affordable else candidates[0].spent if candidates else Cost(),
+        _why_none(affordable) if index is None else "",
     )
+
+
+def _why_none(affordable: Sequence[Candidate]) -> str:
+    unscored = next((candidate.reason for candidate in affordable if candidate.complete), None)
+    return NOTHING_FINISHED if unscored is None else f"no candidate could be scored: {unscored}"
+
+
+def counted(
+    candidates: Sequence[Candidate], verifier: Verifier, budget: Budget
+) -> tuple[list[Candidate], list[float]]:
+    """The candidates of one prompt that its table shows, with their scores.
+
+    Those beyond a budget in seconds were made and paid for: they stay, unscored, as `AFTER_BUDGET`. Beyond any other
+    budget lies only what a pool has made for a cheaper verifier; of this one it is no candidate.
+    """
+    within = [candidate for candidate in candidates if budget.affords(candidate.spent)]
+    scores = combine(within, verifier).tolist()
+    if budget.unit is not Unit.SECONDS:
+        return within, scores
+    late = [replace(one, reason=AFTER_BUDGET) for one in candidates if not budget.affords(one.spent)]
+    return [*within, *late], [*scores, *[float("nan")] * len(late)]
 
 
 def combine(candidates: Sequence[Candidate], verifier: Verifier) -> np.ndarray:
@@ -107,7 +134,7 @@ def selection_row(unit: Mapping[str, Any], selected: Selected, image: str) -> di
 def score_rows(
     unit: Mapping[str, Any], selected: Selected, metrics: Mapping[str, tuple[float, str]]
 ) -> list[dict[str, Any]]:
-    """Rows of `scores`: the metrics of one selected image, each a value and the reason why it is NaN or low."""
+    """Rows of `scores`: the metrics of one selection, each a value and the reason why it is NaN or low."""
     return [
         {
             **unit, **_of_prompt(selected.prompt), **_of_budget(selected.budget),

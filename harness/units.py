@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.ledger import Budget
 from models.base import ModelCard
+from results.environment import installed_version
 from results.manifest import canonical, card_values
 from results.schema import SCHEMA_VERSION
 from suites.base import Prompt
@@ -55,6 +56,7 @@ def unit_key(
     `suite` its name and version."""
     determines = {
         "schema": SCHEMA_VERSION,
+        "vistas": installed_version("vistas"),
         "model": card_values(model),
         "search": search,
         "verifiers": {name: card.weights_sha256 for name, card in verifiers.items()},
@@ -62,7 +64,7 @@ def unit_key(
         "suite": suite,
         "budgets": {name: [(budget.amount, budget.unit) for budget in given] for name, given in budgets.items()},
         "seed": seed,
-        "prompts": [(prompt.id, prompt.text) for prompt in prompts],
+        "prompts": [(prompt.id, prompt.text, prompt.task, prompt.metadata) for prompt in prompts],
         "keep": sorted(keep),
     }
     return hashlib.sha256(canonical(determines).encode()).hexdigest()[:32]

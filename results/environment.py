@@ -22,7 +22,7 @@ def environment(device: str) -> dict[str, Any]:
 
     return {
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: installed_version(name) for name in PACKAGES},
         "commit": commit(ROOT),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
@@ -49,7 +49,8 @@ def _git(root: Path, *arguments: str) -> str:
     return answer.stdout.strip()
 
 
-def _version(package: str) -> str:
+def installed_version(package: str) -> str:
+    """The version of an installed package, "" where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

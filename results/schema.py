@@ -75,7 +75,7 @@ CANDIDATES = (
     Column("complete", pa.bool_(), "", "finished image, or a preview of an unfinished one"),
     Column("kept", pa.bool_(), "", "whether the search carried the branch on"),
     _real("score", "score by the verifier; an ensemble's is comparable within one prompt's pool only"),
-    _text("reason", "why it is unscored, empty otherwise"),
+    _text("reason", "why it is unscored or was not chosen from (after the budget), empty otherwise"),
     _real("truth", "the suite's own verdict on this image, where graded; NaN otherwise"),
     _text("image", "path of the PNG within the run folder, empty where not kept"),
     *COST,
@@ -94,7 +94,10 @@ SELECTIONS = (
     _text("image", "path of the PNG within the run folder"),
     *COST,
 )
-"""One row per (unit, verifier, prompt, budget): what the search returned and what it had spent."""
+"""One row per (unit, verifier, prompt, budget): what the search returned and what it had spent.
+
+Where nothing was scored within a budget in seconds, the costs are those of the first candidate, which has overspent.
+"""
 
 SCORES = (
     *_UNIT,
@@ -102,7 +105,7 @@ SCORES = (
     _real("budget", "budget per prompt, in budget_unit"),
     _text("metric", "a verifier's name, or grade for the suite's own evaluator"),
     _real("value", "the metric of the selected image; NaN where it could not be scored"),
-    _text("reason", "why it could not be scored, or why the suite's evaluator says it is wrong; empty otherwise"),
+    _text("reason", "why there is no value, or why the suite's evaluator says it is wrong; empty otherwise"),
 )
 """One row per (selection, metric)."""
 

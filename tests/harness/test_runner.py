@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from harness import registry, session
+from harness import meter, registry, session, units
 from harness.config import Settings
 from harness.errors import WrongInput
+from harness.meter import scoring
+from harness.prices import Calibration
+from harness.rows import AFTER_BUDGET
 from harness.runner import finish_run, opening_lines, prepare_run
 from results.schema import COST, MEASURED, TABLES
 from results.store import Store
+from suites.geneval.suite import GenEvalSuite
 
 sys.path.insert(0, str(Path(__file__).parent))
 import toy_world
@@ -149,6 +154,39 @@ def test_budgets_in_seconds_are_calibrated(tmp_path: Path) -> None:
     searches = ("random:candidates=3",)
     found = run(tmp_path, unit="seconds", budgets=(60,), searches=searches, models=("toy-ar",), prompts=2)
     assert found["selections"]["considered"].tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("seconds", [4.0, 0.1])
+def test_what_is_scored_after_the_deadline_stays_in_the_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    def hasty(generator: Any, verifiers: Any, text: str, rows: int) -> Calibration:
+        operations = ("encode", "predict", "draw", "preview", "decode", *(scoring(one.card) for one in verifiers))
+        return Calibration({(operation, 0): 1e-6 for operation in operations})
+
+    monkeypatch.setattr(session, "calibrate", hasty)
+    monkeypatch.setattr(meter, "perf_counter", count(0.0, 0.5).__next__)  # every operation takes half a second
+    found = run(
+        tmp_path, unit="seconds", budgets=(seconds,), searches=("random:candidates=3",), models=("toy-ar",), prompts=1
+    )
+    candidates, selections, scores = found["candidates"], found["selections"], found["scores"]
+    late = candidates[candidates["seconds"] > seconds]
+    assert candidates["order"].tolist() == [0, 1, 2]
+    assert 0 < len(late) <= 3
+    assert set(late["reason"]) == {AFTER_BUDGET}
+    assert late["score"].isna().all()
+    assert late["truth"].notna().all()
+    assert candidates.drop(late.index)["score"].notna().all()
+    assert set(scores["metric"]) == {"toy-judge", "grade"}
+    if len(late) < 3:
+        assert selections["considered"].tolist() == [3 - len(late)]
+        assert scores["value"].notna().all()
+    else:
+        assert selections[["candidate", "image", "considered"]].to_numpy().tolist() == [["", "", 0]]
+        assert selections["seconds"].tolist() == candidates["seconds"].tolist()[:1]
+        assert scores["value"].isna().all()
+        assert set(scores["reason"]) == {"no finished candidate within the budget"}
+    assert (len(late) < 3) == (seconds == 4.0)
 
 
 def test_several_verifiers_in_seconds_and_resume_with_the_speeds_of_the_start(
@@ -321,6 +359,24 @@ def test_profile_accounts_for_all_of_the_time(tmp_path: Path) -> None:
     assert sum(profile["harness_seconds"].values()) == pytest.approx(profile["seconds"]["harness"])
     assert all(spent > 0 for spent in profile["seconds"].values()), profile
     assert profile["wall_seconds"] == pytest.approx(profile["load_seconds"] + sum(profile["seconds"].values()))
+
+
+def test_unit_keys_follow_what_is_graded_and_the_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def keys() -> list[str]:
+        return [unit.key for unit in prepare_run(Settings(**BASE), tmp_path).units]
+
+    before = keys()
+    assert keys() == before
+    original = GenEvalSuite.prompts
+
+    def stricter(suite: Any, domain: Any) -> Any:
+        return tuple(replace(prompt, metadata={**prompt.metadata, "more": 1}) for prompt in original(suite, domain))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GenEvalSuite, "prompts", stricter)
+        assert not set(keys()) & set(before)
+    monkeypatch.setattr(units, "installed_version", lambda package: "0.0.0")
+    assert not set(keys()) & set(before)
 
 
 def test_manifest_says_what_was_run_and_with_what(finished: Any) -> None:
