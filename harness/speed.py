@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -114,9 +115,9 @@ def measure() -> list[Comparison]:
         generator: Generator = entry("model", name).resolve()()
         work = (generator, verifier, TEXTS, IMAGES)
         contestants: dict[str, Callable[[], object]] = {
-            "bare batched passes": lambda work=work: bare(*work),
-            "random search": lambda work=work: search_random(*work),
-            "text encoded once per candidate": lambda work=work: encode_each(*work),
+            "bare batched passes": partial(bare, *work),
+            "random search": partial(search_random, *work),
+            "text encoded once per candidate": partial(encode_each, *work),
         }
         found += compare(f"{name}: {IMAGES} images of {len(TEXTS)} prompts", contestants)
         if generator.card.family == "diffusion":
