@@ -62,7 +62,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Run searches on a suite and build the report. The same command again finishes what is missing."""
-    with _reported(debug, ValueError):
+    with _reported(debug):
         flags = {
             "suite": suite, "models": model, "searches": search, "verifiers": verifier,
             "budgets": _numbers(budget), "unit": unit, "prompts": prompts, "seeds": seed,
@@ -71,7 +71,7 @@ def run(
         from harness import runner
 
         prepared = runner.prepare_run(settings, out)
-    with _reported(debug, WrongInput, resume=prepared.store.folder):
+    with _reported(debug, resume=prepared.store.folder):
         from rich.console import Console
 
         console = Console(stderr=True, soft_wrap=True)
@@ -87,11 +87,13 @@ def run(
 @app.command()
 def report(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders of finished runs.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the report; the first DIR's own without it.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; the DIR's own without it, required for several.")] = None,
     debug: Debug = False,
 ) -> None:
     """Build the report of one or more runs."""
-    with _reported(debug, WrongInput):
+    with _reported(debug):
+        if out is None and len(folders) > 1:
+            raise WrongInput(f"a report of {len(folders)} runs belongs to none of their folders: say where with --out")
         _build_report(folders, out if out is not None else folders[0] / "report")
 
 
@@ -128,8 +130,8 @@ def _numbers(text: str | None) -> list[float] | None:
 
 
 @contextmanager
-def _reported(debug: bool, wrong: type[Exception], resume: Path | None = None) -> Iterator[None]:
-    """Turn errors into one line and an exit code: 2 for the type `wrong`, 1 for anything else, 130 for Ctrl-C."""
+def _reported(debug: bool, resume: Path | None = None) -> Iterator[None]:
+    """Turn errors into one line and an exit code: 2 for WrongInput, 1 for anything else, 130 for Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt:
@@ -140,7 +142,7 @@ def _reported(debug: bool, wrong: type[Exception], resume: Path | None = None) -
     except Exception as error:
         if debug:
             traceback.print_exc()
-        if isinstance(error, wrong):
+        if isinstance(error, WrongInput):
             _leave(_line(error), WRONG_INPUT)
         _leave(f"failed: {_line(error)}" + ("" if debug else " (--debug shows where)"), FAILED)
 
@@ -148,7 +150,7 @@ def _reported(debug: bool, wrong: type[Exception], resume: Path | None = None) -
 def _line(error: Exception) -> str:
     text = " ".join(str(error).split())
     known = type(error).__module__.startswith(("harness", "results", "reports", "models", "verifiers", "suites"))
-    return text if text and (known or isinstance(error, ValueError)) else f"{type(error).__name__}: {text}"
+    return text if text and known else f"{type(error).__name__}: {text}"
 
 
 def _leave(line: str, code: int) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import tomllib
@@ -13,7 +12,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from harness.errors import WrongInput
+from harness.errors import WrongInput, unknown
 from harness.ledger import Unit
 
 
@@ -132,9 +131,7 @@ def _check_keys(values: Mapping[str, Any]) -> None:
     known = list(Settings.model_fields)
     for key in values:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=2, cutoff=0.5)
-            hint = f" did you mean {' or '.join(near)}?" if near else ""
-            raise WrongInput(f"unknown configuration key {key!r};{hint} known: {', '.join(known)}")
+            raise WrongInput(unknown("configuration key", key, known))
 
 
 def _listed(key: str, value: Any) -> Any:

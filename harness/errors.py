@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
+
 
 class WrongInput(ValueError):
     """Raised for input that cannot be run as asked (exit code 2)."""
 
 
+class DamagedWeights(WrongInput):
+    """Raised for a weight file that is missing or is not what its card says."""
+
+
 class RunFailed(RuntimeError):
     """Raised when a run had to stop for an outside reason (exit code 1); finished units stay on disk."""
+
+
+def unknown(kind: str, name: str, known: Sequence[str]) -> str:
+    """The sentence about a name that is none of the known ones."""
+    hint = near(name, known)
+    return f"unknown {kind} {name!r}; {hint and hint + ' '}known: {', '.join(known)}"
+
+
+def near(name: str, known: Sequence[str]) -> str:
+    """A question with the names most like `name`, such as "did you mean beam?"; "" where none is like it."""
+    found = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    return f"did you mean {' or '.join(found)}?" if found else ""

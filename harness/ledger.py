@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Self
 
+from harness.errors import WrongInput
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -88,7 +90,7 @@ class Budget:
         return f"{self.amount:g} {self.unit.value}"
 
 
-class BudgetTooSmall(ValueError):
+class BudgetTooSmall(WrongInput):
     """Raised by a planner when a budget cannot buy what the search needs at least; carries the smallest that can."""
 
     def __init__(self, budget: Budget, smallest: float, what: str) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from harness.errors import WrongInput, unknown
 
-class UnknownName(ValueError):
+
+class UnknownName(WrongInput):
     """Raised for a name that is not registered; lists near ones and all."""
 
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
-        near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-        hint = f" did you mean {' or '.join(near)}?" if near else ""
-        super().__init__(f"unknown {kind} {name!r};{hint} known: {', '.join(known)}")
+        super().__init__(unknown(kind, name, known))
 
 
 @dataclass(frozen=True, slots=True)

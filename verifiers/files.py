@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from harness.errors import DamagedWeights
+
 CARD_FILE = "card.json"
 
 
@@ -24,11 +26,11 @@ def checked_card(folder: Path) -> dict[str, Any]:
     """Read a folder's card and check every file it lists.
 
     Raises:
-        ValueError: the card or a file is missing, or a file does not hash to what the card says.
+        DamagedWeights: the card or a file is missing, or a file does not hash to what the card says.
     """
     path = folder / CARD_FILE
     if not path.is_file():
-        raise ValueError(f"{path} is missing: reinstall vistas, or restore the folder from the repository")
+        raise DamagedWeights(f"{path} is missing: reinstall vistas, or restore the folder from the repository")
     card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     for name, expected in card["files"].items():
         _check(folder / name, expected)
@@ -37,10 +39,10 @@ def checked_card(folder: Path) -> dict[str, Any]:
 
 def _check(path: Path, expected: str) -> None:
     if not path.is_file():
-        raise ValueError(f"{path} is missing: reinstall vistas, or restore the file from the repository")
+        raise DamagedWeights(f"{path} is missing: reinstall vistas, or restore the file from the repository")
     found = sha256_of(path)
     if found != expected:
-        raise ValueError(
+        raise DamagedWeights(
             f"{path} is damaged: expected SHA-256 {expected}, found {found}; "
             "reinstall vistas, or restore the file from the repository"
         )

@@ -34,7 +34,7 @@ def shapes_clip(device: torch.device | str = "cpu") -> ClipScore:
     """Load shapes-clip.
 
     Raises:
-        ValueError: a weight file is missing or damaged.
+        DamagedWeights: a weight file is missing or damaged.
     """
     return ClipScore(_backbone(str(device)), "shapes-clip", LICENCE, domain="shapes")
 
@@ -43,7 +43,7 @@ def shapes_aesthetic(device: torch.device | str = "cpu") -> Aesthetic:
     """Load shapes-aesthetic; it shares its backbone with shapes-clip.
 
     Raises:
-        ValueError: a weight file is missing or damaged.
+        DamagedWeights: a weight file is missing or damaged.
     """
     folder = weights_folder("shapes-aesthetic")
     checked_card(folder)
@@ -55,7 +55,7 @@ def shapes_reward(device: torch.device | str = "cpu") -> ImageReward:
     """Load shapes-reward.
 
     Raises:
-        ValueError: a weight file is missing or damaged.
+        DamagedWeights: a weight file is missing or damaged.
     """
     folder = weights_folder("shapes-reward")
     checked_card(folder)
@@ -66,7 +66,7 @@ def shapes_ensemble(device: torch.device | str = "cpu") -> Ensemble:
     """Load the rank ensemble of the three, in the order of Ma et al.: aesthetic, clip, reward.
 
     Raises:
-        ValueError: a weight file is missing or damaged.
+        DamagedWeights: a weight file is missing or damaged.
     """
     members = [shapes_aesthetic(device), shapes_clip(device), shapes_reward(device)]
     return Ensemble(members, "shapes-ensemble")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import MISSING, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from harness.errors import WrongInput
+from harness.errors import WrongInput, near
 from harness.registry import Entry, entry, resolve
 from harness.search.base import Search
 
@@ -66,8 +65,8 @@ def _complaint(key: str, equals: str, search: type[Search]) -> str:
     known = _parameters(search)
     if key in known:
         return f"{key} is given twice" if equals else f"{key} has no value: write {key}=…"
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-    return f"unknown parameter {key!r}" + (f", did you mean {near[0]}?" if near else "")
+    hint = near(key, known)
+    return f"unknown parameter {key!r}" + (f", {hint}" if hint else "")
 
 
 def _listing(name: str, search: type[Search]) -> str:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from harness import cli, registry
 from harness.cli import app
+from harness.errors import DamagedWeights
 from results.files import locked
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -94,6 +95,7 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
         ([*RUN, "--budget", "1"], "cannot buy one image of any pair: the smallest that can is 3 nfe; raise --budget"),
         ([*RUN, "--search", "zero-order"], "search zero-order fits none of the models"),
         (["report", "nowhere"], "nowhere"),
+        (["report", "one", "other"], "a report of 2 runs belongs to none of their folders: say where with --out"),
     ],
 )
 def test_wrong_input_is_one_line_and_code_2(arguments: list[str], message: str) -> None:
@@ -116,6 +118,25 @@ def test_a_failure_is_one_line_and_code_1_with_a_traceback_only_on_request(
     assert result.stderr.splitlines()[-1] == "vistas: failed: RuntimeError: the verifier exploded (--debug shows where)"
     assert "Traceback" not in result.stderr
     assert "Traceback" in call(*RUN, "--out", str(tmp_path), "--debug").stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ValueError("2 rows for 3 seeds"), 1, "vistas: failed: ValueError: 2 rows for 3 seeds (--debug shows where)"),
+        (DamagedWeights("toy.safetensors is damaged"), 2, "vistas: toy.safetensors is damaged"),
+    ],
+)
+def test_a_bug_is_a_failure_and_a_damaged_file_is_not(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, said: str
+) -> None:
+    def load(device: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(toy_world, "toy_ar", load)
+    result = call(*RUN)
+    assert result.exit_code == code
+    assert one_line(result) == said
 
 
 def test_a_full_disk_is_one_line_and_code_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
