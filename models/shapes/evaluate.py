@@ -24,7 +24,7 @@ from models.shapes.reconstruction import save_sheet
 from models.shapes.text import build_tokenizer, token_ids
 from suites.base import Prompt
 from suites.geneval.suite import GenEvalSuite
-from suites.shapes.grader import soft_scores
+from suites.shapes.oracle import soft_scores
 
 
 @dataclass(frozen=True)

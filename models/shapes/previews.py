@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 
 from models.base import Generator, Row
 from suites.base import Prompt
-from suites.shapes.grader import soft_scores
+from suites.shapes.oracle import soft_scores
 
 
 def sample_with_previews(generator: Generator, texts: Sequence[str], seed: int) -> list[torch.Tensor]:

@@ -11,9 +11,11 @@ import pytest
 import torch
 from scipy import ndimage
 
+from suites.geneval.grader import grade
 from suites.geneval.wording import TAGS
+from suites.shapes.detector import ShapesDetector
 from suites.shapes.finder import find
-from suites.shapes.grader import grade, soft_scores
+from suites.shapes.oracle import soft_scores
 from suites.shapes.renderer import Scene, Shape, render
 from suites.shapes.scenes import sample_pairs
 from suites.shapes.vocabulary import COLOURS, KINDS
@@ -37,7 +39,7 @@ def confidences(images: torch.Tensor) -> np.ndarray:
 def test_rendered_pictures_are_correct(task: int) -> None:
     weights = [float(i == task) for i in range(len(TAGS))]
     records, _, images = pictures(200, task_weights=weights)
-    assert np.mean([verdict.correct for verdict in grade(images, records)]) >= 0.99
+    assert np.mean([verdict.correct for verdict in grade(images, records, ShapesDetector())]) >= 0.99
 
 
 def test_every_shape_is_found_as_painted() -> None:
@@ -61,7 +63,7 @@ def test_all_kinds_in_all_colours(background: int) -> None:
 def test_other_captions_are_mostly_refused() -> None:
     records, _, images = pictures(300)
     shifted = records[1:] + records[:1]
-    assert np.mean([verdict.correct for verdict in grade(images, shifted)]) < 0.06
+    assert np.mean([verdict.correct for verdict in grade(images, shifted, ShapesDetector())]) < 0.06
     assert soft_scores(images, records).mean() > soft_scores(images, shifted).mean() + 0.5
 
 
@@ -90,12 +92,14 @@ def test_cut_and_two_coloured_shapes_are_doubted(kind: str) -> None:
 def test_nothing_is_never_correct() -> None:
     empty = torch.full((2, 3, 48, 48), 240, dtype=torch.uint8)
     assert find(empty) == [[], []]
+    star = {"tag": "single_object", "include": [{"class": "star", "count": 1}], "prompt": "a photo of a star"}
+    (verdict,) = grade(empty[:1], [star], ShapesDetector())
+    assert not verdict.correct
+    assert verdict.reasons == ("expected star>=1, found 0",)
     only_exclude = {"tag": "counting", "include": [], "exclude": [{"class": "star", "count": 3}], "prompt": "no stars"}
-    two = {"tag": "single_object", "include": [{"class": "star", "count": 1}], "prompt": "a photo of a star"}
-    verdicts = grade(empty, [only_exclude, two])
-    assert [verdict.correct for verdict in verdicts] == [False, False]
-    assert "no shape" in verdicts[0].reasons[0]
-    assert soft_scores(empty[:1], [two]).item() == 0
+    with pytest.raises(ValueError, match="includes nothing"):
+        grade(empty[:1], [only_exclude], ShapesDetector())
+    assert soft_scores(empty[:1], [star]).item() == 0
 
 
 def test_noise_is_no_shape() -> None:
@@ -106,5 +110,5 @@ def test_noise_is_no_shape() -> None:
 def test_wrong_input_is_refused() -> None:
     with pytest.raises(ValueError, match="give uint8"):
         find(torch.zeros(1, 3, 48, 48))
-    with pytest.raises(ValueError, match="2 images for 1 records"):
-        grade(torch.zeros(2, 3, 48, 48, dtype=torch.uint8), [{}])
+    with pytest.raises(ValueError, match="2 images for 1 prompts"):
+        grade(torch.zeros(2, 3, 48, 48, dtype=torch.uint8), [{}], ShapesDetector())

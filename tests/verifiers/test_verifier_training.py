@@ -9,8 +9,9 @@ import pytest
 import torch
 from open_clip.model import CLIP
 
+from suites.geneval.grader import grade
 from suites.geneval.wording import TAGS
-from suites.shapes.grader import grade
+from suites.shapes.detector import ShapesDetector
 from suites.shapes.scenes import sample_pairs, sample_record, sample_scene
 from suites.shapes.vocabulary import IMAGE_SIDE
 from verifiers.image_reward_network import RewardNetwork
@@ -53,8 +54,8 @@ def test_groups_are_seeded_and_judged_by_the_exact_grader(groups: Groups) -> Non
     assert again.records == groups.records
     for name in ARRAYS:
         assert np.array_equal(getattr(again, name), getattr(groups, name))
-    verdicts = [verdict.correct for verdict in grade(torch.from_numpy(groups.images[:, 1]), groups.records)]
-    assert verdicts == list(groups.correct[:, 1])
+    verdicts = grade(torch.from_numpy(groups.images[:, 1]), groups.records, ShapesDetector())
+    assert [verdict.correct for verdict in verdicts] == list(groups.correct[:, 1])
     share = groups.correct.mean(axis=0)
     assert share[0] > 0.7
     assert share[1] < 0.1

@@ -11,8 +11,8 @@ import torch
 
 from suites.geneval.records import Record
 from suites.geneval.rules import evaluate
+from suites.shapes.detector import detections
 from suites.shapes.finder import Found, find
-from suites.shapes.grader import detections
 from suites.shapes.renderer import Scene
 from suites.shapes.vocabulary import COLOUR_NAMES, COLOURS, KINDS
 from verifiers.shapes.edits import wrong_caption
@@ -65,9 +65,7 @@ def _judge(rng: np.random.Generator, drawn: list[tuple[Record, Scene, tuple[Pict
     found = find(torch.from_numpy(images).flatten(0, 1))
     shape = (len(drawn), PICTURES)
     records = [record for record, _, _ in drawn]
-    correct = [
-        evaluate(records[i // PICTURES], detections(parts)).correct and bool(parts) for i, parts in enumerate(found)
-    ]
+    correct = [evaluate(records[i // PICTURES], detections(parts)).correct for i, parts in enumerate(found)]
     return Groups(
         records=records,
         wrong_captions=[wrong_caption(rng, record, scene) for record, scene, _ in drawn],

@@ -4,8 +4,12 @@ from collections.abc import Sequence
 
 from models.base import Images
 from suites.geneval.rules import PUBLISHED, Detection, Thresholds
-from suites.shapes.finder import find
-from suites.shapes.grader import detections
+from suites.shapes.finder import Found, find
+
+
+def detections(parts: Sequence[Found]) -> list[Detection]:
+    """Turn the parts of one picture to GenEval's detections."""
+    return [Detection(part.kind, part.confidence, part.box, part.colour) for part in parts]
 
 
 class ShapesDetector:

@@ -1,4 +1,4 @@
-"""Grades any picture against a GenEval record: exactly by GenEval's rules, or softly as an oracle's score."""
+"""An oracle: how near a picture comes to what a GenEval record asks, where the rules only say right or wrong."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,30 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from suites.geneval.rules import Detection, Verdict, evaluate
 from suites.shapes.finder import Found, find
 from suites.shapes.vocabulary import COLOUR_NAMES, KINDS
-
-NOTHING = Verdict(False, ("found no shape at all",))
-
-
-def detections(parts: Sequence[Found]) -> list[Detection]:
-    """Turn the parts of one picture to GenEval's detections."""
-    return [Detection(part.kind, part.confidence, part.box, part.colour) for part in parts]
-
-
-def grade(images: torch.Tensor, records: Sequence[Mapping[str, Any]]) -> list[Verdict]:
-    """Judge picture n, uint8 [N, 3, H, W], against record n by GenEval's rules; a picture of nothing is never correct.
-
-    Raises:
-        ValueError: as many records as pictures are needed; or a record is not GenEval's.
-    """
-    if len(images) != len(records):
-        raise ValueError(f"{len(images)} images for {len(records)} records; give one record per image")
-    return [
-        evaluate(record, detections(parts)) if parts else NOTHING
-        for parts, record in zip(find(images), records, strict=True)
-    ]
 
 
 def soft_scores(images: torch.Tensor, records: Sequence[Mapping[str, Any]]) -> torch.Tensor:
