@@ -10,7 +10,7 @@ from harness.config import RunConfig
 from harness.errors import WrongInput
 from harness.registry import entry
 from harness.search.base import Search
-from harness.search.spec import canonical, fits, parse
+from harness.search.spec import fits, parse, shortest
 from models.base import Domain
 
 
@@ -41,7 +41,7 @@ def line_up(config: RunConfig) -> Lineup:
     """
     entry("suite", config.suite)
     domain = _domain(config)
-    searches = {canonical(search): search for search in map(parse, config.searches)}
+    searches = {shortest(search): search for search in map(parse, config.searches)}
     pairs, notes = [], []
     for text, search in searches.items():
         misfits = {model: fits(search, entry("model", model), model) for model in config.models}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from harness.batches import batches
 from harness.config import RunConfig
 from harness.errors import WrongInput
 from harness.ledger import Budget, BudgetTooSmall
@@ -80,8 +81,8 @@ def _pair_units(
     shares = [dict(budgets)] if pooled else list(guided)
     for seed in session.settings.seeds:
         for share in shares:
-            for chunk in _chunks(session.prompts, session.settings.chunk):
-                yield _unit(session, model, search, share, seed, chunk)
+            for chunk in batches(session.prompts, session.settings.chunk):
+                yield _unit(session, model, search, share, seed, tuple(chunk))
 
 
 def _unit(
@@ -117,8 +118,3 @@ def kept_prompts(config: RunConfig, prompts: Sequence[Prompt]) -> frozenset[str]
     for prompt in prompts:
         by_task.setdefault(prompt.task, []).append(prompt.id)
     return frozenset(name for names in by_task.values() for name in names[: config.keep])
-
-
-def _chunks(prompts: tuple[Prompt, ...], size: int) -> Iterator[tuple[Prompt, ...]]:
-    for start in range(0, len(prompts), size):
-        yield prompts[start : start + size]

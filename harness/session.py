@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from harness.batches import batches
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.judge import Judge
@@ -121,12 +122,6 @@ def _load(kind: str, name: str, device: torch.device) -> Any:
         if logging is not None:  # their bars, one for each file, drown what this program says
             logging.disable_progress_bar()
     return build(device)
-
-
-def batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """Runs of at most `size` items."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def _sample(prompts: tuple[Prompt, ...], number: int, seed: int) -> tuple[Prompt, ...]:

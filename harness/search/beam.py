@@ -12,12 +12,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from harness.batches import batches
 from harness.ledger import Budget, Cost
 from harness.prices import Prices
+from harness.search.affordable import given, most
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
-from harness.search.launch import Roots, batches, draw, roll_out
-from harness.search.planning import given, most
+from harness.search.launch import Roots, draw, roll_out
 from harness.search.rounds import Branch, Round, best_first, mark_final
 from harness.seeds import Path
 from models.base import Family, Images, Prefixed

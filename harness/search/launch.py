@@ -1,21 +1,13 @@
-"""What the strategies share: start rows, finish rows, and cut work into batches."""
+"""What the strategies share: start rows and finish rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from harness.search.base import Task
 from harness.search.rounds import Branch
 from models.base import Images, Row
-
-Item = TypeVar("Item")
-
-
-def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """Consecutive slices of at most `size`."""
-    for first in range(0, len(items), size):
-        yield items[first : first + size]
 
 
 class Roots:

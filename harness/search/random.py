@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from harness.batches import batches
 from harness.ledger import Budget, Cost
 from harness.prices import Prices
+from harness.search.affordable import given, most
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
-from harness.search.launch import Roots, batches, roll_out
-from harness.search.planning import given, most
+from harness.search.launch import Roots, roll_out
 from harness.search.rounds import Branch, Round, mark_final
 from models.base import Family
 

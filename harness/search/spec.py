@@ -35,7 +35,7 @@ def parse(text: str) -> Search:
         raise WrongInput(f"search {text!r}: {error}; {_listing(name, search)}") from None
 
 
-def canonical(search: Search) -> str:
+def shortest(search: Search) -> str:
     """The shortest text that names this search: what differs from the defaults, in the order of declaration."""
     given = [
         f"{field.name}={getattr(search, field.name)}"
@@ -49,11 +49,11 @@ def fits(search: Search, model: Entry, name: str) -> str | None:
     """Why a search cannot run on a registered model, None where it can; loads the model's class but no weights."""
     if model.family not in search.families:
         kinds = " and ".join(search.families)
-        return f"{canonical(search)} searches {kinds} models and {name} is {_article(model.family)} model"
+        return f"{shortest(search)} searches {kinds} models and {name} is {_article(model.family)} model"
     generator = resolve(model.generator)
     for ability in search.needs:
         if not issubclass(generator, ability):
-            return f"{canonical(search)} needs a model that is {ability.__name__} and {name} is not"
+            return f"{shortest(search)} needs a model that is {ability.__name__} and {name} is not"
     return None
 
 

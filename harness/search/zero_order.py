@@ -13,12 +13,13 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from harness.batches import batches
 from harness.ledger import Budget
 from harness.prices import Prices
+from harness.search.affordable import given, most
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
-from harness.search.launch import batches, roll_out
-from harness.search.planning import given, most
+from harness.search.launch import roll_out
 from harness.search.random import later_image
 from harness.search.rounds import Branch, Round, best_first, mark_final
 from harness.seeds import Path

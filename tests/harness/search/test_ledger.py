@@ -1,7 +1,7 @@
 import pytest
 
 from harness.ledger import COST_COLUMNS, Budget, BudgetTooSmall, Cost, Ledger, Unit
-from harness.search.planning import given, most
+from harness.search.affordable import given, most
 
 
 def test_costs_add_scale_and_sum_their_flops() -> None:

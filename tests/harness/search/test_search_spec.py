@@ -3,7 +3,7 @@ import pytest
 from harness.errors import WrongInput
 from harness.registry import SEARCHES, UnknownName, entry
 from harness.search.base import Search
-from harness.search.spec import canonical, fits, parse
+from harness.search.spec import fits, parse, shortest
 
 
 @pytest.mark.parametrize(
@@ -13,13 +13,13 @@ from harness.search.spec import canonical, fits, parse
 def test_canonical_text_is_stable(text: str) -> None:
     search = parse(text)
     assert isinstance(search, Search)
-    assert canonical(search) == text
-    assert parse(canonical(search)) == search
+    assert shortest(search) == text
+    assert parse(shortest(search)) == search
 
 
 def test_defaults_and_order_do_not_change_the_text() -> None:
-    assert canonical(parse("beam: score=rollout, candidates=5,width=2")) == "beam:width=2,candidates=5"
-    assert canonical(parse("zero-order:tau=0.95,neighbours=4")) == "zero-order"
+    assert shortest(parse("beam: score=rollout, candidates=5,width=2")) == "beam:width=2,candidates=5"
+    assert shortest(parse("zero-order:tau=0.95,neighbours=4")) == "zero-order"
 
 
 @pytest.mark.parametrize(
