@@ -1,0 +1,39 @@
+"""The tables' description as Markdown: `python -m results.document > docs/tables.md`."""
+
+from __future__ import annotations
+
+import sys
+
+from results.schema import MEASURED, SCHEMA_VERSION, TABLES, Column
+
+_ROWS = {
+    "candidates": "One row per unit, verifier, prompt and scored image; costs are what the prompt had spent when the score was known.",
+    "selections": "One row per unit, verifier, prompt and budget: what the search returned and what it had spent. Where nothing "
+    "was scored within a budget in seconds, the costs are those of the first candidate, which has overspent.",
+    "scores": "One row per selection and metric.",
+}
+_TYPES = {"string": "text", "int64": "whole number", "double": "number", "bool": "yes or no"}
+
+
+def document() -> str:
+    """The page: every table with its columns, types, units and meanings."""
+    lines = [
+        "# Tables of a run",
+        "",
+        "Written by `python -m results.document > docs/tables.md` from `results/schema.py`.",
+        "",
+        f"A run folder holds one Parquet file per table (schema version {SCHEMA_VERSION}); units and meanings are in the files' "
+        f"field metadata too. Two runs of one unit agree byte for byte in all columns but {' and '.join(MEASURED)}.",
+    ]
+    for name, columns in TABLES.items():
+        lines += ["", f"## {name}.parquet", "", _ROWS[name], "", "| column | type | unit | meaning |", "|---|---|---|---|"]
+        lines += [_row(column) for column in columns]
+    return "\n".join(lines) + "\n"
+
+
+def _row(column: Column) -> str:
+    return f"| `{column.name}` | {_TYPES[str(column.type)]} | {column.unit} | {column.meaning} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())
