@@ -36,9 +36,9 @@ def build() -> AutoencoderKL:
 
 
 def reconstruction_loss(images_BCHW: torch.Tensor, decoded_BCHW: torch.Tensor) -> torch.Tensor:
-    """Return L1 plus twice the squared error, weighted towards the shapes."""
+    """Return L1 plus twice the squared error of each picture, weighted towards the shapes [B]."""
     difference = decoded_BCHW - images_BCHW
-    return (foreground_weight(images_BCHW) * (difference.abs() + 2 * difference**2)).mean()
+    return (foreground_weight(images_BCHW) * (difference.abs() + 2 * difference**2)).mean(dim=(1, 2, 3))
 
 
 def train(name: str = "flux-vae", steps: int = STEPS) -> Path:
@@ -58,7 +58,7 @@ def train(name: str = "flux-vae", steps: int = STEPS) -> Path:
         torch.manual_seed(SEED * 1_000_003 + step)
         images = to_float(batch(SEED, step, BATCH)[1]).contiguous(memory_format=torch.channels_last)
         posterior = vae.encode(images).latent_dist
-        reconstruction = reconstruction_loss(images, vae.decode(posterior.sample()).sample)
+        reconstruction = reconstruction_loss(images, vae.decode(posterior.sample()).sample).mean()
         divergence = posterior.kl().mean() / posterior.mean[0].numel()
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * cosine(step, steps)
         optimizer.zero_grad(set_to_none=True)

@@ -21,11 +21,13 @@ CONFIG = VAEConfig(codebook_dim=32, base_ch=16, ch_mult=(1, 2, 4, 6), num_res_bl
 SCHEDULE = ScaleSchedule.square((1, 2, 3, 4, 6))
 SEED = 12
 STEPS = 1900
-PREVIEW_STEPS = 1000
+PREVIEW_STEPS = 2400
 BATCH = 16
 LEARNING_RATE = 2e-3
 PREVIEW_LEARNING_RATE = 1e-3
 PREFIX_SHARE = 0.35
+PREFIX_WEIGHT = 0.3
+"""Prefixes cannot be decoded well; at full weight their errors would outweigh those of whole pictures."""
 LATENT_RMS = 1.2
 EVERY = 100
 
@@ -47,13 +49,13 @@ def latent_loss(latent_BdHW: torch.Tensor, bits: MultiScaleBits) -> torch.Tensor
     return 0.25 * commitment + 0.3 * ((rms_d - LATENT_RMS) ** 2).mean()
 
 
-def random_prefixes(bits: MultiScaleBits, share: float) -> torch.Tensor:
-    """Return the sum of all codes, for a random `share` of the rows of a random proper prefix of the scales."""
+def random_prefixes(bits: MultiScaleBits, share: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the sum of all codes, for a random `share` of the rows only of a prefix; and which rows are prefixes."""
     cumulative_KBdHW = torch.stack(bits.cumulative)
     scales, rows = cumulative_KBdHW.shape[:2]
     prefix_B = torch.randint(scales - 1, (rows,))
     chosen_B = torch.where(torch.rand(rows) < share, prefix_B, scales - 1)
-    return cumulative_KBdHW[chosen_B, torch.arange(rows)]
+    return cumulative_KBdHW[chosen_B, torch.arange(rows)], chosen_B < scales - 1
 
 
 def train(name: str = "tokenizer", steps: int = STEPS) -> Path:
@@ -87,9 +89,14 @@ def _train(name: str, steps: int, previews: bool) -> Path:
         images = to_float(batch(seed, step, BATCH)[1])
         latent = vae.encode(images)
         bits = multiscale_bits(latent, SCHEDULE.grids)
-        features = random_prefixes(bits, PREFIX_SHARE) if previews else straight_through(latent, bits)
-        reconstruction = reconstruction_loss(images, vae.decode(features, clamp=False))
-        loss = reconstruction if previews else reconstruction + latent_loss(latent, bits)
+        if previews:
+            features, partial_B = random_prefixes(bits, PREFIX_SHARE)
+            losses_B = reconstruction_loss(images, vae.decode(features, clamp=False))
+            reconstruction = loss = (losses_B * torch.where(partial_B, PREFIX_WEIGHT, 1.0)).mean()
+        else:
+            decoded = vae.decode(straight_through(latent, bits), clamp=False)
+            reconstruction = reconstruction_loss(images, decoded).mean()
+            loss = reconstruction + latent_loss(latent, bits)
         optimizer.param_groups[0]["lr"] = rate * cosine(step, steps)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -86,9 +86,11 @@ def test_fresh_flux_predicts_nothing() -> None:
 def test_random_prefixes_are_partial_sums() -> None:
     torch.manual_seed(1)
     bits = multiscale_bits(torch.randn(40, 32, 6, 6), tokenizer.SCHEDULE.grids)
-    whole = tokenizer.random_prefixes(bits, share=0.0)
+    whole, partly = tokenizer.random_prefixes(bits, share=0.0)
     assert torch.equal(whole, bits.sum_BdHW)
-    partial = tokenizer.random_prefixes(bits, share=1.0)
+    assert not partly.any()
+    partial, partly = tokenizer.random_prefixes(bits, share=1.0)
+    assert partly.all()
     for row in range(40):
         assert any(torch.equal(partial[row], total[row]) for total in bits.cumulative[:-1])
 
