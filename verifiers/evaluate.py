@@ -21,7 +21,7 @@ PROMPTS_AT_ONCE = 8
 
 
 def from_run(folder: Path) -> pd.DataFrame:
-    """Read a run's finished, graded candidates: model, verifier, task, prompt_id, score, truth.
+    """Read a run's finished candidates, with all their columns.
 
     Raises:
         ValueError: the folder has no table of candidates.
@@ -34,7 +34,10 @@ def from_run(folder: Path) -> pd.DataFrame:
 
 
 def from_model(name: str, prompts: int, images: int, seed: int) -> pd.DataFrame:
-    """Make `images` images for each of an even sample of GenEval's prompts, grade them, and score them by every verifier."""
+    """Make `images` images for each of an even sample of GenEval's prompts, grade them, and score them by every verifier.
+
+    The images of a prompt are one pool: that of a random search with this many candidates.
+    """
     generator: Generator = entry("model", name).resolve()()
     domain = generator.card.domain
     suite = entry("suite", "geneval").resolve()()
@@ -54,7 +57,8 @@ def from_model(name: str, prompts: int, images: int, seed: int) -> pd.DataFrame:
                     repeated[pool], verifier.combine(values_NM[pool]), truths[pool], strict=True
                 ):
                     rows.append((name, key, prompt.task, prompt.id, score, truth))
-    return pd.DataFrame(rows, columns=["model", "verifier", "task", "prompt_id", "score", "truth"])
+    table = pd.DataFrame(rows, columns=["model", "verifier", "task", "prompt_id", "score", "truth"])
+    return table.assign(seed=seed, search="random", budget=float(images))
 
 
 def _generate(

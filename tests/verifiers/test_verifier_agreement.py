@@ -21,7 +21,8 @@ def judged() -> pd.DataFrame:
         ("m", "v", "counting", "3", np.nan, 1.0),
         ("m", "v", "counting", "3", 0.7, np.nan),
     ]
-    return pd.DataFrame(rows, columns=["model", "verifier", "task", "prompt_id", "score", "truth"])
+    table = pd.DataFrame(rows, columns=["model", "verifier", "task", "prompt_id", "score", "truth"])
+    return table.assign(seed=0, search="random", budget=4.0)
 
 
 def test_one_row_per_task_and_one_over_all() -> None:
