@@ -52,11 +52,12 @@ def task_figure(summary: Summary, verifier: str, unit: str) -> Figure:
 
 def verifier_figure(summary: Summary, unit: str) -> Figure:
     """Every metric (rows) under every guiding verifier (columns) against one unit: gains by one's own judge and by others."""
-    rows = [
-        [Panel(f"guided by {verifier}", unit, verifier, metric) for verifier in summary.runs.verifiers]
-        for metric in summary.metrics
-    ]
-    width = {1: 5.2, 2: 4.2, 3: 3.35}.get(len(rows[0]), 2.75)
+    verifiers = summary.runs.verifiers
+    if len(verifiers) == 1:
+        panels = [Panel(f"judged by {metric}", unit, verifiers[0], metric) for metric in summary.metrics]
+        return _figure(summary, _rows_of(panels, 3), (3.35, 2.6))
+    rows = [[Panel(f"guided by {name}", unit, name, metric) for name in verifiers] for metric in summary.metrics]
+    width = {2: 4.2, 3: 3.35}.get(len(rows[0]), 2.75)
     return _figure(summary, rows, (width, 2.0))
 
 
@@ -68,37 +69,39 @@ def _rows_of(panels: Sequence[Panel], width: int) -> list[list[Panel]]:
 def _figure(summary: Summary, rows: Sequence[Sequence[Panel]], size: tuple[float, float]) -> Figure:
     """Lay panels out on a grid of equal cells (`size`: width and height in inches) under one legend."""
     columns = max(len(row) for row in rows)
-    width = _LEFT + columns * size[0] + (columns - 1) * _GAP + _RIGHT
+    # Neighbours of different metrics have their own y axes, which need room for numbers.
+    gap = _GAP if all(panel.metric == row[0].metric for row in rows for panel in row) else _LEFT
+    width = _LEFT + columns * size[0] + (columns - 1) * gap + _RIGHT
     keys = [*handles(summary), *_single_handle(summary)]
-    across = max(1, min(len(keys), int(width / 2.7)))
-    legend = 0.1 + 0.2 * -(-len(keys) // across)
+    lines = -(-len(keys) // max(1, int(width / 2.7)))
+    legend = 0.1 + 0.2 * lines
     pitch = size[1] + _TITLE + (_BOTTOM if rows[0][0].unit != rows[-1][0].unit else 0.3)
     height = legend + _TITLE + size[1] + (len(rows) - 1) * pitch + _BOTTOM
     figure = Figure(figsize=(width, height))
     figure.legend(
-        handles=keys, loc="upper left", ncols=across, frameon=False, fontsize=8.5, handlelength=3.2, columnspacing=1.6,
+        handles=keys, loc="upper left", ncols=-(-len(keys) // lines), frameon=False, fontsize=8.5, handlelength=3.2, columnspacing=1.6,
         bbox_to_anchor=(0.1 / width, 1 - 0.04 / height), borderaxespad=0, labelspacing=0.35,
     )  # fmt: skip
     styles = looks(summary)
     drawn: list[tuple[Panel, Axes]] = []
     for r, row in enumerate(rows):
         for c, panel in enumerate(row):
-            left, bottom = _LEFT + c * (size[0] + _GAP), height - legend - _TITLE - size[1] - r * pitch
+            left, bottom = _LEFT + c * (size[0] + gap), height - legend - _TITLE - size[1] - r * pitch
             axes = figure.add_axes((left / width, bottom / height, size[0] / width, size[1] / height))
             _draw(axes, summary, panel, styles)
             below = rows[r + 1][c] if r + 1 < len(rows) and c < len(rows[r + 1]) else None
-            _write_labels(axes, panel, below, first_column=c == 0)
+            _write_labels(axes, panel, below, first=c == 0 or row[c - 1].metric != panel.metric)
             drawn.append((panel, axes))
     _share_y(drawn)
     return figure
 
 
-def _write_labels(axes: Axes, panel: Panel, below: Panel | None, first_column: bool) -> None:
+def _write_labels(axes: Axes, panel: Panel, below: Panel | None, first: bool) -> None:
     # A given height spares matplotlib the search for a free one, a third of the drawing time.
     axes.set_title(panel.title, loc="left", y=1.03)
     if below is None or below.unit != panel.unit:
         axes.set_xlabel(AXIS_LABELS[panel.unit], fontsize=8.5)
-    if first_column:
+    if first:
         axes.set_ylabel(metric_name(panel.metric), fontsize=9)
     else:
         axes.tick_params(labelleft=False)

@@ -143,8 +143,10 @@ def themed(svg: str, name: str) -> str:
         svg = svg.replace(colour, variable)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = svg.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
-    # Only the viewBox stays: the page decides how wide a figure is.
-    return re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
+    # A page may shrink a figure, and enlarge it a little: its letters are to stay the size of the page's.
+    width = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # type: ignore[index]
+    svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
+    return svg.replace("<svg", f'<svg style="max-width: {1.45 * width:.0f}px"', 1)
 
 
 def slug(text: str) -> str:

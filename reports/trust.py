@@ -32,7 +32,7 @@ def trust_table(summary: Summary) -> Table:
         "needs: images of one prompt and one search compared, prompts averaged. Pooled mixes prompts; an ensemble's "
         "ranks cannot be pooled. Candidates of a guided search were bred for the score: random search is the fair row."
     )
-    return Table("trust", "Can the verifiers be trusted?", caption, filled(rows), pd.DataFrame(raw))
+    return Table("trust", "Trust in the verifiers", caption, filled(rows), pd.DataFrame(raw))
 
 
 def _row(summary: Summary, verifier: str, part: pd.DataFrame) -> dict[str, float]:
