@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from harness.batches import batches
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.judge import Judge
@@ -20,11 +19,10 @@ from harness.registry import entry
 from harness.search.base import Plan, Search
 from models.base import Domain, Generator
 from suites.base import Prompt, Suite, display_name
-from suites.geneval.sample import sample
+from suites.sample import sample
 from verifiers.base import Verifier
 
 _CALIBRATION_ROWS = 16
-_ENCODED_AT_ONCE = 64
 
 
 @dataclass(slots=True)
@@ -52,11 +50,10 @@ class Session:
         return display_name(self.settings.suite, self.domain)
 
     def text_tokens(self, model: str, prompts: Sequence[Prompt]) -> list[int]:
-        """Text tokens of each prompt under a model, on which prices depend; every text is encoded once for this."""
+        """Text tokens of each prompt under a model, on which prices depend."""
         unknown = [prompt.text for prompt in prompts if (model, prompt.text) not in self._tokens]
-        for texts in batches(unknown, _ENCODED_AT_ONCE):
-            counts = self.models[model].encode(texts).text_tokens
-            self._tokens |= {(model, text): count for text, count in zip(texts, counts, strict=True)}
+        counts = self.models[model].text_tokens(unknown)
+        self._tokens |= {(model, text): count for text, count in zip(unknown, counts, strict=True)}
         return [self._tokens[model, prompt.text] for prompt in prompts]
 
     def plan(self, model: str, search: str, verifier: str, budget: Budget, text_tokens: int) -> Plan:
@@ -98,7 +95,8 @@ def open_session(settings: Settings, lineup: Lineup) -> Session:
     device = pick_device(settings.device)
     models: dict[str, Generator] = {name: _load("model", name, device) for name in lineup.models}
     verifiers: dict[str, Verifier] = {name: _load("verifier", name, device) for name in settings.verifiers}
-    judge = Judge(verifiers, suite, lineup.domain)
+    measuring = {name: _load("verifier", name, device) for name in lineup.metrics if name not in verifiers}
+    judge = Judge({**verifiers, **measuring}, suite, lineup.domain)
     return Session(settings, lineup.domain, suite, prompts, models, lineup.searches, verifiers, judge)
 
 

@@ -14,7 +14,7 @@ from harness.registry import entries, entry
 from harness.seeds import Seeds
 from models.base import Generator, Images, Row
 from suites.base import Prompt, display_name
-from suites.geneval.sample import sample
+from suites.sample import sample
 from verifiers.agreement import agreement
 
 PROMPTS_AT_ONCE = 8

@@ -15,7 +15,7 @@ from models.diffusion.flops import clip_text_flops, flux_transformer_flops, t5_e
 from models.diffusion.flux import load_flux_pipeline
 from models.infinity.flops import teacher_forced_flops
 from models.shapes import flux, flux_vae, infinity, load, tokenizer
-from models.shapes.evaluate import spread_prompts, task_scores
+from models.shapes.evaluate import shapes_prompts, task_scores
 from models.shapes.loop import Run
 from models.shapes.previews import preview_correlations, sample_with_previews
 from models.shapes.reconstruction import accepted_share, flux_round_trip, save_sheet, tokenizer_round_trip
@@ -107,7 +107,7 @@ def autoencoder_facts(generator: Any) -> dict[str, Any]:
 
 def one_picture_each(generator: Generator, sheet: Path) -> tuple[torch.Tensor, Any]:
     """Return one picture for each of the card's prompts, and save the first ones as a sheet."""
-    prompts = spread_prompts(PROMPTS)
+    prompts = shapes_prompts(PROMPTS)
     parts = [
         sample_with_previews(generator, [prompt.text for prompt in prompts[i : i + 40]], seed=1000 + i)[-1]
         for i in range(0, len(prompts), 40)
@@ -119,7 +119,7 @@ def one_picture_each(generator: Generator, sheet: Path) -> tuple[torch.Tensor, A
 
 def correlations(generator: Generator) -> list[float]:
     """Return how well the score of a preview ranks the candidates of a prompt, after each step."""
-    prompts = [prompt for prompt in spread_prompts(CORRELATED_PROMPTS) for _ in range(CANDIDATES)]
+    prompts = [prompt for prompt in shapes_prompts(CORRELATED_PROMPTS) for _ in range(CANDIDATES)]
     return preview_correlations(sample_with_previews(generator, [prompt.text for prompt in prompts], 77), prompts)
 
 

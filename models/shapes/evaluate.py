@@ -5,7 +5,6 @@
 
 import argparse
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +23,11 @@ from models.shapes.reconstruction import save_sheet
 from models.shapes.text import build_tokenizer, token_ids
 from suites.base import Prompt
 from suites.geneval.suite import GenEvalSuite
+from suites.geneval.summary import summarize
+from suites.sample import sample
 from suites.shapes.oracle import soft_scores
+
+PROMPT_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -91,24 +94,17 @@ class InfinitySampler:
         return to_uint8(self.vae.decode(self.features(captions, seed, sampling)[-1]))
 
 
-def spread_prompts(count: int) -> list[Prompt]:
-    """Return about `count` prompts of geneval@shapes, as many of each task, evenly spread over it."""
-    by_task = defaultdict(list)
-    for prompt in GenEvalSuite().prompts("shapes"):
-        by_task[prompt.task].append(prompt)
-    each = max(1, count // len(by_task))
-    return [task[i * len(task) // each] for task in by_task.values() for i in range(min(each, len(task)))]
+def shapes_prompts(count: int) -> tuple[Prompt, ...]:
+    """Return `count` prompts of geneval@shapes, spread evenly over its tasks."""
+    return sample(GenEvalSuite().prompts("shapes"), count, PROMPT_SEED)
 
 
 def task_scores(images: torch.Tensor, prompts: Sequence[Prompt]) -> dict[str, float]:
     """Return the share of correct pictures of each task, their mean as "overall", and the mean soft score."""
-    correct = defaultdict(list)
-    for prompt, grade in zip(prompts, GenEvalSuite().grade(images, prompts, "shapes"), strict=True):
-        correct[prompt.task].append(grade.value)
-    scores = {task: sum(values) / len(values) for task, values in correct.items()}
+    summary = summarize(GenEvalSuite().grade(images, prompts, "shapes"), prompts)
     soft = soft_scores(images, [prompt.metadata for prompt in prompts]).mean().item()
-    rounded = {task: round(score, 3) for task, score in scores.items()}
-    return {"overall": round(sum(scores.values()) / len(scores), 3), **rounded, "soft": round(soft, 3)}
+    scores = {"overall": summary.overall, **summary.tasks, "soft": soft}
+    return {name: round(score, 3) for name, score in scores.items()}
 
 
 def evaluate(
@@ -140,7 +136,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    prompts, sheet = spread_prompts(options.prompts), str(RUNS / f"{options.model}.png")
+    prompts, sheet = shapes_prompts(options.prompts), str(RUNS / f"{options.model}.png")
     if options.model == "flux":
         scores = evaluate(FluxSampler.load(), prompts, sheet, steps=options.steps, guidance=options.guidance)
     else:

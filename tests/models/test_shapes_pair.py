@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.shapes import load
-from models.shapes.evaluate import spread_prompts, task_scores
+from models.shapes.evaluate import shapes_prompts, task_scores
 from models.shapes.previews import preview_correlations, sample_with_previews
 from verifiers.files import CARD_FILE, sha256_of
 
@@ -43,7 +43,7 @@ def test_pictures_are_about_as_good_as_the_card_says(name: str) -> None:
     torch.set_num_threads(1)
     generator = BUILDERS[name]()
     stated = json.loads((load.weights(name) / CARD_FILE).read_text())["geneval_shapes"]["overall"]
-    prompts = spread_prompts(48)
+    prompts = shapes_prompts(48)
     pictures = sample_with_previews(generator, [prompt.text for prompt in prompts], seed=5)
     assert len(pictures) == generator.card.steps
     assert abs(task_scores(pictures[-1], prompts)["overall"] - stated) < 0.25

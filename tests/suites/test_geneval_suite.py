@@ -10,10 +10,10 @@ import torch
 from suites.base import Grade, Prompt, Suite, display_name
 from suites.geneval.detector import Detector
 from suites.geneval.rules import PUBLISHED, Detection
-from suites.geneval.sample import sample
 from suites.geneval.suite import GenEvalSuite
 from suites.geneval.summary import summarize
 from suites.geneval.wording import TAGS
+from suites.sample import sample
 from suites.shapes.renderer import render
 from suites.shapes.scenes import sample_scene
 
