@@ -25,6 +25,8 @@ class RunConfig(BaseModel):
     models: tuple[str, ...] = Field(("shapes-infinity", "shapes-flux"), min_length=1)
     searches: tuple[str, ...] = Field(("random", "greedy", "beam", "zero-order"), min_length=1)
     verifiers: tuple[str, ...] = Field(("shapes-reward",), min_length=1)
+    metrics: tuple[str, ...] = ("all",)
+    """Verifiers that measure what was selected, besides those that guide; all: every registered one of the domain."""
     budgets: tuple[float, ...] = Field((5, 10, 30, 60, 120, 240), min_length=1)
     """Per prompt, in `unit`."""
     unit: Unit = Unit.NFE
@@ -53,7 +55,7 @@ class RunConfig(BaseModel):
             raise ValueError(f"{prompts} is not a number from 1 up, or all")
         return prompts
 
-    @field_validator("models", "searches", "verifiers", "seeds")
+    @field_validator("models", "searches", "verifiers", "metrics", "seeds")
     @classmethod
     def _once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(dict.fromkeys(values))

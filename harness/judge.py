@@ -17,7 +17,7 @@ GRADE = "grade"
 
 
 class Judge:
-    """All metrics of a run. An ensemble's members are metrics; its own number means something within one pool only."""
+    """All metrics of a run: of its guides and of other verifiers. An ensemble's members are metrics, its own number is not."""
 
     def __init__(self, verifiers: Mapping[str, Verifier], suite: Suite, domain: Domain) -> None:
         self.verifiers, self.suite, self.domain = verifiers, suite, domain

@@ -91,10 +91,10 @@ class Budget:
 
 
 class BudgetTooSmall(WrongInput):
-    """Raised by a planner when a budget cannot buy what the search needs at least; carries the smallest that can."""
+    """Raised by a planner when a budget cannot buy what the search needs at least; carries the smallest that can, and for what."""
 
     def __init__(self, budget: Budget, smallest: float, what: str) -> None:
-        self.budget, self.smallest = budget, smallest
+        self.budget, self.smallest, self.what = budget, smallest, what
         super().__init__(
             f"budget {budget} cannot buy {what}: the smallest that can is {smallest:g} {budget.unit.value}; raise --budget"
         )

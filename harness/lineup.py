@@ -8,10 +8,12 @@ from typing import cast
 
 from harness.config import RunConfig
 from harness.errors import WrongInput
-from harness.registry import entry
+from harness.registry import entries, entry
 from harness.search.base import Search
 from harness.search.spec import fits, parse, shortest
 from models.base import Domain
+
+ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Lineup:
     """By their shortest text."""
     pairs: tuple[tuple[str, str], ...]
     """(model, search) in the order asked for, only those that fit."""
+    metrics: tuple[str, ...]
+    """Verifiers that measure what was selected, besides those that guide."""
     notes: tuple[str, ...]
     """A sentence for every pair that does not fit."""
 
@@ -37,7 +41,8 @@ def line_up(config: RunConfig) -> Lineup:
 
     Raises:
         UnknownName: a model, search, verifier or suite that is not registered.
-        WrongInput: models of two domains, a verifier of another domain, or a search that fits none of the models.
+        WrongInput: models of two domains, a verifier or metric of another domain, an ensemble as a metric, or a search
+            that fits none of the models.
     """
     entry("suite", config.suite)
     domain = _domain(config)
@@ -55,7 +60,7 @@ def line_up(config: RunConfig) -> Lineup:
     if not pairs:
         raise WrongInput(f"no search fits {', '.join(config.models)}: give one with --search")
     pairs.sort(key=lambda pair: config.models.index(pair[0]))
-    return Lineup(domain, searches, tuple(pairs), tuple(notes))
+    return Lineup(domain, searches, tuple(pairs), _metrics(config, domain), tuple(notes))
 
 
 def _domain(config: RunConfig) -> Domain:
@@ -65,9 +70,25 @@ def _domain(config: RunConfig) -> Domain:
         raise WrongInput(f"models of different domains share no prompts ({listed}): run one domain at a time")
     domain = next(iter(domains.values()))
     for verifier in config.verifiers:
-        judged = entry("verifier", verifier).domain
-        if judged and judged != domain:
-            raise WrongInput(
-                f"verifier {verifier} judges {judged} images, the models make {domain} images: give another --verifier"
-            )
+        _check_judged("verifier", verifier, domain, "give another --verifier")
     return cast(Domain, domain)
+
+
+def _check_judged(what: str, verifier: str, domain: str, action: str) -> None:
+    judged = entry("verifier", verifier).domain
+    if judged and judged != domain:
+        raise WrongInput(f"{what} {verifier} judges {judged} images, the models make {domain} images: {action}")
+
+
+def _metrics(config: RunConfig, domain: Domain) -> tuple[str, ...]:
+    found: list[str] = []
+    for name in config.metrics:
+        if name == ALL:
+            verifiers = entries("verifier").items()
+            found += [one for one, known in verifiers if known.domain in ("", domain) and not known.ensemble]
+            continue
+        _check_judged("metric", name, domain, "leave it out of metrics")
+        if entry("verifier", name).ensemble:
+            raise WrongInput(f"metric {name} ranks within one pool and measures no single image: name its members")
+        found.append(name)
+    return tuple(dict.fromkeys(found))

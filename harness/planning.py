@@ -22,21 +22,17 @@ def plan_units(session: Session, lineup: Lineup) -> tuple[list[WorkUnit], list[s
     """
     units: list[WorkUnit] = []
     notes: list[str] = []
-    smallest: list[float] = []
+    refusals: list[tuple[str, BudgetTooSmall]] = []
     for model, search in lineup.pairs:
         budgets = {}
         for verifier in session.settings.verifiers:
             affordable, refused = _affordable(session, model, search, verifier)
             budgets[verifier] = affordable
-            smallest += [error.smallest for error in refused]
+            refusals += [(f"{model} with {search}", error) for error in refused]
             notes += _notes(model, search, verifier, refused, nothing_left=not affordable)
         units += _pair_units(session, model, search, {name: given for name, given in budgets.items() if given})
     if not units:
-        unit = session.settings.unit.value
-        raise WrongInput(
-            f"budget {', '.join(f'{b:g}' for b in session.settings.budgets)} {unit} cannot buy one image of any pair: "
-            f"the smallest that can is {min(smallest):g} {unit}; raise --budget"
-        )
+        raise WrongInput(_nothing_runs(session.settings, refusals))
     return units, list(dict.fromkeys(notes))
 
 
@@ -56,6 +52,17 @@ def _affordable(
         else:
             affordable.append(budget)
     return tuple(affordable), refused
+
+
+def _nothing_runs(config: RunConfig, refusals: Sequence[tuple[str, BudgetTooSmall]]) -> str:
+    budgets, unit = ", ".join(f"{budget:g}" for budget in config.budgets), config.unit.value
+    pair, cheapest = min(refusals, key=lambda refusal: refusal[1].smallest)
+    if len({pair for pair, _ in refusals}) == 1:
+        return f"{pair} cannot run under {budgets} {unit}: {cheapest.what} costs {cheapest.smallest:g}; raise --budget"
+    return (
+        f"no pair can run under {budgets} {unit}: the cheapest, {pair}, needs {cheapest.smallest:g} for {cheapest.what}; "
+        "raise --budget"
+    )
 
 
 def _notes(
@@ -98,7 +105,7 @@ def _unit(
         session.models[model].card,
         search,
         {name: session.verifiers[name].card for name in budgets},
-        {name: verifier.card for name, verifier in session.verifiers.items()},
+        {name: verifier.card for name, verifier in session.judge.verifiers.items()},
         (session.suite_name, session.suite.card.version),
         budgets,
         seed,

@@ -30,6 +30,8 @@ class Entry:
     """photo, shapes, or "" where it does not apply."""
     generator: str = ""
     """Models only: "module:class" of the generator, so that abilities are known before weights are loaded."""
+    ensemble: bool = False
+    """Verifiers only: scores compare within one pool, so that it guides but is no metric of an image."""
 
     def resolve(self) -> Any:
         """The object behind `target`."""
@@ -64,7 +66,7 @@ VERIFIERS: Mapping[str, Entry] = {
     "shapes-clip": Entry("verifiers.load:shapes_clip", "CLIPScore: cosine of image and prompt", domain="shapes"),
     "shapes-aesthetic": Entry("verifiers.load:shapes_aesthetic", "aesthetic head on the CLIP image embedding", domain="shapes"),
     "shapes-reward": Entry("verifiers.load:shapes_reward", "ImageReward architecture", domain="shapes"),
-    "shapes-ensemble": Entry("verifiers.load:shapes_ensemble", "rank average of the three", domain="shapes"),
+    "shapes-ensemble": Entry("verifiers.load:shapes_ensemble", "rank average of the three", domain="shapes", ensemble=True),
 }
 
 SUITES: Mapping[str, Entry] = {

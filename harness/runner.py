@@ -124,6 +124,11 @@ def run_manifest(run: Run) -> dict[str, Any]:
         suite,
         {name: card_values(model.card) for name, model in session.models.items()},
         {name: card_values(verifier.card) for name, verifier in session.verifiers.items()},
+        {
+            name: card_values(verifier.card)
+            for name, verifier in session.judge.verifiers.items()
+            if name not in session.verifiers
+        },
         environment(device),
         run.notes,
     )
@@ -134,7 +139,11 @@ def opening_lines(run: Run) -> list[str]:
     session = run.session
     total, chosen = len(session.suite.prompts(session.domain)), len(session.prompts)
     seed = session.settings.sample_seed
-    sample = f"{chosen} of {total} prompts, an even sample per task (seed {seed}; --prompts all runs all)"
+    sample = f"{chosen} of {total} prompts, an even sample per task (seed {seed}"
+    if "prompts" in session.settings.model_fields_set:
+        sample += "; --prompts all runs all)"
+    else:
+        sample += ") chosen to keep the command under 10 minutes on 2 cores; PROMPTS=all or --prompts all runs all"
     return [
         f"{session.suite_name}: {sample if chosen < total else f'all {total} prompts'}",
         *run.notes,

@@ -103,6 +103,10 @@ class Generator(Protocol):
         """Text features of each prompt, computed once per prompt -> Conditioning."""
         ...
 
+    def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
+        """`text_tokens` of the conditioning of these prompts, without encoding them: prices depend on them."""
+        ...
+
     def start(self, conditioning: Any, rows: Sequence[Row]) -> Any:
         """Rows before their first step: empty prefixes (AR) or noise drawn from each row's seed (diffusion) -> State."""
         ...

@@ -9,7 +9,7 @@ from typing import Any
 
 from results.schema import SCHEMA_VERSION
 
-IDENTITY = ("schema_version", "configuration", "suite", "models", "verifiers")
+IDENTITY = ("schema_version", "configuration", "suite", "models", "verifiers", "metrics")
 """What two runs must have in common to be the same run."""
 
 
@@ -18,16 +18,18 @@ def manifest(
     suite: Mapping[str, Any],
     models: Mapping[str, Any],
     verifiers: Mapping[str, Any],
+    metrics: Mapping[str, Any],
     environment: Mapping[str, Any],
     notes: list[str],
 ) -> dict[str, Any]:
-    """A run's manifest; `notes` are the sentences about what was skipped."""
+    """A run's manifest; `verifiers` guided, `metrics` only measured, `notes` are the sentences about what was skipped."""
     content = {
         "schema_version": SCHEMA_VERSION,
         "configuration": configuration,
         "suite": suite,
         "models": models,
         "verifiers": verifiers,
+        "metrics": metrics,
         "environments": [environment],
         "notes": notes,
     }

@@ -104,7 +104,11 @@ class DiffusionGenerator:
     def encode(self, prompts: Sequence[str]) -> DiffusionConditioning:
         """Text features of each prompt, computed once per prompt."""
         text = self.adapter.encode(list(prompts))
-        return DiffusionConditioning(tuple(prompts), (self.adapter.text_tokens,) * len(prompts), text)
+        return DiffusionConditioning(tuple(prompts), self.text_tokens(prompts), text)
+
+    def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
+        """Text tokens of each prompt, padding included: the same for all."""
+        return (self.adapter.text_tokens,) * len(prompts)
 
     def noise(self, seeds: Sequence[int]) -> torch.Tensor:
         """Initial noise of each seed, exactly what `start` draws: float32 [B, ...] on the CPU."""

@@ -68,6 +68,10 @@ class InfinityGenerator:
         text = self._features(prompts)
         return InfinityConditioning(tuple(prompts), text.lengths, self.rollout.condition(text, self._negative))
 
+    def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
+        """Text tokens of each prompt, without encoding it."""
+        return self.text_encoder.lengths(prompts)
+
     def start(self, conditioning: InfinityConditioning, rows: Sequence[Row]) -> InfinityState:
         """Empty prefixes, one per prompt, whatever the number of rows. Raises ValueError for an unknown prompt."""
         if not rows:

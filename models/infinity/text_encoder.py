@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5EncoderModel
 
-from models.diffusion.flops import t5_encoder_flops
 from models.infinity.text import TextFeatures
+from models.text_flops import t5_encoder_flops
 
 
 class TextEncoder(Protocol):
@@ -19,6 +19,10 @@ class TextEncoder(Protocol):
 
     def encode(self, prompts: Sequence[str]) -> TextFeatures:
         """float32 features of each prompt's tokens, without padding."""
+        ...
+
+    def lengths(self, prompts: Sequence[str]) -> tuple[int, ...]:
+        """Tokens of each prompt that `encode` gives features of."""
         ...
 
     def flops(self, tokens: int) -> int:
@@ -48,13 +52,23 @@ class T5TextEncoder:
     @torch.no_grad()
     def encode(self, prompts: Sequence[str]) -> TextFeatures:
         """float32 features of each prompt's tokens, cut at max_tokens."""
-        tokens = self.tokenizer(list(prompts), truncation=True, max_length=self.max_tokens)["input_ids"]
+        tokens = self._ids(prompts)
         features: dict[int, Tensor] = {}
         for length in {len(ids) for ids in tokens}:
             group = [row for row, ids in enumerate(tokens) if len(ids) == length]
             ids_RL = torch.tensor([tokens[row] for row in group], device=self.model.device)
             features |= zip(group, self.model(ids_RL).last_hidden_state.float(), strict=True)
         return TextFeatures.of([features[row] for row in range(len(prompts))])
+
+    def lengths(self, prompts: Sequence[str]) -> tuple[int, ...]:
+        """Tokens of each prompt, the end token included, cut at max_tokens."""
+        return tuple(len(ids) for ids in self._ids(prompts))
+
+    def _ids(self, prompts: Sequence[str]) -> list[list[int]]:
+        if not prompts:
+            return []
+        ids: list[list[int]] = self.tokenizer(list(prompts), truncation=True, max_length=self.max_tokens)["input_ids"]
+        return ids
 
     def flops(self, tokens: int) -> int:
         """One prompt of this many tokens through the encoder."""

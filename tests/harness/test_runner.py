@@ -17,10 +17,12 @@ from rich.console import Console
 from harness import meter, registry, session, units
 from harness.config import Settings
 from harness.errors import WrongInput
+from harness.lineup import line_up
 from harness.meter import scoring
 from harness.prices import Calibration
 from harness.rows import AFTER_BUDGET
 from harness.runner import finish_run, opening_lines, prepare_run
+from harness.timing import REPORT
 from results.schema import COST, MEASURED, TABLES
 from results.store import Store
 from suites.geneval.suite import GenEvalSuite
@@ -30,7 +32,7 @@ import toy_world
 
 BASE: dict[str, Any] = {
     "models": ("toy-ar", "toy-diffusion"), "searches": ("random", "beam", "zero-order"), "verifiers": ("toy-judge",),
-    "budgets": (6, 24), "prompts": 6, "chunk": 4,
+    "metrics": (), "budgets": (6, 24), "prompts": 6, "chunk": 4,
 }  # fmt: skip
 
 
@@ -111,6 +113,40 @@ def test_metric_of_the_guiding_verifier_is_the_score(finished: Any) -> None:
     key = ["unit", "verifier", "prompt_id", "budget"]
     own = finished[1]["scores"].query("metric == verifier").set_index(key)["value"]
     assert own.to_dict() == finished[1]["selections"].set_index(key)["score"].to_dict()
+
+
+def test_verifiers_that_do_not_guide_measure_and_cost_nothing(finished: Any, tmp_path: Path) -> None:
+    found = run(tmp_path, metrics=("toy-other",))
+    assert set(found["scores"]["metric"]) == {"toy-judge", "toy-other", "grade"}
+    other = found["scores"].query("metric == 'toy-other'")
+    assert len(other) == len(found["selections"])
+    assert other["value"].between(0, 1).all()
+    assert not set(found["selections"]["unit"]) & set(finished[1]["selections"]["unit"])
+    for name in ("candidates", "selections"):
+        measured = ["unit", *(column for column in MEASURED if column in found[name])]
+        pd.testing.assert_frame_equal(found[name].drop(columns=measured), finished[1][name].drop(columns=measured))
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert (list(manifest["verifiers"]), list(manifest["metrics"])) == (["toy-judge"], ["toy-other"])
+
+
+def test_all_metrics_are_those_of_the_domain_but_ensembles() -> None:
+    config = Settings(**{**BASE, "metrics": ("all",)}).run()
+    assert line_up(config).metrics == ("shapes-clip", "shapes-aesthetic", "shapes-reward", "toy-judge", "toy-other")
+
+
+def test_a_text_is_encoded_once_in_a_unit(tmp_path: Path) -> None:
+    prepared = prepare_run(Settings(**{**BASE, "searches": ("random",)}), tmp_path)
+    finish_run(prepared, Console(quiet=True))
+    assert {name: model.encoded for name, model in prepared.session.models.items()} == {"toy-ar": 6, "toy-diffusion": 6}  # type: ignore[attr-defined]
+
+
+def test_a_sample_that_was_not_asked_for_says_why(tmp_path: Path) -> None:
+    given = {key: value for key, value in BASE.items() if key != "prompts"}
+    line = opening_lines(prepare_run(Settings(**given), tmp_path))[0]
+    assert line.endswith(
+        "an even sample per task (seed 0) chosen to keep the command under 10 minutes on 2 cores; "
+        "PROMPTS=all or --prompts all runs all"
+    )
 
 
 def test_images_of_all_candidates_are_kept_for_one_prompt_of_each_task(finished: Any) -> None:
@@ -320,7 +356,13 @@ def test_pairs_and_budgets_that_do_not_fit_are_named_once(tmp_path: Path) -> Non
     ("changes", "message"),
     [
         ({"searches": ("zero-order",), "models": ("toy-ar",)}, "search zero-order fits none of the models: .*toy-ar"),
-        ({"budgets": (1, 2)}, "budget 1, 2 nfe cannot buy one image of any pair: the smallest that can is 3 nfe"),
+        ({"budgets": (1, 2)}, r"no pair can run under 1, 2 nfe: the cheapest, toy-ar with random, needs 3 for one image"),
+        (
+            {"budgets": (6,), "models": ("toy-ar",), "searches": ("beam",)},
+            "toy-ar with beam cannot run under 6 nfe: width 2 with 2 children a prefix costs 24; raise --budget",
+        ),
+        ({"metrics": ("toy-othr",)}, "unknown verifier 'toy-othr'; did you mean toy-other"),
+        ({"metrics": ("toy-pair",)}, "metric toy-pair ranks within one pool"),
         ({"prompts": 10_000}, "10000 prompts asked for: give a number from 1 to 343"),
         ({"models": ("toy-arr",)}, r"unknown model 'toy-arr'; did you mean toy-ar"),
         ({"searches": ("beem",)}, "unknown search 'beem'; did you mean beam"),
@@ -353,7 +395,15 @@ def test_default_searches_that_do_not_fit_are_only_skipped(tmp_path: Path) -> No
 def test_profile_accounts_for_all_of_the_time(tmp_path: Path) -> None:
     prepared = prepare_run(Settings(**{**BASE, "prompts": 2}), tmp_path)
     finish_run(prepared, Console(quiet=True))
+    with prepared.watch.section(REPORT):
+        sum(range(1000))
     profile = prepared.watch.profile()
+    assert list(profile["shares"]) == [
+        "forward passes", "decode", "verifiers", "text encoders", "evaluation", "report", "harness",
+    ]  # fmt: skip
+    assert profile["seconds"]["forward passes"] == pytest.approx(
+        sum(profile["operation_seconds"][name] for name in ("noise", "start", "predict", "draw", "select"))
+    )
     assert sum(profile["shares"].values()) == pytest.approx(1)
     assert sum(profile["harness_seconds"].values()) == pytest.approx(profile["seconds"]["harness"])
     assert all(spent > 0 for spent in profile["seconds"].values()), profile

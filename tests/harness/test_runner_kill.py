@@ -25,7 +25,7 @@ import toy_world
 
 COMMAND = [
     "run", "geneval", "--model", "toy-ar", "--search", "random", "--search", "beam", "--verifier", "toy-judge",
-    "--budget", "6,24", "--prompts", "6", "--set", "chunk=2",
+    "--budget", "6,24", "--prompts", "6", "--set", "chunk=2", "--set", "metrics=[]",
 ]  # fmt: skip
 PARTS = 6
 SECONDS = 240

@@ -53,10 +53,16 @@ class ToyGenerator:
 
     def __init__(self, name: str, family: str) -> None:
         self.card = ModelCard(name, family, "shapes", STEPS, (SIZE, SIZE), 1, "0" * 64, "none", {"toy": True})
+        self.encoded = 0
+        """Prompts encoded so far."""
         self.delay = float(os.environ.get("TOY_DELAY", "0"))
 
     def encode(self, prompts: Sequence[str]) -> ToyConditioning:
-        return ToyConditioning(tuple(prompts), tuple(len(prompt.split()) for prompt in prompts))
+        self.encoded += len(prompts)
+        return ToyConditioning(tuple(prompts), self.text_tokens(prompts))
+
+    def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
+        return tuple(len(prompt.split()) for prompt in prompts)
 
     def noise(self, seeds: Sequence[int]) -> torch.Tensor:
         return torch.stack([torch.randn(CELLS, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
@@ -147,6 +153,10 @@ def toy_judge(device: Any = None) -> ToyVerifier:
     return ToyVerifier("toy-judge")
 
 
+def toy_other(device: Any = None) -> ToyVerifier:
+    return ToyVerifier("toy-other")
+
+
 def toy_pair(device: Any = None) -> ToyVerifier:
     return ToyVerifier("toy-pair", ("toy-judge", "toy-other"))
 
@@ -157,7 +167,8 @@ MODELS = {
 }
 VERIFIERS = {
     "toy-judge": Entry("toy_world:toy_judge", "toy", domain="shapes"),
-    "toy-pair": Entry("toy_world:toy_pair", "toy", domain="shapes"),
+    "toy-other": Entry("toy_world:toy_other", "toy", domain="shapes"),
+    "toy-pair": Entry("toy_world:toy_pair", "toy", domain="shapes", ensemble=True),
 }
 """Registered for a test under the names of this module, which its folder on sys.path makes importable."""
 

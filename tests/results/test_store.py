@@ -37,7 +37,7 @@ def rows(score: float) -> dict[str, list[dict[str, Any]]]:
 
 
 def a_manifest(**configuration: Any) -> dict[str, Any]:
-    return manifest({"prompts": 6, **configuration}, {"name": "s"}, {"m": {"weights": "1"}}, {}, {"python": "3"}, [])
+    return manifest({"prompts": 6, **configuration}, {"name": "s"}, {"m": {"weights": "1"}}, {}, {}, {"python": "3"}, [])
 
 
 @pytest.fixture

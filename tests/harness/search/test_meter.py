@@ -89,3 +89,11 @@ def test_a_verifier_is_charged_its_text_once(make_judge) -> None:
     assert total.verifier_calls == 6
     assert total.seconds == total.verifier_seconds > 0
     assert judge.ledger.spent(1).verifier_calls == 4
+
+
+def test_text_is_counted_without_encoding_it(infinity, flux) -> None:
+    for generator in (infinity, flux):
+        texts = [*TEXTS, "red " * 20]
+        assert generator.text_tokens(texts) == generator.encode(texts).text_tokens
+        assert generator.text_tokens([]) == ()
+    assert len(set(infinity.text_tokens(TEXTS))) > 1
