@@ -69,6 +69,7 @@ def run(
         }  # fmt: skip
         settings = load_settings(config, set_ or (), flags)
         from harness import runner
+        from harness.timing import REPORT
 
         prepared = runner.prepare_run(settings, out)
     with _reported(debug, resume=prepared.store.folder):
@@ -78,10 +79,11 @@ def run(
         for line in runner.opening_lines(prepared):
             console.print(line, highlight=False, markup=False)
         folder = runner.finish_run(prepared, console)
+        with prepared.watch.section(REPORT):
+            _build_report([folder], folder / "report")
         if profile:
             for line in runner.write_profile(prepared):
                 console.print(line, highlight=False, markup=False)
-        _build_report([folder], folder / "report")
 
 
 @app.command()

@@ -15,7 +15,7 @@ from harness.search.base import Candidate, Task
 from harness.search.prepare import prepare
 from harness.seeds import Seeds
 from harness.session import Session
-from harness.timing import Stopwatch
+from harness.timing import EVALUATION, SEARCH, Stopwatch
 from harness.units import WorkUnit
 from results.parts import Rows
 
@@ -37,7 +37,7 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
     task = _search(session, unit, watch)
     with watch.section("tables"):
         selected = list(_select(session, unit, task))
-    with watch.section("evaluation"):
+    with watch.section(EVALUATION):
         metrics = _measure(session, task, selected)
         truths = _truths(session, unit, task)
     with watch.section("images"):
@@ -64,7 +64,7 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
 def _search(session: Session, unit: WorkUnit, watch: Stopwatch) -> Task:
     budget = max((given[-1] for given in unit.budgets.values()), key=lambda budget: budget.amount)
     search = session.searches[unit.search]
-    with watch.section("search"):
+    with watch.section(SEARCH):
         task = prepare(
             search,
             session.models[unit.model],

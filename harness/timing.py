@@ -1,4 +1,10 @@
-"""Where the time of a run goes: forward passes, decode, verifiers, text, evaluation, and the harness around them."""
+"""Where the time of a run goes, as shares of the wall time after loading.
+
+Forward passes (noise, start, predict, draw, select), decode, verifiers and text encoders are what the meters measured
+of the search; evaluation is what measures the selected images, the report is the page and its figures. "Harness" is
+everything else: planning with its calibration, the searches' own work between the models' calls, tables, PNG files and
+the store. Loading weights, and importing what they need, is outside all shares.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +19,7 @@ from harness.search.base import Task
 FORWARD = ("noise", "start", "predict", "draw", "select")
 DECODE = ("preview", "decode")
 SCORE = "score"
-LOAD = "load"
+LOAD, EVALUATION, REPORT, SEARCH = "load", "evaluation", "report", "search"
 
 
 class Stopwatch:
@@ -48,13 +54,15 @@ class Stopwatch:
             "decode": sum(self.operations[name] for name in DECODE),
             "verifiers": self.operations[SCORE],
             "text encoders": self.operations["encode"],
-            "evaluation": self.sections.get("evaluation", 0.0),
+            "evaluation": self.sections.get(EVALUATION, 0.0),
+            "report": self.sections.get(REPORT, 0.0),
         }
         running = wall - load
         seconds["harness"] = running - sum(seconds.values())
         searching = sum(self.operations.values())
-        around = {name: spent for name, spent in self.sections.items() if name not in (LOAD, "evaluation", "search")}
-        around["search"] = self.sections.get("search", 0.0) - searching
+        apart = (LOAD, EVALUATION, REPORT, SEARCH)
+        around = {name: spent for name, spent in self.sections.items() if name not in apart}
+        around[SEARCH] = self.sections.get(SEARCH, 0.0) - searching
         around["rest"] = seconds["harness"] - sum(around.values())
         return {
             "wall_seconds": wall,

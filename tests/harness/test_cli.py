@@ -20,7 +20,8 @@ from results.files import locked
 sys.path.insert(0, str(Path(__file__).parent))
 import toy_world
 
-RUN = ["run", "geneval", "--model", "toy-ar", "--search", "random", "--verifier", "toy-judge", "--prompts", "2"]
+RUN = ["run", "geneval", "--model", "toy-ar", "--search", "random", "--verifier", "toy-judge", "--prompts", "2",
+       "--set", "metrics=[]"]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +93,7 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
         (["run", "geneval", "--budget", "6;12"], "--budget '6;12' is not a list of numbers"),
         (["run", "geneval", "--unit", "hours"], "unit='hours'"),
         (["run", "geneval", "--set", "promts=3"], "did you mean prompts"),
-        ([*RUN, "--budget", "1"], "cannot buy one image of any pair: the smallest that can is 3 nfe; raise --budget"),
+        ([*RUN, "--budget", "1"], "toy-ar with random cannot run under 1 nfe: one image costs 3; raise --budget"),
         ([*RUN, "--search", "zero-order"], "search zero-order fits none of the models"),
         (["report", "nowhere"], "nowhere"),
         (["report", "one", "other"], "a report of 2 runs belongs to none of their folders: say where with --out"),
