@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 from models.base import Domain
+from models.files import joint_sha256, sha256_of
 from verifiers.base import VerifierCard
 from verifiers.clip_backbone import ClipBackbone
-from verifiers.files import joint_sha256, sha256_of
 from verifiers.scorer import Scorer
 
 

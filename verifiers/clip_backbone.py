@@ -13,7 +13,7 @@ from open_clip.transform import PreprocessCfg
 from torch import nn
 from torch.nn import functional
 
-from verifiers.files import sha256_of
+from models.files import sha256_of
 from verifiers.passes import pass_flops
 from verifiers.preprocess import Preprocess
 

@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from models.base import Domain
+from models.files import sha256_of
 from verifiers.base import VerifierCard
-from verifiers.files import sha256_of
 from verifiers.image_reward_network import RewardConfig, RewardNetwork, from_published, load_state
 from verifiers.passes import pass_flops
 from verifiers.preprocess import Preprocess

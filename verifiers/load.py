@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
+from models.files import checked_card
 from verifiers.aesthetic import Aesthetic
 from verifiers.clip import ClipScore
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.ensemble import Ensemble
-from verifiers.files import checked_card
 from verifiers.image_reward import ImageReward
 
 LICENCE = "Apache-2.0"

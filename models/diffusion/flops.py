@@ -1,6 +1,6 @@
 """Static FLOPs of diffusion networks from their configurations alone, 2 per multiply-add, no weights needed.
 
-Every function takes the `config` of a diffusers or transformers model, or its config.json as a mapping, for one row.
+Every function takes the `config` of a diffusers model, or its config.json as a mapping, for one row.
 """
 
 from __future__ import annotations
@@ -37,21 +37,6 @@ def flux_transformer_flops(config: Config, image_tokens: int, text_tokens: int) 
     layers, single_layers = config["num_layers"], config["num_single_layers"]
     matrices = conditioning + inputs + layers * double + single_layers * single + output
     return 2 * matrices + (layers + single_layers) * attention_flops(tokens, tokens, width)
-
-
-def t5_encoder_flops(config: Config, tokens: int) -> int:
-    """One prompt, padded to `tokens`, through `T5EncoderModel`."""
-    inner = config["num_heads"] * config["d_kv"]
-    gated = "gated" in config["feed_forward_proj"]
-    matrices = 4 * config["d_model"] * inner + (3 if gated else 2) * config["d_model"] * config["d_ff"]
-    return int(config["num_layers"]) * (2 * tokens * matrices + attention_flops(tokens, tokens, inner))
-
-
-def clip_text_flops(config: Config, tokens: int) -> int:
-    """One prompt, padded to `tokens`, through `CLIPTextModel` (without a text projection)."""
-    width = config["hidden_size"]
-    matrices = 4 * width * width + 2 * width * config["intermediate_size"]
-    return int(config["num_hidden_layers"]) * (2 * tokens * matrices + attention_flops(tokens, tokens, width))
 
 
 def kl_decoder_flops(config: Config, height: int, width: int) -> int:

@@ -11,9 +11,10 @@ import torch
 from diffusers import FluxPipeline
 
 from models.base import Domain, ModelCard
-from models.diffusion.flops import clip_text_flops, flux_transformer_flops, kl_decoder_flops, t5_encoder_flops
+from models.diffusion.flops import flux_transformer_flops, kl_decoder_flops
 from models.diffusion.generator import DiffusionGenerator, Schedule
 from models.diffusion.schedule import FlowEuler
+from models.text_flops import clip_text_flops, t5_encoder_flops
 
 
 @dataclass(frozen=True, slots=True)

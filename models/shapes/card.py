@@ -11,8 +11,9 @@ import matplotlib
 import torch
 
 from models.base import Generator
-from models.diffusion.flops import clip_text_flops, flux_transformer_flops, t5_encoder_flops
+from models.diffusion.flops import flux_transformer_flops
 from models.diffusion.flux import load_flux_pipeline
+from models.files import CARD_FILE, sha256_of
 from models.infinity.flops import teacher_forced_flops
 from models.shapes import flux, flux_vae, infinity, load, tokenizer
 from models.shapes.evaluate import shapes_prompts, task_scores
@@ -20,7 +21,7 @@ from models.shapes.loop import Run
 from models.shapes.previews import preview_correlations, sample_with_previews
 from models.shapes.reconstruction import accepted_share, flux_round_trip, save_sheet, tokenizer_round_trip
 from models.shapes.text import TEXT_TOKENS
-from verifiers.files import CARD_FILE, sha256_of
+from models.text_flops import clip_text_flops, t5_encoder_flops
 
 matplotlib.use("Agg")
 from matplotlib import pyplot

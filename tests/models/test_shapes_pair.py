@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.files import CARD_FILE, sha256_of
 from models.shapes import load
 from models.shapes.evaluate import shapes_prompts, task_scores
 from models.shapes.previews import preview_correlations, sample_with_previews
-from verifiers.files import CARD_FILE, sha256_of
 
 NAMES = ("shapes-infinity", "shapes-flux")
 BUILDERS = {"shapes-infinity": load.shapes_infinity, "shapes-flux": load.shapes_flux}

@@ -10,11 +10,11 @@ import torch
 
 import verifiers.load as load
 from harness.flops import count_flops
+from models.files import checked_card
 from suites.geneval.records import Record
 from suites.shapes.renderer import render
 from suites.shapes.scenes import sample_pairs
 from verifiers.base import Verifier
-from verifiers.files import checked_card
 from verifiers.shapes.cards import measure
 from verifiers.shapes.pool import PICTURES, Groups, draw_groups
 

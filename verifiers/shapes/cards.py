@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from models.files import CARD_FILE, sha256_of
 from suites.geneval.wording import TAGS
 from verifiers.auroc import auroc, auroc_within
-from verifiers.files import CARD_FILE, sha256_of
 from verifiers.shapes.fit import Fitted
 from verifiers.shapes.pool import PICTURES, Groups
 

@@ -9,7 +9,8 @@ from diffusers import AutoencoderKL
 from harness.flops import count_flops
 from harness.ledger import Cost
 from models.base import Row
-from models.diffusion.flops import clip_text_flops, flux_transformer_flops, kl_decoder_flops, t5_encoder_flops
+from models.diffusion.flops import flux_transformer_flops, kl_decoder_flops
+from models.text_flops import clip_text_flops, t5_encoder_flops
 
 FLUX_DEV = {
     "patch_size": 1, "in_channels": 64, "out_channels": None, "num_layers": 19, "num_single_layers": 38,
