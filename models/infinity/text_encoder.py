@@ -12,7 +12,6 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5EncoderModel
 
 from models.infinity.text import TextFeatures
 from models.text_flops import t5_encoder_flops
-from models.text_flops import t5_encoder_flops
 
 
 class TextEncoder(Protocol):
