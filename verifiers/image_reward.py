@@ -67,7 +67,7 @@ class ImageReward(Scorer):
         network = build(
             load_file(folder / WEIGHTS_FILE), RewardConfig.from_json(settings["network"]), folder / WEIGHTS_FILE
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         sha256 = sha256_of(folder / WEIGHTS_FILE)
         preprocess = PreprocessCfg(size=network.config.image_size, **settings["preprocess"])
         return cls(network.to(device), tokenizer, sha256, name, licence, domain, preprocess)
@@ -89,7 +89,7 @@ class ImageReward(Scorer):
         """
         state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
         network = build(from_published(state), config, checkpoint)
-        tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
         return cls(network.to(device), tokenizer, sha256_of(checkpoint), name, licence)
 
     @property
