@@ -54,7 +54,7 @@ def auroc_by_pool(scores: ArrayLike, truths: ArrayLike, pools: Pools) -> pd.Seri
     return pd.Series(areas, index=pd.MultiIndex.from_frame(keys.drop_duplicates()), name="auroc").dropna()
 
 
-def _areas(scores_N: NDArray[np.float64], truths_N: NDArray[np.float64], pool_N: NDArray[np.int64]) -> np.ndarray:
+def _areas(scores_N: NDArray[np.float64], truths_N: NDArray[np.float64], pool_N: NDArray[np.integer]) -> np.ndarray:
     """Mann and Whitney's statistic of each pool by its ranks, NaN without both kinds."""
     ranks_N = pd.Series(scores_N).groupby(pool_N).rank().to_numpy()
     right_P, wrong_P = np.bincount(pool_N, truths_N), np.bincount(pool_N, 1 - truths_N)

@@ -101,3 +101,8 @@ def test_card_and_protocol() -> None:
 def test_wrong_ensembles_are_refused(members: list[Scorer], weights: list[float] | None, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Ensemble(members, "wrong", weights)
+
+
+def test_a_prompt_is_truncated_where_any_member_reads_only_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Brightness, "truncated", lambda self, prompts: tuple(len(p) > 3 + self.channel for p in prompts))
+    assert ensemble().truncated(["red", "blue", "green"]) == (False, True, True)
