@@ -1,6 +1,6 @@
 """Encodes a training set once: latents and caption ids of seeded pictures, in one file that training draws from."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from models.shapes.data import batch, to_float
 from models.shapes.loop import RUNS
-from models.shapes.text import build_tokenizer, token_ids
+from models.shapes.text import build_tokenizer, lengths_of, token_ids
 
 CHUNK = 64
 SEED = 21
@@ -24,13 +24,23 @@ class LatentSet:
     latents: torch.Tensor
     ids: torch.Tensor
 
-    def batches(self, size: int, seed: int, first: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield batches for ever from step `first` on, every picture once per epoch in an order given by the seed."""
-        per_epoch = len(self.ids) // size
+    def batches(
+        self, size: int, seed: int, first: int = 0, repeats: Mapping[int, int] | None = None
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield batches for ever from step `first` on, every picture once per epoch in an order given by the seed.
+
+        `repeats` shows pictures whose captions have so many tokens several times per epoch.
+        """
+        times_N = torch.ones(len(self.ids), dtype=torch.int64)
+        for tokens, times in (repeats or {}).items():
+            times_N[lengths_of(self.ids) == tokens] = times
+        shown = torch.arange(len(self.ids)).repeat_interleave(times_N)
+        per_epoch = len(shown) // size
         step = first
         while True:
             epoch, place = divmod(step, per_epoch)
-            order = torch.randperm(len(self.ids), generator=torch.Generator().manual_seed(seed * 1000 + epoch))
+            generator = torch.Generator().manual_seed(seed * 1000 + epoch)
+            order = shown[torch.randperm(len(shown), generator=generator)]
             while place < per_epoch:
                 rows = order[place * size : (place + 1) * size]
                 yield self.latents[rows].float(), self.ids[rows]
