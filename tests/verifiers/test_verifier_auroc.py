@@ -45,6 +45,7 @@ def test_within_ignores_pairs_across_prompts() -> None:
 def test_every_prompt_counts_once_however_many_pools_it_has() -> None:
     rng = np.random.default_rng(1)
     pools = pd.DataFrame({name: rng.integers(0, 3, 400) for name in POOL[:3]})
+    pools.loc[pools["prompt_id"] == 0, "seed"] = 0
     scores, truths = rng.integers(0, 9, 400).astype(float), rng.integers(0, 2, 400).astype(float)
     truths[pools["prompt_id"] == 2] = 1
     scores[::17] = np.nan
