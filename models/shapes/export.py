@@ -76,6 +76,8 @@ def main() -> None:
             export_infinity(folder, options.vae)
         else:
             export_flux(folder)
+        for path in folder.rglob("*.safetensors"):
+            path.chmod(0o644)
         print(json.dumps(write_card(model, folder), indent=1))
 
 

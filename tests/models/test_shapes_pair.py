@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +11,8 @@ from models.files import CARD_FILE, sha256_of
 from models.shapes import load
 from models.shapes.evaluate import shapes_prompts, task_scores
 from models.shapes.previews import preview_correlations, sample_with_previews
+from suites.shapes.renderer import render
+from suites.shapes.scenes import sample_scene
 
 NAMES = ("shapes-infinity", "shapes-flux")
 BUILDERS = {"shapes-infinity": load.shapes_infinity, "shapes-flux": load.shapes_flux}
@@ -47,7 +50,19 @@ def test_pictures_are_about_as_good_as_the_card_says(name: str) -> None:
     pictures = sample_with_previews(generator, [prompt.text for prompt in prompts], seed=5)
     assert len(pictures) == generator.card.steps
     assert abs(task_scores(pictures[-1], prompts)["overall"] - stated) < 0.25
-    assert preview_correlations(pictures, prompts)[-1] >= 0
+
+
+def test_previews_are_compared_within_a_prompt() -> None:
+    prompts = [prompt for prompt in shapes_prompts(12) for _ in range(2)]
+    generator = np.random.default_rng(2)
+    right = render([sample_scene(generator, prompt.metadata) for prompt in prompts])
+    mixed = right.clone()
+    mixed[::2] = 240
+    swapped = right.clone()
+    swapped[1::2] = 240
+    opposite, same, final = preview_correlations([swapped, mixed, mixed], prompts)
+    assert opposite < -0.9
+    assert same == final == 1.0
 
 
 def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
