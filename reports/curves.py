@@ -54,7 +54,8 @@ def verifier_figure(summary: Summary, unit: str) -> Figure:
     """Every metric (rows) under every guiding verifier (columns) against one unit: gains by one's own judge and by others."""
     verifiers = summary.runs.verifiers
     if len(verifiers) == 1:
-        panels = [Panel(f"judged by {metric}", unit, verifiers[0], metric) for metric in summary.metrics]
+        titles = {metric: "the grader" if metric == GRADE else metric for metric in summary.metrics}
+        panels = [Panel(f"judged by {name}", unit, verifiers[0], metric) for metric, name in titles.items()]
         return _figure(summary, _rows_of(panels, 3), (3.35, 2.6))
     rows = [[Panel(f"guided by {name}", unit, name, metric) for name in verifiers] for metric in summary.metrics]
     width = {2: 4.2, 3: 3.35}.get(len(rows[0]), 2.75)

@@ -70,6 +70,7 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
     metric = str(summary.truth)
     rows: list[Row] = []
     frames: list[pd.DataFrame] = []
+    gaps = summary.points.loc[summary.points["metric"] == metric, "unscored"].any()
     for method in summary.methods:
         lines = {task: summary.curve(method, verifier, metric, task) for task in (OVERALL, *summary.tasks)}
         frames += lines.values()
@@ -78,7 +79,7 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
             for task in summary.tasks:
                 for cell in lines[task][lines[task]["budget"] == point["budget"]].to_dict("records"):
                     row[task.replace("_", " ")] = numbers.plus_minus(cell["mean"], cell["low"], cell["high"])
-            rows.append(row | {"prompts": point["prompts"], "unscored": f"{point['unscored']:.0f}"})
+            rows.append(row | {"prompts": point["prompts"]} | ({"unscored": f"{point['unscored']:.0f}"} if gaps else {}))
     caption = (
         f"{metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: unweighted mean of the task means "
         "with its 95 % interval over prompts. Tasks: mean ± half the width of the interval."
