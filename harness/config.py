@@ -27,7 +27,7 @@ class RunConfig(BaseModel):
     verifiers: tuple[str, ...] = Field(("shapes-reward",), min_length=1)
     metrics: tuple[str, ...] = ("all",)
     """Verifiers that measure what was selected, besides those that guide; all: every registered one of the domain."""
-    budgets: tuple[float, ...] = Field((5, 10, 30, 60, 120, 240), min_length=1)
+    budgets: tuple[float, ...] = Field((5, 10, 30, 60, 120), min_length=1)
     """Per prompt, in `unit`."""
     unit: Unit = Unit.NFE
     prompts: int | Literal["all"] = 24
