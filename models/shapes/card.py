@@ -1,8 +1,11 @@
 """Writes the card of an exported generator: what it was trained on, what that cost, and how good it is.
 
 card.json is for programs (its `files` are checked on loading), README.md and loss.png are for people.
+`python -m models.shapes.card infinity flux` rewrites what comes from the logs and notes of the trainings, and measures
+nothing anew.
 """
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -11,23 +14,17 @@ import matplotlib
 import torch
 
 from models.base import Generator
-from models.diffusion.flops import flux_transformer_flops
 from models.diffusion.flux import load_flux_pipeline
-from models.files import CARD_FILE, sha256_of
-from models.infinity.flops import teacher_forced_flops
-from models.shapes import flux, flux_vae, infinity, load, tokenizer
+from models.files import CARD_FILE, checked_card, sha256_of
+from models.shapes import load, tokenizer
 from models.shapes.evaluate import shapes_prompts, task_scores
-from models.shapes.loop import Run
+from models.shapes.facts import RUNS_OF, read_log, recipe, training_facts
 from models.shapes.previews import preview_correlations, sample_with_previews
 from models.shapes.reconstruction import accepted_share, flux_round_trip, save_sheet, tokenizer_round_trip
-from models.shapes.text import TEXT_TOKENS
-from models.text_flops import clip_text_flops, t5_encoder_flops
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-BACKWARD = 3
-"""A training step costs about three forward passes."""
 PROMPTS = 240
 CANDIDATES = 8
 """Pictures of each prompt for the correlation of previews."""
@@ -49,53 +46,37 @@ def write_card(model: str, folder: Path) -> dict[str, Any]:
         "transformer_parameters": generator.card.parameters,
         "steps": generator.card.steps,
         "sampling": dict(generator.card.settings),
-        "training": infinity_training() if model == "infinity" else flux_training(),
+        "training": training_facts(model),
+        "recipe": recipe(*RUNS_OF[model]),
         "autoencoder": autoencoder_facts(generator),
         "geneval_shapes": task_scores(*one_picture_each(generator, folder / "samples.png")),
         "preview_correlation": correlations(generator),
         "files": hashes,
     }
-    (folder / CARD_FILE).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(readme(card), encoding="utf-8")
+    _save(card, folder)
     return card
 
 
-def infinity_training() -> dict[str, Any]:
-    """Return the facts of the trainings behind shapes-infinity."""
-    text = t5_encoder_flops(infinity.build_t5().config.to_dict(), TEXT_TOKENS)
-    sample = teacher_forced_flops(infinity.CONFIG, tokenizer.SCHEDULE, TEXT_TOKENS) + text
-    return {
-        "generator": run_facts("infinity", infinity.BATCH, sample),
-        "tokenizer": run_facts("tokenizer", tokenizer.BATCH),
-        "preview decoder": run_facts("tokenizer-previews", tokenizer.BATCH),
-    }
+def refresh_card(model: str, folder: Path) -> None:
+    """Rewrite the training facts, the recipe, README.md and loss.png of a measured card.
+
+    Raises:
+        ValueError: the training has gone on since the weights were exported, so its log is no longer theirs.
+    """
+    card = checked_card(folder)
+    facts: dict[str, Any] = {"training": training_facts(model), "recipe": recipe(*RUNS_OF[model])}
+    now, then = (each["training"]["generator"]["steps"] for each in (facts, card))
+    if now != then:
+        raise ValueError(f"{card['name']} was exported at step {then}, its log is at {now}: export it again instead")
+    last = ("autoencoder", "geneval_shapes", "preview_correlation", "files")
+    kept = {key: value for key, value in card.items() if key not in (*facts, *last)}
+    _draw_losses(model, folder / "loss.png")
+    _save({**kept, **facts, **{key: card[key] for key in last}}, folder)
 
 
-def flux_training() -> dict[str, Any]:
-    """Return the facts of the trainings behind shapes-flux."""
-    models = flux.build()
-    sample = t5_encoder_flops(dict(models["t5"].config.to_dict()), TEXT_TOKENS)  # type: ignore[union-attr,operator]
-    sample += clip_text_flops(dict(models["clip"].config.to_dict()), TEXT_TOKENS)  # type: ignore[union-attr,operator]
-    sample += flux_transformer_flops(models["transformer"].config, flux.GRID**2, TEXT_TOKENS)  # type: ignore[arg-type]
-    return {
-        "generator": run_facts("flux", flux.BATCH, sample),
-        "autoencoder": run_facts("flux-vae", flux_vae.BATCH),
-    }
-
-
-def run_facts(name: str, batch: int, sample_flops: int | None = None) -> dict[str, Any]:
-    """Return steps, samples, seconds, last loss and, where a sample's forward FLOPs are known, FLOPs of a run."""
-    last = read_log(name)[-1]
-    facts = {"steps": last["step"], "samples": last["step"] * batch, "seconds": last["seconds"], "loss": last["loss"]}
-    if sample_flops is not None:
-        facts["flops"] = BACKWARD * sample_flops * facts["samples"]
-    return facts
-
-
-def read_log(name: str) -> list[dict[str, Any]]:
-    """Return the lines of a run's log."""
-    lines = (Run(name).folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+def _save(card: dict[str, Any], folder: Path) -> None:
+    (folder / CARD_FILE).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(readme(card), encoding="utf-8")
 
 
 def autoencoder_facts(generator: Any) -> dict[str, Any]:
@@ -125,8 +106,8 @@ def correlations(generator: Generator) -> list[float]:
 
 
 def _draw_losses(model: str, path: Path) -> None:
-    runs = ("infinity", "tokenizer") if model == "infinity" else ("flux", "flux-vae")
-    figure, axes = pyplot.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    runs = RUNS_OF[model]
+    figure, axes = pyplot.subplots(1, len(runs), figsize=(4 * len(runs), 3), layout="constrained")
     for axis, name in zip(axes, runs, strict=True):
         lines = read_log(name)
         axis.plot([line["step"] for line in lines], [line["loss"] for line in lines], linewidth=1)
@@ -148,8 +129,12 @@ def readme(card: dict[str, Any]) -> str:
         "|---|---|---|---|---|",
     ]
     for name, facts in card["training"].items():
-        flops = f"{facts['flops']:.2e}" if "flops" in facts else ""
-        lines.append(f"| {name} | {facts['steps']} | {facts['samples']} | {facts['seconds'] / 3600:.2f} | {flops} |")
+        hours = f"{facts['seconds'] / 3600:.2f}" if "seconds" in facts else ""
+        lines.append(
+            f"| {name} | {facts.get('steps', '')} | {facts.get('samples', '')} | {hours} | {facts['flops']:.2e} |"
+        )
+    lines += ["", "FLOPs of training are three forward passes of what was trained, one of what was frozen.", ""]
+    lines += [card["recipe"]]
     lines += ["", f"One picture for each of {PROMPTS} prompts of geneval@shapes, graded exactly:", ""]
     lines += [f"| {' | '.join(card['geneval_shapes'])} |", "|" + "---|" * len(card["geneval_shapes"])]
     lines += [f"| {' | '.join(str(score) for score in card['geneval_shapes'].values())} |", ""]
@@ -164,3 +149,15 @@ def readme(card: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def main() -> None:
+    """Refresh the cards named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", choices=RUNS_OF)
+    for model in parser.parse_args().models:
+        refresh_card(model, load.weights(f"shapes-{model}"))
+
+
+if __name__ == "__main__":
+    main()

@@ -77,6 +77,11 @@ class Run:
         torch.save({**state, "seconds": self.seconds}, partial)
         os.replace(partial, self.folder / "checkpoint.pt")
 
+    def notes(self) -> str:
+        """Return notes.txt of the run's folder, where changes of settings while it runs belong; empty without one."""
+        path = self.folder / "notes.txt"
+        return " ".join(path.read_text(encoding="utf-8").split()) if path.exists() else ""
+
     def log(self, **values: Any) -> None:
         """Append one line of JSON and print it."""
         line = json.dumps({"seconds": round(self.seconds, 1), **values})

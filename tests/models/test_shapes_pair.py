@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from models.shapes.evaluate import shapes_prompts, task_scores
 from models.shapes.previews import preview_correlations, sample_with_previews
 from suites.shapes.renderer import render
 from suites.shapes.scenes import sample_scene
+from verifiers.load import weights_folder
 
 NAMES = ("shapes-infinity", "shapes-flux")
 BUILDERS = {"shapes-infinity": load.shapes_infinity, "shapes-flux": load.shapes_flux}
@@ -28,15 +30,44 @@ def test_card_lists_every_weight_file(name: str) -> None:
     assert sum(path.stat().st_size for path in files) < 20e6
 
 
+def test_all_shipped_weights_together_are_small() -> None:
+    folders = (load.weights("shapes-flux").parent, weights_folder("shapes-clip").parent)
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert len([path for path in files if path.name == CARD_FILE]) == 5
+    assert sum(path.stat().st_size for path in files) < 60e6
+
+
+def card_of(name: str) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((load.weights(name) / CARD_FILE).read_text())
+    return card
+
+
 def test_the_pair_is_of_one_size_and_cost() -> None:
-    cards = [json.loads((load.weights(name) / CARD_FILE).read_text()) for name in NAMES]
-    for figure in ([c["transformer_parameters"] for c in cards], [c["training"]["generator"]["flops"] for c in cards]):
-        assert 0.5 <= figure[0] / figure[1] <= 2
+    cards = [card_of(name) for name in NAMES]
+    figures = [[card["transformer_parameters"] for card in cards]]
+    figures += [[card["training"][part]["flops"] for card in cards] for part in ("generator", "total")]
+    for infinity, flux in figures:
+        assert 0.5 <= infinity / flux <= 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_card_accounts_for_every_training(name: str) -> None:
+    card = card_of(name)
+    parts = {part: facts for part, facts in card["training"].items() if part != "total"}
+    assert all(facts["flops"] > 0 and facts["samples"] > 0 for facts in parts.values())
+    assert sum(facts["flops"] for facts in parts.values()) == card["training"]["total"]["flops"]
+    assert card["recipe"] in (load.weights(name) / "README.md").read_text()
+
+
+def test_reconstructions_are_accepted() -> None:
+    infinity, flux = (card_of(name)["autoencoder"] for name in NAMES)
+    assert infinity["after 5 scales"]["accepted"] >= 0.95
+    assert flux["accepted"] >= 0.95
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_card_scores_leave_room_for_search(name: str) -> None:
-    scores = json.loads((load.weights(name) / CARD_FILE).read_text())["geneval_shapes"]
+    scores = card_of(name)["geneval_shapes"]
     assert 0.35 <= scores["overall"] <= 0.85
     assert min(scores.values()) > 0
 
@@ -45,7 +76,7 @@ def test_card_scores_leave_room_for_search(name: str) -> None:
 def test_pictures_are_about_as_good_as_the_card_says(name: str) -> None:
     torch.set_num_threads(1)
     generator = BUILDERS[name]()
-    stated = json.loads((load.weights(name) / CARD_FILE).read_text())["geneval_shapes"]["overall"]
+    stated = card_of(name)["geneval_shapes"]["overall"]
     prompts = shapes_prompts(48)
     pictures = sample_with_previews(generator, [prompt.text for prompt in prompts], seed=5)
     assert len(pictures) == generator.card.steps
