@@ -30,7 +30,7 @@ class RunConfig(BaseModel):
     budgets: tuple[float, ...] = Field((5, 10, 30, 60, 120), min_length=1)
     """Per prompt, in `unit`."""
     unit: Unit = Unit.NFE
-    prompts: int | Literal["all"] = 24
+    prompts: int | Literal["all"] = 48
     """How many: an even, seeded sample over the suite's tasks."""
     sample_seed: int = 0
     """Seed of that sample; the same prompts for every run seed."""
