@@ -29,9 +29,9 @@ TEXTS = (
     "a photo of a square left of a moon",
     "a photo of a green arrow",
 )
-IMAGES = 32
+IMAGES = 16
 """Independent images per prompt."""
-ROUNDS = 7
+ROUNDS = 5
 UNLIMITED = Budget(float("inf"), Unit.IMAGES)
 
 
