@@ -59,6 +59,7 @@ train-shapes: $(STAMP)  ## train the embedded models and verifiers from scratch 
 	$(BIN)/python -m models.shapes.train all
 	$(BIN)/python -m models.shapes.export infinity flux
 	$(BIN)/python -m verifiers.train all
+	$(BIN)/python -m verifiers.evaluate --model shapes-flux --model shapes-infinity --write
 
 clean:  ## remove what commands here have made, training checkpoints and runs excepted
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

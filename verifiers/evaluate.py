@@ -1,6 +1,7 @@
 """Prints how well each verifier tells right images from wrong ones, per task: `python -m verifiers.evaluate RUN…` or `--model NAME`.
 
-With run folders, the candidates that the runs have scored and graded; with `--model`, images made for this.
+With run folders, the candidates that the runs have scored and graded; with `--model`, images made for this, and with
+`--write` the figures also go into the cards of the verifiers that come with the package.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from models.base import Generator, Images, Row
 from suites.base import Prompt, display_name
 from suites.sample import sample
 from verifiers.agreement import agreement
+from verifiers.shapes.generated import write_generated
 
 PROMPTS_AT_ONCE = 8
 
@@ -87,12 +89,21 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=120, help="prompts to make images for")
     parser.add_argument("--images", type=int, default=4, help="images per prompt")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", action="store_true", help="put the figures into the embedded verifiers' cards")
     asked = parser.parse_args()
     if not (asked.runs or asked.model):
         parser.error("nothing to judge: give run folders, or --model NAME")
+    if asked.write and (asked.runs or not asked.model):
+        parser.error(
+            "--write records images made by generators of known weights: give --model NAME, and no run folders"
+        )
     tables = [from_run(folder) for folder in asked.runs]
     tables += [from_model(name, asked.prompts, asked.images, asked.seed) for name in asked.model]
-    print(agreement(pd.concat(tables)).round(3).to_string(index=False))
+    found = agreement(pd.concat(tables))
+    print(found.round(3).to_string(index=False))
+    if asked.write:
+        hashes = {name: entry("model", name).resolve()().card.weights_sha256 for name in asked.model}
+        print("written to the cards of", ", ".join(write_generated(found, asked.prompts, hashes)))
 
 
 if __name__ == "__main__":

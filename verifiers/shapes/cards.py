@@ -1,6 +1,7 @@
 """Writes what a weight folder has to say about itself: card.json with every file's hash, and README.md."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from models.files import CARD_FILE, sha256_of
 from suites.geneval.wording import TAGS
 from verifiers.auroc import auroc, auroc_within
+from verifiers.shapes.curves import CURVE_FILE
 from verifiers.shapes.fit import Fitted
 from verifiers.shapes.pool import PICTURES, Groups
 
@@ -22,11 +24,14 @@ DATA = (
 def write_card(
     folder: Path, name: str, summary: str, fitted: Fitted, flops: int, parameters: int, measures: dict[str, Any]
 ) -> None:
-    """Write card.json and README.md beside the weights; `flops` is the compute of the whole training."""
+    """Write card.json and README.md beside the weights; `flops` is the compute of the whole training.
+
+    What generated pictures show is added by `python -m verifiers.evaluate --write`.
+    """
     files = {
         path.name: sha256_of(path)
         for path in sorted(folder.iterdir())
-        if path.is_file() and path.name not in (CARD_FILE, "README.md")
+        if path.is_file() and path.name not in (CARD_FILE, "README.md", CURVE_FILE)
     }
     card = {
         "name": name,
@@ -40,10 +45,16 @@ def write_card(
             "flops": flops,
             "seconds": round(fitted.seconds),
             "final_losses": {key: round(value, 4) for key, value in fitted.losses.items()},
+            "recipe": fitted.recipe,
         },
         "held_out": measures,
         "files": files,
     }
+    save_card(card, folder)
+
+
+def save_card(card: dict[str, Any], folder: Path) -> None:
+    """Write the card as card.json, and README.md from it."""
     (folder / CARD_FILE).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(_readme(card), encoding="utf-8")
 
@@ -66,6 +77,8 @@ def _readme(card: dict[str, Any]) -> str:
         f"* compute: {training['flops']:.3g} FLOP ({'three times the' if losses else 'the'} forward passes)",
         f"* time: {training['seconds']:,} seconds on a shared processor, one thread",
         f"* final losses: {losses or 'closed form'}",
+        f"* recipe: {training['recipe']}",
+        *(["", "![losses](loss.png)"] if losses else []),
         "",
         "## On pictures drawn the same way and never trained on",
         "",
@@ -73,8 +86,7 @@ def _readme(card: dict[str, Any]) -> str:
         "|---|---|",
         *(f"| {key} | {value} |" for key, value in measures.items()),
         "",
-        "These are drawn pictures, not generated ones: `python -m verifiers.evaluate` measures on a run's candidates.",
-        "",
+        *_generated_lines(card.get("generated", {})),
         "## Files",
         "",
         "| file | SHA-256 |",
@@ -83,6 +95,23 @@ def _readme(card: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _generated_lines(generated: dict[str, Any]) -> Iterator[str]:
+    yield "## On generated pictures"
+    yield ""
+    if not generated:
+        yield "Not measured yet: `python -m verifiers.evaluate --model NAME --write` does."
+    for model, found in generated.items():
+        made_by = f"{model} (weights `{found['weights_sha256'][:12]}`)"
+        yield f"{found['images']} pictures of {made_by} for {found['prompts']} prompts, judged by the exact grader:"
+        yield ""
+        yield "| task | share right | AUROC | AUROC within a prompt |"
+        yield "|---|---|---|---|"
+        for task, row in {"all": found, **found["tasks"]}.items():
+            cells = ("–" if row[key] is None else str(row[key]) for key in ("right", "auroc", "auroc_within"))
+            yield f"| {task} | {' | '.join(cells)} |"
+        yield ""
 
 
 def measure(scores_GP: np.ndarray, groups: Groups) -> dict[str, float]:

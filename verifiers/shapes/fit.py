@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from models.shapes.facts import recipe
 from models.shapes.loop import RUNS, Average, Run, linear_tail, prepare
 from models.shapes.muon import MuonWithAdamW
 from verifiers.shapes.pool import Groups, batches, load_pool
@@ -31,6 +32,7 @@ class Fitted:
     pictures: int
     seconds: float
     losses: dict[str, float]
+    recipe: str
 
 
 def pictures_of(groups: Groups) -> torch.Tensor:
@@ -69,7 +71,7 @@ def fit(name: str, module: nn.Module, loss: Loss, steps: int, lr: float, heads: 
             )
     module.load_state_dict(average.weights)
     module.eval()
-    return Fitted(steps, steps * GROUPS_PER_BATCH * 3, run.seconds, recent)
+    return Fitted(steps, steps * GROUPS_PER_BATCH * 3, run.seconds, recent, recipe(name))
 
 
 def held_out(shards: int = 2) -> Groups:

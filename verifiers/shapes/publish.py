@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from models.shapes.facts import AS_THEY_STAND
 from models.shapes.loop import prepare
 from verifiers.aesthetic import Aesthetic
 from verifiers.clip import ClipScore
@@ -21,6 +22,7 @@ from verifiers.load import HEAD_FILE, LICENCE, weights_folder
 from verifiers.scorer import Scorer
 from verifiers.shapes import train_clip, train_reward
 from verifiers.shapes.cards import measure, write_card
+from verifiers.shapes.curves import draw_losses
 from verifiers.shapes.fit import POOL, SEED, Fitted, fit, held_out
 from verifiers.shapes.pool import PICTURES, Groups, load_pool
 from verifiers.shapes.settings import MEAN, STD, clip_config
@@ -44,6 +46,7 @@ def publish_clip() -> None:
         train_clip.HEADS,
     )
     folder = _fresh_folder("shapes-clip")
+    draw_losses("verifier-clip", folder)
     save_tokenizer(folder)
     (folder / CLIP_CONFIG).write_text(json.dumps(clip_config(), indent=2) + "\n", encoding="utf-8")
     _save(training.clip.state_dict(), folder / CLIP_WEIGHTS)
@@ -87,7 +90,7 @@ def publish_aesthetic() -> None:
         folder,
         "shapes-aesthetic",
         "An affine map on the image embedding of shapes-clip: how well formed the shapes are, whatever the caption.",
-        Fitted(steps=1, pictures=pictures, seconds=seconds, losses={}),
+        Fitted(steps=1, pictures=pictures, seconds=seconds, losses={}, recipe=AS_THEY_STAND),
         pictures * verifier.price(1).flops,
         weight_E.numel() + 1,
         {"correlation with the finder's mean confidence": round(correlation, 3), **measure(scores_GP, unseen)},
@@ -116,6 +119,7 @@ def publish_reward() -> None:
         train_reward.HEADS,
     )
     folder = _fresh_folder("shapes-reward")
+    draw_losses("verifier-reward", folder)
     save_tokenizer(folder)
     _save(training.network.state_dict(), folder / REWARD_WEIGHTS)
     seen = _scores(_saved_reward(folder, training, 0.0, 1.0), load_pool(POOL, SEED, 2))
