@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -93,11 +94,21 @@ def open_session(settings: Settings, lineup: Lineup) -> Session:
     everything = suite.prompts(lineup.domain)
     prompts = everything if settings.prompts == "all" else _sample(everything, settings.prompts, settings.sample_seed)
     device = pick_device(settings.device)
+    use_half_the_cores()
     models: dict[str, Generator] = {name: _load("model", name, device) for name in lineup.models}
     verifiers: dict[str, Verifier] = {name: _load("verifier", name, device) for name in settings.verifiers}
     measuring = {name: _load("verifier", name, device) for name in lineup.metrics if name not in verifiers}
     judge = Judge({**verifiers, **measuring}, suite, lineup.domain)
     return Session(settings, lineup.domain, suite, prompts, models, lineup.searches, verifiers, judge)
+
+
+def use_half_the_cores() -> None:
+    """Leave half of the processor to others, unless OMP_NUM_THREADS says otherwise.
+
+    Threads that wait for one another at every small operation lose most of their speed as soon as something else runs.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
 
 
 def pick_device(asked: str) -> torch.device:
