@@ -79,8 +79,10 @@ def test_only_what_determines_results_names_the_run() -> None:
     name = Settings().run().run_name()
     assert name.startswith("geneval-")
     assert Settings(max_rows=3, device="cpu").run().run_name() == name
-    assert Settings(prompts=24).run().run_name() == name
-    assert Settings(prompts=25).run().run_name() != name
+    default = Settings().prompts
+    assert isinstance(default, int)
+    assert Settings(prompts=default).run().run_name() == name
+    assert Settings(prompts=default + 1).run().run_name() != name
 
 
 def test_default_folder_in_and_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
