@@ -76,7 +76,8 @@ def _headline(verdicts: Sequence[Verdict]) -> str:
     units = _listed([verdict.unit for verdict in verdicts])
     if all(verdict.tied for verdict in verdicts):
         return f"No difference: at equal compute all methods score {verdicts[0].score}, by {units} alike."
-    unclear = _listed([verdict.unit for verdict in verdicts if not verdict.clear])
+    doubtful = [verdict.unit for verdict in verdicts if not verdict.clear]
+    unclear = _listed(doubtful) if doubtful else ""
     leaders = {verdict.best for verdict in verdicts}
     if len(leaders) == 1 and not unclear:
         return f"{verdicts[0].best} is ahead at equal compute, by {units} alike."
