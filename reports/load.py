@@ -20,7 +20,7 @@ _COMPARED = [column.name for column in SELECTIONS if column.name not in _INCIDEN
 
 
 class ConflictingRuns(WrongInput):
-    """Raised when runs cannot stand in one report: two suites, two weights under one name, two results of one unit."""
+    """Raised when runs cannot stand in one report: other suites or prompts, two weights under one name, two results of one unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,10 @@ def _refuse_conflicts(folders: Sequence[Path], manifests: Sequence[dict[str, Any
                     f"{name[1]} has other weights in {folder} ({digest[:12]}) than in {where} ({first[:12]}): "
                     "report them separately, or run both again with the same weights"
                 )
+    prompts = [frozenset(part["prompt_id"]) for _, part in selections.groupby("run")]
+    if len(set(prompts)) > 1:
+        counts = ", ".join(f"{len(each)} in {folder}" for each, folder in zip(prompts, folders, strict=True))
+        raise ConflictingRuns(f"runs on different prompts cannot be compared ({counts}): run them with the same --prompts")
     repeated = selections[selections.duplicated(IDENTITY, keep=False)]
     differing = repeated.drop_duplicates(_COMPARED).duplicated(IDENTITY)
     if differing.any():

@@ -37,7 +37,10 @@ class Store:
         Raises:
             WrongInput: the folder holds a different run, or files that are no run.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise WrongInput(f"{self.folder} is or lies in a file, not a folder: give a folder with --out") from error
         path = self.folder / MANIFEST
         if path.exists():
             merged = _merge(self.manifest(), manifest, self.folder)

@@ -225,3 +225,9 @@ def test_every_column_is_declared_with_a_meaning() -> None:
     for columns in TABLES.values():
         assert len({column.name for column in columns}) == len(columns)
         assert all(column.meaning for column in columns)
+
+
+def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(WrongInput, match="not a folder"):
+        Store(tmp_path / "taken").open({})
