@@ -33,8 +33,8 @@ class Tree:
 def find_tree(summary: Summary) -> Tree | None:
     """The tree to draw: a beam search if there is one, guided by the first verifier, on a prompt whose pictures were kept.
 
-    Among the prompts the first whose branches are neither all right nor all wrong is taken. None when no search branched
-    or no pictures were kept.
+    Of several prompts the last is taken: a suite's later tasks are its harder ones. None when no search branched or no
+    pictures were kept.
     """
     runs = summary.runs
     table = runs.candidates[runs.candidates["verifier"] == runs.verifiers[0]]
@@ -42,14 +42,13 @@ def find_tree(summary: Summary) -> Tree | None:
     found = []
     for key, part in table[table["step"] > 0].groupby(keys, sort=True):
         if (part["parent"] != "").any() and (part["image"] != "").mean() > 0.9:
-            mixed = part["truth"].nunique() > 1
             beam = str(key[0]).startswith("beam")
             fits = len(part) <= _MOST_NODES
-            found.append(((beam, fits, len(part) if fits else -len(part), mixed), part))
+            found.append(((beam, fits, len(part) if fits else -len(part)), part))
     if not found:
         return None
-    # max takes the first of equals: the first prompt.
-    nodes = max(found, key=lambda entry: entry[0])[1]
+    # max takes the first of equals, here the last prompt.
+    nodes = max(reversed(found), key=lambda entry: entry[0])[1]
     return _placed(summary, nodes.sort_values("order").reset_index(drop=True))
 
 
@@ -98,7 +97,7 @@ def tree_figure(summary: Summary, tree: Tree) -> Figure:
         column = nodes[nodes["x"] == place]
         head = f"{word} {column['step'].iloc[0]}: {column['kept'].sum()} of {len(column)} kept"
         axes.text(place + 0.26, -rows / 2 - 0.16, head, fontsize=7.5, color=QUIET, ha="center")
-    digits = 2 if nodes["score"].max() - nodes["score"].min() > 0.5 else 3
+    digits = 3 if nodes["score"].abs().max() < 10 else 1
     for _, node in nodes.iterrows():
         if node["above"] >= 0:
             _draw_edge(axes, nodes.loc[node["above"]], node)
