@@ -70,7 +70,10 @@ VERIFIERS: Mapping[str, Entry] = {
 }
 
 SUITES: Mapping[str, Entry] = {
-    "geneval": Entry("suites.geneval.suite:GenEvalSuite", "six compositional tasks graded by detection: 553 prompts, 343 in the shapes world"),
+    "geneval": Entry(
+        "suites.geneval.suite:GenEvalSuite",
+        "six compositional tasks graded by detection: 553 prompts, 343 in the shapes world",
+    ),
 }
 
 _TABLES: Mapping[str, Mapping[str, Entry]] = {
