@@ -113,9 +113,9 @@ def _refuse_conflicts(folders: Sequence[Path], manifests: Sequence[dict[str, Any
                     f"{name[1]} has other weights in {folder} ({digest[:12]}) than in {where} ({first[:12]}): "
                     "report them separately, or run both again with the same weights"
                 )
-    prompts = [frozenset(part["prompt_id"]) for _, part in selections.groupby("run")]
-    if len(set(prompts)) > 1:
-        counts = ", ".join(f"{len(each)} in {folder}" for each, folder in zip(prompts, folders, strict=True))
+    prompts = {folders[int(str(run))]: frozenset(part["prompt_id"]) for run, part in selections.groupby("run")}
+    if len(set(prompts.values())) > 1:
+        counts = ", ".join(f"{len(each)} in {folder}" for folder, each in prompts.items())
         raise ConflictingRuns(f"runs on different prompts cannot be compared ({counts}): run them with the same --prompts")
     repeated = selections[selections.duplicated(IDENTITY, keep=False)]
     differing = repeated.drop_duplicates(_COMPARED).duplicated(IDENTITY)

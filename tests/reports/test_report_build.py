@@ -151,6 +151,8 @@ def test_conflicting_runs_are_refused(make_run: MakeRun, tmp_path: Path) -> None
         read_runs([first, make_run(tmp_path / "b", suite="drawbench@shapes", **few)])
     with pytest.raises(ConflictingRuns, match="other weights"):
         read_runs([first, make_run(tmp_path / "c", weights="ff00", **few)])
+    with pytest.raises(ConflictingRuns, match=r"different prompts cannot be compared \(3 in .*a, 2 in .*e\)"):
+        read_runs([first, first, make_run(tmp_path / "e", prompts=2, **few)])
     changed = make_run(tmp_path / "d", **few)
     selections = pd.read_parquet(changed / "selections.parquet")
     selections.loc[0, "score"] += 1
