@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 REPLICATES = 2000
@@ -100,24 +99,3 @@ def _interval(mean_G: Floats, replicates_RG: Floats, number_G: Floats) -> Estima
         ends[:, column] = np.quantile(replicates_RG[finite[:, column], column], [tail, 1 - tail])
     # Rounding in the last place must not put a mean outside its own interval.
     return Estimates(mean_G, np.minimum(ends[0], mean_G), np.maximum(ends[1], mean_G), number_G.astype(np.int64))
-
-
-def auroc(scores: Floats, truth: NDArray[np.bool_]) -> float:
-    """Probability that a right image scores above a wrong one, ties half; NaN when all are right or all wrong."""
-    positives, negatives = int(truth.sum()), int((~truth).sum())
-    if not positives or not negatives:
-        return float("nan")
-    ranks = pd.Series(scores).rank().to_numpy()
-    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
-
-
-def within_auroc(pools: pd.Series, scores: pd.Series, truth: pd.Series) -> pd.Series:
-    """AUROC of each pool that holds right and wrong images, indexed by pool; equal-length series in, truth boolean."""
-    frame = pd.DataFrame({"pool": pools.to_numpy(), "truth": truth.to_numpy(dtype=bool), "score": scores.to_numpy()})
-    frame["rank"] = frame.groupby("pool")["score"].rank()
-    frame["positive_rank"] = frame["rank"].where(frame["truth"], 0.0)
-    sums = frame.groupby("pool").agg(ranks=("positive_rank", "sum"), right=("truth", "sum"), images=("truth", "size"))
-    wrong = sums["images"] - sums["right"]
-    mixed = (sums["right"] > 0) & (wrong > 0)
-    area = (sums["ranks"] - sums["right"] * (sums["right"] + 1) / 2) / (sums["right"] * wrong)
-    return area[mixed]

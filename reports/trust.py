@@ -6,8 +6,8 @@ import pandas as pd
 
 from reports import numbers
 from reports.points import Summary
-from reports.statistics import auroc, within_auroc
 from reports.tables import Table, filled
+from verifiers.auroc import auroc, auroc_by_pool
 
 _IMAGE = ["model", "search", "verifier", "seed", "prompt_id", "candidate", "step", "score"]
 """What makes two candidate rows the same image scored for two budgets."""
@@ -37,14 +37,12 @@ def trust_table(summary: Summary) -> Table:
 
 def _row(summary: Summary, verifier: str, part: pd.DataFrame) -> dict[str, float]:
     right = part["truth"] > 0.5
-    pools = pd.Series(part.groupby(["prompt_id", "seed", "budget"]).ngroup(), index=part.index)
-    areas = within_auroc(pools, part["score"], right)
-    by_prompt = areas.groupby(part.groupby(pools)["prompt_id"].first().reindex(areas.index)).mean()
+    by_prompt = auroc_by_pool(part["score"], right, part[["prompt_id", "seed", "budget"]]).groupby(level=0).mean()
     column = pd.Series(summary.values.index.get_level_values("prompt_id")).map(by_prompt)
     within, low, high = summary.bootstrap.pooled(column.to_numpy(dtype=float))
     ranked = verifier in summary.runs.rank_verifiers
     return {
         "within": within, "within_low": low, "within_high": high,
-        "pooled": float("nan") if ranked else auroc(part["score"].to_numpy(), right.to_numpy()),
+        "pooled": float("nan") if ranked else auroc(part["score"], right),
         "images": len(part), "right": float(right.mean()), "prompts_with_both": len(by_prompt),
     }  # fmt: skip

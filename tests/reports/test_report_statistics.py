@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
-from reports.statistics import OVERALL, Bootstrap, auroc, within_auroc
+from reports.statistics import OVERALL, Bootstrap
 
 TASKS = ["a"] * 40 + ["b"] * 60
 
@@ -88,23 +87,3 @@ def test_pooled_mean_over_the_prompts_that_have_a_value() -> None:
     mean, low, high = Bootstrap(TASKS).pooled(column)
     assert mean == pytest.approx(np.nanmean(column))
     assert low < mean < high
-
-
-def test_auroc_equals_the_mann_whitney_statistic() -> None:
-    generator = np.random.default_rng(2)
-    truth = generator.random(80) < 0.4
-    scores = np.round(generator.normal(size=80) + truth, 1)
-    expected = stats.mannwhitneyu(scores[truth], scores[~truth]).statistic / (truth.sum() * (~truth).sum())
-    assert auroc(scores, truth) == pytest.approx(expected)
-    assert math.isnan(auroc(scores, np.ones(80, dtype=bool)))
-
-
-def test_within_auroc_is_auroc_of_each_mixed_pool() -> None:
-    generator = np.random.default_rng(4)
-    frame = pd.DataFrame({"pool": generator.integers(0, 6, 90), "score": generator.normal(size=90)})
-    frame["truth"] = (generator.random(90) < 0.5) | (frame["pool"] == 5)
-    found = within_auroc(frame["pool"], frame["score"], frame["truth"])
-    assert sorted(found.index) == [0, 1, 2, 3, 4]
-    for pool, area in found.items():
-        part = frame[frame["pool"] == pool]
-        assert area == pytest.approx(auroc(part["score"].to_numpy(), part["truth"].to_numpy()))
