@@ -1,12 +1,15 @@
-"""Weight folders: a card.json beside the weights says what they are and what they must hash to."""
+"""Weight files: what they hash to, whether they are whole, pickles that hold tensors only, and folders with a card.json."""
 
 import hashlib
 import json
-from collections.abc import Iterable
+import pickle
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DamagedWeights
+from harness.errors import DamagedWeights, WrongInput
 
 CARD_FILE = "card.json"
 RESTORE = "reinstall vistas, or restore"
@@ -16,6 +19,19 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file as hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def weights_sha256(paths: Iterable[Path]) -> str:
+    """Return one hash over weight files in the order given.
+
+    The hub's cache names a large file by its SHA-256, checked when it was fetched: such a file is not read again.
+    """
+    return joint_sha256(_blob_name(path) or sha256_of(path) for path in paths)
+
+
+def _blob_name(path: Path) -> str:
+    target = path.resolve()
+    return target.name if target.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", target.name) else ""
 
 
 def joint_sha256(hashes: Iterable[str]) -> str:
@@ -57,4 +73,95 @@ def _check(path: Path, expected: str) -> None:
     if found != expected:
         raise DamagedWeights(
             f"{path} is damaged: expected SHA-256 {expected}, found {found}; {RESTORE} the file from the repository"
+        )
+
+
+def check_whole(path: Path) -> None:
+    """Check that a weight file has the length its own header gives, and an index all of its shards; nothing is loaded.
+
+    Raises:
+        DamagedWeights: the file is cut short, is no file of its kind, or a shard is missing.
+    """
+    if path.suffix == ".safetensors":
+        _check_safetensors(path)
+    elif ".safetensors.index." in path.name and path.suffix == ".json":
+        _check_shards(path)
+    elif path.suffix in (".pth", ".pt", ".bin", ".ckpt"):
+        with path.open("rb") as stream:
+            zipped = stream.read(2) == b"PK"
+        if zipped and not zipfile.is_zipfile(path):
+            raise DamagedWeights(f"{path} is cut short (the end of the archive is missing): fetch or copy it again")
+
+
+def _check_safetensors(path: Path) -> None:
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        header = stream.read(length) if 0 < length <= size - 8 else b""
+    try:
+        tensors = json.loads(header)
+        expected = 8 + length + max((one["data_offsets"][1] for key, one in tensors.items() if key != "__metadata__"), default=0)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        raise DamagedWeights(f"{path} is cut short or is no safetensors file: fetch or copy it again") from error
+    if size != expected:
+        raise DamagedWeights(f"{path} has {size} bytes, its header says {expected}: fetch or copy it again")
+
+
+def _check_shards(path: Path) -> None:
+    try:
+        shards = set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedWeights(f"{path} is no index of shards: fetch or copy it again") from error
+    lacking = sorted(shard for shard in shards if not (path.parent / shard).is_file())
+    if lacking:
+        raise DamagedWeights(f"{path} names {lacking[0]}, which is missing: fetch or copy it again")
+
+
+def load_pickle(path: Path) -> Any:
+    """Read a .pth, .pt or .bin file, tensors and plain containers only, mapped where the format allows.
+
+    Raises:
+        DamagedWeights: the file is cut short or is no pickle.
+        WrongInput: it needs code to load, which is refused.
+    """
+    import torch
+
+    check_whole(path)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL (\S+)|allowlisted by default: (\S+)|Unsupported (?:class|global) (\S+)", str(error))
+        if found is None and "weights_only" not in str(error).lower():
+            raise DamagedWeights(f"{path} is no weight file or is cut short: fetch or copy it again") from error
+        needs = f" ({next(filter(None, found.groups()))})" if found else ""
+        raise WrongInput(
+            f"{path} is a pickle that needs code to load{needs}, which is refused: save its tensors as safetensors"
+        ) from error
+    except (EOFError, RuntimeError, ValueError, KeyError) as error:
+        raise DamagedWeights(f"{path} is no weight file or is cut short: fetch or copy it again") from error
+
+
+def check_keys(source: Path, wanted: Mapping[str, Iterable[int]], found: Mapping[str, Iterable[int]]) -> None:
+    """Compare names and shapes of tensors; extra names are let through.
+
+    Raises:
+        WrongInput: names are missing or shapes differ; the first of them are named.
+    """
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        extra = [name for name in found if name not in wanted]
+        instead = f" and has {', '.join(extra[:3])} instead" if extra else ""
+        raise WrongInput(
+            f"{source} is another model's: it lacks {len(missing)} of {len(wanted)} weights, first "
+            f"{', '.join(missing[:3])}{instead}; give the file of this model"
+        )
+    wrong = [
+        f"{name} is {tuple(found[name])} instead of {tuple(shape)}"
+        for name, shape in wanted.items()
+        if tuple(found[name]) != tuple(shape)
+    ]
+    if wrong:
+        raise WrongInput(
+            f"{source} contradicts the configuration in {len(wrong)} weights, first {'; '.join(wrong[:2])}: the configured "
+            "size is another model's"
         )

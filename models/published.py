@@ -1,0 +1,98 @@
+"""Published generators as data: the rows of published.toml, read without importing any model."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from harness.errors import WrongInput
+from harness.hub import Repository
+
+FILE = "published.toml"
+SHARED = "shared"
+PRESET = "preset"
+ROLES = ("weights", "vae", "text_encoder")
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """One published generator. Its loader is called with (model, folders by role, device, settings)."""
+
+    name: str
+    summary: str
+    family: Literal["ar", "diffusion"]
+    generator: str
+    """ "module:class"."""
+    loader: str
+    """ "module:function"."""
+    licence: str
+    paper: str
+    """arXiv identifier, "" where there is none."""
+    settings: Mapping[str, Any]
+    """Defaults of everything that can be set."""
+    repositories: Mapping[str, Repository]
+    """By role: weights, vae, text_encoder."""
+    presets: Mapping[str, Mapping[str, Any]]
+    variant: str = ""
+    """Suffix of the weight files to take (diffusers)."""
+    domain: Literal["photo"] = "photo"
+
+    @property
+    def bytes(self) -> int:
+        """Size of everything it needs."""
+        return sum(repository.bytes for repository in self.repositories.values())
+
+    @property
+    def gated(self) -> bool:
+        """Whether terms have to be accepted before a download."""
+        return any(repository.gated for repository in self.repositories.values())
+
+    def merged(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """The row's settings, then the preset's, then what was given; which preset it was is left out.
+
+        Raises:
+            WrongInput: a preset or a setting that the model does not have.
+        """
+        preset = overrides.get(PRESET, self.settings.get(PRESET))
+        if preset is not None and preset not in self.presets:
+            known = ", ".join(self.presets) or "none"
+            raise WrongInput(f"model {self.name} has no preset {preset!r}: presets of {self.name} are {known}")
+        unknown = [key for key in overrides if key not in self.settings and key != PRESET]
+        if unknown:
+            raise WrongInput(f"model {self.name} has no setting {unknown[0]!r}: its settings are {', '.join(self.settings)}")
+        group = self.presets[preset] if preset is not None else {}
+        merged = {**self.settings, **group, **overrides}
+        merged.pop(PRESET, None)
+        return merged
+
+
+@cache
+def published_models() -> Mapping[str, PublishedModel]:
+    """Every row by name, in the order of the file."""
+    table = tomllib.loads((files("models") / FILE).read_text(encoding="utf-8"))
+    shared = table.pop(SHARED, {})
+    return {name: _model(name, row, shared) for name, row in table.items()}
+
+
+def _model(name: str, row: dict[str, Any], shared: Mapping[str, Any]) -> PublishedModel:
+    terms = {"licence": row["licence"], "gated": row.pop("gated", False)}
+    repositories = {}
+    for role in ROLES:
+        if role in row:
+            given = row.pop(role)
+            repositories[role] = repository(shared[given] if isinstance(given, str) else {**terms, **given})
+    return PublishedModel(name, repositories=repositories, presets=row.pop("presets", {}), **row)
+
+
+def repository(row: Mapping[str, Any]) -> Repository:
+    """A table of a registry file as a repository; the revision is "main" where none is given."""
+    known = {field.name for field in fields(Repository)}
+    wrong = [key for key in row if key not in known]
+    if wrong:
+        raise ValueError(f"repository {row.get('repo')} has a key {wrong[0]!r}: known are {', '.join(sorted(known))}")
+    lists = {key: tuple(row[key]) for key in ("files", "optional") if key in row}
+    return Repository(**{"revision": "main", **row, **lists})

@@ -1,0 +1,103 @@
+"""Weights are found where they are, refused by name where they are not whole, and never fetched unasked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from harness.errors import DamagedWeights
+from harness.hub import MissingWeights, Repository, fetch, locate, present, verify
+from models.files import sha256_of
+
+TOY = Repository(
+    "someone/toy", "main", ("config.json", "part/*.safetensors"), 4_200_000_000, "MIT", gated=True, approximate=True
+)
+
+
+def fill(folder: Path) -> Path:
+    """The files of TOY."""
+    (folder / "part").mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    save_file({"weight": torch.arange(12.0).reshape(3, 4)}, folder / "part" / "model.safetensors")
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty hub cache."""
+    folder = tmp_path / "cache"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder))
+    return folder
+
+
+def fill_cache(cache: Path) -> Path:
+    """TOY as the hub's client keeps it."""
+    repository = cache / "models--someone--toy"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("1" * 40)
+    return fill(repository / "snapshots" / ("1" * 40))
+
+
+def test_the_cache_is_used_and_nothing_else(cache: Path) -> None:
+    assert not present(TOY)
+    with pytest.raises(MissingWeights) as error:
+        locate(TOY, name="toy")
+    assert str(error.value) == (
+        "someone/toy is not on this machine (about 4.2 GB, licence MIT, gated: accept the terms at "
+        f"{TOY.address} and log in): get it with `vistas fetch toy`, or give a local folder with --weights toy=PATH"
+    )
+    folder = fill_cache(cache)
+    assert present(TOY)
+    assert locate(TOY, name="toy") == folder
+    (folder / "config.json").unlink()
+    assert not present(TOY)
+    with pytest.raises(MissingWeights, match=r"someone/toy lacks config.json .* `vistas fetch toy`"):
+        locate(TOY, name="toy")
+
+
+def test_a_local_folder_is_taken_as_it_is(cache: Path, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "mine")
+    assert locate(TOY, local=folder) == folder
+    (folder / "config.json").unlink()
+    with pytest.raises(MissingWeights, match=r"mine is no copy of someone/toy: it lacks config.json; give a folder"):
+        locate(TOY, local=folder)
+    with pytest.raises(MissingWeights, match="nowhere of someone/toy: give a folder that is there"):
+        locate(TOY, local=tmp_path / "nowhere")
+
+
+def test_one_file_stands_for_a_repository_of_one_file(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "mine")
+    single = Repository("someone/toy", "main", ("model.safetensors",), 1, "MIT")
+    assert locate(single, local=folder / "part" / "model.safetensors") == folder / "part"
+    with pytest.raises(MissingWeights, match=r"config.json of someone/toy: give the folder that mirrors"):
+        locate(single, local=folder / "config.json")
+
+
+def test_a_truncated_shard_is_named(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "mine")
+    shard = folder / "part" / "model.safetensors"
+    shard.write_bytes(shard.read_bytes()[:-5])
+    with pytest.raises(DamagedWeights, match=r"part/model.safetensors has \d+ bytes, its header says \d+: fetch or copy"):
+        locate(TOY, local=folder)
+
+
+def test_known_sizes_and_hashes_are_checked(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "mine")
+    name = "part/model.safetensors"
+    known = Repository("someone/toy", "main", (name,), 1, "MIT", sha256={name: sha256_of(folder / name)}, sizes={name: 7})
+    with pytest.raises(DamagedWeights, match=r"has \d+ bytes instead of 7: delete it"):
+        locate(known, local=folder)
+    sized = Repository("someone/toy", "main", (name,), 1, "MIT", sha256=known.sha256)
+    verify(folder, sized)
+    save_file({"weight": torch.zeros(3, 4)}, folder / name)
+    with pytest.raises(DamagedWeights, match="does not hash to the published SHA-256"):
+        verify(folder, sized)
+
+
+def test_offline_fetches_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(MissingWeights, match="someone/toy cannot be fetched while HF_HUB_OFFLINE is set: unset it"):
+        fetch(TOY)

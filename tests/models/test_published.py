@@ -1,0 +1,41 @@
+"""The registry of published generators: complete rows, settings merged in order, wrong ones refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import WrongInput
+from models.published import published_models, repository
+
+MODELS = published_models()
+NAMES = {
+    "infinity-125m", "infinity-2b", "infinity-8b", "infinity-8b-512", "janus-pro-1b", "janus-pro-7b", "flux-dev",
+    "flux-schnell", "sd3.5-medium", "sd3.5-large", "sdxl", "pixart-sigma", "sana-1.6b",
+}  # fmt: skip
+
+
+def test_every_row_says_where_what_and_under_which_terms() -> None:
+    assert set(MODELS) == NAMES
+    for model in MODELS.values():
+        assert model.repositories["weights"].files
+        assert model.licence
+        assert all(one.revision and one.bytes > 1e8 and one.licence for one in model.repositories.values())
+        assert all(":" in target for target in (model.loader, model.generator))
+        assert all(set(preset) <= set(model.settings) for preset in model.presets.values())
+
+
+def test_settings_are_the_rows_then_the_presets_then_the_given() -> None:
+    model = MODELS["infinity-2b"]
+    assert (model.merged({})["cfg"], model.merged({})["tau"]) == (4.0, 1.0)
+    notebook = model.merged({"preset": "notebook", "tau": 0.7})
+    assert (notebook["cfg"], notebook["tau"]) == (3.0, 0.7)
+    assert "preset" not in notebook
+    with pytest.raises(WrongInput, match="no preset 'demo': presets of infinity-2b are geneval, script, notebook"):
+        model.merged({"preset": "demo"})
+    with pytest.raises(WrongInput, match="model infinity-2b has no setting 'steps': its settings are"):
+        model.merged({"steps": 4})
+
+
+def test_a_misspelt_key_is_refused() -> None:
+    with pytest.raises(ValueError, match="has a key 'size': known are"):
+        repository({"repo": "a/b", "files": ["x"], "size": 3})
