@@ -44,7 +44,9 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 @app.command()
 def run(
     suite: Annotated[str, typer.Argument(help="Prompt suite, such as geneval.")],
-    model: Annotated[list[str] | None, typer.Option(help="Generator; repeat for several.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE,…]", help="Generator; repeat for several.")
+    ] = None,
     search: Annotated[
         list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE,…]", help="Search; repeat for several.")
     ] = None,
@@ -58,6 +60,10 @@ def run(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A configuration key; repeat for several.")
     ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PATH", help="Local folder of published weights, or NAME.role=PATH; repeat for several."),
+    ] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the time went; write profile.json.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -66,6 +72,7 @@ def run(
         flags = {
             "suite": suite, "models": model, "searches": search, "verifiers": verifier,
             "budgets": _numbers(budget), "unit": unit, "prompts": prompts, "seeds": seed,
+            "weights": weights,
         }  # fmt: skip
         settings = load_settings(config, set_ or (), flags)
         from harness import runner
@@ -99,16 +106,30 @@ def report(
         _build_report(folders, out if out is not None else folders[0] / "report")
 
 
+@app.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Models or verifiers with published weights.")],
+    debug: Debug = False,
+) -> None:
+    """Download published weights into the hub's cache and check them."""
+    with _reported(debug):
+        from harness.fetching import fetch_all
+
+        for line in fetch_all(names):
+            typer.echo(line)
+
+
 @app.command("list")
 def list_(kind: Annotated[Kind | None, typer.Argument(help="One kind only.")] = None) -> None:
-    """List models, searches, verifiers and suites."""
+    """List models, searches, verifiers and suites; of published weights also terms, size, and whether they are here."""
+    from harness.fetching import described
+
     for each in [kind] if kind else list(Kind):
         typer.echo(f"{each}:")
         known = entries(_SINGULAR[each])
         width = max(map(len, known))
         for name, one in known.items():
-            kinds = ", ".join(filter(None, (one.family, one.domain)))
-            typer.echo(f"  {name:<{width}}  {one.summary}" + (f" ({kinds})" if kinds else ""))
+            typer.echo(f"  {name:<{width}}  {described(one)}")
 
 
 def main() -> None:

@@ -77,6 +77,8 @@ class Settings(RunConfig):
     """auto (an accelerator where there is one), cpu, cuda, cuda:1 …"""
     max_rows: int = Field(64, ge=1)
     """Most candidates in one batch of the generator: lower it when memory runs out."""
+    weights: tuple[str, ...] = ()
+    """Local folders of published weights, NAME=PATH or NAME.role=PATH, in place of the hub's cache."""
 
     def run(self) -> RunConfig:
         """The part that determines the results; what was not given stays marked as a default."""

@@ -111,11 +111,20 @@ def fetch(repository: Repository) -> Path:
         folder = Path(snapshot_download(
             repository.repo, revision=repository.revision, allow_patterns=repository.wanted
         ))  # fmt: skip
-    check(folder, repository)
     for file in published:
         digest = file.lfs.sha256 if file.lfs is not None else None
-        _check_file(folder / file.rfilename, file.size, digest or repository.sha256.get(file.rfilename))
+        _check_fetched(folder / file.rfilename, file.size, repository.sha256.get(file.rfilename, digest))
+    check(folder, repository)
     return folder
+
+
+def _check_fetched(path: Path, size: int | None, sha256: str | None) -> None:
+    try:
+        _check_file(path, size, sha256)
+    except DamagedWeights:
+        for file in (path.resolve(), path):  # the cache would take it for what it is named after
+            file.unlink(missing_ok=True)
+        raise
 
 
 def present(repository: Repository) -> bool:
@@ -151,9 +160,9 @@ def verify(folder: Path, repository: Repository) -> None:
 def _check_file(path: Path, size: int | None, sha256: str | None) -> None:
     found = path.stat().st_size
     if size is not None and found != size:
-        raise DamagedWeights(f"{path} has {found} bytes instead of {size}: delete it and fetch it again")
+        raise DamagedWeights(f"{path} has {found} bytes instead of {size}: fetch or copy it again")
     if sha256 is not None and sha256_of(path) != sha256:
-        raise DamagedWeights(f"{path} does not hash to the published SHA-256 {sha256}: delete it and fetch it again")
+        raise DamagedWeights(f"{path} does not hash to the published SHA-256 {sha256}: fetch or copy it again")
 
 
 def _cached(repository: Repository, name: str) -> Path:

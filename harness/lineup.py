@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from harness.choice import ModelChoice, choose_model
 from harness.config import RunConfig
 from harness.errors import WrongInput
 from harness.registry import entries, entry
 from harness.search.base import Search
 from harness.search.spec import fits, parse, shortest
+from harness.weights import LocalWeights, found
 from models.base import Domain
 
 ALL = "all"
@@ -21,6 +23,8 @@ class Lineup:
     """The pairs of a run and the domain they share."""
 
     domain: Domain
+    choices: Mapping[str, ModelChoice]
+    """Every model asked for, by its shortest text."""
     searches: Mapping[str, Search]
     """By their shortest text."""
     pairs: tuple[tuple[str, str], ...]
@@ -36,8 +40,8 @@ class Lineup:
         return tuple(dict.fromkeys(model for model, _ in self.pairs))
 
 
-def line_up(config: RunConfig) -> Lineup:
-    """Check every name and pair every model with every search.
+def line_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Lineup:  # noqa: B008 - immutable
+    """Check every name and pair every model with every search; of all metrics, those are taken whose weights are here.
 
     Raises:
         UnknownName: a model, search, verifier or suite that is not registered.
@@ -45,11 +49,12 @@ def line_up(config: RunConfig) -> Lineup:
             that fits none of the models.
     """
     entry("suite", config.suite)
-    domain = _domain(config)
+    choices = {choice.text: choice for choice in map(choose_model, config.models)}
+    domain = _domain(config, choices)
     searches = {shortest(search): search for search in map(parse, config.searches)}
     pairs, notes = [], []
     for text, search in searches.items():
-        misfits = {model: fits(search, entry("model", model), model) for model in config.models}
+        misfits = {model: fits(search, choice.entry, model) for model, choice in choices.items()}
         if all(misfits.values()) and "searches" in config.model_fields_set:
             raise WrongInput(
                 f"search {text} fits none of the models: {'; '.join(str(reason) for reason in misfits.values())}; "
@@ -58,13 +63,14 @@ def line_up(config: RunConfig) -> Lineup:
         notes += [f"skipped {model} with {text}: {reason}" for model, reason in misfits.items() if reason]
         pairs += [(model, text) for model, reason in misfits.items() if not reason]
     if not pairs:
-        raise WrongInput(f"no search fits {', '.join(config.models)}: give one with --search")
-    pairs.sort(key=lambda pair: config.models.index(pair[0]))
-    return Lineup(domain, searches, tuple(pairs), _metrics(config, domain), tuple(notes))
+        raise WrongInput(f"no search fits {', '.join(choices)}: give one with --search")
+    pairs.sort(key=lambda pair: list(choices).index(pair[0]))
+    metrics, absent = _metrics(config, domain, local)
+    return Lineup(domain, choices, searches, tuple(pairs), metrics, (*notes, *absent))
 
 
-def _domain(config: RunConfig) -> Domain:
-    domains = {model: entry("model", model).domain for model in config.models}
+def _domain(config: RunConfig, choices: Mapping[str, ModelChoice]) -> Domain:
+    domains = {model: choice.entry.domain for model, choice in choices.items()}
     if len(set(domains.values())) > 1:
         listed = ", ".join(f"{model} is {domain}" for model, domain in domains.items())
         raise WrongInput(f"models of different domains share no prompts ({listed}): run one domain at a time")
@@ -80,15 +86,20 @@ def _check_judged(what: str, verifier: str, domain: str, action: str) -> None:
         raise WrongInput(f"{what} {verifier} judges {judged} images, the models make {domain} images: {action}")
 
 
-def _metrics(config: RunConfig, domain: Domain) -> tuple[str, ...]:
-    found: list[str] = []
+def _metrics(config: RunConfig, domain: Domain, local: LocalWeights) -> tuple[tuple[str, ...], list[str]]:
+    """Metrics, and a sentence for those of `all` whose weights are not here."""
+    taken: list[str] = []
+    absent: list[str] = []
     for name in config.metrics:
         if name == ALL:
-            verifiers = entries("verifier").items()
-            found += [one for one, known in verifiers if known.domain in ("", domain) and not known.ensemble]
+            known = {one: it for one, it in entries("verifier").items() if it.domain in ("", domain) and not it.ensemble}
+            here = [one for one, it in known.items() if one in config.verifiers or found(one, it, local)]
+            taken += here
+            absent += [one for one in known if one not in here]
             continue
         _check_judged("metric", name, domain, "leave it out of metrics")
         if entry("verifier", name).ensemble:
             raise WrongInput(f"metric {name} ranks within one pool and measures no single image: name its members")
-        found.append(name)
-    return tuple(dict.fromkeys(found))
+        taken.append(name)
+    note = f"not measured, as their weights are not on this machine: {', '.join(absent)}"
+    return tuple(dict.fromkeys(taken)), [note] if absent else []

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from harness.errors import WrongInput, unknown
+from models.published import PublishedModel, published_models
 
 
 class UnknownName(WrongInput):
@@ -30,6 +31,8 @@ class Entry:
     """photo, shapes, or "" where it does not apply."""
     generator: str = ""
     """Models only: "module:class" of the generator, so that abilities are known before weights are loaded."""
+    row: Any = None
+    """Published ones only: the row that says where the weights are; `target` is then called with it (models/published.py)."""
     ensemble: bool = False
     """Verifiers only: scores compare within one pool, so that it guides but is no metric of an image."""
 
@@ -44,6 +47,11 @@ def resolve(target: str) -> Any:
     return getattr(import_module(module), name)
 
 
+def published(model: PublishedModel) -> Entry:
+    """The entry of a row of models/published.toml."""
+    return Entry(model.loader, model.summary, model.family, model.domain, model.generator, row=model)
+
+
 MODELS: Mapping[str, Entry] = {
     "shapes-infinity": Entry(
         "models.shapes.load:shapes_infinity", "Infinity architecture, tiny, trained on the shapes world", "ar", "shapes",
@@ -53,6 +61,7 @@ MODELS: Mapping[str, Entry] = {
         "models.shapes.load:shapes_flux", "FLUX architecture, tiny, trained on the shapes world", "diffusion", "shapes",
         "models.diffusion.generator:DiffusionGenerator",
     ),
+    **{name: published(model) for name, model in published_models().items()},
 }
 
 SEARCHES: Mapping[str, Entry] = {

@@ -21,6 +21,7 @@ from harness.progress import RunProgress
 from harness.session import Session, open_session
 from harness.timing import LOAD, Stopwatch, profile_lines
 from harness.units import WorkUnit
+from harness.weights import LocalWeights
 from results.environment import environment
 from results.files import locked, write_atomic
 from results.manifest import card_values, manifest
@@ -46,7 +47,7 @@ def prepare_run(settings: Settings, out: Path | None) -> Run:
     """
     watch = Stopwatch()
     with watch.section(LOAD):
-        lineup = line_up(settings.run())
+        lineup = line_up(settings.run(), LocalWeights.parse(settings.weights))
         session = open_session(settings, lineup)
     store = Store(out if out is not None else default_folder(settings.run().run_name()))
     with watch.section("planning"):

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,8 +17,9 @@ from harness.judge import Judge
 from harness.ledger import Budget, Unit
 from harness.lineup import Lineup
 from harness.prices import Calibration, Prices, calibrate
-from harness.registry import entry
+from harness.registry import Entry, entry
 from harness.search.base import Plan, Search
+from harness.weights import LocalWeights, build, find
 from models.base import Domain, Generator
 from suites.base import Prompt, Suite, display_name
 from suites.sample import sample
@@ -88,16 +90,26 @@ def open_session(settings: Settings, lineup: Lineup) -> Session:
     """Load what the line-up needs.
 
     Raises:
-        WrongInput: more prompts asked for than the suite has, or a device that is not there.
+        WrongInput: weights that are not on this machine, more prompts asked for than the suite has, or a device that is
+            not there.
     """
+    local = LocalWeights.parse(settings.weights)
+    judges = tuple(dict.fromkeys((*settings.verifiers, *lineup.metrics)))
+    # all weights are looked for before any is loaded
+    folders = {name: find(name, entry("verifier", name), local) for name in judges}
+    folders |= {text: find(lineup.choices[text].name, lineup.choices[text].entry, local) for text in lineup.models}
     suite: Suite = entry("suite", settings.suite).resolve()()
     everything = suite.prompts(lineup.domain)
     prompts = everything if settings.prompts == "all" else _sample(everything, settings.prompts, settings.sample_seed)
     device = pick_device(settings.device)
     use_half_the_cores()
-    models: dict[str, Generator] = {name: _load("model", name, device) for name in lineup.models}
-    verifiers: dict[str, Verifier] = {name: _load("verifier", name, device) for name in settings.verifiers}
-    measuring = {name: _load("verifier", name, device) for name in lineup.metrics if name not in verifiers}
+    models: dict[str, Generator] = {}
+    for text in lineup.models:
+        choice = lineup.choices[text]
+        models[text] = _load(choice.entry, folders[text], device, choice.overrides)
+    loaded: dict[str, Verifier] = {name: _load(entry("verifier", name), folders[name], device, {}) for name in judges}
+    verifiers = {name: loaded[name] for name in settings.verifiers}
+    measuring = {name: one for name, one in loaded.items() if name not in verifiers}
     judge = Judge({**verifiers, **measuring}, suite, lineup.domain)
     return Session(settings, lineup.domain, suite, prompts, models, lineup.searches, verifiers, judge)
 
@@ -124,13 +136,13 @@ def pick_device(asked: str) -> torch.device:
     return device
 
 
-def _load(kind: str, name: str, device: torch.device) -> Any:
-    build = entry(kind, name).resolve()
+def _load(known: Entry, folders: Mapping[str, Path], device: torch.device, overrides: Mapping[str, Any]) -> Any:
+    known.resolve()  # imports the libraries
     for library in ("diffusers", "transformers"):
         logging = sys.modules.get(f"{library}.utils.logging")
         if logging is not None:  # their bars, one for each file, drown what this program says
             logging.disable_progress_bar()
-    return build(device)
+    return build(known, folders, device, overrides)
 
 
 def _sample(prompts: tuple[Prompt, ...], number: int, seed: int) -> tuple[Prompt, ...]:

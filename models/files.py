@@ -24,7 +24,7 @@ def sha256_of(path: Path) -> str:
 def weights_sha256(paths: Iterable[Path]) -> str:
     """Return one hash over weight files in the order given.
 
-    The hub's cache names a large file by its SHA-256, checked when it was fetched: such a file is not read again.
+    The hub's cache names a large file by its published SHA-256, which `vistas fetch` checks: such a file is not read again.
     """
     return joint_sha256(_blob_name(path) or sha256_of(path) for path in paths)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -39,7 +40,7 @@ class PublishedModel:
     presets: Mapping[str, Mapping[str, Any]]
     variant: str = ""
     """Suffix of the weight files to take (diffusers)."""
-    domain: Literal["photo"] = "photo"
+    domain: Literal["photo", "shapes"] = "photo"
 
     @property
     def bytes(self) -> int:
@@ -73,9 +74,14 @@ class PublishedModel:
 @cache
 def published_models() -> Mapping[str, PublishedModel]:
     """Every row by name, in the order of the file."""
-    table = tomllib.loads((files("models") / FILE).read_text(encoding="utf-8"))
-    shared = table.pop(SHARED, {})
-    return {name: _model(name, row, shared) for name, row in table.items()}
+    return read_models(tomllib.loads((files("models") / FILE).read_text(encoding="utf-8")))
+
+
+def read_models(table: Mapping[str, Any]) -> dict[str, PublishedModel]:
+    """The rows of a registry file; "shared" holds parts that rows name. Raises ValueError for an unknown key."""
+    rows: dict[str, Any] = copy.deepcopy(dict(table))
+    shared = rows.pop(SHARED, {})
+    return {name: _model(name, row, shared) for name, row in rows.items()}
 
 
 def _model(name: str, row: dict[str, Any], shared: Mapping[str, Any]) -> PublishedModel:
@@ -85,6 +91,9 @@ def _model(name: str, row: dict[str, Any], shared: Mapping[str, Any]) -> Publish
         if role in row:
             given = row.pop(role)
             repositories[role] = repository(shared[given] if isinstance(given, str) else {**terms, **given})
+    wrong = set(row) - {field.name for field in fields(PublishedModel)}
+    if wrong:
+        raise ValueError(f"model {name} has a key {min(wrong)!r}: see the fields of PublishedModel")
     return PublishedModel(name, repositories=repositories, presets=row.pop("presets", {}), **row)
 
 

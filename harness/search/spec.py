@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from harness.errors import WrongInput, near
+from harness.assignments import assignments, name_of, written
+from harness.errors import WrongInput
 from harness.registry import Entry, entry, resolve
 from harness.search.base import Search
 
@@ -17,14 +18,11 @@ def parse(text: str) -> Search:
         UnknownName: a name that is not registered.
         WrongInput: a parameter the search does not have or a value of the wrong type; lists the parameters.
     """
-    name, colon, rest = text.partition(":")
+    name = name_of(text)
     search: type[Search] = entry("search", name).resolve()
     hints = get_type_hints(search)
     values: dict[str, Any] = {}
-    for assignment in rest.split(",") if colon else []:
-        key, equals, value = (part.strip() for part in assignment.partition("="))
-        if not equals or key not in _parameters(search) or key in values:
-            raise WrongInput(f"search {text!r}: {_complaint(key, equals, search)}; {_listing(name, search)}")
+    for key, value in assignments("search", text, _parameters(search), _listing(name, search)).items():
         try:
             values[key] = _convert(value, hints[key])
         except ValueError as error:
@@ -37,12 +35,9 @@ def parse(text: str) -> Search:
 
 def shortest(search: Search) -> str:
     """The shortest text that names this search: what differs from the defaults, in the order of declaration."""
-    given = [
-        f"{field.name}={getattr(search, field.name)}"
-        for field in fields(search)  # type: ignore[arg-type]
-        if getattr(search, field.name) != field.default
-    ]
-    return f"{search.name}:{','.join(given)}" if given else search.name
+    values = {field.name: getattr(search, field.name) for field in fields(search)}  # type: ignore[arg-type]
+    defaults = {field.name: field.default for field in fields(search)}  # type: ignore[arg-type]
+    return written(search.name, {key: value for key, value in values.items() if value != defaults[key]})
 
 
 def fits(search: Search, model: Entry, name: str) -> str | None:
@@ -59,14 +54,6 @@ def fits(search: Search, model: Entry, name: str) -> str | None:
 
 def _parameters(search: type[Search]) -> list[str]:
     return [field.name for field in fields(search)]  # type: ignore[arg-type]
-
-
-def _complaint(key: str, equals: str, search: type[Search]) -> str:
-    known = _parameters(search)
-    if key in known:
-        return f"{key} is given twice" if equals else f"{key} has no value: write {key}=…"
-    hint = near(key, known)
-    return f"unknown parameter {key!r}" + (f", {hint}" if hint else "")
 
 
 def _listing(name: str, search: type[Search]) -> str:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+import sys
+from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness.errors import DamagedWeights
+from harness.errors import DamagedWeights, WrongInput
 from harness.hub import MissingWeights, Repository, fetch, locate, present, verify
-from models.files import sha256_of
+from models.files import sha256_of, weights_sha256
+
+sys.path.insert(0, str(Path(__file__).parent))
+from hub_server import TORN, serve
 
 TOY = Repository(
     "someone/toy", "main", ("config.json", "part/*.safetensors"), 4_200_000_000, "MIT", gated=True, approximate=True
@@ -88,7 +96,7 @@ def test_known_sizes_and_hashes_are_checked(tmp_path: Path) -> None:
     folder = fill(tmp_path / "mine")
     name = "part/model.safetensors"
     known = Repository("someone/toy", "main", (name,), 1, "MIT", sha256={name: sha256_of(folder / name)}, sizes={name: 7})
-    with pytest.raises(DamagedWeights, match=r"has \d+ bytes instead of 7: delete it"):
+    with pytest.raises(DamagedWeights, match=r"has \d+ bytes instead of 7: fetch or copy"):
         locate(known, local=folder)
     sized = Repository("someone/toy", "main", (name,), 1, "MIT", sha256=known.sha256)
     verify(folder, sized)
@@ -101,3 +109,75 @@ def test_offline_fetches_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(MissingWeights, match="someone/toy cannot be fetched while HF_HUB_OFFLINE is set: unset it"):
         fetch(TOY)
+
+
+PUBLISHED = {
+    "someone/toy": {"config.json": b"{}", "part/a.bin": b"abc", "part/b.bin": b"not asked for"},
+    "someone/torn": {"a.bin": TORN},
+}
+
+
+@pytest.fixture
+def hub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A hub that can be reached."""
+    with serve(PUBLISHED, gated=("someone/gated",)) as address:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+        template = address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield
+
+
+def asked(repo: str, *files: str) -> Repository:
+    return Repository(repo, "main", files, 5, "MIT", gated=True)
+
+
+@pytest.mark.usefixtures("hub")
+def test_what_is_fetched_is_what_is_asked_for_and_can_be_located() -> None:
+    wanted = asked("someone/toy", "config.json", "part/a*")
+    folder = fetch(wanted)
+    assert (folder / "part" / "a.bin").read_bytes() == b"abc"
+    assert not (folder / "part" / "b.bin").exists()
+    assert locate(wanted) == folder
+    read = hashlib.sha256(hashlib.sha256(b"abc").hexdigest().encode()).hexdigest()
+    assert weights_sha256([folder / "part" / "a.bin"]) == read
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_wrong_hash_is_refused_and_not_kept(cache: Path) -> None:
+    with pytest.raises(DamagedWeights, match=r"a.bin does not hash to the published SHA-256"):
+        fetch(asked("someone/torn", "*"))
+    assert not present(asked("someone/torn", "*"))
+    assert not [path for path in (cache / "models--someone--torn" / "blobs").iterdir() if path.is_file()]
+
+
+@pytest.mark.usefixtures("hub")
+@pytest.mark.parametrize(
+    ("repository", "message"),
+    [
+        (asked("someone/gated", "*"), "someone/gated is gated (licence MIT): accept its terms at "),
+        (asked("someone/none", "*"), "someone/none is not on the hub, or is private: log in with `hf auth login`"),
+        (asked("someone/toy", "x.bin"), "someone/toy at main has no x.bin: its files have been renamed; correct the entry"),
+    ],
+)
+def test_what_the_hub_refuses_is_one_line(repository: Repository, message: str) -> None:
+    with pytest.raises(MissingWeights) as error:
+        fetch(repository)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.usefixtures("hub")
+def test_no_network_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(MissingWeights, match=r"someone/toy \(0.0 MB\) cannot be fetched, the hub is not reached \(.*check the"):
+        fetch(asked("someone/toy", "*"))
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_small_disk_is_refused_before_anything_is_fetched(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(2, 1, 1))
+    with pytest.raises(WrongInput, match=r"someone/toy needs 0.0 MB more and .* has 0.0 MB free: make room, or set HF_HOME"):
+        fetch(asked("someone/toy", "config.json"))
+    assert not cache.exists()

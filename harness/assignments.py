@@ -1,0 +1,46 @@
+"""Texts of the form NAME:key=value,…: how searches and models are named on the command line and in tables."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from harness.errors import WrongInput, near
+
+
+def name_of(text: str) -> str:
+    """The part before the colon."""
+    return text.partition(":")[0].strip()
+
+
+def assignments(what: str, text: str, known: Collection[str], listing: str) -> dict[str, str]:
+    """Key to value of a text; `what` and `listing` (what there is to set) go into errors.
+
+    Raises:
+        WrongInput: a key that is not known, has no value, or is given twice.
+    """
+    _, colon, rest = text.partition(":")
+    values: dict[str, str] = {}
+    for assignment in rest.split(",") if colon else []:
+        key, equals, value = (part.strip() for part in assignment.partition("="))
+        if not equals or key not in known or key in values:
+            raise WrongInput(f"{what} {text!r}: {_complaint(key, equals, known)}; {listing}")
+        values[key] = value
+    return values
+
+
+def written(name: str, values: Mapping[str, Any]) -> str:
+    """The text of a name with values."""
+    given = ",".join(f"{key}={_plain(value)}" for key, value in values.items())
+    return f"{name}:{given}" if given else name
+
+
+def _plain(value: Any) -> str:
+    return "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _complaint(key: str, equals: str, known: Collection[str]) -> str:
+    if key in known:
+        return f"{key} is given twice" if equals else f"{key} has no value: write {key}=…"
+    hint = near(key, list(known))
+    return f"unknown parameter {key!r}" + (f", {hint}" if hint else "")

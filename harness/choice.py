@@ -1,0 +1,74 @@
+"""A model as it was asked for: NAME[:key=value,…], its settings, and the shortest text that says the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.assignments import assignments, name_of, written
+from harness.errors import WrongInput
+from harness.registry import Entry, entry
+from models.published import PRESET
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A registered model with the settings that were given for it."""
+
+    text: str
+    """The shortest text that names it: the model's name in tables."""
+    name: str
+    entry: Entry = field(repr=False)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+def choose_model(text: str) -> ModelChoice:
+    """The model that a text names, such as "infinity-2b:preset=notebook,cfg=4".
+
+    Raises:
+        UnknownName: a name that is not registered.
+        WrongInput: a setting or preset that the model does not have, or a value of the wrong type.
+    """
+    name = name_of(text)
+    found = entry("model", name)
+    if found.row is None:
+        assignments("model", text, (), f"{name} has no settings")
+        return ModelChoice(name, name, found)
+    settings = found.row.settings
+    listing = f"settings of {name}: {', '.join(f'{key} ({_kind(value)})' for key, value in settings.items())}"
+    presets = {PRESET} if found.row.presets else set()
+    given = assignments("model", text, {*settings, *presets}, listing)
+    values = {key: _convert(text, key, value, settings.get(key, ""), listing) for key, value in given.items()}
+    found.row.merged(values)
+    return ModelChoice(written(name, _needed(found.row, values)), name, found, values)
+
+
+def _needed(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What differs from the defaults, the preset first, then in the order of the row."""
+    preset = values.get(PRESET, row.settings.get(PRESET))
+    base = row.merged({PRESET: preset} if preset is not None else {})
+    kept = {key: values[key] for key in row.settings if key in values and key != PRESET and values[key] != base[key]}
+    return ({PRESET: preset} if preset != row.settings.get(PRESET) else {}) | kept
+
+
+def _convert(text: str, key: str, value: str, default: Any, listing: str) -> Any:
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "false": False}[value.lower()]
+        if isinstance(default, int):
+            return int(value)
+        if isinstance(default, float):
+            numbers = tuple(float(part) for part in value.split("/"))
+            return numbers if len(numbers) > 1 else numbers[0]
+        return value
+    except (ValueError, KeyError):
+        raise WrongInput(f"model {text!r}: {key}={value} is not {_kind(default)}; {listing}") from None
+
+
+def _kind(default: Any) -> str:
+    if isinstance(default, bool):
+        return "true or false"
+    if isinstance(default, int):
+        return "a whole number"
+    return "a number, or one per step as a/b/…" if isinstance(default, float) else "text"

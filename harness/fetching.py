@@ -1,0 +1,55 @@
+"""`vistas fetch`, and what `vistas list` says about published weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.assignments import name_of
+from harness.errors import WrongInput, unknown
+from harness.hub import fetch, gigabytes
+from harness.registry import Entry, entries
+from harness.weights import LocalWeights, found, published
+
+
+def fetch_all(names: Sequence[str]) -> Iterator[str]:
+    """Download every repository of these models and verifiers, each once; yields what is done, line by line.
+
+    Raises:
+        WrongInput: a name without published weights, a full disk, or weights that cannot be had.
+        DamagedWeights: what arrived is not what is published.
+    """
+    known = published()
+    names = [name_of(name) for name in names]
+    for name in names:
+        if name not in known:
+            embedded = any(name in entries(kind) for kind in ("model", "verifier"))
+            raise WrongInput(
+                f"{name} comes with the package: there is nothing to fetch" if embedded
+                else unknown("published model or verifier", name, list(known))
+            )  # fmt: skip
+    done: set[tuple[str, tuple[str, ...]]] = set()
+    for name in names:
+        for role, repository in known[name].items():
+            key = (repository.repo, repository.files)
+            if key in done:
+                continue
+            done.add(key)
+            gate = f", gated: terms at {repository.address}" if repository.gated else ""
+            yield f"{name} {role}: {repository.repo}, {repository.size}, licence {repository.licence}{gate}"
+            yield f"{name} {role}: checked, in {fetch(repository)}"
+
+
+def described(known: Entry) -> str:
+    """One line about a registered thing."""
+    kinds = ", ".join(filter(None, (known.family, known.domain)))
+    if known.row is not None:
+        kinds += f"; {_terms(known)}"
+    return known.summary + (f" ({kinds})" if kinds else "")
+
+
+def _terms(known: Entry) -> str:
+    repositories = known.row.repositories.values()
+    size = gigabytes(sum(repository.bytes for repository in repositories))
+    gate = ", gated" if any(repository.gated for repository in repositories) else ""
+    here = "weights here" if found("", known, LocalWeights()) else "weights not here"
+    return f"{known.row.licence}{gate}; {size}, {here}"

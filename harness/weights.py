@@ -1,0 +1,79 @@
+"""From the names of a run to the local folders of their weights, before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import WrongInput
+from harness.hub import Repository, locate, present
+from harness.registry import Entry, entries
+
+
+@dataclass(frozen=True)
+class LocalWeights:
+    """Folders given by hand: of a whole model or verifier, or of one of its roles."""
+
+    folders: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+    """(name, role) to folder; role "" is for every role that has none of its own."""
+
+    @classmethod
+    def parse(cls, texts: Sequence[str]) -> LocalWeights:
+        """From NAME=PATH and NAME.role=PATH.
+
+        Raises:
+            WrongInput: another form, a name without published weights, or a role that it does not have.
+        """
+        folders: dict[tuple[str, str], Path] = {}
+        for text in texts:
+            key, equals, path = text.partition("=")
+            if not equals or not path:
+                raise WrongInput(f"--weights {text!r} is not NAME=PATH or NAME.role=PATH: write --weights flux-dev=/data/flux")
+            folders[_name_and_role(key.strip(), text)] = Path(path.strip())
+        return cls(folders)
+
+    def folder(self, name: str, role: str) -> Path | None:
+        """The folder given for a role, None where none is."""
+        return self.folders.get((name, role), self.folders.get((name, "")))
+
+
+def _name_and_role(key: str, text: str) -> tuple[str, str]:
+    known = published()
+    if key in known:
+        return key, ""
+    name, _, role = key.rpartition(".")
+    if name not in known:
+        raise WrongInput(f"--weights {text!r}: {key!r} has no published weights; known: {', '.join(known)}")
+    if role not in known[name]:
+        raise WrongInput(f"--weights {text!r}: {name} has no role {role!r}; its roles: {', '.join(known[name])}")
+    return name, role
+
+
+def published() -> dict[str, Mapping[str, Repository]]:
+    """Repositories by role of every model and verifier that has published weights."""
+    return {
+        name: known.row.repositories
+        for kind in ("model", "verifier") for name, known in entries(kind).items() if known.row is not None
+    }  # fmt: skip
+
+
+def find(name: str, known: Entry, local: LocalWeights) -> dict[str, Path]:
+    """Folder of every role. Raises MissingWeights or DamagedWeights, one line that names the first that is not there."""
+    if known.row is None:
+        return {}
+    return {role: locate(one, local=local.folder(name, role), name=name) for role, one in known.row.repositories.items()}
+
+
+def found(name: str, known: Entry, local: LocalWeights) -> bool:
+    """Whether everything it needs is on this machine: always true of what comes with the package."""
+    if known.row is None:
+        return True
+    return all(local.folder(name, role) or present(one) for role, one in known.row.repositories.items())
+
+
+def build(known: Entry, folders: Mapping[str, Path], device: Any, overrides: Mapping[str, Any] | None = None) -> Any:
+    """Build a registered model or verifier from the folders that `find` gave."""
+    make = known.resolve()
+    return make(device) if known.row is None else make(known.row, folders, device, known.row.merged(overrides or {}))
