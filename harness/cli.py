@@ -14,6 +14,21 @@ import typer
 
 from harness.config import load_settings
 from harness.errors import WrongInput
+from harness.options import (
+    Assignments,
+    Budgets,
+    Config,
+    Debug,
+    Models,
+    Out,
+    Prompts,
+    Searches,
+    SeedList,
+    Suite,
+    UnitName,
+    Verifiers,
+    Weights,
+)
 from harness.registry import entries
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -38,32 +53,22 @@ class Kind(StrEnum):
 
 
 _SINGULAR = {Kind.MODELS: "model", Kind.SEARCHES: "search", Kind.VERIFIERS: "verifier", Kind.SUITES: "suite"}
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 @app.command()
 def run(
-    suite: Annotated[str, typer.Argument(help="Prompt suite, such as geneval.")],
-    model: Annotated[
-        list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE,…]", help="Generator; repeat for several.")
-    ] = None,
-    search: Annotated[
-        list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE,…]", help="Search; repeat for several.")
-    ] = None,
-    verifier: Annotated[list[str] | None, typer.Option(help="Verifier; repeat for several.")] = None,
-    budget: Annotated[str | None, typer.Option(metavar="6,12,24,…", help="Budgets per prompt.")] = None,
-    unit: Annotated[str | None, typer.Option(metavar="nfe|flops|images|seconds", help="What budgets count.")] = None,
-    prompts: Annotated[str | None, typer.Option(metavar="N|all", help="An even sample per task, or all.")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="Run seed; repeat for several.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; without it, one of its own.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML, TOML or JSON file with configuration keys.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A configuration key; repeat for several.")
-    ] = None,
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=PATH", help="Local folder of published weights, or NAME.role=PATH; repeat for several."),
-    ] = None,
+    suite: Suite,
+    model: Models = None,
+    search: Searches = None,
+    verifier: Verifiers = None,
+    budget: Budgets = None,
+    unit: UnitName = None,
+    prompts: Prompts = None,
+    seed: SeedList = None,
+    out: Out = None,
+    config: Config = None,
+    set_: Assignments = None,
+    weights: Weights = None,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the time went; write profile.json.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -91,6 +96,40 @@ def run(
         if profile:
             for line in runner.write_profile(prepared):
                 console.print(line, highlight=False, markup=False)
+
+
+@app.command()
+def plan(
+    suite: Suite,
+    model: Models = None,
+    search: Searches = None,
+    verifier: Verifiers = None,
+    budget: Budgets = None,
+    unit: UnitName = None,
+    prompts: Prompts = None,
+    seed: SeedList = None,
+    out: Out = None,
+    config: Config = None,
+    set_: Assignments = None,
+    weights: Weights = None,
+    calibrate: Annotated[bool, typer.Option("--calibrate", help="Measure every operation, to estimate time.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Say what `run` with the same options would do and cost; nothing is run and nothing written."""
+    with _reported(debug):
+        flags = {
+            "suite": suite, "models": model, "searches": search, "verifiers": verifier,
+            "budgets": _numbers(budget), "unit": unit, "prompts": prompts, "seeds": seed,
+            "weights": weights,
+        }  # fmt: skip
+        settings = load_settings(config, set_ or (), flags)
+        from harness.forecast_lines import plan_json, plan_lines
+        from harness.runner import prepare_run
+
+        prepared = prepare_run(settings, out, measured=calibrate)
+        for line in [plan_json(prepared)] if as_json else plan_lines(prepared):
+            typer.echo(line)
 
 
 @app.command()

@@ -39,8 +39,8 @@ class Run:
     watch: Stopwatch
 
 
-def prepare_run(settings: Settings, out: Path | None) -> Run:
-    """Check, load and plan a run; nothing is written yet.
+def prepare_run(settings: Settings, out: Path | None, measured: bool = False) -> Run:
+    """Check, load and plan a run; nothing is written yet. `measured` plans seconds whatever the budgets' unit.
 
     Raises:
         ValueError: anything that cannot be run as asked, in one line.
@@ -49,6 +49,7 @@ def prepare_run(settings: Settings, out: Path | None) -> Run:
     with watch.section(LOAD):
         lineup = line_up(settings.run(), LocalWeights.parse(settings.weights))
         session = open_session(settings, lineup)
+        session.measured = measured
     store = Store(out if out is not None else default_folder(settings.run().run_name()))
     with watch.section("planning"):
         session.calibrations |= _kept_calibrations(store, session)

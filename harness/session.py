@@ -43,6 +43,8 @@ class Session:
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     """Model to measured speeds, its own and every verifier's; a run that is gone on with keeps those it began with, as
     they determine what budgets in seconds buy."""
+    measured: bool = False
+    """Whether speeds are measured whatever the budgets' unit, so that plans have seconds."""
     _tokens: dict[tuple[str, str], int] = field(default_factory=dict)
     _prices: dict[tuple[str, str, int], Prices] = field(default_factory=dict)
     _plans: dict[tuple[str, str, str, Budget, int], Plan] = field(default_factory=dict)
@@ -77,7 +79,7 @@ class Session:
 
     def calibration(self, model: str) -> Calibration | None:
         """Measured speeds of a model and of every verifier, needed for budgets in seconds only."""
-        if self.settings.unit is not Unit.SECONDS:
+        if self.settings.unit is not Unit.SECONDS and not self.measured:
             return None
         if model not in self.calibrations:
             rows = min(self.settings.max_rows, _CALIBRATION_ROWS)

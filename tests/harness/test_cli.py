@@ -41,7 +41,7 @@ def one_line(result: Result) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list"], ["list", "models"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["plan", "--help"], ["list"], ["list", "models"]])
 def test_help_and_list_do_not_import_torch(arguments: list[str]) -> None:
     code = (
         "import sys, harness.cli\n"

@@ -1,0 +1,83 @@
+"""A forecast as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from harness.forecast import Forecast, computed_flops, forecasts
+from harness.runner import Run, opening_lines
+from reports.numbers import amount
+
+_SHOWN = ("nfe", "forwards", "flops", "images", "verifier_calls", "seconds", "verifier_seconds")
+_NAMES = {
+    "nfe": "NFE", "verifier_calls": "verifier calls", "flops": "", "seconds": "expected", "verifier_seconds": "in the verifier",
+}  # fmt: skip
+_ROWS = {"predict": "passes", "draw": "candidates", "preview": "previews", "decode": "images"}
+
+
+def plan_lines(run: Run) -> Iterator[str]:
+    """What a prepared run will do, for people."""
+    yield from opening_lines(run)[:-1]
+    every = list(forecasts(run))
+    for forecast in every:
+        yield ""
+        yield from _lines(forecast)
+    yield ""
+    yield f"{len(run.units)} units; {amount(computed_flops(run), 'flops')} to compute in all"
+    if not every[0].timed:
+        yield "no time is estimated: --calibrate measures every operation first"
+
+
+def plan_json(run: Run) -> str:
+    """What a prepared run will do, for programs."""
+    values = {
+        "suite": run.session.suite_name,
+        "notes": run.notes,
+        "units": len(run.units),
+        "computed_flops": computed_flops(run),
+        "searches": [forecast.as_values() for forecast in forecasts(run)],
+    }
+    return json.dumps(values, indent=2)
+
+
+def _lines(forecast: Forecast) -> Iterator[str]:
+    columns = [name for name in _SHOWN if forecast.timed or not name.endswith("seconds")]
+    yield f"{forecast.model} with {forecast.search} by {forecast.verifier} at {forecast.budget} a prompt"
+    for variant in forecast.variants if _differ(forecast) else forecast.variants[:1]:
+        chosen = ", ".join(f"{name} {value}" for name, value in variant.plan.parameters.items())
+        whose = f" ({variant.prompts} prompts)" if _differ(forecast) else ""
+        yield f"  chosen      {chosen}{whose}"
+    each = forecast.per_prompt()
+    yield "  a prompt    " + ", ".join(_range(each[name], name) for name in columns)
+    for operation, counts in forecast.rows.items():
+        yield f"  {_ROWS[operation]:<11} {_counted(operation, counts)}"
+    yield f"  unused      {_unused(forecast)}"
+    total = forecast.total.as_columns()
+    runs = f"{forecast.prompts} prompts" + (f", {forecast.seeds} seeds" if forecast.seeds > 1 else "")
+    yield f"  {runs}: " + ", ".join(_range((total[name], total[name]), name) for name in columns)
+    if forecast.depends_on_scores:
+        yield "  scores decide how much of this is done; rows are those of made-up scores"
+
+
+def _differ(forecast: Forecast) -> bool:
+    return any(each.plan.parameters != forecast.variants[0].plan.parameters for each in forecast.variants)
+
+
+def _range(ends: Sequence[float], column: str) -> str:
+    least, most = (amount(end, column) for end in ends)
+    name = _NAMES.get(column, column)
+    return f"{least if least == most else f'{least} to {most}'} {name}".rstrip()
+
+
+def _counted(operation: str, counts: Sequence[int]) -> str:
+    if operation == "decode":
+        return str(sum(counts))
+    return f"{sum(counts)}: " + " ".join(map(str, counts[: len(counts) if counts[-1] else -1])) + " by step"
+
+
+def _unused(forecast: Forecast) -> str:
+    ends = [(max(0.0, left), left / forecast.budget.amount) for left in forecast.unused()]
+    shares = [f"{max(0.0, share):.1%}" for _, share in ends]
+    unit = forecast.budget.unit.value
+    return _range([left for left, _ in ends], unit) + f" ({shares[0] if shares[0] == shares[1] else ' to '.join(shares)})"

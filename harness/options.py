@@ -1,0 +1,33 @@
+"""Options that several commands take, declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Suite = Annotated[str, typer.Argument(help="Prompt suite, such as geneval.")]
+Models = Annotated[
+    list[str] | None, typer.Option("--model", metavar="NAME[:KEY=VALUE,…]", help="Generator; repeat for several.")
+]
+Searches = Annotated[
+    list[str] | None, typer.Option("--search", metavar="NAME[:KEY=VALUE,…]", help="Search; repeat for several.")
+]
+Verifiers = Annotated[list[str] | None, typer.Option("--verifier", help="Verifier; repeat for several.")]
+Budgets = Annotated[str | None, typer.Option("--budget", metavar="6,12,24,…", help="Budgets per prompt.")]
+UnitName = Annotated[str | None, typer.Option("--unit", metavar="nfe|flops|images|seconds", help="What budgets count.")]
+Prompts = Annotated[str | None, typer.Option("--prompts", metavar="N|all", help="An even sample per task, or all.")]
+SeedList = Annotated[list[int] | None, typer.Option("--seed", help="Run seed; repeat for several.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder of the run; without it, one of its own.")]
+Config = Annotated[Path | None, typer.Option("--config", help="YAML, TOML or JSON file with configuration keys.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A configuration key; repeat for several.")
+]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--weights", metavar="NAME=PATH", help="Local folder of published weights, or NAME.role=PATH; repeat for several."
+    ),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

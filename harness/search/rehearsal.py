@@ -1,0 +1,170 @@
+"""A search run without its models: what it will ask of them, row by row, before anything is loaded onto it.
+
+The meter, the prices and the search are the real ones; only images and scores are made up. So what is counted is what
+a run will be charged, unless the strategy lets scores decide how much it does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.ledger import Budget, Cost
+from harness.prices import Calibration
+from harness.search.base import Search
+from harness.search.prepare import prepare
+from harness.seeds import Seeds
+from models.base import Generator, Images, ModelCard, Operation, Row
+from suites.base import Prompt
+from verifiers.base import Scores, Verifier
+
+_PIXELS = 8
+"""Side of the made-up images."""
+_WORK = ("predict", "draw", "preview", "decode")
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What a search has asked of its models for one prompt."""
+
+    rows: Mapping[str, tuple[int, ...]]
+    """Operation to rows at each step: "predict" passes, "draw" candidates, "preview" and "decode" images."""
+    spent: Cost
+    """As the meter has charged it, the wall time of the rehearsal itself apart."""
+
+
+def rehearse(
+    search: Search,
+    generator: Generator,
+    verifier: Verifier,
+    prompt: Prompt,
+    budget: Budget,
+    calibration: Calibration | None = None,
+) -> Rehearsed:
+    """Run a search on one prompt with stand-ins for the models; raises BudgetTooSmall as its planner does."""
+    actor: Any = _Actor(generator)
+    task = prepare(search, actor, [_Critic(verifier)], [prompt], budget, Seeds(0, ""), 1 << 16, calibration)
+    search.run(task)
+    counts: Counter[tuple[str, int]] = Counter()
+    for (operation, step), timing in task.generator.clock.items():
+        counts[operation, step] += timing.rows
+    steps = range(generator.card.steps + 1)
+    rows = {name: tuple(counts[name, step] for step in steps) for name in _WORK}
+    spent = replace(task.spent(0, task.judges[0]), seconds=0.0, verifier_seconds=0.0)
+    return Rehearsed({name: each for name, each in rows.items() if any(each)}, spent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    prompts: tuple[str, ...]
+    text_tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Rows of a generator that only counts; rows of one source share a pass as in `models/base.py`."""
+
+    conditioning: _Texts
+    rows: tuple[Row, ...]
+    source: tuple[int, ...]
+    family: str
+    steps: int
+    step: int = 0
+    predicted: bool = False
+
+    @property
+    def pending(self) -> tuple[int, ...]:
+        if self.predicted or self.step == self.steps:
+            return ()
+        first: dict[int, int] = {}
+        for row, source in enumerate(self.source):
+            first.setdefault(source, row)
+        return tuple(first.values())
+
+    @property
+    def pending_preview(self) -> tuple[int, ...]:
+        return self.pending if self.family == "diffusion" else ()
+
+
+class _Actor:
+    """A generator that has the card and the prices of another and makes nothing."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, generator: Generator) -> None:
+        self._generator = generator
+        self.card: ModelCard = generator.card
+
+    def encode(self, prompts: Sequence[str]) -> _Texts:
+        return _Texts(tuple(prompts), self.text_tokens(prompts))
+
+    def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
+        return self._generator.text_tokens(prompts)
+
+    def start(self, conditioning: _Texts, rows: Sequence[Row]) -> _Standing:
+        shared = self.card.family == "ar"
+        source = tuple(row.prompt for row in rows) if shared else tuple(range(len(rows)))
+        return _Standing(conditioning, tuple(rows), source, self.card.family, self.card.steps)
+
+    def predict(self, state: _Standing) -> _Standing:
+        return replace(state, predicted=True)
+
+    def draw(self, state: _Standing, seeds: Sequence[int]) -> _Standing:
+        if self.card.family == "ar":
+            return self.draw_stochastic(state, seeds)
+        return replace(state, step=state.step + 1, predicted=False)
+
+    def draw_stochastic(self, state: _Standing, seeds: Sequence[int], level: float = 1.0) -> _Standing:
+        source = tuple(range(len(seeds))) if level else state.source
+        return replace(state, step=state.step + 1, predicted=False, source=source)
+
+    def select(self, state: _Standing, indices: Sequence[int]) -> _Standing:
+        rows = tuple(state.rows[index] for index in indices)
+        return replace(state, rows=rows, source=tuple(state.source[index] for index in indices))
+
+    def preview(self, state: _Standing) -> Images:
+        return self.decode(state)
+
+    def decode(self, state: _Standing) -> Images:
+        return torch.zeros(len(state.rows), 3, _PIXELS, _PIXELS, dtype=torch.uint8)
+
+    def price(self, operation: Operation, step: int = 0, text_tokens: int = 0) -> Cost:
+        return self._generator.price(operation, step, text_tokens)
+
+    def log_prob(self, state: _Standing) -> torch.Tensor:
+        return torch.arange(len(state.rows), dtype=torch.float64)
+
+    def noise(self, seeds: Sequence[int]) -> torch.Tensor:
+        return torch.stack([torch.randn(4, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+    def start_from(self, conditioning: _Texts, rows: Sequence[Row], noise_BX: torch.Tensor) -> _Standing:
+        return self.start(conditioning, rows)
+
+    def renoise(self, state: _Standing, step: int, seeds: Sequence[int]) -> _Standing:
+        return replace(state, step=step, predicted=False, source=tuple(range(len(seeds))))
+
+
+class _Critic:
+    """A verifier that has the card and the prices of another and gives each image another score."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier, self.card, self._seen = verifier, verifier.card, 0
+
+    def score(self, images: Images, prompts: Sequence[str]) -> Scores:
+        random = np.random.default_rng(self._seen)
+        self._seen += len(prompts)
+        return Scores(random.random((len(prompts), len(self.card.parts))), ("",) * len(prompts))
+
+    def forget(self) -> None:
+        """Nothing is known of any prompt."""
+
+    def combine(self, values_NM: np.ndarray) -> np.ndarray:
+        return self._verifier.combine(values_NM)
+
+    def price(self, images: int, new_prompts: int = 0) -> Cost:
+        return self._verifier.price(images, new_prompts)

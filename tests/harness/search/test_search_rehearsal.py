@@ -1,0 +1,28 @@
+from dataclasses import replace
+
+import pytest
+
+from harness.ledger import Budget, Unit
+from harness.prices import Prices
+from harness.search.rehearsal import rehearse
+from harness.search.spec import parse
+
+
+@pytest.mark.parametrize(
+    ("text", "model", "amount"),
+    [("random", "infinity", 12), ("random", "flux", 12), ("greedy", "infinity", 24), ("beam:width=3", "infinity", 70),
+     ("beam:score=preview", "infinity", 44), ("zero-order:neighbours=3", "flux", 20)],
+)  # fmt: skip
+def test_a_rehearsal_counts_what_a_run_does(text, model, amount, make_judge, ran, request) -> None:
+    search, generator = parse(text), request.getfixturevalue(model)
+    budget = Budget(amount, Unit.NFE)
+    task = ran(search, generator, budget, count=1).task
+    rehearsed = rehearse(search, generator, make_judge(), task.prompts[0], budget)
+    for operation, counts in rehearsed.rows.items():
+        really = {step: timing.rows for (name, step), timing in task.generator.clock.items() if name == operation}
+        assert {step: count for step, count in enumerate(counts) if count} == really
+    assert {"predict", "draw", "decode"} <= set(rehearsed.rows)
+    spent = replace(task.spent(0, task.judges[0]), seconds=0.0, verifier_seconds=0.0)
+    assert rehearsed.spent == spent
+    plan = search.plan(budget, Prices(generator, make_judge(), generator.text_tokens([task.prompts[0].text])[0]))
+    assert rehearsed.spent == plan.cost
