@@ -33,8 +33,12 @@ class ClipBackbone:
         self._shared: dict[bytes, torch.Tensor] | None = None
 
     @classmethod
-    def from_folder(cls, folder: Path, device: torch.device | str = "cpu") -> "ClipBackbone":
+    def from_folder(
+        cls, folder: Path, device: torch.device | str = "cpu", quick_gelu: bool = False
+    ) -> "ClipBackbone":
         """Load a folder in open_clip's `local-dir:` format: open_clip_config.json, open_clip_model.safetensors, tokenizer files.
+
+        `quick_gelu` uses QuickGELU whatever the configuration says: OpenAI's weights were trained with it.
 
         Raises:
             FileNotFoundError: one of the two files is missing (open_clip itself would go on with random weights).
@@ -43,7 +47,7 @@ class ClipBackbone:
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder} has no {name}: give a folder saved in open_clip's local-dir format")
         source = f"local-dir:{folder}"
-        model = open_clip.create_model(source, device=device)
+        model = open_clip.create_model(source, device=device, force_quick_gelu=quick_gelu)
         config = PreprocessCfg(**open_clip.get_model_preprocess_cfg(model))
         return cls(model, Preprocess(config), open_clip.get_tokenizer(source), sha256_of(folder / WEIGHTS_FILE))
 

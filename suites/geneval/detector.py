@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+import torch
+
 from models.base import Images
 from suites.geneval.rules import Detection, Thresholds
 
@@ -23,6 +25,9 @@ class Detector(Protocol):
         """Every object in each picture, weak ones included; boxes in pixels -> one list per picture, same order."""
         ...
 
-    def colors(self, image_CHW: Images, detections: Sequence[Detection]) -> list[str]:
-        """Name the colour of detections whose `color` is None; asked only where a requirement depends on it."""
+    def colors(self, images: Sequence[torch.Tensor], detections: Sequence[Detection]) -> list[str]:
+        """Name the colour of detection n in picture n (uint8 [3, H, W]), for detections whose `color` is None.
+
+        Asked only where a requirement depends on it, for all pictures of a call at once.
+        """
         ...

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
 from models.base import Images
 from suites.geneval.detector import Detector
-from suites.geneval.rules import Verdict, evaluate
+from suites.geneval.records import check_record
+from suites.geneval.rules import Detection, Verdict, judge, select, undecided
+
+Groups: TypeAlias = Mapping[str, Sequence[Detection]]
 
 
 def grade(images: Images, records: Sequence[Mapping[str, Any]], detector: Detector) -> list[Verdict]:
@@ -20,10 +23,38 @@ def grade(images: Images, records: Sequence[Mapping[str, Any]], detector: Detect
     _check_images(images, len(records))
     if not records:
         return []
-    return [
-        evaluate(record, found, classify=partial(detector.colors, image), thresholds=detector.thresholds)
-        for image, record, found in zip(images, records, detector.detect(images), strict=True)
+    for record in records:
+        check_record(record)
+    groups = [
+        select(found, record["tag"], detector.thresholds)
+        for record, found in zip(records, detector.detect(images), strict=True)
     ]
+    colors = _colors(images, records, groups, detector)
+    return [
+        judge(record, group, classify=partial(_look_up, colors), position_threshold=detector.thresholds.position)
+        for record, group in zip(records, groups, strict=True)
+    ]
+
+
+def _colors(
+    images: Images, records: Sequence[Mapping[str, Any]], groups: Sequence[Groups], detector: Detector
+) -> dict[int, str]:
+    """The colour of every detection that a requirement depends on, by its identity; all are named in one call."""
+    asked = [
+        (image, detection)
+        for image, record, group in zip(images, records, groups, strict=True)
+        for detection in undecided(record, group)
+    ]
+    if not asked:
+        return {}
+    named = detector.colors([image for image, _ in asked], [detection for _, detection in asked])
+    if len(named) != len(asked):
+        raise ValueError(f"{detector.name} named {len(named)} colors for {len(asked)} detections: one each")
+    return {id(detection): color for (_, detection), color in zip(asked, named, strict=True)}
+
+
+def _look_up(colors: Mapping[int, str], detections: Sequence[Detection]) -> list[str]:
+    return [colors[id(detection)] for detection in detections]
 
 
 def _check_images(images: Images, expected: int) -> None:

@@ -20,6 +20,8 @@ class Detection:
     score: float
     box: tuple[float, float, float, float]
     color: str | None = None
+    mask: Any = field(default=None, compare=False, repr=False)
+    """Bool tensor within the box, where the detector gives one: which pixels are the object."""
 
     def __post_init__(self) -> None:
         """Raise ValueError unless the score is a finite number and the box four of them."""
@@ -85,6 +87,16 @@ def select(detections: Iterable[Detection], tag: str, thresholds: Thresholds = P
     return {
         name: _suppress(group[: thresholds.max_per_class], thresholds.max_overlap) for name, group in groups.items()
     }
+
+
+def undecided(record: Mapping[str, Any], groups: Mapping[str, Sequence[Detection]]) -> list[Detection]:
+    """The detections whose colour `judge` will ask for: unnamed ones that a colour requirement depends on, each once."""
+    asked: list[Detection] = []
+    for need in record["include"]:
+        found = list(groups.get(need["class"], ()))[: need["count"]]
+        if "color" in need and len(found) == need["count"]:
+            asked += [one for one in found if one.color is None and not any(one is other for other in asked)]
+    return asked
 
 
 def _suppress(group: Group, max_overlap: float) -> Group:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import torch
+
 from models.base import Images
 from suites.geneval.rules import PUBLISHED, Detection, Thresholds
 from suites.shapes.finder import Found, find
@@ -22,6 +24,6 @@ class ShapesDetector:
         """Every part of each picture that differs from its background -> one list per picture, same order."""
         return [detections(parts) for parts in find(images_BCHW)]
 
-    def colors(self, image_CHW: Images, detections: Sequence[Detection]) -> list[str]:
+    def colors(self, images: Sequence[torch.Tensor], detections: Sequence[Detection]) -> list[str]:
         """Raise ValueError: the finder names every colour as it finds the shape."""
         raise ValueError(f"{self.name} names colours while it detects: keep Detection.color as `detect` gave it")

@@ -29,8 +29,8 @@ class OneDog:
     def detect(self, images_BCHW):
         return [[Detection("dog", 0.8, (0, 0, 8, 8))] if image.any() else [] for image in images_BCHW]
 
-    def colors(self, image_CHW, detections):
-        return ["red" if image_CHW[0].any() else "blue"] * len(detections)
+    def colors(self, images, detections):
+        return ["red" if image[0].any() else "blue" for image, _ in zip(images, detections, strict=True)]
 
 
 def pictures(prompts, seed=0):

@@ -1,0 +1,35 @@
+"""Loads GenEval's detector for photographs from the local folders of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from suites.geneval.colors import ColorClassifier
+from suites.geneval.mask2former import load
+from suites.geneval.photo import PhotoDetector
+from suites.geneval.selfcheck import check
+from verifiers.clip_backbone import ClipBackbone
+
+DETECTOR, CLIP = "detector", "clip"
+
+
+def photo_detector(folders: Mapping[str, Path], device: torch.device | str = "cpu") -> PhotoDetector:
+    """Load Mask2Former and CLIP ViT-L/14, and look at known pictures with them.
+
+    Raises:
+        DamagedWeights: files that are not these networks.
+        WrongInput: weights that load but do not find what is there.
+    """
+    network, name = load(detector_path(folders[DETECTOR]), device)
+    detector = PhotoDetector(network, ColorClassifier(ClipBackbone.from_folder(folders[CLIP], device, quick_gelu=True)), name)
+    check(detector)
+    return detector
+
+
+def detector_path(folder: Path) -> Path:
+    """OpenMMLab's .pth where the folder holds one, else the folder itself, which is in transformers' format."""
+    checkpoints = sorted(folder.glob("mask2former*.pth"))
+    return checkpoints[0] if checkpoints else folder
