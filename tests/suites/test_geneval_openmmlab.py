@@ -17,6 +17,7 @@ from harness.errors import WrongInput
 from suites.geneval.mask2former import OPENMMLAB_NAME, TRANSFORMERS_NAME, load
 from suites.geneval.openmmlab import merged_order, to_transformers
 
+
 @pytest.fixture(scope="module")
 def original():
     return tiny.network()
