@@ -23,7 +23,7 @@ class Cost:
     model_flops: int = 0
     """Generator transformer, 2 per multiply-add."""
     decode_flops: int = 0
-    """Image decoder (finished images and previews), 2 per multiply-add."""
+    """Image encoder and decoder (finished images, previews, images started from), 2 per multiply-add."""
     text_flops: int = 0
     """Text encoders, 2 per multiply-add; once per prompt."""
     verifier_flops: int = 0

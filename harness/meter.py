@@ -87,6 +87,13 @@ class MeteredGenerator:
         self._spend("start", 0, rows, seconds)
         return state
 
+    def start_image(self, conditioning: Any, rows: Sequence[Row], images: Images, strength: float) -> Any:
+        """Rows that start from images (generators that are `Refinable`): one encoding a row."""
+        generator: Any = self._generator
+        state, seconds = self._timed(lambda: generator.start_image(conditioning, rows, images, strength))
+        self._charge("embed", state, state.rows, seconds)
+        return state
+
     def noise(self, rows: Sequence[Row]) -> torch.Tensor:
         """Initial noise of each row's seed (generators that are `Perturbable`): float32 [B, ...] on the CPU."""
         generator: Any = self._generator
@@ -108,6 +115,20 @@ class MeteredGenerator:
         """The random part of the step: one function evaluation a row."""
         after, seconds = self._timed(lambda: self._generator.draw(state, seeds))
         self._charge("draw", state, state.rows, seconds)
+        return after
+
+    def draw_stochastic(self, state: Any, seeds: Sequence[int], level: float) -> Any:
+        """The step by an SDE (generators that are `Stochastic`), charged as `draw`."""
+        generator: Any = self._generator
+        after, seconds = self._timed(lambda: generator.draw_stochastic(state, seeds, level))
+        self._charge("draw", state, state.rows, seconds)
+        return after
+
+    def renoise(self, state: Any, step: int, seeds: Sequence[int]) -> Any:
+        """Rows back at an earlier step (generators that are `Renoisable`): only its time is charged."""
+        generator: Any = self._generator
+        after, seconds = self._timed(lambda: generator.renoise(state, step, seeds))
+        self._spend("renoise", step, state.rows, seconds)
         return after
 
     def select(self, state: Any, indices: Sequence[int]) -> Any:

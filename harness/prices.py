@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.ledger import Budget, Cost, Ledger, Unit
 from harness.meter import Clock, MeteredGenerator, MeteredVerifier, scoring
-from models.base import Family, Generator, Operation, Row
+from models.base import Family, Generator, Operation, Refinable, Row
 from verifiers.base import Verifier
 
 
@@ -61,6 +61,8 @@ def _measure(generator: Generator, verifiers: Sequence[Verifier], text: str, row
             state, _ = metered.preview(state)
         state = metered.draw(state, [seed * 1000 + state.step for seed in range(rows)])
     images = metered.decode(state)
+    if isinstance(generator, Refinable):
+        metered.start_image(state.conditioning, state.rows, images, 1.0)
     for verifier in verifiers:
         judge = MeteredVerifier(verifier, Ledger(1))
         judge.score(images, [text] * rows, [0] * rows)
@@ -104,6 +106,10 @@ class Prices:
     def decode(self) -> Cost:
         """One finished row to an image."""
         return self._priced("decode", self.steps)
+
+    def embed(self) -> Cost:
+        """One image that a row starts from, through the encoder (generators that are `Refinable`)."""
+        return self._priced("embed", 0)
 
     def score(self) -> Cost:
         """One image through the verifier, its prompt's text apart."""

@@ -19,7 +19,7 @@ from harness.ledger import Cost
 Images: TypeAlias = torch.Tensor
 """uint8 [N, 3, H, W] on the CPU: what is scored in memory is exactly what the saved PNG holds."""
 
-Operation: TypeAlias = Literal["encode", "predict", "draw", "preview", "decode"]
+Operation: TypeAlias = Literal["encode", "predict", "draw", "preview", "decode", "embed"]
 Family: TypeAlias = Literal["ar", "diffusion"]
 Domain: TypeAlias = Literal["photo", "shapes"]
 
@@ -138,7 +138,8 @@ class Generator(Protocol):
         """Static price of one row (one prompt for "encode"): equal to the measured FLOP count of that call.
 
         `step` is `state.step` before the operation. "predict" carries forwards and model_flops, "draw" carries nfe = 1
-        (one per candidate and pass, whatever was shared), "preview" and "decode" decode_flops, "decode" also images = 1.
+        (one per candidate and pass, whatever was shared), "preview" and "decode" decode_flops, "decode" also images = 1;
+        "embed" (`Refinable` only) decode_flops for one image through the encoder. ValueError for an operation it lacks.
         """
         ...
 
@@ -153,6 +154,43 @@ class Perturbable(Protocol):
 
     def start_from(self, conditioning: Any, rows: Sequence[Row], noise_BX: torch.Tensor) -> Any:
         """Rows that start from the given noise instead of their seeds' -> State."""
+        ...
+
+
+@runtime_checkable
+class Stochastic(Protocol):
+    """A generator whose deterministic steps have a stochastic form, so that one parent has many children (diffusion)."""
+
+    def draw_stochastic(self, state: Any, seeds: Sequence[int], level: float) -> Any:
+        """`draw` by the SDE of the same marginals, with `level` of its noise: 0 is `draw`, 1 ancestral sampling -> State.
+
+        One seed a row; priced as "draw". Raises ValueError as `draw` does, and for a level outside 0 to 1.
+        """
+        ...
+
+
+@runtime_checkable
+class Renoisable(Protocol):
+    """A generator whose rows can go back to an earlier step by adding noise (diffusion)."""
+
+    def renoise(self, state: Any, step: int, seeds: Sequence[int]) -> Any:
+        """Rows at an earlier `step`, by the forward noising of the marginals, one seed a row; no price -> State.
+
+        Raises ValueError for a step that is not earlier than the state's, or another number of seeds than rows.
+        """
+        ...
+
+
+@runtime_checkable
+class Refinable(Protocol):
+    """A generator that can start from images (diffusion)."""
+
+    def start_image(self, conditioning: Any, rows: Sequence[Row], images: Images, strength: float) -> Any:
+        """One image a row, encoded and noised from the row's seed to the step that `strength` in (0, 1] names -> State.
+
+        Of K steps the last ceil(strength K) are left to do: at 1 the noise of `start`. Priced as "embed".
+        Raises ValueError for images of another size or number and for a strength outside (0, 1].
+        """
         ...
 
 

@@ -37,7 +37,7 @@ _MEANINGS: dict[str, tuple[str, str]] = {
     "nfe": ("passes", "one per candidate and transformer pass; guidance counts once, nothing is saved by sharing"),
     "forwards": ("sequences", "sequences really passed through the transformer: sharing saves, guidance counts twice"),
     "model_flops": ("FLOP", "generator transformer, 2 per multiply-add"),
-    "decode_flops": ("FLOP", "image decoder, previews included"),
+    "decode_flops": ("FLOP", "image encoder and decoder, previews included"),
     "text_flops": ("FLOP", "text encoders, once per prompt"),
     "verifier_flops": ("FLOP", "verifier networks"),
     "flops": ("FLOP", "model, decoder, text and verifier together: the all-in axis"),

@@ -57,6 +57,24 @@ def kl_decoder_flops(config: Config, height: int, width: int) -> int:
     return int(total + _convolution(previous, config["out_channels"], 3, area))
 
 
+def kl_encoder_flops(config: Config, height: int, width: int) -> int:
+    """One image of `height` by `width` pixels through `AutoencoderKL.encode`."""
+    channels, latent, area = config["block_out_channels"], config["latent_channels"], height * width
+    total = _convolution(config["in_channels"], channels[0], 3, area)
+    previous = channels[0]
+    for index, current in enumerate(channels):
+        total += _resnet(previous, current, area) + (config["layers_per_block"] - 1) * _resnet(current, current, area)
+        if index < len(channels) - 1:
+            area //= 4
+            total += _convolution(current, current, 3, area)
+        previous = current
+    total += 2 * _resnet(previous, previous, area)
+    if config.get("mid_block_add_attention", True):
+        total += 8 * area * previous * previous + attention_flops(area, area, previous)
+    total += _convolution(previous, 2 * latent, 3, area)
+    return int(total + (_convolution(2 * latent, 2 * latent, 1, area) if config.get("use_quant_conv", True) else 0))
+
+
 def _convolution(inputs: int, outputs: int, kernel: int, area: int) -> int:
     return 2 * inputs * outputs * kernel * kernel * area
 

@@ -11,9 +11,9 @@ import torch
 from diffusers import FluxPipeline
 
 from models.base import Domain, ModelCard
-from models.diffusion.flops import flux_transformer_flops, kl_decoder_flops
-from models.diffusion.generator import DiffusionGenerator, Schedule
-from models.diffusion.schedule import FlowEuler
+from models.diffusion.flops import flux_transformer_flops, kl_decoder_flops, kl_encoder_flops
+from models.diffusion.generator import DiffusionGenerator
+from models.diffusion.schedule import FlowEuler, Schedule
 from models.text_flops import clip_text_flops, t5_encoder_flops
 
 
@@ -124,6 +124,13 @@ class FluxAdapter:
         )[0]
         return image_NCHW
 
+    def embed(self, images_NCHW: torch.Tensor) -> torch.Tensor:
+        """Packed latents of images."""
+        vae = self._pipeline.vae
+        mean_NCHW = vae.encode(images_NCHW, return_dict=False)[0].mode()
+        latents_NCHW = (mean_NCHW - vae.config.shift_factor) * vae.config.scaling_factor
+        return FluxPipeline._pack_latents(latents_NCHW, *latents_NCHW.shape)
+
     def transformer_flops(self) -> int:
         """One prediction of one row, both halves of true guidance."""
         return self.forwards * flux_transformer_flops(self.transformer.config, self._image_tokens, self.text_tokens)
@@ -131,6 +138,10 @@ class FluxAdapter:
     def decoder_flops(self) -> int:
         """One image through the VAE's decoder."""
         return kl_decoder_flops(self._pipeline.vae.config, 2 * self._grid[0], 2 * self._grid[1])
+
+    def embedder_flops(self) -> int:
+        """One image through the VAE's encoder."""
+        return kl_encoder_flops(self._pipeline.vae.config, *self.image_size)
 
     def text_flops(self) -> int:
         """One prompt through T5 and CLIP."""

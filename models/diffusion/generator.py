@@ -10,26 +10,11 @@ import torch
 
 from harness.ledger import Cost
 from models.base import Images, ModelCard, Operation, Row
+from models.diffusion.schedule import Schedule
 from models.diffusion.state import DiffusionConditioning, DiffusionState
 
 _DECODE_PIXELS = 8 * 1024 * 1024
-"""Pixels decoded at once: the activations of a VAE decoder are what fills a device first."""
-
-
-class Schedule(Protocol):
-    """A sampler's steps as pure functions of (latents, prediction, step)."""
-
-    steps: int
-    timesteps_K: torch.Tensor
-    """What the transformer is told about each step, float32 on the model's device."""
-    stochastic: bool
-    """Whether a step takes fresh noise; if not, copies of a row stay equal for ever."""
-
-    def x0(self, latents: torch.Tensor, prediction: torch.Tensor, step: int) -> torch.Tensor: ...
-
-    def step(
-        self, latents: torch.Tensor, prediction: torch.Tensor, step: int, noise: torch.Tensor | None = None
-    ) -> torch.Tensor: ...
+"""Pixels through the VAE at once: its activations are what fills a device first."""
 
 
 class Adapter(Protocol):
@@ -62,6 +47,10 @@ class Adapter(Protocol):
         """Finished latents -> images [N, 3, H, W] in -1 to 1 (may overshoot)."""
         ...
 
+    def embed(self, images_NCHW: torch.Tensor) -> torch.Tensor:
+        """Images [N, 3, H, W] in -1 to 1 -> finished latents: the mean of what the VAE's encoder says."""
+        ...
+
     def transformer_flops(self) -> int:
         """One prediction of one row, all its forwards."""
         ...
@@ -70,13 +59,19 @@ class Adapter(Protocol):
         """One image."""
         ...
 
+    def embedder_flops(self) -> int:
+        """One image through the VAE's encoder."""
+        ...
+
     def text_flops(self) -> int:
         """One prompt."""
         ...
 
 
 class DiffusionGenerator:
-    """A diffusion model cut into the operations of `models.base.Generator`; also `Perturbable`.
+    """A diffusion model cut into the operations of `models.base.Generator`.
+
+    Also `Perturbable`, `Stochastic`, `Renoisable` and `Refinable`.
 
     A negative prompt belongs to the model, not to a prompt: the adapter encodes it once when built; no price holds it.
     """
@@ -90,6 +85,7 @@ class DiffusionGenerator:
             "draw": Cost(nfe=1),
             "preview": decoding,
             "decode": decoding + Cost(images=1),
+            "embed": Cost(decode_flops=adapter.embedder_flops()),
         }
 
     @property
@@ -130,12 +126,37 @@ class DiffusionGenerator:
             raise ValueError(
                 f"noise of shape {tuple(noise_BX.shape)}, these rows need {expected}; take it from noise(seeds)"
             )
+        latents_BX = self.adapter.schedule.begin(noise_BX.to(self.device, self.adapter.dtype))
+        return self._state(conditioning, rows, 0, latents_BX)
+
+    @torch.inference_mode()
+    def start_image(
+        self, conditioning: DiffusionConditioning, rows: Sequence[Row], images: Images, strength: float
+    ) -> DiffusionState:
+        """One image a row, noised from the row's seed to the step that diffusers' image-to-image pipelines start at."""
+        _check_rows(conditioning, rows)
+        expected = (len(rows), 3, *self.adapter.image_size)
+        if tuple(images.shape) != expected:
+            raise ValueError(f"images of shape {tuple(images.shape)}, these rows need {expected}; give one a row at this size")
+        if not 0 < strength <= 1:
+            raise ValueError(f"strength {strength:g} is outside (0, 1]; 1 keeps nothing of the image")
+        schedule = self.adapter.schedule
+        step = min(int(schedule.steps - schedule.steps * strength + 1e-9), schedule.steps - 1)
+        pictures = (images.to(self.device).float() / 127.5 - 1).to(self.adapter.dtype)
+        x0_BX = torch.cat([self.adapter.embed(chunk) for chunk in pictures.split(self._chunk)])
+        noise_BX = self.noise([row.seed for row in rows]).to(self.device)
+        latents_BX = schedule.noised(x0_BX, step, noise_BX).to(self.adapter.dtype)
+        return self._state(conditioning, rows, step, latents_BX)
+
+    def _state(
+        self, conditioning: DiffusionConditioning, rows: Sequence[Row], step: int, latents_BX: torch.Tensor
+    ) -> DiffusionState:
         return DiffusionState(
             conditioning=conditioning,
             rows=tuple(rows),
-            step=0,
+            step=step,
             steps=self.adapter.schedule.steps,
-            latents_UX=noise_BX.to(self.device, self.adapter.dtype),
+            latents_UX=latents_BX,
             prompt_U=torch.tensor([row.prompt for row in rows], device=self.device),
             source=tuple(range(len(rows))),
         )
@@ -145,13 +166,13 @@ class DiffusionGenerator:
         """One guided transformer pass for each distinct latents; a no-op on predicted and on finished rows."""
         if not state.pending:
             return state
-        return replace(state, prediction_UX=self.adapter.forward(state.latents_UX, state.text_U(), state.step))
+        latents_UX = self.adapter.schedule.model_input(state.latents_UX, state.step)
+        return replace(state, prediction_UX=self.adapter.forward(latents_UX, state.text_U(), state.step))
 
     @torch.inference_mode()
     def draw(self, state: DiffusionState, seeds: Sequence[int]) -> DiffusionState:
         """The scheduler's step; seeds matter only to a stochastic schedule. Raises ValueError as in the protocol."""
-        if len(seeds) != len(state.rows):
-            raise ValueError(f"{len(seeds)} seeds for {len(state.rows)} rows; give draw one seed a row")
+        _check_seeds(state, seeds, "draw")
         prediction_UX = _predicted(state, "draw")
         schedule = self.adapter.schedule
         if not schedule.stochastic:
@@ -159,14 +180,30 @@ class DiffusionGenerator:
             return replace(state, step=state.step + 1, latents_UX=latents_UX, prediction_UX=None)
         noise_BX = self.noise(seeds).to(self.device)
         latents_BX, prediction_BX = state.spread(state.latents_UX), state.spread(prediction_UX)
-        return replace(
-            state,
-            step=state.step + 1,
-            latents_UX=schedule.step(latents_BX, prediction_BX, state.step, noise_BX),
-            prompt_U=state.spread(state.prompt_U),
-            source=tuple(range(len(state.rows))),
-            prediction_UX=None,
-        )
+        return state.parted(state.step + 1, schedule.step(latents_BX, prediction_BX, state.step, noise_BX))
+
+    @torch.inference_mode()
+    def draw_stochastic(self, state: DiffusionState, seeds: Sequence[int], level: float) -> DiffusionState:
+        """The schedule's SDE step, one seed a row; level 0 is `draw`. Raises ValueError as in the protocol."""
+        if not 0 <= level <= 1:
+            raise ValueError(f"level {level:g} of noise is outside 0 to 1; 0 is the deterministic step, 1 the whole SDE")
+        if level == 0:
+            return self.draw(state, seeds)
+        _check_seeds(state, seeds, "draw")
+        prediction_BX = state.spread(_predicted(state, "draw"))
+        latents_BX, noise_BX = state.spread(state.latents_UX), self.noise(seeds).to(self.device)
+        stepped_BX = self.adapter.schedule.sde_step(latents_BX, prediction_BX, state.step, level, noise_BX)
+        return state.parted(state.step + 1, stepped_BX)
+
+    @torch.inference_mode()
+    def renoise(self, state: DiffusionState, step: int, seeds: Sequence[int]) -> DiffusionState:
+        """Rows at an earlier step, one seed a row; no transformer pass. Raises ValueError as in the protocol."""
+        _check_seeds(state, seeds, "renoise")
+        if not 0 <= step < state.step:
+            raise ValueError(f"renoise to step {step} from step {state.step}; the step must be an earlier one, 0 or more")
+        latents_BX, noise_BX = state.spread(state.latents_UX), self.noise(seeds).to(self.device)
+        renoised_BX = self.adapter.schedule.renoised(latents_BX, state.step, step, noise_BX)
+        return state.parted(step, renoised_BX.to(self.adapter.dtype))
 
     def select(self, state: DiffusionState, indices: Sequence[int]) -> DiffusionState:
         """Rows by index, with repetition; copies share latents and prediction."""
@@ -194,10 +231,14 @@ class DiffusionGenerator:
             raise ValueError(f"no price for operation {operation!r}; use one of {', '.join(self._prices)}")
         return self._prices[operation]
 
-    def _images(self, latents_NX: torch.Tensor) -> Images:
+    @property
+    def _chunk(self) -> int:
+        """Images that go through the VAE at once."""
         height, width = self.adapter.image_size
-        chunks = latents_NX.split(max(1, _DECODE_PIXELS // (height * width)))
-        return torch.cat([_to_bytes(self.adapter.decode(chunk)) for chunk in chunks])
+        return max(1, _DECODE_PIXELS // (height * width))
+
+    def _images(self, latents_NX: torch.Tensor) -> Images:
+        return torch.cat([_to_bytes(self.adapter.decode(part)) for part in latents_NX.split(self._chunk)])
 
 
 def _to_bytes(image_NCHW: torch.Tensor) -> Images:
@@ -212,6 +253,11 @@ def _check_rows(conditioning: DiffusionConditioning, rows: Sequence[Row]) -> Non
     wrong = [row.prompt for row in rows if not 0 <= row.prompt < prompts]
     if wrong:
         raise ValueError(f"row names prompt {wrong[0]}, the conditioning holds {prompts}; use 0 to {prompts - 1}")
+
+
+def _check_seeds(state: DiffusionState, seeds: Sequence[int], operation: str) -> None:
+    if len(seeds) != len(state.rows):
+        raise ValueError(f"{len(seeds)} seeds for {len(state.rows)} rows; give {operation} one seed a row")
 
 
 def _predicted(state: DiffusionState, operation: str) -> torch.Tensor:

@@ -1,7 +1,8 @@
-"""A flow-matching Euler scheduler as a pure function: no hidden step index that a search would have to fight."""
+"""Samplers as pure functions: no hidden step index that a search would have to fight."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from copy import deepcopy
 
 import numpy as np
@@ -10,11 +11,83 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
 
-class FlowEuler:
-    """The sigmas of one sampling run and its Euler steps; equal to `FlowMatchEulerDiscreteScheduler.step` bit for bit.
+class Schedule(ABC):
+    """The levels of one sampling run: after k draws a row is alpha_k x0 + sigma_k noise, k = 0 to K.
 
-    x_t = (1 - sigma) x0 + sigma noise and the model predicts the velocity noise - x0 (Lipman et al., arXiv 2210.02747).
-    Raises TypeError for another scheduler.
+    Alphas and sigmas are float32 tensors of no dimension on the model's device, as in the schedulers: torch rounds a
+    number and such a tensor differently when it multiplies bf16 by them; and taking one is no read from the device.
+    """
+
+    stochastic = False
+    """Whether `step` takes fresh noise; if not, copies of a row stay equal for ever."""
+
+    def __init__(
+        self, timesteps_K: torch.Tensor, alphas: torch.Tensor, sigmas: torch.Tensor, device: torch.device | str
+    ) -> None:
+        self.steps = len(timesteps_K)
+        self.timesteps_K: torch.Tensor = timesteps_K.to(device)
+        """What the transformer is told about each step."""
+        self.alphas: tuple[torch.Tensor, ...] = alphas.float().to(device).unbind()
+        self.sigmas: tuple[torch.Tensor, ...] = sigmas.float().to(device).unbind()
+
+    @abstractmethod
+    def x0(self, latents: torch.Tensor, prediction: torch.Tensor, step: int) -> torch.Tensor:
+        """The finished latents that this prediction points at, in float32."""
+
+    @abstractmethod
+    def step(
+        self, latents: torch.Tensor, prediction: torch.Tensor, step: int, noise: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Latents at `step + 1`; a stochastic schedule needs `noise` of the latents' shape, or ValueError."""
+
+    def begin(self, noise: torch.Tensor) -> torch.Tensor:
+        """The latents of step 0 that the pipeline makes of unit noise."""
+        return noise
+
+    def model_input(self, latents: torch.Tensor, step: int) -> torch.Tensor:
+        """What of the latents the transformer is given."""
+        return latents
+
+    def sde_step(
+        self, latents: torch.Tensor, prediction: torch.Tensor, step: int, level: float, noise: torch.Tensor
+    ) -> torch.Tensor:
+        """Latents at `step + 1` by the SDE that has the marginals of the ODE, `level` times its noise.
+
+        x' = alpha' x0 + sqrt(sigma'^2 - s^2) eps + s noise, where x0 and eps are what the prediction says the latents are
+        made of and s = level (sigma' / sigma) sqrt(sigma^2 - (alpha sigma' / alpha')^2): DDIM's eta (Song et al.,
+        arXiv 2010.02502, eq. 12 and 16) for any alpha and sigma. Level 1 is ancestral sampling of the forward process.
+        For a flow, in the limit of small steps, it is the reverse-time SDE dx = (v - w/2 score) dt + sqrt(w) dW of Ma et al.
+        (SiT, arXiv 2401.08740) with w = level^2 2 sigma / (1 - sigma), the noise of Flow-GRPO (arXiv 2505.05470, a =
+        sqrt 2 level); as ancestral sampling does not depend on how a path is parametrised, level 1 is also the
+        variance-preserving conversion of Kim et al. (RBF, arXiv 2503.19385). No noise is left in the last step.
+        """
+        alpha, sigma, alpha_next, sigma_next = self._pair(step, step + 1)
+        x0 = self.x0(latents, prediction, step)
+        eps = (latents.float() - alpha * x0) / sigma
+        fresh = sigma.square() - (alpha * sigma_next / alpha_next).square()
+        std = level * sigma_next / sigma * fresh.clamp(min=0).sqrt()
+        kept = (sigma_next.square() - std.square()).clamp(min=0).sqrt()
+        return (alpha_next * x0 + kept * eps + std * noise).to(prediction.dtype)
+
+    def noised(self, x0: torch.Tensor, step: int, noise: torch.Tensor) -> torch.Tensor:
+        """Finished latents with the noise of `step`, in float32."""
+        return self.alphas[step] * x0.float() + self.sigmas[step] * noise
+
+    def renoised(self, latents: torch.Tensor, step: int, earlier: int, noise: torch.Tensor) -> torch.Tensor:
+        """Latents of `step` taken back to an earlier one by the forward process, in float32: the marginals are kept."""
+        alpha, sigma, alpha_now, sigma_now = self._pair(earlier, step)
+        shrink = alpha / alpha_now
+        std = (sigma.square() - (shrink * sigma_now).square()).clamp(min=0).sqrt()
+        return shrink * latents.float() + std * noise
+
+    def _pair(self, first: int, second: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        return self.alphas[first], self.sigmas[first], self.alphas[second], self.sigmas[second]
+
+
+class FlowEuler(Schedule):
+    """Flow matching: x = (1 - sigma) x0 + sigma noise; the model predicts the velocity noise - x0 (arXiv 2210.02747).
+
+    Equal to `FlowMatchEulerDiscreteScheduler.step` bit for bit. Raises TypeError for another scheduler.
     """
 
     def __init__(
@@ -40,25 +113,21 @@ class FlowEuler:
             config.get("max_shift", 1.15),
         )
         own.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps).tolist(), mu=mu, device="cpu")
-        self.steps = len(own.timesteps)
+        super().__init__(own.timesteps, 1 - own.sigmas, own.sigmas, device)
         self.stochastic = bool(config.get("stochastic_sampling", False))
-        self.timesteps_K: torch.Tensor = own.timesteps.to(device)
-        # Float32 tensors on the device, as in the scheduler: torch rounds a number and a tensor of no dimension
-        # differently when it multiplies bf16 by them; and taking one of them is a view, not a read from the device.
-        self._sigmas: tuple[torch.Tensor, ...] = own.sigmas.to(device).unbind()
         self._deltas: tuple[torch.Tensor, ...] = own.sigmas.diff().to(device).unbind()
 
     def x0(self, latents: torch.Tensor, prediction: torch.Tensor, step: int) -> torch.Tensor:
-        """The finished latents that this prediction points at, in float32."""
-        return latents.float() - self._sigmas[step] * prediction
+        """The finished latents that this velocity points at, in float32."""
+        return latents.float() - self.sigmas[step] * prediction
 
     def step(
         self, latents: torch.Tensor, prediction: torch.Tensor, step: int, noise: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Latents at `step + 1`; a stochastic schedule mixes fresh `noise` into the x0-prediction, or ValueError."""
+        """An Euler step; a stochastic schedule mixes fresh `noise` into the x0-prediction, or ValueError without it."""
         if not self.stochastic:
             return (latents.float() + self._deltas[step] * prediction).to(prediction.dtype)
         if noise is None:
             raise ValueError("a stochastic schedule needs noise for every step; pass noise of the latents' shape")
-        sigma_next = self._sigmas[step + 1]
+        sigma_next = self.sigmas[step + 1]
         return ((1.0 - sigma_next) * self.x0(latents, prediction, step) + sigma_next * noise).to(prediction.dtype)

@@ -57,6 +57,17 @@ class DiffusionState:
             return values_UX
         return values_UX[torch.tensor(self.source, device=values_UX.device)]
 
+    def parted(self, step: int, latents_BX: torch.Tensor) -> DiffusionState:
+        """The rows at another step, each with latents of its own."""
+        return replace(
+            self,
+            step=step,
+            latents_UX=latents_BX,
+            prompt_U=self.spread(self.prompt_U),
+            source=tuple(range(len(self.rows))),
+            prediction_UX=None,
+        )
+
     def select(self, indices: Sequence[int]) -> DiffusionState:
         """Rows by index, with repetition; copies share everything. Raises IndexError and, for no rows, ValueError."""
         if not indices:

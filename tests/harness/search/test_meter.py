@@ -97,3 +97,22 @@ def test_text_is_counted_without_encoding_it(infinity, flux) -> None:
         assert generator.text_tokens(texts) == generator.encode(texts).text_tokens
         assert generator.text_tokens([]) == ()
     assert len(set(infinity.text_tokens(TEXTS))) > 1
+
+
+def test_abilities_are_charged(flux) -> None:
+    metered = MeteredGenerator(flux, Ledger(2))
+    rows = [Row(0, 1), Row(1, 2), Row(1, 3)]
+    images = torch.zeros(3, 3, 16, 16, dtype=torch.uint8)
+    text = metered.encode(TEXTS)
+    before = spent(metered)
+    state = metered.start_image(text, rows, images, 0.5)
+    assert (spent(metered) - before).decode_flops == 3 * flux.price("embed").decode_flops > 0
+    assert metered.ledger.spent(1).decode_flops == 2 * metered.ledger.spent(0).decode_flops
+    state = metered.draw_stochastic(metered.predict(state), [1, 2, 3], 1.0)
+    assert (metered.ledger.spent(0).nfe, metered.ledger.spent(1).nfe) == (1, 2)
+    before = spent(metered)
+    state = metered.renoise(state, 1, [1, 2, 3])
+    after = spent(metered)
+    assert (state.step, after.flops, after.nfe) == (1, before.flops, before.nfe)
+    assert after.seconds > before.seconds
+    assert after.seconds == pytest.approx(sum(timing.seconds for timing in metered.clock.values()))
