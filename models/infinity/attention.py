@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from models.infinity.config import TransformerConfig
 from models.infinity.rope import rotate
-from models.infinity.text import TextRun
+from models.text_runs import TextRun
 
 MAX_LOG_TEMPERATURE = math.log(100)
 

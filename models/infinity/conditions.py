@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.infinity.text import text_runs
+from models.text_runs import text_runs
 
 BlockText = list[tuple[slice, Tensor]]
 """For one block: runs of rows with equal text length and their keys and values [r, L, 2, heads, hd]."""

@@ -14,10 +14,11 @@ from harness.ledger import Cost
 from models.base import Domain, Images, ModelCard, Operation, Row
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.pretrained import InfinityParts
-from models.infinity.rollout import Prediction, Rollout
+from models.infinity.rollout import Rollout
 from models.infinity.sampling import draw_by_row
 from models.infinity.state import InfinityConditioning, InfinityState
 from models.infinity.text_encoder import TextEncoder
+from models.prefix_state import PrefixState, check_seeds, distinct_prompts
 
 _DECODE_PIXELS = 8 * 1024 * 1024
 """Pixels decoded at once: the decoder's activations are what fills a device first."""
@@ -74,15 +75,8 @@ class InfinityGenerator:
 
     def start(self, conditioning: InfinityConditioning, rows: Sequence[Row]) -> InfinityState:
         """Empty prefixes, one per prompt, whatever the number of rows. Raises ValueError for an unknown prompt."""
-        if not rows:
-            raise ValueError("start got no rows; a state holds at least one")
-        count = len(conditioning.prompts)
-        wrong = [row.prompt for row in rows if not 0 <= row.prompt < count]
-        if wrong:
-            raise ValueError(f"row names prompt {wrong[0]}, the conditioning holds {count}; use 0 to {count - 1}")
-        prompts = list(dict.fromkeys(row.prompt for row in rows))
-        source = tuple(prompts.index(row.prompt) for row in rows)
-        return InfinityState(conditioning, tuple(rows), self._card.steps, self.rollout.start(prompts), source)
+        prompts, source = distinct_prompts(rows, len(conditioning.prompts))
+        return PrefixState(conditioning, tuple(rows), self._card.steps, self.rollout.start(prompts), source)
 
     def predict(self, state: InfinityState) -> InfinityState:
         """The next scale's pass, once per distinct prefix; a no-op on predicted and on finished rows."""
@@ -93,9 +87,8 @@ class InfinityGenerator:
 
     def draw(self, state: InfinityState, seeds: Sequence[int]) -> InfinityState:
         """The scale's bits, each row from its own seed; every row becomes a prefix of its own. Raises ValueError."""
-        if len(seeds) != len(state.rows):
-            raise ValueError(f"{len(seeds)} seeds for {len(state.rows)} rows; give draw one seed a row")
-        prefixes, _ = self.rollout.extend(state.prefixes, _predicted(state), state.source,
+        check_seeds(seeds, state.rows)
+        prefixes, _ = self.rollout.extend(state.prefixes, state.predicted(), state.source,
                                           partial(draw_by_row, seeds=seeds))
         return replace(state, prefixes=prefixes, source=tuple(range(len(state.rows))), prediction=None)
 
@@ -153,14 +146,6 @@ class InfinityGenerator:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=block_dtype == torch.bfloat16):
             image_BCHW = self.vae.decode(features_BdHW)
         return ((image_BCHW.float() + 1) / 2 * 255).to(torch.uint8).cpu().contiguous()
-
-
-def _predicted(state: InfinityState) -> Prediction:
-    if state.step == state.steps:
-        raise ValueError(f"draw on rows finished at step {state.steps}; decode them")
-    if state.prediction is None:
-        raise ValueError(f"draw at step {state.step} on rows without a prediction; call predict first")
-    return state.prediction
 
 
 def _check_parts(parts: InfinityParts) -> None:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from models.infinity.bits import codes, resize, to_map, to_tokens
-from models.infinity.cache import PrefixReader, Segment
 from models.infinity.conditions import PromptConditions
 from models.infinity.sampling import Sampling, bit_probabilities, log_probability, mix_halves
 from models.infinity.schedule import ScaleSchedule
 from models.infinity.text import TextFeatures
 from models.infinity.transformer import InfinityTransformer
+from models.prefix_cache import PrefixReader, Segment
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Text of variable length without padding: prompts in one flat tensor, in runs of equal length."""
+"""Text of variable length without padding: prompts in one flat tensor."""
 
 from __future__ import annotations
 
@@ -7,33 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-
-@dataclass(frozen=True)
-class TextRun:
-    """Neighbouring rows whose texts have the same number of tokens: one attention call serves them all."""
-
-    rows: slice
-    tokens: slice
-    """Where their tokens lie in the flat tensor."""
-    length: int
-
-    def tokens_of(self, flat_TX: Tensor) -> Tensor:
-        """This run's part of a flat tensor [T, ...] as [rows, length, ...]."""
-        return flat_TX[self.tokens].unflatten(0, (-1, self.length))
-
-
-def text_runs(lengths: Sequence[int]) -> list[TextRun]:
-    """Maximal runs of neighbouring rows with equal text length."""
-    runs, row, token = [], 0, 0
-    while row < len(lengths):
-        stop = row
-        while stop < len(lengths) and lengths[stop] == lengths[row]:
-            stop += 1
-        tokens = (stop - row) * lengths[row]
-        runs.append(TextRun(slice(row, stop), slice(token, token + tokens), lengths[row]))
-        row, token = stop, token + tokens
-    return runs
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from models.infinity.attention import TextPool
 from models.infinity.block import Block, modulate
-from models.infinity.cache import PrefixReader
 from models.infinity.conditions import BlockText, ConditionBatch, PromptConditions
 from models.infinity.config import TransformerConfig
 from models.infinity.rope import rope_table
 from models.infinity.schedule import ScaleSchedule
-from models.infinity.text import TextFeatures, TextRun, text_runs
+from models.infinity.text import TextFeatures
+from models.prefix_cache import PrefixReader
+from models.text_runs import TextRun, text_runs
 
 
 @lru_cache(maxsize=8)

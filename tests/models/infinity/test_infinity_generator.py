@@ -15,7 +15,6 @@ from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 from harness.flops import count_flops
 from harness.ledger import Cost
 from models.base import Generator, Images, Prefixed, Row
-from models.infinity.cache import Segment
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
 from models.infinity.pretrained import InfinityParts
@@ -25,6 +24,7 @@ from models.infinity.state import InfinityState
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
+from models.prefix_cache import Segment
 
 WORDS = ["<pad>", "</s>", "<unk>", "red", "blue", "circle", "star", "two", "above", "and"]
 PROMPTS = ["red circle", "two blue star", "red star above blue circle", "blue star"]

@@ -14,9 +14,10 @@ from models.infinity.rollout import Rollout
 from models.infinity.rope import rope_table
 from models.infinity.sampling import Sampling, bit_probabilities, draw_by_row, draw_shared
 from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule
-from models.infinity.text import TextFeatures, text_runs
+from models.infinity.text import TextFeatures
 from models.infinity.training import bit_loss, initialise, parameter_groups, token_weights
 from models.infinity.transformer import InfinityTransformer
+from models.text_runs import text_runs
 
 SCHEDULE = ScaleSchedule(((1, 1), (2, 2), (3, 2), (4, 3)), rope_grid=(9, 7))
 
