@@ -1,7 +1,8 @@
 """The generator protocol: six operations out of which every search is built.
 
 All the compute is in `predict`; all the randomness is in `start` and `draw`. So the children of one parent share one `predict`:
-predict, `select` c copies, then `draw` with c seeds. States are values: an operation returns a new state and leaves the old one usable.
+predict, `select` c copies, then `draw` with c seeds. In raster order, where a token needs the one before it, a step is a row
+of tokens and `draw` also runs, and carries the price of, the passes between the row's own tokens. States are values: an operation returns a new state and leaves the old one usable.
 
 Shape alphabet: B rows of a batch, N images, L tokens, D bits of a token, C channels, H W height and width, K scales or steps.
 """
@@ -32,7 +33,7 @@ class ModelCard:
     family: Family
     domain: Domain
     steps: int
-    """Transformer passes of one image: scales (AR) or denoising steps (diffusion)."""
+    """Steps of one image: scales or rows of tokens (AR), denoising steps (diffusion)."""
     image_size: tuple[int, int]
     """Height and width in pixels."""
     parameters: int
@@ -137,9 +138,10 @@ class Generator(Protocol):
     def price(self, operation: Operation, step: int = 0, text_tokens: int = 0) -> Cost:
         """Static price of one row (one prompt for "encode"): equal to the measured FLOP count of that call.
 
-        `step` is `state.step` before the operation. "predict" carries forwards and model_flops, "draw" carries nfe = 1
-        (one per candidate and pass, whatever was shared), "preview" and "decode" decode_flops, "decode" also images = 1;
-        "embed" (`Refinable` only) decode_flops for one image through the encoder. ValueError for an operation it lacks.
+        `step` is `state.step` before the operation. "predict" carries forwards and model_flops, "draw" carries nfe (one per
+        candidate and pass, whatever was shared: 1, or in raster order the tokens of a row, with the forwards and
+        model_flops of the passes between them), "preview" and "decode" decode_flops, "decode" also images = 1; "embed"
+        (`Refinable` only) decode_flops for one image through the encoder. ValueError for an operation it lacks.
         """
         ...
 

@@ -1,0 +1,46 @@
+"""Values of settings, from a registry file or as typed on a command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from harness.errors import WrongInput
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+BETWEEN = "/"
+"""Between the values of a list on the command line, where the comma is between settings."""
+
+
+def dtype_of(value: Any) -> torch.dtype:
+    """The type of this name. Raises WrongInput for another one."""
+    if value not in DTYPES:
+        raise WrongInput(f"dtype={value!r} is no type that models run in: use one of {', '.join(DTYPES)}")
+    return DTYPES[value]
+
+
+def number(name: str, value: Any) -> float:
+    """A number. Raises WrongInput."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise WrongInput(f"{name}={value!r} is no number: give one, such as {name}=2.5") from None
+
+
+def whole(name: str, value: Any) -> int:
+    """A whole number. Raises WrongInput."""
+    try:
+        if float(value) != int(float(value)):
+            raise ValueError
+        return int(float(value))
+    except (TypeError, ValueError, OverflowError):
+        raise WrongInput(f"{name}={value!r} is no whole number: give one, such as {name}=1") from None
+
+
+def numbers(name: str, value: Any) -> float | tuple[float, ...]:
+    """One number, or several as a list or as text such as "4/3/1"; several that are equal stay several. Raises WrongInput."""
+    several = value.split(BETWEEN) if isinstance(value, str) else value
+    if isinstance(several, (list, tuple)):
+        return tuple(number(name, one) for one in several) if len(several) > 1 else number(name, several[0])
+    return number(name, several)
