@@ -2,7 +2,9 @@
 
 All the compute is in `predict`; all the randomness is in `start` and `draw`. So the children of one parent share one `predict`:
 predict, `select` c copies, then `draw` with c seeds. In raster order, where a token needs the one before it, a step is a row
-of tokens and `draw` also runs, and carries the price of, the passes between the row's own tokens. States are values: an operation returns a new state and leaves the old one usable.
+of tokens and `draw` also runs, and carries the price of, the passes between the row's own tokens.
+
+States are values: an operation returns a new state and leaves the old one usable.
 
 Shape alphabet: B rows of a batch, N images, L tokens, D bits of a token, C channels, H W height and width, K scales or steps.
 """
