@@ -6,15 +6,16 @@ wall seconds.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
+from harness.evaluations import Evaluations
 from harness.ledger import Cost, Ledger
 from models.base import Generator, Images, ModelCard, Operation, Row
 from verifiers.base import Scores, Verifier, VerifierCard
@@ -58,6 +59,7 @@ class MeteredGenerator:
     def __init__(self, generator: Generator, ledger: Ledger) -> None:
         self._generator = generator
         self._prices: dict[tuple[Operation, int, int], Cost] = {}
+        self._evaluations: dict[int, Evaluations] = defaultdict(Evaluations)
         self._cuda = generator.device.type == "cuda"
         self.ledger = ledger
         self.clock = Clock()
@@ -112,7 +114,7 @@ class MeteredGenerator:
         return after
 
     def draw(self, state: Any, seeds: Sequence[int]) -> Any:
-        """The random part of the step: one function evaluation a row."""
+        """The random part of the step."""
         after, seconds = self._timed(lambda: self._generator.draw(state, seeds))
         self._charge("draw", state, state.rows, seconds)
         return after
@@ -170,8 +172,15 @@ class MeteredGenerator:
         self.clock.add(operation, state.step, len(rows), seconds)
         tokens = state.conditioning.text_tokens
         for prompt, count in Counter(row.prompt for row in rows).items():
-            price = self._price(operation, state.step, tokens[prompt])
-            self.ledger.charge(prompt, price * count + Cost(seconds=seconds * count / len(rows)))
+            price = replace(self._price(operation, state.step, tokens[prompt]), nfe=0)
+            nfe = self._evaluated(operation, prompt, state.step, count)
+            self.ledger.charge(prompt, price * count + Cost(nfe=nfe, seconds=seconds * count / len(rows)))
+
+    def _evaluated(self, operation: Operation, prompt: int, step: int, count: int) -> int:
+        """Function evaluations that an operation adds to a prompt's."""
+        if operation == "predict":
+            return self._evaluations[prompt].predicted(step, count)
+        return self._evaluations[prompt].drawn(step, count) if operation == "draw" else 0
 
     def _spend(self, name: str, step: int, rows: Sequence[Row], seconds: float) -> None:
         """Charge the time of what has no static price."""

@@ -116,6 +116,12 @@ class Prices:
         seconds = self._calibration.seconds(scoring(self._verifier.card)) if self._calibration else 0.0
         return replace(self._verifier.price(1), seconds=seconds, verifier_seconds=seconds)
 
+    def of(self, operation: str, step: int) -> Cost:
+        """One row of "predict", "draw", "preview", "decode" or "score" without function evaluations, which are counted
+        over a whole search (`harness/evaluations.py`)."""
+        cost = self.score() if operation == "score" else self._priced(operation, step)
+        return replace(cost, nfe=0)
+
     def opening(self) -> Cost:
         """What a prompt costs once, whatever the search: its text through generator and verifier."""
         return self.encode() + self._verifier.price(0, 1)

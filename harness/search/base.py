@@ -24,11 +24,17 @@ class Plan:
     """Such as {"width": 2, "candidates": 4}; written into the tables."""
     rounds: tuple[Cost, ...]
     """Price of each round, the first with everything that is paid once; seconds are estimates."""
+    exact: bool = True
+    """Whether a run spends exactly this (seconds apart); if not, chance on the way decides how much less."""
 
     @property
     def cost(self) -> Cost:
         """Price of the whole search."""
         return sum(self.rounds, Cost())
+
+    def unused(self, budget: Budget) -> float:
+        """What the plan leaves of a budget, in its unit: less than the search's next size up would cost."""
+        return budget.amount - self.cost.amount(budget.unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,8 @@ class Search(Protocol):
     """Ability protocols of models/base.py that the generator must have."""
     pools: ClassVar[bool]
     """Whether candidates are independent of scores, so that one run serves every verifier and every smaller budget."""
+    size: ClassVar[str]
+    """The parameter that the planner chooses where it is not given: the search's next size up is one more of it."""
 
     def plan(self, budget: Budget, prices: Prices) -> Plan:
         """Parameters that use `budget` and never exceed it; raises BudgetTooSmall naming the smallest that works."""

@@ -30,13 +30,17 @@ class Roots:
         return task.generator.start(task.conditioning, rows)
 
 
-def draw(task: Task, state: Any, branches: Sequence[Branch]) -> Any:
-    """Draw each row's step with the seed of its branch."""
-    return task.generator.draw(state, [task.seed(branch.prompt, branch.path, state.step) for branch in branches])
+def draw(task: Task, state: Any, branches: Sequence[Branch], level: float | None = None) -> Any:
+    """Draw each row's step with the seed of its branch; a level makes a diffusion step stochastic (`Stochastic`)."""
+    seeds = [task.seed(branch.prompt, branch.path, state.step) for branch in branches]
+    if level is None or task.generator.card.family == "ar":
+        return task.generator.draw(state, seeds)
+    generator: Any = task.generator
+    return generator.draw_stochastic(state, seeds, level)
 
 
-def roll_out(task: Task, state: Any, branches: Sequence[Branch]) -> Images:
+def roll_out(task: Task, state: Any, branches: Sequence[Branch], level: float | None = None) -> Images:
     """Finish every row and decode it."""
     while state.step < task.generator.card.steps:
-        state = draw(task, task.generator.predict(state), branches)
+        state = draw(task, task.generator.predict(state), branches, level)
     return task.generator.decode(state)

@@ -25,6 +25,7 @@ class Random:
     families: ClassVar[tuple[Family, ...]] = ("ar", "diffusion")
     needs: ClassVar[tuple[type, ...]] = ()
     pools: ClassVar[bool] = True
+    size: ClassVar[str] = "candidates"
 
     candidates: int | None = None
     """Images per prompt; None for as many as the budget buys."""

@@ -34,6 +34,7 @@ class ZeroOrder:
     families: ClassVar[tuple[Family, ...]] = ("diffusion",)
     needs: ClassVar[tuple[type, ...]] = (Perturbable,)
     pools: ClassVar[bool] = False
+    size: ClassVar[str] = "candidates"
 
     neighbours: int = 4
     """Images per round, the last round's fewer where the budget ends."""

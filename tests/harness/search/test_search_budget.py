@@ -11,10 +11,11 @@ from harness.search.spec import parse
 PAIRS = [
     ("random", "infinity"), ("random", "flux"), ("greedy", "infinity"), ("beam", "infinity"),
     ("beam:score=preview", "infinity"), ("greedy:score=preview", "infinity"), ("zero-order:neighbours=3", "flux"),
+    ("smc", "infinity"), ("smc:preset=das", "infinity"),
 ]  # fmt: skip
 BUDGETS = {
     "random": Budget(3, Unit.IMAGES), "greedy": Budget(24, Unit.NFE), "beam": Budget(44, Unit.NFE),
-    "zero-order": Budget(6, Unit.IMAGES),
+    "zero-order": Budget(6, Unit.IMAGES), "smc": Budget(24, Unit.NFE),
 }  # fmt: skip
 
 
@@ -44,9 +45,10 @@ def test_plans_use_a_budget_and_never_exceed_it(pair, unit: Unit, make_judge, me
         budget = Budget(smallest * factor, unit)
         plan = search.plan(budget, prices)
         assert budget.affords(plan.cost)
+        size = plan.parameters[search.size]
         with pytest.raises(BudgetTooSmall):
-            replace(search, candidates=plan.parameters["candidates"] + 1).plan(budget, prices)
-        sizes.append(plan.parameters["candidates"])
+            replace(search, **{search.size: size + 1}).plan(budget, prices)
+        sizes.append(size)
     assert sizes == sorted(sizes)
     assert sizes[-1] > sizes[0]
 
@@ -62,7 +64,11 @@ def test_a_run_spends_its_plan_to_the_last_flop(pair, make_judge, ran) -> None:
         spent = task.spent(prompt, task.judges[0])
         assert budget.affords(spent)
         for column, value in plan.cost.as_columns().items():
-            assert column.endswith("seconds") or spent.as_columns()[column] == value, column
+            found = spent.as_columns()[column]
+            if not plan.exact and column in ("forwards", "model_flops", "flops"):
+                assert 0.5 * value < found <= value, column
+            else:
+                assert column.endswith("seconds") or found == value, column
         last = box[0].of(prompt)[-1].spent
         assert last.seconds == pytest.approx(spent.seconds, rel=1e-12)  # a sum of floats in another order
         assert replace(last, seconds=spent.seconds, verifier_seconds=spent.verifier_seconds) == spent
@@ -70,6 +76,8 @@ def test_a_run_spends_its_plan_to_the_last_flop(pair, make_judge, ran) -> None:
 
 
 def test_a_deadline_stops_a_search_that_is_slower_than_planned(pair, make_judge, ran, monkeypatch) -> None:
+    if pair[0].size == "particles":
+        pytest.skip("nothing is finished before all is: see the next test")
     ticks = count()
     monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)  # every call takes a millisecond
     search, generator = pair
@@ -83,6 +91,23 @@ def test_a_deadline_stops_a_search_that_is_slower_than_planned(pair, make_judge,
         assert len(entered) < plan.cost.verifier_calls
         first = last_round(search.name, entered)
         assert all(budget.affords(one.spent) for one in entered[:first])
+
+
+@pytest.mark.parametrize("text", ["smc", "smc:preset=bfs"])
+def test_particles_are_fewer_where_time_runs_out(text, infinity_13, make_judge, ran, monkeypatch) -> None:
+    ticks = count()
+    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    judge = make_judge()
+    honest = calibrate(infinity_13, [judge], "red circle", 1)
+    hasty = Calibration({key: seconds / 2 for key, seconds in honest.per_row.items()})
+    search = parse(text)
+    planned = search.plan(Budget(8 * 13, Unit.NFE), Prices(infinity_13, judge, 6, honest)).cost
+    budget = Budget(planned.seconds, Unit.SECONDS)
+    task = ran(search, infinity_13, budget, count=2, max_rows=1, calibration=hasty).task
+    for plan, entered in zip(task.plans, task.candidates["judge"], strict=True):
+        finished = [one for one in entered if one.complete]
+        assert 0 < len(finished) < plan.parameters["particles"]
+        assert any(budget.affords(one.spent) for one in finished)
 
 
 def last_round(search: str, entered) -> int:

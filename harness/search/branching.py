@@ -1,0 +1,138 @@
+"""What beam, greedy and lookahead share: prefixes that branch at some steps, and the best of whose children live on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Literal, TypeAlias
+
+from harness.ledger import Budget, Cost
+from harness.prices import Prices
+from harness.search.affordable import given, most
+from harness.search.base import Plan, Task
+from harness.search.deadline import Deadline
+from harness.search.front import Front, Name, advance, groups, grow, itself, keep, name_of, only, preview, roots
+from harness.search.launch import roll_out
+from harness.search.rounds import Branch, Round, best_first, mark_final
+from harness.search.tally import Tally
+from models.base import Family
+
+Score: TypeAlias = Literal["rollout", "preview"]
+
+
+def every_step(family: Family, steps: int, score: Score) -> tuple[int, ...]:
+    """Steps at which branching can make a difference: all, but for diffusion's last, which takes no noise.
+
+    A search on previews needs the last step nevertheless, to finish its survivors.
+    """
+    return tuple(range(steps - 1 if family == "diffusion" and score == "rollout" else steps))
+
+
+def plan(
+    budget: Budget, prices: Prices, points: Sequence[int], width: int, candidates: int | None, score: Score
+) -> Plan:
+    """The most children that the budget buys, at least two a prefix. Raises BudgetTooSmall."""
+    prices.check(budget)
+
+    def cost(children: int) -> Cost:
+        return _tally(prices, points, width, children, score).cost
+
+    if candidates is None:
+        candidates = most(budget, cost, 2, f"width {width} with 2 children a prefix")
+    given(budget, cost(candidates), f"width {width} with {candidates} children a prefix")
+    rounds = _tally(prices, points, width, candidates, score).rounds
+    return Plan({"width": width, "candidates": candidates, "score": score}, rounds)
+
+
+def _tally(prices: Prices, points: Sequence[int], width: int, candidates: int, score: Score) -> Tally:
+    """One round a branching point."""
+    tally, steps = Tally(prices), prices.steps
+    rows = width * candidates
+    tally.start(rows)
+    for index, point in enumerate(points):
+        if prices.family == "diffusion" and point == steps - 1:
+            rows = width
+        last = index == len(points) - 1
+        if score == "rollout" or last:
+            tally.path(point, steps, rows)
+            tally.finish(rows)
+            if not last:
+                tally.predicted(points[index + 1])
+        else:
+            tally.path(point, point + 1, rows)
+            tally.look(point + 1, rows)
+            if prices.family == "ar":
+                tally.predict(point + 1, width)
+                tally.predicted(point + 1)
+        tally.cut()
+    return tally
+
+
+def run(task: Task, points: Sequence[int], score: Score, level: float) -> None:
+    """Advance all prompts from branching point to branching point, as many together as fill one batch with children."""
+    deadline = Deadline(task)
+    for prompts in groups(task, lambda prompt: _rows(task, prompt)):
+        _Tree(task, points, score, level, deadline).run(prompts)
+    mark_final(task)
+
+
+def _rows(task: Task, prompt: int) -> int:
+    parameters = task.plans[prompt].parameters
+    return int(parameters["width"] * parameters["candidates"])
+
+
+class _Tree:
+    """The prompts of one group."""
+
+    def __init__(self, task: Task, points: Sequence[int], score: Score, level: float, deadline: Deadline) -> None:
+        self._task, self._points, self._score, self._level, self._deadline = task, points, score, level, deadline
+        self._steps = task.generator.card.steps
+
+    def run(self, prompts: Sequence[int]) -> None:
+        task = self._task
+        front = roots(task, {prompt: _rows(task, prompt) for prompt in prompts}, step=1)
+        for index, point in enumerate(self._points):
+            alive = {branch.prompt for part in front for branch in part.branches}
+            alive = {prompt for prompt in alive if self._deadline.allows(prompt, index, index + 1)}
+            front = only(task, front, alive)
+            last = index == len(self._points) - 1
+            complete = self._score == "rollout" or last
+            this = Round(task, sorted(alive), complete)
+            # The children of the first point are the roots, each its own.
+            level = self._level if index else None
+            drawn = list(grow(task, front, self._children(front, point) if index else itself(front), level))
+            stop = self._steps if last else self._points[index + 1]
+            front = self._look(drawn, this, complete, stop)
+            kept = set() if last else self._survivors(this, alive)
+            this.close(kept)
+            for prompt in alive:
+                self._deadline.done(prompt, index + 1)
+            front = [part.predicted(task) for part in keep(task, front, kept)]
+
+    def _children(self, front: Front, point: int) -> dict[Name, list[Branch]]:
+        task = self._task
+        single = task.generator.card.family == "diffusion" and point == self._steps - 1
+        children = {}
+        for parent in (branch for part in front for branch in part.branches):
+            count = 1 if single else task.plans[parent.prompt].parameters["candidates"]
+            born = [Branch(parent.prompt, (*parent.path, j), parent.path, point + 1) for j in range(count)]
+            children[name_of(parent)] = born
+        return children
+
+    def _look(self, front: Front, this: Round, complete: bool, stop: int) -> Front:
+        """Score the children; returns them at the next branching point."""
+        if not complete:
+            return advance(self._task, preview(self._task, front, this), stop)
+        seen = []
+        for part in front:
+            at_stop = advance(self._task, [part], stop)[0].predicted(self._task)
+            this.score(part.branches, roll_out(self._task, at_stop.state, part.branches))
+            seen.append(at_stop)
+        return seen
+
+    def _survivors(self, this: Round, prompts: Collection[int]) -> set[Name]:
+        kept: set[Name] = set()
+        for prompt in prompts:
+            branches = this.branches(prompt)
+            width = self._task.plans[prompt].parameters["width"]
+            kept |= {(prompt, branches[n].path) for n in best_first(self._task.judges[0], this.values(prompt))[:width]}
+        return kept

@@ -1,0 +1,132 @@
+"""The rows of a search that advances many prompts together: all at one step, in as many states as their batches were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from harness.batches import batches
+from harness.search.base import Task
+from harness.search.launch import Roots, draw
+from harness.search.rounds import Branch, Round
+from harness.seeds import Path
+
+Name: TypeAlias = tuple[int, Path]
+"""A branch: its prompt and path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A state and whose its rows are."""
+
+    state: Any
+    branches: tuple[Branch, ...]
+
+    def take(self, task: Task, rows: Sequence[int]) -> Part:
+        """Rows by index, with repetition."""
+        return Part(task.generator.select(self.state, rows), tuple(self.branches[row] for row in rows))
+
+    def predicted(self, task: Task) -> Part:
+        """The same rows with their next prediction."""
+        return Part(task.generator.predict(self.state), self.branches)
+
+
+Front: TypeAlias = list[Part]
+Children: TypeAlias = Mapping[Name, Sequence[Branch]]
+"""A branch to those who take the next step in its place; who is not named has none."""
+
+
+def name_of(branch: Branch) -> Name:
+    """The name of a branch."""
+    return (branch.prompt, branch.path)
+
+
+def groups(task: Task, rows: Callable[[int], int]) -> Iterator[list[int]]:
+    """Prompts whose rows fill one batch; at least one prompt, whose rows may then need several batches."""
+    group: list[int] = []
+    filled = 0
+    for prompt in range(len(task.prompts)):
+        if group and filled + rows(prompt) > task.max_rows:
+            yield group
+            group, filled = [], 0
+        group.append(prompt)
+        filled += rows(prompt)
+    if group:
+        yield group
+
+
+def roots(task: Task, counts: Mapping[int, int], step: int = 0) -> Front:
+    """Independent candidates (0,), (1,) … of each prompt before their first draw; `step` is what their rows will say."""
+    starts = Roots(task, list(counts))
+    branches = [Branch(prompt, (index,), step=step) for prompt, count in counts.items() for index in range(count)]
+    return [Part(starts.rows(batch), tuple(batch)) for batch in batches(branches, task.max_rows)]
+
+
+def grow(task: Task, front: Front, children: Children, level: float | None = None) -> Iterator[Part]:
+    """Every branch's children, one draw further; a parent is predicted once, and only when it has children."""
+    for part in front:
+        pairs = [
+            (row, child) for row, parent in enumerate(part.branches) for child in children.get(name_of(parent), ())
+        ]
+        if not pairs:
+            continue
+        parents = list(dict.fromkeys(row for row, _ in pairs))
+        state = part.state if len(parents) == len(part.branches) else task.generator.select(part.state, parents)
+        state = task.generator.predict(state)
+        place = {row: index for index, row in enumerate(parents)}
+        for batch in batches(pairs, task.max_rows):
+            rows, branches = [place[row] for row, _ in batch], [child for _, child in batch]
+            chosen = state if rows == list(range(len(parents))) else task.generator.select(state, rows)
+            yield Part(draw(task, chosen, branches, level), tuple(branches))
+
+
+def itself(front: Front) -> dict[Name, list[Branch]]:
+    """Every branch as its own only child."""
+    return {name_of(branch): [branch] for part in front for branch in part.branches}
+
+
+def thinned(front: Front, parts: Mapping[int, float]) -> dict[Name, list[Branch]]:
+    """Every branch as its own only child; where only a part of a prompt's rows can go on, the first of them, at least one."""
+    children: dict[Name, list[Branch]] = {}
+    for prompt, part in parts.items():
+        rows = [branch for one in front for branch in one.branches if branch.prompt == prompt]
+        going = rows if part >= 1 else rows[: max(1, int(len(rows) * part))]
+        children |= {name_of(branch): [branch] for branch in going}
+    return children
+
+
+def advance(task: Task, front: Front, until: int, level: float | None = None) -> Front:
+    """Every branch on its own to `until` draws."""
+    while front and front[0].state.step < until:
+        front = list(grow(task, front, itself(front), level))
+    return front
+
+
+def preview(task: Task, front: Front, this: Round) -> Front:
+    """Score every branch on its preview; returns the rows with the predictions that the previews have needed."""
+    seen = []
+    for part in front:
+        state, images = task.generator.preview(part.state)
+        this.score(part.branches, images)
+        seen.append(Part(state, part.branches))
+    return seen
+
+
+def keep(task: Task, front: Front, kept: Collection[Name]) -> Front:
+    """The branches that are carried on, in the order of their rows."""
+    return _filter(task, front, lambda branch: (branch.prompt, branch.path) in kept)
+
+
+def only(task: Task, front: Front, prompts: Collection[int]) -> Front:
+    """The rows of some prompts."""
+    return _filter(task, front, lambda branch: branch.prompt in prompts)
+
+
+def _filter(task: Task, front: Front, wanted: Callable[[Branch], bool]) -> Front:
+    found = []
+    for part in front:
+        rows = [row for row, branch in enumerate(part.branches) if wanted(branch)]
+        if rows:
+            found.append(part if len(rows) == len(part.branches) else part.take(task, rows))
+    return found

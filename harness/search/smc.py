@@ -1,0 +1,181 @@
+"""Sequential Monte Carlo on previews: particles are weighted by what a verifier says of them and resampled on the way.
+
+One sampler holds the published ones: FK steering (Singhal et al., arXiv 2501.06848), DAS without its gradients (Kim et
+al., arXiv 2501.05803), breadth-first search and, within its frame, SVDD (Zhang et al., arXiv 2505.23614). Weights are
+kept between looks that do not resample, as importance sampling has it; there is no resampling after the last step,
+since the best image is returned. On diffusion every step takes noise, or copies would never part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from harness.ledger import Budget, Cost
+from harness.prices import Prices
+from harness.search.affordable import given, most
+from harness.search.base import Plan, Task
+from harness.search.deadline import Deadline
+from harness.search.front import Front, Name, groups, grow, name_of, preview, roots, thinned
+from harness.search.potentials import Particle, Potential, Tempering, strength_at
+from harness.search.resampling import SCHEMES, Resampling, effective, normalised
+from harness.search.rounds import Branch, Round, mark_final
+from harness.search.tally import Tally
+from models.base import Family
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "fk": {"potential": "max", "resampling": "multinomial", "tempering": "constant", "scale": 10.0, "ess": 1.0,
+           "first": 0.2, "last": 0.8, "every": 0.2},
+    "das": {"potential": "difference", "resampling": "ssp", "tempering": "increase", "scale": 10.0, "ess": 0.5,
+            "first": 0.0, "last": 1.0, "every": 0.0},
+    "bfs": {"potential": "max", "resampling": "ssp", "tempering": "increase", "scale": 10.0, "ess": 1.0,
+            "first": 0.0, "last": 1.0, "every": 0.0},
+    "svdd": {"potential": "return", "resampling": "multinomial", "tempering": "constant", "scale": 1e9, "ess": 1.0,
+             "first": 0.0, "last": 1.0, "every": 0.0},
+}  # fmt: skip
+"""FK steering's launch settings; DAS's and BFS's schemes as arXiv 2505.23614 names them, with FK's scale; SVDD keeps the
+best particle alone, which is an infinite scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class SMC:
+    """N particles; what is not given is the preset's."""
+
+    name: ClassVar[str] = "smc"
+    families: ClassVar[tuple[Family, ...]] = ("ar",)
+    needs: ClassVar[tuple[type, ...]] = ()
+    pools: ClassVar[bool] = False
+    size: ClassVar[str] = "particles"
+
+    preset: Literal["fk", "das", "bfs", "svdd"] = "fk"
+    """Published settings."""
+    particles: int | None = None
+    """None for as many as the budget buys."""
+    potential: Potential | None = None
+    """What the rewards so far say of a particle."""
+    resampling: Resampling | None = None
+    """How weights become children."""
+    tempering: Tempering | None = None
+    """Whether rewards count the same at every step, or more and more."""
+    scale: float | None = None
+    """How strongly rewards count: lambda."""
+    ess: float | None = None
+    """Resample where the effective sample size is at most this part of the particles."""
+    first: float | None = None
+    """Part of the steps before the first look."""
+    last: float | None = None
+    """Part of the steps before the last look."""
+    every: float | None = None
+    """Part of the steps between looks; 0 for a look at every step."""
+    level: float = 1.0
+    """Noise of diffusion steps: 1 for the marginals' own."""
+
+    def __post_init__(self) -> None:
+        for name in ("ess", "first", "last", "every"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{name}={value:g} is not a part, a number from 0 to 1")
+
+    def of(self, name: str) -> Any:
+        """A parameter as given, or else the preset's."""
+        value = getattr(self, name)
+        return PRESETS[self.preset][name] if value is None else value
+
+    def looks(self, steps: int) -> tuple[int, ...]:
+        """Draws done at each look, of an image of `steps`."""
+        first, last, every = self.of("first"), self.of("last"), self.of("every")
+        if every == 0:
+            return tuple(step for step in range(1, steps) if first * steps <= step <= last * steps)
+        count = int((last - first) / every + 1e-9) + 1
+        marks = [int((first + index * every) * steps + 0.5) for index in range(count)]
+        return tuple(dict.fromkeys(mark for mark in marks if 0 < mark < steps))
+
+    def plan(self, budget: Budget, prices: Prices) -> Plan:
+        """The most particles that the budget buys, at least two. Raises BudgetTooSmall."""
+        prices.check(budget)
+        looks = self.looks(prices.steps)
+
+        def rounds(particles: int) -> tuple[Cost, ...]:
+            tally = Tally(prices)
+            tally.start(particles)
+            for step in range(prices.steps):
+                tally.path(step, step + 1, particles)
+                if step + 1 in looks:
+                    tally.look(step + 1, particles)
+                elif step + 1 == prices.steps:
+                    tally.finish(particles)
+                tally.cut()
+            return tally.rounds
+
+        def cost(particles: int) -> Cost:
+            return sum(rounds(particles), Cost())
+
+        particles = self.particles or most(budget, cost, 2, "two particles")
+        given(budget, cost(particles), f"{particles} particles")
+        # Survivors of one autoregressive parent share its prediction: how many there are shows on the way.
+        return Plan({"preset": self.preset, "particles": particles}, rounds(particles), exact=prices.family != "ar")
+
+    def run(self, task: Task) -> None:
+        """Advance all prompts step by step, as many together as fill one batch with particles."""
+        deadline = Deadline(task)
+        for prompts in groups(task, lambda prompt: int(task.plans[prompt].parameters["particles"])):
+            self._run_group(task, prompts, deadline)
+        mark_final(task)
+
+    def _run_group(self, task: Task, prompts: Sequence[int], deadline: Deadline) -> None:
+        steps = task.generator.card.steps
+        looks = self.looks(steps)
+        front = roots(task, {prompt: task.plans[prompt].parameters["particles"] for prompt in prompts})
+        cloud = {name_of(branch): Particle() for part in front for branch in part.branches}
+        children = {name: [Branch(*name)] for name in cloud}
+        for step in range(steps - 1):
+            front = list(grow(task, front, children, self.level))
+            parts = {prompt: deadline.rest(prompt, step + 1) for prompt in prompts}
+            if step + 1 in looks:
+                front, children = self._look(task, front, cloud, prompts, parts)
+            else:
+                children = thinned(front, parts)
+        this = Round(task, prompts)
+        for part in grow(task, front, children, self.level):
+            this.score(part.branches, task.generator.decode(part.state))
+        this.close()
+
+    def _look(
+        self, task: Task, front: Front, cloud: dict[Name, Particle], prompts: Sequence[int], parts: Mapping[int, float]
+    ) -> tuple[Front, dict[Name, list[Branch]]]:
+        """The same rows with their predictions, and the children of each."""
+        look, steps = front[0].state.step, task.generator.card.steps
+        this = Round(task, prompts, complete=False)
+        front = preview(task, front, this)
+        strength = strength_at(self.of("scale"), self.of("tempering"), look / steps)
+        children: dict[Name, list[Branch]] = {}
+        for prompt in prompts:
+            branches = this.branches(prompt)
+            rewards = task.judges[0].combine(this.values(prompt))
+            for branch, reward in zip(branches, rewards, strict=True):
+                cloud[name_of(branch)] = cloud[name_of(branch)].seen(float(reward), self.of("potential"), strength)
+            children |= self._resample(task, prompt, branches, cloud, look, parts[prompt])
+        this.close({name for name, born in children.items() if born})
+        return front, children
+
+    def _resample(
+        self, task: Task, prompt: int, branches: Sequence[Branch], cloud: dict[Name, Particle], look: int, part: float
+    ) -> dict[Name, list[Branch]]:
+        """Children of each particle, who enter the cloud; fewer in all where time runs out (`part`)."""
+        weights_N = normalised(np.array([cloud[name_of(branch)].log_weight for branch in branches]))
+        count = max(1, int(len(branches) * part))
+        again = count < len(branches) or effective(weights_N) <= self.of("ess") * len(branches) + 1e-9
+        counts_N = np.ones(len(branches), dtype=np.int64)
+        if again:
+            random = np.random.default_rng(task.seed(prompt, (), look))
+            counts_N = SCHEMES[self.of("resampling")](weights_N, count, random)
+        children = {}
+        for branch, number in zip(branches, counts_N, strict=True):
+            born = [Branch(prompt, (*branch.path, j), branch.path, look + 1) for j in range(number)]
+            children[name_of(branch)] = born
+            parent = cloud[name_of(branch)]
+            cloud |= {name_of(child): parent.resampled() if again else parent for child in born}
+        return children

@@ -1,0 +1,80 @@
+"""A planner's dry run: what a search will do for one prompt, counted as the meter will charge it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from harness.evaluations import Evaluations
+from harness.ledger import Cost
+from harness.prices import Prices
+
+
+class Tally:
+    """Rows of each operation, and the cost of each round; the first round holds what a prompt pays once."""
+
+    def __init__(self, prices: Prices) -> None:
+        self._prices = prices
+        self._evaluations = Evaluations()
+        self._counts: Counter[tuple[str, int]] = Counter()
+        self._nfe = 0
+        self._ahead = -1
+        self._open = prices.opening()
+        self._rounds: list[Cost] = []
+
+    def predict(self, step: int, rows: int) -> None:
+        """Distinct rows through the transformer."""
+        self._counts["predict", step] += rows
+        self._nfe += self._evaluations.predicted(step, rows)
+
+    def draw(self, step: int, rows: int) -> None:
+        """Rows that take a step whose prediction is there."""
+        self._counts["draw", step] += rows
+        self._nfe += self._evaluations.drawn(step, rows)
+
+    def start(self, rows: int) -> None:
+        """The first prediction of independent rows: one for all where the empty prefix is shared."""
+        self.predict(0, 1 if self._prices.family == "ar" else rows)
+        self._ahead = 0
+
+    def path(self, first: int, last: int, rows: int) -> None:
+        """Rows from `first` to `last` draws; the first prediction is there after `start` and after a `look` that needed it."""
+        for step in range(first, last):
+            if step != self._ahead:
+                self.predict(step, rows)
+            self.draw(step, rows)
+
+    def look(self, step: int, rows: int) -> None:
+        """Rows scored on previews after `step` draws; a diffusion preview needs the next prediction, which is kept."""
+        if self._prices.family == "diffusion":
+            self.predict(step, rows)
+            self._ahead = step
+        self._counts["preview", step] += rows
+        self._counts["score", 0] += rows
+
+    def finish(self, rows: int) -> None:
+        """Finished rows decoded and scored."""
+        self._counts["decode", self._prices.steps] += rows
+        self._counts["score", 0] += rows
+
+    def predicted(self, step: int) -> None:
+        """The rows' next prediction is there, of an earlier operation."""
+        self._ahead = step
+
+    def cut(self) -> None:
+        """End the round."""
+        cost = self._open
+        for (operation, step), rows in self._counts.items():
+            cost = cost + self._prices.of(operation, step) * rows
+        self._rounds.append(cost + Cost(nfe=self._nfe))
+        self._open, self._nfe = Cost(), 0
+        self._counts.clear()
+
+    @property
+    def rounds(self) -> tuple[Cost, ...]:
+        """Cost of each round that has ended."""
+        return tuple(self._rounds)
+
+    @property
+    def cost(self) -> Cost:
+        """Cost of all rounds that have ended."""
+        return sum(self._rounds, Cost())
