@@ -64,7 +64,8 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
 def _search(session: Session, unit: WorkUnit, watch: Stopwatch) -> Task:
     budget = max((given[-1] for given in unit.budgets.values()), key=lambda budget: budget.amount)
     search = session.searches[unit.search]
-    with watch.section(SEARCH):
+
+    def attempt(rows: int) -> Task:
         task = prepare(
             search,
             session.models[unit.model],
@@ -72,10 +73,14 @@ def _search(session: Session, unit: WorkUnit, watch: Stopwatch) -> Task:
             unit.prompts,
             budget,
             Seeds(unit.seed, unit.suite),
-            session.settings.max_rows,
+            rows,
             session.calibration(unit.model),
         )
         search.run(task)
+        return task
+
+    with watch.section(SEARCH):
+        task = session.shrinking(unit.model, attempt)
     watch.add_clocks(task)
     return task
 

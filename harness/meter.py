@@ -17,6 +17,7 @@ import torch
 
 from harness.evaluations import Evaluations
 from harness.ledger import Cost, Ledger
+from harness.memory import Parts
 from models.base import Generator, Images, ModelCard, Operation, Row
 from verifiers.base import Scores, Verifier, VerifierCard
 
@@ -61,6 +62,7 @@ class MeteredGenerator:
         self._prices: dict[tuple[Operation, int, int], Cost] = {}
         self._evaluations: dict[int, Evaluations] = defaultdict(Evaluations)
         self._cuda = generator.device.type == "cuda"
+        self._parts = Parts()
         self.ledger = ledger
         self.clock = Clock()
 
@@ -143,15 +145,22 @@ class MeteredGenerator:
         """Current guesses, and the state that keeps the prediction they needed, so that it is charged once."""
         if state.pending_preview:
             state = self.predict(state)
-        images, seconds = self._timed(lambda: self._generator.preview(state))
+        images, seconds = self._timed(lambda: self._images(self._generator.preview, state))
         self._charge("preview", state, state.rows, seconds)
         return state, images
 
     def decode(self, state: Any) -> Images:
         """Finished rows as images."""
-        images, seconds = self._timed(lambda: self._generator.decode(state))
+        images, seconds = self._timed(lambda: self._images(self._generator.decode, state))
         self._charge("decode", state, state.rows, seconds)
         return images
+
+    def _images(self, make: Callable[[Any], Images], state: Any) -> Images:
+        """Images of all rows, of some at a time where memory runs out."""
+        every = len(state.rows)
+        return self._parts.join(
+            lambda rows: make(state if len(rows) == every else self._generator.select(state, rows)), every
+        )
 
     def _timed(self, call: Callable[[], Result]) -> tuple[Result, float]:
         if self._cuda:

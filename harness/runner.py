@@ -101,7 +101,12 @@ def _work(run: Run, missing: list[WorkUnit], console: Console, engine: Engine) -
 
         def work(unit: WorkUnit) -> Any:
             progress.begin(unit.title)
-            return execute(run.session, unit, run.store.save_image, run.watch)
+            rows = run.session.max_rows(unit.model)
+            finished = execute(run.session, unit, run.store.save_image, run.watch)
+            if run.session.max_rows(unit.model) < rows:
+                left = run.session.max_rows(unit.model)
+                console.print(f"out of memory: {unit.model} goes on with max_rows={left}, results are the same", highlight=False)
+            return finished
 
         for unit, finished in engine(missing, work):
             with run.watch.section("store"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -16,6 +16,7 @@ from harness.errors import WrongInput
 from harness.judge import Judge
 from harness.ledger import Budget, Unit
 from harness.lineup import Lineup
+from harness.memory import with_fewer_rows
 from harness.prices import Calibration, Prices, calibrate
 from harness.registry import Entry, entry
 from harness.search.base import Plan, Search
@@ -25,6 +26,7 @@ from suites.base import Prompt, Suite, display_name
 from suites.sample import sample
 from verifiers.base import Verifier
 
+Result = TypeVar("Result")
 _CALIBRATION_ROWS = 16
 
 
@@ -45,6 +47,8 @@ class Session:
     they determine what budgets in seconds buy."""
     measured: bool = False
     """Whether speeds are measured whatever the budgets' unit, so that plans have seconds."""
+    limits: dict[str, int] = field(default_factory=dict)
+    """Model to the most rows of one batch, where memory has run out at more."""
     _tokens: dict[tuple[str, str], int] = field(default_factory=dict)
     _prices: dict[tuple[str, str, int], Prices] = field(default_factory=dict)
     _plans: dict[tuple[str, str, str, Budget, int], Plan] = field(default_factory=dict)
@@ -53,6 +57,16 @@ class Session:
     def suite_name(self) -> str:
         """With the domain written out."""
         return display_name(self.settings.suite, self.domain)
+
+    def max_rows(self, model: str) -> int:
+        """Most rows of one batch of a model: the setting, or less where memory has run out."""
+        return self.limits.get(model, self.settings.max_rows)
+
+    def shrinking(self, model: str, attempt: Callable[[int], Result]) -> Result:
+        """`attempt(rows)` with as many rows as memory holds; what was found holds for later. Raises RunFailed."""
+        return with_fewer_rows(
+            attempt, self.max_rows(model), lambda rows: self.limits.update({model: rows}), model
+        )
 
     def text_tokens(self, model: str, prompts: Sequence[Prompt]) -> list[int]:
         """Text tokens of each prompt under a model, on which prices depend."""
@@ -82,9 +96,10 @@ class Session:
         if self.settings.unit is not Unit.SECONDS and not self.measured:
             return None
         if model not in self.calibrations:
-            rows = min(self.settings.max_rows, _CALIBRATION_ROWS)
-            judges = list(self.verifiers.values())
-            self.calibrations[model] = calibrate(self.models[model], judges, self.prompts[0].text, rows)
+            generator, judges, text = self.models[model], list(self.verifiers.values()), self.prompts[0].text
+            self.calibrations[model] = self.shrinking(
+                model, lambda rows: calibrate(generator, judges, text, min(rows, _CALIBRATION_ROWS))
+            )
         return self.calibrations[model]
 
 

@@ -130,12 +130,12 @@ def load_pickle(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL (\S+)|allowlisted by default: (\S+)|Unsupported (?:class|global) (\S+)", str(error))
-        if found is None and "weights_only" not in str(error).lower():
+        found = re.search(r"GLOBAL (\S+)|[Uu]nsupported (?:class|global):? (?!GLOBAL)(\S+)", str(error))
+        if found is None:
             raise DamagedWeights(f"{path} is no weight file or is cut short: fetch or copy it again") from error
-        needs = f" ({next(filter(None, found.groups()))})" if found else ""
+        needs = next(filter(None, found.groups()))
         raise WrongInput(
-            f"{path} is a pickle that needs code to load{needs}, which is refused: save its tensors as safetensors"
+            f"{path} is a pickle that needs code to load ({needs}), which is refused: save its tensors as safetensors"
         ) from error
     except (EOFError, RuntimeError, ValueError, KeyError) as error:
         raise DamagedWeights(f"{path} is no weight file or is cut short: fetch or copy it again") from error

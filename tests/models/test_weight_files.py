@@ -1,12 +1,15 @@
 """A weight folder is what its card says, or it is refused by name."""
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
-from harness.errors import DamagedWeights
-from models.files import CARD_FILE, checked_card, joint_sha256, sha256_of
+from harness.errors import DamagedWeights, WrongInput
+from models.files import CARD_FILE, check_keys, check_whole, checked_card, joint_sha256, load_pickle, sha256_of
 
 
 def folder_with(path: Path, files: object, weights: bytes = b"weights") -> Path:
@@ -57,3 +60,43 @@ def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
 
 def test_a_joint_hash_depends_on_the_order() -> None:
     assert joint_sha256(["a", "b"]) != joint_sha256(["b", "a"])
+
+
+def test_a_pickle_holds_tensors_or_is_refused(tmp_path: Path) -> None:
+    sound, code, cut = tmp_path / "sound.pth", tmp_path / "code.pth", tmp_path / "cut.pth"
+    torch.save({"weight": torch.arange(3)}, sound)
+    assert load_pickle(sound)["weight"].tolist() == [0, 1, 2]
+    torch.save(nn.Linear(2, 2), code)
+    with pytest.raises(WrongInput, match=r"code.pth is a pickle that needs code to load \(torch.nn.*Linear\), which is refused"):
+        load_pickle(code)
+    cut.write_bytes(sound.read_bytes()[:-30])
+    with pytest.raises(DamagedWeights, match=r"cut.pth is cut short \(the end of the archive is missing\)"):
+        load_pickle(cut)
+    code.write_bytes(pickle.dumps(print, protocol=2))
+    with pytest.raises(WrongInput, match=r"needs code to load \((__builtin__|builtins).print\)"):
+        load_pickle(code)
+    cut.write_bytes(b"no weights at all")
+    with pytest.raises(DamagedWeights, match=r"cut.pth is no weight file or is cut short"):
+        load_pickle(cut)
+
+
+def test_an_index_names_shards_that_are_there(tmp_path: Path) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}))
+    (tmp_path / "model-1.safetensors").write_bytes(b"x")
+    with pytest.raises(DamagedWeights, match=r"index.json names model-2.safetensors, which is missing"):
+        check_whole(index)
+    with pytest.raises(DamagedWeights, match=r"model-1.safetensors is cut short or is no safetensors file"):
+        check_whole(tmp_path / "model-1.safetensors")
+    index.write_text("{}")
+    with pytest.raises(DamagedWeights, match="is no index of shards"):
+        check_whole(index)
+
+
+def test_another_models_file_is_named_by_its_first_keys(tmp_path: Path) -> None:
+    wanted = {"a.weight": (2, 3), "b.weight": (4,)}
+    check_keys(tmp_path, wanted, {**wanted, "more": (1,)})
+    with pytest.raises(WrongInput, match=r"lacks 1 of 2 weights, first b.weight and has c.weight instead; give the file"):
+        check_keys(tmp_path, wanted, {"a.weight": (2, 3), "c.weight": (4,)})
+    with pytest.raises(WrongInput, match=r"in 1 weights, first b.weight is \(5,\) instead of \(4,\): the configured size"):
+        check_keys(tmp_path, wanted, {"a.weight": (2, 3), "b.weight": (5,)})

@@ -1,0 +1,73 @@
+"""When memory runs out: work is split or batches are halved and tried again, which changes no result.
+
+Seeds belong to candidates and not to batches, so that the same rows come out whatever the size of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+
+from harness.batches import batches
+from harness.errors import RunFailed
+
+Result = TypeVar("Result")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device, or the machine, has no memory left."""
+    from accelerate.utils.memory import should_reduce_batch_size
+
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, Exception) and bool(should_reduce_batch_size(error))
+    )
+
+
+def release() -> None:
+    """Give back what is no longer referred to."""
+    from accelerate.utils.memory import clear_device_cache
+
+    clear_device_cache(garbage_collection=True)
+
+
+def with_fewer_rows(attempt: Callable[[int], Result], rows: int, shrunk: Callable[[int], None], what: str) -> Result:
+    """`attempt(rows)`, with half the rows after every time that memory runs out; `shrunk` hears of each.
+
+    Raises:
+        RunFailed: memory runs out at one row.
+    """
+    while True:
+        try:
+            return attempt(rows)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            if rows == 1:
+                raise RunFailed(
+                    f"{what} runs out of memory with one row: take a smaller size, a smaller dtype, or offload "
+                    "(`vistas doctor` says what fits)"
+                ) from error
+        rows //= 2  # outside of the handler: the error holds on to what has to be freed
+        release()
+        shrunk(rows)
+
+
+class Parts:
+    """Work on rows in parts that memory holds; a size that was too large is not tried again."""
+
+    def __init__(self) -> None:
+        self._most: int | None = None
+
+    def join(self, work: Callable[[Sequence[int]], torch.Tensor], rows: int) -> torch.Tensor:
+        """`work` on the rows 0, 1, 2 …, in parts where memory runs out; results [N, …] are joined in order."""
+        while True:
+            size = rows if self._most is None else min(rows, self._most)
+            try:
+                return torch.cat([work(part) for part in batches(range(rows), size)])
+            except Exception as error:
+                if size == 1 or not out_of_memory(error):
+                    raise
+            self._most = size // 2
+            release()

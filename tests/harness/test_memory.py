@@ -1,0 +1,131 @@
+"""Out of memory: batches shrink, and no table changes by a byte."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from rich.console import Console
+
+from harness import registry
+from harness.config import Settings
+from harness.errors import RunFailed
+from harness.memory import Parts, out_of_memory, with_fewer_rows
+from harness.registry import Entry
+from harness.runner import finish_run, prepare_run
+
+sys.path.insert(0, str(Path(__file__).parent))
+import toy_world
+
+BASE: dict[str, Any] = {
+    "searches": ("random", "beam", "zero-order"), "verifiers": ("toy-judge",), "metrics": (), "budgets": (36,),
+    "prompts": 6, "chunk": 6, "models": ("toy-ar", "toy-diffusion"),
+}  # fmt: skip
+
+
+def hungry(kind: type[toy_world.ToyGenerator], name: str, family: str, limits: dict[str, int]) -> Any:
+    """A generator whose operations run out of memory above a number of rows; keeps how many rows they had."""
+
+    class Hungry(kind):  # type: ignore[misc, valid-type]
+        rows: dict[str, list[int]]
+
+        def __init__(self) -> None:
+            super().__init__(name, family)
+            self.rows = {operation: [] for operation in limits}
+
+    def limited(operation: str) -> Any:
+        original = getattr(kind, operation)
+
+        def call(self: Any, state: Any, *rest: Any) -> Any:
+            if len(state.rows) > limits[operation]:
+                raise torch.OutOfMemoryError(f"CUDA out of memory at {len(state.rows)} rows")
+            self.rows[operation].append(len(state.rows))
+            return original(self, state, *rest)
+
+        return call
+
+    for operation in limits:
+        setattr(Hungry, operation, limited(operation))
+    return Hungry()
+
+
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, int], **changes: Any) -> tuple[dict, list, str]:
+    """Tables, the generators, and what was said."""
+    made: list[Any] = []
+
+    def build(kind: type[toy_world.ToyGenerator], name: str, family: str) -> Any:
+        return lambda device: made.append(hungry(kind, name, family, limits)) or made[-1]
+
+    for name, kind, family in (("toy-ar", toy_world.ToyPrefixed, "ar"), ("toy-diffusion", toy_world.ToyGenerator, "diffusion")):
+        monkeypatch.setattr(toy_world, name.replace("-", "_"), build(kind, name, family))
+        entry = Entry(f"toy_world:{name.replace('-', '_')}", "", family, "shapes", f"toy_world:{kind.__name__}")
+        monkeypatch.setitem(registry.MODELS, name, entry)  # type: ignore[arg-type]
+    monkeypatch.setitem(registry.VERIFIERS, "toy-judge", toy_world.VERIFIERS["toy-judge"])  # type: ignore[arg-type]
+    console = Console(record=True, width=200, file=StringIO())
+    finish_run(prepare_run(Settings(**{**BASE, **changes}), folder), console)
+    tables = {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
+    seconds = ["seconds", "verifier_seconds"]
+    return {name: table.drop(columns=seconds, errors="ignore") for name, table in tables.items()}, made, console.export_text()
+
+
+def test_a_run_that_runs_out_of_memory_gives_the_same_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, _, quiet = run(tmp_path / "a", monkeypatch, {"predict": 1000, "draw": 1000})
+    found, models, said = run(tmp_path / "b", monkeypatch, {"predict": 9, "draw": 5})
+    assert "out of memory" not in quiet
+    assert "out of memory: toy-diffusion goes on with max_rows=4, results are the same" in said
+    assert all(max(model.rows["draw"]) <= 5 for model in models)
+    assert list(found) == ["candidates", "scores", "selections"]
+    for name, table in expected.items():
+        pd.testing.assert_frame_equal(table, found[name], check_exact=True)
+
+
+def test_images_are_made_in_parts_before_anything_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = {"searches": ("random",), "budgets": (18,)}
+    expected, _, _ = run(tmp_path / "a", monkeypatch, {"decode": 1000, "predict": 1000}, **one)
+    found, models, said = run(tmp_path / "b", monkeypatch, {"decode": 3, "predict": 1000}, **one)
+    assert "out of memory" not in said
+    assert all(max(model.rows["decode"]) <= 3 < max(model.rows["predict"]) for model in models)
+    for name, table in expected.items():
+        pd.testing.assert_frame_equal(table, found[name], check_exact=True)
+
+
+def test_one_row_that_does_not_fit_fails_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RunFailed, match="toy-ar runs out of memory with one row: take a smaller size"):
+        run(tmp_path, monkeypatch, {"predict": 0}, searches=("random",))
+
+
+def test_only_lack_of_memory_is_tried_again() -> None:
+    tried: list[int] = []
+
+    def attempt(rows: int) -> int:
+        tried.append(rows)
+        if rows > 4:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        with_fewer_rows(attempt, 20, tried.append, "it")
+    assert tried == [20, 10, 10, 5, 5, 2, 2]
+    assert not out_of_memory(RuntimeError("size mismatch"))
+
+
+def test_parts_are_joined_in_order() -> None:
+    seen: list[int] = []
+
+    def work(rows: Sequence[int]) -> torch.Tensor:
+        if len(rows) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        assert len(rows) == 1
+        seen.append(len(rows))
+        return torch.tensor(list(rows))
+
+    parts = Parts()
+    assert parts.join(work, 7).tolist() == list(range(7))
+    assert parts.join(work, 2).tolist() == [0, 1]
+    assert seen == [1] * 7 + [1] * 2
