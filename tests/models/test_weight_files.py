@@ -73,7 +73,7 @@ def test_a_pickle_holds_tensors_or_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DamagedWeights, match=r"cut.pth is cut short \(the end of the archive is missing\)"):
         load_pickle(cut)
     code.write_bytes(pickle.dumps(print, protocol=2))
-    with pytest.raises(WrongInput, match=r"needs code to load \((__builtin__|builtins).print\)"):
+    with pytest.raises(WrongInput, match=r"needs code to load \(.*print\)"):
         load_pickle(code)
     cut.write_bytes(b"no weights at all")
     with pytest.raises(DamagedWeights, match=r"cut.pth is no weight file or is cut short"):
