@@ -50,9 +50,11 @@ class Kind(StrEnum):
     SEARCHES = "searches"
     VERIFIERS = "verifiers"
     SUITES = "suites"
+    GRADERS = "graders"
 
 
-_SINGULAR = {Kind.MODELS: "model", Kind.SEARCHES: "search", Kind.VERIFIERS: "verifier", Kind.SUITES: "suite"}
+_SINGULAR = {Kind.MODELS: "model", Kind.SEARCHES: "search", Kind.VERIFIERS: "verifier", Kind.SUITES: "suite",
+             Kind.GRADERS: "grader"}  # fmt: skip
 
 
 @app.command()
@@ -147,7 +149,7 @@ def report(
 
 @app.command()
 def fetch(
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Models or verifiers with published weights.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Models, verifiers or graders with published weights.")],
     debug: Debug = False,
 ) -> None:
     """Download published weights into the hub's cache and check them."""
@@ -160,7 +162,7 @@ def fetch(
 
 @app.command("list")
 def list_(kind: Annotated[Kind | None, typer.Argument(help="One kind only.")] = None) -> None:
-    """List models, searches, verifiers and suites; of published weights also terms, size, and whether they are here."""
+    """List models, searches, verifiers, suites and their graders; of published weights also terms, size, and whether they are here."""
     from harness.fetching import described
 
     for each in [kind] if kind else list(Kind):

@@ -12,7 +12,7 @@ from harness.weights import LocalWeights, found, published
 
 
 def fetch_all(names: Sequence[str]) -> Iterator[str]:
-    """Download every repository of these models and verifiers, each once; yields what is done, line by line.
+    """Download every repository of these models, verifiers and graders, each once; yields what is done, line by line.
 
     Raises:
         WrongInput: a name without published weights, a full disk, or weights that cannot be had.
@@ -25,12 +25,12 @@ def fetch_all(names: Sequence[str]) -> Iterator[str]:
             embedded = any(name in entries(kind) for kind in ("model", "verifier"))
             raise WrongInput(
                 f"{name} comes with the package: there is nothing to fetch" if embedded
-                else unknown("published model or verifier", name, list(known))
+                else unknown("published model, verifier or grader", name, list(known))
             )  # fmt: skip
     done: set[tuple[str, tuple[str, ...]]] = set()
     for name in names:
         for role, repository in known[name].items():
-            key = (repository.repo, repository.files)
+            key = (repository.address, repository.files)
             if key in done:
                 continue
             done.add(key)

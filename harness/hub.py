@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from harness import webfile
 from harness.errors import DamagedWeights, WrongInput
 from models.files import check_whole, sha256_of
 
@@ -44,6 +45,8 @@ class Repository:
     """Whether `bytes` is not exact."""
     optional: tuple[str, ...] = ()
     """Names or patterns that are taken where there are any."""
+    url: str = ""
+    """The address of the only file where it is not on the hub; its name ends in digits of its SHA-256 (harness/webfile.py)."""
 
     @property
     def wanted(self) -> list[str]:
@@ -55,7 +58,7 @@ class Repository:
         """Where a person reads about it and accepts its terms."""
         from huggingface_hub import constants
 
-        return f"{constants.ENDPOINT}/{self.repo}"
+        return self.url or f"{constants.ENDPOINT}/{self.repo}"
 
     @property
     def size(self) -> str:
@@ -98,8 +101,13 @@ def fetch(repository: Repository) -> Path:
         DamagedWeights: what arrived is not what is published.
         WrongInput: the disk is too small.
     """
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import HfApi, constants, errors, snapshot_download
 
+    if repository.url:
+        with _translated(repository):
+            if constants.HF_HUB_OFFLINE:
+                raise errors.OfflineModeIsEnabled
+            return webfile.download(repository.url)
     with _translated(repository):
         info = HfApi().model_info(repository.repo, revision=repository.revision, files_metadata=True)
         published = [file for file in info.siblings or () if _asked(file.rfilename, repository.wanted)]
@@ -169,6 +177,11 @@ def _cached(repository: Repository, name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    if repository.url:
+        kept = webfile.cached(repository.url)
+        if kept is None:
+            raise MissingWeights(_absent(repository, name, f"{repository.files[0]} of {repository.repo} is not on this machine"))
+        return kept
     try:
         folder = Path(snapshot_download(
             repository.repo, revision=repository.revision, allow_patterns=repository.wanted, local_files_only=True
@@ -194,7 +207,7 @@ def _folder(local: Path, repository: Repository) -> Path:
     path = local.expanduser()
     if path.is_dir():
         return path
-    if path.is_file() and [path.name] == [Path(wanted).name for wanted in repository.files]:
+    if path.is_file() and len(repository.files) == 1 and fnmatch(path.name, Path(repository.files[0]).name):
         return path.parent
     rule = "the folder that mirrors the repository" if path.is_file() else "a folder that is there"
     raise MissingWeights(f"weights {local} of {repository.repo}: give {rule}")
@@ -245,6 +258,8 @@ def _translated(repository: Repository) -> Iterator[None]:
         raise MissingWeights(f"{repository.repo} cannot be fetched while HF_HUB_OFFLINE is set: unset it") from error
     except errors.HfHubHTTPError as error:
         raise MissingWeights(f"{repository.repo} cannot be fetched ({_first_line(error)}): try again later") from error
+    except DamagedWeights:
+        raise
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise WrongInput(f"no space left on disk for {repository.repo} ({repository.size}): make room, or set HF_HOME to "

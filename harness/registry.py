@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.errors import WrongInput, unknown
 from models.published import PublishedModel, published_models
+from suites.published import published_graders
 
 
 class UnknownName(WrongInput):
@@ -86,13 +87,19 @@ SUITES: Mapping[str, Entry] = {
     ),
 }
 
+GRADERS: Mapping[str, Entry] = {
+    name: Entry(grader.loader, grader.summary, domain=grader.domain, row=grader)
+    for name, grader in published_graders().items()
+}
+"""What suites look at pictures with, where that has published weights."""
+
 _TABLES: Mapping[str, Mapping[str, Entry]] = {
-    "model": MODELS, "search": SEARCHES, "verifier": VERIFIERS, "suite": SUITES,
+    "model": MODELS, "search": SEARCHES, "verifier": VERIFIERS, "suite": SUITES, "grader": GRADERS,
 }
 
 
 def entry(kind: str, name: str) -> Entry:
-    """The entry of a "model", "search", "verifier" or "suite"; raises UnknownName with near names."""
+    """The entry of a "model", "search", "verifier", "suite" or "grader"; raises UnknownName with near names."""
     table = _TABLES[kind]
     if name not in table:
         raise UnknownName(kind, name, list(table))

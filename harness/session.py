@@ -22,7 +22,7 @@ from harness.registry import Entry, entry
 from harness.search.base import Plan, Search
 from harness.weights import LocalWeights, build, find
 from models.base import Domain, Generator
-from suites.base import Prompt, Suite, display_name
+from suites.base import Equipped, Prompt, Suite, display_name
 from suites.sample import sample
 from verifiers.base import Verifier
 
@@ -120,6 +120,8 @@ def open_session(settings: Settings, lineup: Lineup) -> Session:
     prompts = everything if settings.prompts == "all" else _sample(everything, settings.prompts, settings.sample_seed)
     device = pick_device(settings.device)
     use_half_the_cores()
+    if isinstance(suite, Equipped):
+        suite.equip(device, local)
     models: dict[str, Generator] = {}
     for text in lineup.models:
         choice = lineup.choices[text]

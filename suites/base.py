@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import torch
 
 from models.base import Domain, Images
+
+if TYPE_CHECKING:
+    from harness.weights import LocalWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,15 @@ class Suite(Protocol):
 
     def grade(self, images: Images, prompts: Sequence[Prompt], domain: Domain) -> list[Grade]:
         """The suite's own verdict on image n for prompt n; raises ValueError naming what is missing where it cannot grade."""
+        ...
+
+
+@runtime_checkable
+class Equipped(Protocol):
+    """A suite whose graders are networks."""
+
+    def equip(self, device: torch.device, weights: LocalWeights) -> None:
+        """Say where its graders run, and which folders hold their weights in place of the hub's cache; nothing is loaded."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,12 +12,15 @@ from suites.geneval.colors import ColorClassifier
 from suites.geneval.mask2former import load
 from suites.geneval.photo import PhotoDetector
 from suites.geneval.selfcheck import check
+from suites.published import PublishedGrader
 from verifiers.clip_backbone import ClipBackbone
 
 DETECTOR, CLIP = "detector", "clip"
 
 
-def photo_detector(folders: Mapping[str, Path], device: torch.device | str = "cpu") -> PhotoDetector:
+def photo_detector(
+    grader: PublishedGrader, folders: Mapping[str, Path], device: torch.device, settings: Mapping[str, Any]
+) -> PhotoDetector:
     """Load Mask2Former and CLIP ViT-L/14, and look at known pictures with them.
 
     Raises:

@@ -53,11 +53,17 @@ def _from_folder(path: Path) -> Any:
 
 def _network(path: Path, **given: Any) -> Any:
     from transformers import Mask2FormerForUniversalSegmentation
+    from transformers.utils import logging
 
     source = None if given else str(path)
-    network, report = Mask2FormerForUniversalSegmentation.from_pretrained(
-        source, local_files_only=True, output_loading_info=True, **given
-    )
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # it would advise to train what is not used here; what matters is checked below
+    try:
+        network, report = Mask2FormerForUniversalSegmentation.from_pretrained(
+            source, local_files_only=True, output_loading_info=True, **given
+        )
+    finally:
+        logging.set_verbosity(verbosity)
     # What is missing would be drawn at random, and detections would be noise.
     lacking = [key for key in report["missing_keys"] if not any(part in key for part in _UNUSED)]
     wrong = sorted({*lacking, *(str(key) for key in report["mismatched_keys"])})

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 
+import torch
+
+from harness.weights import LocalWeights
 from models.base import Domain, Images
-from suites.base import Grade, Prompt, ProtocolCard, display_name
+from suites.base import Grade, Prompt, ProtocolCard
 from suites.geneval.detector import Detector
 from suites.geneval.grader import grade
 from suites.geneval.prompts import OFFICIAL_DRAWS, OFFICIAL_SEED, records
@@ -12,10 +15,14 @@ from suites.geneval.records import Record
 from suites.geneval.rules import PUBLISHED
 from suites.geneval.vocabulary import PHOTO, Vocabulary
 from suites.geneval.wording import TAGS
+from suites.published import load_grader
 from suites.shapes.vocabulary import COLOUR_NAMES, KINDS
 
 SHAPES = Vocabulary(objects=KINDS, colors=COLOUR_NAMES)
 VOCABULARIES: Mapping[Domain, Vocabulary] = {"photo": PHOTO, "shapes": SHAPES}
+
+GRADERS = ("geneval-grader", "geneval-grader-hf")
+"""Graders of photographs; the first whose weights are here is taken. Scores of the second are close to official ones."""
 
 CARD = ProtocolCard(
     name="geneval",
@@ -42,8 +49,13 @@ class GenEvalSuite:
     """GenEval's six tasks on photographs (553 official prompts) or in the shapes vocabulary (`geneval@shapes`)."""
 
     def __init__(self, detectors: Mapping[Domain, Detector] | None = None) -> None:
-        """Grade with the given detectors; without any, the exact finder grades shapes, nothing photographs."""
+        """Grade with the given detectors; without any, the exact finder grades shapes and Mask2Former photographs."""
         self._detectors: dict[Domain, Detector] = dict(detectors or {})
+        self._device, self._weights = torch.device("cpu"), LocalWeights()
+
+    def equip(self, device: torch.device, weights: LocalWeights) -> None:
+        """Say where Mask2Former and CLIP run, and which folders hold their weights."""
+        self._device, self._weights = device, weights
 
     @property
     def card(self) -> ProtocolCard:
@@ -64,25 +76,29 @@ class GenEvalSuite:
         """Judge image n (uint8 [N, 3, H, W]) by the rules of prompt n: 1.0 or 0.0, with the reasons of a failure.
 
         Raises:
-            ValueError: no detector for the domain, images that are no pictures, or prompts of another domain.
+            ValueError: no detector for the domain on this machine, images that are no pictures, or prompts of another domain.
         """
-        detector = self._detector(domain)
+        detector = self.detector(domain)
         for prompt in prompts:
             _check_domain(prompt, domain)
         verdicts = grade(images, [prompt.metadata for prompt in prompts], detector)
         return [Grade(float(verdict.correct), "; ".join(verdict.reasons)) for verdict in verdicts]
 
-    def _detector(self, domain: Domain) -> Detector:
-        if domain == "shapes" and domain not in self._detectors:
-            # Only here, because the shapes world builds on GenEval's rules and words.
-            from suites.shapes.detector import ShapesDetector
+    def detector(self, domain: Domain) -> Detector:
+        """What looks at the pictures; loaded when it is first needed.
 
-            self._detectors[domain] = ShapesDetector()
+        Raises:
+            MissingWeights: GenEval's networks are not on this machine; says how to get them.
+            WrongInput: they do not see what is on known pictures.
+        """
         if domain not in self._detectors:
-            raise ValueError(
-                f"{display_name('geneval', domain)} images cannot be graded: no object detector for domain {domain!r} "
-                "(GenEval's is Mask2Former with Swin-S); pass one to GenEvalSuite, or report verifier scores only"
-            )
+            if domain == "shapes":
+                # Only here, because the shapes world builds on GenEval's rules and words.
+                from suites.shapes.detector import ShapesDetector
+
+                self._detectors[domain] = ShapesDetector()
+            else:
+                self._detectors[domain] = load_grader(GRADERS, self._device, self._weights)
         return self._detectors[domain]
 
 

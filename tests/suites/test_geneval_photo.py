@@ -19,12 +19,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny_mask2former as tiny
 
 from harness.errors import WrongInput
+from harness.weights import LocalWeights
 from suites.base import Prompt
 from suites.geneval import photo as photo_module
 from suites.geneval.colors import COLORS, ColorClassifier, cut_out
 from suites.geneval.detector import Detector
 from suites.geneval.instances import instances
-from suites.geneval.load import detector_path, photo_detector
+from suites.geneval.load import detector_path
 from suites.geneval.photo import PhotoDetector
 from suites.geneval.pixels import prepare, resize, resized
 from suites.geneval.rules import Detection
@@ -249,15 +250,30 @@ def test_a_detector_that_sees_nothing_is_refused(colors):
     check(PhotoDetector(seeing, Counting("true"), "tiny"))
 
 
-@pytest.mark.usefixtures("small_input")
-def test_the_published_files_are_loaded_and_looked_through(tmp_path, clip_folder):
-    """Weights that see everywhere a person pass the first check and fail the second, so both are made on loading."""
-    saved = tiny.openmmlab(tiny.published(tiny.one_sees(PERSON), tmp_path / "hub"))
-    path = tmp_path / "official" / "mask2former_swin-s-p4-w7-224_lsj_8x2_50e_coco_20220504_001756-743b7d99.pth"
-    path.parent.mkdir()
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory, clip_folder):
+    """Both publications of one network that sees a person everywhere, as --weights takes them."""
+    hub, official = tmp_path_factory.mktemp("hub"), tmp_path_factory.mktemp("official")
+    saved = tiny.openmmlab(tiny.published(tiny.one_sees(PERSON), hub))
+    path = official / "mask2former_swin-s-p4-w7-224_lsj_8x2_50e_coco.pth"
     torch.save({"meta": {}, "state_dict": saved}, path)
-    assert detector_path(path.parent) == path
-    assert detector_path(tmp_path / "hub") == tmp_path / "hub"
-    for folder, name in ((path.parent, "openmmlab"), (tmp_path / "hub", "hf")):
-        with pytest.raises(WrongInput, match=rf"detector mask2former-swin-s-{name} takes red, green, blue for"):
-            photo_detector({"detector": folder, "clip": clip_folder})
+    assert (detector_path(official), detector_path(hub)) == (path, hub)
+    clips = [f"{name}.clip={clip_folder}" for name in ("geneval-grader", "geneval-grader-hf")]
+    return {"openmmlab": [*clips, f"geneval-grader.detector={path}"], "hf": [*clips, f"geneval-grader-hf.detector={hub}"]}
+
+
+@pytest.mark.parametrize("publication", ["openmmlab", "hf"])
+@pytest.mark.usefixtures("small_input")
+def test_a_suite_loads_what_is_on_this_machine_and_looks_through_it(publication, weights, tmp_path, monkeypatch):
+    """Random colours fail the second check of known pictures; without it the suite grades."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    suite = GenEvalSuite()
+    suite.equip(torch.device("cpu"), LocalWeights.parse(weights[publication]))
+    with pytest.raises(WrongInput, match=rf"detector mask2former-swin-s-{publication} takes red, green, blue for"):
+        suite.grade(pictures(0), [], "photo")
+    monkeypatch.setattr("suites.geneval.load.check", lambda detector: None)
+    prompts = [prompt for prompt in suite.prompts("photo") if prompt.text in ("a photo of a person", "a photo of a dog")]
+    grades = suite.grade(pictures(2), prompts, "photo")
+    named = {prompt.text.split()[-1]: grade.value for prompt, grade in zip(prompts, grades, strict=True)}
+    assert named == {"person": 1.0, "dog": 0.0}
+    assert suite.detector("photo").name == f"mask2former-swin-s-{publication}"

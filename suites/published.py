@@ -1,0 +1,77 @@
+"""Graders with published weights as data: the rows of published.toml, read without importing any model."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.errors import WrongInput
+from harness.hub import Repository
+from models.published import SHARED, repository
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.weights import LocalWeights
+
+FILE = "published.toml"
+
+
+@dataclass(frozen=True)
+class PublishedGrader:
+    """One grader. Its loader is called with (grader, folders by role, device, settings)."""
+
+    name: str
+    summary: str
+    loader: str
+    """ "module:function"."""
+    licence: str
+    paper: str
+    """arXiv identifier."""
+    repositories: Mapping[str, Repository]
+    """By role."""
+    domain: Literal["photo"] = "photo"
+
+    def merged(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings with overrides: a grader has none, or its scores would not be its own.
+
+        Raises:
+            WrongInput: a setting was given.
+        """
+        if overrides:
+            raise WrongInput(f"grader {self.name} has no setting {next(iter(overrides))!r}: it takes none")
+        return {}
+
+
+@cache
+def published_graders() -> Mapping[str, PublishedGrader]:
+    """Every row by name, in the order of the file."""
+    table = tomllib.loads((files("suites") / FILE).read_text(encoding="utf-8"))
+    shared = table.pop(SHARED, {})
+    return {name: _grader(name, row, shared) for name, row in table.items()}
+
+
+def _grader(name: str, row: dict[str, Any], shared: Mapping[str, Any]) -> PublishedGrader:
+    given = row.pop("repositories")
+    found = {role: repository(shared[one] if isinstance(one, str) else one) for role, one in given.items()}
+    return PublishedGrader(name, repositories=found, **row)
+
+
+def load_grader(names: Sequence[str], device: torch.device, local: LocalWeights) -> Any:
+    """Load the first of these graders whose weights are on this machine.
+
+    Raises:
+        MissingWeights: none is; says how to get the first.
+        DamagedWeights: its weights are not what they should be.
+        WrongInput: it does not see what is there.
+    """
+    from harness.registry import entry
+    from harness.weights import build, find, found
+
+    known = {name: entry("grader", name) for name in names}
+    name = next((name for name, one in known.items() if found(name, one, local)), names[0])
+    return build(known[name], find(name, known[name], local), device)

@@ -1,0 +1,60 @@
+"""Weight files outside the hub are fetched once, checked by the digits in their name, and found again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.errors import DamagedWeights
+from harness.hub import MissingWeights, Repository, fetch, locate, present
+from harness.webfile import folder_of
+from models.files import sha256_of
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and a network that may be used."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    return tmp_path / "cache"
+
+
+def published(folder: Path, digits: str = "") -> Repository:
+    """A file at an address of its own."""
+    made = folder / "made.pth"
+    torch.save({"state_dict": {"weight": torch.arange(3.0)}}, made)
+    path = made.rename(folder / f"net-{digits or sha256_of(made)[:8]}.pth")
+    return Repository("someone/net", "", (path.name,), path.stat().st_size, "MIT", url=path.as_uri())
+
+
+def test_a_file_is_fetched_once_and_found_again(tmp_path: Path) -> None:
+    repository = published(tmp_path)
+    assert not present(repository)
+    with pytest.raises(MissingWeights, match=r"net-\w+.pth of someone/net is not on this machine .*`vistas fetch net`"):
+        locate(repository, name="net")
+    folder = fetch(repository)
+    assert folder == folder_of(repository.url)
+    assert present(repository)
+    assert locate(repository) == folder
+    (tmp_path / repository.files[0]).unlink()
+    assert fetch(repository) == folder
+    assert locate(repository, local=folder / repository.files[0]) == folder
+
+
+def test_another_file_under_the_name_is_refused_and_not_kept(tmp_path: Path) -> None:
+    repository = published(tmp_path, "01234567")
+    with pytest.raises(DamagedWeights, match="does not hash to the digits in its name"):
+        fetch(repository)
+    assert not present(repository)
+
+
+def test_an_address_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = published(tmp_path)
+    (tmp_path / repository.files[0]).unlink()
+    with pytest.raises(MissingWeights, match=r"someone/net .* cannot be fetched"):
+        fetch(repository)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(MissingWeights, match="HF_HUB_OFFLINE is set: unset it"):
+        fetch(repository)
