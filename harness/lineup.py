@@ -14,6 +14,7 @@ from harness.search.base import Search
 from harness.search.spec import fits, parse, shortest
 from harness.weights import LocalWeights, found
 from models.base import Domain
+from verifiers.spec import VerifierSpec, parse_verifier
 
 ALL = "all"
 
@@ -80,10 +81,11 @@ def _domain(config: RunConfig, choices: Mapping[str, ModelChoice]) -> Domain:
     return cast(Domain, domain)
 
 
-def _check_judged(what: str, verifier: str, domain: str, action: str) -> None:
-    judged = entry("verifier", verifier).domain
-    if judged and judged != domain:
-        raise WrongInput(f"{what} {verifier} judges {judged} images, the models make {domain} images: {action}")
+def _check_judged(what: str, verifier: str, domain: str, action: str) -> VerifierSpec:
+    spec = parse_verifier(verifier)
+    if spec.domain and spec.domain != domain:
+        raise WrongInput(f"{what} {verifier} judges {spec.domain} images, the models make {domain} images: {action}")
+    return spec
 
 
 def _metrics(config: RunConfig, domain: Domain, local: LocalWeights) -> tuple[tuple[str, ...], list[str]]:
@@ -97,8 +99,7 @@ def _metrics(config: RunConfig, domain: Domain, local: LocalWeights) -> tuple[tu
             taken += here
             absent += [one for one in known if one not in here]
             continue
-        _check_judged("metric", name, domain, "leave it out of metrics")
-        if entry("verifier", name).ensemble:
+        if _check_judged("metric", name, domain, "leave it out of metrics").ensemble:
             raise WrongInput(f"metric {name} ranks within one pool and measures no single image: name its members")
         taken.append(name)
     note = f"not measured, as their weights are not on this machine: {', '.join(absent)}"

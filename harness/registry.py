@@ -10,6 +10,7 @@ from typing import Any
 from harness.errors import WrongInput, unknown
 from models.published import PublishedModel, published_models
 from suites.published import published_graders
+from verifiers.published import published_verifiers
 
 
 class UnknownName(WrongInput):
@@ -78,6 +79,12 @@ VERIFIERS: Mapping[str, Entry] = {
     "shapes-aesthetic": Entry("verifiers.load:shapes_aesthetic", "aesthetic head on the CLIP image embedding", domain="shapes"),
     "shapes-reward": Entry("verifiers.load:shapes_reward", "ImageReward architecture", domain="shapes"),
     "shapes-ensemble": Entry("verifiers.load:shapes_ensemble", "rank average of the three", domain="shapes", ensemble=True),
+    **{name: Entry(row.loader, row.summary, domain=row.domain, row=row) for name, row in published_verifiers().items()},
+    "ensemble": Entry(
+        "verifiers.ensemble:Ensemble",
+        "weighted rank average of any verifiers, ensemble:NAME=weight,…; alone: aesthetic, clip-score and image-reward",
+        ensemble=True,
+    ),
 }
 
 SUITES: Mapping[str, Entry] = {

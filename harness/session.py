@@ -25,6 +25,7 @@ from models.base import Domain, Generator
 from suites.base import Equipped, Prompt, Suite, display_name
 from suites.sample import sample
 from verifiers.base import Verifier
+from verifiers.spec import parse_verifier
 
 Result = TypeVar("Result")
 _CALIBRATION_ROWS = 16
@@ -111,10 +112,10 @@ def open_session(settings: Settings, lineup: Lineup) -> Session:
             not there.
     """
     local = LocalWeights.parse(settings.weights)
-    judges = tuple(dict.fromkeys((*settings.verifiers, *lineup.metrics)))
-    # all weights are looked for before any is loaded
-    folders = {name: find(name, entry("verifier", name), local) for name in judges}
-    folders |= {text: find(lineup.choices[text].name, lineup.choices[text].entry, local) for text in lineup.models}
+    judges = {name: parse_verifier(name) for name in (*settings.verifiers, *lineup.metrics)}
+    for spec in judges.values():  # all weights are looked for before any is loaded
+        spec.find(local)
+    folders = {text: find(lineup.choices[text].name, lineup.choices[text].entry, local) for text in lineup.models}
     suite: Suite = entry("suite", settings.suite).resolve()()
     everything = suite.prompts(lineup.domain)
     prompts = everything if settings.prompts == "all" else _sample(everything, settings.prompts, settings.sample_seed)
@@ -126,7 +127,7 @@ def open_session(settings: Settings, lineup: Lineup) -> Session:
     for text in lineup.models:
         choice = lineup.choices[text]
         models[text] = _load(choice.entry, folders[text], device, choice.overrides)
-    loaded: dict[str, Verifier] = {name: _load(entry("verifier", name), folders[name], device, {}) for name in judges}
+    loaded = {name: spec.load(device, local) for name, spec in judges.items()}
     verifiers = {name: loaded[name] for name in settings.verifiers}
     measuring = {name: one for name, one in loaded.items() if name not in verifiers}
     judge = Judge({**verifiers, **measuring}, suite, lineup.domain)

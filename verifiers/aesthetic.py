@@ -13,8 +13,9 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
+from harness.errors import WrongInput
 from models.base import Domain
-from models.files import joint_sha256, sha256_of
+from models.files import joint_sha256, load_pickle, sha256_of
 from verifiers.base import VerifierCard
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.scorer import Scorer
@@ -46,7 +47,7 @@ def collapse(state: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Ten
 def load_head(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """Read a head from safetensors, or from the published `sac+logos+ava1-l14-linearMSE.pth` -> weight [1, E] and bias [1]."""
     safe = path.suffix == ".safetensors"
-    return collapse(load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True))
+    return collapse(load_file(path) if safe else load_pickle(path))
 
 
 class Aesthetic(Scorer):
@@ -66,14 +67,13 @@ class Aesthetic(Scorer):
         """Load the head for this backbone.
 
         Raises:
-            ValueError: the head is for embeddings of another width.
+            WrongInput: the head is for embeddings of another width.
         """
         self._backbone = backbone
         self._weight_1E, self._bias = load_head(head)
-        width = backbone.image_features([torch.zeros(3, 8, 8, dtype=torch.uint8)]).shape[1]
-        if width != self._weight_1E.shape[1]:
-            raise ValueError(
-                f"{head} is for embeddings of {self._weight_1E.shape[1]}, the CLIP model gives {width}: use its own"
+        if backbone.width != self._weight_1E.shape[1]:
+            raise WrongInput(
+                f"{head} is for embeddings of {self._weight_1E.shape[1]}, the CLIP model gives {backbone.width}: use its own"
             )
         self._card = VerifierCard(
             name=name,

@@ -1,4 +1,4 @@
-"""One open_clip model behind several verifiers; within an ensemble a picture passes through it once."""
+"""One CLIP model behind several verifiers; within an ensemble a picture passes through it once."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,10 @@ from open_clip.transform import PreprocessCfg
 from torch import nn
 from torch.nn import functional
 
-from models.files import sha256_of
+from harness.errors import WrongInput
+from models.files import check_whole, weights_sha256
 from verifiers.passes import pass_flops
-from verifiers.preprocess import Preprocess
+from verifiers.preprocess import LongestSide, Preprocess, Preprocessing
 
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
@@ -25,7 +26,9 @@ BATCH = 64
 class ClipBackbone:
     """Normalised embeddings of pictures and prompts; nothing is kept between calls, except within `sharing`."""
 
-    def __init__(self, model: nn.Module, preprocess: Preprocess, tokenizer: Any, weights_sha256: str) -> None:
+    def __init__(
+        self, model: nn.Module, preprocess: Preprocessing, tokenizer: Any, weights_sha256: str
+    ) -> None:
         self.model: Any = model.eval().requires_grad_(False)
         self.weights_sha256 = weights_sha256
         self._preprocess = preprocess
@@ -49,7 +52,36 @@ class ClipBackbone:
         source = f"local-dir:{folder}"
         model = open_clip.create_model(source, device=device, force_quick_gelu=quick_gelu)
         config = PreprocessCfg(**open_clip.get_model_preprocess_cfg(model))
-        return cls(model, Preprocess(config), open_clip.get_tokenizer(source), sha256_of(folder / WEIGHTS_FILE))
+        digest = weights_sha256([folder / WEIGHTS_FILE])
+        return cls(model, Preprocess(config), open_clip.get_tokenizer(source), digest)
+
+    @classmethod
+    def from_checkpoint(
+        cls, checkpoint: Path, architecture: str, preprocess: LongestSide, device: torch.device | str = "cpu"
+    ) -> "ClipBackbone":
+        """Load a checkpoint of one of open_clip's architectures: its state dict, bare or under "state_dict".
+
+        Raises:
+            WrongInput: the file holds another network, or needs code to load.
+        """
+        check_whole(checkpoint)
+        try:
+            model = open_clip.create_model(architecture, pretrained=str(checkpoint), device=device)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:160]
+            raise WrongInput(f"{checkpoint} is no {architecture} ({reason}): give the file of this verifier") from error
+        tokenizer = open_clip.get_tokenizer(architecture)
+        return cls(model, preprocess, tokenizer, weights_sha256([checkpoint]))
+
+    @property
+    def width(self) -> int:
+        """Values of an embedding."""
+        return int(self.model.visual.output_dim)
+
+    @property
+    def logit_scale(self) -> float:
+        """What the model multiplies cosines by."""
+        return float(self.model.logit_scale.exp())
 
     @property
     def device(self) -> torch.device:
@@ -89,16 +121,24 @@ class ClipBackbone:
         parts = []
         for start in range(0, len(images), BATCH):
             batch_BCHW = self._preprocess(images[start : start + BATCH]).to(self.device)
-            parts.append(functional.normalize(self.model.visual(batch_BCHW), dim=-1).float().cpu())
+            parts.append(functional.normalize(self._image_tower(batch_BCHW), dim=-1).float().cpu())
         return torch.cat(parts)
+
+    def _image_tower(self, image_BCHW: torch.Tensor) -> torch.Tensor:
+        embedding_BE: torch.Tensor = self.model.visual(image_BCHW)
+        return embedding_BE
+
+    def _text_tower(self, prompts: list[str]) -> torch.Tensor:
+        embedding_BE: torch.Tensor = self.model.encode_text(self._tokenizer(prompts).to(self.device))
+        return embedding_BE
 
     @torch.no_grad()
     def text_features(self, prompts: Sequence[str]) -> torch.Tensor:
         """Return L2-normalised embeddings, float32 [N, E] on the CPU."""
         parts = []
         for start in range(0, len(prompts), BATCH):
-            tokens = self._tokenizer(list(prompts[start : start + BATCH])).to(self.device)
-            parts.append(self.model.encode_text(tokens, normalize=True).float().cpu())
+            embedding_BE = self._text_tower(list(prompts[start : start + BATCH]))
+            parts.append(functional.normalize(embedding_BE, dim=-1).float().cpu())
         return torch.cat(parts)
 
     def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from models.base import Domain
-from models.files import sha256_of
+from models.files import load_pickle, sha256_of, weights_sha256
 from verifiers.base import VerifierCard
 from verifiers.image_reward_network import RewardConfig, RewardNetwork, from_published, load_state
 from verifiers.passes import pass_flops
@@ -87,10 +87,9 @@ class ImageReward(Scorer):
         Raises:
             ValueError: weights are missing or do not fit the configuration.
         """
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-        network = build(from_published(state), config, checkpoint)
+        network = build(from_published(load_pickle(checkpoint)), config, checkpoint)
         tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
-        return cls(network.to(device), tokenizer, sha256_of(checkpoint), name, licence)
+        return cls(network.to(device), tokenizer, weights_sha256([checkpoint]), name, licence)
 
     @property
     def card(self) -> VerifierCard:

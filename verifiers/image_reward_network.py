@@ -12,6 +12,8 @@ from transformers import BlipTextConfig, BlipVisionConfig
 from transformers.models.blip.modeling_blip import BlipVisionModel
 from transformers.models.blip.modeling_blip_text import BlipTextModel
 
+from harness.errors import WrongInput
+
 
 @dataclass(frozen=True)
 class RewardConfig:
@@ -52,6 +54,32 @@ class RewardConfig:
         if unknown:
             raise ValueError(f"ImageReward configuration has unknown fields {sorted(unknown)}; remove them")
         return cls(**{**values, "mlp_widths": tuple(values.get("mlp_widths", cls.mlp_widths))})
+
+    @classmethod
+    def from_weights(cls, state: Mapping[str, torch.Tensor], text: Mapping[str, Any]) -> "RewardConfig":
+        """Sizes of a renamed published checkpoint (see `from_published`) with its `med_config.json`.
+
+        The image encoder's heads are 64 wide, as in all of BLIP's; what neither holds has the published value.
+
+        Raises:
+            WrongInput: the weights are not those of an ImageReward network, or a size is missing.
+        """
+        try:
+            width, _, patch, _ = state["vision.embeddings.patch_embedding.weight"].shape
+            tokens = state["vision.embeddings.position_embedding"].shape[1]
+            mlp = state["vision.encoder.layers.0.mlp.fc1.weight"].shape[0]
+            layers = len({key.split(".")[3] for key in state if key.startswith("vision.encoder.layers.")})
+            head = sorted(key for key in state if re.fullmatch(r"mlp\.layers\.\d+\.weight", key))
+            return cls(
+                image_size=round((tokens - 1) ** 0.5) * patch, patch_size=patch, vision_width=width, vision_layers=layers,
+                vision_heads=max(1, width // 64), vision_mlp=mlp, text_vocabulary=text["vocab_size"],
+                text_width=text["hidden_size"], text_layers=text["num_hidden_layers"],
+                text_heads=text["num_attention_heads"], text_mlp=text["intermediate_size"],
+                text_positions=text["max_position_embeddings"],
+                mlp_widths=tuple(state[key].shape[0] for key in head[:-1]),
+            )  # fmt: skip
+        except (KeyError, ValueError) as error:
+            raise WrongInput(f"the files are not those of ImageReward ({error} is not as expected): fetch them again") from error
 
 
 def _vision(config: RewardConfig) -> BlipVisionModel:

@@ -1,0 +1,122 @@
+"""A CLIP model in transformers' format behind the same interface as an open_clip one."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision.transforms.functional import to_pil_image
+from transformers import AutoTokenizer, CLIPModel
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+from harness.errors import WrongInput
+from models.files import weights_sha256
+from verifiers.clip_backbone import ClipBackbone
+from verifiers.passes import pass_flops
+
+WEIGHTS_FILE = "model.safetensors"
+
+
+class PilPreprocess:
+    """transformers' CLIP preprocessing by PIL: as open_clip's, but an odd margin's half pixel is cropped on the other side."""
+
+    def __init__(self, side: int) -> None:
+        self.size: tuple[int, ...] = (side, side)
+        self._process = CLIPImageProcessorPil(
+            size={"shortest_edge": side}, crop_size={"height": side, "width": side}, do_convert_rgb=False
+        )
+
+    def __call__(self, images: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Turn pictures uint8 [3, H, W] of any sizes to float32 [N, 3, size, size]."""
+        pixels: torch.Tensor = self._process([to_pil_image(image) for image in images], return_tensors="pt").pixel_values
+        return pixels
+
+
+class _ImageTower(nn.Module):
+    """Pictures to embeddings [B, E]."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model, self.projection = model.vision_model, model.visual_projection
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        embedding_BE: torch.Tensor = self.projection(self.model(pixel_values=image).pooler_output)
+        return embedding_BE
+
+
+class _TextTower(nn.Module):
+    """Tokens, with their mask where some are padding, to embeddings [B, E]."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model, self.projection = model.text_model, model.text_projection
+
+    def forward(self, text: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        embedding_BE: torch.Tensor = self.projection(self.model(input_ids=text, attention_mask=mask).pooler_output)
+        return embedding_BE
+
+
+class TransformersClip(ClipBackbone):
+    """transformers' CLIPModel; prompts are padded to the text tower's length and truncated to it."""
+
+    @classmethod
+    def from_folders(
+        cls, folder: Path, tokenizer_folder: Path, device: torch.device | str = "cpu"
+    ) -> "TransformersClip":
+        """Load config.json and model.safetensors, and the tokenizer, which may lie elsewhere.
+
+        Raises:
+            WrongInput: weights of the configured network are missing.
+        """
+        loaded = CLIPModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
+        model: Any = loaded[0]
+        missing = sorted(loaded[1]["missing_keys"])
+        if missing:
+            raise WrongInput(f"{folder} lacks {len(missing)} weights of its configuration, first {missing[0]}: fetch it again")
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
+        preprocess = PilPreprocess(model.config.vision_config.image_size)
+        return cls(model.to(device), preprocess, tokenizer, weights_sha256([folder / WEIGHTS_FILE]))
+
+    @property
+    def width(self) -> int:
+        """Values of an embedding."""
+        return int(self.model.config.projection_dim)
+
+    @property
+    def text_length(self) -> int:
+        """Tokens of a prompt that are read, start and end included."""
+        return int(self.model.config.text_config.max_position_embeddings)
+
+    @cached_property
+    def _towers(self) -> tuple[_ImageTower, _TextTower]:
+        return _ImageTower(self.model), _TextTower(self.model)
+
+    def _image_tower(self, image_BCHW: torch.Tensor) -> torch.Tensor:
+        embedding_BE: torch.Tensor = self._towers[0](image_BCHW)
+        return embedding_BE
+
+    def _text_tower(self, prompts: list[str]) -> torch.Tensor:
+        text = self._tokenizer(
+            prompts, padding="max_length", truncation=True, max_length=self.text_length, return_tensors="pt"
+        ).to(self.device)
+        embedding_BE: torch.Tensor = self._towers[1](text.input_ids, text.attention_mask)
+        return embedding_BE
+
+    def _tokens(self, prompt: str) -> int:
+        return len(self._tokenizer(prompt, verbose=False).input_ids)
+
+    @cached_property
+    def image_passes(self) -> dict[str, int]:
+        """FLOPs of one picture, under a name of this backbone."""
+        picture = torch.empty(1, 3, *self._preprocess.size)
+        return {f"clip-image-{id(self)}": pass_flops(self._towers[0], {"image": picture})}
+
+    @cached_property
+    def text_passes(self) -> dict[str, int]:
+        """FLOPs of one prompt, under a name of this backbone."""
+        tokens = torch.zeros(1, self.text_length, dtype=torch.long)
+        return {f"clip-text-{id(self)}": pass_flops(self._towers[1], {"text": tokens})}

@@ -1,0 +1,82 @@
+"""Loaders of the published verifiers: (row, folders by role, device, settings) to a verifier."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from open_clip.transform import PreprocessCfg
+
+from harness.errors import DamagedWeights
+from models.files import load_pickle
+from verifiers.aesthetic import Aesthetic
+from verifiers.clip import ClipScore
+from verifiers.clip_backbone import ClipBackbone
+from verifiers.clip_transformers import TransformersClip
+from verifiers.image_reward import ImageReward
+from verifiers.image_reward_network import RewardConfig, from_published
+from verifiers.preprocess import LongestSide
+from verifiers.published import PublishedVerifier
+
+Folders = Mapping[str, Path]
+Settings = Mapping[str, Any]
+Device = torch.device | str
+
+
+@cache
+def _open_clip(folder: Path, device: str) -> ClipBackbone:
+    """The same files on the same device are one backbone, whatever the number of verifiers on it."""
+    return ClipBackbone.from_folder(folder, device)
+
+
+def aesthetic(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> Aesthetic:
+    """LAION's predictor: CLIP in open_clip's format, and the head as it was published."""
+    head = _only(folders["head"], "*.pth")
+    return Aesthetic(_open_clip(folders["weights"], str(device)), head, row.name, row.licence)
+
+
+def clip_score(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> ClipScore:
+    """Cosine under CLIP in open_clip's format."""
+    backbone = _open_clip(folders["weights"], str(device))
+    return ClipScore(backbone, row.name, row.licence, caption=settings["caption"])
+
+
+def image_reward(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> ImageReward:
+    """`ImageReward.pt`; the text encoder's sizes are those of med_config.json, the image encoder's those of its weights."""
+    checkpoint = _only(folders["weights"], "ImageReward.pt")
+    text = json.loads(_only(folders["weights"], "med_config.json").read_text(encoding="utf-8"))
+    config = RewardConfig.from_weights(from_published(load_pickle(checkpoint)), text)
+    return ImageReward.from_checkpoint(checkpoint, folders["tokenizer"], config, row.name, row.licence, device)
+
+
+def pick_score(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> ClipScore:
+    """Cosine times the model's scale under CLIP in transformers' format."""
+    backbone = TransformersClip.from_folders(folders["weights"], folders["tokenizer"], device)
+    span = backbone.logit_scale
+    return ClipScore(backbone, row.name, row.licence, scaled=True, score_range=(-span, span))
+
+
+def hps(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> ClipScore:
+    """Cosine under one of open_clip's architectures with the weights of a training checkpoint."""
+    checkpoint = _only(folders["weights"], "*.pt")
+    size = _image_size(settings["architecture"])
+    preprocess = LongestSide(PreprocessCfg(size=size))
+    backbone = ClipBackbone.from_checkpoint(checkpoint, settings["architecture"], preprocess, device)
+    return ClipScore(backbone, row.name, row.licence)
+
+
+def _image_size(architecture: str) -> int:
+    import open_clip
+
+    config: Any = open_clip.get_model_config(architecture)
+    return int(config["vision_cfg"]["image_size"])
+
+
+def _only(folder: Path, pattern: str) -> Path:
+    found = sorted(folder.glob(pattern))
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise DamagedWeights(f"{folder} should have one {pattern} and has {names}: leave the file of this verifier alone in it")
+    return found[0]

@@ -1,0 +1,81 @@
+"""Published verifiers as data: the rows of published.toml, read without importing any model."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from harness.errors import WrongInput
+from harness.hub import Repository
+from models.published import SHARED, repository
+
+FILE = "published.toml"
+
+
+@dataclass(frozen=True)
+class PublishedVerifier:
+    """One published verifier. Its loader is called with (verifier, folders by role, device, settings)."""
+
+    name: str
+    summary: str
+    loader: str
+    """ "module:function"."""
+    licence: str
+    paper: str
+    """arXiv identifier, "" where there is none."""
+    repositories: Mapping[str, Repository]
+    """By role: weights, head, tokenizer."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Defaults of everything that can be set."""
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Settings that take only these values."""
+    domain: Literal["photo"] = "photo"
+
+    @property
+    def bytes(self) -> int:
+        """Size of everything it needs."""
+        return sum(repository.bytes for repository in self.repositories.values())
+
+    @property
+    def gated(self) -> bool:
+        """Whether terms have to be accepted before a download."""
+        return any(repository.gated for repository in self.repositories.values())
+
+    def merged(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """The row's settings, then what was given."""
+        return {**self.settings, **overrides}
+
+    def typed(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """Settings given as text, in the types of their defaults.
+
+        Raises:
+            WrongInput: a value of the wrong kind.
+        """
+        return {key: self._typed(key, value) for key, value in given.items()}
+
+    def _typed(self, key: str, value: str) -> Any:
+        if key in self.choices and value not in self.choices[key]:
+            raise WrongInput(f"verifier {self.name}: {key}={value} is none of {', '.join(self.choices[key])}")
+        kind = type(self.settings[key])
+        try:
+            return kind(value)
+        except ValueError:
+            raise WrongInput(f"verifier {self.name}: {key}={value} is not a number, such as {self.settings[key]}") from None
+
+
+@cache
+def published_verifiers() -> Mapping[str, PublishedVerifier]:
+    """Every row by name, in the order of the file."""
+    table = tomllib.loads((files("verifiers") / FILE).read_text(encoding="utf-8"))
+    shared = table.pop(SHARED, {})
+    return {name: _verifier(name, row, shared) for name, row in table.items()}
+
+
+def _verifier(name: str, row: dict[str, Any], shared: Mapping[str, Any]) -> PublishedVerifier:
+    given = row.pop("repositories")
+    found = {role: repository(shared[one] if isinstance(one, str) else one) for role, one in given.items()}
+    return PublishedVerifier(name, repositories=found, **row)

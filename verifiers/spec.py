@@ -1,0 +1,111 @@
+"""Verifiers as text: NAME, NAME:key=value,… or ensemble:NAME=weight,…; what they need is known before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from harness.assignments import assignments, name_of
+from harness.errors import WrongInput
+from harness.registry import entries, entry
+from harness.weights import LocalWeights, build, find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from verifiers.base import Verifier
+
+ENSEMBLE = "ensemble"
+MA = {"aesthetic": "1", "clip-score": "1", "image-reward": "1"}
+"""The ensemble of Ma et al. (2501.09732), unweighted: what `ensemble` alone means."""
+_NO_FOLDERS = LocalWeights()
+
+
+@dataclass(frozen=True)
+class VerifierSpec:
+    """A verifier as asked for."""
+
+    text: str
+    """What names it in tables."""
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What was given, in its types."""
+    members: tuple[tuple[VerifierSpec, float], ...] = ()
+    """Members and weights of an ensemble given by its members."""
+
+    @property
+    def domain(self) -> str:
+        """photo or shapes."""
+        return self.members[0][0].domain if self.members else entry("verifier", self.name).domain
+
+    @property
+    def ensemble(self) -> bool:
+        """Whether its number compares within one pool only."""
+        return bool(self.members) or entry("verifier", self.name).ensemble
+
+    def find(self, local: LocalWeights = _NO_FOLDERS) -> dict[str, Path]:
+        """Folder of every role of its published weights, of all members.
+
+        Raises:
+            MissingWeights: files are not there.
+            DamagedWeights: a file is cut short.
+        """
+        for member, _ in self.members:
+            member.find(local)
+        return find(self.name, entry("verifier", self.name), local)
+
+    def load(self, device: torch.device | str = "cpu", local: LocalWeights = _NO_FOLDERS) -> Verifier:
+        """Load it, with its weights from the hub's cache or from local folders.
+
+        Raises:
+            MissingWeights: files are not there.
+            DamagedWeights: a file is cut short or is not what it should be.
+        """
+        if self.members:
+            from verifiers.ensemble import Ensemble
+
+            members: list[Any] = [member.load(device, local) for member, _ in self.members]
+            return Ensemble(members, self.text, [weight for _, weight in self.members])
+        known = entry("verifier", self.name)
+        if known.row is not None:  # a card carries the name that tables use
+            known = replace(known, row=replace(known.row, name=self.text))
+        loaded: Verifier = build(known, self.find(local), device, self.settings)
+        return loaded
+
+
+def parse_verifier(text: str) -> VerifierSpec:
+    """The verifier that a text names.
+
+    Raises:
+        UnknownName: a name that is not registered; lists near ones.
+        WrongInput: a setting it does not have, or members that do not make an ensemble.
+    """
+    name = name_of(text)
+    known = entry("verifier", name)
+    if name == ENSEMBLE:
+        return _ensemble(text)
+    settings = known.row.settings if known.row is not None else {}
+    listing = f"settings of {name}: {', '.join(settings)}" if settings else f"{name} has no settings"
+    given = assignments("verifier", text, settings, listing)
+    return VerifierSpec(text, name, known.row.typed(given) if given else {})
+
+
+def _ensemble(text: str) -> VerifierSpec:
+    candidates = [name for name, one in entries("verifier").items() if not one.ensemble]
+    listing = f"members, each with its weight: {', '.join(candidates)}"
+    members = []
+    for name, weight in (assignments("verifier", text, candidates, listing) or MA).items():
+        try:
+            number = float(weight)
+        except ValueError:
+            number = float("nan")
+        if not 0 < number < float("inf"):
+            raise WrongInput(f"verifier {text!r}: weight {weight} of {name} is not a number above 0: write {name}=1")
+        members.append((parse_verifier(name), number))
+    domains = dict.fromkeys(member.domain for member, _ in members)
+    if len(domains) > 1:
+        raise WrongInput(f"verifier {text!r} mixes {' and '.join(domains)}: take members of one domain")
+    return VerifierSpec(text, ENSEMBLE, members=tuple(members))
