@@ -17,6 +17,7 @@ from harness.seeds import Seeds
 from harness.session import Session
 from harness.timing import EVALUATION, SEARCH, Stopwatch
 from harness.units import WorkUnit
+from models.base import text_truncated
 from results.parts import Rows
 
 Order = tuple[int, int]
@@ -42,11 +43,12 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
         truths = _truths(session, unit, task)
     with watch.section("images"):
         paths = _save_images(unit, task, selected, save_image)
+    truncated = text_truncated(task.conditioning)
     with watch.section("tables"):
         rows = {
             "candidates": [row for rows in _candidates(session, unit, task, truths, paths) for row in rows],
             "selections": [
-                selection_row(_columns(session, unit, verifier), one, _image_of(one, prompt, paths))
+                selection_row(_columns(session, unit, verifier), one, truncated[prompt], _image_of(one, prompt, paths))
                 for verifier, prompt, one in selected
             ],
             "scores": [

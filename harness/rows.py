@@ -116,12 +116,13 @@ def candidate_rows(
     ]  # fmt: skip
 
 
-def selection_row(unit: Mapping[str, Any], selected: Selected, image: str) -> dict[str, Any]:
-    """A row of `selections`."""
+def selection_row(unit: Mapping[str, Any], selected: Selected, truncated: bool, image: str) -> dict[str, Any]:
+    """A row of `selections`; `truncated` says that the generator has not read the prompt to its end."""
     candidate = selected.candidate
     return {
         **unit, **_of_prompt(selected.prompt), **_of_budget(selected.budget),
         "prompt": selected.prompt.text,
+        "text_truncated": truncated,
         "parameters": selected.parameters,
         "candidate": "" if candidate is None else path_name(candidate.path),
         "score": selected.score,

@@ -67,6 +67,23 @@ class Conditioning(Protocol):
         ...
 
 
+@runtime_checkable
+class Truncated(Protocol):
+    """A conditioning that may have lost text; one that takes prompts of any length need not say so."""
+
+    @property
+    def text_truncated(self) -> tuple[bool, ...]:
+        """For each prompt, whether its end was read by no text encoder because it is longer than they take."""
+        ...
+
+
+def text_truncated(conditioning: Conditioning) -> tuple[bool, ...]:
+    """For each prompt, whether text was lost."""
+    if isinstance(conditioning, Truncated):
+        return conditioning.text_truncated
+    return (False,) * len(conditioning.prompts)
+
+
 class State(Protocol):
     """Candidates of one or more prompts, all at the same step."""
 

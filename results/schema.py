@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from harness.ledger import COST_COLUMNS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ CANDIDATES = (
 SELECTIONS = (
     *_UNIT,
     _text("prompt", "prompt text"),
+    Column("text_truncated", pa.bool_(), "", "whether the prompt is longer than the generator's text encoders take, its end unread"),
     _text("budget_unit", "unit of the budget"),
     _real("budget", "budget per prompt, in budget_unit"),
     _text("parameters", "the plan's parameters as JSON"),

@@ -15,6 +15,7 @@ from models.diffusion.flops import flux_transformer_flops, kl_decoder_flops, kl_
 from models.diffusion.generator import DiffusionGenerator
 from models.diffusion.schedule import FlowEuler, Schedule
 from models.text_flops import clip_text_flops, t5_encoder_flops
+from models.text_length import longer_than
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,10 @@ class FluxAdapter:
             list(prompts), device=self.transformer.device, max_sequence_length=self.text_tokens
         )
         return embeds_PTC, pooled_PC
+
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """Whether a prompt is longer than T5 takes; the pooled CLIP vector, of 77 tokens at most, repeats what T5 reads."""
+        return longer_than(self._pipeline.tokenizer_2, prompts, self.text_tokens)
 
     def noise(self, generator: torch.Generator) -> torch.Tensor:
         """Packed noise [1, L, 4 C] as FluxPipeline draws it from this generator in float32."""

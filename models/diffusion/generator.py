@@ -35,6 +35,10 @@ class Adapter(Protocol):
         """Text features, each tensor with the prompts as its first dimension."""
         ...
 
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """Whether each prompt's end is read by no text encoder."""
+        ...
+
     def noise(self, generator: torch.Generator) -> torch.Tensor:
         """Noise of one row in the latents' shape [1, ...]: float32 on the CPU, drawn as the pipeline draws it."""
         ...
@@ -100,7 +104,8 @@ class DiffusionGenerator:
     def encode(self, prompts: Sequence[str]) -> DiffusionConditioning:
         """Text features of each prompt, computed once per prompt."""
         text = self.adapter.encode(list(prompts))
-        return DiffusionConditioning(tuple(prompts), self.text_tokens(prompts), text)
+        truncated = self.adapter.truncated(list(prompts))
+        return DiffusionConditioning(tuple(prompts), self.text_tokens(prompts), text, truncated)
 
     def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
         """Text tokens of each prompt, padding included: the same for all."""

@@ -17,6 +17,7 @@ class DiffusionConditioning:
     prompts: tuple[str, ...]
     text_tokens: tuple[int, ...]
     text: tuple[torch.Tensor, ...]
+    text_truncated: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

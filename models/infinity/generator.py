@@ -67,7 +67,8 @@ class InfinityGenerator:
     def encode(self, prompts: Sequence[str]) -> InfinityConditioning:
         """Text features and everything the transformer makes of them alone, once per prompt."""
         text = self._features(prompts)
-        return InfinityConditioning(tuple(prompts), text.lengths, self.rollout.condition(text, self._negative))
+        conditions = self.rollout.condition(text, self._negative)
+        return InfinityConditioning(tuple(prompts), text.lengths, conditions, self.text_encoder.truncated(prompts))
 
     def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
         """Text tokens of each prompt, without encoding it."""

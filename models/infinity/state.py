@@ -17,6 +17,7 @@ class InfinityConditioning:
     prompts: tuple[str, ...]
     text_tokens: tuple[int, ...]
     conditions: PromptConditions
+    text_truncated: tuple[bool, ...] = ()
 
 
 InfinityState: TypeAlias = PrefixState[Prefixes, Prediction]

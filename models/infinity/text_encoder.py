@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5EncoderModel
 
 from models.infinity.text import TextFeatures
 from models.text_flops import t5_encoder_flops
+from models.text_length import longer_than
 
 
 class TextEncoder(Protocol):
@@ -23,6 +24,10 @@ class TextEncoder(Protocol):
 
     def lengths(self, prompts: Sequence[str]) -> tuple[int, ...]:
         """Tokens of each prompt that `encode` gives features of."""
+        ...
+
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """Whether each prompt has more tokens than `encode` reads."""
         ...
 
     def flops(self, tokens: int) -> int:
@@ -63,6 +68,10 @@ class T5TextEncoder:
     def lengths(self, prompts: Sequence[str]) -> tuple[int, ...]:
         """Tokens of each prompt, the end token included, cut at max_tokens."""
         return tuple(len(ids) for ids in self._ids(prompts))
+
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """Whether each prompt has more than max_tokens, the end token included."""
+        return longer_than(self.tokenizer, prompts, self.max_tokens)
 
     def _ids(self, prompts: Sequence[str]) -> list[list[int]]:
         if not prompts:

@@ -100,6 +100,13 @@ def test_a_smaller_budget_chooses_from_the_start_of_the_same_pool(finished: Any)
         assert row.score == first["score"].max()
 
 
+def test_prompts_that_lost_text_are_marked(finished: Any) -> None:
+    selections = finished[1]["selections"]
+    longer = selections["prompt"].str.split().str.len() > toy_world.WORDS
+    assert selections["text_truncated"].tolist() == longer.tolist()
+    assert longer.nunique() == 2
+
+
 def test_every_selected_image_has_every_metric_and_is_on_disk(finished: Any) -> None:
     folder, found = finished
     scores = found["scores"]

@@ -19,6 +19,8 @@ from models.base import Images, ModelCard, Row
 from verifiers.base import Scores, VerifierCard
 
 STEPS, SIZE, CELLS = 3, 64, 4
+WORDS = 7
+"""Of a prompt that the toys say they read."""
 COST = {"encode": Cost(text_flops=7), "predict": Cost(forwards=1, model_flops=100), "draw": Cost(nfe=1),
         "preview": Cost(decode_flops=10), "decode": Cost(decode_flops=10, images=1)}  # fmt: skip
 
@@ -27,6 +29,10 @@ COST = {"encode": Cost(text_flops=7), "predict": Cost(forwards=1, model_flops=10
 class ToyConditioning:
     prompts: tuple[str, ...]
     text_tokens: tuple[int, ...]
+
+    @property
+    def text_truncated(self) -> tuple[bool, ...]:
+        return tuple(tokens > WORDS for tokens in self.text_tokens)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,9 @@ class GaussianData:
         residual = (latents - alpha * MEAN) / (alpha**2 * STD**2 + sigma**2)
         return sigma * residual - (MEAN + alpha * STD**2 * residual)
 
+    def truncated(self, prompts: Any) -> tuple[bool, ...]:
+        return (False,) * len(prompts)
+
     def transformer_flops(self) -> int:
         return 1
 

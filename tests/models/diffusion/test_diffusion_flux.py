@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.base import Generator, Perturbable, Row
+from models.base import Generator, Perturbable, Row, Truncated, text_truncated
 from models.diffusion.flux import FluxSettings, load_flux_pipeline
 from models.diffusion.schedule import FlowEuler
 
@@ -169,3 +169,12 @@ def test_errors_say_what_to_do(load_tiny, generator_over, tmp_path):
         FluxSettings(true_cfg_scale=0.5)
     with pytest.raises(TypeError, match="FlowMatchEulerDiscreteScheduler"):
         FlowEuler(object(), 4, 16)
+
+
+def test_lost_text_is_said(load_tiny, generator_over):
+    generator = generator_over(load_tiny())
+    exact, longer = "red circle and blue star", "red circle and blue star two"
+    conditioning = generator.encode([exact, longer])
+    assert isinstance(conditioning, Truncated)
+    assert text_truncated(conditioning) == (False, True)
+    assert text_truncated(generator_over(load_tiny(), max_sequence_length=7).encode([longer])) == (False,)

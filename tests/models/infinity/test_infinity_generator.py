@@ -283,3 +283,7 @@ def test_parts_that_do_not_fit_are_refused(generator: InfinityGenerator) -> None
                           generator.rollout.schedule, generator.rollout.sampling)
     with pytest.raises(ValueError, match="the transformer predicts 3 bits a cell, the VAE codes 5"):
         InfinityGenerator(parts, generator.text_encoder, name="x", domain="shapes", licence="", weights_sha256="")
+
+
+def test_lost_text_is_said(generator: InfinityGenerator) -> None:
+    assert generator.encode(["red star and circle", "red star above blue circle"]).text_truncated == (False, True)
