@@ -9,13 +9,13 @@ from torch import nn
 
 from models.shapes import flux_vae
 from models.shapes.latents import latent_set
-from models.shapes.loop import Average, Run, averaged_weights, linear_tail, prepare
+from models.shapes.loop import Average, Run, averaged_weights, linear_tail, prepare, restore
 from models.shapes.muon import MuonWithAdamW
 from models.shapes.text import EOS, PAD, TEXT_TOKENS, TEXT_WIDTH, build_clip, build_t5
 
 SEED = 31
 PICTURES = 40_960
-STEPS = 5600
+STEPS = 16000
 BATCH = 48
 MUON_RATE = 3e-3
 ADAM_RATE = 1.5e-3
@@ -116,12 +116,7 @@ def train(name: str = "flux", steps: int = STEPS) -> Path:
     models = build()
     average = Average(models)
     optimizer = MuonWithAdamW(models.children(), MUON_RATE, ADAM_RATE, HEADS)
-    first = 0
-    if state := run.load():
-        models.load_state_dict(state["model"])
-        average.weights = state["average"]
-        optimizer.load_state_dict(state["optimizer"])
-        first = int(state["step"])
+    first = restore(run, models, average, optimizer)
     models["transformer"].compile()
     losses = []
     for step, (latents, ids) in zip(range(first, steps), data.batches(BATCH, SEED, first, REPEATS), strict=False):

@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL
 
 from models.shapes.data import batch, foreground_weight, to_float
-from models.shapes.loop import Average, Run, cosine, prepare
+from models.shapes.loop import Average, Run, cosine, prepare, restore
 
 SEED = 11
 STEPS = 1500
@@ -48,12 +48,7 @@ def train(name: str = "flux-vae", steps: int = STEPS) -> Path:
     vae = build().to(memory_format=torch.channels_last)
     average = Average(vae)
     optimizer = torch.optim.AdamW(vae.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
-    first = 0
-    if state := run.load():
-        vae.load_state_dict(state["model"])
-        average.weights = state["average"]
-        optimizer.load_state_dict(state["optimizer"])
-        first = int(state["step"])
+    first = restore(run, vae, average, optimizer)
     for step in range(first, steps):
         torch.manual_seed(SEED * 1_000_003 + step)
         images = to_float(batch(SEED, step, BATCH)[1]).contiguous(memory_format=torch.channels_last)

@@ -13,7 +13,7 @@ from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 from models.shapes import tokenizer
 from models.shapes.latents import latent_set
-from models.shapes.loop import Average, Run, averaged_weights, linear_tail, prepare
+from models.shapes.loop import Average, Run, averaged_weights, linear_tail, prepare, restore
 from models.shapes.muon import MuonWithAdamW
 from models.shapes.text import PAD, TEXT_TOKENS, TEXT_WIDTH, build_t5, lengths_of
 
@@ -28,7 +28,7 @@ CONFIG = TransformerConfig(
 )
 SEED = 32
 PICTURES = 30_720
-STEPS = 3400
+STEPS = 11000
 BATCH = 32
 MUON_RATE = 3e-3
 ADAM_RATE = 1.5e-3
@@ -94,12 +94,7 @@ def train(name: str = "infinity", steps: int = STEPS) -> Path:
     models = build()
     average = Average(models)
     optimizer = MuonWithAdamW(models.children(), MUON_RATE, ADAM_RATE, HEADS)
-    first = 0
-    if state := run.load():
-        models.load_state_dict(state["model"])
-        average.weights = state["average"]
-        optimizer.load_state_dict(state["optimizer"])
-        first = int(state["step"])
+    first = restore(run, models, average, optimizer)
     losses = []
     for step, (latents, ids) in zip(range(first, steps), data.batches(BATCH, SEED, first), strict=False):
         torch.manual_seed(SEED * 1_000_003 + step)

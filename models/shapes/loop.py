@@ -90,6 +90,21 @@ class Run:
         print(line, flush=True)
 
 
+def restore(run: Run, module: nn.Module, average: Average, optimizer: Any) -> int:
+    """Put a run's last checkpoint back and return its step, 0 in a fresh folder.
+
+    A run made of shipped weights (`models/shapes/resume.py`) holds no moments of the optimiser, which then begin at zero.
+    """
+    state = run.load()
+    if state is None:
+        return 0
+    module.load_state_dict(state["model"])
+    average.weights = state["average"]
+    if "optimizer" in state:
+        optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
+
+
 def averaged_weights(name: str) -> dict[str, torch.Tensor]:
     """Return the averaged weights of a run.
 

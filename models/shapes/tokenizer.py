@@ -15,13 +15,13 @@ from models.infinity.schedule import ScaleSchedule
 from models.infinity.vae import InfinityVAE
 from models.shapes.data import batch, to_float
 from models.shapes.flux_vae import reconstruction_loss
-from models.shapes.loop import Average, Run, averaged_weights, cosine, prepare
+from models.shapes.loop import Average, Run, averaged_weights, cosine, prepare, restore
 
 CONFIG = VAEConfig(codebook_dim=32, base_ch=16, ch_mult=(1, 2, 4, 6), num_res_blocks=1, patch_size=8, norm_groups=8)
-SCHEDULE = ScaleSchedule.square((1, 2, 3, 4, 6))
+SCHEDULE = ScaleSchedule.square((1, 2, 4, 5, 6))
 SEED = 12
 STEPS = 1900
-PREVIEW_STEPS = 2400
+PREVIEW_STEPS = 4400
 BATCH = 16
 LEARNING_RATE = 2e-3
 PREVIEW_LEARNING_RATE = 1e-3
@@ -78,12 +78,7 @@ def _train(name: str, steps: int, previews: bool) -> Path:
         vae.encoder.requires_grad_(False)
     average = Average(vae)
     optimizer = torch.optim.AdamW([p for p in vae.parameters() if p.requires_grad], lr=rate, betas=(0.9, 0.99))
-    first = 0
-    if state := run.load():
-        vae.load_state_dict(state["model"])
-        average.weights = state["average"]
-        optimizer.load_state_dict(state["optimizer"])
-        first = int(state["step"])
+    first = restore(run, vae, average, optimizer)
     for step in range(first, steps):
         torch.manual_seed(seed * 1_000_003 + step)
         images = to_float(batch(seed, step, BATCH)[1])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from open_clip.model import CLIP
 
+from models.shapes.load import shapes_infinity
 from suites.geneval.grader import grade
 from suites.geneval.wording import TAGS
 from suites.shapes.detector import ShapesDetector
@@ -16,7 +18,9 @@ from suites.shapes.scenes import sample_pairs, sample_record, sample_scene
 from suites.shapes.vocabulary import IMAGE_SIDE
 from verifiers.image_reward_network import RewardNetwork
 from verifiers.shapes.edits import shows, wrong_caption, wrong_scene
-from verifiers.shapes.pool import ARRAYS, Groups, batches, draw_groups, load_pool, possible
+from verifiers.shapes.generated_pool import generate_groups
+from verifiers.shapes.patches import PatchReader
+from verifiers.shapes.pool import ARRAYS, Groups, batches, draw_groups, join, load_pool, possible
 from verifiers.shapes.settings import clip_config, reward_config
 from verifiers.shapes.tokenizer import TEXT_LENGTH, build_tokenizer
 from verifiers.shapes.train_clip import contrast
@@ -39,13 +43,14 @@ def test_wrong_scenes_fail_and_wrong_captions_are_false() -> None:
             assert shows(record, scene.shapes)
             edited = wrong_scene(rng, record, scene)
             assert edited is None or not shows(record, edited.shapes)
-            assert wrong_caption(rng, record, scene) != record["prompt"]
+            assert wrong_caption(rng, record, partial(shows, shapes=scene.shapes)) != record["prompt"]
 
 
 def test_wrong_captions_are_those_the_shipped_verifiers_were_trained_on() -> None:
     records, scenes = sample_pairs(np.random.default_rng(11), 200)
     rng = np.random.default_rng(5)
-    captions = [wrong_caption(rng, record, scene) for record, scene in zip(records, scenes, strict=True)]
+    seen = [partial(shows, shapes=scene.shapes) for scene in scenes]
+    captions = [wrong_caption(rng, record, shown) for record, shown in zip(records, seen, strict=True)]
     assert hashlib.sha256(json.dumps(captions).encode()).hexdigest() == WRONG_CAPTIONS_SHA256
 
 
@@ -60,6 +65,20 @@ def test_groups_are_seeded_and_judged_by_the_exact_grader(groups: Groups) -> Non
     assert share[0] > 0.7
     assert share[1] < 0.1
     assert 0.05 < share[2] < 0.6
+
+
+def test_generated_pictures_are_judged_and_have_no_painted_patches() -> None:
+    generator = shapes_infinity()
+    made = generate_groups(generator, seed=3, shard=0, size=6)
+    again = generate_groups(generator, seed=3, shard=0, size=6)
+    assert np.array_equal(made.images, again.images)
+    assert (made.images[:, 0] != made.images[:, 1]).any()
+    verdicts = grade(torch.from_numpy(made.images[:, 0]), made.records, ShapesDetector())
+    assert [verdict.correct for verdict in verdicts] == list(made.correct[:, 0])
+    both = join([draw_groups(seed=7, shard=0, size=6), made])
+    tokens_BLC = torch.randn(36, 16, 8)
+    reader = PatchReader(8)
+    assert reader.loss(tokens_BLC, both) == reader.loss(tokens_BLC[:18], both.take(np.arange(6)))
 
 
 def test_what_is_right_is_possible(groups: Groups) -> None:
@@ -82,7 +101,7 @@ def test_shards_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("verifiers.shapes.pool.draw_groups", lambda seed, shard: draw_groups(seed, shard, size=4))
     first = load_pool(tmp_path, seed=1, shards=2)
     assert len(first.records) == 8
-    monkeypatch.setattr("verifiers.shapes.pool.draw_groups", None)
+    monkeypatch.setattr("verifiers.shapes.pool.draw_groups", pytest.fail)
     second = load_pool(tmp_path, seed=1, shards=2)
     assert second.records == first.records
     assert np.array_equal(second.images, first.images)

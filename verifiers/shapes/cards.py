@@ -17,7 +17,8 @@ from verifiers.shapes.pool import PICTURES, Groups
 DATA = (
     "Pictures of the shapes world drawn by program, three to a caption: a good one, a near miss (one kind, colour, place or "
     "number changed), and one with heavy flaws (faded, half drawn, melted, warped, smeared, between two kinds, stained, "
-    "touching, or the whole picture blurred, coarse, noisy or pale). The exact grader judges each; nothing else is used."
+    "touching, or the whole picture blurred, coarse, noisy or pale); and pictures that both embedded generators made, three to a "
+    "caption. The exact grader judges each; nothing else is used."
 )
 
 

@@ -100,13 +100,13 @@ def wrong_scene(rng: Rng, record: Record, scene: Scene) -> Scene | None:
     return None
 
 
-def wrong_caption(rng: Rng, record: Record, scene: Scene) -> str:
-    """Return a caption near the record's own that the scene fails; a record of another draw where none was found."""
+def wrong_caption(rng: Rng, record: Record, shown: Callable[[Record], bool]) -> str:
+    """Return a caption near the record's own that a picture does not show; of another draw where none was found."""
     for _ in range(6):
         changed = _change_words(rng, record)
-        if not shows(changed, scene.shapes):
+        if not shown(changed):
             return str(changed["prompt"])
-    while shows(changed := sample_record(rng), scene.shapes):
+    while shown(changed := sample_record(rng)):
         pass
     return str(changed["prompt"])
 

@@ -10,10 +10,14 @@ from torch import nn
 from models.shapes.facts import recipe
 from models.shapes.loop import RUNS, Average, Run, linear_tail, prepare
 from models.shapes.muon import MuonWithAdamW
-from verifiers.shapes.pool import Groups, batches, load_pool
+from verifiers.shapes.generated_pool import load_generated
+from verifiers.shapes.pool import Groups, batches, join, load_pool
 
 SEED = 0
 SHARDS = 32
+"""Of drawn pictures."""
+GENERATED_SHARDS = 12
+"""Of each generator's pictures."""
 GROUPS_PER_BATCH = 32
 POOL = RUNS / "verifier-pool"
 EVERY = 50
@@ -50,7 +54,7 @@ def fit(name: str, module: nn.Module, loss: Loss, steps: int, lr: float, heads: 
         module.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         average.weights, first, recent = state["average"], int(state["step"]), state["losses"]
-    stream = batches(load_pool(POOL, SEED, SHARDS), SEED, GROUPS_PER_BATCH, first)
+    stream = batches(training_pool(SHARDS, GENERATED_SHARDS), SEED, GROUPS_PER_BATCH, first)
     module.train()
     for step in range(first, steps):
         torch.manual_seed(SEED * 1_000_003 + step)
@@ -72,6 +76,11 @@ def fit(name: str, module: nn.Module, loss: Loss, steps: int, lr: float, heads: 
     module.load_state_dict(average.weights)
     module.eval()
     return Fitted(steps, steps * GROUPS_PER_BATCH * 3, run.seconds, recent, recipe(name))
+
+
+def training_pool(shards: int, generated_shards: int) -> Groups:
+    """Return drawn pictures and those of every generator."""
+    return join([load_pool(POOL, SEED, shards), load_generated(POOL, SEED, generated_shards)])
 
 
 def held_out(shards: int = 2) -> Groups:

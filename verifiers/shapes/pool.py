@@ -1,9 +1,10 @@
-"""The pictures the embedded verifiers learn from: drawn once, judged by the exact grader, kept in shards on disk."""
+"""The pictures the embedded verifiers learn from: drawn or generated once, judged by the exact grader, kept in shards on disk."""
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,15 @@ from suites.geneval.records import Record
 from suites.geneval.rules import evaluate
 from suites.shapes.detector import detections
 from suites.shapes.finder import Found, find
-from suites.shapes.renderer import Scene
 from suites.shapes.vocabulary import COLOUR_NAMES, COLOURS, KINDS
-from verifiers.shapes.edits import wrong_caption
-from verifiers.shapes.pictures import Picture, draw_group
+from verifiers.shapes.edits import shows, wrong_caption
+from verifiers.shapes.pictures import draw_group
 
 PICTURES = 3
 """Pictures of a group: a good one, a near miss, one with heavy flaws."""
 SHARD = 500
+UNKNOWN = -100
+"""Label of a patch that nobody painted; losses leave it out."""
 ARRAYS = ("images", "correct", "quality", "counts", "kinds", "colours")
 
 
@@ -40,9 +42,9 @@ class Groups:
     counts: np.ndarray
     """uint8 [G, 3, kinds, colours]: parts found in the picture."""
     kinds: np.ndarray
-    """int8 [G, 3, 6, 6]: kind per patch as painted, 0 for background."""
+    """int8 [G, 3, 6, 6]: kind per patch as painted, 0 for background, UNKNOWN in generated pictures."""
     colours: np.ndarray
-    """int8 [G, 3, 6, 6]: colour per patch as painted, 0 for background."""
+    """int8 [G, 3, 6, 6]: colour per patch as painted, likewise."""
 
     def take(self, rows: np.ndarray) -> "Groups":
         """Return the groups with these indices."""
@@ -57,24 +59,32 @@ def draw_groups(seed: int, shard: int, size: int = SHARD) -> Groups:
     """Draw and judge the groups of one shard; the same for the same seed and shard."""
     rng = np.random.default_rng((seed, shard))
     drawn = [draw_group(rng) for _ in range(size)]
-    return _judge(rng, drawn)
+    groups = [pictures for _, _, pictures in drawn]
+    return judge(
+        [record for record, _, _ in drawn],
+        [wrong_caption(rng, record, partial(shows, shapes=scene.shapes)) for record, scene, _ in drawn],
+        np.stack([[picture.image_CHW for picture in group] for group in groups]),
+        np.stack([[picture.kinds_HW for picture in group] for group in groups]),
+        np.stack([[picture.colours_HW for picture in group] for group in groups]),
+    )
 
 
-def _judge(rng: np.random.Generator, drawn: list[tuple[Record, Scene, tuple[Picture, Picture, Picture]]]) -> Groups:
-    images = np.stack([[picture.image_CHW for picture in pictures] for _, _, pictures in drawn])
+def judge(
+    records: list[Record], wrong_captions: list[str], images: np.ndarray, kinds: np.ndarray, colours: np.ndarray
+) -> Groups:
+    """Return groups with the exact grader's verdicts on their pictures."""
     found = find(torch.from_numpy(images).flatten(0, 1))
-    shape = (len(drawn), PICTURES)
-    records = [record for record, _, _ in drawn]
+    shape = (len(records), PICTURES)
     correct = [evaluate(records[i // PICTURES], detections(parts)).correct for i, parts in enumerate(found)]
     return Groups(
         records=records,
-        wrong_captions=[wrong_caption(rng, record, scene) for record, scene, _ in drawn],
+        wrong_captions=wrong_captions,
         images=images,
         correct=np.asarray(correct).reshape(shape),
         quality=np.asarray([_quality(parts) for parts in found], dtype=np.float32).reshape(shape),
         counts=np.stack([_counts(parts) for parts in found]).reshape(*shape, len(KINDS), len(COLOURS)),
-        kinds=np.stack([[picture.kinds_HW for picture in pictures] for _, _, pictures in drawn]),
-        colours=np.stack([[picture.colours_HW for picture in pictures] for _, _, pictures in drawn]),
+        kinds=kinds,
+        colours=colours,
     )
 
 
@@ -91,8 +101,13 @@ def _counts(parts: list[Found]) -> np.ndarray:
 
 def load_pool(folder: Path, seed: int, shards: int) -> Groups:
     """Return the groups of the first shards, drawing those that are not on disk yet."""
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = [_load_shard(folder / f"seed{seed}-{shard:04d}.npz", seed, shard) for shard in range(shards)]
+    return join(
+        [stored(folder / f"seed{seed}-{shard:04d}.npz", partial(draw_groups, seed, shard)) for shard in range(shards)]
+    )
+
+
+def join(parts: Sequence[Groups]) -> Groups:
+    """Return all groups one after another."""
     return Groups(
         [record for part in parts for record in part.records],
         [caption for part in parts for caption in part.wrong_captions],
@@ -100,17 +115,19 @@ def load_pool(folder: Path, seed: int, shards: int) -> Groups:
     )
 
 
-def _load_shard(path: Path, seed: int, shard: int) -> Groups:
+def stored(path: Path, make: Callable[[], Groups]) -> Groups:
+    """Return the groups in a file, making them first where it is missing."""
     if not path.exists():
-        groups = draw_groups(seed, shard)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        groups = make()
         words = json.dumps({"records": groups.records, "wrong_captions": groups.wrong_captions})
-        partial = path.with_suffix(".partial.npz")
-        np.savez(partial, words=np.asarray(words), **{name: getattr(groups, name) for name in ARRAYS})
-        os.replace(partial, path)
-        print(f"drew {path.name}", flush=True)
-    with np.load(path, allow_pickle=False) as stored:
-        words = json.loads(str(stored["words"]))
-        return Groups(words["records"], words["wrong_captions"], *(stored[name] for name in ARRAYS))
+        unfinished = path.with_suffix(".partial.npz")
+        np.savez(unfinished, words=np.asarray(words), **{name: getattr(groups, name) for name in ARRAYS})
+        os.replace(unfinished, path)
+        print(f"made {path.name}", flush=True)
+    with np.load(path, allow_pickle=False) as archive:
+        words = json.loads(str(archive["words"]))
+        return Groups(words["records"], words["wrong_captions"], *(archive[name] for name in ARRAYS))
 
 
 def batches(groups: Groups, seed: int, size: int, first_step: int) -> Iterator[Groups]:

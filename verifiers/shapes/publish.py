@@ -23,8 +23,8 @@ from verifiers.scorer import Scorer
 from verifiers.shapes import train_clip, train_reward
 from verifiers.shapes.cards import measure, write_card
 from verifiers.shapes.curves import draw_losses
-from verifiers.shapes.fit import POOL, SEED, Fitted, fit, held_out
-from verifiers.shapes.pool import PICTURES, Groups, load_pool
+from verifiers.shapes.fit import GENERATED_SHARDS, SEED, Fitted, fit, held_out, training_pool
+from verifiers.shapes.pool import PICTURES, Groups
 from verifiers.shapes.settings import MEAN, STD, clip_config
 from verifiers.shapes.tokenizer import save_tokenizer
 
@@ -73,7 +73,7 @@ def publish_aesthetic() -> None:
     prepare(SEED)
     started = time.monotonic()
     backbone = ClipBackbone.from_folder(weights_folder("shapes-clip"))
-    groups = load_pool(POOL, SEED, HEAD_SHARDS)
+    groups = training_pool(HEAD_SHARDS, GENERATED_SHARDS)
     features_NE = backbone.image_features(list(torch.from_numpy(groups.images).flatten(0, 1)))
     weight_E, bias = _ridge(features_NE.double(), torch.from_numpy(groups.quality).flatten().double())
     seconds = time.monotonic() - started
@@ -122,7 +122,7 @@ def publish_reward() -> None:
     draw_losses("verifier-reward", folder)
     save_tokenizer(folder)
     _save(training.network.state_dict(), folder / REWARD_WEIGHTS)
-    seen = _scores(_saved_reward(folder, training, 0.0, 1.0), load_pool(POOL, SEED, 2))
+    seen = _scores(_saved_reward(folder, training, 0.0, 1.0), training_pool(2, 2))
     verifier = _saved_reward(folder, training, float(seen.mean()), float(seen.std()))
     groups = held_out()
     write_card(
