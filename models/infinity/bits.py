@@ -83,9 +83,9 @@ def multiscale_bits(latent_BdHW: Tensor, grids: Sequence[Grid], flip: Flip | Non
     return MultiScaleBits(tuple(labels), tuple(cumulative))
 
 
-def straight_through(latent_BdHW: Tensor, bits: MultiScaleBits) -> Tensor:
-    """The sum of codes [B, d, H, W] with the gradient of the latent, to train a tokenizer."""
-    return latent_BdHW + (bits.sum_BdHW - latent_BdHW).detach()
+def straight_through(latent_BdHW: Tensor, codes_BdHW: Tensor) -> Tensor:
+    """A sum of codes [B, d, H, W] with the gradient of the latent, to train a tokenizer."""
+    return latent_BdHW + (codes_BdHW - latent_BdHW).detach()
 
 
 def sum_of_codes(bits: Sequence[Tensor], full: Grid) -> Tensor:

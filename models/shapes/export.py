@@ -18,7 +18,9 @@ from models.infinity.sampling import Sampling
 from models.shapes import tokenizer
 from models.shapes.card import write_card
 from models.shapes.evaluate import FluxSampler, InfinitySampler
-from models.shapes.load import SETTINGS, TEXT_ENCODER, TOKENIZER
+from models.shapes.facts import RUNS_OF
+from models.shapes.load import LOGS, SETTINGS, TEXT_ENCODER, TOKENIZER
+from models.shapes.loop import LOG, Run
 from models.shapes.text import TEXT_TOKENS, build_tokenizer
 from suites.shapes.vocabulary import IMAGE_SIDE
 
@@ -62,6 +64,13 @@ def export_flux(folder: Path) -> None:
     (folder / SETTINGS).write_text(json.dumps(asdict(FLUX_SETTINGS), indent=1) + "\n", encoding="utf-8")
 
 
+def save_logs(model: str, folder: Path) -> None:
+    """Put the logs of the trainings beside the weights, so that training can go on from them (`models/shapes/resume.py`)."""
+    (folder / LOGS).mkdir()
+    for name in RUNS_OF[model]:
+        shutil.copyfile(Run(name).folder / LOG, folder / LOGS / f"{name}.jsonl")
+
+
 def main() -> None:
     """Export the models named, and measure each for its card."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -78,6 +87,7 @@ def main() -> None:
             export_flux(folder)
         for path in folder.rglob("*.safetensors"):
             path.chmod(0o644)
+        save_logs(model, folder)
         print(json.dumps(write_card(model, folder), indent=1))
 
 

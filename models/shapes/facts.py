@@ -10,7 +10,7 @@ from harness.flops import count_flops
 from models.diffusion.flops import flux_transformer_flops
 from models.infinity.flops import teacher_forced_flops
 from models.shapes import flux, flux_vae, infinity, tokenizer
-from models.shapes.loop import Run
+from models.shapes.loop import LOG, Run
 from models.shapes.text import TEXT_TOKENS
 from models.text_flops import clip_text_flops, t5_encoder_flops
 from suites.shapes.vocabulary import IMAGE_SIDE
@@ -83,7 +83,7 @@ def run_facts(name: str, batch: int, sample_flops: int) -> dict[str, Any]:
 
 def read_log(name: str) -> list[dict[str, Any]]:
     """Return the lines of a run's log."""
-    lines = (Run(name).folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (Run(name).folder / LOG).read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 

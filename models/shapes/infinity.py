@@ -27,8 +27,8 @@ CONFIG = TransformerConfig(
     drop_path=0.0,
 )
 SEED = 32
-PICTURES = 30_720
-STEPS = 11000
+PICTURES = 61_440
+STEPS = 9000
 BATCH = 32
 MUON_RATE = 3e-3
 ADAM_RATE = 1.5e-3

@@ -14,7 +14,7 @@ from models.infinity.pretrained import load_pretrained
 from models.infinity.text_encoder import T5TextEncoder
 
 LICENCE = "Apache-2.0"
-TEXT_ENCODER, TOKENIZER, SETTINGS = "text_encoder", "tokenizer", "settings.json"
+TEXT_ENCODER, TOKENIZER, SETTINGS, LOGS = "text_encoder", "tokenizer", "settings.json", "logs"
 
 
 def weights(name: str) -> Path:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 RUNS = Path("training/shapes")
+LOG = "log.jsonl"
 
 
 def prepare(seed: int) -> None:
@@ -85,7 +86,7 @@ class Run:
     def log(self, **values: Any) -> None:
         """Append one line of JSON and print it."""
         line = json.dumps({"seconds": round(self.seconds, 1), **values})
-        with (self.folder / "log.jsonl").open("a") as stream:
+        with (self.folder / LOG).open("a") as stream:
             stream.write(line + "\n")
         print(line, flush=True)
 

@@ -16,15 +16,13 @@ from models.diffusion.flux import load_flux_pipeline
 from models.files import checked_card
 from models.infinity.pretrained import load_pretrained
 from models.shapes.facts import RUNS_OF
-from models.shapes.load import TEXT_ENCODER, weights
-from models.shapes.loop import Run
+from models.shapes.load import LOGS, TEXT_ENCODER, weights
+from models.shapes.loop import LOG, Run
 from models.shapes.text import build_t5
 
 FACTS_OF = {"infinity": "generator", "flux": "generator", "tokenizer": "tokenizer", "flux-vae": "autoencoder",
             "tokenizer-previews": "preview decoder"}  # fmt: skip
 """What a card calls each run."""
-LOGS = "logs"
-"""Folder of the shipped logs, one file of JSON lines a run."""
 
 
 def resume_infinity() -> dict[str, dict[str, Any]]:
@@ -62,7 +60,7 @@ def write_runs(model: str, states: Mapping[str, dict[str, Any]]) -> None:
         own = facts[FACTS_OF[name]]
         run.earlier_seconds = own["seconds"]
         run.save(**states[name], step=own["steps"])
-        log, shipped = run.folder / "log.jsonl", folder / LOGS / f"{name}.jsonl"
+        log, shipped = run.folder / LOG, folder / LOGS / f"{name}.jsonl"
         if shipped.is_file():
             shutil.copyfile(shipped, log)
         else:

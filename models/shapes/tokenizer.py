@@ -1,8 +1,8 @@
 """Trains the bitwise multi-scale tokenizer of shapes-infinity, then its decoder alone for previews.
 
-The first stage trains encoder and decoder straight through the sum of codes. A term holds the latent at the size of the
-codes: without it the codes stay noise to the latent. The second stage freezes the encoder and decodes a random prefix
-of the scales for part of each batch, so that a partial decode shows what its bits already say.
+The first stage trains encoder and decoder straight through the sum of codes, for part of each batch through the sum of a
+random prefix of the scales, so that a partial decode shows what its bits already say. A term holds the latent at the
+size of the codes: without it the codes stay noise to the latent. The second stage freezes the encoder.
 """
 
 from pathlib import Path
@@ -18,17 +18,19 @@ from models.shapes.flux_vae import reconstruction_loss
 from models.shapes.loop import Average, Run, averaged_weights, cosine, prepare, restore
 
 CONFIG = VAEConfig(codebook_dim=32, base_ch=16, ch_mult=(1, 2, 4, 6), num_res_blocks=1, patch_size=8, norm_groups=8)
-SCHEDULE = ScaleSchedule.square((1, 2, 4, 5, 6))
+SCHEDULE = ScaleSchedule.square((1, 2, 4, 6, 6))
+"""Two scales on the last grid: the first of them holds most of the picture, so that a preview can be judged before the end."""
 SEED = 12
-STEPS = 1900
-PREVIEW_STEPS = 4400
+STEPS = 3500
+PREVIEW_STEPS = 3400
 BATCH = 16
 LEARNING_RATE = 2e-3
 PREVIEW_LEARNING_RATE = 1e-3
 PREFIX_SHARE = 0.35
 PREFIX_WEIGHT = 0.3
 """Prefixes cannot be decoded well; at full weight their errors would outweigh those of whole pictures."""
-LATENT_RMS = 1.2
+LATENT_RMS = 1.5
+"""In units of the codes."""
 EVERY = 100
 
 
@@ -42,7 +44,7 @@ def build() -> InfinityVAE:
 
 
 def latent_loss(latent_BdHW: torch.Tensor, bits: MultiScaleBits) -> torch.Tensor:
-    """Return the commitment to the codes plus the term that keeps each channel at 1.2 times the code size."""
+    """Return the commitment to the codes plus the term that keeps each channel at LATENT_RMS times the code size."""
     d = latent_BdHW.shape[1]
     commitment = d * ((latent_BdHW - bits.sum_BdHW) ** 2).mean()
     rms_d = (latent_BdHW**2).mean(dim=(0, 2, 3)).sqrt() * d**0.5
@@ -84,14 +86,11 @@ def _train(name: str, steps: int, previews: bool) -> Path:
         images = to_float(batch(seed, step, BATCH)[1])
         latent = vae.encode(images)
         bits = multiscale_bits(latent, SCHEDULE.grids)
-        if previews:
-            features, partial_B = random_prefixes(bits, PREFIX_SHARE)
-            losses_B = reconstruction_loss(images, vae.decode(features, clamp=False))
-            reconstruction = loss = (losses_B * torch.where(partial_B, PREFIX_WEIGHT, 1.0)).mean()
-        else:
-            decoded = vae.decode(straight_through(latent, bits), clamp=False)
-            reconstruction = reconstruction_loss(images, decoded).mean()
-            loss = reconstruction + latent_loss(latent, bits)
+        features, partial_B = random_prefixes(bits, PREFIX_SHARE)
+        decoded = vae.decode(features if previews else straight_through(latent, features), clamp=False)
+        losses_B = reconstruction_loss(images, decoded)
+        reconstruction = (losses_B * torch.where(partial_B, PREFIX_WEIGHT, 1.0)).mean()
+        loss = reconstruction if previews else reconstruction + latent_loss(latent, bits)
         optimizer.param_groups[0]["lr"] = rate * cosine(step, steps)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -7,9 +7,11 @@ import torch
 from diffusers import FluxPipeline
 from torch import nn
 
+from models.files import checked_card
 from models.infinity.bits import multiscale_bits
-from models.shapes import data, flux, infinity, loop, tokenizer
+from models.shapes import data, flux, infinity, loop, resume, tokenizer
 from models.shapes.latents import LatentSet
+from models.shapes.load import weights
 from models.shapes.muon import MuonWithAdamW, orthogonalise
 from models.shapes.text import (
     EOS,
@@ -142,3 +144,20 @@ def test_average_follows_the_weights() -> None:
         layer.weight.add_(1)
     average.update(layer, step=100)
     assert torch.allclose(average.weights["weight"], layer.weight - 0.5)
+
+
+@pytest.mark.parametrize("model", ["infinity", "flux"])
+def test_training_goes_on_from_the_shipped_weights(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "RUNS", tmp_path)
+    states = resume.resume_infinity() if model == "infinity" else resume.resume_flux()
+    resume.write_runs(model, states)
+    module = {"infinity": infinity, "flux": flux}[model]
+    restored, run = module.build(), loop.Run(model)
+    step = loop.restore(run, restored, loop.Average(restored), None)
+    assert step == checked_card(weights(f"shapes-{model}"))["training"]["generator"]["steps"]
+    shipped = states[model]["model"]
+    assert all(torch.equal(value, shipped[name]) for name, value in restored.state_dict().items())
+    assert (run.folder / loop.LOG).read_text().splitlines()
+    before = (run.folder / "checkpoint.pt").stat().st_mtime_ns
+    resume.write_runs(model, states)
+    assert (run.folder / "checkpoint.pt").stat().st_mtime_ns == before

@@ -93,7 +93,7 @@ def test_any_size_trains_with_straight_through() -> None:
     model, image_BCHW = InfinityVAE(config), torch.rand(2, 3, 16, 24) * 2 - 1
     latent_BdHW = model.encode(image_BCHW)
     bits = multiscale_bits(latent_BdHW, [(1, 1), (2, 3), (4, 6)])
-    model.decode(straight_through(latent_BdHW, bits), clamp=False).square().mean().backward()
+    model.decode(straight_through(latent_BdHW, bits.sum_BdHW), clamp=False).square().mean().backward()
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
     assert [tuple(total.shape) for total in bits.cumulative] == [(2, 6, 4, 6)] * 3
 
