@@ -92,6 +92,18 @@ SUITES: Mapping[str, Entry] = {
         "suites.geneval.suite:GenEvalSuite",
         "six compositional tasks graded by detection: 553 prompts, 343 in the shapes world",
     ),
+    "drawbench": Entry(
+        "suites.drawbench.suite:DrawBenchSuite", "200 prompts judged by verifiers; 180 graded exactly in the shapes world"
+    ),
+    "t2i-compbench": Entry(
+        "suites.t2i_compbench.suite:T2ICompBenchSuite",
+        "eight compositional categories: 2400 validation prompts; 200 of five in the shapes world",
+    ),
+    "parti": Entry("suites.parti:parti", "PartiPrompts: 1632 prompts judged by verifiers", domain="photo"),
+    "dpg-bench": Entry("suites.dpg_bench:dpg_bench", "1065 dense prompts judged by verifiers", domain="photo"),
+    "image-reward-prompts": Entry(
+        "suites.image_reward_prompts:image_reward_prompts", "ImageReward's hundred prompts", domain="photo"
+    ),
 }
 
 GRADERS: Mapping[str, Entry] = {

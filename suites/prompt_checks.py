@@ -1,0 +1,39 @@
+"""What a prompt from outside must be before anything is made of it, and what about it is worth saying though it is run."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+LONGEST = 5000
+"""Characters; the longest prompts of the known sets have about a thousand."""
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+
+
+def fault(text: object) -> str:
+    """Why no picture can be made or judged for this prompt, "" where it can."""
+    if not isinstance(text, str):
+        return f"prompt is {type(text).__name__}, not text"
+    if not text.strip():
+        return "prompt is empty"
+    if len(text) > LONGEST:
+        return f"prompt has {len(text)} characters, more than {LONGEST}"
+    for character in text:
+        kind = unicodedata.category(character)
+        if kind == "Cs":
+            return "prompt is not UTF-8"
+        if kind == "Cc" or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
+            return f"prompt holds control character U+{ord(character):04X}"
+    return ""
+
+
+def remark(text: str) -> str:
+    """What is unusual about a prompt that is run as it is, "" for nothing."""
+    found = []
+    if any(unicodedata.bidirectional(character) in ("R", "AL") for character in text):
+        found.append("right-to-left text")
+    if _TAG.search(text):
+        found.append("HTML")
+    if "\\" in text or ".." in text or text.startswith("/"):
+        found.append("what looks like a path")
+    return ", ".join(found)

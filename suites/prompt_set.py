@@ -1,0 +1,114 @@
+"""A suite that is a list of prompts: read from its source for photographs, drawn offline in the shapes vocabulary where it has one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.errors import WrongInput
+from models.base import Domain, Images
+from suites.base import Grade, Prompt, ProtocolCard
+from suites.prompt_checks import remark
+from suites.prompt_files import Line
+from suites.sources import Source
+
+ShapesPrompts = Callable[[], tuple[Prompt, ...]]
+
+
+class PromptSetSuite:
+    """Prompts of a `Source` under a protocol card; photographs are judged by verifiers, shapes exactly."""
+
+    def __init__(
+        self, card: ProtocolCard, source: Source, known_sha256: str = "", shapes: ShapesPrompts | None = None
+    ) -> None:
+        """`known_sha256` is the digest of the published prompts; `shapes` draws the embedded version, where there is one."""
+        self._card, self._source, self._known, self._shapes = card, source, known_sha256, shapes
+        self._path: Path | None = None
+        self._lines: list[Line] | None = None
+
+    @property
+    def card(self) -> ProtocolCard:
+        """The published protocol; once prompts are read, with their digest."""
+        if self._lines is None:
+            return self._card
+        return replace(self._card, settings={**self._card.settings, "prompts_sha256": digest(self._lines)})
+
+    def reading(self, path: Path) -> PromptSetSuite:
+        """The same suite with its prompts from a local file or folder."""
+        self._path, self._lines = path, None
+        return self
+
+    def prompts(self, domain: Domain) -> tuple[Prompt, ...]:
+        """All prompts that can be run, in order; those left out are among `notes`.
+
+        Raises:
+            WrongInput: prompts that are not at hand, or a domain without prompts.
+        """
+        if domain == "shapes":
+            if self._shapes is None:
+                raise WrongInput(
+                    f"{self._card.name} has no prompts in the shapes vocabulary: run it on models of photographs, or take geneval, "
+                    "drawbench or t2i-compbench"
+                )
+            return self._shapes()
+        return tuple(self._prompts())
+
+    def notes(self, domain: Domain) -> tuple[str, ...]:
+        """Sentences about prompts that were left out, are unusual, or are not the published ones."""
+        if domain == "shapes" and self._shapes is not None:
+            return ()
+        lines = self._read()
+        notes = [f"left out: {one.fault} ({one.where})" for one in lines if one.fault]
+        if self._known and digest(lines) != self._known:
+            notes.append(f"prompts of {self._card.name} are not the published ones: their digest is {digest(lines)[:12]} instead "
+                         f"of {self._known[:12]}; figures compare only with runs on the same prompts")
+        return tuple(notes)
+
+    def grade(self, images: Images, prompts: Sequence[Prompt], domain: Domain) -> list[Grade]:
+        """The exact verdict on shapes; raises ValueError for photographs, which only verifiers judge."""
+        if domain != "shapes" or self._shapes is None:
+            raise ValueError(f"{self._card.name} has no evaluator of its own for {domain} images: see the verifiers' scores")
+        from suites.shapes.exact import grade
+
+        return grade(images, prompts)
+
+    def _prompts(self) -> list[Prompt]:
+        sound = [(number, one) for number, one in enumerate(self._read()) if not one.fault]
+        if not sound:
+            raise WrongInput(f"none of the {len(self._read())} prompts of {self._card.name} can be run: {self._read()[0].fault}")
+        ids = [one.id for _, one in sound]
+        unique = all(ids) and len(set(ids)) == len(ids)
+        return [
+            Prompt(one.id if unique else f"{number:05d}", one.text, one.task or self._card.tasks[0]) for number, one in sound
+        ]
+
+    def _read(self) -> list[Line]:
+        if self._lines is None:
+            self._lines = self._source.lines(self._card.name, self._path)
+        return self._lines
+
+
+def remarks(lines: Sequence[Line]) -> list[str]:
+    """One sentence for every kind of unusual prompt that is run as it is."""
+    found: dict[str, list[str]] = {}
+    for one in lines:
+        if not one.fault and (what := remark(one.text)):
+            found.setdefault(what, []).append(one.where)
+    return [
+        f"{what} in {wheres[0]}" + (f" and {len(wheres) - 1} more" if len(wheres) > 1 else "") + ": run as it stands"
+        for what, wheres in found.items()
+    ]
+
+
+def digest(lines: Sequence[Line]) -> str:
+    """SHA-256 of all prompts in order, faulty ones as they stand."""
+    texts = "\n".join(one.text.strip() for one in lines)
+    return hashlib.sha256(texts.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def embedded(tasks: Mapping[str, str]) -> dict[str, Any]:
+    """What a card says about the embedded version: task to what it measures."""
+    return {"shapes": dict(tasks)}

@@ -1,0 +1,24 @@
+"""The T2I-CompBench suite: its protocol card and its prompts in either domain."""
+
+from suites.base import ProtocolCard
+from suites.prompt_set import PromptSetSuite, embedded
+from suites.t2i_compbench.prompts import CATEGORIES, PROMPTS_SHA256, SOURCE, SPLIT
+from suites.t2i_compbench.shapes import MEASURES, shapes_prompts
+
+CARD = ProtocolCard(
+    name="t2i-compbench",
+    version="Karine-Huang/T2I-CompBench 1b70949, validation split",
+    source="Huang et al.: T2I-CompBench and T2I-CompBench++, arXiv 2307.06350; github.com/Karine-Huang/T2I-CompBench",
+    licence="MIT",
+    images_per_prompt=10,
+    tasks=CATEGORIES,
+    overall="none is published: each category has its own evaluator and its mean over images; a mean over categories is ours",
+    settings={"split": SPLIT, "prompts_per_category": 300, **embedded(MEASURES)},
+)
+
+
+class T2ICompBenchSuite(PromptSetSuite):
+    """Eight categories of photographs (2400 validation prompts), or five in the shapes vocabulary (`t2i-compbench@shapes`)."""
+
+    def __init__(self) -> None:
+        super().__init__(CARD, SOURCE, PROMPTS_SHA256, shapes_prompts)
