@@ -10,7 +10,7 @@ CARD = ProtocolCard(
     version=f"THUDM/ImageReward {_COMMIT[:7]}",
     source="Xu et al.: ImageReward, arXiv 2304.05977; github.com/THUDM/ImageReward",
     licence="Apache-2.0",
-    images_per_prompt=10,
+    images_per_prompt=1,
     tasks=("prompts",),
     overall="mean of ImageReward over all images",
 )

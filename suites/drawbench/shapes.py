@@ -8,7 +8,7 @@ import numpy as np
 
 from suites.base import Prompt
 from suites.geneval.wording import plural, with_article
-from suites.shapes.phrases import Need, colours, draw_set, kinds, need, relation, related, words
+from suites.shapes.phrases import Need, colours, draw_set, kinds, need, related, relation, words
 
 EACH, SEED = 30, 43
 MEASURES = {

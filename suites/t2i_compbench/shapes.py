@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from suites.base import Prompt
-from suites.shapes.phrases import Need, colours, draw_set, kinds, need, relation, related, words
+from suites.shapes.phrases import Need, colours, draw_set, kinds, need, related, relation, words
 
 EACH, SEED = 40, 43
 MEASURES = {
@@ -17,7 +17,7 @@ MEASURES = {
     "numeracy": "exact numbers of one or two kinds, at most four shapes in all",
     "complex": "a number, a colour and a relation joined: two coloured kinds related, or a counted coloured kind beside another",
 }
-"""Task to what it measures. There is no texture, no depth and no action in the shapes world, so those categories have no embedded version."""
+"""Task to what it measures. The shapes world has no texture, depth or action, so those categories have no embedded version."""
 
 
 def _color(rng: np.random.Generator) -> tuple[str, list[Need]]:

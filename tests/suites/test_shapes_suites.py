@@ -1,0 +1,93 @@
+"""Embedded versions of DrawBench and T2I-CompBench: every prompt can be shown, and only what shows it is right."""
+
+import numpy as np
+import pytest
+import torch
+
+from harness.registry import entry
+from suites.base import Prompt
+from suites.shapes.exact import grade
+from suites.shapes.phrases import READ_WORDS, cut_off
+from suites.shapes.renderer import Scene, Shape, render
+from suites.shapes.scenes import sample_scene
+from suites.shapes.vocabulary import COLOUR_NAMES
+
+SUITES = ("drawbench", "t2i-compbench")
+
+
+def prompts_of(name):
+    return entry("suite", name).resolve()().prompts("shapes")
+
+
+def scene(rng, prompt):
+    """A true scene; a relation holds between the first two shapes, so a third must not come between them in the record."""
+    return sample_scene(rng, prompt.metadata)
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_prompts_are_drawn_alike_everywhere_and_fit_their_card(name):
+    suite = entry("suite", name).resolve()()
+    prompts = suite.prompts("shapes")
+    assert prompts == prompts_of(name)
+    assert {prompt.task for prompt in prompts} == set(suite.card.settings["shapes"])
+    assert len({prompt.id for prompt in prompts}) == len(prompts)
+    assert len({(prompt.task, prompt.text) for prompt in prompts}) == len(prompts)
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_true_pictures_are_right_and_those_of_the_next_prompts_mostly_not(name):
+    rng = np.random.default_rng(0)
+    prompts = prompts_of(name)
+    images = render([scene(rng, prompt) for prompt in prompts])
+    grades = grade(images, prompts)
+    wrong = [(prompt.text, one.reason) for prompt, one in zip(prompts, grades, strict=True) if not one.value]
+    assert len(wrong) <= 0.02 * len(prompts), wrong
+    shifted = grade(images.roll(11, 0), prompts)
+    assert sum(one.value for one in shifted) < 0.1 * len(prompts)
+    assert all(one.reason for one in shifted if not one.value)
+
+
+def test_a_colour_and_a_kind_are_one_requirement():
+    both = next(p for p in prompts_of("drawbench") if p.task == "conflicting" and len({n["class"] for n in p.metadata["include"]}) == 1)
+    first, second = both.metadata["include"]
+    kind, one, other = first["class"], first["color"], second["color"]
+
+    def verdict(*colours):
+        return grade(render([Scene(tuple(Shape(kind, c, 2 + 24 * n, 2, 20) for n, c in enumerate(colours)))]), [both])[0].value
+
+    third = next(colour for colour in COLOUR_NAMES if colour not in (one, other))
+    assert verdict(one, other) == verdict(other, one) == 1.0
+    assert verdict(one, one) == verdict(one, third) == verdict(one) == 0.0
+
+
+def test_numbers_are_exact():
+    counted = next(p for p in prompts_of("t2i-compbench") if p.task == "numeracy" and p.metadata["include"][0]["count"] == 2)
+    rng = np.random.default_rng(3)
+    true = scene(rng, counted)
+    assert grade(render([true]), [counted])[0].value == 1.0
+    fewer = Scene(true.shapes[1:], true.background)
+    assert "found 1" in grade(render([fewer]), [counted])[0].reason
+
+
+def test_only_descriptions_are_longer_than_the_models_read():
+    from models.shapes.text import TEXT_TOKENS, UNKNOWN, build_tokenizer
+
+    assert READ_WORDS == TEXT_TOKENS - 1
+    tokenizer = build_tokenizer()
+    for name in SUITES:
+        prompts = prompts_of(name)
+        longer = cut_off(prompts)
+        assert {prompt.task for prompt in longer} <= {"descriptions"}
+        for prompt in prompts:
+            ids = tokenizer(prompt.text)["input_ids"]
+            assert (len(ids) > TEXT_TOKENS) == (prompt in longer), prompt.text
+            assert UNKNOWN not in ids or prompt.task == "wording", prompt.text
+    assert all(prompt in cut_off(prompts_of("drawbench")) for prompt in prompts_of("drawbench") if prompt.task == "descriptions")
+
+
+def test_what_is_no_shape_is_refused():
+    image = torch.zeros(1, 3, 48, 48, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="asks for 'red dog'"):
+        grade(image, [Prompt("x", "a red dog", "colors", {"tag": "colors", "include": [{"class": "dog", "count": 1, "color": "red"}]})])
+    with pytest.raises(ValueError, match="no requirements"):
+        grade(image, [Prompt("x", "a red dog", "colors")])
