@@ -94,7 +94,8 @@ def _select(session: Session, unit: WorkUnit, task: Task) -> Iterator[tuple[str,
             for budget in unit.budgets[verifier]:
                 plan = session.plan(unit.model, unit.search, verifier, budget, tokens)
                 pool = task.candidates[verifier][index]
-                yield verifier, index, select(pool, session.verifiers[verifier], prompt, budget, plan)
+                limit = task.limits.get(index, budget)
+                yield verifier, index, select(pool, session.verifiers[verifier], prompt, budget, plan, limit)
 
 
 def _measure(session: Session, task: Task, selected: list[tuple[str, int, Selected]]) -> dict[Order, Metrics]:
@@ -157,7 +158,7 @@ def _candidates(
     for verifier in unit.verifiers:
         budget: Budget = unit.budgets[verifier][-1]
         for n, (prompt, pool) in enumerate(zip(unit.prompts, task.candidates[verifier], strict=True)):
-            candidates, scores = counted(pool, session.verifiers[verifier], budget)
+            candidates, scores = counted(pool, session.verifiers[verifier], task.limits.get(n, budget))
             yield candidate_rows(
                 _columns(session, unit, verifier),
                 prompt,

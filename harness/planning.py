@@ -9,6 +9,7 @@ from harness.config import RunConfig
 from harness.errors import WrongInput
 from harness.ledger import Budget, BudgetTooSmall
 from harness.lineup import Lineup
+from harness.search.adaptive import Allocating
 from harness.session import Session
 from harness.units import WorkUnit, unit_key
 from suites.base import Prompt
@@ -88,8 +89,14 @@ def _pair_units(
     shares = [dict(budgets)] if pooled else list(guided)
     for seed in session.settings.seeds:
         for share in shares:
-            for chunk in batches(session.prompts, session.settings.chunk):
+            for chunk in batches(session.prompts, _chunk(session, search)):
                 yield _unit(session, model, search, share, seed, tuple(chunk))
+
+
+def _chunk(session: Session, search: str) -> int:
+    """Prompts of one unit: those of a search that spends one total on many belong together."""
+    one = session.searches[search]
+    return (one.pool or len(session.prompts)) if isinstance(one, Allocating) else session.settings.chunk
 
 
 def _unit(

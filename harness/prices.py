@@ -78,14 +78,23 @@ class Prices:
     ) -> None:
         self.steps = generator.card.steps
         self.family: Family = generator.card.family
+        self.ranks = len(verifier.card.parts) > 1
+        """Whether scores compare within one prompt's pool only."""
         self._generator, self._verifier = generator, verifier
         self._tokens, self._calibration = text_tokens, calibration
+        self._open = False
         self._priced = cache(self._price)
 
     def check(self, budget: Budget) -> None:
         """Raise ValueError where `budget` is in seconds and nothing has been measured."""
         if budget.unit is Unit.SECONDS and self._calibration is None:
             raise ValueError(f"budget {budget} cannot be planned without measured speeds: calibrate() first")
+
+    def opened(self) -> Prices:
+        """The same for a prompt whose text has been paid for."""
+        prices = Prices(self._generator, self._verifier, self._tokens, self._calibration)
+        prices._open = True
+        return prices
 
     def encode(self) -> Cost:
         """Text of the prompt through the generator's encoders, once per prompt."""
@@ -124,7 +133,7 @@ class Prices:
 
     def opening(self) -> Cost:
         """What a prompt costs once, whatever the search: its text through generator and verifier."""
-        return self.encode() + self._verifier.price(0, 1)
+        return Cost() if self._open else self.encode() + self._verifier.price(0, 1)
 
     def path(self, first: int, last: int) -> Cost:
         """One row from `first` to `last` draws: predictions and draws of the steps between, nothing shared."""

@@ -71,6 +71,7 @@ SEARCHES: Mapping[str, Entry] = {
     "greedy": Entry("harness.search.beam:Greedy", "greedy token optimisation: one prefix, c rollouts per scale", "ar"),
     "beam": Entry("harness.search.beam:Beam", "w prefixes, c children each per scale, scored on rollouts or previews", "ar"),
     "smc": Entry("harness.search.smc:SMC", "particles weighted and resampled on previews: FK steering, DAS, BFS, SVDD"),
+    "adaptive": Entry("harness.search.adaptive:Adaptive", "any search, its total moved between prompts by their scores"),
     "zero-order": Entry("harness.search.zero_order:ZeroOrder", "neighbours of a pivot noise, best becomes the pivot", "diffusion"),
 }
 

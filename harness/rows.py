@@ -41,10 +41,16 @@ class Selected:
 
 
 def select(
-    candidates: Sequence[Candidate], verifier: Verifier, prompt: Prompt, budget: Budget, plan: Plan
+    candidates: Sequence[Candidate],
+    verifier: Verifier,
+    prompt: Prompt,
+    budget: Budget,
+    plan: Plan,
+    limit: Budget | None = None,
 ) -> Selected:
-    """The choice among the candidates of one prompt that were scored before the budget was spent."""
-    affordable = [candidate for candidate in candidates if budget.affords(candidate.spent)]
+    """The choice among the candidates of one prompt that were scored before the budget, or its own limit, was spent."""
+    limit = limit or budget
+    affordable = [candidate for candidate in candidates if limit.affords(candidate.spent)]
     combined = combine(affordable, verifier)
     index = choose(affordable, list(combined))
     return Selected(

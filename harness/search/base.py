@@ -84,6 +84,10 @@ class Task:
     """One per prompt: a plan depends on the prompt's own text length and on no other prompt."""
     max_rows: int
     """Most rows in one batch."""
+    prices: tuple[Prices, ...] = ()
+    """One per prompt under the first judge, for a search that plans as it goes."""
+    limits: dict[int, Budget] = field(default_factory=dict)
+    """What a prompt may spend where a search has allotted it another amount than the budget."""
     candidates: dict[str, list[list[Candidate]]] = field(default_factory=dict)
     """Verifier name to one list per prompt: its scored candidates, in order."""
 
@@ -94,6 +98,10 @@ class Task:
     def seed(self, prompt: int, path: Path, step: int) -> int:
         """Seed of a candidate's draw at `step`; step -1 is its start."""
         return self.seeds.at(self.prompts[prompt].id, path, step)
+
+    def limit(self, prompt: int) -> Budget:
+        """What a prompt may spend: the budget, or what the search has allotted it."""
+        return self.limits.get(prompt, self.budget)
 
     def spent(self, prompt: int, judge: MeteredVerifier) -> Cost:
         """What a prompt has spent under one judge: the generation, and this judge's verification."""

@@ -44,6 +44,7 @@ def prepare(
         budget,
         tuple(plans[tokens] for tokens in conditioning.text_tokens),
         max_rows,
+        tuple(Prices(generator, verifiers[0], tokens, calibration) for tokens in conditioning.text_tokens),
     )
 
 

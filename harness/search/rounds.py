@@ -110,8 +110,8 @@ def best_first(judge: MeteredVerifier, values_NM: np.ndarray) -> list[int]:
 def mark_final(task: Task) -> None:
     """Mark what each prompt's search returns within the whole budget as kept."""
     for judge in task.judges:
-        for entered in task.candidates[judge.card.name]:
-            affordable = [candidate for candidate in entered if task.budget.affords(candidate.spent)]
+        for prompt, entered in enumerate(task.candidates[judge.card.name]):
+            affordable = [candidate for candidate in entered if task.limit(prompt).affords(candidate.spent)]
             if affordable:
                 values_NM = np.array([candidate.values_M for candidate in affordable], dtype=np.float64)
                 best = choose(affordable, judge.combine(values_NM).tolist())

@@ -10,6 +10,9 @@ from harness.errors import WrongInput
 from harness.registry import Entry, entry, resolve
 from harness.search.base import Search
 
+_INNER = "search"
+"""The parameter of a search that wraps another; it comes last, as everything after it is the other's."""
+
 
 def parse(text: str) -> Search:
     """The search that a text names, such as "beam:width=2,score=preview"; what is not given is left to the planner.
@@ -22,7 +25,10 @@ def parse(text: str) -> Search:
     search: type[Search] = entry("search", name).resolve()
     hints = get_type_hints(search)
     values: dict[str, Any] = {}
-    for key, value in assignments("search", text, _parameters(search), _listing(name, search)).items():
+    own, inner = _inner(text) if _INNER in _parameters(search) else (text, None)
+    if inner is not None:
+        values[_INNER] = parse(inner)
+    for key, value in assignments("search", own, _parameters(search), _listing(name, search)).items():
         try:
             values[key] = _convert(value, hints[key])
         except ValueError as error:
@@ -37,7 +43,10 @@ def shortest(search: Search) -> str:
     """The shortest text that names this search: what differs from the defaults, in the order of declaration."""
     values = {field.name: getattr(search, field.name) for field in fields(search)}  # type: ignore[arg-type]
     defaults = {field.name: field.default for field in fields(search)}  # type: ignore[arg-type]
-    return written(search.name, {key: value for key, value in values.items() if value != defaults[key]})
+    given = {key: value for key, value in values.items() if value != defaults[key]}
+    if _INNER in given:  # it has the rest of the text to itself
+        given[_INNER] = shortest(given.pop(_INNER))
+    return written(search.name, given)
 
 
 def fits(search: Search, model: Entry, name: str) -> str | None:
@@ -52,6 +61,14 @@ def fits(search: Search, model: Entry, name: str) -> str | None:
     return None
 
 
+def _inner(text: str) -> tuple[str, str | None]:
+    """The text without the search that it wraps, and that search: all that follows "search="."""
+    own, equals, inner = text.partition(f"{_INNER}=")
+    if not equals or own[-1] not in ":,":
+        return text, None
+    return own[:-1], inner
+
+
 def _parameters(search: type[Search]) -> list[str]:
     return [field.name for field in fields(search)]  # type: ignore[arg-type]
 
@@ -60,9 +77,13 @@ def _listing(name: str, search: type[Search]) -> str:
     hints = get_type_hints(search)
     described = []
     for field in fields(search):  # type: ignore[arg-type]
-        default = "" if field.default in (None, MISSING) else f", {field.default} if not given"
+        default = "" if field.default in (None, MISSING) else f", {_plain(field.default)} if not given"
         described.append(f"{field.name} ({_kind(hints[field.name])}{default})")
     return f"parameters of {name}: {', '.join(described)}"
+
+
+def _plain(default: Any) -> str:
+    return shortest(default) if isinstance(default, Search) else str(default)
 
 
 def _bare(hint: Any) -> Any:
@@ -75,7 +96,7 @@ def _kind(hint: Any) -> str:
     hint = _bare(hint)
     if get_origin(hint) is Literal:
         return " or ".join(get_args(hint))
-    return {int: "a whole number from 1", float: "a number"}[hint]
+    return {int: "a whole number from 1", float: "a number", Search: "a search with its parameters, last"}[hint]
 
 
 def _convert(value: str, hint: Any) -> Any:

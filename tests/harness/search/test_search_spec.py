@@ -67,3 +67,15 @@ def test_every_registered_search_can_be_parsed() -> None:
 )
 def test_pairs_that_do_not_fit_are_named(search: str, model: str, reason: str | None) -> None:
     assert fits(parse(search), entry("model", model), model) == reason
+
+
+def test_a_search_that_wraps_another_gives_it_the_rest_of_the_text() -> None:
+    search = parse("adaptive:rounds=2,search=beam:width=3,candidates=4")
+    assert (search.rounds, search.search) == (2, parse("beam:width=3,candidates=4"))
+    assert shortest(search) == "adaptive:rounds=2,search=beam:width=3,candidates=4"
+    assert shortest(parse("adaptive:rounds=4,search=random")) == "adaptive"
+    assert search.families == ("ar",)
+    with pytest.raises(WrongInput, match="search 'beam:wdth=2': unknown parameter 'wdth', did you mean width"):
+        parse("adaptive:search=beam:wdth=2")
+    with pytest.raises(WrongInput, match="rounds=1 leaves nothing to move between prompts"):
+        parse("adaptive:rounds=1")

@@ -1,0 +1,173 @@
+"""Adaptive allocation: one total for many prompts, spent where the verifier says that it helps.
+
+Wraps any search. All prompts are searched once with an even part of the total; in every later round the prompts with
+the best scores rest, as do those whose score is good enough or has stopped rising, and the part of that round is
+divided evenly among the others. Each prompt's later searches begin at new roots; the best image of all is returned.
+
+This is the one strategy whose plan for a prompt depends on other prompts: those that share its total, its pool, are
+part of what determines the result, and stay together whatever the batch, the order or the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
+
+from harness.ledger import Budget, BudgetTooSmall, Unit
+from harness.prices import Prices
+from harness.search.allocation import Standing
+from harness.search.base import Plan, Search, Task
+from harness.search.random import Random
+from harness.search.rounds import mark_final
+from harness.search.window import search_again
+from models.base import Family
+
+
+@runtime_checkable
+class Allocating(Protocol):
+    """A search whose prompts share one total, so that they are one unit of work."""
+
+    @property
+    def pool(self) -> int | None:
+        """Prompts that share a total; None for all of the run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptive:
+    """Rounds of another search; who is searched again depends on the scores so far."""
+
+    name: ClassVar[str] = "adaptive"
+    pools: ClassVar[bool] = False
+
+    rounds: int = 4
+    """Searches of a prompt that never rests; fewer where the budget cannot buy as many."""
+    served: float = 0.5
+    """Share of the prompts that a round serves after the first: those whose best score is lowest."""
+    patience: int | None = None
+    """Rounds without a better image after which a prompt rests until no other is left; None for no limit."""
+    enough: float | None = None
+    """Score that is good enough to stop for good; None for no such score."""
+    pool: int | None = None
+    """Prompts that share a total, in the suite's order; None for all of the run."""
+    search: Search = Random()  # noqa: RUF009 - immutable
+    """What is run in each round."""
+
+    def __post_init__(self) -> None:
+        if self.rounds < 2:
+            raise ValueError(f"rounds={self.rounds} leaves nothing to move between prompts: give 2 or more")
+        if not 0 < self.served <= 1:
+            raise ValueError(f"served={self.served:g} is not a share, a number above 0 and up to 1")
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Those of the search within."""
+        return self.search.families
+
+    @property
+    def needs(self) -> tuple[type, ...]:
+        """Those of the search within."""
+        return self.search.needs
+
+    def plan(self, budget: Budget, prices: Prices) -> Plan:
+        """The even share: what a prompt gets when none rests. A prompt can get more, a pool of prompts cannot.
+
+        Raises:
+            BudgetTooSmall: two rounds of the search within are not affordable.
+        """
+        if self.enough is not None and prices.ranks:
+            raise ValueError("enough compares scores of prompts, which an ensemble's ranks do not allow: leave it out")
+        for rounds in range(self.rounds, 1, -1):
+            try:
+                plans = self._even(budget, prices, rounds)
+            except BudgetTooSmall:
+                continue
+            return Plan({"rounds": rounds, "search": dict(plans[0].parameters)}, tuple(plan.cost for plan in plans))
+        least = 2 * _smallest(self.search, budget.unit, prices)
+        raise BudgetTooSmall(budget, least, f"two rounds of {self.search.name}")
+
+    def _even(self, budget: Budget, prices: Prices, rounds: int) -> list[Plan]:
+        part = Budget(budget.amount / rounds, budget.unit)
+        first, later = (self.search.plan(part, each) for each in (prices, prices.opened()))
+        return [first, *[later] * (rounds - 1)]
+
+    def run(self, task: Task) -> None:
+        """Round after round on the prompts that need it most, until the total buys no further search of any."""
+        total = task.budget.amount * len(task.prompts)
+        task.limits = dict.fromkeys(range(len(task.prompts)), Budget(total, task.budget.unit))
+        standing = Standing(task, self.served, self.patience, self.enough)
+        purse = _Purse(task, self.search, total)
+        ahead = min(plan.parameters["rounds"] for plan in task.plans)
+        while members := purse.served(standing.neediest(), ahead):
+            grant = purse.grant(members, ahead)
+            plans = [self.search.plan(grant, purse.prices(prompt)) for prompt in members]
+            before = {prompt: purse.spent(prompt) for prompt in members}
+            search_again(task, self.search, members, grant, plans)
+            standing.note(members)
+            purse.begun.update(members)
+            if purse.left() < 0:
+                for prompt in members:
+                    task.limits[prompt] = Budget(before[prompt] + grant.amount, grant.unit)
+                break
+            ahead = max(1, ahead - 1)
+        mark_final(task)
+
+
+class _Purse:
+    """What is left of a total, and whom it serves."""
+
+    def __init__(self, task: Task, search: Search, total: float) -> None:
+        self._task, self._search, self._total = task, search, total
+        self._unit = task.budget.unit
+        self._least: dict[tuple[int, bool], float] = {}
+        self.begun: set[int] = set()
+        """Prompts whose text has been paid for."""
+
+    def spent(self, prompt: int) -> float:
+        """All that a prompt has been charged."""
+        return self._task.spent(prompt, self._task.judges[0]).amount(self._unit)
+
+    def left(self) -> float:
+        """What nobody has spent; below 0 where a deadline was missed."""
+        return self._total - sum(self.spent(prompt) for prompt in range(len(self._task.prompts)))
+
+    def prices(self, prompt: int) -> Prices:
+        """A prompt's prices: its text is paid once."""
+        prices = self._task.prices[prompt]
+        return prices.opened() if prompt in self.begun else prices
+
+    def served(self, prompts: Sequence[int], ahead: int) -> list[int]:
+        """The first of `prompts`, as many as an even part of what is left for this round can buy a search."""
+        for share in dict.fromkeys((self.left() / ahead, self.left())):
+            least = 0.0
+            served: list[int] = []
+            for prompt in prompts:
+                least = max(least, self._smallest(prompt))
+                if least * (len(served) + 1) > share:
+                    break
+                served.append(prompt)
+            if served:
+                return served
+        return []
+
+    def grant(self, members: Sequence[int], ahead: int) -> Budget:
+        """The even part of each member, out of the share of this round or, where that buys nothing, of all that is left."""
+        least = max(map(self._smallest, members))
+        share = self.left() / ahead / len(members)
+        return Budget(share if share >= least else self.left() / len(members), self._unit)
+
+    def _smallest(self, prompt: int) -> float:
+        key = (prompt, prompt in self.begun)
+        if key not in self._least:
+            self._least[key] = _smallest(self._search, self._unit, self.prices(prompt))
+        return self._least[key]
+
+
+def _smallest(search: Search, unit: Unit, prices: Prices) -> float:
+    """The smallest budget that a search can use."""
+    nothing = Budget(0.0, unit)
+    try:
+        return search.plan(nothing, prices).cost.amount(unit)
+    except BudgetTooSmall as error:
+        return error.smallest

@@ -1,0 +1,55 @@
+"""Who is searched again: prompts ranked by how much they need it, as far as their scores tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+import numpy as np
+
+from harness.search.base import Task
+
+
+class Standing:
+    """Each prompt's best score so far, and whether it is good enough or has stopped rising.
+
+    An ensemble's ranks do not compare between prompts: then only those that have stopped rising rest.
+    """
+
+    def __init__(self, task: Task, served: float, patience: int | None, enough: float | None) -> None:
+        self._task, self._judge = task, task.judges[0]
+        self._comparable = len(self._judge.card.parts) == 1
+        self._served, self._patience, self._enough = served, patience, enough
+        prompts = range(len(task.prompts))
+        self._best = dict.fromkeys(prompts, -np.inf)
+        self._still = dict.fromkeys(prompts, 0)
+        """Rounds since a prompt's last better image."""
+        self._seen = dict.fromkeys(prompts, 0)
+        """Finished candidates that have been looked at."""
+        self._begun = False
+
+    def note(self, members: Sequence[int]) -> None:
+        """Take in the scores of a round."""
+        self._begun = True
+        for prompt in members:
+            best, newest = self._look(prompt)
+            self._still[prompt] = 0 if newest else self._still[prompt] + 1
+            self._best[prompt] = best
+
+    def neediest(self) -> list[int]:
+        """Prompts to be searched next, the neediest first: all at the beginning, none when all are good enough."""
+        if not self._begun:
+            return list(self._best)
+        wanting = [prompt for prompt, best in self._best.items() if self._enough is None or not best >= self._enough]
+        rising = [prompt for prompt in wanting if self._patience is None or self._still[prompt] < self._patience]
+        ranked = sorted(rising or wanting, key=self._best.__getitem__)
+        return ranked[: ceil(self._served * len(self._best))] if self._comparable else ranked
+
+    def _look(self, prompt: int) -> tuple[float, bool]:
+        """The score of the best finished image, and whether it is one of those that are new."""
+        entered = [one for one in self._task.candidates[self._judge.card.name][prompt] if one.complete]
+        known, self._seen[prompt] = self._seen[prompt], len(entered)
+        scores = self._judge.combine(np.array([one.values_M for one in entered], dtype=np.float64)) if entered else ()
+        if not len(scores) or np.isnan(scores).all():
+            return -np.inf, False
+        return float(np.nanmax(scores)), bool(np.nanargmax(scores) >= known)

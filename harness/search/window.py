@@ -1,0 +1,117 @@
+"""A window on a task: some of its prompts, searched once more, on their own and with a budget of their own.
+
+To the strategy within, a window is a task like any other. What it makes and spends goes to the task behind it: its
+roots are numbered on from those that the prompts have had, so that no seed is used twice, and costs count on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.ledger import Budget, Cost, Ledger
+from harness.meter import MeteredGenerator, MeteredVerifier
+from harness.search.base import Plan, Search, Task
+from harness.seeds import Path
+from models.base import Images, Row
+from verifiers.base import Scores
+
+
+@dataclass(slots=True)
+class Window(Task):
+    """The task that the strategy within sees."""
+
+    shifts: tuple[int, ...] = ()
+    """Roots that each prompt has had before."""
+
+    def seed(self, prompt: int, path: Path, step: int) -> int:
+        """As the task behind names the candidate."""
+        return self.seeds.at(self.prompts[prompt].id, shifted(path, self.shifts[prompt]), step)
+
+
+def search_again(
+    task: Task, search: Search, members: Sequence[int], budget: Budget, plans: Sequence[Plan]
+) -> dict[int, Cost]:
+    """Run a strategy on some prompts of a guided task and enter its candidates there; returns what each has spent."""
+    judge = task.judges[0]
+    entered = task.candidates[judge.card.name]
+    before = tuple(task.spent(prompt, judge) for prompt in members)
+    shifts = tuple(1 + max((one.path[0] for one in entered[prompt]), default=-1) for prompt in members)
+    generator: Any = _Generator(task.generator, members)
+    window_judge: Any = _Judge(judge, members)
+    window = Window(
+        tuple(task.prompts[prompt] for prompt in members), task.conditioning, generator, (window_judge,), task.seeds,
+        budget, tuple(plans), task.max_rows, shifts=shifts,
+    )  # fmt: skip
+    search.run(window)
+    for place, prompt in enumerate(members):
+        for one in window.candidates[judge.card.name][place]:
+            path, parent = (shifted(each, shifts[place]) for each in (one.path, one.parent))
+            entered[prompt].append(replace(
+                one, prompt=prompt, path=path, parent=parent, order=len(entered[prompt]),
+                spent=before[place] + one.spent,
+            ))  # fmt: skip
+    return {prompt: task.spent(prompt, judge) - before[place] for place, prompt in enumerate(members)}
+
+
+def shifted(path: Path, roots: int) -> Path:
+    """A path whose root is numbered on by `roots`."""
+    return (path[0] + roots, *path[1:]) if path else path
+
+
+class _Since:
+    """What the members have been charged in a ledger since the window was opened."""
+
+    def __init__(self, ledger: Ledger, members: Sequence[int]) -> None:
+        self._ledger, self._members = ledger, members
+        self._before = [ledger.spent(prompt) for prompt in members]
+
+    def spent(self, prompt: int) -> Cost:
+        return self._ledger.spent(self._members[prompt]) - self._before[prompt]
+
+
+class _Generator:
+    """The task's generator, rows renamed."""
+
+    def __init__(self, generator: MeteredGenerator, members: Sequence[int]) -> None:
+        self._generator, self._members = generator, members
+        self.ledger = _Since(generator.ledger, members)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._generator, name)
+
+    def start(self, conditioning: Any, rows: Sequence[Row]) -> Any:
+        return self._generator.start(conditioning, self._renamed(rows))
+
+    def start_from(self, conditioning: Any, rows: Sequence[Row], noise_BX: torch.Tensor) -> Any:
+        return self._generator.start_from(conditioning, self._renamed(rows), noise_BX)
+
+    def noise(self, rows: Sequence[Row]) -> torch.Tensor:
+        return self._generator.noise(self._renamed(rows))
+
+    def _renamed(self, rows: Sequence[Row]) -> list[Row]:
+        return [Row(self._members[row.prompt], row.seed) for row in rows]
+
+
+class _Judge:
+    """The task's judge, prompts renamed."""
+
+    def __init__(self, judge: MeteredVerifier, members: Sequence[int]) -> None:
+        self._judge, self._members = judge, members
+        self.ledger = _Since(judge.ledger, members)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._judge, name)
+
+    def open(self, prompts: Iterable[int]) -> None:
+        self._judge.open([self._members[prompt] for prompt in prompts])
+
+    def score(self, images: Images, texts: Sequence[str], prompts: Sequence[int]) -> Scores:
+        return self._judge.score(images, texts, [self._members[prompt] for prompt in prompts])
+
+    def combine(self, values_NM: np.ndarray) -> np.ndarray:
+        return self._judge.combine(values_NM)

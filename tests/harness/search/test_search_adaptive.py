@@ -1,0 +1,142 @@
+from itertools import count
+
+import numpy as np
+import pytest
+
+from harness.flops import count_flops
+from harness.ledger import Budget, BudgetTooSmall, Unit
+from harness.prices import Calibration, Prices, calibrate
+from harness.rows import select
+from harness.search.spec import parse
+from verifiers.base import Scores
+
+
+def smallest(search, generator, judge, unit: Unit, calibration=None) -> float:
+    with pytest.raises(BudgetTooSmall) as refused:
+        search.plan(Budget(0.0, unit), Prices(generator, judge, 6, calibration))
+    return refused.value.smallest
+
+
+def total(task, unit: Unit) -> float:
+    return sum(task.spent(prompt, task.judges[0]).amount(unit) for prompt in range(len(task.prompts)))
+
+
+PAIRS = [
+    ("adaptive", "infinity", Unit.FLOPS), ("adaptive", "flux", Unit.IMAGES), ("adaptive:search=greedy", "infinity", Unit.NFE),
+    ("adaptive:rounds=3,search=beam:score=preview", "infinity", Unit.FLOPS), ("adaptive:search=zero-order", "flux", Unit.NFE),
+    ("adaptive:served=1,patience=1", "infinity", Unit.NFE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "model", "unit"), PAIRS)
+def test_the_total_is_used_and_never_exceeded(text: str, model: str, unit: Unit, make_judge, ran, request) -> None:
+    search, generator = parse(text), request.getfixturevalue(model)
+    least = smallest(search, generator, make_judge(), unit)
+    budget = Budget(least * 1.7, unit)
+    task = ran(search, generator, budget, count=3).task
+    spent = total(task, unit)
+    assert spent <= budget.amount * 3
+    grain = least / 2  # the smallest search of one prompt
+    assert spent > min(0.9 * budget.amount * 3, budget.amount * 3 - grain)
+    for prompt, entered in enumerate(task.candidates["judge"]):
+        assert [one.order for one in entered] == list(range(len(entered)))
+        assert [one.prompt for one in entered] == [prompt] * len(entered)
+        assert len({one.path for one in entered}) == len(entered)
+        assert entered[-1].spent.flops == task.spent(prompt, task.judges[0]).flops
+        assert any(one.kept for one in entered)
+
+
+def test_it_is_charged_to_the_last_flop(infinity, ran) -> None:
+    box: list = []
+    search = parse("adaptive:rounds=2,search=greedy")
+    counted = count_flops(lambda: box.append(ran(search, infinity, Budget(48, Unit.NFE), count=2)))
+    assert total(box[0].task, Unit.FLOPS) == counted
+
+
+class Partial:
+    """A judge that likes some prompts whatever their images."""
+
+    def __init__(self, judge, liked: str) -> None:
+        self._judge, self._liked, self.card = judge, liked, judge.card
+        self.forget, self.combine, self.price = judge.forget, judge.combine, judge.price
+
+    def score(self, images, prompts) -> Scores:
+        scores = self._judge.score(images, prompts)
+        return Scores(scores.values_NM + np.array([[10.0 * (self._liked == text)] for text in prompts]), scores.reasons)
+
+
+def test_what_a_good_prompt_does_not_need_goes_to_the_others(flux, make_judge, ran) -> None:
+    budget = Budget(40, Unit.NFE)
+    task = ran(parse("adaptive:served=0.5"), flux, budget, count=4, judges=[Partial(make_judge(), "red circle")]).task
+    counts = [len(entered) for entered in task.candidates["judge"]]
+    assert counts[0] == 2  # an even quarter of its budget, then nothing
+    assert sum(counts) == 40
+    assert max(counts) > 10
+    even = ran(parse("random"), flux, budget, count=4).task
+    for mine, others in zip(task.candidates["judge"], even.candidates["judge"], strict=True):
+        for one, other in zip(mine, others, strict=False):
+            assert one.path == other.path
+            assert (one.image.int() - other.image.int()).abs().max() <= 1  # batches of another size round differently
+
+
+def test_good_enough_stops_for_good(flux, make_judge, ran) -> None:
+    task = ran(parse("adaptive:enough=5"), flux, Budget(40, Unit.NFE), judges=[Partial(make_judge(), "red circle")]).task
+    assert len(task.candidates["judge"][0]) == 2
+    assert total(task, Unit.NFE) == 120
+    task = ran(parse("adaptive:enough=-99"), flux, Budget(40, Unit.NFE)).task
+    assert [len(entered) for entered in task.candidates["judge"]] == [2, 2, 2]
+
+
+def test_the_batch_changes_nothing(infinity, ran) -> None:
+    budget = Budget(50, Unit.NFE)
+
+    def names(**options) -> list:
+        found = ran(parse("adaptive:search=greedy"), infinity, budget, **options).task.candidates["judge"]
+        return [[(one.path, one.kept, one.spent.nfe) for one in entered] for entered in found]
+
+    assert names(max_rows=64) == names(max_rows=3)
+
+
+def test_seeds_of_later_rounds_are_new(infinity, ran) -> None:
+    found = ran(parse("adaptive:search=greedy"), infinity, Budget(90, Unit.NFE), count=2).task.candidates["judge"]
+    for entered in found:
+        roots = [one.path[0] for one in entered if one.step == 1]
+        assert roots == list(range(len(roots)))
+        assert all(one.path[:-1] == one.parent for one in entered)
+        names = {one.path for one in entered}
+        assert all(not one.parent or one.parent in names for one in entered)
+
+
+def test_an_ensemble_moves_budget_by_patience_only(flux, make_judge, ran) -> None:
+    judge = make_judge(parts=3)
+    task = ran(parse("adaptive:patience=1"), flux, Budget(40, Unit.NFE), count=4, judges=[judge]).task
+    assert total(task, Unit.NFE) == 160
+    with pytest.raises(ValueError, match="enough compares scores of prompts, which an ensemble's ranks do not allow"):
+        parse("adaptive:enough=1").plan(Budget(40, Unit.NFE), Prices(flux, judge, 6))
+
+
+def test_a_missed_deadline_is_no_overspending(flux, make_judge, ran, monkeypatch) -> None:
+    ticks = count()
+    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    honest = calibrate(flux, [make_judge()], "red circle", 4)
+    for slower, factor in ((8, 2), (2, 12)):
+        hasty = Calibration({key: seconds / slower for key, seconds in honest.per_row.items()})
+        search, judge = parse("adaptive:search=zero-order"), make_judge()
+        budget = Budget(factor * smallest(search, flux, judge, Unit.SECONDS, hasty), Unit.SECONDS)
+        task = ran(search, flux, budget, max_rows=3, judges=[judge], calibration=hasty).task
+        chosen = [
+            select(entered, judge, task.prompts[prompt], budget, task.plans[prompt], task.limits[prompt])
+            for prompt, entered in enumerate(task.candidates["judge"])
+        ]
+        assert sum(one.spent.seconds for one in chosen if one.candidate is not None) <= 3 * budget.amount
+        assert any(one.candidate is not None for one in chosen) == (slower == 2)
+        assert (total(task, Unit.SECONDS) > 3 * budget.amount) == (slower == 8)
+
+
+def test_two_rounds_are_the_least(infinity, make_judge) -> None:
+    prices = Prices(infinity, make_judge(), 6)
+    with pytest.raises(BudgetTooSmall, match=r"cannot buy two rounds of beam: the smallest that can is 80 nfe"):
+        parse("adaptive:search=beam").plan(Budget(79, Unit.NFE), prices)
+    plan = parse("adaptive:search=beam").plan(Budget(125, Unit.NFE), prices)
+    assert plan.parameters["rounds"] == 3
+    assert plan.cost.nfe == 120
