@@ -130,7 +130,7 @@ def test_a_missed_deadline_is_no_overspending(flux, make_judge, ran, monkeypatch
         ]
         assert sum(one.spent.seconds for one in chosen if one.candidate is not None) <= 3 * budget.amount
         assert any(one.candidate is not None for one in chosen) == (slower == 2)
-        assert (total(task, Unit.SECONDS) > 3 * budget.amount) == (slower == 8)
+        assert total(task, Unit.SECONDS) > 3 * budget.amount
 
 
 def test_two_rounds_are_the_least(infinity, make_judge) -> None:
