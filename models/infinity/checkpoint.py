@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +15,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from harness.errors import DamagedWeights, WrongInput
+from models.files import check_keys, check_whole, load_pickle
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
@@ -26,6 +27,7 @@ TRAINED = ("gpt_fsdp", "gpt_wo_ddp")
 AVERAGED = ("gpt_ema_fsdp",)
 BUFFERS = ("zero_k_bias", "lfq.mask")
 """Constants that a file may leave out."""
+BLOCKS = ("blocks.", "block_chunks.")
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -35,13 +37,13 @@ def load_transformer(config: TransformerConfig, source: Path, *, device: torch.d
     """The transformer with the weights of a .pth file, a .safetensors file, or a folder of safetensors shards.
 
     averaged takes the EMA copy of a training checkpoint. block_dtype is the type of the blocks, the rest is float32.
-    Raises ValueError for missing keys, wrong shapes, or a file of another kind.
+    Raises WrongInput for missing or surplus keys, wrong shapes, or a file of another kind, and DamagedWeights.
     """
     state: Mapping[str, Any] = read_weights(source)
     if isinstance(state.get("trainer"), Mapping):
         state = _trained(state["trainer"], averaged, source)
     elif averaged:
-        raise ValueError(f"{source} is no training checkpoint and holds no averaged weights: leave averaged out")
+        raise WrongInput(f"{source} is no training checkpoint and holds no averaged weights: leave averaged out")
     weights = strip_wrappers(state)
     with torch.device("meta"):
         model = InfinityTransformer(config)
@@ -49,13 +51,14 @@ def load_transformer(config: TransformerConfig, source: Path, *, device: torch.d
         weights["cfg_uncond"] = _fit_rows(weights["cfg_uncond"], config.text_maxlen)
     if block_dtype != torch.float32:
         model.cast_blocks(block_dtype)
+    _refuse_surplus(weights, model.state_dict(), source)
     return assign(model, weights, source, device)
 
 
 def load_vae(config: VAEConfig, source: Path, *, device: torch.device | str = "cpu") -> InfinityVAE:
     """The VAE with the weights of its .pth (under 'vae') or .safetensors file; unknown keys are ignored.
 
-    Raises ValueError for missing keys, wrong shapes, or a file of another kind.
+    Raises WrongInput for missing keys, wrong shapes, or a file of another kind, and DamagedWeights.
     """
     state: Mapping[str, Any] = read_weights(source)
     if isinstance(state.get("vae"), Mapping):
@@ -66,35 +69,44 @@ def load_vae(config: VAEConfig, source: Path, *, device: torch.device | str = "c
     return assign(model, weights, source, device).to(memory_format=torch.channels_last)
 
 
-def read_weights(source: Path) -> dict[str, Any]:
-    """The raw content of a weight file or of a folder with `*.safetensors.index.json`. Raises ValueError, OSError."""
-    if source.is_dir():
-        return _read_folder(source)
+def weight_files(source: Path) -> list[Path]:
+    """The files that `read_weights` reads: the file itself, or a folder's shards. Raises WrongInput, DamagedWeights."""
     if not source.exists():
-        raise FileNotFoundError(f"{source} does not exist: give a .pth or .safetensors file, or a folder of shards")
-    if source.suffix == ".safetensors":
-        return load_file(source)
-    content = torch.load(source, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(source))
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{source} holds a {type(content).__name__}, not named weights: give another file")
-    return dict(content)
+        raise DamagedWeights(f"{source} does not exist: give a .pth or .safetensors file, or a folder of shards")
+    return _shards(source) if source.is_dir() else [source]
 
 
-def _read_folder(folder: Path) -> dict[str, Any]:
+def read_weights(source: Path) -> dict[str, Any]:
+    """The raw content of a weight file or of a folder with `*.safetensors.index.json`.
+
+    Raises WrongInput for a file of another kind or a pickle that needs code, DamagedWeights for a truncated file.
+    """
+    files = weight_files(source)
+    if files[0].suffix != ".safetensors":
+        content = load_pickle(source)
+        if not isinstance(content, Mapping):
+            raise WrongInput(f"{source} holds a {type(content).__name__}, not named weights: give another file")
+        return dict(content)
+    for path in files:
+        check_whole(path)
+    return {name: tensor for path in files for name, tensor in load_file(path).items()}
+
+
+def _shards(folder: Path) -> list[Path]:
     indices = sorted(folder.glob("*.safetensors.index.json"))
-    if indices:
-        names = sorted(set(json.loads(indices[0].read_text())["weight_map"].values()))
-        if any("/" in name or "\\" in name for name in names):
-            raise ValueError(f"{indices[0]} names shards outside its folder: the index is damaged or hostile")
-        shards = [folder / name for name in names]
-    else:
-        shards = sorted(folder.glob("*.safetensors"))[:2]
-        if len(shards) != 1:
-            raise ValueError(f"{folder} holds neither one .safetensors file nor an index: give the file itself")
-    lost = [shard.name for shard in shards if not shard.exists()]
-    if lost:
-        raise FileNotFoundError(f"{folder} lacks the shards {', '.join(lost)}: complete the download")
-    return {name: tensor for shard in shards for name, tensor in load_file(shard).items()}
+    if not indices:
+        alone = sorted(folder.glob("*.safetensors"))
+        if len(alone) != 1:
+            raise WrongInput(f"{folder} holds neither one .safetensors file nor an index: give the file itself")
+        return alone
+    try:
+        names = sorted(set(json.loads(indices[0].read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedWeights(f"{indices[0]} is no index of shards: fetch or copy it again") from error
+    if any("/" in name or "\\" in name for name in names):
+        raise WrongInput(f"{indices[0]} names shards outside its folder: the index is damaged or hostile")
+    check_whole(indices[0])
+    return [folder / name for name in names]
 
 
 def _trained(trainer: Mapping[str, Any], averaged: bool, source: Path) -> Mapping[str, Any]:
@@ -102,7 +114,7 @@ def _trained(trainer: Mapping[str, Any], averaged: bool, source: Path) -> Mappin
     for key in wanted:
         if isinstance(trainer.get(key), Mapping):
             return trainer[key]
-    raise ValueError(f"{source} holds none of trainer.{{{', '.join(wanted)}}}, only {', '.join(trainer)}: "
+    raise WrongInput(f"{source} holds none of trainer.{{{', '.join(wanted)}}}, only {', '.join(trainer)}: "
                      f"set averaged to {not averaged}")
 
 
@@ -137,20 +149,20 @@ def _fit_rows(table_LC: Tensor, rows: int) -> Tensor:
     return torch.cat([table_LC, table_LC.new_zeros(rows - len(table_LC), table_LC.shape[1])])
 
 
+def _refuse_surplus(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: Path) -> None:
+    """A deeper model's file has every weight of a shallower one: a block too many is another model."""
+    surplus = [name for name in weights if name not in wanted and name.startswith(BLOCKS)]
+    if surplus and all(name in weights for name in wanted if not name.endswith(BUFFERS)):
+        raise WrongInput(f"{source} contradicts the configuration: {len(surplus)} of its weights have no place in it, "
+                         f"first {', '.join(surplus[:3])}; the configured size is another model's")
+
+
 def assign(model: Model, weights: Mapping[str, Tensor], source: Path, device: torch.device | str) -> Model:
     """Give a model built on the meta device its weights, in its own types; constant buffers may be missing."""
-    wanted = model.state_dict()
-    missing = [name for name in wanted if name not in weights and not name.endswith(BUFFERS)]
-    if missing:
-        raise ValueError(f"{source} lacks {len(missing)} of {len(wanted)} weights, first {', '.join(missing[:5])}: "
-                         "the file or the configured size is another model's")
-    wrong = [f"{name} {tuple(weights[name].shape)} instead of {tuple(tensor.shape)}" for name, tensor in wanted.items()
-             if name in weights and weights[name].shape != tensor.shape]
-    if wrong:
-        raise ValueError(f"{source} has {len(wrong)} weights of another shape, first {', '.join(wrong[:3])}: "
-                         "the configured size is another model's")
-    state = {name: weights[name].to(device, tensor.dtype) for name, tensor in wanted.items()
-             if name in weights and not name.endswith(BUFFERS)}
+    wanted = {name: tensor for name, tensor in model.state_dict().items() if not name.endswith(BUFFERS)}
+    check_keys(source, {name: tensor.shape for name, tensor in wanted.items()},
+               {name: tensor.shape for name, tensor in weights.items() if not name.endswith(BUFFERS)})
+    state = {name: weights[name].to(device, tensor.dtype) for name, tensor in wanted.items()}
     model.load_state_dict(state, strict=False, assign=True)
     for name, buffer in list(model.named_buffers(remove_duplicate=False)):
         owner, _, leaf = name.rpartition(".")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5EncoderModel
 
+from models.folder import from_folder
 from models.infinity.text import TextFeatures
 from models.text_flops import t5_encoder_flops
 from models.text_length import longer_than
@@ -39,20 +40,26 @@ class T5TextEncoder:
     """A T5 encoder (Flan-T5-XL for the published models) over the tokens of each prompt, end token included.
 
     Prompts run in groups of equal length instead of padded to the longest allowed; the mask of the padded run makes
-    both the same up to rounding, and a tiny part of the price.
+    both the same up to rounding, and a tiny part of the price. `autocast` is the type that the passes run in whatever
+    the weights' type (the authors' command line encodes under bfloat16, their notebook does not).
     """
 
-    def __init__(self, model: T5EncoderModel, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> None:
+    def __init__(self, model: T5EncoderModel, tokenizer: PreTrainedTokenizerBase, max_tokens: int,
+                 autocast: torch.dtype | None = None) -> None:
         self.model, self.tokenizer, self.max_tokens = model.eval(), tokenizer, max_tokens
+        self.autocast = autocast
 
     @classmethod
     def load(cls, folder: Path, tokenizer_folder: Path, max_tokens: int, device: torch.device | str = "cpu",
-             dtype: torch.dtype = torch.float32) -> T5TextEncoder:
-        """From local folders in the format of transformers; nothing is downloaded, safetensors only."""
-        model = T5EncoderModel.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+             dtype: torch.dtype = torch.float32, autocast: torch.dtype | None = None) -> T5TextEncoder:
+        """From local folders in the format of transformers; a decoder beside the encoder is left out.
+
+        Raises WrongInput, DamagedWeights.
+        """
+        model = from_folder(T5EncoderModel, folder, dtype, surplus=True)
         tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
         model.to(torch.device(device))  # type: ignore[arg-type]
-        return cls(model, tokenizer, max_tokens)
+        return cls(model, tokenizer, max_tokens, autocast)
 
     @torch.no_grad()
     def encode(self, prompts: Sequence[str]) -> TextFeatures:
@@ -62,7 +69,9 @@ class T5TextEncoder:
         for length in {len(ids) for ids in tokens}:
             group = [row for row, ids in enumerate(tokens) if len(ids) == length]
             ids_RL = torch.tensor([tokens[row] for row in group], device=self.model.device)
-            features |= zip(group, self.model(ids_RL).last_hidden_state.float(), strict=True)
+            with torch.autocast(ids_RL.device.type, self.autocast, enabled=self.autocast is not None):
+                hidden_RLC = self.model(ids_RL).last_hidden_state
+            features |= zip(group, hidden_RLC.float(), strict=True)
         return TextFeatures.of([features[row] for row in range(len(prompts))])
 
     def lengths(self, prompts: Sequence[str]) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from harness.errors import DamagedWeights, WrongInput
 from models.infinity.checkpoint import load_transformer, load_vae
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.pretrained import InfinityParts, load_pretrained, save_pretrained
@@ -106,20 +108,54 @@ def test_bare_names_and_missing_constants_of_a_vae(tmp_path: Path) -> None:
 def test_missing_weights_are_named(tmp_path: Path, tiny: InfinityTransformer) -> None:
     weights = {name: tensor for name, tensor in tiny.state_dict().items() if not name.startswith("head.")}
     torch.save(weights, tmp_path / "part.pth")
-    with pytest.raises(ValueError, match=r"part\.pth lacks 2 of \d+ weights, first head\.weight, head\.bias"):
+    with pytest.raises(ValueError, match=r"part\.pth is another model's: it lacks 2 of \d+ weights, first head\.weight, head\.bias;"):
         load_transformer(TINY, tmp_path / "part.pth")
 
 
 def test_another_size_is_named(tmp_path: Path, tiny: InfinityTransformer) -> None:
     torch.save(dict(tiny.state_dict()), tmp_path / "flat.pth")
     larger = TransformerConfig(depth=2, embed_dim=64, num_heads=2, codebook_dim=8, text_channels=16, text_maxlen=6)
-    with pytest.raises(ValueError, match=r"word_embed\.weight \(64, 4\) instead of \(64, 8\)"):
+    with pytest.raises(ValueError, match=r"contradicts .* word_embed\.weight is \(64, 4\) instead of \(64, 8\)"):
         load_transformer(larger, tmp_path / "flat.pth")
+
+
+def test_a_deeper_model_is_refused(tmp_path: Path) -> None:
+    deeper = InfinityTransformer(replace(TINY, depth=3))
+    torch.save(dict(deeper.state_dict()), tmp_path / "flat.pth")
+    with pytest.raises(WrongInput, match=r"\d+ of its weights have no place in it, first blocks\.2\."):
+        load_transformer(TINY, tmp_path / "flat.pth")
+    chunked = InfinityTransformer(replace(TINY, block_chunks=2))
+    torch.save(dict(chunked.state_dict()), tmp_path / "chunked.pth")
+    with pytest.raises(WrongInput, match=r"first blocks\.0\.ada_gss.* and has block_chunks\.0\.module\.0\.ada_gss"):
+        load_transformer(TINY, tmp_path / "chunked.pth")
+
+
+@pytest.mark.parametrize("name", ["flat.pth", "model.safetensors", "folder"])
+@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.999])
+def test_truncated_files_are_refused(tmp_path: Path, tiny: InfinityTransformer, name: str, kept: float) -> None:
+    source = tmp_path / name
+    if name == "folder":
+        source.mkdir()
+        names = list(tiny.state_dict())
+        for shard, part in (("a", names[::2]), ("b", names[1::2])):
+            save_file({key: tiny.state_dict()[key] for key in part}, source / f"{shard}.safetensors")
+        placed = {key: "ab"[at % 2] + ".safetensors" for at, key in enumerate(names)}
+        (source / "model.safetensors.index.json").write_text(json.dumps({"weight_map": placed}))
+    elif name == "flat.pth":
+        torch.save(dict(tiny.state_dict()), source)
+    else:
+        save_file(dict(tiny.state_dict()), source)
+    assert_same(load_transformer(TINY, source), tiny.state_dict())
+    cut = source / "b.safetensors" if name == "folder" else source
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[:int(len(whole) * kept)])
+    with pytest.raises(DamagedWeights, match=f"{cut.name}.*(fetch or copy it again|give another file)"):
+        load_transformer(TINY, source)
 
 
 def test_code_in_a_pickle_is_refused(tmp_path: Path) -> None:
     torch.save({"args": Path("anything")}, tmp_path / "evil.pth")
-    with pytest.raises(Exception, match="weights_only"):
+    with pytest.raises(WrongInput, match=r"needs code to load \(pathlib.*, which is refused"):
         load_transformer(TINY, tmp_path / "evil.pth")
 
 
@@ -129,7 +165,7 @@ def test_index_may_not_leave_its_folder(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="outside its folder"):
         load_transformer(TINY, tmp_path)
     index.write_text(json.dumps({"weight_map": {"head.bias": "a.safetensors"}}))
-    with pytest.raises(FileNotFoundError, match=r"lacks the shards a\.safetensors"):
+    with pytest.raises(DamagedWeights, match=r"names a\.safetensors, which is missing"):
         load_transformer(TINY, tmp_path)
 
 

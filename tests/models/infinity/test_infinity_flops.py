@@ -82,15 +82,25 @@ def test_vae() -> None:
 def test_published_sizes() -> None:
     """TFLOP of the original at full size: its loop recomputes the text's keys and the head's modulation every scale."""
     config, schedule, text, tera = PUBLISHED_TRANSFORMERS["infinity-2b"], published_schedule(), 32, 1e12
-    totals = []
-    for k, n in enumerate(schedule.lengths):
-        repeated = 4 * config.depth * text * config.embed_dim**2 + 4 * config.embed_dim**2
-        context = sum(schedule.lengths[:k + 1])
-        totals.append(blocks_flops(config, n, context, text) + head_flops(config, n)
-                      + (embed_flops(config, n) if k else 0) + repeated)
+
+    def originals(config: TransformerConfig, schedule: ScaleSchedule) -> list[int]:
+        totals = []
+        for k, n in enumerate(schedule.lengths):
+            repeated = 4 * config.depth * text * config.embed_dim**2 + 4 * config.embed_dim**2
+            context = sum(schedule.lengths[:k + 1])
+            totals.append(blocks_flops(config, n, context, text) + head_flops(config, n)
+                          + (embed_flops(config, n) if k else 0) + repeated)
+        return totals
+
+    totals = originals(config, schedule)
     want = [0.021, 0.032, 0.078, 0.153, 0.260, 0.570, 1.02, 1.62, 2.41, 4.55, 7.77, 12.6, 26.7]
     assert [total / tera for total in totals] == pytest.approx(want, rel=0.02)
     assert sum(totals) / tera == pytest.approx(57.8, abs=0.05)
+    for name, total, half_digit in (("infinity-8b", 191.7, 0.05), ("infinity-125m", 4.63, 0.005)):
+        assert sum(originals(PUBLISHED_TRANSFORMERS[name], schedule)) / tera == pytest.approx(total, abs=half_digit)
+    ours = prompt_flops(config, text) + sum(
+        scale_flops(config, schedule, k, text, Sampling(guidance=1.0)) for k in range(len(schedule)))
+    assert ours / tera == pytest.approx(57.8, rel=0.02)  # what the price list says
     assert decoder_flops(PUBLISHED_VAES["vae-d32"], (64, 64)) / tera == pytest.approx(9.85, abs=0.005)
     assert decoder_flops(PUBLISHED_VAES["vae-d56-patchify"], (128, 128)) / tera == pytest.approx(9.89, abs=0.005)
     assert decoder_flops(PUBLISHED_VAES["vae-d32"], (32, 32)) / tera == pytest.approx(2.46, abs=0.005)

@@ -23,7 +23,7 @@ SPECIAL = ["<pad>", "<bos>", "<eos>", "<begin_of_image>", "<end_of_image>", "<im
 WORDS = [*SPECIAL, "red", "blue", "green", "circle", "square", "star", "two", "above", "and", "User", "Assistant", ":"]
 TEMPLATE = ("{% for message in messages %}User: {% for part in message['content'] %}{{ part['text'] }}{% endfor %} "
             "{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}")
-SETTINGS: dict[str, Any] = {"cfg": 5.0, "tau": 4.0, "dtype": "float32"}
+SETTINGS: dict[str, Any] = {"cfg": 5.0, "tau": 4.0, "top_k": 0, "top_p": 1.0, "dtype": "float32"}
 
 
 def processor() -> JanusProcessor:

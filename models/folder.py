@@ -1,0 +1,39 @@
+"""Models of transformers from local folders: every weight from the files, nothing left to chance, nothing downloaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers.utils import logging
+
+from harness.errors import WrongInput
+from models.files import check_whole
+
+
+def from_folder(kind: Any, folder: Path, dtype: torch.dtype, *, surplus: bool = False) -> Any:
+    """A model of this class from a folder in transformers' format, safetensors only.
+
+    surplus: whether the folder may hold weights that the class has no place for, such as a decoder's.
+    Raises WrongInput where weights are missing, surplus or of another shape, DamagedWeights for a truncated file.
+    """
+    for path in (*folder.glob("*.safetensors"), *folder.glob("*.safetensors.index.json")):
+        check_whole(path)
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()  # its table of what does not fit is one line here
+    try:
+        model, report = kind.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True,
+                                             output_loading_info=True)
+    except (RuntimeError, OSError, TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise WrongInput(f"{folder} cannot be loaded as {kind.__name__} ({reason}): give the published folder") from error
+    finally:
+        logging.set_verbosity(before)
+    kinds = ("missing_keys", "mismatched_keys") if surplus else ("missing_keys", "mismatched_keys", "unexpected_keys")
+    for wrong in kinds:
+        keys = sorted(str(key[0] if isinstance(key, tuple) else key) for key in report.get(wrong) or ())
+        if keys:
+            raise WrongInput(f"{folder} is another model's or contradicts its config.json: {len(keys)} "
+                             f"{wrong.replace('_', ' ')}, first {', '.join(keys[:3])}; give the published folder")
+    return model.eval()

@@ -1,0 +1,103 @@
+"""The published Infinity models: which sizes, resolutions and files belong together, loaded as a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.errors import WrongInput
+from models.files import weights_sha256
+from models.infinity.checkpoint import load_transformer, load_vae, weight_files
+from models.infinity.config import PUBLISHED_TRANSFORMERS, PUBLISHED_VAES, TransformerConfig, VAEConfig
+from models.infinity.generator import InfinityGenerator
+from models.infinity.pretrained import InfinityParts
+from models.infinity.sampling import Sampling
+from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule, published_schedule
+from models.infinity.text_encoder import T5TextEncoder
+from models.published import PublishedModel
+from models.settings import dtype_of, number, numbers, whole
+
+
+@dataclass(frozen=True)
+class PublishedSize:
+    """A transformer with the VAE it was trained with, and the resolutions it was trained for."""
+
+    transformer: TransformerConfig
+    vae: VAEConfig
+    resolutions: tuple[str, ...]
+
+
+def _size(transformer: str, vae: str, *resolutions: str) -> PublishedSize:
+    return PublishedSize(PUBLISHED_TRANSFORMERS[transformer], PUBLISHED_VAES[vae], resolutions)
+
+
+SIZES: dict[str, PublishedSize] = {
+    "infinity-125m": _size("infinity-125m", "vae-d16", "0.06M"),
+    "infinity-2b": _size("infinity-2b", "vae-d32", *PN_SCALES),
+    "infinity-8b": _size("infinity-8b", "vae-d56-patchify", "1M"),
+    "infinity-8b-512": _size("infinity-8b", "vae-d56-patchify", "0.25M"),
+}
+
+
+def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.device,
+         settings: Mapping[str, Any]) -> InfinityGenerator:
+    """A published Infinity from the folders that mirror its repositories, on `device`.
+
+    With dtype bfloat16 the blocks and the prefix cache are bfloat16 and the rest is float32, as published.
+
+    Raises:
+        WrongInput: a file is another model's, or a setting has no such value.
+        DamagedWeights: a weight file is missing or cut short.
+    """
+    size = SIZES[model.name]
+    schedule, sampling = schedule_of(model.name, size, settings), sampling_of(settings)
+    try:
+        sampling.validate(len(schedule), size.transformer.depth)
+    except ValueError as error:
+        raise WrongInput(f"{model.name}: {error}") from error
+    sources = {role: source_of(model, folders, role) for role in ("weights", "vae")}
+    block_dtype, text_dtype = dtype_of(settings["dtype"]), dtype_of(settings["text_dtype"])
+    encoder = T5TextEncoder.load(
+        folders["text_encoder"], folders["text_encoder"], size.transformer.text_maxlen, device, text_dtype,
+        autocast=torch.bfloat16 if settings["text_autocast"] else None)
+    parts = InfinityParts(
+        load_transformer(size.transformer, sources["weights"], device=device, block_dtype=block_dtype,
+                         averaged=bool(settings["averaged"])),
+        load_vae(size.vae, sources["vae"], device=device), schedule, sampling)
+    files = [path for source in sources.values() for path in weight_files(source)]
+    files += sorted(folders["text_encoder"].glob("*.safetensors"))
+    return InfinityGenerator(parts, encoder, name=model.name, domain=model.domain, licence=model.licence,
+                             weights_sha256=weights_sha256(files), negative_prompt=settings["negative_prompt"] or None)
+
+
+def schedule_of(name: str, size: PublishedSize, settings: Mapping[str, Any]) -> ScaleSchedule:
+    """The scales of the asked resolution and aspect ratio. Raises WrongInput naming those that exist."""
+    resolution, aspect = str(settings["pn"]), str(settings["aspect"])
+    if resolution not in size.resolutions:
+        others = [other for other, one in SIZES.items()
+                  if one.transformer == size.transformer and resolution in one.resolutions]
+        instead = f" ({resolution} is {', '.join(others)})" if others else ""
+        raise WrongInput(f"pn={resolution} is no resolution of {name}: it has {', '.join(size.resolutions)}{instead}")
+    if aspect not in FULL_SCHEDULES:
+        raise WrongInput(f"aspect={aspect} (height / width) has no schedule: use one of {', '.join(FULL_SCHEDULES)}")
+    return published_schedule(resolution, aspect)
+
+
+def sampling_of(settings: Mapping[str, Any]) -> Sampling:
+    """Settings under the authors' names as sampling settings; lists are one value per scale. Raises WrongInput."""
+    layers = numbers("cfg_insertion_layer", settings["cfg_insertion_layer"])
+    layers = layers if isinstance(layers, tuple) else (layers,)
+    return Sampling(
+        guidance=numbers("cfg", settings["cfg"]), temperature=numbers("tau", settings["tau"]),
+        insertion_layers=tuple(whole("cfg_insertion_layer", layer) for layer in layers),
+        top_k=whole("top_k", settings["top_k"]), top_p=number("top_p", settings["top_p"]))
+
+
+def source_of(model: PublishedModel, folders: Mapping[str, Path], role: str) -> Path:
+    """The weight file, or the folder of shards, of a role: as published, or the given path itself."""
+    path, published = folders[role], model.repositories[role].files[0].removesuffix("/*")
+    return path / published if (path / published).exists() else path
