@@ -22,14 +22,17 @@ from harness.options import (
     Models,
     Out,
     Prompts,
+    PromptsFrom,
     Searches,
     SeedList,
     Suite,
+    SuiteFile,
     UnitName,
     Verifiers,
     Weights,
 )
 from harness.registry import entries
+from harness.suites import suite_flags
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -59,7 +62,7 @@ _SINGULAR = {Kind.MODELS: "model", Kind.SEARCHES: "search", Kind.VERIFIERS: "ver
 
 @app.command()
 def run(
-    suite: Suite,
+    suite: Suite = None,
     model: Models = None,
     search: Searches = None,
     verifier: Verifiers = None,
@@ -71,13 +74,15 @@ def run(
     config: Config = None,
     set_: Assignments = None,
     weights: Weights = None,
+    suite_file: SuiteFile = None,
+    prompts_from: PromptsFrom = None,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the time went; write profile.json.")] = False,
     debug: Debug = False,
 ) -> None:
     """Run searches on a suite and build the report. The same command again finishes what is missing."""
     with _reported(debug):
         flags = {
-            "suite": suite, "models": model, "searches": search, "verifiers": verifier,
+            **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
             "budgets": _numbers(budget), "unit": unit, "prompts": prompts, "seeds": seed,
             "weights": weights,
         }  # fmt: skip
@@ -102,7 +107,7 @@ def run(
 
 @app.command()
 def plan(
-    suite: Suite,
+    suite: Suite = None,
     model: Models = None,
     search: Searches = None,
     verifier: Verifiers = None,
@@ -114,6 +119,8 @@ def plan(
     config: Config = None,
     set_: Assignments = None,
     weights: Weights = None,
+    suite_file: SuiteFile = None,
+    prompts_from: PromptsFrom = None,
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Measure every operation, to estimate time.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     debug: Debug = False,
@@ -121,7 +128,7 @@ def plan(
     """Say what `run` with the same options would do and cost; nothing is run and nothing written."""
     with _reported(debug):
         flags = {
-            "suite": suite, "models": model, "searches": search, "verifiers": verifier,
+            **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
             "budgets": _numbers(budget), "unit": unit, "prompts": prompts, "seeds": seed,
             "weights": weights,
         }  # fmt: skip

@@ -22,6 +22,8 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     suite: str = "geneval"
+    prompts_from: str | None = None
+    """File or folder of the suite's prompts, in place of VISTAS_PROMPTS and the hub."""
     models: tuple[str, ...] = Field(("shapes-infinity", "shapes-flux"), min_length=1)
     searches: tuple[str, ...] = Field(("random", "greedy", "beam", "zero-order"), min_length=1)
     verifiers: tuple[str, ...] = Field(("shapes-reward",), min_length=1)

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-Suite = Annotated[str, typer.Argument(help="Prompt suite, such as geneval.")]
+Suite = Annotated[str | None, typer.Argument(help="Prompt suite, such as drawbench; geneval without it.")]
+SuiteFile = Annotated[
+    Path | None, typer.Option("--suite-file", metavar="PATH", help="Any file of prompts as the suite: CSV, TSV, JSON, JSONL, TXT.")
+]
+PromptsFrom = Annotated[
+    Path | None, typer.Option("--prompts-from", metavar="PATH", help="Local file or folder of the suite's prompts.")
+]
 Models = Annotated[
     list[str] | None, typer.Option("--model", metavar="NAME[:KEY=VALUE,…]", help="Generator; repeat for several.")
 ]

@@ -105,6 +105,7 @@ SUITES: Mapping[str, Entry] = {
     "image-reward-prompts": Entry(
         "suites.image_reward_prompts:image_reward_prompts", "ImageReward's hundred prompts", domain="photo"
     ),
+    "file": Entry("suites.prompt_file:FileSuite", "any file of prompts: --suite-file PATH (CSV, TSV, JSON, JSONL, TXT)"),
 }
 
 GRADERS: Mapping[str, Entry] = {

@@ -19,6 +19,7 @@ from harness.planning import plan_units
 from harness.prices import Calibration
 from harness.progress import RunProgress
 from harness.session import Session, open_session
+from harness.suites import suite_notes
 from harness.timing import LOAD, Stopwatch, profile_lines
 from harness.units import WorkUnit
 from harness.weights import LocalWeights
@@ -54,7 +55,7 @@ def prepare_run(settings: Settings, out: Path | None, measured: bool = False) ->
     with watch.section("planning"):
         session.calibrations |= _kept_calibrations(store, session)
         units, refused = plan_units(session, lineup)
-    notes = [*lineup.notes, *refused]
+    notes = [*suite_notes(session.suite, session.domain, settings.seeds), *lineup.notes, *refused]
     if session.judge.cannot_grade:
         notes.append(f"not graded: {session.judge.cannot_grade}")
     return Run(session, units, notes, store, watch)

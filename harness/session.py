@@ -18,8 +18,9 @@ from harness.ledger import Budget, Unit
 from harness.lineup import Lineup
 from harness.memory import with_fewer_rows
 from harness.prices import Calibration, Prices, calibrate
-from harness.registry import Entry, entry
+from harness.registry import Entry
 from harness.search.base import Plan, Search
+from harness.suites import open_suite
 from harness.weights import LocalWeights, build, find
 from models.base import Domain, Generator
 from suites.base import Equipped, Prompt, Suite, display_name
@@ -57,7 +58,7 @@ class Session:
     @property
     def suite_name(self) -> str:
         """With the domain written out."""
-        return display_name(self.settings.suite, self.domain)
+        return display_name(self.suite.card.name, self.domain)
 
     def max_rows(self, model: str) -> int:
         """Most rows of one batch of a model: the setting, or less where memory has run out."""
@@ -116,9 +117,8 @@ def open_session(settings: Settings, lineup: Lineup) -> Session:
     for spec in judges.values():  # all weights are looked for before any is loaded
         spec.find(local)
     folders = {text: find(lineup.choices[text].name, lineup.choices[text].entry, local) for text in lineup.models}
-    suite: Suite = entry("suite", settings.suite).resolve()()
-    everything = suite.prompts(lineup.domain)
-    prompts = everything if settings.prompts == "all" else _sample(everything, settings.prompts, settings.sample_seed)
+    suite: Suite = open_suite(settings.suite, settings.prompts_from)
+    prompts = _sample(suite.prompts(lineup.domain), settings)
     device = pick_device(settings.device)
     use_half_the_cores()
     if isinstance(suite, Equipped):
@@ -165,8 +165,12 @@ def _load(known: Entry, folders: Mapping[str, Path], device: torch.device, overr
     return build(known, folders, device, overrides)
 
 
-def _sample(prompts: tuple[Prompt, ...], number: int, seed: int) -> tuple[Prompt, ...]:
+def _sample(prompts: tuple[Prompt, ...], settings: Settings) -> tuple[Prompt, ...]:
+    """The prompts to run; the default number is at most what there is."""
+    number = settings.prompts
+    if number == "all" or ("prompts" not in settings.model_fields_set and number >= len(prompts)):
+        return prompts
     try:
-        return sample(prompts, number, seed)
+        return sample(prompts, number, settings.sample_seed)
     except ValueError as error:
         raise WrongInput(f"--prompts {number}: {error}") from error

@@ -32,7 +32,7 @@ def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table]
     parts.append("## Protocol")
     for folder, manifest in zip(runs.folders, runs.manifests, strict=True):
         parts.append(f"### Run {escape_markdown(folder.name)}")
-        parts += [f"* Left out: {escape_markdown(note)}" for note in manifest["notes"]]
+        parts += [f"* Note: {escape_markdown(note)}" for note in manifest["notes"]]
         for title, lines in protocol(manifest).items():
             body = "\n".join(f"* {escape_markdown(key)}: {escape_markdown(value)}" for key, value in lines.items())
             parts.append(f"**{escape_markdown(title)}**\n\n{body}")

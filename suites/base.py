@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
@@ -73,6 +74,24 @@ class Equipped(Protocol):
 
     def equip(self, device: torch.device, weights: LocalWeights) -> None:
         """Say where its graders run, and which folders hold their weights in place of the hub's cache; nothing is loaded."""
+        ...
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A suite whose prompts can be read from a local path."""
+
+    def reading(self, path: Path) -> Suite:
+        """The suite with the prompts of this file or folder."""
+        ...
+
+
+@runtime_checkable
+class Noted(Protocol):
+    """A suite with something to say about its prompts."""
+
+    def notes(self, domain: Domain) -> tuple[str, ...]:
+        """Sentences about prompts left out, cut off, or not the published ones."""
         ...
 
 

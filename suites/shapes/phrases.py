@@ -80,3 +80,15 @@ def cut_off(prompts: Sequence[Prompt]) -> list[Prompt]:
     return [
         prompt for prompt in prompts if sum(word not in STOP_WORDS for word in prompt.text.lower().split()) > READ_WORDS
     ]
+
+
+def cut_off_note(prompts: Sequence[Prompt]) -> list[str]:
+    """A sentence about them, none where there are none."""
+    longer = cut_off(prompts)
+    if not longer:
+        return []
+    tasks = ", ".join(dict.fromkeys(prompt.task for prompt in longer))
+    return [
+        f"cut off: {len(longer)} of {len(prompts)} prompts ({tasks}) are longer than the {READ_WORDS} words, besides "
+        f"{', '.join(STOP_WORDS)}, that the embedded models read"
+    ]

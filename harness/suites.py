@@ -1,0 +1,58 @@
+"""A run's suite: opened by name, reading its prompts from a local path where one is given, with what has to be said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import WrongInput
+from harness.registry import entry
+
+FILE = "file"
+"""The suite whose prompts are any file's."""
+
+
+def suite_flags(suite: str | None, suite_file: Path | None, prompts_from: Path | None) -> dict[str, Any]:
+    """Configuration keys of the options that name a suite.
+
+    Raises:
+        WrongInput: a suite and a file of prompts at once.
+    """
+    if suite_file is None:
+        return {"suite": suite, "prompts_from": None if prompts_from is None else str(prompts_from)}
+    if suite is not None or prompts_from is not None:
+        other = f"suite {suite}" if suite is not None else f"--prompts-from {prompts_from}"
+        raise WrongInput(f"--suite-file {suite_file} is a suite of its own: leave out {other}")
+    return {"suite": FILE, "prompts_from": str(suite_file)}
+
+
+def open_suite(name: str, prompts_from: str | None) -> Any:
+    """The suite of this name, before any prompt is read.
+
+    Raises:
+        UnknownName: a name that is not registered.
+        WrongInput: a path for a suite that makes its own prompts.
+    """
+    from suites.base import Located
+
+    suite = entry("suite", name).resolve()()
+    if prompts_from is None:
+        return suite
+    if not isinstance(suite, Located):
+        raise WrongInput(f"suite {name} makes its own prompts: leave out --prompts-from {prompts_from}")
+    return suite.reading(Path(prompts_from))
+
+
+def suite_notes(suite: Any, domain: Any, seeds: Sequence[int]) -> list[str]:
+    """Sentences about the prompts, and where the run makes another number of images a prompt than is published."""
+    from suites.base import Noted
+
+    notes = list(suite.notes(domain)) if isinstance(suite, Noted) else []
+    card = suite.card
+    if len(seeds) != card.images_per_prompt:
+        notes.append(
+            f"protocol: {card.name} is published with {card.images_per_prompt} images a prompt, a search returns one for each seed: "
+            f"this run has {len(seeds)}; give {card.images_per_prompt} times --seed for the published number"
+        )
+    return notes

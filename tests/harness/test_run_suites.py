@@ -1,0 +1,113 @@
+"""Runs on suites other than GenEval: files of prompts, embedded versions, and what is said about their prompts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+from harness import registry
+from harness.cli import app
+
+sys.path.insert(0, str(Path(__file__).parent))
+import toy_world
+
+TOYS = ["--model", "toy-ar", "--search", "random", "--verifier", "toy-judge", "--budget", "3", "--set", "metrics=[]"]
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
+        for name, entry in toys.items():
+            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), prog_name="vistas")
+
+
+def test_a_file_of_prompts_runs_without_its_bad_lines_and_is_escaped_in_the_page(tmp_path: Path) -> None:
+    file = tmp_path / "My <prompts>.csv"
+    hostile = "<script>alert(1)</script> ../../etc/passwd"
+    rows = ["prompt,category", "a red circle,plain", ",plain", f"{hostile},odd", f"{'x' * 10000},odd", "a\x00b,odd", "עיגול אדום,odd"]
+    file.write_text("\n".join(rows), encoding="utf-8")
+    result = call("run", "--suite-file", str(file), *TOYS, "--out", str(tmp_path / "run"))
+    assert result.exit_code == 0, result.output
+    said = result.stderr
+    for number, reason in ((3, "prompt is empty"), (5, "prompt has 10000 characters"), (6, "holds control character U+0000")):
+        assert f"{reason}" in said
+        assert f"({file} line {number})" in said
+    assert f"HTML, what looks like a path in {file} line 4: run as it stands" in said
+    assert f"right-to-left text in {file} line 7: run as it stands" in said
+    selections = pd.read_parquet(tmp_path / "run/selections.parquet")
+    assert set(selections["suite"]) == {"file-my-prompts@shapes"}
+    assert selections["prompt"].tolist() == ["a red circle", hostile, "עיגול אדום"]
+    page = (tmp_path / "run/report/index.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+    names = [path.name for path in (tmp_path / "run").rglob("*")]
+    assert not any("script" in name or "passwd" in name for name in names)
+    manifest = json.loads((tmp_path / "run/manifest.json").read_text(encoding="utf-8"))
+    assert manifest["suite"]["prompts_run"] == 3
+    assert len(manifest["suite"]["settings"]["prompts_sha256"]) == 64
+
+
+def test_other_contents_under_one_name_are_another_run(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text("a red circle\n")
+    assert call("run", "--suite-file", str(file), *TOYS, "--out", str(tmp_path / "run")).exit_code == 0
+    file.write_text("a blue circle\n")
+    again = call("run", "--suite-file", str(file), *TOYS, "--out", str(tmp_path / "run"))
+    assert again.exit_code == 2
+    assert "holds a different run: suite.settings.prompts_sha256" in again.stderr
+
+
+@pytest.mark.parametrize("suite", ["drawbench", "t2i-compbench"])
+def test_embedded_versions_are_run_and_graded(suite: str, tmp_path: Path) -> None:
+    result = call("run", suite, *TOYS, "--prompts", "12", "--out", str(tmp_path / "run"))
+    assert result.exit_code == 0, result.output
+    scores = pd.read_parquet(tmp_path / "run/scores.parquet")
+    assert set(scores["suite"]) == {f"{suite}@shapes"}
+    grades = scores[scores["metric"] == "grade"]
+    assert len(grades) == 12
+    assert grades["value"].isin([0.0, 1.0]).all()
+    assert (tmp_path / "run/report/index.html").is_file()
+
+
+def test_the_embedded_pair_runs_drawbench(tmp_path: Path) -> None:
+    result = call("run", "drawbench", "--search", "random", "--verifier", "shapes-clip", "--budget", "10", "--prompts", "6",
+                  "--set", "metrics=[]", "--out", str(tmp_path / "run"))  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "cut off: 30 of 180 prompts (descriptions) are longer than the 5 words" in result.stderr
+    scores = pd.read_parquet(tmp_path / "run/scores.parquet")
+    grades = scores[(scores["metric"] == "grade") & (scores["task"] == "colors")]
+    assert set(grades["model"]) == {"shapes-infinity", "shapes-flux"}
+    assert grades["value"].max() == 1.0
+
+
+def test_the_number_of_images_a_prompt_is_said_where_it_is_not_the_published_one(tmp_path: Path) -> None:
+    short = call("plan", "geneval", *TOYS, "--prompts", "2")
+    assert "geneval is published with 4 images a prompt" in short.stdout
+    seeds = [part for seed in range(4) for part in ("--seed", str(seed))]
+    assert "is published with" not in call("plan", "geneval", *TOYS, "--prompts", "2", *seeds).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["geneval", "--prompts-from", "x.csv"], "suite geneval makes its own prompts: leave out --prompts-from x.csv"),
+        (["geneval", "--suite-file", "x.csv"], "--suite-file x.csv is a suite of its own: leave out suite geneval"),
+        (["--suite-file", "nowhere.csv"], "nowhere.csv cannot be read"),
+        (["--suite-file", "prompts.pdf"], "prompts.pdf is none of .csv, .tsv"),
+        (["file"], "suite file has no file: give one with --suite-file PATH"),
+        (["parti"], "parti has no prompts in the shapes vocabulary"),
+    ],
+)
+def test_wrong_sources_are_one_line(arguments: list[str], expected: str) -> None:
+    result = call("run", *arguments, *TOYS)
+    assert result.exit_code == 2, result.output
+    assert expected in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
