@@ -10,10 +10,12 @@ from reports.answer import Answer, answer
 from reports.contrasts import equal_tables, paired_table
 from reports.load import read_runs
 from reports.markdown import write_markdown
+from reports.overoptimised import overoptimised_figure, overoptimised_table, shown
 from reports.page import Contents, write_page
 from reports.points import AXES, Summary, summarise
+from reports.reliability import cross_table, reliability_figure, reliability_table
 from reports.style import slug
-from reports.tables import results_table, spent_table
+from reports.tables import Table, results_table, spent_table
 from reports.trust import trust_table
 
 
@@ -25,7 +27,8 @@ def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
     summary = summarise(read_runs(run_dirs))
     found = answer(summary)
     contents = _contents(summary, found, out / "figures")
-    tables = (*contents.equal, contents.paired, *contents.results, contents.trust, *contents.spent)
+    tables = (*contents.equal, contents.paired, *contents.results, contents.trust, contents.overoptimised,
+              contents.cross, contents.reliability, *contents.spent)  # fmt: skip
     for table in tables:
         table.write_csv(out / "tables")
     write_markdown(summary, contents, tables, out / "report.md")
@@ -36,17 +39,21 @@ def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
 
 def _contents(summary: Summary, found: Answer, folder: Path) -> Contents:
     verifiers = summary.runs.verifiers
-    blocks, grown = gallery.gallery(summary), tree.find_tree(summary)
+    blocks, grown, trust = gallery.gallery(summary), tree.find_tree(summary), trust_table(summary)
+    reliability = reliability_table(summary, trust)
     return Contents(
         answer=found,
-        figures=_figures(summary, blocks, grown, folder),
+        figures=_figures(summary, blocks, grown, folder) | _verifier_figures(summary, reliability, folder),
         blocks=blocks,
         tree=grown,
         equal=equal_tables(summary, verifiers[0], found.comparisons),
         results=tuple(results_table(summary, verifier, f"results-{slug(verifier)}") for verifier in verifiers),
         spent=tuple(spent_table(summary, verifier, f"spent-{slug(verifier)}") for verifier in verifiers),
         paired=paired_table(summary),
-        trust=trust_table(summary),
+        trust=trust,
+        overoptimised=overoptimised_table(summary),
+        cross=cross_table(summary),
+        reliability=reliability,
     )
 
 
@@ -72,3 +79,12 @@ def _figures(
     return figures
 
 
+def _verifier_figures(summary: Summary, reliability: Table, folder: Path) -> dict[str, str]:
+    """Figures that need the truth: none without it."""
+    figures: dict[str, str] = {}
+    with style.context():
+        if shown(summary):
+            figures["over-optimisation"] = style.save(overoptimised_figure(summary), folder, "over-optimisation")
+        if len(reliability.frame) and reliability.frame["within"].notna().any():
+            figures["reliability"] = style.save(reliability_figure(reliability), folder, "reliability")
+    return figures

@@ -10,6 +10,11 @@ from reports.page import Contents, protocol
 from reports.points import AXES, Summary
 from reports.tables import Table, escape_markdown
 
+_VERIFIER_FIGURES = {
+    "over-optimisation": "Truth against the verifier's own score, along growing budgets",
+    "reliability": "Time of an image against how well a verifier tells right from wrong",
+}
+
 
 def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table], path: Path) -> None:
     """Write the report to `path`, beside its `figures` folder."""
@@ -22,6 +27,7 @@ def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table]
         parts.append("![Score against NFE, FLOPs and seconds](figures/main.png)")
         parts += [f"![By task, against {name}](figures/tasks-{unit}.png)" for unit, name in AXES.items()]
         parts += [f"![By verifier, against {name}](figures/verifiers-{unit}.png)" for unit, name in AXES.items()]
+    parts += [f"![{title}](figures/{name}.png)" for name, title in _VERIFIER_FIGURES.items() if name in contents.figures]
     for table in tables:
         parts.append(f"## {escape_markdown(table.title)}\n\n{table.markdown()}")
     parts.append("## What each search chose\n\n![Chosen pictures at growing budgets](figures/gallery.png)")

@@ -33,6 +33,12 @@ class Contents:
     spent: tuple[Table, ...]
     paired: Table
     trust: Table
+    overoptimised: Table
+    """How score and truth change as search tries harder."""
+    cross: Table
+    """Searched by one verifier, scored by all."""
+    reliability: Table
+    """What a verifier costs next to how far it can be trusted."""
 
 
 def write_page(summary: Summary, contents: Contents, path: Path) -> None:

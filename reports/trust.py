@@ -24,13 +24,16 @@ def trust_table(summary: Summary) -> Table:
         rows.append({
             "verifier": verifier, "model": model, "search": search,
             "AUROC within a prompt": numbers.score(entry["within"], entry["within_low"], entry["within_high"]),
-            "AUROC pooled": numbers.score(entry["pooled"]), "images": len(part), "right": numbers.share(entry["right"]),
+            "AUROC pooled": numbers.score(entry["pooled"]), "best is right": numbers.share(entry["best_right"]),
+            "any is right": numbers.share(entry["chance"]), "images": len(part), "right": numbers.share(entry["right"]),
             "prompts with right and wrong": entry["prompts_with_both"],
         })  # fmt: skip
     caption = (
         "Probability that a right image scores above a wrong one (0.5: chance). Within a prompt is what a search "
         "needs: images of one prompt and one search compared, prompts averaged. Pooled mixes prompts; an ensemble's "
-        "ranks cannot be pooled. Candidates of a guided search were bred for the score: random search is the fair row."
+        "ranks cannot be pooled. “Best is right” is accuracy: of pools with right and wrong images, the share "
+        "whose highest score is on a right one (ties counted by parts); “any is right” is the mean of right images in those "
+        "pools, what blind choice gives. Candidates of a guided search were bred for the score: random search is the fair row."
     )
     return Table("trust", "Trust in the verifiers", caption, filled(rows), pd.DataFrame(raw))
 
@@ -41,8 +44,20 @@ def _row(summary: Summary, verifier: str, part: pd.DataFrame) -> dict[str, float
     column = pd.Series(summary.values.index.get_level_values("prompt_id")).map(by_prompt)
     within, low, high = summary.bootstrap.pooled(column.to_numpy(dtype=float))
     ranked = verifier in summary.runs.rank_verifiers
+    best_right, chance = _accuracy(part.assign(right=right))
     return {
         "within": within, "within_low": low, "within_high": high,
         "pooled": float("nan") if ranked else auroc(part["score"], right),
-        "images": len(part), "right": float(right.mean()), "prompts_with_both": len(by_prompt),
+        "best_right": best_right, "chance": chance, "images": len(part), "right": float(right.mean()), "prompts_with_both": len(by_prompt),
     }  # fmt: skip
+
+
+def _accuracy(part: pd.DataFrame) -> tuple[float, float]:
+    """Of pools with right and wrong images: how often the best-scored one is right, and the share of right images; mean over prompts."""
+    found = []
+    for (prompt, *_), pool in part.groupby(["prompt_id", "seed", "budget"]):
+        if pool["right"].nunique() > 1:
+            best = pool.loc[pool["score"] == pool["score"].max(), "right"]
+            found.append((prompt, best.mean(), pool["right"].mean()))
+    means = pd.DataFrame(found, columns=["prompt", "best", "chance"]).groupby("prompt").mean().mean()
+    return float(means["best"]), float(means["chance"])

@@ -67,8 +67,8 @@ def test_page_says_what_it_is_no_evidence_about(report: Path) -> None:
 
 def test_page_shows_figures_pictures_protocol_and_what_was_left_out(report: Path) -> None:
     text, reader = read(report / "index.html")
-    # Main figure twice (wide and narrow), three units by task and by verifier, the tree.
-    assert reader.tags.count("svg") == 9
+    # Main figure twice (wide and narrow), three units by task and by verifier, over-optimisation, reliability, the tree.
+    assert reader.tags.count("svg") == 11
     assert reader.tags.count("img") >= 12
     assert "0123abcd" in text
     assert "greedy does not fit shapes-flux" in text
@@ -131,6 +131,7 @@ def test_without_a_grader_verifiers_are_shown_and_not_trusted(make_run: MakeRun,
     assert "No grader’s verdict in these runs" in text
     assert "Nothing here is evidence" not in text
     assert "mean clip score" in text.lower()
+    assert not (tmp_path / "out" / "figures" / "over-optimisation.png").exists()
 
 
 def test_runs_are_joined_and_repeats_counted_once(make_run: MakeRun, tmp_path: Path) -> None:

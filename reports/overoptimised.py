@@ -1,0 +1,114 @@
+"""What happens to a verifier's score and to the truth as search optimises the score harder: over-optimisation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reports import numbers
+from reports.points import GRADE, Method, Summary, metric_name
+from reports.style import INK, QUIET, handles, looks, quiet_axes
+from reports.tables import Table, filled
+
+_BOTH, _FOOLED, _IDLE, _OPEN = "both rise", "score rises, truth falls", "score rises, truth not clearly", "not separable"
+Change = tuple[float, float, float]
+"""Mean, low and high end."""
+
+
+def overoptimised_table(summary: Summary) -> Table:
+    """Change of the guiding verifier's score and of the truth from the smallest budget to the largest, by method."""
+    rows, raw = [], []
+    for verifier in summary.runs.verifiers if summary.truth == GRADE else ():
+        for method in summary.methods:
+            truth = summary.curve(method, verifier, GRADE)
+            if len(truth) < 2:
+                continue
+            first, last = truth.iloc[0], truth.iloc[-1]
+            own, true = (_change(summary, method, verifier, metric) for metric in (verifier, GRADE))
+            peak = truth.loc[truth["mean"].idxmax()] if truth["mean"].notna().any() else first
+            verdict = _verdict(own, true)
+            rows.append({
+                "guided by": verifier, "model": method.model, "search": method.search,
+                "budgets": f"{first['budget']:g} → {last['budget']:g} {method.budget_unit}",
+                "its score": numbers.difference(*own), "right by the grader": numbers.difference(*true),
+                "best budget": f"{peak['budget']:g}", "since then": numbers.difference(last["mean"] - peak["mean"], *[np.nan] * 2),
+                "verdict": verdict,
+            })  # fmt: skip
+            raw.append({
+                "verifier": verifier, **method._asdict(), "first_budget": first["budget"], "last_budget": last["budget"],
+                **_columns("score", own), **_columns("truth", true), "best_budget": peak["budget"],
+                "truth_since_best": last["mean"] - peak["mean"], "verdict": verdict,
+            })  # fmt: skip
+    caption = (
+        "From the smallest budget to the largest: how the score that guided the search changed, and how the share of right "
+        "images did, paired by prompt with 95 % intervals. The score must rise, as it is what is maximised; where the truth "
+        "does not follow, search has found what the verifier likes and the grader does not. “Since then” is the truth at the "
+        "largest budget against its best: the best of several noisy points, so a small loss is to be expected. An ensemble's "
+        "ranks are no score of an image."
+    )
+    return Table("over-optimisation", "Optimised harder", caption, filled(rows), pd.DataFrame(raw))
+
+
+def overoptimised_figure(summary: Summary) -> Figure:
+    """One panel a guiding verifier: its mean score against the share of right images, along growing budgets."""
+    verifiers = shown(summary)
+    figure = Figure(figsize=(max(6.2, 3.4 * len(verifiers)), 3.7))
+    styles = looks(summary)
+    for place, verifier in enumerate(verifiers):
+        axes = figure.add_subplot(1, len(verifiers), place + 1)
+        quiet_axes(axes)
+        for method, look in styles.items():
+            path = _path(summary, method, verifier)
+            shape = {"linestyle": look.line, "marker": look.marker, "markersize": 4.2}
+            axes.plot(path["score"], path["truth"], color=look.colour, linewidth=1.5, zorder=3, **shape)
+            if len(path) > 1:
+                axes.plot(path["score"].iloc[-1:], path["truth"].iloc[-1:], color=look.colour, marker="o", markersize=9,
+                          markerfacecolor="none", linestyle="none", zorder=4)  # fmt: skip
+        axes.set_title(verifier, loc="left", color=INK)
+        axes.set_xlabel("its own mean score", fontsize=8.5)
+        if place == 0:
+            axes.set_ylabel(metric_name(GRADE), fontsize=9)
+    labels = handles(summary)
+    columns = min(len(labels), 3)
+    figure.legend(handles=labels, loc="lower left", ncols=columns, frameon=False, fontsize=8, labelcolor=QUIET)
+    rows = -(-len(labels) // columns)
+    figure.subplots_adjust(left=0.09, right=0.99, top=0.9, bottom=0.18 + 0.065 * rows, wspace=0.25)
+    return figure
+
+
+def shown(summary: Summary) -> tuple[str, ...]:
+    """Verifiers that the figure has a panel for: those that guided, and whose score is one of an image."""
+    if summary.truth != GRADE:
+        return ()
+    return tuple(one for one in summary.runs.verifiers if one in summary.metrics)
+
+
+def _path(summary: Summary, method: Method, verifier: str) -> pd.DataFrame:
+    scores, truths = (summary.curve(method, verifier, metric)[["budget", "mean"]] for metric in (verifier, GRADE))
+    both = scores.merge(truths, on="budget", suffixes=("_score", "_truth")).dropna()
+    return both.rename(columns={"mean_score": "score", "mean_truth": "truth"})
+
+
+def _change(summary: Summary, method: Method, verifier: str, metric: str) -> Change:
+    """Mean over tasks of a metric at the largest budget less that at the smallest, paired by prompt."""
+    curve = summary.curve(method, verifier, metric)
+    if len(curve) < 2:
+        return float("nan"), float("nan"), float("nan")
+    first, last = (summary.values[metric, *method, verifier, curve["budget"].iloc[end]] for end in (0, -1))
+    return summary.bootstrap.overall((last - first).to_numpy(dtype=float))
+
+
+def _verdict(own: Change, true: Change) -> str:
+    rises = own[1] > 0 or np.isnan(own[0])
+    if not rises:
+        return _OPEN
+    if true[1] > 0:
+        return _BOTH if not np.isnan(own[0]) else "truth rises"
+    if true[2] < 0:
+        return _FOOLED if not np.isnan(own[0]) else "truth falls"
+    return _IDLE if not np.isnan(own[0]) else _OPEN
+
+
+def _columns(name: str, change: Change) -> dict[str, float]:
+    return {name: change[0], f"{name}_low": change[1], f"{name}_high": change[2]}

@@ -1,0 +1,113 @@
+"""Verifiers against one another: searched by one and scored by all, and what their reliability costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reports import numbers
+from reports.points import POINT, Summary, is_single, metric_name
+from reports.statistics import OVERALL
+from reports.style import INK, QUIET, quiet_axes
+from reports.tables import Table, filled
+
+NOT_SEARCHED = "no search"
+
+
+def cross_table(summary: Summary) -> Table:
+    """Every metric of what each verifier chose, by method, at the largest budget; above them one image without search."""
+    overall = summary.points[summary.points["task"] == OVERALL]
+    rows, raw = [], []
+    for method in summary.methods:
+        mine = overall[np.logical_and.reduce([overall[name] == value for name, value in method._asdict().items()])]
+        single = mine[is_single(mine)]
+        groups = [(NOT_SEARCHED, single[single["verifier"] == single["verifier"].iloc[0]])] if len(single) else []
+        for verifier in summary.runs.verifiers:
+            of_one = mine[(mine["verifier"] == verifier) & ~is_single(mine)]
+            groups.append((verifier, of_one[of_one["budget"] == of_one["budget"].max()]))
+        for guide, points in groups:
+            if points.empty:
+                continue
+            found = points.set_index("metric")
+            budget = f"{points['budget'].iloc[0]:g} {method.budget_unit}"
+            cells = {metric_name(one): _cell(found.loc[one]) for one in summary.metrics if one in found.index}
+            rows.append({"model": method.model, "search": method.search, "guided by": guide, "budget": budget, **cells})
+            raw.append(points.assign(guide=guide)[["guide", *POINT, "metric", "mean", "low", "high", "prompts"]])
+    caption = (
+        "Searched by one, scored by all: mean of every metric over the images chosen at each method's largest budget, with "
+        "its 95 % interval over prompts. A verifier is no judge of the row it guided."
+    )
+    frame = pd.concat(raw, ignore_index=True) if raw else pd.DataFrame()
+    return Table("cross", "Verifier by metric", caption, filled(rows), frame)
+
+
+def reliability_table(summary: Summary, trust: Table) -> Table:
+    """What a verifier's call costs next to how well it tells right from wrong on images of random search."""
+    rows, raw = [], []
+    for verifier in summary.runs.verifiers:
+        cost = _per_image(summary, verifier)
+        areas = trust.frame[_is_random(trust.frame, verifier)] if len(trust.frame) else trust.frame
+        entries = areas.to_dict("records") or [{"model": "all", "within": np.nan, "within_low": np.nan, "within_high": np.nan}]
+        for area in entries:
+            within = (area["within"], area["within_low"], area["within_high"])
+            rows.append({
+                "verifier": verifier, "model": str(area["model"]), "time an image": numbers.amount(cost["seconds"], "seconds"),
+                "FLOPs an image": numbers.amount(cost["flops"], "flops"), "share of all time": numbers.share(cost["share"]),
+                "AUROC within a prompt": numbers.score(*within),
+                "best of a pool is right": numbers.share(area.get("best_right", np.nan)),
+                "any of a pool": numbers.share(area.get("chance", np.nan)),
+            })  # fmt: skip
+            raw.append({"verifier": verifier, "model": area["model"], **cost, **dict(zip(_WITHIN, within, strict=True))})
+    caption = (
+        "Time and FLOPs of one image through the verifier, as measured in these runs, next to its AUROC on images of random "
+        "search. “Best of a pool is right”: the image it scores highest, in pools that hold right and wrong images; “any of a "
+        "pool” is what choosing blindly would give."
+    )
+    return Table("reliability", "Speed against reliability", caption, filled(rows), pd.DataFrame(raw))
+
+
+_WITHIN = ("within", "within_low", "within_high")
+
+
+def reliability_figure(table: Table) -> Figure:
+    """Time of an image against AUROC within a prompt, one point a verifier and model."""
+    frame = table.frame[table.frame["within"].notna() & (table.frame["seconds"] > 0)]
+    figure = Figure(figsize=(6.2, 3.4))
+    axes = figure.add_axes((0.11, 0.16, 0.86, 0.74))
+    quiet_axes(axes)
+    for place, (model, part) in enumerate(frame.groupby("model", sort=False)):
+        marker = "os^Dv"[place % 5]
+        low, high = part["within"] - part["within_low"], part["within_high"] - part["within"]
+        bars = np.nan_to_num(np.vstack([low, high]))
+        axes.errorbar(part["seconds"] * 1000, part["within"], yerr=bars, fmt=marker, color=QUIET, ecolor=QUIET, capsize=2,
+                      markersize=5, linewidth=0.8, label=str(model))  # fmt: skip
+        for point in part.to_dict("records"):
+            axes.annotate(str(point["verifier"]), (point["seconds"] * 1000, point["within"]), xytext=(6, 4),
+                          textcoords="offset points", fontsize=8, color=INK)  # fmt: skip
+    axes.axhline(0.5, color=QUIET, linewidth=0.8, linestyle=":")
+    axes.set_xscale("log")
+    axes.margins(x=0.25)
+    axes.set_xlabel("milliseconds an image, logarithmic", fontsize=8.5)
+    axes.set_ylabel("AUROC within a prompt", fontsize=9)
+    axes.legend(frameon=False, fontsize=8, loc="lower right", labelcolor=QUIET)
+    return figure
+
+
+def _per_image(summary: Summary, verifier: str) -> dict[str, float]:
+    """Seconds and FLOPs of an image, and the verifier's share of all seconds, over every search it guided."""
+    chosen = summary.runs.selections[summary.runs.selections["verifier"] == verifier]
+    calls, seconds = chosen["verifier_calls"].sum(), chosen["verifier_seconds"].sum()
+    return {
+        "seconds": float(seconds / calls) if calls else np.nan,
+        "flops": float(chosen["verifier_flops"].sum() / calls) if calls else np.nan,
+        "share": float(seconds / chosen["seconds"].sum()) if chosen["seconds"].sum() else np.nan,
+    }
+
+
+def _is_random(frame: pd.DataFrame, verifier: str) -> pd.Series:
+    return (frame["verifier"] == verifier) & frame["search"].str.startswith("random")
+
+
+def _cell(point: pd.Series) -> str:
+    return numbers.score(point["mean"], point["low"], point["high"])

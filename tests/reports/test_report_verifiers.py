@@ -1,0 +1,107 @@
+"""How far to trust a verifier: planted over-optimisation is found, and the tables equal sums done by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.load import read_runs
+from reports.overoptimised import overoptimised_table
+from reports.points import Summary, summarise
+from reports.reliability import NOT_SEARCHED, cross_table, reliability_table
+from reports.trust import trust_table
+
+MakeRun = Callable[..., Path]
+BUDGETS = (7, 28, 112)
+
+
+@pytest.fixture
+def run(make_run: MakeRun, tmp_path: Path) -> Path:
+    return make_run(
+        tmp_path / "run", models={"shapes-infinity": "ar"}, searches=("random",), budgets=BUDGETS, prompts=6,
+        verifiers=("shapes-reward", "shapes-clip"),
+    )  # fmt: skip
+
+
+def planted(run: Path, grade: Callable[[pd.DataFrame], np.ndarray]) -> Summary:
+    """The run with scores that rise with the budget, and with grades as given."""
+    path = run / "scores.parquet"
+    scores = pd.read_parquet(path)
+    noise = np.random.default_rng(0).normal(0, 0.05, len(scores))
+    scores["value"] = np.where(scores["metric"] == "grade", grade(scores), np.log(scores["budget"]) + noise)
+    scores.to_parquet(path)
+    return summarise(read_runs([run]))
+
+
+def verdicts(summary: Summary) -> set[str]:
+    return set(overoptimised_table(summary).frame["verdict"])
+
+
+def test_planted_over_optimisation_is_found(run: Path) -> None:
+    coin = np.random.default_rng(1).random(10_000)
+    falling = planted(run, lambda scores: (coin[: len(scores)] < 1 - np.log(scores["budget"]) / 5).astype(float))
+    frame = overoptimised_table(falling).frame
+    assert set(frame["verdict"]) == {"score rises, truth falls"}
+    assert frame["score"].to_numpy() == pytest.approx(np.full(2, np.log(112 / 7)), abs=0.1)
+    assert (frame["truth_since_best"] < -0.2).all()
+    assert (frame["best_budget"] < 112).all()
+
+
+def test_a_verifier_that_helps_and_one_that_does_not(run: Path) -> None:
+    coin = np.random.default_rng(1).random(10_000)
+    assert verdicts(planted(run, lambda scores: (coin[: len(scores)] < np.log(scores["budget"]) / 5).astype(float))) == {"both rise"}
+    assert verdicts(planted(run, lambda scores: np.ones(len(scores)))) == {"score rises, truth not clearly"}
+
+
+def test_scores_that_do_not_rise_are_no_finding(run: Path) -> None:
+    path = run / "scores.parquet"
+    scores = pd.read_parquet(path)
+    scores.assign(value=np.where(scores["metric"] == "grade", 1.0, 0.5)).to_parquet(path)
+    assert verdicts(summarise(read_runs([run]))) == {"not separable"}
+
+
+def test_cross_table_holds_the_means_by_hand(run: Path) -> None:
+    summary = summarise(read_runs([run]))
+    table = cross_table(summary)
+    assert [row["guided by"] for row in table.rows] == [NOT_SEARCHED, "shapes-reward", "shapes-clip"]
+    scores = pd.read_parquet(run / "scores.parquet")
+    for guide, budget, verifier in ((NOT_SEARCHED, 7, "shapes-reward"), ("shapes-clip", 112, "shapes-clip")):
+        for metric in ("grade", "shapes-reward", "shapes-clip"):
+            chosen = scores.query("verifier == @verifier and budget == @budget and metric == @metric")
+            expected = chosen.groupby("task")["value"].mean().mean()
+            found = table.frame.query("guide == @guide and metric == @metric")["mean"]
+            assert found.tolist() == pytest.approx([expected])
+
+
+def test_accuracy_and_price_by_hand(run: Path) -> None:
+    summary = summarise(read_runs([run]))
+    trust = trust_table(summary)
+    candidates = pd.read_parquet(run / "candidates.parquet")
+    mine = candidates[candidates["verifier"] == "shapes-reward"]
+    mine = mine.drop_duplicates(["prompt_id", "candidate", "step", "score"])
+    by_prompt: dict[str, list[tuple[float, float]]] = {}
+    for (prompt, _), pool in mine.groupby(["prompt_id", "budget"]):
+        if pool["truth"].nunique() == 2:
+            best = pool.sort_values("score")["truth"].iloc[-1]
+            by_prompt.setdefault(str(prompt), []).append((best, pool["truth"].mean()))
+    best, chance = np.mean([np.mean(pools, axis=0) for pools in by_prompt.values()], axis=0)
+    row = trust.frame[trust.frame["verifier"] == "shapes-reward"].iloc[0]
+    assert (row["best_right"], row["chance"]) == pytest.approx((best, chance))
+    assert best > chance
+
+    cost = reliability_table(summary, trust).frame.set_index("verifier").loc["shapes-reward"]
+    assert cost["seconds"] == pytest.approx(0.004)
+    assert cost["flops"] == pytest.approx(60e6)
+    assert cost["within"] == pytest.approx(row["within"])
+
+
+def test_without_the_truth_there_is_nothing_to_say(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", truth=False, searches=("random",), budgets=(28,), tasks=("colors",), verifiers=("clip",))
+    summary = summarise(read_runs([run]))
+    assert not overoptimised_table(summary).rows
+    (row, *_) = reliability_table(summary, trust_table(summary)).rows
+    assert row["AUROC within a prompt"] == "–"
