@@ -41,6 +41,7 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
     with watch.section(EVALUATION):
         metrics = _measure(session, task, selected)
         truths = _truths(session, unit, task)
+        cut = session.judge.cut(unit.prompts)
     with watch.section("images"):
         paths = _save_images(unit, task, selected, save_image)
     truncated = text_truncated(task.conditioning)
@@ -55,7 +56,7 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
                 row
                 for verifier, prompt, one in selected
                 for row in score_rows(
-                    _columns(session, unit, verifier), one, _metrics_of(session, one, prompt, metrics)
+                    _columns(session, unit, verifier), one, _metrics_of(session, one, prompt, metrics), cut[prompt]
                 )
             ],
         }

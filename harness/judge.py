@@ -9,7 +9,7 @@ import torch
 
 from models.base import Domain, Images
 from suites.base import Prompt, Suite
-from verifiers.base import Scores, Verifier
+from verifiers.base import Scores, Verifier, truncated_parts
 
 Metrics: TypeAlias = dict[str, tuple[float, str]]
 """Metric name to value and reason."""
@@ -48,6 +48,15 @@ class Judge:
         for metrics, grade in zip(found, self.grades(images, prompts), strict=True):
             metrics[GRADE] = grade
         return found
+
+    def cut(self, prompts: Sequence[Prompt]) -> list[frozenset[str]]:
+        """For each prompt, the metrics whose verifier has not read it to its end."""
+        found: list[set[str]] = [set() for _ in prompts]
+        for verifier in self.verifiers.values():
+            for part, flags in truncated_parts(verifier, [prompt.text for prompt in prompts]).items():
+                for names, flag in zip(found, flags, strict=True):
+                    names |= {part} if flag else set()
+        return [frozenset(names) for names in found]
 
     def grades(self, images: Images, prompts: Sequence[Prompt]) -> list[tuple[float, str]]:
         """The suite's verdict on image n and its reason; NaN where the suite cannot grade."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -139,14 +139,18 @@ def selection_row(unit: Mapping[str, Any], selected: Selected, truncated: bool, 
 
 
 def score_rows(
-    unit: Mapping[str, Any], selected: Selected, metrics: Mapping[str, tuple[float, str]]
+    unit: Mapping[str, Any], selected: Selected, metrics: Mapping[str, tuple[float, str]], cut: Collection[str] = ()
 ) -> list[dict[str, Any]]:
-    """Rows of `scores`: the metrics of one selection, each a value and the reason why it is NaN or low."""
+    """Rows of `scores`: the metrics of one selection, each a value and the reason why it is NaN or low.
+
+    `cut` names the metrics that have not read the prompt to its end.
+    """
     return [
         {
             **unit, **_of_prompt(selected.prompt), **_of_budget(selected.budget),
             "metric": metric,
             "value": value,
+            "text_truncated": metric in cut,
             "reason": reason,
         }
         for metric, (value, reason) in metrics.items()

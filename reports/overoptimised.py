@@ -56,7 +56,7 @@ def overoptimised_figure(summary: Summary) -> Figure:
     figure = Figure(figsize=(max(6.2, 3.4 * len(verifiers)), 3.7))
     styles = looks(summary)
     for place, verifier in enumerate(verifiers):
-        axes = figure.add_subplot(1, len(verifiers), place + 1)
+        axes = figure.add_subplot(1, len(verifiers), place + 1, sharey=figure.axes[0] if place else None)
         quiet_axes(axes)
         for method, look in styles.items():
             path = _path(summary, method, verifier)
@@ -67,13 +67,14 @@ def overoptimised_figure(summary: Summary) -> Figure:
                           markerfacecolor="none", linestyle="none", zorder=4)  # fmt: skip
         axes.set_title(verifier, loc="left", color=INK)
         axes.set_xlabel("its own mean score", fontsize=8.5)
+        axes.tick_params(labelleft=place == 0)
         if place == 0:
             axes.set_ylabel(metric_name(GRADE), fontsize=9)
     labels = handles(summary)
     columns = min(len(labels), 3)
     figure.legend(handles=labels, loc="lower left", ncols=columns, frameon=False, fontsize=8, labelcolor=QUIET)
     rows = -(-len(labels) // columns)
-    figure.subplots_adjust(left=0.09, right=0.99, top=0.9, bottom=0.18 + 0.065 * rows, wspace=0.25)
+    figure.subplots_adjust(left=0.09, right=0.99, top=0.9, bottom=0.18 + 0.065 * rows, wspace=0.12)
     return figure
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from reports import numbers
 from reports.points import POINT, Summary, is_single, metric_name
 from reports.statistics import OVERALL
-from reports.style import INK, QUIET, quiet_axes
+from reports.style import INK, QUIET, log_axis, quiet_axes
 from reports.tables import Table, filled
 
 NOT_SEARCHED = "no search"
@@ -80,14 +80,15 @@ def reliability_figure(table: Table) -> Figure:
         marker = "os^Dv"[place % 5]
         low, high = part["within"] - part["within_low"], part["within_high"] - part["within"]
         bars = np.nan_to_num(np.vstack([low, high]))
-        axes.errorbar(part["seconds"] * 1000, part["within"], yerr=bars, fmt=marker, color=QUIET, ecolor=QUIET, capsize=2,
+        # models of one verifier stand side by side
+        axes.errorbar(part["seconds"] * 1000 * 1.03**place, part["within"], yerr=bars, fmt=marker, color=QUIET, ecolor=QUIET, capsize=2,
                       markersize=5, linewidth=0.8, label=str(model))  # fmt: skip
-        for point in part.to_dict("records"):
-            axes.annotate(str(point["verifier"]), (point["seconds"] * 1000, point["within"]), xytext=(6, 4),
-                          textcoords="offset points", fontsize=8, color=INK)  # fmt: skip
+    for verifier, part in frame.groupby("verifier", sort=False):
+        x, top = float(part["seconds"].iloc[0]) * 1000, float(part["within_high"].fillna(part["within"]).max())
+        axes.annotate(str(verifier), (x, top), xytext=(0, 5), textcoords="offset points", fontsize=8, color=INK, ha="center")
     axes.axhline(0.5, color=QUIET, linewidth=0.8, linestyle=":")
-    axes.set_xscale("log")
-    axes.margins(x=0.25)
+    log_axis(axes, float(frame["seconds"].min()) * 700, float(frame["seconds"].max()) * 1400)
+    axes.margins(y=0.14)
     axes.set_xlabel("milliseconds an image, logarithmic", fontsize=8.5)
     axes.set_ylabel("AUROC within a prompt", fontsize=9)
     axes.legend(frameon=False, fontsize=8, loc="lower right", labelcolor=QUIET)

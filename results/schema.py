@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from harness.ledger import COST_COLUMNS
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,7 @@ SCORES = (
     _real("budget", "budget per prompt, in budget_unit"),
     _text("metric", "a verifier's name, or grade for the suite's own evaluator"),
     _real("value", "the metric of the selected image; NaN where it could not be scored"),
+    Column("text_truncated", pa.bool_(), "", "whether the prompt is longer than this verifier reads, its end unread"),
     _text("reason", "why there is no value, or why the suite's evaluator says it is wrong; empty otherwise"),
 )
 """One row per (selection, metric)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -66,3 +66,21 @@ class Verifier(Protocol):
     def price(self, images: int, new_prompts: int = 0) -> Cost:
         """Static price of scoring `images` images of which `new_prompts` prompts are seen for the first time."""
         ...
+
+
+@runtime_checkable
+class Truncating(Protocol):
+    """A verifier that may not read a prompt to its end."""
+
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """Whether each prompt is longer than what is read of it."""
+        ...
+
+
+def truncated_parts(verifier: Verifier, prompts: Sequence[str]) -> Mapping[str, tuple[bool, ...]]:
+    """For each part of a verifier, an ensemble's members apart, whether each prompt's end is unread."""
+    members: Sequence[Verifier] = getattr(verifier, "members", (verifier,))
+    return {
+        part: member.truncated(prompts)
+        for member in members if isinstance(member, Truncating) for part in member.card.parts
+    }  # fmt: skip

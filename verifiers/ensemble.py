@@ -47,6 +47,11 @@ class Ensemble:
         )
 
     @property
+    def members(self) -> tuple[Scorer, ...]:
+        """In the order of the card's `parts`."""
+        return self._members
+
+    @property
     def card(self) -> VerifierCard:
         """What a report has to know; `parts` are the members."""
         return self._card

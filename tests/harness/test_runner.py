@@ -105,6 +105,10 @@ def test_prompts_that_lost_text_are_marked(finished: Any) -> None:
     longer = selections["prompt"].str.split().str.len() > toy_world.WORDS
     assert selections["text_truncated"].tolist() == longer.tolist()
     assert longer.nunique() == 2
+    scores = finished[1]["scores"].merge(selections[["prompt_id", "prompt"]].drop_duplicates(), on="prompt_id")
+    longer = (scores["prompt"].str.split().str.len() > toy_world.WORDS) & (scores["metric"] == "toy-judge")
+    assert scores["text_truncated"].tolist() == longer.tolist()
+    assert longer.nunique() == 2
 
 
 def test_every_selected_image_has_every_metric_and_is_on_disk(finished: Any) -> None:

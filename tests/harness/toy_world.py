@@ -129,6 +129,9 @@ class ToyVerifier:
         values = [[self._one(image, prompt, part) for part in self.card.parts] for image, prompt in pairs]
         return Scores(np.array(values, dtype=np.float64).reshape(len(prompts), -1), ("",) * len(prompts))
 
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        return tuple(self.card.name == "toy-judge" and len(prompt.split()) > WORDS for prompt in prompts)
+
     def forget(self) -> None:
         pass
 

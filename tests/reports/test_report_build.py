@@ -78,7 +78,7 @@ def test_page_shows_figures_pictures_protocol_and_what_was_left_out(report: Path
 def test_markdown_links_exist_and_prompts_stay_text(report: Path) -> None:
     text = (report / "report.md").read_text()
     links = re.findall(r"\]\((figures/[^)]+)\)", text)
-    assert len(links) == 9
+    assert len(links) == 11
     assert all((report / link).is_file() for link in links)
     assert "<script" not in text
 

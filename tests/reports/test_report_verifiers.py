@@ -71,9 +71,9 @@ def test_cross_table_holds_the_means_by_hand(run: Path) -> None:
     scores = pd.read_parquet(run / "scores.parquet")
     for guide, budget, verifier in ((NOT_SEARCHED, 7, "shapes-reward"), ("shapes-clip", 112, "shapes-clip")):
         for metric in ("grade", "shapes-reward", "shapes-clip"):
-            chosen = scores.query("verifier == @verifier and budget == @budget and metric == @metric")
-            expected = chosen.groupby("task")["value"].mean().mean()
-            found = table.frame.query("guide == @guide and metric == @metric")["mean"]
+            known = (scores["verifier"] == verifier) & (scores["budget"] == budget) & (scores["metric"] == metric)
+            expected = scores[known].groupby("task")["value"].mean().mean()
+            found = table.frame[(table.frame["guide"] == guide) & (table.frame["metric"] == metric)]["mean"]
             assert found.tolist() == pytest.approx([expected])
 
 

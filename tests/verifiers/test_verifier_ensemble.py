@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from verifiers.base import Verifier, VerifierCard
+from verifiers.base import Verifier, VerifierCard, truncated_parts
 from verifiers.ensemble import Ensemble
 from verifiers.scorer import Scorer
 
@@ -106,3 +106,5 @@ def test_wrong_ensembles_are_refused(members: list[Scorer], weights: list[float]
 def test_a_prompt_is_truncated_where_any_member_reads_only_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Brightness, "truncated", lambda self, prompts: tuple(len(p) > 3 + self.channel for p in prompts))
     assert ensemble().truncated(["red", "blue", "green"]) == (False, True, True)
+    assert truncated_parts(ensemble(), ["red", "blue"]) == {"channel-0": (False, True), "channel-1": (False, False)}
+    assert truncated_parts(Brightness(1), ["green"]) == {"channel-1": (True,)}
