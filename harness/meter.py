@@ -181,15 +181,15 @@ class MeteredGenerator:
         self.clock.add(operation, state.step, len(rows), seconds)
         tokens = state.conditioning.text_tokens
         for prompt, count in Counter(row.prompt for row in rows).items():
-            price = replace(self._price(operation, state.step, tokens[prompt]), nfe=0)
-            nfe = self._evaluated(operation, prompt, state.step, count)
-            self.ledger.charge(prompt, price * count + Cost(nfe=nfe, seconds=seconds * count / len(rows)))
+            price = self._price(operation, state.step, tokens[prompt])
+            nfe = self._evaluated(operation, prompt, state.step, count, price.nfe)
+            self.ledger.charge(prompt, replace(price, nfe=0) * count + Cost(nfe=nfe, seconds=seconds * count / len(rows)))
 
-    def _evaluated(self, operation: Operation, prompt: int, step: int, count: int) -> int:
-        """Function evaluations that an operation adds to a prompt's."""
+    def _evaluated(self, operation: Operation, prompt: int, step: int, count: int, passes: int) -> int:
+        """Function evaluations that an operation adds to a prompt's; passes: those of one row's draw."""
         if operation == "predict":
             return self._evaluations[prompt].predicted(step, count)
-        return self._evaluations[prompt].drawn(step, count) if operation == "draw" else 0
+        return self._evaluations[prompt].drawn(step, count, passes) if operation == "draw" else 0
 
     def _spend(self, name: str, step: int, rows: Sequence[Row], seconds: float) -> None:
         """Charge the time of what has no static price."""

@@ -29,7 +29,7 @@ class Tally:
     def draw(self, step: int, rows: int) -> None:
         """Rows that take a step whose prediction is there."""
         self._counts["draw", step] += rows
-        self._nfe += self._evaluations.drawn(step, rows)
+        self._nfe += self._evaluations.drawn(step, rows, self._prices.draw(step).nfe)
 
     def start(self, rows: int) -> None:
         """The first prediction of independent rows: one for all where the empty prefix is shared."""

@@ -36,6 +36,7 @@ class JanusConditioning:
     prompts: tuple[str, ...]
     ids: tuple[tuple[list[int], list[int]], ...]
     """Each prompt in its template, and its unconditional half."""
+    text_truncated: tuple[bool, ...] = ()
 
     @property
     def text_tokens(self) -> tuple[int, ...]:
@@ -68,7 +69,8 @@ class JanusGenerator:
     def encode(self, prompts: Sequence[str]) -> JanusConditioning:
         """Token ids of each prompt in its template."""
         ids = self.prompts.ids(prompts)
-        return JanusConditioning(tuple(prompts), tuple((one, self.prompts.unconditional(one)) for one in ids))
+        pairs = tuple((one, self.prompts.unconditional(one)) for one in ids)
+        return JanusConditioning(tuple(prompts), pairs, self.prompts.truncated(prompts))
 
     def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
         """Tokens of each prompt with its template."""

@@ -20,17 +20,28 @@ class JanusPrompts:
         self.bos, self.pad, self.boi = kept.values()
 
     def ids(self, prompts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each prompt in its template. Raises ValueError for a text that leaves no room for the image."""
-        return [self._one(prompt) for prompt in prompts]
+        """Token ids of each prompt in its template; the end of a prompt that leaves no room for the image is cut."""
+        return [self._ids(self._fitting(prompt)) for prompt in prompts]
 
-    def _one(self, prompt: str) -> list[int]:
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """Whether the end of each prompt is cut."""
+        return tuple(self._fitting(prompt) != prompt for prompt in prompts)
+
+    def _ids(self, prompt: str) -> list[int]:
         message = [{"role": "user", "content": [{"type": "text", "text": prompt}]}]
         text = self.processor.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
-        ids: list[int] = self.processor.tokenizer(text + self.processor.image_start_token)["input_ids"]
-        if len(ids) > self.longest:
-            raise ValueError(f"a prompt of {len(ids)} tokens leaves no room for its image: give one of at most "
-                             f"{self.longest}, its template included")
+        ids: list[int] = self.processor.tokenizer(text + self.processor.image_start_token, verbose=False)["input_ids"]
         return ids
+
+    def _fitting(self, prompt: str) -> str:
+        """As much of a prompt as fits, to the character."""
+        if len(self._ids(prompt)) <= self.longest:
+            return prompt
+        low, high = 0, len(prompt)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if len(self._ids(prompt[:middle])) <= self.longest else (low, middle)
+        return prompt[:low]
 
     def unconditional(self, ids: Sequence[int]) -> list[int]:
         """The same number of tokens with everything but the beginning of the text and of the image padded over."""

@@ -216,8 +216,15 @@ def test_wrong_use_is_refused(generator: JanusGenerator) -> None:
         generator.decode(state)
     with pytest.raises(ValueError, match="no predict at step 4"):
         generator.price("predict", 4, 3)
-    with pytest.raises(ValueError, match=r"a prompt of \d+ tokens leaves no room for its image: give one of at most 48"):
-        generator.encode(["red " * 60])
+
+
+def test_a_prompt_that_leaves_no_room_is_cut_and_said_to_be(generator: JanusGenerator) -> None:
+    conditioning = generator.encode([PROMPTS[0], "red " * 60])
+    assert conditioning.text_truncated == (False, True)
+    assert conditioning.text_tokens[1] == 64 - 16  # the positions that its 16 image tokens leave
+    assert conditioning.ids[1][0][-3:] == conditioning.ids[0][0][-3:]  # the template's end is kept
+    state = generator.start(conditioning, [Row(1, 1)])
+    assert generator.draw(generator.predict(state), [1]).step == 1
 
 
 def test_folders_of_other_models_are_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
