@@ -26,7 +26,7 @@ def overoptimised_table(summary: Summary) -> Table:
                 continue
             first, last = truth.iloc[0], truth.iloc[-1]
             own, true = (_change(summary, method, verifier, metric) for metric in (verifier, GRADE))
-            peak = truth.loc[truth["mean"].idxmax()] if truth["mean"].notna().any() else first
+            peak = truth.iloc[int(truth["mean"].argmax())] if truth["mean"].notna().any() else first
             verdict = _verdict(own, true)
             rows.append({
                 "guided by": verifier, "model": method.model, "search": method.search,
