@@ -32,14 +32,14 @@ def choose_model(text: str) -> ModelChoice:
     """
     name = name_of(text)
     found = entry("model", name)
-    if found.row is None:
-        assignments("model", text, (), f"{name} has no settings")
-        return ModelChoice(name, name, found)
-    settings = found.row.settings
+    settings = found.settings if found.row is None else found.row.settings
     listing = f"settings of {name}: {', '.join(f'{key} ({_kind(value)})' for key, value in settings.items())}"
-    presets = {PRESET} if found.row.presets else set()
+    presets = {PRESET} if found.row is not None and found.row.presets else set()
     given = assignments("model", text, {*settings, *presets}, listing)
     values = {key: _convert(text, key, value, settings.get(key, ""), listing) for key, value in given.items()}
+    if found.row is None:
+        needed = {key: values[key] for key in settings if key in values and values[key] != settings[key]}
+        return ModelChoice(written(name, needed), name, found, needed)
     found.row.merged(values)
     return ModelChoice(written(name, _needed(found.row, values)), name, found, values)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -88,21 +88,10 @@ def run(
         }  # fmt: skip
         settings = load_settings(config, set_ or (), flags)
         from harness import runner
-        from harness.timing import REPORT
 
         prepared = runner.prepare_run(settings, out)
     with _reported(debug, resume=prepared.store.folder):
-        from rich.console import Console
-
-        console = Console(stderr=True, soft_wrap=True)
-        for line in runner.opening_lines(prepared):
-            console.print(line, highlight=False, markup=False)
-        folder = runner.finish_run(prepared, console)
-        with prepared.watch.section(REPORT):
-            _build_report([folder], folder / "report")
-        if profile:
-            for line in runner.write_profile(prepared):
-                console.print(line, highlight=False, markup=False)
+        _finish(prepared, profile)
 
 
 @app.command()
@@ -139,6 +128,43 @@ def plan(
         prepared = prepare_run(settings, out, measured=calibrate)
         for line in [plan_json(prepared)] if as_json else plan_lines(prepared):
             typer.echo(line)
+
+
+@app.command()
+def ablate(
+    name: Annotated[str | None, typer.Argument(help="Without it, the ablations are listed.")] = None,
+    prompts: Prompts = None,
+    seed: SeedList = None,
+    out: Out = None,
+    set_: Assignments = None,
+    plan_only: Annotated[bool, typer.Option("--plan", help="Say what it would do and cost; run nothing.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Run one of the ablations on the embedded pair and write its table. The same command again goes on with it."""
+    with _reported(debug):
+        from harness.ablation import ablation, ablations
+
+        if name is None:
+            width = max(map(len, ablations()))
+            for one in ablations().values():
+                typer.echo(f"{one.name:<{width}}  {one.question}")
+            return
+        asked = ablation(name)
+        settings = asked.settings(set_ or (), {"prompts": prompts, "seeds": seed})
+        from harness import runner
+
+        prepared = runner.prepare_run(settings, out if out is not None else asked.folder(settings))
+        if plan_only:
+            from harness.forecast_lines import plan_lines
+
+            for line in plan_lines(prepared):
+                typer.echo(line)
+            return
+    with _reported(debug, resume=prepared.store.folder):
+        folder = _finish(prepared)
+        from reports.ablation import write_ablation
+
+        typer.echo(write_ablation(asked, folder, folder / "report").markdown())
 
 
 @app.command()
@@ -183,6 +209,25 @@ def list_(kind: Annotated[Kind | None, typer.Argument(help="One kind only.")] = 
 def main() -> None:
     """Entry point of the command."""
     app(prog_name="vistas")
+
+
+def _finish(prepared: Any, profile: bool = False) -> Path:
+    """Run what is missing, then the report; returns the run's folder."""
+    from rich.console import Console
+
+    from harness import runner
+    from harness.timing import REPORT
+
+    console = Console(stderr=True, soft_wrap=True)
+    for line in runner.opening_lines(prepared):
+        console.print(line, highlight=False, markup=False)
+    folder = runner.finish_run(prepared, console)
+    with prepared.watch.section(REPORT):
+        _build_report([folder], folder / "report")
+    if profile:
+        for line in runner.write_profile(prepared):
+            console.print(line, highlight=False, markup=False)
+    return folder
 
 
 def _build_report(folders: list[Path], out: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -35,6 +35,8 @@ class Entry:
     """Models only: "module:class" of the generator, so that abilities are known before weights are loaded."""
     row: Any = None
     """Published ones only: the row that says where the weights are; `target` is then called with it (models/published.py)."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Models without a row: what can be set, with its default; `target` takes these by keyword."""
     ensemble: bool = False
     """Verifiers only: scores compare within one pool, so that it guides but is no metric of an image."""
 
@@ -57,11 +59,11 @@ def published(model: PublishedModel) -> Entry:
 MODELS: Mapping[str, Entry] = {
     "shapes-infinity": Entry(
         "models.shapes.load:shapes_infinity", "Infinity architecture, tiny, trained on the shapes world", "ar", "shapes",
-        "models.infinity.generator:InfinityGenerator",
+        "models.infinity.generator:InfinityGenerator", settings={"temperature_factor": 1.0, "guidance_factor": 1.0},
     ),
     "shapes-flux": Entry(
         "models.shapes.load:shapes_flux", "FLUX architecture, tiny, trained on the shapes world", "diffusion", "shapes",
-        "models.diffusion.generator:DiffusionGenerator",
+        "models.diffusion.generator:DiffusionGenerator", settings={"guidance_factor": 1.0},
     ),
     **{name: published(model) for name, model in published_models().items()},
 }

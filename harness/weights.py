@@ -76,4 +76,4 @@ def found(name: str, known: Entry, local: LocalWeights) -> bool:
 def build(known: Entry, folders: Mapping[str, Path], device: Any, overrides: Mapping[str, Any] | None = None) -> Any:
     """Build a registered model or verifier from the folders that `find` gave."""
     make = known.resolve()
-    return make(device) if known.row is None else make(known.row, folders, device, known.row.merged(overrides or {}))
+    return make(device, **(overrides or {})) if known.row is None else make(known.row, folders, device, known.row.merged(overrides or {}))

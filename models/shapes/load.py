@@ -1,6 +1,7 @@
 """The embedded generators, loaded from the weight folders that come with the package and checked against their cards."""
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,8 +23,10 @@ def weights(name: str) -> Path:
     return Path(str(files("models.shapes") / "weights" / name))
 
 
-def shapes_infinity(device: torch.device | str = "cpu") -> InfinityGenerator:
-    """Load shapes-infinity.
+def shapes_infinity(
+    device: torch.device | str = "cpu", temperature_factor: float = 1.0, guidance_factor: float = 1.0
+) -> InfinityGenerator:
+    """Load shapes-infinity; the factors multiply the temperatures and the guidance that it ships with.
 
     Raises:
         ValueError: a weight file is missing or damaged.
@@ -31,6 +34,12 @@ def shapes_infinity(device: torch.device | str = "cpu") -> InfinityGenerator:
     folder = weights("shapes-infinity")
     card = checked_card(folder)
     parts = load_pretrained(folder, device=device)
+    sampling = replace(
+        parts.sampling,
+        temperature=_times(parts.sampling.temperature, temperature_factor),
+        guidance=_times(parts.sampling.guidance, guidance_factor),
+    )
+    parts = replace(parts, sampling=sampling)
     encoder = T5TextEncoder.load(
         folder / TEXT_ENCODER, folder / TOKENIZER, parts.transformer.config.text_maxlen, device=device
     )
@@ -40,8 +49,12 @@ def shapes_infinity(device: torch.device | str = "cpu") -> InfinityGenerator:
     )  # fmt: skip
 
 
-def shapes_flux(device: torch.device | str = "cpu") -> DiffusionGenerator:
-    """Load shapes-flux.
+def _times(values: float | tuple[float, ...], factor: float) -> float | tuple[float, ...]:
+    return tuple(value * factor for value in values) if isinstance(values, tuple) else values * factor
+
+
+def shapes_flux(device: torch.device | str = "cpu", guidance_factor: float = 1.0) -> DiffusionGenerator:
+    """Load shapes-flux; the factor multiplies the guidance that it ships with.
 
     Raises:
         ValueError: a weight file is missing or damaged.
@@ -49,6 +62,7 @@ def shapes_flux(device: torch.device | str = "cpu") -> DiffusionGenerator:
     folder = weights("shapes-flux")
     card = checked_card(folder)
     settings = FluxSettings(**json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
+    settings = replace(settings, true_cfg_scale=settings.true_cfg_scale * guidance_factor)
     return flux_generator(
         load_flux_pipeline(folder, device), settings, name="shapes-flux", domain="shapes", licence=LICENCE,
         weights_sha256=joint_sha256(card["files"].values()),

@@ -1,0 +1,88 @@
+"""The table of an ablation: every line of its run, and by how much it differs from what it is set against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.ablation import Ablation
+from reports import numbers
+from reports.load import read_runs
+from reports.notes import SHAPES_NOTICE
+from reports.points import Summary, metric_phrase, summarise
+from reports.statistics import OVERALL
+from reports.tables import Table, escape_markdown, filled
+
+_WHO = ["model", "search", "verifier"]
+_SPENT = ("nfe", "flops", "images", "seconds")
+
+
+def write_ablation(ablation: Ablation, folder: Path, out: Path) -> Table:
+    """Write `ablation.md` and `tables/ablation.csv` of a finished run into `out`; returns the table."""
+    summary = summarise(read_runs([folder]))
+    table = ablation_table(summary, ablation)
+    table.write_csv(out / "tables")
+    notice = f"> {SHAPES_NOTICE}\n\n" if summary.runs.domain == "shapes" else ""
+    text = f"# Ablation: {ablation.name}\n\n{escape_markdown(ablation.question)}\n\n{notice}{table.markdown()}"
+    (out / "ablation.md").write_text(text, encoding="utf-8")
+    return table
+
+
+def ablation_table(summary: Summary, ablation: Ablation) -> Table:
+    """One line for each model, search, verifier and budget."""
+    truth = str(summary.truth)
+    points = summary.points[(summary.points["metric"] == truth) & (summary.points["task"] == OVERALL)]
+    lines = [dict(zip(map(str, points.columns), line, strict=True)) for line in points.itertuples(index=False)]
+    order = {name: place for place, name in enumerate(_asked(summary, ablation))}
+    lines.sort(key=lambda line: (line["budget"], order.get(line[ablation.vary], len(order))))
+    rows, raw = [], []
+    for line in lines:
+        found = _against(summary, ablation, truth, line)
+        own = _own_score(summary, line)
+        budget = f"{numbers.tick(line['budget'])} {line['budget_unit']}"
+        rows.append({
+            **{name: line[name] for name in _WHO}, "budget": budget,
+            "truth": numbers.score(line["mean"], line["low"], line["high"]),
+            f"against {ablation.against}": numbers.difference(*found) if found else numbers.NOTHING,
+            "its verifier": numbers.NOTHING if own is None else f"{own:.2f}",
+            **{name: numbers.amount(line[name], name) for name in _SPENT},
+        })  # fmt: skip
+        difference, low, high = found or (float("nan"),) * 3
+        raw.append({
+            **{name: line[name] for name in (*_WHO, "budget_unit", "budget", "mean", "low", "high", "prompts", *_SPENT)},
+            "difference": difference, "difference_low": low, "difference_high": high, "own_score": own,
+        })  # fmt: skip
+    caption = (
+        f"Truth is the {metric_phrase(truth)}, with its 95 % interval over prompts; differences are paired by prompt, "
+        "several are looked at without a correction. Costs are means per prompt, verification included."
+    )
+    return Table("ablation", ablation.question, caption, filled(rows), pd.DataFrame(raw))
+
+
+def _asked(summary: Summary, ablation: Ablation) -> list[str]:
+    key = {"model": "models", "search": "searches", "verifier": "verifiers"}[ablation.vary]
+    return [ablation.against, *summary.runs.manifests[0]["configuration"][key]]
+
+
+def _against(
+    summary: Summary, ablation: Ablation, truth: str, line: dict[str, Any]
+) -> tuple[float, float, float] | None:
+    """Paired difference to the reference at the same budget; None for the reference and where there is none."""
+    if line[ablation.vary] == ablation.against:
+        return None
+    mine, other = (_column(truth, one) for one in (line, {**line, ablation.vary: ablation.against}))
+    if other not in summary.values.columns:
+        return None
+    return summary.bootstrap.overall((summary.values[mine] - summary.values[other]).to_numpy(dtype=float))
+
+
+def _own_score(summary: Summary, line: dict[str, Any]) -> float | None:
+    """Mean score under the verifier that has guided; None for an ensemble, whose ranks are no score of an image."""
+    column = _column(line["verifier"], line)
+    return float(summary.values[column].mean()) if column in summary.values.columns else None
+
+
+def _column(metric: str, line: dict[str, Any]) -> tuple[Any, ...]:
+    return (metric, line["model"], line["search"], line["budget_unit"], line["verifier"], line["budget"])

@@ -1,0 +1,84 @@
+"""`vistas ablate`: what is declared can be run, and its table says what the tables of its run say."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from harness import ablation, cli, registry
+from harness.ablation import Ablation, ablations
+from harness.cli import app
+from harness.lineup import line_up
+from harness.search.spec import parse, shortest
+from reports.ablation import write_ablation
+
+sys.path.insert(0, str(Path(__file__).parent))
+import toy_world
+
+TOY = Ablation(
+    "toy", "Does it help?", "search", "random",
+    {"models": ["toy-ar"], "searches": ["random", "greedy"], "verifiers": ["toy-judge"], "budgets": [12, 24],
+     "prompts": 12, "metrics": []},
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
+        for name, entry in toys.items():
+            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+    monkeypatch.setattr(ablation, "ablations", lambda: {"toy": TOY})
+    monkeypatch.setattr(cli, "_build_report", lambda folders, out: Path(out).mkdir(parents=True, exist_ok=True))
+
+
+@pytest.mark.parametrize("one", ablations().values(), ids=list(ablations()))
+def test_every_ablation_can_be_run_as_it_is_declared(one: Ablation) -> None:
+    config = one.settings((), {}).run()
+    lineup = line_up(config)
+    values = {"model": lineup.models, "search": tuple(lineup.searches), "verifier": config.verifiers}[one.vary]
+    assert one.against in values
+    assert len(values) > 1
+    assert all(shortest(parse(text)) == text for text in config.searches)
+    asked = {*config.models, *config.searches}
+    assert asked == {name for pair in lineup.pairs for name in pair}
+    assert one.question.endswith("?")
+
+
+def test_the_table_is_that_of_the_run_and_a_second_call_changes_nothing(tmp_path: Path) -> None:
+    asked = ["ablate", "toy", "--out", str(tmp_path), "--set", "budgets=[24]"]
+    shown = CliRunner().invoke(app, asked)
+    assert shown.exit_code == 0, shown.output
+    scores = pd.read_parquet(tmp_path / "scores.parquet")
+    grades = scores[scores["metric"] == "grade"].pivot(index=["task", "prompt_id"], columns="search", values="value")
+    table = pd.read_csv(tmp_path / "report" / "tables" / "ablation.csv").set_index("search")
+    assert list(table["budget"]) == [24, 24]
+    means = grades.groupby("task").mean().mean()
+    assert table.loc["random", "mean"] == pytest.approx(means["random"])
+    assert table.loc["greedy", "difference"] == pytest.approx(means["greedy"] - means["random"])
+    assert pd.isna(table.loc["random", "difference"])
+    spent = pd.read_parquet(tmp_path / "selections.parquet").groupby("search")["flops"].mean()
+    assert table["flops"].to_dict() == pytest.approx(spent.to_dict())
+    assert "Does it help?" in (tmp_path / "report" / "ablation.md").read_text()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").iterdir()}
+    again = CliRunner().invoke(app, asked)
+    assert again.stdout == shown.stdout
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").iterdir()} == before
+    assert write_ablation(TOY, tmp_path, tmp_path / "report").rows[0]["against random"] == "–"
+
+
+def test_it_lists_plans_and_refuses_by_name() -> None:
+    assert "toy  Does it help?" in CliRunner().invoke(app, ["ablate"]).stdout
+    assert "toy-ar with greedy by toy-judge" in CliRunner().invoke(app, ["ablate", "toy", "--plan"]).stdout
+    refused = CliRunner().invoke(app, ["ablate", "toi"])
+    assert refused.exit_code == 2
+    assert "unknown ablation 'toi'; did you mean toy" in refused.stderr
+
+
+def test_what_is_given_wins_over_what_is_declared() -> None:
+    settings = TOY.settings(["budgets=[6]", "chunk=3"], {"prompts": "2", "seeds": None})
+    assert (settings.budgets, settings.chunk, settings.prompts, settings.models) == ((6,), 3, 2, ("toy-ar",))
+    assert TOY.folder(settings) != TOY.folder(TOY.settings((), {}))
