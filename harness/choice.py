@@ -38,6 +38,8 @@ def choose_model(text: str) -> ModelChoice:
     given = assignments("model", text, {*settings, *presets}, listing)
     values = {key: _convert(text, key, value, settings.get(key, ""), listing) for key, value in given.items()}
     if found.row is None:
+        if any(isinstance(value, tuple) for value in values.values()):
+            raise WrongInput(f"model {text!r}: {name} takes one number for each of its settings; {listing}")
         needed = {key: values[key] for key in settings if key in values and values[key] != settings[key]}
         return ModelChoice(written(name, needed), name, found, needed)
     found.row.merged(values)
