@@ -135,6 +135,20 @@ class MeteredGenerator:
         self._spend("renoise", step, state.rows, seconds)
         return after
 
+    def mutate(self, state: Any, seeds: Sequence[int], rate: float) -> Any:
+        """Rows near their own latents (generators that are `Mutable`): only its time is charged."""
+        generator: Any = self._generator
+        after, seconds = self._timed(lambda: generator.mutate(state, seeds, rate))
+        self._spend("mutate", state.step, state.rows, seconds)
+        return after
+
+    def join(self, states: Sequence[Any]) -> Any:
+        """The rows of several states in one (generators that are `Mutable`): only its time is charged."""
+        generator: Any = self._generator
+        after, seconds = self._timed(lambda: generator.join(states))
+        self._spend("join", after.step, after.rows, seconds)
+        return after
+
     def select(self, state: Any, indices: Sequence[int]) -> Any:
         """Rows by index, with repetition."""
         after, seconds = self._timed(lambda: self._generator.select(state, indices))
@@ -182,14 +196,14 @@ class MeteredGenerator:
         tokens = state.conditioning.text_tokens
         for prompt, count in Counter(row.prompt for row in rows).items():
             price = self._price(operation, state.step, tokens[prompt])
-            nfe = self._evaluated(operation, prompt, state.step, count, price.nfe)
+            nfe = self._evaluated(operation, prompt, count, price.nfe)
             self.ledger.charge(prompt, replace(price, nfe=0) * count + Cost(nfe=nfe, seconds=seconds * count / len(rows)))
 
-    def _evaluated(self, operation: Operation, prompt: int, step: int, count: int, passes: int) -> int:
+    def _evaluated(self, operation: Operation, prompt: int, count: int, passes: int) -> int:
         """Function evaluations that an operation adds to a prompt's; passes: those of one row's draw."""
         if operation == "predict":
-            return self._evaluations[prompt].predicted(step, count)
-        return self._evaluations[prompt].drawn(step, count, passes) if operation == "draw" else 0
+            return self._evaluations[prompt].predicted(count)
+        return self._evaluations[prompt].drawn(count, passes) if operation == "draw" else 0
 
     def _spend(self, name: str, step: int, rows: Sequence[Row], seconds: float) -> None:
         """Charge the time of what has no static price."""

@@ -71,9 +71,13 @@ MODELS: Mapping[str, Entry] = {
 SEARCHES: Mapping[str, Entry] = {
     "random": Entry("harness.search.random:Random", "best of N independent images"),
     "greedy": Entry("harness.search.beam:Greedy", "greedy token optimisation: one prefix, c rollouts per scale", "ar"),
-    "beam": Entry("harness.search.beam:Beam", "w prefixes, c children each per scale, scored on rollouts or previews", "ar"),
+    "beam": Entry("harness.search.beam:Beam", "w prefixes, c children each per scale or step, scored on rollouts or previews"),
+    "lookahead": Entry("harness.search.lookahead:Lookahead", "beam with rollouts at chosen scales only", "ar"),
     "smc": Entry("harness.search.smc:SMC", "particles weighted and resampled on previews: FK steering, DAS, BFS, SVDD"),
     "adaptive": Entry("harness.search.adaptive:Adaptive", "any search, its total moved between prompts by their scores"),
+    "paths": Entry("harness.search.paths:Paths", "noise is added again to nearly finished images, the best go on", "diffusion"),
+    "evolution": Entry("harness.search.evolution:Evolution", "generations bred along the denoising path (EvoSearch)", "diffusion"),
+    "rbf": Entry("harness.search.rbf:RBF", "the first better child is taken, the rest of its quota rolls over", "diffusion"),
     "zero-order": Entry("harness.search.zero_order:ZeroOrder", "neighbours of a pivot noise, best becomes the pivot", "diffusion"),
 }
 

@@ -203,6 +203,22 @@ class Renoisable(Protocol):
 
 
 @runtime_checkable
+class Mutable(Protocol):
+    """A generator whose rows have neighbours at every step, so that they can be bred (diffusion)."""
+
+    def mutate(self, state: Any, seeds: Sequence[int], rate: float) -> Any:
+        """Rows near their own latents, one seed a row; no price -> State, unpredicted.
+
+        At step 0 sqrt(1 - rate^2) x + rate noise; later x + std noise, std what the SDE's last step has added.
+        """
+        ...
+
+    def join(self, states: Sequence[Any]) -> Any:
+        """The rows of several states of one conditioning and one step, in order, all predicted or none -> State."""
+        ...
+
+
+@runtime_checkable
 class Refinable(Protocol):
     """A generator that can start from images (diffusion)."""
 
@@ -222,3 +238,9 @@ class Prefixed(Protocol):
     def log_prob(self, state: Any) -> torch.Tensor:
         """Log-probability of each row's choices so far under guidance, temperature and filters: float64 [B], in nats."""
         ...
+
+
+ABILITIES: Mapping[str, tuple[type, ...]] = {
+    "ar": (Prefixed,), "diffusion": (Perturbable, Stochastic, Renoisable, Mutable, Refinable),
+}  # fmt: skip
+"""The abilities that a family can have: a search for both families asks each for its own."""

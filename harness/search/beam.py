@@ -19,7 +19,8 @@ from harness.prices import Prices
 from harness.search import branching
 from harness.search.base import Plan, Task
 from harness.search.branching import Score, every_step
-from models.base import Family, Prefixed
+from harness.search.launch import check_level
+from models.base import Family, Prefixed, Stochastic
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class Beam:
     """w prefixes, c children each; not given, the width is 2 and the children are as many as the budget buys."""
 
     name: ClassVar[str] = "beam"
-    families: ClassVar[tuple[Family, ...]] = ("ar",)
-    needs: ClassVar[tuple[type, ...]] = (Prefixed,)
+    families: ClassVar[tuple[Family, ...]] = ("ar", "diffusion")
+    needs: ClassVar[tuple[type, ...]] = (Prefixed, Stochastic)
     pools: ClassVar[bool] = False
     size: ClassVar[str] = "candidates"
 
@@ -39,7 +40,10 @@ class Beam:
     score: Score = "rollout"
     """What children are judged by: complete images, or previews."""
     level: float = 1.0
-    """Noise of a branching diffusion step: 1 for the marginals' own, more for more."""
+    """Noise of a branching diffusion step, above 0 to 1: 1 is the SDE of the same marginals."""
+
+    def __post_init__(self) -> None:
+        check_level(self.level)
 
     def plan(self, budget: Budget, prices: Prices) -> Plan:
         """The most children that the budget buys, at least two a prefix. Raises BudgetTooSmall."""

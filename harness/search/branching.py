@@ -34,7 +34,7 @@ def plan(
     prices.check(budget)
 
     def cost(children: int) -> Cost:
-        return _tally(prices, points, width, children, score).cost
+        return _tally(prices, points, width, children, score).limited
 
     if candidates is None:
         candidates = most(budget, cost, 2, f"width {width} with 2 children a prefix")

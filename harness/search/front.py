@@ -113,6 +113,39 @@ def preview(task: Task, front: Front, this: Round) -> Front:
     return seen
 
 
+def finish(task: Task, front: Front) -> None:
+    """Score finished rows and enter them."""
+    if front:
+        this = Round(task, dict.fromkeys(branch.prompt for part in front for branch in part.branches))
+        for part in front:
+            this.score(part.branches, task.generator.decode(part.state))
+        this.close()
+
+
+def gather(
+    task: Task,
+    front: Front,
+    wanted: Sequence[tuple[Name, Branch]],
+    change: Callable[[Any, Sequence[Branch]], Any] | None = None,
+) -> Front:
+    """New branches from rows of any part, each with the name of its parent, put into few batches and changed there.
+
+    For generators that are `Mutable`: the rows of prompts that have gone different ways are joined again.
+    """
+    places = {name_of(branch): (index, row) for index, part in enumerate(front) for row, branch in enumerate(part.branches)}
+    made: Front = []
+    for batch in batches(wanted, task.max_rows):
+        rows: dict[int, list[tuple[int, Branch]]] = {}
+        for name, branch in batch:
+            index, row = places[name]
+            rows.setdefault(index, []).append((row, branch))
+        states = [task.generator.select(front[index].state, [row for row, _ in pairs]) for index, pairs in rows.items()]
+        branches = tuple(branch for pairs in rows.values() for _, branch in pairs)
+        state = task.generator.join(states) if len(states) > 1 else states[0]
+        made.append(Part(change(state, branches) if change else state, branches))
+    return made
+
+
 def keep(task: Task, front: Front, kept: Collection[Name]) -> Front:
     """The branches that are carried on, in the order of their rows."""
     return _filter(task, front, lambda branch: (branch.prompt, branch.path) in kept)

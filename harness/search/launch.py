@@ -35,8 +35,7 @@ def draw(task: Task, state: Any, branches: Sequence[Branch], level: float | None
     seeds = [task.seed(branch.prompt, branch.path, state.step) for branch in branches]
     if level is None or task.generator.card.family == "ar":
         return task.generator.draw(state, seeds)
-    generator: Any = task.generator
-    return generator.draw_stochastic(state, seeds, level)
+    return task.generator.draw_stochastic(state, seeds, level)
 
 
 def roll_out(task: Task, state: Any, branches: Sequence[Branch], level: float | None = None) -> Images:
@@ -44,3 +43,9 @@ def roll_out(task: Task, state: Any, branches: Sequence[Branch], level: float | 
     while state.step < task.generator.card.steps:
         state = draw(task, task.generator.predict(state), branches, level)
     return task.generator.decode(state)
+
+
+def check_level(level: float) -> None:
+    """Raise ValueError for a noise that a stochastic step cannot take, or that would leave copies equal."""
+    if not 0 < level <= 1:
+        raise ValueError(f"level={level:g} is not a part of the noise, a number above 0 up to 1")

@@ -19,12 +19,13 @@ from harness.prices import Prices
 from harness.search.affordable import given, most
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
-from harness.search.front import Front, Name, groups, grow, name_of, preview, roots, thinned
+from harness.search.front import Front, Name, finish, groups, grow, name_of, preview, roots, thinned
+from harness.search.launch import check_level
 from harness.search.potentials import Particle, Potential, Tempering, strength_at
 from harness.search.resampling import SCHEMES, Resampling, effective, normalised
 from harness.search.rounds import Branch, Round, mark_final
 from harness.search.tally import Tally
-from models.base import Family
+from models.base import Family, Stochastic
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "fk": {"potential": "max", "resampling": "multinomial", "tempering": "constant", "scale": 10.0, "ess": 1.0,
@@ -45,8 +46,8 @@ class SMC:
     """N particles; what is not given is the preset's."""
 
     name: ClassVar[str] = "smc"
-    families: ClassVar[tuple[Family, ...]] = ("ar",)
-    needs: ClassVar[tuple[type, ...]] = ()
+    families: ClassVar[tuple[Family, ...]] = ("ar", "diffusion")
+    needs: ClassVar[tuple[type, ...]] = (Stochastic,)
     pools: ClassVar[bool] = False
     size: ClassVar[str] = "particles"
 
@@ -71,9 +72,10 @@ class SMC:
     every: float | None = None
     """Part of the steps between looks; 0 for a look at every step."""
     level: float = 1.0
-    """Noise of diffusion steps: 1 for the marginals' own."""
+    """Noise of diffusion steps, above 0 to 1: 1 is the SDE of the same marginals."""
 
     def __post_init__(self) -> None:
+        check_level(self.level)
         for name in ("ess", "first", "last", "every"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
@@ -98,7 +100,7 @@ class SMC:
         prices.check(budget)
         looks = self.looks(prices.steps)
 
-        def rounds(particles: int) -> tuple[Cost, ...]:
+        def tallied(particles: int) -> Tally:
             tally = Tally(prices)
             tally.start(particles)
             for step in range(prices.steps):
@@ -108,15 +110,15 @@ class SMC:
                 elif step + 1 == prices.steps:
                     tally.finish(particles)
                 tally.cut()
-            return tally.rounds
+            return tally
 
         def cost(particles: int) -> Cost:
-            return sum(rounds(particles), Cost())
+            return tallied(particles).limited
 
         particles = self.particles or most(budget, cost, 2, "two particles")
         given(budget, cost(particles), f"{particles} particles")
         # Survivors of one autoregressive parent share its prediction: how many there are shows on the way.
-        return Plan({"preset": self.preset, "particles": particles}, rounds(particles), exact=prices.family != "ar")
+        return Plan({"preset": self.preset, "particles": particles}, tallied(particles).rounds, exact=prices.family != "ar")
 
     def run(self, task: Task) -> None:
         """Advance all prompts step by step, as many together as fill one batch with particles."""
@@ -138,10 +140,7 @@ class SMC:
                 front, children = self._look(task, front, cloud, prompts, parts)
             else:
                 children = thinned(front, parts)
-        this = Round(task, prompts)
-        for part in grow(task, front, children, self.level):
-            this.score(part.branches, task.generator.decode(part.state))
-        this.close()
+        finish(task, list(grow(task, front, children, self.level)))
 
     def _look(
         self, task: Task, front: Front, cloud: dict[Name, Particle], prompts: Sequence[int], parts: Mapping[int, float]

@@ -9,6 +9,7 @@ from harness.assignments import assignments, name_of, written
 from harness.errors import WrongInput
 from harness.registry import Entry, entry, resolve
 from harness.search.base import Search
+from models.base import ABILITIES
 
 _INNER = "search"
 """The parameter of a search that wraps another; it comes last, as everything after it is the other's."""
@@ -56,7 +57,7 @@ def fits(search: Search, model: Entry, name: str) -> str | None:
         return f"{shortest(search)} searches {kinds} models and {name} is {_article(model.family)} model"
     generator = resolve(model.generator)
     for ability in search.needs:
-        if not issubclass(generator, ability):
+        if ability in ABILITIES[model.family] and not issubclass(generator, ability):
             return f"{shortest(search)} needs a model that is {ability.__name__} and {name} is not"
     return None
 
@@ -96,6 +97,8 @@ def _kind(hint: Any) -> str:
     hint = _bare(hint)
     if get_origin(hint) is Literal:
         return " or ".join(get_args(hint))
+    if get_origin(hint) is tuple:
+        return "whole numbers such as 0/2/4"
     return {int: "a whole number from 1", float: "a number", Search: "a search with its parameters, last"}[hint]
 
 
@@ -105,6 +108,10 @@ def _convert(value: str, hint: Any) -> Any:
     try:
         if get_origin(hint) is Literal:
             converted: Any = {choice: choice for choice in get_args(hint)}[value]
+        elif get_origin(hint) is tuple:
+            converted = tuple(int(number) for number in value.split("/"))
+            if min(converted) < 0:
+                raise ValueError
         else:
             converted = hint(value)
     except (ValueError, KeyError):

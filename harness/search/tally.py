@@ -18,18 +18,19 @@ class Tally:
         self._counts: Counter[tuple[str, int]] = Counter()
         self._nfe = 0
         self._ahead = -1
+        self._looks = 0
         self._open = prices.opening()
         self._rounds: list[Cost] = []
 
     def predict(self, step: int, rows: int) -> None:
         """Distinct rows through the transformer."""
         self._counts["predict", step] += rows
-        self._nfe += self._evaluations.predicted(step, rows)
+        self._nfe += self._evaluations.predicted(rows)
 
     def draw(self, step: int, rows: int) -> None:
         """Rows that take a step whose prediction is there."""
         self._counts["draw", step] += rows
-        self._nfe += self._evaluations.drawn(step, rows, self._prices.draw(step).nfe)
+        self._nfe += self._evaluations.drawn(rows, self._prices.draw(step).nfe)
 
     def start(self, rows: int) -> None:
         """The first prediction of independent rows: one for all where the empty prefix is shared."""
@@ -48,8 +49,13 @@ class Tally:
         if self._prices.family == "diffusion":
             self.predict(step, rows)
             self._ahead = step
+        self.look_again(step, rows)
+
+    def look_again(self, step: int, rows: int) -> None:
+        """A look whose prediction is there."""
         self._counts["preview", step] += rows
         self._counts["score", 0] += rows
+        self._looks += rows
 
     def finish(self, rows: int) -> None:
         """Finished rows decoded and scored."""
@@ -78,3 +84,8 @@ class Tally:
     def cost(self) -> Cost:
         """Cost of all rounds that have ended."""
         return sum(self._rounds, Cost())
+
+    @property
+    def limited(self) -> Cost:
+        """The cost that a budget has to afford: previews count as images here, or no budget in images would limit them."""
+        return self.cost + Cost(images=self._looks)

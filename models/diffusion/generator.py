@@ -11,7 +11,7 @@ import torch
 from harness.ledger import Cost
 from models.base import Images, ModelCard, Operation, Row
 from models.diffusion.schedule import Schedule
-from models.diffusion.state import DiffusionConditioning, DiffusionState
+from models.diffusion.state import DiffusionConditioning, DiffusionState, joined
 
 _DECODE_PIXELS = 8 * 1024 * 1024
 """Pixels through the VAE at once: its activations are what fills a device first."""
@@ -75,7 +75,7 @@ class Adapter(Protocol):
 class DiffusionGenerator:
     """A diffusion model cut into the operations of `models.base.Generator`.
 
-    Also `Perturbable`, `Stochastic`, `Renoisable` and `Refinable`.
+    Also `Perturbable`, `Stochastic`, `Renoisable`, `Mutable` and `Refinable`.
 
     A negative prompt belongs to the model, not to a prompt: the adapter encodes it once when built; no price holds it.
     """
@@ -209,6 +209,18 @@ class DiffusionGenerator:
         latents_BX, noise_BX = state.spread(state.latents_UX), self.noise(seeds).to(self.device)
         renoised_BX = self.adapter.schedule.renoised(latents_BX, state.step, step, noise_BX)
         return state.parted(step, renoised_BX.to(self.adapter.dtype))
+
+    @torch.inference_mode()
+    def mutate(self, state: DiffusionState, seeds: Sequence[int], rate: float) -> DiffusionState:
+        """Rows near their own latents, one seed a row; no transformer pass. Raises ValueError as in the protocol."""
+        _check_seeds(state, seeds, "mutate")
+        latents_BX, noise_BX = state.spread(state.latents_UX), self.noise(seeds).to(self.device)
+        mutated_BX = self.adapter.schedule.mutated(latents_BX, state.step, rate, noise_BX)
+        return state.parted(state.step, mutated_BX.to(self.adapter.dtype))
+
+    def join(self, states: Sequence[DiffusionState]) -> DiffusionState:
+        """The rows of several states, in order. Raises ValueError where they are not at one step or differ in what is predicted."""
+        return joined(states)
 
     def select(self, state: DiffusionState, indices: Sequence[int]) -> DiffusionState:
         """Rows by index, with repetition; copies share latents and prediction."""

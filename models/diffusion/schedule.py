@@ -64,10 +64,21 @@ class Schedule(ABC):
         alpha, sigma, alpha_next, sigma_next = self._pair(step, step + 1)
         x0 = self.x0(latents, prediction, step)
         eps = (latents.float() - alpha * x0) / sigma
-        fresh = sigma.square() - (alpha * sigma_next / alpha_next).square()
-        std = level * sigma_next / sigma * fresh.clamp(min=0).sqrt()
+        std = level * self.sde_std(step)
         kept = (sigma_next.square() - std.square()).clamp(min=0).sqrt()
         return (alpha_next * x0 + kept * eps + std * noise).to(prediction.dtype)
+
+    def sde_std(self, step: int) -> torch.Tensor:
+        """The noise that the SDE adds in going from `step` to the next."""
+        alpha, sigma, alpha_next, sigma_next = self._pair(step, step + 1)
+        fresh = sigma.square() - (alpha * sigma_next / alpha_next).square()
+        return sigma_next / sigma * fresh.clamp(min=0).sqrt()
+
+    def mutated(self, latents: torch.Tensor, step: int, rate: float, noise: torch.Tensor) -> torch.Tensor:
+        """Latents of `step` moved as EvoSearch mutates them (arXiv 2505.17618), in float32."""
+        if step == 0:
+            return (1 - rate * rate) ** 0.5 * latents.float() + rate * self.begin(noise)
+        return latents.float() + self.sde_std(step - 1) * noise
 
     def noised(self, x0: torch.Tensor, step: int, noise: torch.Tensor) -> torch.Tensor:
         """Finished latents with the noise of `step`, in float32."""

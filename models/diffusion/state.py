@@ -92,3 +92,21 @@ class DiffusionState:
             prompt_U=self.prompt_U[index],
             prediction_UX=None if prediction is None else prediction[index],
         )
+
+
+def joined(states: Sequence[DiffusionState]) -> DiffusionState:
+    """The rows of several states, in order. Raises ValueError where they are not at one step or differ in what is predicted."""
+    first = states[0]
+    kinds = {(state.step, state.prediction_UX is None) for state in states}
+    if len(kinds) != 1:
+        raise ValueError(f"states at (step, unpredicted) {sorted(kinds)} cannot be joined; bring them to one step, predicted or not")
+    offsets = [sum(len(state.latents_UX) for state in states[:index]) for index in range(len(states))]
+    predictions = [state.prediction_UX for state in states if state.prediction_UX is not None]
+    return replace(
+        first,
+        rows=tuple(row for state in states for row in state.rows),
+        latents_UX=torch.cat([state.latents_UX for state in states]),
+        prompt_U=torch.cat([state.prompt_U for state in states]),
+        source=tuple(offset + own for offset, state in zip(offsets, states, strict=True) for own in state.source),
+        prediction_UX=torch.cat(predictions) if predictions else None,
+    )

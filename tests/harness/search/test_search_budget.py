@@ -11,11 +11,14 @@ from harness.search.spec import parse
 PAIRS = [
     ("random", "infinity"), ("random", "flux"), ("greedy", "infinity"), ("beam", "infinity"),
     ("beam:score=preview", "infinity"), ("greedy:score=preview", "infinity"), ("zero-order:neighbours=3", "flux"),
-    ("smc", "infinity"), ("smc:preset=das", "infinity"),
+    ("smc", "infinity"), ("smc:preset=das", "infinity"), ("smc:preset=bfs", "flux"), ("beam", "flux"),
+    ("beam:score=preview", "flux"), ("lookahead:scales=0/2", "infinity"),
+    ("paths", "flux"), ("rbf", "flux"), ("evolution", "flux"),
 ]  # fmt: skip
 BUDGETS = {
     "random": Budget(3, Unit.IMAGES), "greedy": Budget(24, Unit.NFE), "beam": Budget(44, Unit.NFE),
-    "zero-order": Budget(6, Unit.IMAGES), "smc": Budget(24, Unit.NFE),
+    "zero-order": Budget(6, Unit.IMAGES), "smc": Budget(24, Unit.NFE), "lookahead": Budget(24, Unit.NFE),
+    "paths": Budget(36, Unit.NFE), "rbf": Budget(20, Unit.NFE), "evolution": Budget(30, Unit.NFE),
 }  # fmt: skip
 
 

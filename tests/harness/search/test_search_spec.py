@@ -8,7 +8,8 @@ from harness.search.spec import fits, parse, shortest
 
 @pytest.mark.parametrize(
     "text",
-    ["random", "random:candidates=4", "greedy", "beam", "beam:width=3,candidates=5,score=preview", "zero-order:tau=0.9"],
+    ["random", "random:candidates=4", "greedy", "beam", "beam:width=3,candidates=5,score=preview", "zero-order:tau=0.9",
+     "lookahead:scales=0/2", "smc:preset=das,particles=8,resampling=systematic"],
 )
 def test_canonical_text_is_stable(text: str) -> None:
     search = parse(text)
@@ -32,6 +33,10 @@ def test_defaults_and_order_do_not_change_the_text() -> None:
         ("beam:width", "width has no value: write width=…"),
         ("beam:width=2,width=3", "width is given twice"),
         ("random:", "unknown parameter ''"),
+        ("lookahead:scales=0-2", r"scales=0-2 is not whole numbers such as 0/2/4"),
+        ("lookahead:scales=2/0", r"scales=2/0 are not in order"),
+        ("smc:ess=2", "ess=2 is not a part, a number from 0 to 1"),
+        ("smc:level=0", "level=0 is not a part of the noise"),
         ("zero-order:tau=2", "tau=2 is not a cosine"),
         ("zero-order:tau=nan", "is not a cosine"),
         ("zero-order:tau=far", r"tau=far is not a number; .*tau \(a number, 0.95 if not given\)"),
@@ -61,7 +66,9 @@ def test_every_registered_search_can_be_parsed() -> None:
         ("beam", "shapes-infinity", None),
         ("greedy", "shapes-infinity", None),
         ("zero-order", "shapes-flux", None),
-        ("beam:width=3", "shapes-flux", "beam:width=3 searches ar models and shapes-flux is a diffusion model"),
+        ("beam", "shapes-flux", None),
+        ("smc:preset=das", "shapes-infinity", None),
+        ("greedy", "shapes-flux", "greedy searches ar models and shapes-flux is a diffusion model"),
         ("zero-order", "shapes-infinity", "zero-order searches diffusion models and shapes-infinity is an ar model"),
     ],
 )

@@ -1,0 +1,171 @@
+"""Rollover budget forcing (Kim et al., arXiv 2503.19385): the first child that is better is taken, what is left rolls over.
+
+Several noises are looked at and the best is taken. Then every step has a quota of children, drawn one at a time by the
+stochastic step and looked at; the first that is better than all before is taken and the rest of the quota goes to the
+next step; without one, the best of the quota is. The last step that takes noise uses up what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from harness.ledger import Budget, Cost
+from harness.prices import Prices
+from harness.search.affordable import given, most
+from harness.search.base import Plan, Task
+from harness.search.deadline import Deadline
+from harness.search.front import Front, Part, advance, finish, gather, groups, name_of, preview, roots
+from harness.search.launch import check_level, draw
+from harness.search.rounds import Branch, Round, best_first, mark_final
+from harness.search.tally import Tally
+from models.base import Family, Mutable, Stochastic
+
+
+@dataclass(frozen=True, slots=True)
+class RBF:
+    """As many evaluations as the budget buys, a tenth of them for the first noise: 25 of 250 in the paper's setting."""
+
+    name: ClassVar[str] = "rbf"
+    families: ClassVar[tuple[Family, ...]] = ("diffusion",)
+    needs: ClassVar[tuple[type, ...]] = (Stochastic, Mutable)
+    pools: ClassVar[bool] = False
+    size: ClassVar[str] = "looks"
+
+    looks: int | None = None
+    """Previews in all, first noises and children; None for as many as the budget buys."""
+    first: float = 0.1
+    """Part of them that looks for the first noise."""
+    level: float = 1.0
+    """Noise of a step, above 0 to 1: 1 is ancestral sampling, the paper's variance-preserving SDE."""
+
+    def __post_init__(self) -> None:
+        check_level(self.level)
+        if not 0 < self.first < 1:
+            raise ValueError(f"first={self.first:g} is not a part, a number between 0 and 1")
+
+    def split(self, looks: int, steps: int) -> tuple[int, list[int]]:
+        """Looks at first noises, and the quota of each step that takes noise, at least one."""
+        starts = max(1, min(int(looks * self.first), looks - (steps - 1)))
+        quota, more = divmod(looks - starts, steps - 1)
+        return starts, [quota + (step < more) for step in range(steps - 1)]
+
+    def plan(self, budget: Budget, prices: Prices) -> Plan:
+        """As many looks as the budget buys, at least two noises and a child a step. Raises BudgetTooSmall."""
+        prices.check(budget)
+
+        def tallied(looks: int) -> Tally:
+            tally = Tally(prices)
+            starts, quotas = self.split(looks, prices.steps)
+            tally.predict(0, starts)
+            tally.look_again(0, starts)
+            tally.cut()
+            for step, quota in enumerate(quotas):
+                for _ in range(quota):
+                    tally.draw(step, 1)
+                    tally.look(step + 1, 1)
+                    tally.cut()
+            tally.draw(prices.steps - 1, 1)
+            tally.finish(1)
+            tally.cut()
+            return tally
+
+        def cost(looks: int) -> Cost:
+            return tallied(looks).limited
+
+        least = prices.steps + 1
+        looks = self.looks or most(budget, cost, least, f"{least} looks, two at noises and one a step")
+        given(budget, cost(max(looks, least)), f"{max(looks, least)} looks")
+        return Plan({"looks": max(looks, least)}, tallied(max(looks, least)).rounds)
+
+    def run(self, task: Task) -> None:
+        """All prompts step by step; those that still look draw their next child in one batch."""
+        deadline = Deadline(task)
+
+        def starts(prompt: int) -> int:
+            return self.split(task.plans[prompt].parameters["looks"], task.generator.card.steps)[0]
+
+        for prompts in groups(task, starts):
+            steps = task.generator.card.steps
+            lines = {prompt: _Line(*self.split(task.plans[prompt].parameters["looks"], steps)) for prompt in prompts}
+            front = self._first(task, lines)
+            for step in range(steps - 1):
+                front = self._step(task, front, lines, step, deadline)
+            finish(task, advance(task, front, steps))
+        mark_final(task)
+
+    def _first(self, task: Task, lines: dict[int, _Line]) -> Front:
+        this = Round(task, list(lines), complete=False)
+        front = preview(task, roots(task, {prompt: line.starts for prompt, line in lines.items()}), this)
+        kept = {}
+        for prompt, line in lines.items():
+            best = best_first(task.judges[0], this.values(prompt))[0]
+            line.highest_M = this.values(prompt)[best]
+            kept[prompt] = this.branches(prompt)[best]
+            line.spent = 1
+        this.close({name_of(branch) for branch in kept.values()})
+        return gather(task, front, [(name_of(branch), branch) for branch in kept.values()])
+
+    def _step(self, task: Task, front: Front, lines: dict[int, _Line], step: int, deadline: Deadline) -> Front:
+        """One child of every prompt, taken when it is better, when the quota is used up, or when time is."""
+        parents = {branch.prompt: branch for part in front for branch in part.branches}
+        last = step == task.generator.card.steps - 2
+        for line in lines.values():
+            line.quota += line.quotas[step]
+            line.tried = []
+        looking, seen = list(lines), list[Part]()
+        while looking:
+            wanted = [(name_of(parents[prompt]), lines[prompt].child(parents[prompt], step)) for prompt in looking]
+            this = Round(task, looking, complete=False)
+            for part in gather(task, front, wanted):
+                state = draw(task, part.state, part.branches, self.level)
+                seen += preview(task, [Part(state, part.branches)], this)
+            for prompt in looking:
+                lines[prompt].look(task, this.branches(prompt)[0], this.values(prompt)[0])
+                deadline.done(prompt, lines[prompt].spent)
+            ended = [prompt for prompt in looking if self._ends(task, lines[prompt], prompt, last, deadline)]
+            this.close({name_of(lines[prompt].taken) for prompt in ended})
+            looking = [prompt for prompt in looking if prompt not in ended]
+        return gather(task, seen, [(name_of(line.taken), line.taken) for line in lines.values()])
+
+    def _ends(self, task: Task, line: _Line, prompt: int, last: bool, deadline: Deadline) -> bool:
+        left = len(line.quotas) + 2
+        late = not deadline.allows(prompt, line.spent, min(line.spent + left, len(task.plans[prompt].rounds)))
+        return line.quota == 0 or late or (line.better and not last)
+
+
+@dataclass(slots=True)
+class _Line:
+    """One prompt's search."""
+
+    starts: int
+    quotas: Sequence[int]
+    quota: int = 0
+    """Children that may still be drawn at this step."""
+    spent: int = 0
+    """Rounds done."""
+    highest_M: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """The scores of the best so far; it stands first where children are compared with it."""
+    tried: list[tuple[Branch, np.ndarray]] = field(default_factory=list)
+    """The children of this step."""
+    better: bool = False
+    taken: Branch = field(default_factory=lambda: Branch(0, ()))
+
+    def child(self, parent: Branch, step: int) -> Branch:
+        """The next child of this step."""
+        return Branch(parent.prompt, (*parent.path, len(self.tried)), parent.path, step + 1)
+
+    def look(self, task: Task, child: Branch, values_M: np.ndarray) -> None:
+        """Enter a child and its scores: the best of the step is taken so far."""
+        self.tried.append((child, values_M))
+        self.quota -= 1
+        self.spent += 1
+        children_NM = np.array([values for _, values in self.tried])
+        best = best_first(task.judges[0], children_NM)[0]
+        self.taken = self.tried[best][0]
+        self.better = best_first(task.judges[0], np.vstack([self.highest_M, children_NM[best]]))[0] == 1
+        if self.better:
+            self.highest_M = children_NM[best]
