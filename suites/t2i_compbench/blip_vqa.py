@@ -1,0 +1,80 @@
+"""BLIP-VQA: how sure BLIP is that a picture shows each noun phrase of its prompt (Huang et al. 2023, arXiv 2307.06350)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
+from torchvision.transforms.functional import to_pil_image
+
+START, QUESTION, YES, NO = 30522, 30523, 2748, 2053
+"""bert-base-uncased's tokens with BLIP's two: start of an answer, start of a question, "yes", "no"."""
+MOST_TOKENS, MOST_WORDS = 35, 50
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+BATCH = 16
+
+
+class BlipVqa:
+    """BLIP's visual question answering, ViT-B at 480 pixels: model_base_vqa_capfilt_large in transformers' format."""
+
+    def __init__(self, network: Any, tokenizer: Any) -> None:
+        self._network, self._tokenizer = network.eval().requires_grad_(False), tokenizer
+        side = network.config.vision_config.image_size
+        # The picture is squashed, not cropped.
+        self._transform = Compose(
+            [Resize((side, side), InterpolationMode.BICUBIC), ToTensor(), Normalize(MEAN, STD)]
+        )
+
+    @classmethod
+    def from_folder(cls, folder: Path, device: torch.device | str = "cpu") -> BlipVqa:
+        """Load a folder in transformers' format."""
+        from transformers import AutoTokenizer, BlipForQuestionAnswering
+
+        network = BlipForQuestionAnswering.from_pretrained(folder, local_files_only=True)
+        return cls(network.to(device), AutoTokenizer.from_pretrained(folder, local_files_only=True))
+
+    @torch.no_grad()
+    def scores(self, images: Sequence[torch.Tensor], phrases: Sequence[Sequence[str]]) -> list[float]:
+        """The product of the answers about every phrase of picture n, rounded to four decimals as published."""
+        found: list[float] = []
+        for start in range(0, len(images), BATCH):
+            found += self._batch(images[start : start + BATCH], phrases[start : start + BATCH])
+        return found
+
+    def _batch(self, images: Sequence[torch.Tensor], phrases: Sequence[Sequence[str]]) -> list[float]:
+        owners = [n for n, each in enumerate(phrases) for _ in each]
+        products = [1.0] * len(images)
+        if owners:
+            pixels = torch.stack([self._transform(to_pil_image(image)) for image in images])
+            pictures_NLE = self._network.vision_model(pixel_values=pixels.to(self._network.device)).last_hidden_state
+            sure = self._sure(pictures_NLE[owners], [question(phrase) for each in phrases for phrase in each])
+            for owner, answer in zip(owners, sure, strict=True):
+                products[owner] *= answer
+        return [round(product, 4) for product in products]
+
+    def _sure(self, pictures_NLE: torch.Tensor, questions: Sequence[str]) -> list[float]:
+        tokens = self._tokenizer(
+            list(questions), padding="longest", truncation=True, max_length=MOST_TOKENS, return_tensors="pt"
+        ).to(pictures_NLE.device)
+        ids, mask = tokens.input_ids, tokens.attention_mask
+        ids[:, 0] = QUESTION
+        seen = torch.ones(pictures_NLE.shape[:2], dtype=torch.long, device=pictures_NLE.device)
+        states = self._network.text_encoder(
+            input_ids=ids, attention_mask=mask, encoder_hidden_states=pictures_NLE, encoder_attention_mask=seen
+        )[0]
+        start = torch.full((len(ids), 1), START, device=ids.device)
+        logits = self._network.text_decoder(
+            input_ids=start, encoder_hidden_states=states, encoder_attention_mask=mask
+        ).logits[:, 0]
+        yes, no = logits.float().softmax(dim=-1)[:, [YES, NO]].unbind(dim=-1)
+        return [round(value, 4) for value in (yes / (yes + no)).tolist()]
+
+
+def question(phrase: str) -> str:
+    """A phrase as it is asked: lower case, without punctuation, at most fifty words, with a question mark."""
+    text = re.sub(r"[.!\"()*#:;~]", "", f"{phrase}?".lower()).rstrip(" ")
+    return " ".join(text.split(" ")[:MOST_WORDS])

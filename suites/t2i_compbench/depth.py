@@ -1,0 +1,57 @@
+"""DPT-hybrid's depth of a picture as T2I-CompBench's rule takes it: the published network, through transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional
+from torchvision.transforms import Compose, Normalize, Resize, ToTensor
+from torchvision.transforms.functional import to_pil_image
+
+from suites.t2i_compbench.found import frame
+
+SIDE = 480
+BATCH = 8
+
+
+class DepthEstimator:
+    """Relative nearness, larger is nearer; every picture's own nearest and farthest point are 1 and 0."""
+
+    def __init__(self, network: Any, side: int = SIDE) -> None:
+        self._network = network.eval().requires_grad_(False)
+        self._transform = Compose([Resize([side, side]), ToTensor(), Normalize([0.5] * 3, [0.5] * 3)])
+
+    @classmethod
+    def from_folder(cls, folder: Path, device: torch.device | str = "cpu") -> DepthEstimator:
+        """Load a folder in transformers' format."""
+        from transformers import DPTForDepthEstimation
+
+        return cls(DPTForDepthEstimation.from_pretrained(folder, local_files_only=True).to(device))
+
+    @torch.no_grad()
+    def depths(self, images: Sequence[torch.Tensor]) -> list[np.ndarray]:
+        """Depth of each picture (uint8 [3, H, W]) in the frame of the rules, float32 [rows, columns]."""
+        found: list[np.ndarray] = []
+        for start in range(0, len(images), BATCH):
+            batch = images[start : start + BATCH]
+            pixels = torch.stack([self._transform(to_pil_image(image)) for image in batch]).to(self._network.device)
+            predicted = self._network(pixel_values=pixels, interpolate_pos_encoding=True).predicted_depth
+            found += [
+                _in_frame(depth, image.shape[1], image.shape[2]) for depth, image in zip(predicted, batch, strict=True)
+            ]
+        return found
+
+
+def _in_frame(depth_HW: torch.Tensor, height: int, width: int) -> np.ndarray:
+    """By way of an 8-bit picture of the original size, as published."""
+    depth = depth_HW.float().cpu()
+    depth = (depth - depth.min()) / (depth.max() - depth.min())
+    large = functional.interpolate(depth[None, None], (height, width), mode="bilinear", align_corners=True)[0, 0]
+    picture = Image.fromarray((255 * large).numpy()).convert("L")
+    rows, columns = frame(height, width)
+    return np.asarray(picture.resize((columns, rows), Image.Resampling.BILINEAR), dtype=np.float32) / 255
