@@ -57,21 +57,27 @@ class BlipVqa:
         return [round(product, 4) for product in products]
 
     def _sure(self, pictures_NLE: torch.Tensor, questions: Sequence[str]) -> list[float]:
-        tokens = self._tokenizer(
-            list(questions), padding="longest", truncation=True, max_length=MOST_TOKENS, return_tensors="pt"
-        ).to(pictures_NLE.device)
-        ids, mask = tokens.input_ids, tokens.attention_mask
-        ids[:, 0] = QUESTION
-        seen = torch.ones(pictures_NLE.shape[:2], dtype=torch.long, device=pictures_NLE.device)
-        states = self._network.text_encoder(
-            input_ids=ids, attention_mask=mask, encoder_hidden_states=pictures_NLE, encoder_attention_mask=seen
-        )[0]
-        start = torch.full((len(ids), 1), START, device=ids.device)
-        logits = self._network.text_decoder(
-            input_ids=start, encoder_hidden_states=states, encoder_attention_mask=mask
-        ).logits[:, 0]
+        ids = self._tokenizer(list(questions), truncation=True, max_length=MOST_TOKENS).input_ids
+        by_length: dict[int, list[int]] = {}
+        for place, tokens in enumerate(ids):
+            by_length.setdefault(len(tokens), []).append(place)
+        sure = [0.0] * len(ids)
+        # Questions of one length together: transformers' decoder would look at the padding of others.
+        for places in by_length.values():
+            tokens_NT = torch.tensor([ids[place] for place in places], device=pictures_NLE.device)
+            for place, value in zip(places, self._answers(pictures_NLE[places], tokens_NT), strict=True):
+                sure[place] = round(value, 4)
+        return sure
+
+    def _answers(self, pictures_NLE: torch.Tensor, tokens_NT: torch.Tensor) -> list[float]:
+        """How sure each answer is "yes", of "yes" and "no"."""
+        tokens_NT[:, 0] = QUESTION
+        states = self._network.text_encoder(input_ids=tokens_NT, encoder_hidden_states=pictures_NLE)[0]
+        start = torch.full((len(tokens_NT), 1), START, device=tokens_NT.device)
+        logits = self._network.text_decoder(input_ids=start, encoder_hidden_states=states).logits[:, 0]
         yes, no = logits.float().softmax(dim=-1)[:, [YES, NO]].unbind(dim=-1)
-        return [round(value, 4) for value in (yes / (yes + no)).tolist()]
+        answers: list[float] = (yes / (yes + no)).tolist()
+        return answers
 
 
 def question(phrase: str) -> str:

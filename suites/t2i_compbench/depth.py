@@ -22,16 +22,19 @@ BATCH = 8
 class DepthEstimator:
     """Relative nearness, larger is nearer; every picture's own nearest and farthest point are 1 and 0."""
 
-    def __init__(self, network: Any, side: int = SIDE) -> None:
+    def __init__(self, network: Any) -> None:
         self._network = network.eval().requires_grad_(False)
-        self._transform = Compose([Resize([side, side]), ToTensor(), Normalize([0.5] * 3, [0.5] * 3)])
+        self._transform = Compose([Resize([SIDE, SIDE]), ToTensor(), Normalize([0.5] * 3, [0.5] * 3)])
 
     @classmethod
     def from_folder(cls, folder: Path, device: torch.device | str = "cpu") -> DepthEstimator:
         """Load a folder in transformers' format."""
         from transformers import DPTForDepthEstimation
 
-        return cls(DPTForDepthEstimation.from_pretrained(folder, local_files_only=True).to(device))
+        network = DPTForDepthEstimation.from_pretrained(folder, local_files_only=True)
+        # It was trained at 384 pixels and is used at 480: positions are interpolated anyway, only its check of the size is in the way.
+        network.dpt.embeddings.image_size = (SIDE, SIDE)
+        return cls(network.to(device))
 
     @torch.no_grad()
     def depths(self, images: Sequence[torch.Tensor]) -> list[np.ndarray]:
@@ -40,7 +43,7 @@ class DepthEstimator:
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
             pixels = torch.stack([self._transform(to_pil_image(image)) for image in batch]).to(self._network.device)
-            predicted = self._network(pixel_values=pixels, interpolate_pos_encoding=True).predicted_depth
+            predicted = self._network(pixel_values=pixels).predicted_depth
             found += [
                 _in_frame(depth, image.shape[1], image.shape[2]) for depth, image in zip(predicted, batch, strict=True)
             ]

@@ -47,7 +47,8 @@ class OpenVocabularyDetector:
 
     def _batch(self, images: Sequence[torch.Tensor], names: Sequence[list[str]]) -> list[list[Found]]:
         texts = [[TEMPLATE.format(name=name) for name in each] for each in names]
-        inputs = self._processor(text=texts, images=[image.cpu() for image in images], return_tensors="pt")
+        pictures = [image.cpu() for image in images]
+        inputs = self._processor(text=texts, images=pictures, return_tensors="pt", truncation=True)
         output = self._network(**inputs.to(self._network.device))
         return [
             _detections(logits, boxes, image, each)
