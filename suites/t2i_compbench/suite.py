@@ -1,7 +1,15 @@
 """The T2I-CompBench suite: its protocol card and its prompts in either domain."""
 
-from suites.base import ProtocolCard
+from collections.abc import Sequence
+
+import torch
+
+from harness.weights import LocalWeights
+from models.base import Domain, Images
+from suites.base import Grade, Prompt, ProtocolCard
 from suites.prompt_set import PromptSetSuite, embedded
+from suites.t2i_compbench.categories import GRADER_OF
+from suites.t2i_compbench.photo import PhotoGraders
 from suites.t2i_compbench.prompts import CATEGORIES, PROMPTS_SHA256, SOURCE, SPLIT
 from suites.t2i_compbench.shapes import MEASURES, shapes_prompts
 
@@ -13,7 +21,7 @@ CARD = ProtocolCard(
     images_per_prompt=10,
     tasks=CATEGORIES,
     overall="none is published: each category has its own evaluator and its mean over images; a mean over categories is ours",
-    settings={"split": SPLIT, "prompts_per_category": 300, **embedded(MEASURES)},
+    settings={"split": SPLIT, "prompts_per_category": 300, "graders": dict(GRADER_OF), **embedded(MEASURES)},
 )
 
 
@@ -22,3 +30,16 @@ class T2ICompBenchSuite(PromptSetSuite):
 
     def __init__(self) -> None:
         super().__init__(CARD, SOURCE, PROMPTS_SHA256, shapes_prompts)
+        self.equip(torch.device("cpu"), LocalWeights())
+
+    def equip(self, device: torch.device, weights: LocalWeights) -> None:
+        """Say where the graders of photographs run, and which folders hold their weights."""
+        self._photo = PhotoGraders(device, weights)
+
+    def grade(self, images: Images, prompts: Sequence[Prompt], domain: Domain) -> list[Grade]:
+        """Judge image n (uint8 [N, 3, H, W]) for prompt n: shapes exactly, photographs by the grader of the category.
+
+        Raises:
+            ValueError: none of the graders of photographs is on this machine.
+        """
+        return self._photo.grade(images, prompts) if domain == "photo" else super().grade(images, prompts, domain)

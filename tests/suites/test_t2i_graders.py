@@ -27,12 +27,14 @@ from transformers import (
 from transformers.utils import logging
 
 from harness.weights import LocalWeights
+from suites.base import Prompt
 from suites.published import load_grader, published_graders
 from suites.t2i_compbench import open_vocabulary, parsed
 from suites.t2i_compbench.blip_vqa import NO, QUESTION, START, YES, BlipVqa, question
+from suites.t2i_compbench.categories import GRADER_OF
 from suites.t2i_compbench.depth import DepthEstimator
-from suites.t2i_compbench.graders import GRADER_OF
 from suites.t2i_compbench.open_vocabulary import OpenVocabularyDetector
+from suites.t2i_compbench.suite import T2ICompBenchSuite
 
 logging.disable_progress_bar()
 CPU = torch.device("cpu")
@@ -158,6 +160,24 @@ def test_scores_do_not_depend_on_the_batch_or_the_order(name, weights):
     assert grades == pytest.approx(alone, abs=2e-4)
     assert [grades[n] for n in order] == pytest.approx(moved, abs=2e-4)
     assert grader.grade([], []) == []
+
+
+def test_the_suite_sends_every_picture_to_its_categorys_grader(weights, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    suite = T2ICompBenchSuite()
+    with pytest.raises(ValueError, match=r"blip-vqa-capfilt-large is not on this machine .*`vistas fetch t2i-blip-vqa`"):
+        suite.grade(torch.zeros(0, 3, 8, 8, dtype=torch.uint8), [], "photo")
+    asked = [Prompt(str(n), PROMPTS[GRADER_OF[task]][0], task) for n, task in enumerate(("numeracy", "color", "non_spatial", "color"))]
+    images = torch.stack(pictures([(64, 64)] * 4))
+    suite.equip(CPU, weights)
+    values = [grade.value for grade in suite.grade(images, asked, "photo")]
+    for n, prompt in enumerate(asked):
+        alone = load_grader([GRADER_OF[prompt.task]], CPU, weights).grade([images[n]], [prompt.text])[0].value
+        assert values[n] == pytest.approx(alone, abs=2e-4)
+    suite.equip(CPU, LocalWeights({key: path for key, path in weights.folders.items() if key[0] == "t2i-clip-score"}))
+    partly = suite.grade(images, asked, "photo")
+    assert [math.isnan(grade.value) for grade in partly] == [True, True, False, True]
+    assert "`vistas fetch t2i-numeracy-owlv2`" in partly[0].reason
 
 
 def test_blip_is_asked_as_published(folders):
