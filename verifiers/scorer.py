@@ -37,6 +37,10 @@ class Scorer(ABC):
     def values(self, images: Sequence[torch.Tensor], prompts: Sequence[str]) -> np.ndarray:
         """Return the scores of sound pictures uint8 [3, H, W] of any sizes, float64 [N]."""
 
+    def verdicts(self, images: Sequence[torch.Tensor], prompts: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+        """`values`, and for each that is not finite why, where more is known than that."""
+        return self.values(images, prompts), [""] * len(images)
+
     def sharing(self) -> AbstractContextManager[None]:
         """Within, verifiers that have a pass in common run it once: what an ensemble scores its members in."""
         return nullcontext()
@@ -60,11 +64,11 @@ class Scorer(ABC):
         values_NM = np.full((len(reasons), 1), np.nan)
         pictures = [picture for index in sound if (picture := images[index]) is not None]
         if sound:
-            values_NM[sound, 0] = self.values(pictures, [prompts[index] for index in sound])
-        for index in sound:
-            if not np.isfinite(values_NM[index, 0]):
-                values_NM[index, 0] = np.nan
-                reasons[index] = f"{self.card.name} gave no finite score"
+            values_NM[sound, 0], why = self.verdicts(pictures, [prompts[index] for index in sound])
+            for index, reason in zip(sound, why, strict=True):
+                if not np.isfinite(values_NM[index, 0]):
+                    values_NM[index, 0] = np.nan
+                    reasons[index] = reason or f"{self.card.name} gave no finite score"
         return Scores(values_NM, tuple(reasons))
 
     def combine(self, values_NM: np.ndarray) -> np.ndarray:
