@@ -39,46 +39,54 @@ def flux_transformer_flops(config: Config, image_tokens: int, text_tokens: int) 
     return 2 * matrices + (layers + single_layers) * attention_flops(tokens, tokens, width)
 
 
-def kl_decoder_flops(config: Config, height: int, width: int) -> int:
-    """One image of `height` by `width` latent pixels through `AutoencoderKL.decode`."""
-    channels = list(reversed(config["block_out_channels"]))
-    latent, top, area = config["latent_channels"], channels[0], height * width
-    total = _convolution(latent, latent, 1, area) if config.get("use_post_quant_conv", True) else 0
-    total += _convolution(latent, top, 3, area) + 2 * _resnet(top, top, area)
-    if config.get("mid_block_add_attention", True):
-        total += 8 * area * top * top + attention_flops(area, area, top)
-    previous = top
-    for index, current in enumerate(channels):
-        total += _resnet(previous, current, area) + config["layers_per_block"] * _resnet(current, current, area)
-        if index < len(channels) - 1:
-            area *= 4
-            total += _convolution(current, current, 3, area)
-        previous = current
-    return int(total + _convolution(previous, config["out_channels"], 3, area))
-
-
-def kl_encoder_flops(config: Config, height: int, width: int) -> int:
-    """One image of `height` by `width` pixels through `AutoencoderKL.encode`."""
-    channels, latent, area = config["block_out_channels"], config["latent_channels"], height * width
-    total = _convolution(config["in_channels"], channels[0], 3, area)
-    previous = channels[0]
-    for index, current in enumerate(channels):
-        total += _resnet(previous, current, area) + (config["layers_per_block"] - 1) * _resnet(current, current, area)
-        if index < len(channels) - 1:
-            area //= 4
-            total += _convolution(current, current, 3, area)
-        previous = current
-    total += 2 * _resnet(previous, previous, area)
-    if config.get("mid_block_add_attention", True):
-        total += 8 * area * previous * previous + attention_flops(area, area, previous)
-    total += _convolution(previous, 2 * latent, 3, area)
-    return int(total + (_convolution(2 * latent, 2 * latent, 1, area) if config.get("use_quant_conv", True) else 0))
-
-
-def _convolution(inputs: int, outputs: int, kernel: int, area: int) -> int:
+def convolution_flops(inputs: int, outputs: int, kernel: int, area: int) -> int:
+    """A square kernel that gives `area` pixels."""
     return 2 * inputs * outputs * kernel * kernel * area
 
 
-def _resnet(inputs: int, outputs: int, area: int) -> int:
-    shortcut = _convolution(inputs, outputs, 1, area) if inputs != outputs else 0
-    return _convolution(inputs, outputs, 3, area) + _convolution(outputs, outputs, 3, area) + shortcut
+def sd3_transformer_flops(config: Config, image_tokens: int, text_tokens: int) -> int:
+    """One pass of `SD3Transformer2DModel` for one row."""
+    width = config["num_attention_heads"] * config["attention_head_dim"]
+    square, tokens, layers = width * width, image_tokens + text_tokens, config["num_layers"]
+    patch = config["patch_size"] ** 2 * width * image_tokens
+    conditioning = _TIME_CHANNELS * width + config["pooled_projection_dim"] * width + 2 * square
+    ends = config["in_channels"] * patch + text_tokens * config["joint_attention_dim"] * width
+    ends += 2 * square + (config["out_channels"] or config["in_channels"]) * patch
+    # Per token: q, k, v, out (4) and a 4 times wider MLP (8). Per row: 6 modulations in each of two streams.
+    blocks = layers * (12 * tokens * square + 12 * square)
+    # The last block drops the text after its attention: no out, no MLP, 2 of the 6 modulations.
+    blocks -= 9 * text_tokens * square + 4 * square
+    # Blocks with a second attention over the image alone: q, k, v, out, and 3 modulations more.
+    dual = len(config.get("dual_attention_layers") or ())
+    blocks += dual * (4 * image_tokens * square + 3 * square)
+    attention = layers * attention_flops(tokens, tokens, width) + dual * attention_flops(image_tokens, image_tokens, width)
+    return 2 * (conditioning + ends + blocks) + attention
+
+
+def pixart_transformer_flops(config: Config, image_tokens: int, text_tokens: int) -> int:
+    """One pass of `PixArtTransformer2DModel` (without size conditions) for one row."""
+    width = config["num_attention_heads"] * config["attention_head_dim"]
+    square, layers = width * width, config["num_layers"]
+    patch = config["patch_size"] ** 2 * width * image_tokens
+    ends = (config["in_channels"] + (config["out_channels"] or config["in_channels"])) * patch
+    ends += _TIME_CHANNELS * width + 7 * square + text_tokens * (config["caption_channels"] * width + square)
+    # Per image token: q, k, v, out, cross q, out (6) and a 4 times wider MLP (8). Per text token: cross k, v.
+    blocks = 14 * image_tokens * square + 2 * text_tokens * config["cross_attention_dim"] * width
+    keys = image_tokens + text_tokens
+    return 2 * (ends + layers * blocks) + layers * attention_flops(image_tokens, keys, width)
+
+
+def sana_transformer_flops(config: Config, image_tokens: int, text_tokens: int) -> int:
+    """One pass of `SanaTransformer2DModel` for one row: linear attention, and convolutions for an MLP."""
+    heads, head = config["num_attention_heads"], config["attention_head_dim"]
+    width = heads * head
+    cross = config["num_cross_attention_heads"] * config["cross_attention_head_dim"]
+    hidden = int(config["mlp_ratio"] * width)
+    square, layers = width * width, config["num_layers"]
+    patch = config["patch_size"] ** 2 * width * image_tokens
+    ends = (config["in_channels"] + (config["out_channels"] or config["in_channels"])) * patch
+    ends += _TIME_CHANNELS * width + 7 * square + text_tokens * (config["caption_channels"] * width + square)
+    # The value has one more channel, of ones, that gives the denominator.
+    per_token = 4 * square + 2 * heads * (head + 1) * head + 2 * width * cross + 3 * hidden * width + 18 * hidden
+    blocks = image_tokens * per_token + 2 * text_tokens * config["cross_attention_dim"] * cross
+    return 2 * (ends + layers * blocks) + layers * attention_flops(image_tokens, text_tokens, cross)

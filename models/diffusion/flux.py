@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from diffusers import FluxPipeline
 
-from models.base import Domain, ModelCard
-from models.diffusion.flops import flux_transformer_flops, kl_decoder_flops, kl_encoder_flops
-from models.diffusion.generator import DiffusionGenerator
+from models.base import Domain
+from models.diffusion.flops import flux_transformer_flops
+from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.diffusion.schedule import FlowEuler, Schedule
+from models.diffusion.vae_flops import kl_decoder_flops, kl_encoder_flops
 from models.text_flops import clip_text_flops, t5_encoder_flops
 from models.text_length import longer_than
 
@@ -159,19 +160,9 @@ def flux_generator(
     pipeline: FluxPipeline, settings: FluxSettings, *, name: str, domain: Domain, licence: str, weights_sha256: str
 ) -> DiffusionGenerator:
     """A generator over a FluxPipeline that already is where it shall run."""
-    adapter = FluxAdapter(pipeline, settings)
-    card = ModelCard(
-        name=name,
-        family="diffusion",
-        domain=domain,
-        steps=adapter.schedule.steps,
-        image_size=adapter.image_size,
-        parameters=sum(parameter.numel() for parameter in adapter.transformer.parameters()),
-        weights_sha256=weights_sha256,
-        licence=licence,
-        settings=adapter.settings,
+    return diffusion_generator(
+        FluxAdapter(pipeline, settings), name=name, domain=domain, licence=licence, weights_sha256=weights_sha256
     )
-    return DiffusionGenerator(adapter, card)
 
 
 def load_flux_pipeline(

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from harness.ledger import Cost
-from models.base import Images, ModelCard, Operation, Row
+from models.base import Domain, Images, ModelCard, Operation, Row
 from models.diffusion.schedule import Schedule
 from models.diffusion.state import DiffusionConditioning, DiffusionState, joined
 
@@ -256,6 +256,24 @@ class DiffusionGenerator:
 
     def _images(self, latents_NX: torch.Tensor) -> Images:
         return torch.cat([_to_bytes(self.adapter.decode(part)) for part in latents_NX.split(self._chunk)])
+
+
+def diffusion_generator(
+    adapter: Adapter, *, name: str, domain: Domain, licence: str, weights_sha256: str
+) -> DiffusionGenerator:
+    """A generator with its card over an adapter that already is where it shall run."""
+    card = ModelCard(
+        name=name,
+        family="diffusion",
+        domain=domain,
+        steps=adapter.schedule.steps,
+        image_size=adapter.image_size,
+        parameters=sum(parameter.numel() for parameter in adapter.transformer.parameters()),
+        weights_sha256=weights_sha256,
+        licence=licence,
+        settings=adapter.settings,
+    )
+    return DiffusionGenerator(adapter, card)
 
 
 def _to_bytes(image_NCHW: torch.Tensor) -> Images:

@@ -14,21 +14,19 @@ from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 class Schedule(ABC):
     """The levels of one sampling run: after k draws a row is alpha_k x0 + sigma_k noise, k = 0 to K.
 
-    Alphas and sigmas are float32 tensors of no dimension on the model's device, as in the schedulers: torch rounds a
-    number and such a tensor differently when it multiplies bf16 by them; and taking one is no read from the device.
+    Alphas and sigmas are float32 tensors of no dimension where the library's scheduler has them, on the CPU or on the
+    model's device: torch rounds bf16 times either differently. Taking one is no read from the device.
     """
 
     stochastic = False
     """Whether `step` takes fresh noise; if not, copies of a row stay equal for ever."""
 
-    def __init__(
-        self, timesteps_K: torch.Tensor, alphas: torch.Tensor, sigmas: torch.Tensor, device: torch.device | str
-    ) -> None:
+    def __init__(self, timesteps_K: torch.Tensor, alphas: torch.Tensor, sigmas: torch.Tensor) -> None:
         self.steps = len(timesteps_K)
-        self.timesteps_K: torch.Tensor = timesteps_K.to(device)
-        """What the transformer is told about each step."""
-        self.alphas: tuple[torch.Tensor, ...] = alphas.float().to(device).unbind()
-        self.sigmas: tuple[torch.Tensor, ...] = sigmas.float().to(device).unbind()
+        self.timesteps_K = timesteps_K
+        """What the network is told about each step, on its device."""
+        self.alphas: tuple[torch.Tensor, ...] = alphas.float().unbind()
+        self.sigmas: tuple[torch.Tensor, ...] = sigmas.float().unbind()
 
     @abstractmethod
     def x0(self, latents: torch.Tensor, prediction: torch.Tensor, step: int) -> torch.Tensor:
@@ -107,7 +105,9 @@ class FlowEuler(Schedule):
         steps: int,
         image_tokens: int,
         device: torch.device | str = "cpu",
+        even: bool = True,
     ) -> None:
+        """`even`: sigmas are 1 to 1 / K before the shift, as FluxPipeline asks for; otherwise the scheduler's own."""
         if not isinstance(scheduler, FlowMatchEulerDiscreteScheduler):
             raise TypeError(
                 f"scheduler {type(scheduler).__name__} is not a flow-matching Euler scheduler; "
@@ -123,10 +123,14 @@ class FlowEuler(Schedule):
             config.get("base_shift", 0.5),
             config.get("max_shift", 1.15),
         )
-        own.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps).tolist(), mu=mu, device="cpu")
-        super().__init__(own.timesteps, 1 - own.sigmas, own.sigmas, device)
+        if even:
+            own.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps).tolist(), mu=mu, device="cpu")
+        else:
+            own.set_timesteps(steps, mu=mu, device="cpu")
+        sigmas = own.sigmas.to(device)
+        super().__init__(own.timesteps.to(device), (1 - own.sigmas).to(device), sigmas)
         self.stochastic = bool(config.get("stochastic_sampling", False))
-        self._deltas: tuple[torch.Tensor, ...] = own.sigmas.diff().to(device).unbind()
+        self._deltas: tuple[torch.Tensor, ...] = sigmas.diff().unbind()
 
     def x0(self, latents: torch.Tensor, prediction: torch.Tensor, step: int) -> torch.Tensor:
         """The finished latents that this velocity points at, in float32."""

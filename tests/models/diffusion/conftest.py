@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,23 +10,15 @@ from typing import Any
 import pytest
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
+from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
 from models.diffusion.flux import FluxSettings, flux_generator, load_flux_pipeline
 from models.diffusion.generator import DiffusionGenerator
+from models.diffusion.published import load
+from models.published import PublishedModel
 
-WORDS = ["<pad>", "<eos>", "<unk>", "red", "blue", "green", "circle", "square", "star", "two", "above", "and"]
-PROMPTS = ["red circle", "two blue star", "green square above red star"]
-
-
-def word_tokenizer() -> PreTrainedTokenizerFast:
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>", model_max_length=7
-    )
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny_families import FAMILIES, PROMPTS, WORDS, save, word_tokenizer
 
 
 def tiny_pipeline(guidance_embeds: bool, scheduler: FlowMatchEulerDiscreteScheduler) -> FluxPipeline:
@@ -92,3 +85,38 @@ def generator_over() -> Callable[..., DiffusionGenerator]:
 @pytest.fixture
 def prompts() -> list[str]:
     return list(PROMPTS)
+
+
+def published(name: str, **changes: Any) -> PublishedModel:
+    """A row of the registry for a tiny model."""
+    row = {"summary": "", "family": "diffusion", "generator": "", "loader": "", "licence": "none", "paper": "",
+           "settings": {}, "repositories": {}, "presets": {}}  # fmt: skip
+    return PublishedModel(name=name, **(row | changes))
+
+
+@pytest.fixture(scope="session")
+def family_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a family's tiny pipeline, written once."""
+    root = tmp_path_factory.mktemp("families")
+
+    def folder(family: str) -> Path:
+        return root / family if (root / family).is_dir() else save(family, root / family)
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def load_family(family_folder: Callable[[str], Path]) -> Callable[..., DiffusionGenerator]:
+    """Loads a family's tiny pipeline from its folder as a published model is loaded."""
+
+    def loaded(family: str, **changes: Any) -> DiffusionGenerator:
+        settings = {**FAMILIES[family].settings, "dtype": "float32", **changes}
+        return load(published(f"tiny-{family}"), {"weights": family_folder(family)}, torch.device("cpu"), settings)
+
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def generators(load_family: Callable[..., DiffusionGenerator]) -> dict[str, DiffusionGenerator]:
+    """Every family with its own settings."""
+    return {family: load_family(family) for family in FAMILIES}

@@ -9,7 +9,8 @@ from diffusers import AutoencoderKL
 from harness.flops import count_flops
 from harness.ledger import Cost
 from models.base import Row
-from models.diffusion.flops import flux_transformer_flops, kl_decoder_flops
+from models.diffusion.flops import flux_transformer_flops
+from models.diffusion.vae_flops import kl_decoder_flops
 from models.text_flops import clip_text_flops, t5_encoder_flops
 
 FLUX_DEV = {

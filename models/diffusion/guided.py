@@ -1,0 +1,148 @@
+"""What the families with latents [B, C, h, w] and classifier-free guidance share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from models.diffusion.noise_schedule import Sampler, make_schedule
+from models.diffusion.schedule import Schedule
+from models.diffusion.vae_flops import kl_decoder_flops, kl_encoder_flops
+
+Text = tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GuidedSettings:
+    """Sampling settings under the pipelines' own names. Raises ValueError."""
+
+    steps: int = 28
+    guidance_scale: float = 4.5
+    """Classifier-free guidance against `negative_prompt`; above 1 it doubles the network's sequences."""
+    negative_prompt: str = ""
+    height: int = 1024
+    width: int = 1024
+    scheduler: Sampler = "published"
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps={self.steps} must be at least 1")
+        if self.guidance_scale < 0:
+            raise ValueError(f"guidance_scale={self.guidance_scale:g} is negative; use 1 for no guidance")
+
+
+@dataclass(frozen=True, slots=True)
+class TextSettings(GuidedSettings):
+    """Settings of models whose text has a length that can be chosen."""
+
+    max_sequence_length: int = 256
+    """Tokens of the longest text encoder, padding included."""
+
+    def __post_init__(self) -> None:
+        GuidedSettings.__post_init__(self)
+        if self.max_sequence_length < 1:
+            raise ValueError(f"max_sequence_length={self.max_sequence_length} must be at least 1")
+
+
+class GuidedAdapter(ABC):
+    """`models.diffusion.generator.Adapter` but for the text and the network's call.
+
+    Raises ValueError for an image size that the model cannot make, or a scheduler without pure steps.
+    """
+
+    def __init__(self, pipeline: Any, network: Any, settings: GuidedSettings, grain: int = 1) -> None:
+        """`grain`: latent pixels that a side must be a multiple of."""
+        for module in pipeline.components.values():
+            if isinstance(module, torch.nn.Module):
+                module.eval().requires_grad_(False)
+        self.pipeline, self.vae, self.options = pipeline, pipeline.vae, settings
+        self.settings: dict[str, Any] = asdict(settings)
+        self.transformer, self.dtype = network, network.dtype
+        self.image_size = (settings.height, settings.width)
+        factor, unit = pipeline.vae_scale_factor, pipeline.vae_scale_factor * grain
+        if settings.height % unit or settings.width % unit:
+            raise ValueError(f"{settings.height} by {settings.width} pixels: both must be multiples of {unit}")
+        self.latent_size = (settings.height // factor, settings.width // factor)
+        patch = getattr(network.config, "patch_size", None) or 1
+        self.image_tokens = (self.latent_size[0] // patch) * (self.latent_size[1] // patch)
+        self.schedule: Schedule = make_schedule(
+            pipeline.scheduler, settings.scheduler, settings.steps, self.image_tokens, network.device
+        )
+        self.text_tokens = self.count_text_tokens()
+        with torch.inference_mode():
+            self._negative = self.encode_negative() if settings.guidance_scale > 1 else None
+        self.forwards = 1 if self._negative is None else 2
+
+    @abstractmethod
+    def count_text_tokens(self) -> int:
+        """Text tokens the network attends to, padding included."""
+
+    @abstractmethod
+    def encode(self, prompts: Sequence[str]) -> Text:
+        """Text features, each tensor with the prompts as its first dimension."""
+
+    @abstractmethod
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """Whether each prompt's end is read by no text encoder."""
+
+    @abstractmethod
+    def predict(self, latents_NX: torch.Tensor, text_N: Text, step: int) -> torch.Tensor:
+        """One call of the network."""
+
+    @abstractmethod
+    def network_flops(self) -> int:
+        """One sequence through the network."""
+
+    @abstractmethod
+    def text_flops(self) -> int:
+        """One prompt through the text encoders."""
+
+    def encode_negative(self) -> Text:
+        """Text features of the negative prompt, one row each."""
+        return self.encode([self.options.negative_prompt])
+
+    def noise(self, generator: torch.Generator) -> torch.Tensor:
+        """Noise [1, C, h, w] as the pipeline draws it from this generator in float32."""
+        return torch.randn(1, self.transformer.config.in_channels, *self.latent_size, generator=generator)
+
+    def forward(self, latents_UX: torch.Tensor, text_U: Text, step: int) -> torch.Tensor:
+        """The guided prediction; with guidance both halves go through the network in one call of 2 U rows."""
+        if self._negative is None:
+            return self.predict(latents_UX, text_U, step)
+        both = tuple(
+            torch.cat([negative.expand_as(text), text]) for text, negative in zip(text_U, self._negative, strict=True)
+        )
+        negative, positive = self.predict(torch.cat([latents_UX, latents_UX]), both, step).chunk(2)
+        return negative + self.options.guidance_scale * (positive - negative)
+
+    def decode(self, latents_NX: torch.Tensor) -> torch.Tensor:
+        """The VAE's images."""
+        config = self.vae.config
+        unscaled_NX = latents_NX.to(self.vae.dtype) / config.scaling_factor
+        shift = config.get("shift_factor")
+        image_NCHW: torch.Tensor = self.vae.decode(unscaled_NX if shift is None else unscaled_NX + shift, return_dict=False)[0]
+        return image_NCHW
+
+    def embed(self, images_NCHW: torch.Tensor) -> torch.Tensor:
+        """The VAE's latents: the mean where it gives a distribution."""
+        config = self.vae.config
+        encoded = self.vae.encode(images_NCHW.to(self.vae.dtype), return_dict=False)[0]
+        latents_NX = encoded if torch.is_tensor(encoded) else encoded.mode()
+        shift = config.get("shift_factor")
+        return (latents_NX if shift is None else latents_NX - shift) * config.scaling_factor
+
+    def transformer_flops(self) -> int:
+        """One prediction of one row, both halves of guidance."""
+        return self.forwards * self.network_flops()
+
+    def decoder_flops(self) -> int:
+        """One image through the VAE's decoder."""
+        return kl_decoder_flops(self.vae.config, *self.latent_size)
+
+    def embedder_flops(self) -> int:
+        """One image through the VAE's encoder."""
+        return kl_encoder_flops(self.vae.config, *self.image_size)

@@ -1,0 +1,131 @@
+"""Published diffusion models from folders in diffusers' format: checked before they are loaded, safetensors only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.errors import DamagedWeights, WrongInput
+from harness.registry import resolve
+from models.diffusion.folder import check_components, check_published, weight_files
+from models.diffusion.generator import DiffusionGenerator, diffusion_generator
+from models.files import weights_sha256
+from models.published import PublishedModel
+
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+INDEX = "model_index.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The adapter of one kind of pipeline."""
+
+    adapter: str
+    """ "module:class"."""
+    settings: str
+
+
+FAMILIES: Mapping[str, Family] = {
+    "FluxPipeline": Family("models.diffusion.flux:FluxAdapter", "models.diffusion.flux:FluxSettings"),
+    "StableDiffusion3Pipeline": Family("models.diffusion.sd3:Sd3Adapter", "models.diffusion.guided:TextSettings"),
+    "StableDiffusionXLPipeline": Family("models.diffusion.sdxl:SdxlAdapter", "models.diffusion.guided:GuidedSettings"),
+    "PixArtSigmaPipeline": Family("models.diffusion.pixart:PixArtAdapter", "models.diffusion.pixart:PixArtSettings"),
+    "SanaPipeline": Family("models.diffusion.sana:SanaAdapter", "models.diffusion.sana:SanaSettings"),
+}
+"""By the class that a folder's model_index.json names; a new family is one line here and one file."""
+
+
+def load(
+    model: PublishedModel, folders: Mapping[str, Path], device: torch.device, settings: Mapping[str, Any]
+) -> DiffusionGenerator:
+    """The generator of a row of models/published.toml.
+
+    Raises:
+        WrongInput: the folder is another model's, or the settings do not fit the model.
+        DamagedWeights: a weight file is cut short.
+    """
+    folder, options = folders["weights"], dict(settings)
+    dtype = _dtype(model.name, options.pop("dtype", "float32"))
+    family = _family(folder)
+    check_published(folder, model.name)
+    check_components(folder, model.variant)
+    pipeline = load_pipeline(folder, device, dtype, model.variant)
+    try:
+        adapter = resolve(family.adapter)(pipeline, _settings(model.name, family, options))
+    except ValueError as error:
+        raise error if isinstance(error, WrongInput) else WrongInput(f"model {model.name}: {error}") from error
+    adapter.settings |= {"dtype": str(dtype).removeprefix("torch."), "variant": model.variant}
+    return diffusion_generator(
+        adapter, name=model.name, domain=model.domain, licence=model.licence,
+        weights_sha256=weights_sha256(weight_files(folder, model.variant)),
+    )  # fmt: skip
+
+
+def load_pipeline(folder: Path, device: torch.device, dtype: torch.dtype, variant: str = "") -> Any:
+    """The folder's pipeline, text encoders whole; nothing is downloaded."""
+    import diffusers
+
+    kind = getattr(diffusers, _index(folder)["_class_name"])
+    encoders = {
+        name: _text_encoder(folder / name, component[1], dtype, variant)
+        for name, component in _index(folder).items()
+        if name.startswith("text_encoder") and component[0] == "transformers"
+    }
+    pipeline = kind.from_pretrained(
+        folder, dtype=dtype, use_safetensors=True, local_files_only=True, variant=variant or None, **encoders
+    )
+    return pipeline.to(device)
+
+
+def _text_encoder(folder: Path, kind: str, dtype: torch.dtype, variant: str) -> Any:
+    import transformers
+
+    model, report = getattr(transformers, kind).from_pretrained(
+        folder, dtype=dtype, use_safetensors=True, local_files_only=True, variant=variant or None,
+        output_loading_info=True,
+    )  # fmt: skip
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise WrongInput(
+            f"{folder} is another model's: it lacks {len(missing)} weights of {kind}, first {', '.join(missing[:3])}; "
+            "give the folder of this model"
+        )
+    return model.eval()
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    path = folder / INDEX
+    if not path.is_file():
+        raise DamagedWeights(f"{path} is missing: give the folder of a whole pipeline")
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        return {**index, "_class_name": str(index["_class_name"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedWeights(f"{path} is damaged: fetch or copy it again") from error
+
+
+def _family(folder: Path) -> Family:
+    name = _index(folder)["_class_name"]
+    if name not in FAMILIES:
+        raise WrongInput(f"{folder} holds a {name}, for which there is no adapter; known are {', '.join(FAMILIES)}")
+    return FAMILIES[name]
+
+
+def _dtype(name: str, asked: Any) -> torch.dtype:
+    if asked not in DTYPES:
+        raise WrongInput(f"model {name}: dtype {asked!r} is unknown; use {', '.join(DTYPES)}")
+    return DTYPES[asked]
+
+
+def _settings(name: str, family: Family, options: Mapping[str, Any]) -> Any:
+    kind = resolve(family.settings)
+    known = [field.name for field in fields(kind)]
+    unknown = [key for key in options if key not in known]
+    if unknown:
+        raise WrongInput(f"model {name} has no setting {unknown[0]!r}; its settings are {', '.join(known)}")
+    return kind(**options)

@@ -1,0 +1,90 @@
+"""Prices of published diffusion models from their configurations on record: no weights, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from models.diffusion.flops import (
+    Config,
+    flux_transformer_flops,
+    pixart_transformer_flops,
+    sana_transformer_flops,
+    sd3_transformer_flops,
+)
+from models.diffusion.folder import published_config
+from models.diffusion.unet_flops import unet_flops
+from models.diffusion.vae_flops import dc_decoder_flops, dc_encoder_flops, kl_decoder_flops, kl_encoder_flops
+from models.text_flops import clip_projection_flops, clip_text_flops, gemma_text_flops, t5_encoder_flops
+
+CLIP_TOKENS = 77
+_TRANSFORMERS: Mapping[str, Callable[[Config, int, int], int]] = {
+    "FluxTransformer2DModel": flux_transformer_flops,
+    "SD3Transformer2DModel": sd3_transformer_flops,
+    "PixArtTransformer2DModel": pixart_transformer_flops,
+    "SanaTransformer2DModel": sana_transformer_flops,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFlops:
+    """FLOPs of one row at one size."""
+
+    sequence: int
+    """One sequence through the network."""
+    forwards: int
+    """Sequences of one prediction: 2 with classifier-free guidance."""
+    decode: int
+    embed: int
+    text: int
+    """One prompt through the text encoders; SANA's without its instruction."""
+
+    @property
+    def predict(self) -> int:
+        """One prediction."""
+        return self.sequence * self.forwards
+
+
+def published_flops(name: str, settings: Mapping[str, Any]) -> PublishedFlops:
+    """What a model costs at the settings of its row in models/published.toml. Raises KeyError for one without record."""
+    parts = published_config(name)
+    if parts is None:
+        raise KeyError(f"{name} has no configuration on record")
+    vae, size = parts["vae"], (settings["height"], settings["width"])
+    deep = vae["_class_name"] == "AutoencoderDC"
+    blocks = vae["decoder_block_out_channels"] if deep else vae["block_out_channels"]
+    latent = (size[0] >> (len(blocks) - 1), size[1] >> (len(blocks) - 1))
+    flux = parts["_class_name"] == "FluxPipeline"
+    guidance = settings["true_cfg_scale"] if flux else settings["guidance_scale"]
+    return PublishedFlops(
+        sequence=_sequence(parts, latent, _text_tokens(parts, settings)),
+        forwards=2 if guidance > 1 else 1,
+        decode=(dc_decoder_flops if deep else kl_decoder_flops)(vae, *latent),
+        embed=(dc_encoder_flops if deep else kl_encoder_flops)(vae, *size),
+        text=sum(_encoder(part, settings) for name, part in parts.items() if name.startswith("text_encoder")),
+    )
+
+
+def _sequence(parts: Mapping[str, Any], latent: tuple[int, int], text_tokens: int) -> int:
+    if "unet" in parts:
+        return unet_flops(parts["unet"], *latent, text_tokens)
+    network = parts["transformer"]
+    # FLUX packs squares of four latent pixels before its transformer, whose patch size is 1.
+    patch = 2 if network["_class_name"].startswith("Flux") else network["patch_size"]
+    image_tokens = (latent[0] // patch) * (latent[1] // patch)
+    return _TRANSFORMERS[network["_class_name"]](network, image_tokens, text_tokens)
+
+
+def _text_tokens(parts: Mapping[str, Any], settings: Mapping[str, Any]) -> int:
+    clip = CLIP_TOKENS if parts["_class_name"] in ("StableDiffusion3Pipeline", "StableDiffusionXLPipeline") else 0
+    return clip + int(settings.get("max_sequence_length", 0))
+
+
+def _encoder(config: Config, settings: Mapping[str, Any]) -> int:
+    kind = config["_class_name"]
+    if kind.startswith("CLIP"):
+        projection = clip_projection_flops(config) if kind.endswith("WithProjection") else 0
+        return clip_text_flops(config, CLIP_TOKENS) + projection
+    length = int(settings["max_sequence_length"])
+    return t5_encoder_flops(config, length) if kind == "T5EncoderModel" else gemma_text_flops(config, length)

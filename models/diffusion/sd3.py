@@ -1,0 +1,67 @@
+"""Stable Diffusion 3 and 3.5 through diffusers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from diffusers import StableDiffusion3Pipeline
+
+from models.diffusion.flops import sd3_transformer_flops
+from models.diffusion.guided import GuidedAdapter, Text, TextSettings
+from models.text_flops import clip_projection_flops, clip_text_flops, t5_encoder_flops
+from models.text_length import longer_than
+
+
+class Sd3Adapter(GuidedAdapter):
+    """Over a `StableDiffusion3Pipeline`: two CLIP texts side by side, then T5's, and a velocity."""
+
+    def __init__(self, pipeline: StableDiffusion3Pipeline, settings: TextSettings) -> None:
+        self._length = settings.max_sequence_length
+        super().__init__(pipeline, pipeline.transformer, settings, grain=pipeline.transformer.config.patch_size)
+        config = pipeline.transformer.config
+        most, side = config.pos_embed_max_size, max(self.latent_size) // config.patch_size
+        if side > most:
+            pixels = most * config.patch_size * pipeline.vae_scale_factor
+            raise ValueError(f"{settings.height} by {settings.width} pixels: the model has positions for {pixels} at most")
+
+    def count_text_tokens(self) -> int:
+        """CLIP's tokens and T5's."""
+        return int(self.pipeline.tokenizer_max_length) + self._length
+
+    def encode(self, prompts: Sequence[str]) -> Text:
+        """Features [P, T, C] and the pooled CLIP vectors [P, C] of each prompt."""
+        embeds_PTC, _, pooled_PC, _ = self.pipeline.encode_prompt(
+            list(prompts), None, None, device=self.transformer.device, do_classifier_free_guidance=False,
+            max_sequence_length=self._length,
+        )  # fmt: skip
+        return embeds_PTC, pooled_PC
+
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """Whether T5, which takes the longest text, loses the end."""
+        return longer_than(self.pipeline.tokenizer_3, prompts, self._length)
+
+    def predict(self, latents_NX: torch.Tensor, text_N: Text, step: int) -> torch.Tensor:
+        """The velocity."""
+        velocity: torch.Tensor = self.transformer(
+            hidden_states=latents_NX,
+            timestep=self.schedule.timesteps_K[step].expand(len(latents_NX)),
+            encoder_hidden_states=text_N[0],
+            pooled_projections=text_N[1],
+            return_dict=False,
+        )[0]
+        return velocity
+
+    def network_flops(self) -> int:
+        """One sequence through the transformer."""
+        return sd3_transformer_flops(self.transformer.config, self.image_tokens, self.text_tokens)
+
+    def text_flops(self) -> int:
+        """One prompt through two CLIPs and T5."""
+        pipeline, tokens = self.pipeline, self.pipeline.tokenizer_max_length
+        clips: list[dict[str, Any]] = [
+            encoder.config.to_dict() for encoder in (pipeline.text_encoder, pipeline.text_encoder_2)
+        ]
+        t5 = t5_encoder_flops(pipeline.text_encoder_3.config.to_dict(), self._length)
+        return t5 + sum(clip_text_flops(clip, tokens) + clip_projection_flops(clip) for clip in clips)

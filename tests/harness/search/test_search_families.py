@@ -1,0 +1,95 @@
+"""Every search that fits diffusion on every published family: tiny checkpoints loaded from disk, every FLOP counted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from harness.flops import count_flops
+from harness.ledger import Budget, BudgetTooSmall, Cost, Unit
+from harness.prices import Prices
+from harness.registry import SEARCHES
+from models.base import Generator, Images
+from models.diffusion.published import load
+from models.published import PublishedModel
+from verifiers.base import Scores, VerifierCard
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "models" / "diffusion"))
+from tiny_families import FAMILIES, save
+
+SEARCHED = ("random", "zero-order", "beam", "smc", "paths", "evolution", "rbf")
+
+
+class Pattern:
+    """A verifier that takes no multiply-add: how much brighter an image is on some of its pixels than on the others."""
+
+    card = VerifierCard("judge", "photo", (-1.0, 1.0), ("a",), "0" * 64, "apache-2.0")
+
+    def score(self, images: Images, prompts: Sequence[str]) -> Scores:
+        signs = torch.randint(0, 2, images.shape[1:], generator=torch.Generator().manual_seed(1)) * 2 - 1
+        values = (images.float() / 255 * signs).mean((1, 2, 3)).double().numpy()[:, None]
+        return Scores(values, ("",) * len(prompts))
+
+    def forget(self) -> None:
+        pass
+
+    def combine(self, values_NM: np.ndarray) -> np.ndarray:
+        return values_NM[:, 0]
+
+    def price(self, images: int, new_prompts: int = 0) -> Cost:
+        return Cost(verifier_calls=images)
+
+
+NAMES = [name for name in SEARCHED if name in SEARCHES and "diffusion" in SEARCHES[name].resolve().families]
+
+
+@pytest.fixture(scope="module")
+def generators(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Generator]:
+    root = tmp_path_factory.mktemp("families")
+    return {family: tiny(family, save(family, root / family)) for family in FAMILIES}
+
+
+def tiny(family: str, folder: Path) -> Generator:
+    row = PublishedModel(f"tiny-{family}", "", "diffusion", "", "", "none", "", {}, {}, {})
+    settings = {**FAMILIES[family].settings, "dtype": "float32"}
+    return load(row, {"weights": folder}, torch.device("cpu"), settings)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", NAMES)
+def test_searches_run_within_their_budget_and_are_charged_what_they_compute(
+    name: str, family: str, generators: dict[str, Generator], ran: Any
+) -> None:
+    generator, judge = generators[family], Pattern()
+    search = SEARCHES[name].resolve()()
+    assert all(isinstance(generator, ability) for ability in search.needs)
+    budget = Budget(12, Unit.NFE)
+    try:
+        search.plan(budget, Prices(generator, judge, generator.text_tokens(["x"])[0]))
+    except BudgetTooSmall as error:
+        budget = Budget(error.smallest, Unit.NFE)
+    box: dict[str, Any] = {}
+    counted = count_flops(lambda: box.update(ran=ran(search, generator, budget, count=2, judges=[judge])))
+    task = box["ran"].task
+    spent = [task.spent(prompt, task.judges[0]) for prompt in (0, 1)]
+    assert sum(cost.flops for cost in spent) == counted
+    assert all(cost.nfe <= budget.amount for cost in spent)
+    assert all(cost.nfe >= 0.5 * budget.amount for cost in spent)
+    for prompt in (0, 1):
+        finished = [candidate for candidate in box["ran"].of(prompt) if candidate.complete]
+        assert len({candidate.image.numpy().tobytes() for candidate in finished}) == len(finished)
+        assert sum(candidate.kept for candidate in finished) >= 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_prompts_candidates_do_not_depend_on_the_others(family: str, generators: dict[str, Generator], ran: Any) -> None:
+    search = SEARCHES["zero-order"].resolve()(neighbours=2, candidates=3)
+    runs = [ran(search, generators[family], count=count, max_rows=rows, judges=[Pattern()]) for count, rows in ((3, 64), (1, 1))]
+    together, alone = (torch.stack([candidate.image for candidate in one.of(0)]).int() for one in runs)
+    assert (together - alone).abs().max() <= 1
