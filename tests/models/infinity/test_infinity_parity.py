@@ -1,4 +1,4 @@
-"""The transformer against tensors made by the original code, with the tolerances its README gives."""
+"""Transformer and VAE against tensors made by the original code, with the tolerances that come with them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from models.infinity.bits import multiscale_bits, sum_of_codes, to_map
+from models.infinity.bits import multiscale_bits, sum_of_codes, to_map, transformer_inputs, transformer_labels
 from models.infinity.config import PUBLISHED_TRANSFORMERS, TransformerConfig, VAEConfig
 from models.infinity.generate import generate
 from models.infinity.rollout import Rollout
@@ -25,70 +25,88 @@ from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 
 PARITY = Path(__file__).parents[3] / "../shared/parity"
-A = PARITY / "infinity_a"
-pytestmark = pytest.mark.skipif(not A.exists(), reason="parity data of the original code is not here")
-CONFIG: dict[str, Any] = json.loads((A / "config.json").read_text()) if A.exists() else {"generation_cases": {}}
+FIXTURES = {path.parent.name: path.parent for path in sorted(PARITY.glob("infinity_*/config.json"))}
+"""Folders of tensors that the original code has made for one model each, whatever its sizes."""
+pytestmark = pytest.mark.skipif(not FIXTURES, reason="parity data of the original code is not here")
 close = partial(torch.testing.assert_close, rtol=0)
 
 
-def load(name: str) -> dict[str, Tensor]:
-    return load_file(A / f"{name}.safetensors")
+class Parity:
+    """One folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+
+    def load(self, name: str) -> dict[str, Tensor]:
+        return load_file(self.folder / f"{name}.safetensors")
+
+    def schedule(self, ratio: str = "1.0", pn: str = "1M") -> ScaleSchedule:
+        grids = self.config["schedules"][ratio]
+        return ScaleSchedule(tuple(map(tuple, grids["1M"]))).prefix(len(grids[pn]))
+
+    def text(self, prefix: str = "") -> TextFeatures:
+        inputs = self.load("inputs")
+        return TextFeatures.from_offsets(inputs[f"{prefix}text_features"], inputs[f"{prefix}text_cu_seqlens"])
+
+    def transformer(self) -> InfinityTransformer:
+        sizes = self.config["transformer"]
+        config = TransformerConfig(
+            depth=sizes["depth"], embed_dim=sizes["embed_dim"], num_heads=sizes["num_heads"],
+            codebook_dim=sizes["codebook_dim_vae"], text_channels=sizes["text_channels"],
+            text_maxlen=sizes["text_maxlen"], block_chunks=sizes["block_chunks"],
+            patchify=bool(sizes["apply_spatial_patchify"]), level_rows=sizes["lvl_embed_rows"], norm_eps=sizes["norm_eps"])
+        assert (config.ffn_hidden, config.pool_heads, config.token_bits) == (
+            sizes["ffn_hidden"], sizes["pool_heads"], sizes["d_token"])
+        model = InfinityTransformer(config)
+        model.load_state_dict(self.load("transformer"))
+        return model.eval()
+
+    def vae(self) -> InfinityVAE:
+        autoencoder = InfinityVAE(VAEConfig(**self.config["vae"])).eval()
+        autoencoder.load_state_dict(self.load("vae"))
+        return autoencoder
 
 
-def schedule_of(ratio: str, pn: str = "1M") -> ScaleSchedule:
-    grids = CONFIG["schedules"][ratio]
-    return ScaleSchedule(tuple(map(tuple, grids["1M"]))).prefix(len(grids[pn]))
-
-
-def text_of(prefix: str = "") -> TextFeatures:
-    inputs = load("inputs")
-    return TextFeatures.from_offsets(inputs[f"{prefix}text_features"], inputs[f"{prefix}text_cu_seqlens"])
+@pytest.fixture(scope="module", params=FIXTURES)
+def parity(request: pytest.FixtureRequest) -> Parity:
+    return Parity(FIXTURES[request.param])
 
 
 @pytest.fixture(scope="module")
-def model() -> InfinityTransformer:
-    sizes = CONFIG["transformer"]
-    config = TransformerConfig(depth=sizes["depth"], embed_dim=sizes["embed_dim"], num_heads=sizes["num_heads"],
-                               codebook_dim=sizes["codebook_dim_vae"], text_channels=sizes["text_channels"],
-                               text_maxlen=sizes["text_maxlen"], block_chunks=sizes["block_chunks"],
-                               patchify=bool(sizes["apply_spatial_patchify"]))
-    assert (config.ffn_hidden, config.pool_heads) == (sizes["ffn_hidden"], sizes["pool_heads"])
-    transformer = InfinityTransformer(config)
-    transformer.load_state_dict(load("transformer"))
-    return transformer.eval()
+def model(parity: Parity) -> InfinityTransformer:
+    return parity.transformer()
 
 
 @pytest.fixture(scope="module")
-def vae() -> InfinityVAE:
-    autoencoder = InfinityVAE(VAEConfig(**CONFIG["vae"])).eval()
-    autoencoder.load_state_dict(load("vae"))
-    return autoencoder
+def vae(parity: Parity) -> InfinityVAE:
+    return parity.vae()
 
 
-@pytest.mark.parametrize("ratio", ["1.0", "1.5"])
-def test_rope(model: InfinityTransformer, ratio: str) -> None:
-    rotation_Lj = rope_table(schedule_of(ratio), model.config.head_dim, torch.device("cpu"))
-    close(torch.stack([rotation_Lj.real, rotation_Lj.imag]), load("teacher_forced")[f"rope_cos_sin.{ratio}"],
-          atol=1e-5)
+def test_rope(parity: Parity, model: InfinityTransformer) -> None:
+    for ratio in parity.config["schedules"]:
+        rotation_Lj = rope_table(parity.schedule(ratio), model.config.head_dim, torch.device("cpu"))
+        close(torch.stack([rotation_Lj.real, rotation_Lj.imag]), parity.load("teacher_forced")[f"rope_cos_sin.{ratio}"],
+              atol=1e-5)
 
 
 @pytest.mark.parametrize("case", ["clean", "noisy"])
 @torch.no_grad()
-def test_teacher_forced_logits(model: InfinityTransformer, case: str) -> None:
-    inputs_BLD, schedule = load("bsc")[f"{case}.transformer_inputs"], schedule_of("1.0")
-    want = load("teacher_forced")
-    close(model(text_of(), inputs_BLD, schedule), want[f"{case}.logits"], atol=1e-4)
+def test_teacher_forced_logits(parity: Parity, model: InfinityTransformer, case: str) -> None:
+    inputs_BLD, schedule = parity.load("bsc")[f"{case}.transformer_inputs"], parity.schedule()
+    want = parity.load("teacher_forced")
+    close(model(parity.text(), inputs_BLD, schedule), want[f"{case}.logits"], atol=1e-4)
     if case == "clean":
         first = schedule.prefix(3)
-        close(model(text_of(), inputs_BLD[:, :first.total - 1], first), want["clean.logits_first3scales"], atol=1e-4)
+        close(model(parity.text(), inputs_BLD[:, :first.total - 1], first), want["clean.logits_first3scales"], atol=1e-4)
 
 
 @torch.no_grad()
-def test_intermediates(model: InfinityTransformer) -> None:
-    want, seen = load("intermediates"), {}
+def test_intermediates(parity: Parity, model: InfinityTransformer) -> None:
+    want, seen = parity.load("intermediates"), {}
     names = {"text_norm": "text_normed", "text_proj_for_ca": "cross_attn_kv", "word_embed": "word_embedded",
              "blocks.0.sa": "block0.self_attn_out", "blocks.0.ca": "block0.cross_attn_out",
-             "blocks.0.ffn": "block0.ffn_out"} | {f"blocks.{i}": f"block{i}.out" for i in range(4)}
+             "blocks.0.ffn": "block0.ffn_out"} | {f"blocks.{i}": f"block{i}.out" for i in range(model.config.depth)}
     modules = {f"blocks.{i}{part}": block.get_submodule(part[1:]) for i, block in enumerate(model.ordered_blocks)
                for part in ("", ".sa", ".ca", ".ffn")}
     hooks = []
@@ -98,24 +116,26 @@ def test_intermediates(model: InfinityTransformer) -> None:
         hooks.append((modules.get(module) or model.get_submodule(module)).register_forward_hook(keep))
     hooks.append(model.text_proj_for_sos["ca"].register_forward_hook(lambda _, __, out: seen.update(cond=[out])))
     hooks.append(model.shared_ada_lin.register_forward_hook(
-        lambda _, __, out: seen.update(shared_ada=[out.view(2, 1, 6, -1)])))
+        lambda _, __, out: seen.update(shared_ada=[out.view(len(out), 1, 6, -1)])))
     hooks.append(model.head.register_forward_pre_hook(lambda _, args: seen.update(head_normed=[args[0]])))
-    text = text_of()
-    swapped = text.by_length() == [1, 0]
-    model(text, load("bsc")["clean.transformer_inputs"], schedule_of("1.0"))
+    text = parity.text()
+    model(text, parity.load("bsc")["clean.transformer_inputs"], parity.schedule())
     for hook in hooks:
         hook.remove()
-    assert swapped  # the prompts have 7 and 4 tokens and run shortest first inside
+    order = text.by_length()  # prompts run shortest first inside
+    places = [order.index(row) for row in range(len(order))]
+    lengths = [text.lengths[row] for row in order]
     for name, tensor in want.items():
         got = torch.cat(seen[name], dim=1) if name == "word_embedded" else seen[name][0]
-        got = torch.cat([got[4:], got[:4]]) if name in ("text_normed", "cross_attn_kv") else got.flip(0)
-        close(got, tensor, atol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
+        parts = got.split(lengths) if name in ("text_normed", "cross_attn_kv") else got.split(1)
+        close(torch.cat([parts[place] for place in places]), tensor, atol=1e-4,
+              msg=lambda text, name=name: f"{name}: {text}")
 
 
-def test_loss_and_gradients(model: InfinityTransformer) -> None:
-    schedule, bsc, want = schedule_of("1.0"), load("bsc"), load("teacher_forced")
-    logits_BLD2 = model(text_of(), bsc["noisy.transformer_inputs"], schedule)
-    labels_BLD, training = bsc["noisy.labels"], CONFIG["training"]
+def test_loss_and_gradients(parity: Parity, model: InfinityTransformer) -> None:
+    schedule, bsc, want = parity.schedule(), parity.load("bsc"), parity.load("teacher_forced")
+    logits_BLD2 = model(parity.text(), bsc["noisy.transformer_inputs"], schedule)
+    labels_BLD, training = bsc["noisy.labels"], parity.config["training"]
     close(token_losses(logits_BLD2, labels_BLD), want["noisy.token_loss"], atol=1e-4)
     loss = bit_loss(logits_BLD2, labels_BLD, schedule, by_scale=False)
     assert loss.item() == pytest.approx(training["loss_uniform"], abs=1e-5)
@@ -136,8 +156,8 @@ def test_loss_and_gradients(model: InfinityTransformer) -> None:
     model.zero_grad()
 
 
-def forced_bits(case: dict[str, Any]) -> list[Tensor]:
-    known = load("vae_io")
+def forced_bits(parity: Parity, case: dict[str, Any]) -> list[Tensor]:
+    known = parity.load("vae_io")
     return [known[f"r{case['ratio']}.bits.{k}"][:, 0].permute(0, 3, 1, 2).bool() for k in range(case["gt_leak"])]
 
 
@@ -145,22 +165,26 @@ def per_scale(value: float | list[float]) -> float | tuple[float, ...]:
     return tuple(value) if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("name", CONFIG["generation_cases"])
+CASES = [(name, case) for name, folder in FIXTURES.items() for case in Parity(folder).config["generation_cases"]]
+
+
+@pytest.mark.parametrize(("parity", "name"), CASES, indirect=["parity"])
 @torch.no_grad()
-def test_generation(model: InfinityTransformer, vae: InfinityVAE, name: str) -> None:
-    case, want = CONFIG["generation_cases"][name], load(f"gen_{name}")
+def test_generation(parity: Parity, model: InfinityTransformer, vae: InfinityVAE, name: str) -> None:
+    case, want = parity.config["generation_cases"][name], parity.load(f"gen_{name}")
     sampling = Sampling(per_scale(case["cfg"]), per_scale(case["tau"]), tuple(case["cfg_insertion_layer"]),
                         case["top_k"], case["top_p"])
     rows = list(range(case["batch"]))
-    schedule = schedule_of(case["ratio"], case["pn"])
+    schedule = parity.schedule(case["ratio"], case["pn"])
     generator = torch.Generator().manual_seed(case["seed"])
-    got = generate(Rollout(model, schedule, sampling), text_of().select(rows),
+    got = generate(Rollout(model, schedule, sampling), parity.text().select(rows),
                    partial(draw_shared, generator=generator),
-                   negative=text_of("neg_").select(rows) if case["negative"] else None, forced=forced_bits(case))
+                   negative=parity.text("neg_").select(rows) if case["negative"] else None,
+                   forced=forced_bits(parity, case))
     for k, grid in enumerate(schedule.grids):
         if k >= case["gt_leak"]:
             assert torch.equal(got.bits[k], want[f"bits.{k}"].bool()), k
-        used_BdHW = to_map(got.bits[k].float(), grid)
+        used_BdHW = to_map(got.bits[k].float(), grid, model.config.patch)
         assert torch.equal(used_BdHW, want[f"vae_bits.{k}"][:, 0].permute(0, 3, 1, 2).float()), k
         close(got.logits[k], want[f"logits.{k}"], atol=3e-4)
         if k:
@@ -186,12 +210,46 @@ def test_published_keys_and_shapes(file: str, name: str) -> None:
 
 
 @torch.no_grad()
-def test_teacher_forcing_equals_generation(model: InfinityTransformer) -> None:
-    schedule = schedule_of("1.0")
-    latent_BdHW = load("bsc")["raw_features"]
-    labels = multiscale_bits(latent_BdHW, schedule.grids).labels
+def test_teacher_forcing_equals_generation(parity: Parity, model: InfinityTransformer) -> None:
+    schedule, patch = parity.schedule(), model.config.patch
+    grids = schedule.latent_grids(patch)
+    bits = multiscale_bits(parity.load("bsc")["raw_features"], grids)
     rollout = Rollout(model, schedule, Sampling(guidance=1.0))
-    got = generate(rollout, text_of(), lambda p_BnD: p_BnD > 0.5, forced=labels)
-    forced_BLD2 = model(text_of(), load("bsc")["clean.transformer_inputs"], schedule)
+    got = generate(rollout, parity.text(), lambda p_BnD: p_BnD > 0.5, forced=bits.labels)
+    forced_BLD2 = model(parity.text(), parity.load("bsc")["clean.transformer_inputs"], schedule)
     close(torch.cat(got.logits, dim=1), forced_BLD2, atol=2e-5)
-    close(got.features[-1], sum_of_codes(labels, schedule.grids[-1]), atol=1e-5)
+    close(got.features[-1], sum_of_codes(bits.labels, grids[-1]), atol=1e-5)
+
+
+IMAGES = {name: sorted(Parity(folder).config["schedules"]) for name, folder in FIXTURES.items()}
+
+
+@pytest.mark.parametrize(("parity", "ratio"), [(name, ratio) for name, ratios in IMAGES.items() for ratio in ratios],
+                         indirect=["parity"])
+@torch.no_grad()
+def test_latents_bits_and_reconstructions(parity: Parity, model: InfinityTransformer, vae: InfinityVAE, ratio: str) -> None:
+    want = {name.removeprefix(f"r{ratio}."): tensor for name, tensor in parity.load("vae_io").items()
+            if name.startswith(f"r{ratio}.")}
+    images = parity.load("inputs")
+    latent_BdHW = vae.encode(images[f"image_{ratio}" if f"image_{ratio}" in images else "image"])
+    close(latent_BdHW, want["latent"], atol=1e-4)
+    bits = multiscale_bits(latent_BdHW, parity.schedule(ratio).latent_grids(model.config.patch))
+    for k, label_BdHW in enumerate(bits.labels):
+        assert torch.equal(label_BdHW, want[f"bits.{k}"][:, 0].permute(0, 3, 1, 2).bool()), k
+    close(bits.sum_BdHW, want["quantized_sum"], atol=1e-5)
+    close(vae.decode(bits.sum_BdHW), want["recon_from_z"], atol=1e-4)
+    total_BdHW = sum_of_codes(bits.labels, parity.schedule(ratio).latent_grids(model.config.patch)[-1])
+    close(total_BdHW, want["sum_from_bits"], atol=1e-5)
+    close(vae.decode(total_BdHW), want["recon_from_bits"], atol=1e-4)
+
+
+@pytest.mark.parametrize("case", ["clean", "noisy"])
+def test_bitwise_self_correction(parity: Parity, model: InfinityTransformer, case: str) -> None:
+    want, patch = parity.load("bsc"), model.config.patch
+    grids = parity.schedule().latent_grids(patch)
+    masks = {k: want[f"{case}.flip_mask.{k}"][:, 0].permute(0, 3, 1, 2).bool() for k in range(len(grids))
+             if f"{case}.flip_mask.{k}" in want}
+    bits = multiscale_bits(want["raw_features"], grids, flip=lambda k, _: masks.get(k))
+    close(transformer_inputs(bits, grids, patch), want[f"{case}.transformer_inputs"], atol=1e-5)
+    assert torch.equal(transformer_labels(bits, patch), want[f"{case}.labels"].long())
+    assert (case == "noisy") == bool(masks)

@@ -1,4 +1,4 @@
-"""The VAE and its multi-scale bits against tensors made by the original code."""
+"""The VAE and its multi-scale bits: published names and shapes, training, round trips (parity: test_infinity_parity.py)."""
 
 from __future__ import annotations
 
@@ -7,74 +7,22 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
-from torch import Tensor
 
 from models.infinity.bits import (
     codes,
     multiscale_bits,
     random_flips,
     straight_through,
-    sum_of_codes,
     to_map,
     to_tokens,
-    transformer_inputs,
-    transformer_labels,
 )
 from models.infinity.config import PUBLISHED_VAES, VAEConfig
 from models.infinity.vae import InfinityVAE
 
 PARITY = Path(__file__).parents[3] / "../shared/parity"
-A = PARITY / "infinity_a"
-needs_parity = pytest.mark.skipif(not A.exists(), reason="parity data of the original code is not here")
+needs_parity = pytest.mark.skipif(not (PARITY / "infinity_keys").exists(), reason="key lists of the original code are not here")
 FILES = {"vae_d16": "vae-d16", "vae_d24": "vae-d24", "vae_d32": "vae-d32", "vae_d64": "vae-d64",
          "vae_d56_f8_14_patchify": "vae-d56-patchify"}
-
-
-def grids_of(ratio: str) -> list[tuple[int, int]]:
-    return [(h, w) for h, w in json.loads((A / "config.json").read_text())["schedules"][ratio]["1M"]]
-
-
-def channels_first(bits_B1hwd: Tensor) -> Tensor:
-    return bits_B1hwd[:, 0].permute(0, 3, 1, 2).bool()
-
-
-@pytest.fixture(scope="module")
-def vae() -> InfinityVAE:
-    sizes = json.loads((A / "config.json").read_text())["vae"]
-    model = InfinityVAE(VAEConfig(**sizes)).eval()
-    model.load_state_dict(load_file(A / "vae.safetensors"))
-    return model
-
-
-@needs_parity
-@pytest.mark.parametrize(("ratio", "image"), [("1.0", "image"), ("1.5", "image_1.5")])
-@torch.no_grad()
-def test_latent_bits_and_reconstructions(vae: InfinityVAE, ratio: str, image: str) -> None:
-    want = {name.removeprefix(f"r{ratio}."): tensor for name, tensor in load_file(A / "vae_io.safetensors").items()
-            if name.startswith(f"r{ratio}.")}
-    latent_BdHW = vae.encode(load_file(A / "inputs.safetensors")[image])
-    torch.testing.assert_close(latent_BdHW, want["latent"], atol=1e-4, rtol=0)
-    bits = multiscale_bits(latent_BdHW, grids_of(ratio))
-    for k, label_BdHW in enumerate(bits.labels):
-        assert torch.equal(label_BdHW, channels_first(want[f"bits.{k}"])), k
-    torch.testing.assert_close(bits.sum_BdHW, want["quantized_sum"], atol=1e-5, rtol=0)
-    total_BdHW = sum_of_codes(bits.labels, grids_of(ratio)[-1])
-    torch.testing.assert_close(total_BdHW, want["sum_from_bits"], atol=1e-5, rtol=0)
-    torch.testing.assert_close(vae.decode(bits.sum_BdHW), want["recon_from_z"], atol=1e-4, rtol=0)
-    torch.testing.assert_close(vae.decode(total_BdHW), want["recon_from_bits"], atol=1e-4, rtol=0)
-
-
-@needs_parity
-@pytest.mark.parametrize("case", ["clean", "noisy"])
-def test_bitwise_self_correction(case: str) -> None:
-    want, grids = load_file(A / "bsc.safetensors"), grids_of("1.0")
-    masks = {k: channels_first(want[f"{case}.flip_mask.{k}"]) for k in range(len(grids))
-             if f"{case}.flip_mask.{k}" in want}
-    bits = multiscale_bits(want["raw_features"], grids, flip=lambda k, _: masks.get(k))
-    torch.testing.assert_close(transformer_inputs(bits, grids), want[f"{case}.transformer_inputs"], atol=1e-5, rtol=0)
-    assert torch.equal(transformer_labels(bits), want[f"{case}.labels"].long())
-    assert (case == "noisy") == bool(masks)
 
 
 @needs_parity
