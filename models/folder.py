@@ -12,11 +12,11 @@ from harness.errors import WrongInput
 from models.files import check_whole
 
 
-def from_folder(kind: Any, folder: Path, dtype: torch.dtype, *, surplus: bool = False) -> Any:
+def from_folder(kind: Any, folder: Path, dtype: torch.dtype, parts: tuple[str, ...]) -> Any:
     """A model of this class from a folder in transformers' format, safetensors only.
 
-    surplus: whether the folder may hold weights that the class has no place for, such as a decoder's.
-    Raises WrongInput where weights are missing, surplus or of another shape, DamagedWeights for a truncated file.
+    parts: beginnings of the names of the weights that are used; what else the file holds or lacks is no matter.
+    Raises WrongInput where one of them is missing, surplus or of another shape, DamagedWeights for a truncated file.
     """
     for path in (*folder.glob("*.safetensors"), *folder.glob("*.safetensors.index.json")):
         check_whole(path)
@@ -30,9 +30,9 @@ def from_folder(kind: Any, folder: Path, dtype: torch.dtype, *, surplus: bool = 
         raise WrongInput(f"{folder} cannot be loaded as {kind.__name__} ({reason}): give the published folder") from error
     finally:
         logging.set_verbosity(before)
-    kinds = ("missing_keys", "mismatched_keys") if surplus else ("missing_keys", "mismatched_keys", "unexpected_keys")
-    for wrong in kinds:
-        keys = sorted(str(key[0] if isinstance(key, tuple) else key) for key in report.get(wrong) or ())
+    for wrong in ("missing_keys", "mismatched_keys", "unexpected_keys"):
+        names = (str(key[0] if isinstance(key, tuple) else key) for key in report.get(wrong) or ())
+        keys = sorted(name for name in names if name.startswith(parts))
         if keys:
             raise WrongInput(f"{folder} is another model's or contradicts its config.json: {len(keys)} "
                              f"{wrong.replace('_', ' ')}, first {', '.join(keys[:3])}; give the published folder")

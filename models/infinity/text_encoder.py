@@ -56,7 +56,7 @@ class T5TextEncoder:
 
         Raises WrongInput, DamagedWeights.
         """
-        model = from_folder(T5EncoderModel, folder, dtype, surplus=True)
+        model = from_folder(T5EncoderModel, folder, dtype, ("shared.", "encoder."))
         tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
         model.to(torch.device(device))  # type: ignore[arg-type]
         return cls(model, tokenizer, max_tokens, autocast)

@@ -18,6 +18,10 @@ from models.janus.sampling import JanusSampling
 from models.published import PublishedModel
 from models.settings import dtype_of, number, whole
 
+_PARTS = ("model.language_model.", "model.generation_", "model.vqmodel.decoder.", "model.vqmodel.post_quant_conv.",
+          "model.vqmodel.quantize.")
+"""What makes images; the rest is for understanding them."""
+
 
 def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.device,
          settings: Mapping[str, Any]) -> JanusGenerator:
@@ -31,7 +35,8 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     sampling = JanusSampling(guidance=number("cfg", settings["cfg"]), temperature=number("tau", settings["tau"]),
                              top_k=whole("top_k", settings["top_k"]),
                              top_p=number("top_p", settings["top_p"]))
-    network = JanusNetwork(from_folder(JanusForConditionalGeneration, folder, dtype_of(settings["dtype"]))).to(device)
+    whole_model = from_folder(JanusForConditionalGeneration, folder, dtype_of(settings["dtype"]), _PARTS)
+    network = JanusNetwork(whole_model).to(device)
     text = network.config.text_config
     prompts = JanusPrompts(JanusProcessor.from_pretrained(folder, local_files_only=True),
                            text.max_position_embeddings - network.side**2)

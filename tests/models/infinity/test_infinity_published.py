@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import torch
 
+from harness.choice import choose_model
 from harness.errors import DamagedWeights, WrongInput
 from harness.flops import count_flops
 from harness.ledger import Cost
+from harness.weights import LocalWeights, build, find
 from models.base import Images, Row
 from models.infinity import published
 from models.infinity.config import PUBLISHED_TRANSFORMERS
@@ -238,3 +240,16 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
     text.write_text(text.read_text().replace('"num_layers": 2', '"num_layers": 3'))
     with pytest.raises(WrongInput, match=r"missing keys, first encoder\.block\.2"):
         run(row, folders)
+
+
+def test_from_the_text_of_a_command_to_images(wide: tuple[PublishedModel, dict[str, Path]], tmp_path: Path) -> None:
+    """As `vistas run --model TEXT --weights infinity-2b.ROLE=PATH` does it."""
+    text = tmp_path / "flan-t5-xl"
+    tiny_published.text_folder(text, shards=True)
+    local = LocalWeights.parse([f"infinity-2b.{role}={folder}" for role, folder in (wide[1] | {"text_encoder": text}).items()])
+    chosen = choose_model("infinity-2b:preset=soto,pn=0.06M,dtype=float32,text_dtype=float32,cfg=3/3/3/3/2/2/1,aspect=1.5,"
+                          "cfg_insertion_layer=0/-1,negative_prompt=blue star")
+    generator = build(chosen.entry, find(chosen.name, chosen.entry, local), CPU, chosen.overrides)
+    assert generator.rollout.sampling == Sampling((3.0,) * 4 + (2.0, 2.0, 1.0), 1.0, (0, -1), 900, 0.97)
+    assert generator.card.settings["negative_prompt"] == "blue star"
+    assert images(generator).shape == (2, 3, 16 * 21, 16 * 14)

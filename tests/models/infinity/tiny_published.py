@@ -61,14 +61,17 @@ def write(transformer: InfinityTransformer, path: Path, layout: str) -> None:
             json.dumps({"metadata": {"total_size": 1}, "weight_map": weight_map}))
 
 
-def text_folder(folder: Path, seed: int = 1) -> None:
-    """A whole T5, encoder and decoder, as flan-t5-xl is published."""
+def text_folder(folder: Path, seed: int = 1, shards: bool = False) -> None:
+    """A whole T5, encoder and decoder, as flan-t5-xl is published; in shards and with every file that it has, if asked."""
     torch.manual_seed(seed)
     pieces = ["<pad>", "</s>", "<unk>", "▁red", "▁blue", "▁circle", "▁star", "▁two", "▁above", "▁and", "▁"]
     T5Tokenizer(vocab=[(piece, -float(n)) for n, piece in enumerate(pieces)], extra_ids=0).save_pretrained(folder)
     T5ForConditionalGeneration(T5Config(
         vocab_size=len(pieces), d_model=16, d_kv=8, d_ff=24, num_layers=2, num_heads=2, feed_forward_proj="gated-gelu",
-        tie_word_embeddings=False, pad_token_id=0, eos_token_id=1, decoder_start_token_id=0)).save_pretrained(folder)
+        tie_word_embeddings=False, pad_token_id=0, eos_token_id=1, decoder_start_token_id=0)
+    ).save_pretrained(folder, max_shard_size="8KB" if shards else "1GB")
+    for name, content in (("special_tokens_map.json", "{}"), ("spiece.model", "")) if shards else ():
+        (folder / name).write_text(content)
 
 
 def publish(root: Path, name: str, layout: str | None = None) -> tuple[PublishedModel, dict[str, Path]]:

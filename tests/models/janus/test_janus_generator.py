@@ -9,14 +9,20 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import JanusForConditionalGeneration, JanusProcessor
 
+from harness import weights as weights_of
+from harness.choice import choose_model
 from harness.errors import DamagedWeights, WrongInput
 from harness.flops import count_flops
 from harness.ledger import Cost
+from harness.weights import LocalWeights
 from models.base import Generator, Prefixed, Row
 from models.janus.generator import JanusGenerator, JanusState
 from models.janus.load import load
+from models.janus.memory import row_bytes
+from models.janus.sampling import JanusSampling
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny_janus
@@ -227,6 +233,25 @@ def test_a_prompt_that_leaves_no_room_is_cut_and_said_to_be(generator: JanusGene
     assert generator.draw(generator.predict(state), [1]).step == 1
 
 
+def test_from_the_text_of_a_command_to_an_image(folder: Path) -> None:
+    chosen = choose_model("janus-pro-1b:cfg=3,tau=0.5,top_k=40,dtype=float32")
+    local = LocalWeights.parse([f"janus-pro-1b={folder}"])
+    generator = weights_of.build(chosen.entry, weights_of.find(chosen.name, chosen.entry, local), CPU, chosen.overrides)
+    assert generator.sampling == JanusSampling(3.0, 0.5, 40, 1.0)
+    assert generator.decode(make(generator, PROMPTS[:1], [Row(0, 1)])).shape == (1, 3, 8, 8)
+
+
+def test_memory_is_what_is_held(generator: JanusGenerator) -> None:
+    state = generator.start(generator.encode(PROMPTS), [Row(1, 1)])
+    for step in range(4):
+        held = 0 if state.prefixes.segment is None else state.prefixes.segment.stored_bytes
+        held += sum(text.nbytes for text in state.prefixes.texts.values()) if step else 0
+        tokens = state.conditioning.text_tokens[1]
+        assert held == row_bytes(generator.network.config, step, tokens, 2, value_bytes=4)
+        state = generator.draw(generator.predict(state), [step])
+    assert state.prefixes.segment is None
+
+
 def test_folders_of_other_models_are_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     tiny_janus.save(tmp_path)
     with pytest.raises(WrongInput, match="dtype='int8' is no type"):
@@ -239,6 +264,16 @@ def test_folders_of_other_models_are_refused(tmp_path: Path, capfd: pytest.Captu
     config.write_text(published.replace('"num_hidden_layers": 2', '"num_hidden_layers": 3'))
     with pytest.raises(WrongInput, match=r"\d+ missing keys, first model\."):
         build(tmp_path)
+    config.write_text(published.replace('"num_hidden_layers": 2', '"num_hidden_layers": 1', 1))
+    with pytest.raises(WrongInput, match=r"unexpected keys, first model\.language_model\.layers\.1"):
+        build(tmp_path)
+    config.write_text(published)
+    weights = load_file(tmp_path / "model.safetensors")
+    unused = {name: weights[name] for name in weights if "vision_model" in name or "vqmodel.encoder" in name}
+    save_file({name: weights[name] for name in weights if name not in unused} | {"extra": torch.ones(1)},
+              tmp_path / "model.safetensors", {"format": "pt"})
+    assert len(unused) > 10
+    build(tmp_path)  # image understanding is not used
     assert "LOAD REPORT" not in capfd.readouterr().err
     config.write_text(published)
     whole = (tmp_path / "model.safetensors").read_bytes()
