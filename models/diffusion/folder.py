@@ -14,6 +14,7 @@ from models.files import check_keys, check_whole
 
 CONFIGS = "published_configs"
 NETWORKS = ("transformer", "unet", "vae")
+RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 TELLING = (
     "num_layers", "num_single_layers", "num_attention_heads", "attention_head_dim", "block_out_channels", "in_channels",
     "transformer_layers_per_block", "joint_attention_dim", "cross_attention_dim", "caption_channels", "guidance_embeds",
@@ -51,13 +52,13 @@ def check_components(folder: Path, variant: str = "") -> None:
         DamagedWeights: a file is missing or cut short.
         WrongInput: a configuration contradicts its weights; the first names are given.
     """
-    for path in weight_files(folder, variant):
+    for path in [*weight_files(folder, variant), *_indices(folder, variant)]:
         check_whole(path)
     for part in NETWORKS:
         if (folder / part).is_dir():
             found: dict[str, tuple[int, ...]] = {}
             for path in _files(folder / part, variant):
-                found |= shapes(path)
+                found |= {_today(name): shape for name, shape in shapes(path).items()}
             check_keys(folder / part, expected_shapes(folder / part), found)
 
 
@@ -94,6 +95,20 @@ def read_config(part: Path) -> dict[str, Any]:
         return dict(config)
     except (OSError, ValueError, TypeError) as error:
         raise DamagedWeights(f"{path} is missing or damaged: fetch or copy it again") from error
+
+
+def _today(name: str) -> str:
+    """A weight's name since diffusers renamed the attention of its VAEs, which it does when it loads."""
+    for before, after in RENAMED.items():
+        if f".attentions.0.{before}." in name:
+            return name.replace(f".{before}.", f".{after}.")
+    return name
+
+
+def _indices(folder: Path, variant: str) -> list[Path]:
+    """Indices of shards, those of the variant."""
+    ending = f".safetensors.index.{variant}.json" if variant else ".safetensors.index.json"
+    return sorted(folder.glob(f"*/*{ending}"))
 
 
 def _files(part: Path, variant: str) -> list[Path]:
