@@ -14,6 +14,7 @@ import typer
 
 from harness.config import load_settings
 from harness.errors import WrongInput
+from harness.folder_commands import add as add_folder_commands
 from harness.options import (
     Assignments,
     Budgets,
@@ -261,6 +262,9 @@ def _reported(debug: bool, resume: Path | None = None) -> Iterator[None]:
         if isinstance(error, WrongInput):
             _leave(_line(error), WRONG_INPUT)
         _leave(f"failed: {_line(error)}" + ("" if debug else " (--debug shows where)"), FAILED)
+
+
+add_folder_commands(app, _reported)
 
 
 def _line(error: Exception) -> str:

@@ -50,6 +50,8 @@ class Grade:
     value: float
     """1.0 correct, 0.0 incorrect, or the suite's own figure."""
     reason: str = ""
+    details: str = field(default="", compare=False, repr=False)
+    """What its evaluator saw, as JSON, where it says so."""
 
 
 @runtime_checkable
@@ -83,6 +85,15 @@ class Located(Protocol):
 
     def reading(self, path: Path) -> Suite:
         """The suite with the prompts of this file or folder."""
+        ...
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A suite that can tell by a prompt alone that its pictures cannot be graded."""
+
+    def check(self, prompt: Prompt, domain: Domain) -> str:
+        """Why no picture of this prompt can be graded, "" where it can."""
         ...
 
 

@@ -77,6 +77,14 @@ class PromptSetSuite:
 
         return grade(images, prompts)
 
+    def check(self, prompt: Prompt, domain: Domain) -> str:
+        """Why no picture of this prompt can be graded exactly, "" where it can or where verifiers judge."""
+        if domain != "shapes" or self._shapes is None:
+            return ""
+        from suites.shapes.exact import check
+
+        return check(prompt)
+
     def _prompts(self) -> list[Prompt]:
         sound = [(number, one) for number, one in enumerate(self._read()) if not one.fault]
         if not sound:

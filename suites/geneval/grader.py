@@ -1,5 +1,6 @@
 """Grades pictures: a detector looks at them, GenEval's rules judge what it has found."""
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -34,6 +35,12 @@ def grade(images: Images, records: Sequence[Mapping[str, Any]], detector: Detect
         judge(record, group, classify=partial(_look_up, colors), position_threshold=detector.thresholds.position)
         for record, group in zip(records, groups, strict=True)
     ]
+
+
+def details(verdict: Verdict) -> str:
+    """GenEval's own form of what was found: JSON of class to [x1, y1, x2, y2, score] of every detection that counted."""
+    found = {name: [[*one.box, one.score] for one in group] for name, group in verdict.found.items()}
+    return json.dumps(found)
 
 
 def _colors(

@@ -53,6 +53,8 @@ class Verdict:
 
     correct: bool
     reasons: tuple[str, ...] = field(default_factory=tuple)
+    found: Mapping[str, Sequence[Detection]] = field(default_factory=dict, compare=False, repr=False)
+    """The detections that counted, by class."""
 
 
 ColorClassifier = Callable[[Sequence[Detection]], Sequence[str]]
@@ -135,7 +137,7 @@ def judge(
         total = len(groups.get(ban["class"], ()))
         if total >= ban["count"]:
             reasons.append(f"expected {ban['class']}<{ban['count']}, found {total}")
-    return Verdict(not reasons, tuple(reasons))
+    return Verdict(not reasons, tuple(reasons), groups)
 
 
 def _fault(

@@ -8,10 +8,11 @@ import torch
 from harness.weights import LocalWeights
 from models.base import Domain, Images
 from suites.base import Grade, Prompt, ProtocolCard
+from suites.geneval.consistency import contradiction
 from suites.geneval.detector import Detector
-from suites.geneval.grader import grade
+from suites.geneval.grader import details, grade
 from suites.geneval.prompts import OFFICIAL_DRAWS, OFFICIAL_SEED, records
-from suites.geneval.records import Record
+from suites.geneval.records import Record, check_record
 from suites.geneval.rules import PUBLISHED
 from suites.geneval.vocabulary import PHOTO, Vocabulary
 from suites.geneval.wording import TAGS
@@ -82,7 +83,16 @@ class GenEvalSuite:
         for prompt in prompts:
             _check_domain(prompt, domain)
         verdicts = grade(images, [prompt.metadata for prompt in prompts], detector)
-        return [Grade(float(verdict.correct), "; ".join(verdict.reasons)) for verdict in verdicts]
+        return [Grade(float(verdict.correct), "; ".join(verdict.reasons), details(verdict)) for verdict in verdicts]
+
+    def check(self, prompt: Prompt, domain: Domain) -> str:
+        """Why no picture of this prompt can be graded: a record that is none, contradicts itself, or has unknown words."""
+        try:
+            check_record(prompt.metadata)
+            _check_domain(prompt, domain)
+        except (ValueError, TypeError, AttributeError) as error:
+            return str(error)
+        return contradiction(prompt.metadata)
 
     def detector(self, domain: Domain) -> Detector:
         """What looks at the pictures; loaded when it is first needed.

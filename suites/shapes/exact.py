@@ -13,7 +13,10 @@ from typing import Any
 
 from models.base import Images
 from suites.base import Grade, Prompt
+from suites.geneval.consistency import contradiction
+from suites.geneval.grader import details
 from suites.geneval.grader import grade as grade_by_rules
+from suites.geneval.records import check_record
 from suites.geneval.rules import Detection
 from suites.shapes.detector import ShapesDetector
 from suites.shapes.vocabulary import COLOUR_NAMES, KINDS
@@ -40,7 +43,16 @@ def grade(images: Images, prompts: Sequence[Prompt]) -> list[Grade]:
     """
     records = [asked(prompt) for prompt in prompts]
     verdicts = grade_by_rules(images, records, AttributeDetector())
-    return [Grade(float(verdict.correct), "; ".join(verdict.reasons)) for verdict in verdicts]
+    return [Grade(float(verdict.correct), "; ".join(verdict.reasons), details(verdict)) for verdict in verdicts]
+
+
+def check(prompt: Prompt) -> str:
+    """Why no picture of this prompt can be graded, "" where it can."""
+    try:
+        check_record(asked(prompt))
+    except (ValueError, TypeError, AttributeError) as error:
+        return str(error)
+    return contradiction(prompt.metadata)
 
 
 def asked(prompt: Prompt) -> dict[str, Any]:

@@ -118,6 +118,32 @@ class ToyPrefixed(ToyGenerator):
         return -state.values_BC.double().square().sum(1)
 
 
+class ToyPainter(ToyGenerator):
+    """A board of shapes: what the prompt asks for or, as often, what another prompt does."""
+
+    def __init__(self, name: str, family: str) -> None:
+        from suites.drawbench.shapes import shapes_prompts as drawbench
+        from suites.geneval.suite import GenEvalSuite
+        from suites.t2i_compbench.shapes import shapes_prompts as compbench
+
+        super().__init__(name, family)
+        self.card = replace(self.card, image_size=(48, 48))
+        known = (*GenEvalSuite().prompts("shapes"), *drawbench(), *compbench())
+        self.records = {prompt.text: prompt.metadata for prompt in known}
+
+    def decode(self, state: ToyState) -> Images:
+        from suites.shapes.renderer import render
+        from suites.shapes.scenes import sample_scene
+
+        scenes = []
+        for row, values in zip(state.rows, state.values_BC, strict=True):
+            rng = np.random.default_rng(int(values.abs().sum() * 1e6))
+            others = list(self.records.values())
+            own = self.records[state.conditioning.prompts[row.prompt]]
+            scenes.append(sample_scene(rng, own if rng.random() < 0.5 else others[rng.integers(len(others))]))
+        return render(scenes)
+
+
 class ToyVerifier:
     """Scores are a fixed function of image and prompt."""
 
@@ -158,6 +184,10 @@ def toy_diffusion(device: Any = None) -> ToyGenerator:
     return ToyGenerator("toy-diffusion", "diffusion")
 
 
+def toy_painter(device: Any = None) -> ToyGenerator:
+    return ToyPainter("toy-painter", "diffusion")
+
+
 def toy_judge(device: Any = None) -> ToyVerifier:
     return ToyVerifier("toy-judge")
 
@@ -173,6 +203,7 @@ def toy_pair(device: Any = None) -> ToyVerifier:
 MODELS = {
     "toy-ar": Entry("toy_world:toy_ar", "toy", "ar", "shapes", "toy_world:ToyPrefixed"),
     "toy-diffusion": Entry("toy_world:toy_diffusion", "toy", "diffusion", "shapes", "toy_world:ToyGenerator"),
+    "toy-painter": Entry("toy_world:toy_painter", "toy", "diffusion", "shapes", "toy_world:ToyPainter"),
 }
 VERIFIERS = {
     "toy-judge": Entry("toy_world:toy_judge", "toy", domain="shapes"),

@@ -1,0 +1,99 @@
+"""`vistas export`: the images a run has selected, in the folder form of a benchmark's own evaluator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from harness.errors import WrongInput
+from harness.suites import open_suite
+from reports.load import Runs, read_runs
+from suites.base import Prompt
+from suites.layouts.base import layout
+
+METHOD = ["model", "search", "verifier", "budget_unit", "budget"]
+
+
+def export_run(
+    run: Path, layout_name: str, out: Path | None = None, only: Mapping[str, Sequence[str | float]] | None = None
+) -> list[str]:
+    """Write every method of a run, or those that `only` keeps, each into its own folder; one image a prompt for each seed.
+
+    Raises:
+        WrongInput: a folder that is no run, a filter that keeps nothing, or a target that holds something already.
+    """
+    runs = read_runs([run])
+    prompts = _prompts(runs)
+    selections = _kept(runs.selections, only or {})
+    target = out if out is not None else run / f"export-{layout_name}"
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise WrongInput(f"{target} is not an empty folder: give another with --out")
+    form = layout(layout_name)
+    lines = []
+    for key, rows in selections.groupby(METHOD, sort=False):
+        folder = target / _slug(key)
+        images, notes = _images(runs, rows, prompts)
+        each = max(len(paths) for _, paths in images)
+        lines += [f"{folder}: {sum(len(paths) for _, paths in images)} images of {len(images)} prompts", *notes]
+        lines += form.write(folder, images, each)
+    asked = int(runs.manifests[0]["suite"]["images_per_prompt"])
+    seeds = selections["seed"].nunique()
+    if seeds != asked:
+        lines.append(f"protocol: {asked} images a prompt are published, this run has {seeds}, one for each seed")
+    return lines
+
+
+def _prompts(runs: Runs) -> dict[str, Prompt]:
+    """The suite's prompts by id, checked against the texts that were run; what the suite does not have is text alone."""
+    configuration = runs.manifests[0]["configuration"]
+    suite = open_suite(configuration["suite"], configuration.get("prompts_from"))
+    try:
+        known = {prompt.id: prompt for prompt in suite.prompts(runs.manifests[0]["suite"]["domain"])}
+    except WrongInput:  # a prompt file may be gone; the tables have the texts
+        known = {}
+    found = {}
+    for row in runs.selections.drop_duplicates("prompt_id").itertuples():
+        name, text, task = str(row.prompt_id), str(row.prompt), str(row.task)
+        prompt = known.get(name)
+        found[name] = prompt if prompt is not None and prompt.text == text else Prompt(name, text, task)
+    order = {name: n for n, name in enumerate(known)}
+    return dict(sorted(found.items(), key=lambda one: order.get(one[0], len(order))))
+
+
+def _kept(selections: pd.DataFrame, only: Mapping[str, Sequence[str | float]]) -> pd.DataFrame:
+    for column, wanted in only.items():
+        if not wanted:
+            continue
+        there = selections[column].unique()
+        lacking = [value for value in wanted if value not in there]
+        if lacking:
+            raise WrongInput(f"the run has no {column} {lacking[0]}: it has {', '.join(map(str, there))}")
+        selections = selections[selections[column].isin(wanted)]
+    if selections.empty:
+        raise WrongInput("the filters together keep nothing of the run: leave one out")
+    return selections
+
+
+def _images(
+    runs: Runs, rows: pd.DataFrame, prompts: Mapping[str, Prompt]
+) -> tuple[list[tuple[Prompt, list[Path]]], list[str]]:
+    found, notes = [], []
+    for name, prompt in prompts.items():
+        of_prompt = rows[rows["prompt_id"] == name].sort_values("seed")
+        paths = [runs.image_path(0, image) for image in of_prompt["image"] if image]
+        lacking = len(of_prompt) - len(paths)
+        if lacking:
+            notes.append(f"prompt {name}: {lacking} of {len(of_prompt)} seeds returned no image")
+        if paths:
+            found.append((prompt, paths))
+    if not found:
+        raise WrongInput("no image was selected by this method: nothing to export")
+    return found, notes
+
+
+def _slug(key: Sequence[object]) -> str:
+    model, search, verifier, unit, budget = key
+    return re.sub(r"[^A-Za-z0-9.=-]+", "_", f"{model}-{search}-{verifier}-{float(str(budget)):g}{unit}").strip("._") or "method"

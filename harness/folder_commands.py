@@ -1,0 +1,83 @@
+"""The commands on folders of images: score and export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from harness.options import Debug, PromptsFrom, Weights
+
+Guard: TypeAlias = Callable[[bool], AbstractContextManager[None]]
+
+
+class DomainName(StrEnum):
+    """What the pictures are."""
+
+    PHOTO = "photo"
+    SHAPES = "shapes"
+
+
+class LayoutName(StrEnum):
+    """Folder forms."""
+
+    GENEVAL = "geneval"
+    T2I_COMPBENCH = "t2i-compbench"
+
+
+_SCORED = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of images.")]
+_RUN = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+_LAYOUT = Annotated[LayoutName | None, typer.Option("--layout", help="Form of the folder; the suite's own without it.")]
+_DOMAIN = Annotated[DomainName, typer.Option(help="What the pictures are.")]
+_OUT = Annotated[Path | None, typer.Option("--out", help="Folder of the tables; FOLDER-scores without it.")]
+_EXPORT_OUT = Annotated[Path | None, typer.Option("--out", help="Folder to write; export-LAYOUT in the run without it.")]
+
+
+def add(app: typer.Typer, reported: Guard) -> None:
+    """Add both commands to the program; `reported` turns errors into one line and an exit code."""
+    @app.command()
+    def score(
+        folder: _SCORED,
+        suite: Annotated[str, typer.Option(help="Whose prompts and rules.")] = "geneval",
+        domain: _DOMAIN = DomainName.PHOTO,
+        verifier: Annotated[list[str] | None, typer.Option("--verifier", help="Score by it as well; repeat for several.")] = None,
+        layout: _LAYOUT = None,
+        out: _OUT = None,
+        prompts_from: PromptsFrom = None,
+        weights: Weights = None,
+        device: Annotated[str, typer.Option(help="auto, cpu, cuda …")] = "auto",
+        debug: Debug = False,
+    ) -> None:
+        """Grade a folder of images in a benchmark's own layout, whoever made it."""
+        with reported(debug):
+            from harness.scoring import score_folder
+
+            lines = score_folder(
+                folder, suite, domain.value, out, layout.value if layout else None, verifier or (),
+                str(prompts_from) if prompts_from else None, device, weights or (),
+            )  # fmt: skip
+            for line in lines:
+                typer.echo(line)
+
+    @app.command()
+    def export(
+        run: _RUN,
+        layout: Annotated[LayoutName, typer.Option("--layout", help="Form of the folder.")] = LayoutName.GENEVAL,
+        out: _EXPORT_OUT = None,
+        model: Annotated[list[str] | None, typer.Option("--model", help="Only this model; repeat for several.")] = None,
+        search: Annotated[list[str] | None, typer.Option("--search", help="Only this search; repeat for several.")] = None,
+        verifier: Annotated[list[str] | None, typer.Option("--verifier", help="Only this verifier; repeat for several.")] = None,
+        budget: Annotated[list[float] | None, typer.Option("--budget", help="Only this budget; repeat for several.")] = None,
+        debug: Debug = False,
+    ) -> None:
+        """Write the images a run has selected in the layout of a benchmark's own evaluator."""
+        with reported(debug):
+            from harness.export import export_run
+
+            only = {"model": model or (), "search": search or (), "verifier": verifier or (), "budget": budget or ()}
+            for line in export_run(run, layout.value, out, only):
+                typer.echo(line)

@@ -1,0 +1,39 @@
+"""The table of a scored folder, declared like those of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from results.files import write_atomic
+from results.schema import Column
+
+FILE = "scores.parquet"
+COLUMNS = (
+    Column("suite", pa.string(), "", "suite with its domain written out, such as geneval@shapes"),
+    Column("prompt_id", pa.string(), "", "prompt within the folder"),
+    Column("task", pa.string(), "", "the suite's category of the prompt"),
+    Column("prompt", pa.string(), "", "prompt text"),
+    Column("sample", pa.int64(), "", "image within the prompt"),
+    Column("image", pa.string(), "", "path within the folder, empty where it is missing"),
+    Column("metric", pa.string(), "", "a verifier's name, or grade for the suite's own evaluator"),
+    Column("value", pa.float64(), "", "the metric; NaN where it could not be scored"),
+    Column("reason", pa.string(), "", "why there is no value, or why the suite's evaluator says it is wrong; empty otherwise"),
+)
+"""One row per (image, metric)."""
+
+
+def write_scores(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Write the table; returns its path."""
+    schema = pa.schema(
+        [pa.field(one.name, one.type, metadata={"unit": one.unit, "meaning": one.meaning}) for one in COLUMNS]
+    )
+    table = pa.table({one.name: pa.array([row[one.name] for row in rows], one.type) for one in COLUMNS}, schema=schema)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    write_atomic(folder / FILE, bytes(sink.getvalue()))
+    return folder / FILE

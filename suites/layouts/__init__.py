@@ -1,0 +1,1 @@
+"""Folders of images as the benchmarks' own evaluators read them."""

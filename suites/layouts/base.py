@@ -1,0 +1,83 @@
+"""What a folder of images holds, whoever made it: samples with their prompts, faulty ones with the reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import WrongInput, unknown
+from suites.base import Prompt
+
+IMAGE = re.compile(r"(?P<stem>.+)\.(png|jpg|jpeg)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image that is there or should be."""
+
+    prompt: Prompt
+    number: int
+    """Within its prompt."""
+    path: Path | None
+    """None where it is missing."""
+    id: int = -1
+    """The layout's own running number."""
+    fault: str = ""
+    """File and reason why it cannot be scored, "" where nothing is known against it."""
+    where: str = ""
+    """File and line that its prompt is from."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All samples of a folder in order, and what else has to be said."""
+
+    samples: Sequence[Sample]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A sample with its suite's verdict."""
+
+    sample: Sample
+    value: float
+    reason: str
+    details: str
+    """What the evaluator saw, as JSON."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A folder form: how it is read and which images of a run are written where."""
+
+    name: str
+    read: Callable[[Path, Mapping[str, Sequence[Prompt]]], Contents]
+    """(folder, prompts by task) to what it holds; raises WrongInput where it has not this form."""
+    write: Callable[[Path, Sequence[tuple[Prompt, Sequence[Path]]], int], list[str]]
+    """(folder, prompts with their images in order, images a prompt) to sentences about what could not be written."""
+    results: Callable[[Sequence[Graded]], dict[str, str]]
+    """The files that the benchmark's own evaluator would have written, by name; what has no verdict is in none of them."""
+
+
+def layout(name: str) -> Layout:
+    """The layout of this name; raises WrongInput with near names."""
+    from suites.layouts import geneval, t2i_compbench
+
+    known = {one.name: one for one in (geneval.LAYOUT, t2i_compbench.LAYOUT)}
+    if name not in known:
+        raise WrongInput(unknown("layout", name, list(known)))
+    return known[name]
+
+
+def images_in(folder: Path) -> list[tuple[str, Path]]:
+    """(stem, path) of every image file of a folder, by name."""
+    found = [(IMAGE.fullmatch(path.name), path) for path in sorted(folder.iterdir())]
+    return [(match["stem"], path) for match, path in found if match]
+
+
+def shortage(prompt: Prompt, where: Path, number: int, most: int) -> Sample:
+    """The sample that should be there."""
+    return Sample(prompt, number, None, fault=f"{where}: sample {number} is missing (other prompts have {most})")

@@ -1,0 +1,123 @@
+"""GenEval's folder: 00000/metadata.jsonl with one record, and 00000/samples/0000.png … or 00000.png …; grid.png is ignored."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.errors import WrongInput
+from results.files import write_atomic
+from suites.base import Prompt
+from suites.layouts.base import Contents, Graded, Layout, Sample, images_in, shortage
+from suites.prompt_checks import fault
+
+METADATA, SAMPLES, TASK = "metadata.jsonl", "samples", "task"
+
+
+def read(root: Path, prompts: Mapping[str, Sequence[Prompt]]) -> Contents:
+    """Every sample of every folder whose name is a number, with the prompt of its own metadata.
+
+    Raises:
+        WrongInput: there is no such folder.
+    """
+    folders = [path for path in sorted(root.iterdir()) if path.is_dir() and path.name.isascii() and path.name.isdigit()]
+    if not folders:
+        raise WrongInput(f"{root} holds no folder with a number for a name (00000, 00001 …): give a folder in GenEval's layout")
+    seen: dict[int, Path] = {}
+    groups: list[tuple[Prompt, Path, list[Sample]]] = []
+    for folder in folders:
+        prompt, reason = _prompt(folder)
+        first = seen.setdefault(int(folder.name), folder)
+        if first is not folder:
+            reason = f"{folder}: the same prompt number as {first}"
+        samples = [replace(one, fault=reason) if reason else one for one in _samples(folder, prompt)]
+        groups.append((prompt, folder, samples))
+    most = max(len({one.number for one in samples}) for _, _, samples in groups)
+    if not most:
+        raise WrongInput(f"{root} holds no images: they belong into NUMBER/{SAMPLES}/0000.png and so on")
+    total = sum(len(of_task) for of_task in prompts.values())
+    notes = () if len(seen) == total else (f"{len(seen)} of the suite's {total} prompts are there",)
+    return Contents([one for group in groups for one in _filled(*group, most)], notes)
+
+
+def _filled(prompt: Prompt, folder: Path, samples: list[Sample], most: int) -> list[Sample]:
+    """With what is missing: as many as the fullest prompt has."""
+    numbers = {one.number for one in samples}
+    free = (number for number in range(most + len(numbers)) if number not in numbers)
+    return [*samples, *(shortage(prompt, folder, next(free), most) for _ in range(most - len(numbers)))]
+
+
+def _samples(folder: Path, prompt: Prompt) -> list[Sample]:
+    inner = folder / SAMPLES
+    numbered = [(int(stem), path) for stem, path in images_in(inner if inner.is_dir() else folder) if stem.isascii() and stem.isdigit()]
+    by_number: dict[int, list[Path]] = {}
+    for number, path in numbered:
+        by_number.setdefault(number, []).append(path)
+    where = f"{folder / METADATA} line 1"
+    return [
+        Sample(prompt, number, path, fault=_doubled(number, path, paths), where=where)
+        for number, paths in sorted(by_number.items()) for path in paths
+    ]  # fmt: skip
+
+
+def _doubled(number: int, path: Path, paths: Sequence[Path]) -> str:
+    names = ", ".join(one.name for one in paths)
+    return f"{path}: sample {number} is doubled ({names})" if len(paths) > 1 else ""
+
+
+def _prompt(folder: Path) -> tuple[Prompt, str]:
+    """The folder's prompt, and why its samples cannot be scored."""
+    path, name = folder / METADATA, f"{int(folder.name):05d}"
+    try:
+        lines = [(number, line) for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1) if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        return Prompt(name, "", ""), f"{path}: cannot be read ({type(error).__name__})"
+    if len({line for _, line in lines}) != 1:
+        return Prompt(name, "", ""), f"{path}: {len(lines)} different records instead of one" if lines else f"{path}: no record"
+    number, text = lines[0]
+    try:
+        record: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return Prompt(name, "", ""), f"{path} line {number}: no JSON"
+    if not isinstance(record, dict):
+        return Prompt(name, "", ""), f"{path} line {number}: no object with tag, include and prompt"
+    words = record.get("prompt")
+    task = record.get(TASK, record.get("tag", ""))
+    found = Prompt(name, words if isinstance(words, str) else "", str(task), record)
+    reason = fault(words)
+    return found, f"{path} line {number}: {reason}" if reason else ""
+
+
+def write(root: Path, prompts: Sequence[tuple[Prompt, Sequence[Path]]], each: int) -> list[str]:
+    """Copy images to where GenEval's own evaluator looks, each prompt with its record; folders are numbered in order."""
+    for index, (prompt, images) in enumerate(prompts):
+        number = int(prompt.id) if prompt.id.isascii() and prompt.id.isdigit() and len(prompt.id) == 5 else index
+        folder = root / f"{number:05d}"
+        (folder / SAMPLES).mkdir(parents=True, exist_ok=True)
+        record = dict(prompt.metadata) or {"tag": prompt.task, "prompt": prompt.text}
+        if record.get("tag") != prompt.task:
+            record[TASK] = prompt.task
+        write_atomic(folder / METADATA, (json.dumps(record) + "\n").encode(), sync=False)
+        for sample, image in enumerate(images):
+            shutil.copyfile(image, folder / SAMPLES / f"{sample:05d}.png")
+    return []
+
+
+def results(graded: Sequence[Graded]) -> dict[str, str]:
+    """results.jsonl as GenEval's own summary reads it."""
+    lines = [
+        json.dumps({
+            "filename": str(one.sample.path), "tag": one.sample.prompt.task, "prompt": one.sample.prompt.text,
+            "correct": one.value == 1, "reason": one.reason.replace("; ", "\n"),
+            "metadata": json.dumps(dict(one.sample.prompt.metadata)), "details": one.details or "{}",
+        })
+        for one in graded
+    ]  # fmt: skip
+    return {"results.jsonl": "".join(f"{line}\n" for line in lines)}
+
+
+LAYOUT = Layout("geneval", read, write, results)

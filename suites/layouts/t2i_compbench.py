@@ -1,0 +1,130 @@
+"""T2I-CompBench's folder: CATEGORY/samples/PROMPT_000000.png, where the number runs over all images of the category."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.errors import WrongInput
+from suites.base import Prompt
+from suites.layouts.base import Contents, Graded, Layout, Sample, images_in, shortage
+from suites.prompt_checks import fault
+
+SAMPLES = "samples"
+LONGEST_NAME = 240
+"""Bytes of a file name; most file systems take 255."""
+_NAME = re.compile(r"(?P<prompt>.*)_(?P<id>\d+)", re.DOTALL)
+
+
+def read(root: Path, prompts: Mapping[str, Sequence[Prompt]]) -> Contents:
+    """Every image of every category's folder; a folder of samples alone is of the category that has its prompts.
+
+    Raises:
+        WrongInput: no images in such folders.
+    """
+    found = {task: folder for task in prompts if (folder := _samples_folder(root / task)) is not None}
+    single = _samples_folder(root) if not found else None
+    if not found and single is None:
+        raise WrongInput(f"{root} holds no images named PROMPT_000000.png: give a folder in T2I-CompBench's layout")
+    if single is not None:
+        found = {_category(single, root.name, prompts): single}
+    samples: list[Sample] = []
+    notes: list[str] = []
+    for task, folder in found.items():
+        known = {prompt.text: prompt for prompt in prompts.get(task, ())}
+        some = _category_samples(folder, task, known)
+        there = {one.prompt.text for one in some} & set(known)
+        if len(there) != len(known):
+            notes.append(f"{len(there)} of the {len(known)} prompts of {task} are there")
+        samples += some
+    return Contents(samples, tuple(notes))
+
+
+def _samples_folder(folder: Path) -> Path | None:
+    for one in (folder / SAMPLES, folder):
+        if one.is_dir() and any(_NAME.fullmatch(stem) for stem, _ in images_in(one)):
+            return one
+    return None
+
+
+def _category(folder: Path, name: str, prompts: Mapping[str, Sequence[Prompt]]) -> str:
+    if name in prompts:
+        return name
+    texts = {match["prompt"] for stem, _ in images_in(folder) if (match := _NAME.fullmatch(stem))}
+    shared = {task: len(texts & {prompt.text for prompt in known}) for task, known in prompts.items()}
+    if not any(shared.values()):
+        raise WrongInput(f"{folder}: no category has these prompts; name the folder above samples after one of {', '.join(prompts)}")
+    return max(shared, key=lambda task: shared[task])
+
+
+def _category_samples(folder: Path, task: str, known: Mapping[str, Prompt]) -> list[Sample]:
+    named: list[tuple[int, str, Path]] = []
+    for stem, path in images_in(folder):
+        if match := _NAME.fullmatch(stem):
+            named.append((int(match["id"]), match["prompt"], path))
+    named.sort(key=lambda one: (one[0], one[2].name))
+    times = Counter(number for number, _, _ in named)
+    counts: dict[str, int] = {}
+    samples: list[Sample] = []
+    for number, text, path in named:
+        prompt = known.get(text) or Prompt(f"{task}/{text}", text, task, {"prompt": text})
+        reason = fault(text)
+        if times[number] > 1:
+            reason = f"number {number} is doubled"
+        elif "_" in text:
+            reason = "prompt holds an underscore, so that the name does not say where it ends"
+        samples.append(Sample(prompt, counts.get(text, 0), path, number, f"{path}: {reason}" if reason else "", str(path)))
+        counts[text] = counts.get(text, 0) + 1
+    most = max(counts.values())
+    lacking = {one.prompt.text: one.prompt for one in samples}
+    return samples + [
+        shortage(prompt, folder / text, number, most) for text, prompt in lacking.items() for number in range(counts[text], most)
+    ]
+
+
+def write(root: Path, prompts: Sequence[tuple[Prompt, Sequence[Path]]], each: int) -> list[str]:
+    """Copy images to where T2I-CompBench's own evaluators look; prompts that no file can be named after are left out and said."""
+    notes: list[str] = []
+    done: dict[str, int] = {}
+    for prompt, images in prompts:
+        index = done.get(prompt.task, 0)
+        done[prompt.task] = index + 1
+        reason = _unnameable(prompt.text)
+        if reason:
+            notes.append(f"left out prompt {prompt.id}: {reason}, so no file of this layout can be named after it")
+            continue
+        folder = root / _plain(prompt.task) / SAMPLES
+        folder.mkdir(parents=True, exist_ok=True)
+        for sample, image in enumerate(images):
+            shutil.copyfile(image, folder / f"{prompt.text}_{index * each + sample:06d}.png")
+    return notes
+
+
+def _plain(task: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", task).strip("-") or "prompts"
+
+
+def _unnameable(text: str) -> str:
+    if reason := fault(text):
+        return reason
+    if "/" in text or "\\" in text or text.startswith("."):
+        return "it looks like a path"
+    if "_" in text:
+        return "it holds an underscore"
+    return "it is too long" if len(text.encode()) > LONGEST_NAME else ""
+
+
+def results(graded: Sequence[Graded]) -> dict[str, str]:
+    """vqa_result.json of every category, as T2I-CompBench's own evaluators write it."""
+    by_task: dict[str, list[dict[str, object]]] = {}
+    for one in graded:
+        by_task.setdefault(one.sample.prompt.task, []).append({"question_id": one.sample.id, "answer": str(one.value)})
+    return {f"{_plain(task)}/vqa_result.json": json.dumps(answers) + "\n" for task, answers in by_task.items()}
+
+
+LAYOUT = Layout("t2i-compbench", read, write, results)
+

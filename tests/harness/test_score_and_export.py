@@ -1,0 +1,191 @@
+"""Folders of images: run, export, score gives the run's own grades; whatever is wrong with a folder is named and the rest scored."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from harness import registry
+from harness.cli import app
+from suites.geneval.suite import GenEvalSuite
+from suites.shapes.renderer import render
+from suites.shapes.scenes import sample_scene
+
+sys.path.insert(0, str(Path(__file__).parent))
+import toy_world
+
+RUN = ["--model", "toy-painter", "--search", "random", "--verifier", "toy-judge", "--set", "metrics=[]"]
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
+        for name, entry in toys.items():
+            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(one) for one in arguments], prog_name="vistas")
+
+
+def score(folder: Path, *more: object) -> tuple[pd.DataFrame, str]:
+    result = call("score", folder, "--domain", "shapes", *more)
+    assert result.exit_code == 0, result.output
+    return pd.read_parquet(folder.with_name(f"{folder.name}-scores") / "scores.parquet"), result.stdout
+
+
+@pytest.mark.parametrize(
+    ("suite", "form"), [("geneval", "geneval"), ("geneval", "t2i-compbench"), ("drawbench", "geneval"), ("t2i-compbench", "t2i-compbench")]
+)
+def test_run_export_score_gives_the_same_grades(suite: str, form: str, tmp_path: Path) -> None:
+    seeds = [part for seed in (0, 1) for part in ("--seed", seed)]
+    result = call("run", suite, *RUN, "--budget", "3,6", "--prompts", "24", *seeds, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    exported = call("export", tmp_path / "run", "--layout", form, "--out", tmp_path / "out", "--budget", "6")
+    assert exported.exit_code == 0, exported.output
+    (folder,) = (tmp_path / "out").iterdir()
+    assert folder.name == "toy-painter-random-toy-judge-6nfe"
+    table, said = score(folder, "--suite", suite, "--layout", form, "--verifier", "toy-judge")
+    run_scores = pd.read_parquet(tmp_path / "run/scores.parquet").query("budget == 6")
+    texts = pd.read_parquet(tmp_path / "run/selections.parquet").drop_duplicates("prompt_id").set_index("prompt_id")["prompt"]
+    run_scores = run_scores.assign(prompt=run_scores["prompt_id"].map(texts), sample=run_scores["seed"])
+    key = ["metric", "task", "prompt", "sample"]
+    both = run_scores.merge(table, on=key, how="outer", suffixes=("_run", "_folder"))
+    assert len(both) == 2 * 24 * 2
+    assert both["value_run"].equals(both["value_folder"])
+    assert both["reason_run"].equals(both["reason_folder"])
+    grades = table[table["metric"] == "grade"]["value"]
+    assert 0 < grades.mean() < 1
+    assert "not scored" not in said
+
+
+def test_results_are_in_the_official_form(tmp_path: Path) -> None:
+    folder = geneval_folder(tmp_path / "made", each=2)
+    _, said = score(folder)
+    rows = [json.loads(line) for line in (tmp_path / "made-scores/results.jsonl").read_text().splitlines()]
+    assert len(rows) == 12
+    assert list(rows[0]) == ["filename", "tag", "prompt", "correct", "reason", "metadata", "details"]
+    frame = pd.DataFrame(rows)
+    assert frame["correct"].dtype == bool
+    # GenEval's own summary: the mean of the tasks' means.
+    overall = frame.groupby("tag", sort=False)["correct"].mean().mean()
+    assert f"grade overall: {overall:.4f}, the mean of 6 of 6 tasks" in said
+    assert json.loads(rows[0]["metadata"])["tag"] == rows[0]["tag"]
+    boxes = next(iter(json.loads(rows[0]["details"]).values()))
+    assert len(boxes[0]) == 5
+    assert "protocol: 4 images a prompt are published, 2 a prompt are here" in said
+
+
+def geneval_folder(folder: Path, each: int = 4) -> Path:
+    """True pictures of one prompt of every task, in GenEval's layout with its grid."""
+    rng = np.random.default_rng(0)
+    tasks: dict[str, int] = {}
+    for prompt in GenEvalSuite().prompts("shapes"):
+        if tasks.setdefault(prompt.task, int(prompt.id)) != int(prompt.id):
+            continue
+        inner = folder / prompt.id / "samples"
+        inner.mkdir(parents=True)
+        (folder / prompt.id / "metadata.jsonl").write_text(json.dumps(prompt.metadata) + "\n")
+        images = render([sample_scene(rng, prompt.metadata) for _ in range(each)])
+        for n, image in enumerate(images):
+            Image.fromarray(image.permute(1, 2, 0).numpy()).save(inner / f"{n:04d}.png")
+        shutil.copy(inner / "0000.png", folder / prompt.id / "grid.png")
+    return folder
+
+
+def spoil(folder: Path) -> dict[str, str]:
+    """Break one thing in every prompt's folder; returns what must be said of each file."""
+    one, two, three, four, five, six = sorted(folder.iterdir())
+    (one / "samples/0002.png").write_bytes(b"")
+    Image.open(one / "samples/0001.png").convert("L").save(one / "samples/0001.png")
+    (two / "samples/0003.png").unlink()
+    shutil.copy(three / "samples/0000.png", three / "samples/00001.png")
+    record = json.loads((four / "metadata.jsonl").read_text())
+    (four / "metadata.jsonl").write_text(json.dumps(record | {"prompt": "a photo of a star"}) + "\n")
+    (five / "metadata.jsonl").write_text("{not json\n")
+    (six / "metadata.jsonl").write_text(json.dumps(json.loads((six / "metadata.jsonl").read_text()) | {"prompt": " "}))
+    (folder / "notes").mkdir()
+    return {
+        f"{one / 'samples/0002.png'}": "file is empty",
+        f"{one / 'samples/0001.png'}": "picture is grey (mode L), not RGB",
+        f"{two}": "sample 3 is missing (other prompts have 4)",
+        f"{three / 'samples/00001.png'}": "sample 1 is doubled (00001.png, 0001.png)",
+        f"{four / 'metadata.jsonl'} line 1": "metadata contradicts itself: prompt 'a photo of a star' but requirements of",
+        f"{five / 'metadata.jsonl'} line 1": "no JSON",
+        f"{six / 'metadata.jsonl'} line 1": "prompt is empty",
+    }
+
+
+def test_what_is_wrong_is_named_and_the_rest_is_scored(tmp_path: Path) -> None:
+    folder = geneval_folder(tmp_path / "made")
+    whole, _ = score(folder)
+    assert whole["value"].tolist() == [1.0] * 24
+    expected = spoil(folder)
+    table, said = score(folder)
+    for where, reason in expected.items():
+        assert f"not scored: {where}: {reason}" in said
+    lost = table[table["value"].isna()]
+    assert (lost["reason"] != "").all()
+    assert len(lost) == 2 + 1 + 2 + 4 + 4 + 4
+    kept = table[table["value"].notna()]
+    assert kept["value"].tolist() == [1.0] * (24 - 2 - 1 - 1 - 4 - 4 - 4)
+    official = (tmp_path / "made-scores/results.jsonl").read_text().splitlines()
+    assert len(official) == len(kept)
+
+
+def test_t2i_compbench_folders_with_faults(tmp_path: Path) -> None:
+    prompt = next(one for one in registry.entry("suite", "t2i-compbench").resolve()().prompts("shapes") if one.task == "color")
+    samples = tmp_path / "made/color/samples"
+    samples.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(render([sample_scene(rng, prompt.metadata)])[0].permute(1, 2, 0).numpy())
+    for name in (f"{prompt.text}_000000", f"{prompt.text}_000001", "a red dog_000002", "a_b_000003", "x_000004", "y_000004"):
+        image.save(samples / f"{name}.png")
+    table, said = score(tmp_path / "made", "--suite", "t2i-compbench")
+    values = dict(zip(table["image"].str.removeprefix("color/samples/"), table["value"], strict=True))
+    assert values[f"{prompt.text}_000000.png"] == values[f"{prompt.text}_000001.png"] == 1.0
+    assert all(math.isnan(values[name]) for name in ("a red dog_000002.png", "a_b_000003.png", "x_000004.png", "y_000004.png"))
+    for reason in ("has no requirements of the shapes world", "prompt holds an underscore", "number 4 is doubled", "sample 1 is missing"):
+        assert reason in said
+    answers = json.loads((tmp_path / "made-scores/color/vqa_result.json").read_text())
+    assert answers == [{"question_id": 0, "answer": "1.0"}, {"question_id": 1, "answer": "1.0"}]
+
+
+def test_prompts_that_name_no_file_are_left_out_of_the_export_and_said(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("a red circle\n../../x\na_b\n" + "long " * 60 + "\n")
+    run = ["run", "--suite-file", tmp_path / "p.txt", "--model", "toy-ar", *RUN[2:], "--budget", "3", "--out", tmp_path / "run"]
+    assert call(*run).exit_code == 0
+    result = call("export", tmp_path / "run", "--layout", "t2i-compbench", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    for reason in ("it looks like a path", "it holds an underscore", "it is too long"):
+        assert reason in result.stdout
+    assert [path.name for path in (tmp_path / "out").rglob("*.png")] == ["a red circle_000000.png"]
+    assert call("export", tmp_path / "run", "--out", tmp_path / "all").exit_code == 0
+    assert len(list((tmp_path / "all").rglob("*.png"))) == 4
+
+
+def test_wrong_folders_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    folder = geneval_folder(tmp_path / "made", each=1)
+    for arguments, expected in (
+        (["score", tmp_path / "nowhere"], "is no folder: give one with images"),
+        (["score", tmp_path / "empty"], "no folder with a number for a name"),
+        (["score", folder, "--domain", "shapes", "--suite", "t2i-compbench"], "no images named PROMPT_000000.png"),
+        (["score", folder, "--domain", "photo", "--verifier", "toy-judge"], "verifier toy-judge judges shapes images, not photo"),
+        (["score", folder, "--suite", "parti"], "parti has no evaluator of its own for photo images"),
+        (["score", folder, "--suite", "genevall"], "did you mean geneval?"),
+        (["export", tmp_path / "empty"], "is no run folder"),
+    ):  # fmt: skip
+        result = call(*arguments)
+        assert result.exit_code == 2, (arguments, result.output)
+        assert expected in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
