@@ -9,7 +9,7 @@ from typing import cast
 from harness.choice import ModelChoice, choose_model
 from harness.config import RunConfig
 from harness.errors import WrongInput
-from harness.registry import entries, entry
+from harness.registry import entries, entry, resolve
 from harness.search.base import Search
 from harness.search.spec import fits, parse, shortest
 from harness.weights import LocalWeights, found
@@ -77,7 +77,12 @@ def _domain(config: RunConfig, choices: Mapping[str, ModelChoice]) -> Domain:
         raise WrongInput(f"models of different domains share no prompts ({listed}): run one domain at a time")
     domain = next(iter(domains.values()))
     for verifier in config.verifiers:
-        _check_judged("verifier", verifier, domain, "give another --verifier")
+        spec = _check_judged("verifier", verifier, domain, "give another --verifier")
+        for model, choice in choices.items():
+            for need in spec.needs:
+                if not issubclass(resolve(choice.entry.generator), resolve(need)):
+                    raise WrongInput(f"verifier {verifier} needs a model that is {need.rpartition(':')[2]} and {model} is not: "
+                                     "give only models that are with --model")  # fmt: skip
     return cast(Domain, domain)
 
 
@@ -94,12 +99,15 @@ def _metrics(config: RunConfig, domain: Domain, local: LocalWeights) -> tuple[tu
     absent: list[str] = []
     for name in config.metrics:
         if name == ALL:
-            known = {one: it for one, it in entries("verifier").items() if it.domain in ("", domain) and not it.ensemble}
+            known = {one: it for one, it in entries("verifier").items() if it.domain in ("", domain) and not (it.ensemble or it.needs)}
             here = [one for one, it in known.items() if one in config.verifiers or found(one, it, local)]
             taken += here
             absent += [one for one in known if one not in here]
             continue
-        if _check_judged("metric", name, domain, "leave it out of metrics").ensemble:
+        spec = _check_judged("metric", name, domain, "leave it out of metrics")
+        if spec.needs:
+            raise WrongInput(f"metric {name} cannot be read off an image, it only guides: leave it out of metrics")
+        if spec.ensemble:
             raise WrongInput(f"metric {name} ranks within one pool and measures no single image: name its members")
         taken.append(name)
     note = f"not measured, as their weights are not on this machine: {', '.join(absent)}"

@@ -18,8 +18,8 @@ import torch
 from harness.evaluations import Evaluations
 from harness.ledger import Cost, Ledger
 from harness.memory import Parts
-from models.base import Generator, Images, ModelCard, Operation, Row
-from verifiers.base import Scores, Verifier, VerifierCard
+from models.base import Generator, Images, ModelCard, Operation, Prefixed, Row
+from verifiers.base import Listener, Scores, Verifier, VerifierCard
 
 Result = TypeVar("Result")
 
@@ -57,8 +57,10 @@ def scoring(card: VerifierCard) -> str:
 class MeteredGenerator:
     """A generator that charges every operation to the prompts of its rows; `Row.prompt` indexes the ledger."""
 
-    def __init__(self, generator: Generator, ledger: Ledger) -> None:
+    def __init__(self, generator: Generator, ledger: Ledger, tell: Sequence[Listener] = ()) -> None:
+        """`tell` are verifiers that have to know the log-probability of every picture."""
         self._generator = generator
+        self._tell = tuple(tell) if isinstance(generator, Prefixed) else ()
         self._prices: dict[tuple[Operation, int, int], Cost] = {}
         self._evaluations: dict[int, Evaluations] = defaultdict(Evaluations)
         self._cuda = generator.device.type == "cuda"
@@ -161,13 +163,21 @@ class MeteredGenerator:
             state = self.predict(state)
         images, seconds = self._timed(lambda: self._images(self._generator.preview, state))
         self._charge("preview", state, state.rows, seconds)
+        self._tell_of(state, images)
         return state, images
 
     def decode(self, state: Any) -> Images:
         """Finished rows as images."""
         images, seconds = self._timed(lambda: self._images(self._generator.decode, state))
         self._charge("decode", state, state.rows, seconds)
+        self._tell_of(state, images)
         return images
+
+    def _tell_of(self, state: Any, images: Images) -> None:
+        generator: Any = self._generator
+        for listener in self._tell:
+            prompts = [state.conditioning.prompts[row.prompt] for row in state.rows]
+            listener.hear(images, prompts, generator.log_prob(state))
 
     def _images(self, make: Callable[[Any], Images], state: Any) -> Images:
         """Images of all rows, of some at a time where memory runs out."""

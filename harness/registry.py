@@ -40,6 +40,9 @@ class Entry:
     ensemble: bool = False
     """Verifiers only: scores compare within one pool, so that it guides but is no metric of an image."""
 
+    needs: str = ""
+    """Verifiers only: "module:protocol" that a generator must have; such a one guides and is no metric of an image alone."""
+
     def resolve(self) -> Any:
         """The object behind `target`."""
         return resolve(self.target)
@@ -87,6 +90,10 @@ VERIFIERS: Mapping[str, Entry] = {
     "shapes-reward": Entry("verifiers.load:shapes_reward", "ImageReward architecture", domain="shapes"),
     "shapes-ensemble": Entry("verifiers.load:shapes_ensemble", "rank average of the three", domain="shapes", ensemble=True),
     **{name: Entry(row.loader, row.summary, domain=row.domain, row=row) for name, row in published_verifiers().items()},
+    "likelihood": Entry(
+        "verifiers.likelihood:likelihood", "the autoregressive generator's own log-probability of an image; guides only",
+        needs="models.base:Prefixed",
+    ),
     "ensemble": Entry(
         "verifiers.ensemble:Ensemble",
         "weighted rank average of any verifiers, ensemble:NAME=weight,…; alone: aesthetic, clip-score and image-reward",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 
 from harness.ledger import Cost
 from models.base import Domain, Images
@@ -17,7 +18,8 @@ class VerifierCard:
     """What a report has to know about a verifier; higher is always better."""
 
     name: str
-    domain: Domain
+    domain: Domain | Literal[""]
+    """ "" where pictures of either are judged."""
     score_range: tuple[float, float]
     """Nominal lowest and highest score."""
     parts: tuple[str, ...]
@@ -84,3 +86,18 @@ def truncated_parts(verifier: Verifier, prompts: Sequence[str]) -> Mapping[str, 
         part: member.truncated(prompts)
         for member in members if isinstance(member, Truncating) for part in member.card.parts
     }  # fmt: skip
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """A verifier that is told the log-probability of every picture a generator makes (`models.base.Prefixed`)."""
+
+    def hear(self, images: Images, prompts: Sequence[str], log_prob_N: torch.Tensor) -> None:
+        """Log-probability n, in nats, of picture n for prompt n."""
+        ...
+
+
+def listeners(verifiers: Sequence[Verifier]) -> list[Listener]:
+    """Those that have to be told, members of ensembles included."""
+    members = [member for verifier in verifiers for member in getattr(verifier, "members", (verifier,))]
+    return [member for member in members if isinstance(member, Listener)]

@@ -25,7 +25,8 @@ class Ensemble:
         cards = [member.card for member in members]
         if not cards:
             raise ValueError(f"ensemble {name!r} has no members: give at least one verifier")
-        if len({card.domain for card in cards}) > 1:
+        domains = dict.fromkeys(card.domain for card in cards if card.domain)
+        if len(domains) > 1:
             raise ValueError(
                 f"ensemble {name!r} mixes domains {[card.domain for card in cards]}: members must share one"
             )
@@ -38,7 +39,7 @@ class Ensemble:
         limits = [card.text_limit_tokens for card in cards if card.text_limit_tokens is not None]
         self._card = VerifierCard(
             name=name,
-            domain=cards[0].domain,
+            domain=next(iter(domains), ""),
             score_range=(-np.inf, -1.0),
             parts=tuple(card.name for card in cards),
             weights_sha256=joint_sha256([card.weights_sha256 for card in cards]),

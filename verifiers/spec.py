@@ -38,13 +38,20 @@ class VerifierSpec:
 
     @property
     def domain(self) -> str:
-        """photo or shapes."""
-        return self.members[0][0].domain if self.members else entry("verifier", self.name).domain
+        """photo or shapes; "" where it judges either."""
+        domains = [member.domain for member, _ in self.members if member.domain]
+        return next(iter(domains), "") if self.members else entry("verifier", self.name).domain
 
     @property
     def ensemble(self) -> bool:
         """Whether its number compares within one pool only."""
         return bool(self.members) or entry("verifier", self.name).ensemble
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What a generator must be, as "module:protocol"."""
+        own = entry("verifier", self.name).needs
+        return tuple(dict.fromkeys((*((own,) if own else ()), *(need for member, _ in self.members for need in member.needs))))
 
     def find(self, local: LocalWeights = _NO_FOLDERS) -> dict[str, Path]:
         """Folder of every role of its published weights, of all members.
@@ -105,7 +112,7 @@ def _ensemble(text: str) -> VerifierSpec:
         if not 0 < number < float("inf"):
             raise WrongInput(f"verifier {text!r}: weight {weight} of {name} is not a number above 0: write {name}=1")
         members.append((parse_verifier(name), number))
-    domains = dict.fromkeys(member.domain for member, _ in members)
+    domains = dict.fromkeys(member.domain for member, _ in members if member.domain)
     if len(domains) > 1:
         raise WrongInput(f"verifier {text!r} mixes {' and '.join(domains)}: take members of one domain")
     return VerifierSpec(text, ENSEMBLE, members=tuple(members))

@@ -11,7 +11,7 @@ from harness.search.base import Plan, Search, Task
 from harness.seeds import Seeds
 from models.base import Generator
 from suites.base import Prompt
-from verifiers.base import Verifier
+from verifiers.base import Verifier, listeners
 
 
 def prepare(
@@ -32,7 +32,7 @@ def prepare(
     """
     if len(verifiers) != 1 and not search.pools:
         raise ValueError(f"{search.name} is guided by one verifier and got {len(verifiers)}: run it once for each")
-    metered = MeteredGenerator(generator, Ledger(len(prompts)))
+    metered = MeteredGenerator(generator, Ledger(len(prompts)), listeners(verifiers))
     conditioning = metered.encode([prompt.text for prompt in prompts])
     plans = plan_lengths(search, generator, verifiers, set(conditioning.text_tokens), budget, calibration)
     return Task(
