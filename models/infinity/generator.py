@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -27,12 +27,14 @@ _DECODE_PIXELS = 8 * 1024 * 1024
 class InfinityGenerator:
     """`models.base.Generator` and `Prefixed` over an Infinity model that already is where it shall run.
 
-    A negative prompt belongs to the model, not to a prompt: it is encoded once here and no price holds it.
+    A negative prompt belongs to the model, not to a prompt: it is encoded once here and no price holds it. `precision`
+    names the types that the parts run in, as they change the images; it goes on the card.
     Raises ValueError where the parts do not fit one another.
     """
 
     def __init__(self, parts: InfinityParts, text_encoder: TextEncoder, *, name: str, domain: Domain, licence: str,
-                 weights_sha256: str, negative_prompt: str | None = None) -> None:
+                 weights_sha256: str, negative_prompt: str | None = None,
+                 precision: Mapping[str, Any] | None = None) -> None:
         _check_parts(parts)
         self.transformer, self.vae, self.text_encoder = parts.transformer.eval(), parts.vae.eval(), text_encoder
         self.rollout = Rollout(parts.transformer, parts.schedule, parts.sampling)
@@ -48,7 +50,8 @@ class InfinityGenerator:
             image_size=(rows * patch_size, columns * patch_size),
             parameters=sum(parameter.numel() for parameter in parts.transformer.parameters()),
             weights_sha256=weights_sha256, licence=licence,
-            settings=asdict(parts.sampling) | asdict(parts.schedule) | {"negative_prompt": negative_prompt},
+            settings=asdict(parts.sampling) | asdict(parts.schedule) | {"negative_prompt": negative_prompt}
+            | dict(precision or {}),
         )
 
     @property

@@ -53,6 +53,8 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
         WrongInput: a file is another model's, or a setting has no such value.
         DamagedWeights: a weight file is missing or cut short.
     """
+    if model.name not in SIZES:
+        raise WrongInput(f"{model.name} has no size: add it to SIZES beside {', '.join(SIZES)}")
     size = SIZES[model.name]
     schedule, sampling = schedule_of(model.name, size, settings), sampling_of(settings)
     try:
@@ -71,7 +73,8 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     files = [path for source in sources.values() for path in weight_files(source)]
     files += sorted(folders["text_encoder"].glob("*.safetensors"))
     return InfinityGenerator(parts, encoder, name=model.name, domain=model.domain, licence=model.licence,
-                             weights_sha256=weights_sha256(files), negative_prompt=settings["negative_prompt"] or None)
+                             weights_sha256=weights_sha256(files), negative_prompt=settings["negative_prompt"] or None,
+                             precision={key: settings[key] for key in ("dtype", "text_dtype", "text_autocast")})
 
 
 def schedule_of(name: str, size: PublishedSize, settings: Mapping[str, Any]) -> ScaleSchedule:

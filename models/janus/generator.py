@@ -56,7 +56,8 @@ class JanusGenerator:
         self._card = ModelCard(
             name=name, family="ar", domain=domain, steps=network.side, image_size=(network.pixels, network.pixels),
             parameters=sum(parameter.numel() for parameter in network.language_model.parameters()),
-            weights_sha256=weights_sha256, licence=licence, settings=asdict(sampling) | {"row_tokens": network.side})
+            weights_sha256=weights_sha256, licence=licence,
+            settings=asdict(sampling) | {"row_tokens": network.side, "dtype": str(network.codebook.weight.dtype)})
 
     @property
     def card(self) -> ModelCard:

@@ -144,6 +144,8 @@ def test_published_types(wide: tuple[PublishedModel, dict[str, Path]]) -> None:
     types = {name.split(".")[0]: parameter.dtype for name, parameter in generator.transformer.named_parameters()}
     assert {name for name, dtype in types.items() if dtype == torch.bfloat16} == {"block_chunks"}
     assert {parameter.dtype for parameter in generator.vae.parameters()} == {torch.float32}
+    told = [(one.card.settings["dtype"], one.card.settings["text_dtype"]) for one in (exact, generator)]
+    assert told == [("float32", "float32"), ("bfloat16", "float16")]  # part of a run's identity
     encoder: Any = generator.text_encoder
     assert encoder.model.shared.weight.dtype == torch.float16
     state = generator.start(generator.encode(PROMPTS), [Row(0, 1), Row(1, 2)])

@@ -207,6 +207,7 @@ def test_previews_repeat_the_last_row_and_end_as_the_image(generator: JanusGener
 
 def test_bfloat16_runs_and_keeps_a_bfloat16_cache(folder: Path) -> None:
     generator = build(folder, dtype="bfloat16")
+    assert generator.card.settings["dtype"] == "torch.bfloat16"
     state = generator.draw(generator.predict(generator.start(generator.encode(PROMPTS), [Row(0, 1)])), [1])
     assert {block.dtype for block in state.prefixes.segment.blocks} == {torch.bfloat16}
     assert generator.predict(state).prediction.logits_UV.dtype == torch.float32
