@@ -1,0 +1,87 @@
+"""A dry run: what a call on the meta device would compute and hold, without computing or holding anything."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What one call costs."""
+
+    flops: int
+    """2 per multiply-add, attention in full."""
+    peak_bytes: int
+    """Most that its intermediate tensors, results included, hold at once; parameters and workspaces of kernels are not in it."""
+
+
+def dry_run(call: Callable[[], Any]) -> DryRun:
+    """Run a call whose tensors are all on the meta device.
+
+    Attention counts as a kernel that keeps no matrix of scores, as those of accelerators do.
+    """
+    live, attention, counter = _Live(), _Attention(), FlopCounterMode(display=False)
+    with torch.no_grad(), counter, live, attention:
+        call()
+    return DryRun(counter.get_total_flops() + attention.flops, live.peak)
+
+
+class _Live(TorchDispatchMode):
+    """Follows the storages that operations make until the last tensor on them is gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak = self._held = 0
+        self._tensors: dict[int, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = {_storage(tensor) for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, torch.Tensor)}
+        made = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, torch.Tensor) and (_storage(tensor) in self._tensors or _storage(tensor) not in given):
+                self._follow(tensor)
+        return made
+
+    def _follow(self, tensor: torch.Tensor) -> None:
+        key, size = _storage(tensor), tensor.untyped_storage().nbytes()
+        if key not in self._tensors:
+            self._held += size
+            self.peak = max(self.peak, self._held)
+        self._tensors[key] = self._tensors.get(key, 0) + 1
+        weakref.finalize(tensor, self._drop, key, size)
+
+    def _drop(self, key: int, size: int) -> None:
+        self._tensors[key] -= 1
+        if not self._tensors[key]:
+            del self._tensors[key]
+            self._held -= size
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+class _Attention(TorchFunctionMode):
+    """Stands for scaled_dot_product_attention, which the meta device would run as matrices of scores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flops = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is functional.scaled_dot_product_attention:
+            query, key, value = (*args, *(kwargs or {}).values())[:3]
+            pairs = query.numel() // query.shape[-1] * key.shape[-2]
+            self.flops += 2 * pairs * (query.shape[-1] + value.shape[-1])
+            return query.new_empty((*query.shape[:-1], value.shape[-1]))
+        return func(*args, **(kwargs or {}))
