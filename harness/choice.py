@@ -9,7 +9,7 @@ from typing import Any
 from harness.assignments import assignments, name_of, written
 from harness.errors import WrongInput
 from harness.registry import Entry, entry
-from models.published import PRESET
+from models.published import PRESET, PublishedModel
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,12 @@ class ModelChoice:
     name: str
     entry: Entry = field(repr=False)
     overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def published(self) -> PublishedModel:
+        """The row of its registry file; raises WrongInput for a model that comes with the package."""
+        if not isinstance(self.entry.row, PublishedModel):
+            raise WrongInput(f"{self.name} comes with the package: there is no published row of it; name another model")
+        return self.entry.row
 
 
 def choose_model(text: str) -> ModelChoice:

@@ -194,17 +194,43 @@ def fetch(
             typer.echo(line)
 
 
-@app.command("list")
-def list_(kind: Annotated[Kind | None, typer.Argument(help="One kind only.")] = None) -> None:
-    """List models, searches, verifiers, suites and their graders; of published weights also terms, size, and whether they are here."""
-    from harness.fetching import described
+@app.command()
+def doctor(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME[:KEY=VALUE,…]…]", help="Published models; all without.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    memory: Annotated[float | None, typer.Option(metavar="GB", help="Plan for this much free memory instead.")] = None,
+    weights: Weights = None,
+    debug: Debug = False,
+) -> None:
+    """Show this machine, what each published model needs of it, and the largest batch that fits."""
+    with _reported(debug):
+        from harness.doctor import show
 
-    for each in [kind] if kind else list(Kind):
-        typer.echo(f"{each}:")
-        known = entries(_SINGULAR[each])
-        width = max(map(len, known))
-        for name, one in known.items():
-            typer.echo(f"  {name:<{width}}  {described(one)}")
+        show(names or (), device, memory, weights or ())
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[Kind | None, typer.Argument(help="One kind only.")] = None,
+    prices: Annotated[bool, typer.Option("--prices", help="Sizes and prices of published models, from their configurations.")] = False,
+    model: Annotated[list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE,…]", help="With --prices: of these only.")] = None,
+    debug: Debug = False,
+) -> None:
+    """List models, searches, verifiers, suites and their graders; of published weights also terms, size, and whether they are here."""
+    with _reported(debug):
+        if prices or model:
+            from harness.sheets import show as show_prices
+
+            show_prices(model or ())
+            return
+        from harness.fetching import described
+
+        for each in [kind] if kind else list(Kind):
+            typer.echo(f"{each}:")
+            known = entries(_SINGULAR[each])
+            width = max(map(len, known))
+            for name, one in known.items():
+                typer.echo(f"  {name:<{width}}  {described(one)}")
 
 
 def main() -> None:

@@ -44,6 +44,11 @@ def outline(row: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> torch
     return network.eval()
 
 
+def count(row: Mapping[str, Any]) -> int:
+    """Parameters of a row of architectures.toml."""
+    return parameters(outline(row))
+
+
 def parameters(network: torch.nn.Module) -> int:
     """Number of parameters."""
     return sum(parameter.numel() for parameter in network.parameters())

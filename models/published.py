@@ -41,6 +41,8 @@ class PublishedModel:
     variant: str = ""
     """Suffix of the weight files to take (diffusers)."""
     domain: Literal["photo", "shapes"] = "photo"
+    sheet: str = ""
+    """ "module:function" that works out prices and memory from the configuration (models/sheet.py)."""
 
     @property
     def bytes(self) -> int:

@@ -1,0 +1,129 @@
+"""`vistas doctor`: this machine, what each published model needs of it, and the largest batch that fits."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from harness.choice import ModelChoice, choose_model
+from harness.hub import GIGA, gigabytes
+from harness.session import pick_device
+from harness.weights import LocalWeights, found
+from models.published import published_models
+from models.sheet import BYTES, Sheet, sheet
+
+SHARE = 0.9
+"""Of free memory that is planned with: kernels' workspaces and fragments take the rest."""
+NEEDS = (
+    "model", "weights", "in float32", "kept a row", "a step adds", "largest pass", "decoder", "rows that fit", "weights here"
+)  # fmt: skip
+NOTE = """weights: in the dtypes they run in, text encoders included. kept a row: cache (its share of each scale or row of tokens in the next
+column) or latents. largest pass, decoder: estimates of one more row's tensors. Rows of one prefix share its cache, so that a search
+may fit more; what does not fit is tried again with half the rows."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where models would run."""
+
+    device: str
+    free: int
+    total: int
+    bfloat16: bool
+    """Whether the device computes in bfloat16 natively."""
+
+
+def machine(device: torch.device) -> Machine:
+    """The device as it is."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        name = f"{device} {torch.cuda.get_device_name(device)}"
+        return Machine(name, free, total, torch.cuda.is_bf16_supported(including_emulation=False))
+    free, total = _memory()
+    return Machine(f"{device} {platform.machine()}, {os.cpu_count()} cores", free, total, _cpu_bfloat16())
+
+
+def described(found: Machine) -> Iterator[tuple[str, str]]:
+    """What a person should know of a machine, as name and value."""
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE)
+    there = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    yield "device", found.device
+    if torch.cuda.device_count() > 1:
+        yield "devices", f"{torch.cuda.device_count()}; a run uses one, the device named with --set device=cuda:N"
+    yield "memory", f"{gigabytes(found.free)} free of {gigabytes(found.total)}"
+    yield "bfloat16", "native" if found.bfloat16 else "not native: slow; use dtype=float32"
+    yield "torch", f"{torch.__version__}, CUDA {torch.version.cuda or 'none'}"
+    yield "hub cache", f"{cache}, {gigabytes(shutil.disk_usage(there).free)} free"
+
+
+def needs(texts: Sequence[str], free: int, local: LocalWeights) -> Iterator[tuple[str, ...]]:
+    """The cells under `NEEDS` of the models named, of all published ones without names. Raises WrongInput."""
+    for text in texts or published_models():
+        choice = choose_model(text)
+        yield _needs(choice, free, local)
+
+
+def _needs(choice: ModelChoice, free: int, local: LocalWeights) -> tuple[str, ...]:
+    model = choice.published()
+    one = sheet(model, model.merged(choice.overrides))
+    step = "–" if not one.cache_step_bytes else f"{_span(one.cache_step_bytes)}"
+    return (
+        choice.text, gigabytes(one.weight_bytes), gigabytes(one.all_parameters * BYTES["float32"]), gigabytes(one.row_bytes),
+        step, gigabytes(one.pass_bytes), gigabytes(one.decode_bytes), fitting(one, free),
+        "yes" if found(choice.name, choice.entry, local) else "no",
+    )  # fmt: skip
+
+
+def rows_that_fit(one: Sheet, free: int) -> int:
+    """The largest batch for which memory is planned to suffice; negative where the weights alone do not fit."""
+    left = int(free * SHARE) - one.weight_bytes
+    return left // one.candidate_bytes if left >= 0 else -1
+
+
+def fitting(one: Sheet, free: int) -> str:
+    """The largest batch in words."""
+    rows = rows_that_fit(one, free)
+    if rows < 0:
+        return "weights do not fit: offload=model or offload=layers"
+    return str(rows) if rows else "none: take a smaller size"
+
+
+def _span(sizes: Sequence[int]) -> str:
+    return gigabytes(sizes[0]) if len(set(sizes)) == 1 else f"{gigabytes(min(sizes))} to {gigabytes(max(sizes))}"
+
+
+def _memory() -> tuple[int, int]:
+    """Bytes of memory free and in all; what the machine gives this process where it says so."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return int(memory.available), int(memory.total)
+
+
+def _cpu_bfloat16() -> bool:
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def show(texts: Sequence[str], device: str, memory: float | None, weights: Sequence[str]) -> None:
+    """Print both tables; `memory` in GB stands for what is free. Raises WrongInput for a name, setting or device that is not there."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console, local = Console(soft_wrap=True), LocalWeights.parse(weights)
+    here = machine(pick_device(device))
+    for name, value in described(here):
+        console.print(f"{name:<10} {value}", highlight=False, markup=False)
+    free = here.free if memory is None else int(memory * GIGA)
+    table = Table(*NEEDS, title=f"With {gigabytes(free)} free, of which {SHARE:.0%} are planned with")
+    for cells in needs(texts, free, local):
+        table.add_row(*cells)
+    Console(width=max(console.width, 160)).print(table)
+    console.print(NOTE, highlight=False, markup=False)

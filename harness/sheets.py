@@ -1,0 +1,96 @@
+"""Data sheets of published models as tables: `vistas list models --prices` and docs/models.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.choice import choose_model
+from harness.hub import gigabytes
+from models.published import PublishedModel, published_models
+from models.sheet import Sheet, sheet
+
+TERA = 1e12
+HEADER = (
+    "model", "family", "parameters", "steps", "pixels", "TFLOP a step", "TFLOP an image, unguided", "as set", "decoder",
+    "text", "settings", "licence", "gated", "download", "paper",
+)  # fmt: skip
+INTRODUCTION = """# Published models
+
+Written by `python -m harness.sheets > docs/models.md`. Prices are worked out from the published configurations (`models/architectures.toml`,
+`models/infinity/config.py`) without weights: FLOPs, 2 per multiply-add, attention in full. `vistas list models --prices` prints the same
+for any settings: `vistas list models --prices --model infinity-2b:pn=0.25M`.
+
+* *parameters*: of the network that a search passes through; decoder and text encoders come on top.
+* *TFLOP a step*: one sequence; a scale (Infinity), a row of image tokens (Janus) or a denoising step. Guidance other than distilled doubles it.
+* *as set*: all steps of one image under the settings of the row, guidance included; decoder and text encoders are extra.
+* *text*: one prompt through the text encoders; of {tokens} tokens for the autoregressive models, padded to the settings' length for the others.
+* *download*: everything that `vistas fetch` gets; `about` where sizes of single files are not known.
+
+How to get them: `vistas fetch NAME`, or `--weights NAME=FOLDER` with a copy of the repository. Gated ones ask for their terms to be accepted
+on the hub first; the command says where. What fits on a machine: `vistas doctor`. How to add one: [add-a-model.md](add-a-model.md)."""
+
+
+def rows(texts: Sequence[str] = ()) -> list[tuple[str, ...]]:
+    """One row per model named, of all published ones without names. Raises WrongInput as `choose_model` does."""
+    return [row(*_chosen(text)) for text in texts or published_models()]
+
+
+def _chosen(text: str) -> tuple[str, PublishedModel, dict[str, Any]]:
+    choice = choose_model(text)
+    model: PublishedModel = choice.published()
+    return choice.text, model, model.merged(choice.overrides)
+
+
+def row(text: str, model: PublishedModel, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The cells of one model under `HEADER`."""
+    found = sheet(model, settings)
+    return (
+        text, model.family, amount(found.parameters), str(found.steps), "×".join(map(str, found.image_size)),
+        _steps(found), _tera(found.unguided_flops), _tera(found.guided_flops), _tera(found.decoder_flops),
+        _tera(found.text_flops), ", ".join(f"{key} {value}" for key, value in settings.items() if value != ""),
+        model.licence, "yes" if model.gated else "no", _download(model),
+        f"arXiv {model.paper}" if model.paper else "none",
+    )  # fmt: skip
+
+
+def amount(count: int) -> str:
+    """A number of parameters for people."""
+    return f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.0f} M"
+
+
+def _download(model: PublishedModel) -> str:
+    about = any(one.approximate for one in model.repositories.values())
+    return f"{'about ' if about else ''}{gigabytes(model.bytes)}"
+
+
+def _steps(found: Sheet) -> str:
+    low, high = min(found.step_flops), max(found.step_flops)
+    return _tera(low) if low == high else f"{_tera(low)} to {_tera(high)}"
+
+
+def _tera(flops: int) -> str:
+    value = flops / TERA
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.01 else f"{value:.3f}"
+
+
+def document() -> str:
+    """The content of docs/models.md."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in (HEADER, ("---",) * len(HEADER), *rows())]
+    return f"{INTRODUCTION.format(tokens=32)}\n\n" + "\n".join(lines)
+
+
+def show(texts: Sequence[str]) -> None:
+    """Print the table; licences and downloads are in `vistas list models`."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*HEADER[:11])
+    for cells in rows(texts):
+        table.add_row(*cells[:11])
+    console = Console()
+    Console(width=max(console.width, 200)).print(table)
+
+
+if __name__ == "__main__":
+    print(document())

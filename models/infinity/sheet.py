@@ -1,0 +1,72 @@
+"""Data sheets of published Infinity models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from models.architecture import components, count, parameters
+from models.dry import dry_run
+from models.infinity.conditions import PromptConditions
+from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
+from models.infinity.memory import row_bytes, scale_bytes
+from models.infinity.published import SIZES, sampling_of, schedule_of
+from models.infinity.rollout import Rollout
+from models.infinity.text import TextFeatures
+from models.infinity.transformer import InfinityTransformer
+from models.infinity.vae import InfinityVAE
+from models.published import PublishedModel
+from models.settings import dtype_of
+from models.sheet import BYTES, Sheet
+from models.text_flops import t5_encoder_flops
+
+TEXT_TOKENS = 32
+"""Of the prompt that is priced; a GenEval prompt has about 10."""
+
+
+def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
+    """Scales cost what their tokens cost; the prompt's own pass is in the first."""
+    size, sampling = SIZES[model.name], sampling_of(settings)
+    schedule, dtype = schedule_of(model.name, size, settings), dtype_of(settings["dtype"])
+    with torch.device("meta"):
+        transformer, vae = InfinityTransformer(size.transformer), InfinityVAE(size.vae)
+    transformer.cast_blocks(dtype)
+    grid = schedule.latent_grids(size.transformer.patch)[-1]
+    one = replace(sampling, guidance=1.0)
+    scales = [scale_flops(size.transformer, schedule, k, TEXT_TOKENS, one) for k in range(len(schedule))]
+    scales[0] += prompt_flops(size.transformer, TEXT_TOKENS)
+    encoder = components(model.name)["text_encoder"]
+    latents = torch.zeros(1, size.vae.codebook_dim, *grid, device="meta", dtype=dtype)
+    vae.to(dtype)
+    value = BYTES[settings["dtype"]]
+    text, own = count(encoder), parameters(transformer)
+    blocks = sum(parameter.numel() for block in transformer.ordered_blocks for parameter in block.parameters())
+    return Sheet(
+        parameters=own, all_parameters=own + parameters(vae) + text,
+        weight_bytes=value * blocks + 4 * (own - blocks) + 4 * parameters(vae) + BYTES[settings["text_dtype"]] * text,
+        step_flops=tuple(scales), sequences=sampling.halves(0),
+        image_size=(grid[0] * size.vae.patch_size, grid[1] * size.vae.patch_size),
+        decoder_flops=decoder_flops(size.vae, grid), text_flops=t5_encoder_flops(encoder, TEXT_TOKENS),
+        text_tokens=TEXT_TOKENS,
+        row_bytes=max(row_bytes(size.transformer, schedule, sampling, step, value) for step in range(len(schedule) + 1)),
+        cache_step_bytes=tuple(
+            sampling.halves(k) * scale_bytes(size.transformer, schedule, k, value) for k in range(len(schedule))
+        ),
+        pass_bytes=_last_pass(Rollout(transformer, schedule, sampling)),
+        decode_bytes=dry_run(lambda: vae.decode(latents)).peak_bytes,
+    )  # fmt: skip
+
+
+def _last_pass(rollout: Rollout) -> int:
+    """Intermediate bytes of one row at the last scale, which is the largest."""
+    channels = rollout.transformer.config.text_channels
+    text = TextFeatures(torch.zeros(TEXT_TOKENS, channels, device="meta"), (TEXT_TOKENS,))
+    conditions: PromptConditions = rollout.condition(text)
+    prefixes = rollout.start([0])
+    for _ in range(len(rollout.schedule) - 1):
+        prediction = rollout.predict(prefixes, [0], conditions)
+        prefixes, _ = rollout.extend(prefixes, prediction, [0], lambda p_BnD: torch.zeros_like(p_BnD, dtype=torch.bool))
+    return dry_run(lambda: rollout.predict(prefixes, [0], conditions)).peak_bytes

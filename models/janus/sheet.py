@@ -1,0 +1,48 @@
+"""Data sheets of published Janus models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from models.architecture import components, outline, parameters
+from models.dry import dry_run
+from models.janus.flops import decoder_flops, read_flops, token_flops
+from models.janus.memory import row_bytes
+from models.janus.network import JanusNetwork
+from models.published import PublishedModel
+from models.settings import dtype_of
+from models.sheet import BYTES, Sheet
+
+TEXT_TOKENS = 32
+"""Of the prompt that is priced, its template included."""
+
+
+def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
+    """A step is a row of image tokens; the first reads the prompt."""
+    network = JanusNetwork(outline(components(model.name)["model"], dtype_of(settings["dtype"])))
+    config, side = network.config, network.side
+    passes = [read_flops(config, TEXT_TOKENS, 1)]
+    passes += [token_flops(config, TEXT_TOKENS + token, 1) for token in range(1, side**2)]
+    sequences = 2 if float(settings["cfg"]) != 1 else 1
+    value = BYTES[settings["dtype"]]
+    kept = [row_bytes(config, step, TEXT_TOKENS, sequences, value) for step in range(side + 1)]
+    tokens = torch.zeros(1, side**2, dtype=torch.long, device="meta")
+    everything = parameters(network)
+    return Sheet(
+        parameters=parameters(network.language_model), all_parameters=everything, weight_bytes=value * everything,
+        step_flops=tuple(sum(passes[side * step : side * (step + 1)]) for step in range(side)), sequences=sequences,
+        image_size=(network.pixels, network.pixels), decoder_flops=decoder_flops(config), text_flops=0,
+        text_tokens=TEXT_TOKENS, row_bytes=max(kept),
+        cache_step_bytes=tuple(max(0, after - before) for before, after in zip(kept, kept[1:], strict=False)),
+        pass_bytes=_pass_bytes(network, sequences), decode_bytes=dry_run(lambda: network.pixels_of(tokens)).peak_bytes,
+    )  # fmt: skip
+
+
+def _pass_bytes(network: JanusNetwork, sequences: int) -> int:
+    """Intermediate bytes of reading a prompt, the largest pass of a row, bound from above by all of a layer's tensors."""
+    text: Any = network.config.text_config
+    width = 6 * text.hidden_size + 3 * text.intermediate_size
+    return int(sequences * TEXT_TOKENS * width * network.codebook.weight.element_size())

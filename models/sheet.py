@@ -1,0 +1,83 @@
+"""The data sheet of a published model: what it computes and holds, worked out from its configuration, without weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from harness.errors import WrongInput
+from models.architecture import outline
+from models.dry import dry_run
+from models.published import PublishedModel
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Sizes and prices of one model under its settings; FLOPs are 2 per multiply-add, of one image."""
+
+    parameters: int
+    """Of the network that searches pass through."""
+    all_parameters: int
+    """With decoder and text encoders."""
+    weight_bytes: int
+    """All of them in the dtypes they run in."""
+    step_flops: tuple[int, ...]
+    """One sequence through each step; the text's own pass, where the network has one, is in the first."""
+    sequences: int
+    """Sequences of one row and step: 2 with guidance."""
+    image_size: tuple[int, int]
+    decoder_flops: int
+    text_flops: int
+    """One prompt through all text encoders."""
+    text_tokens: int
+    """Of the prompt that is priced."""
+    row_bytes: int
+    """What one row keeps between steps, at most: its cache or its latents, in all sequences."""
+    cache_step_bytes: tuple[int, ...]
+    """What each step adds to it (autoregressive models)."""
+    pass_bytes: int
+    """Intermediate tensors of one row in its largest step, an estimate from a dry run."""
+    decode_bytes: int
+    """Those of one image in the decoder."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of one image."""
+        return len(self.step_flops)
+
+    @property
+    def unguided_flops(self) -> int:
+        """All steps of one image, one sequence each."""
+        return sum(self.step_flops)
+
+    @property
+    def guided_flops(self) -> int:
+        """All steps of one image with its settings' guidance."""
+        return self.sequences * self.unguided_flops
+
+    @property
+    def candidate_bytes(self) -> int:
+        """What one more row needs at the worst moment: kept, and in the pass or in the decoder."""
+        return self.row_bytes + max(self.pass_bytes, self.decode_bytes)
+
+
+def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
+    """The data sheet of a published model under these settings (`model.merged`). Raises WrongInput where there is none."""
+    if not model.sheet:
+        raise WrongInput(f"{model.name} has no data sheet: its entry names no function for it")
+    module, _, name = model.sheet.partition(":")
+    found: Sheet = getattr(import_module(module), name)(model, settings)
+    return found
+
+
+def text_flops(row: Mapping[str, Any], tokens: int) -> int:
+    """One text of this many tokens through the text encoder of a row of architectures.toml."""
+    network: Any = outline(row)
+    ids = torch.zeros(1, tokens, dtype=torch.long, device="meta")
+    return dry_run(lambda: network(input_ids=ids)).flops
