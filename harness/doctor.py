@@ -23,9 +23,9 @@ SHARE = 0.9
 NEEDS = (
     "model", "weights", "in float32", "kept a row", "a step adds", "largest pass", "decoder", "rows that fit", "weights here"
 )  # fmt: skip
-NOTE = """weights: in the dtypes they run in, text encoders included. kept a row: cache (its share of each scale or row of tokens in the next
-column) or latents. largest pass, decoder: estimates of one more row's tensors. Rows of one prefix share its cache, so that a search
-may fit more; what does not fit is tried again with half the rows."""
+NOTE = """weights: in the dtypes they run in, text encoders included. kept a row: cache (its share of each scale or row of tokens in the
+next column) or latents. largest pass, decoder: estimates of the tensors of one more row, of one image. Rows of one prefix
+share its cache, so that a search may fit more; what does not fit is tried again with half the rows."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +85,15 @@ def _needs(choice: ModelChoice, free: int, local: LocalWeights) -> tuple[str, ..
 def rows_that_fit(one: Sheet, free: int) -> int:
     """The largest batch for which memory is planned to suffice; negative where the weights alone do not fit."""
     left = int(free * SHARE) - one.weight_bytes
-    return left // one.candidate_bytes if left >= 0 else -1
+    return one.rows_within(left) if left >= 0 else -1
 
 
 def fitting(one: Sheet, free: int) -> str:
     """The largest batch in words."""
     rows = rows_that_fit(one, free)
     if rows < 0:
-        return "weights do not fit: offload=model or offload=layers"
-    return str(rows) if rows else "none: take a smaller size"
+        return "none: its weights do not fit"
+    return str(rows) if rows else "none"
 
 
 def _span(sizes: Sequence[int]) -> str:

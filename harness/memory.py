@@ -46,8 +46,7 @@ def with_fewer_rows(attempt: Callable[[int], Result], rows: int, shrunk: Callabl
                 raise
             if rows == 1:
                 raise RunFailed(
-                    f"{what} runs out of memory with one row: take a smaller size, a smaller dtype, or offload "
-                    "(`vistas doctor` says what fits)"
+                    f"{what} runs out of memory with one row: take a smaller size or dtype (`vistas doctor` says what fits)"
                 ) from error
         rows //= 2  # outside of the handler: the error holds on to what has to be freed
         release()

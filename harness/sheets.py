@@ -17,18 +17,21 @@ HEADER = (
 )  # fmt: skip
 INTRODUCTION = """# Published models
 
-Written by `python -m harness.sheets > docs/models.md`. Prices are worked out from the published configurations (`models/architectures.toml`,
-`models/infinity/config.py`) without weights: FLOPs, 2 per multiply-add, attention in full. `vistas list models --prices` prints the same
-for any settings: `vistas list models --prices --model infinity-2b:pn=0.25M`.
+Written by `python -m harness.sheets > docs/models.md`. Prices are worked out from the published configurations
+(`models/architectures.toml`, `models/infinity/config.py`) without weights: FLOPs, 2 per multiply-add, attention in full.
+`vistas list models --prices --model infinity-2b:pn=0.25M` prints the same for any settings.
 
 * *parameters*: of the network that a search passes through; decoder and text encoders come on top.
-* *TFLOP a step*: one sequence; a scale (Infinity), a row of image tokens (Janus) or a denoising step. Guidance other than distilled doubles it.
+* *TFLOP a step*: one sequence; a step is a scale (Infinity), a row of image tokens (Janus) or a denoising step. Guidance doubles it,
+  unless it is distilled (FLUX).
 * *as set*: all steps of one image under the settings of the row, guidance included; decoder and text encoders are extra.
-* *text*: one prompt through the text encoders; of {tokens} tokens for the autoregressive models, padded to the settings' length for the others.
-* *download*: everything that `vistas fetch` gets; `about` where sizes of single files are not known.
+* *text*: one prompt through the text encoders: {tokens} tokens for Infinity, padded to the length in the settings for the others.
+  Janus reads the prompt with its own network, in the first step.
+* *download*: everything that `vistas fetch` gets.
 
-How to get them: `vistas fetch NAME`, or `--weights NAME=FOLDER` with a copy of the repository. Gated ones ask for their terms to be accepted
-on the hub first; the command says where. What fits on a machine: `vistas doctor`. How to add one: [add-a-model.md](add-a-model.md)."""
+How to get them: `vistas fetch NAME`, or `--weights NAME=FOLDER` with a copy of the repository. Gated ones ask for their terms to
+be accepted on the hub first; the command says where. What fits on a machine: `vistas doctor`. How to add one:
+[add-a-model.md](add-a-model.md)."""
 
 
 def rows(texts: Sequence[str] = ()) -> list[tuple[str, ...]]:

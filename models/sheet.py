@@ -61,10 +61,9 @@ class Sheet:
         """All steps of one image with its settings' guidance."""
         return self.sequences * self.unguided_flops
 
-    @property
-    def candidate_bytes(self) -> int:
-        """What one more row needs at the worst moment: kept, and in the pass or in the decoder."""
-        return self.row_bytes + max(self.pass_bytes, self.decode_bytes)
+    def rows_within(self, count: int) -> int:
+        """The largest batch whose tensors fit beside the weights in this many bytes; images can be decoded one at a time."""
+        return max(0, min(count // (self.row_bytes + self.pass_bytes), (count - self.decode_bytes) // self.row_bytes))
 
 
 def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
         step_flops=tuple(sum(passes[side * step : side * (step + 1)]) for step in range(side)), sequences=sequences,
         image_size=(network.pixels, network.pixels), decoder_flops=decoder_flops(config), text_flops=0,
         text_tokens=TEXT_TOKENS, row_bytes=max(kept),
-        cache_step_bytes=tuple(max(0, after - before) for before, after in zip(kept, kept[1:], strict=False)),
+        cache_step_bytes=tuple(max(0, after - before) for before, after in pairwise(kept)),
         pass_bytes=_pass_bytes(network, sequences), decode_bytes=dry_run(lambda: network.pixels_of(tokens)).peak_bytes,
     )  # fmt: skip
 

@@ -1,0 +1,156 @@
+"""Prices and memory of published models, worked out without weights, against figures from elsewhere and against real tensors."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from harness.doctor import fitting, machine, needs, rows_that_fit
+from harness.errors import WrongInput
+from harness.flops import count_flops
+from harness.sheets import document, rows
+from harness.weights import LocalWeights
+from models.architecture import components, outline, parameters
+from models.diffusion.dry import decoder_call, denoiser_call
+from models.diffusion.flops import flux_transformer_flops
+from models.dry import dry_run
+from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
+from models.infinity.published import SIZES
+from models.infinity.sampling import Sampling
+from models.infinity.schedule import published_schedule
+from models.published import published_models
+from models.sheet import Sheet, sheet
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
+MODELS = published_models()
+
+
+def step(name: str) -> float:
+    """TFLOP of one sequence through one step."""
+    model = MODELS[name]
+    parts = components(name)
+    network = outline(parts.get("transformer") or parts["unet"])
+    return dry_run(denoiser_call(network, model.merged({}), 1)).flops / 1e12
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("sd3.5-large", 31.1),
+        ("sd3.5-medium", 11.3),
+        ("sana-1.6b", 2.96),
+        ("pixart-sigma", 6.6),
+    ],
+)
+def test_a_step_costs_what_others_have_counted(name: str, published: float) -> None:
+    assert step(name) == pytest.approx(published, rel=0.02)
+
+
+@pytest.mark.parametrize(("text_tokens", "published"), [(512, 74.4), (256, 69.5)])
+def test_a_step_of_flux_costs_what_others_have_counted(text_tokens: int, published: float) -> None:
+    config: Any = outline(components("flux-dev")["transformer"]).config
+    assert flux_transformer_flops(config, 4096, text_tokens) / 1e12 == pytest.approx(published, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "billions"),
+    [
+        ("flux-dev", "transformer", 11.901), ("sd3.5-large", "transformer", 8.057), ("sd3.5-medium", "transformer", 2.243),
+        ("sdxl", "unet", 2.567), ("pixart-sigma", "transformer", 0.611), ("sana-1.6b", "transformer", 1.604),
+        ("flux-dev", "text_encoder_2", 4.762), ("janus-pro-1b", "model", 2.077), ("janus-pro-7b", "model", 7.408),
+    ],
+)  # fmt: skip
+def test_networks_have_the_published_number_of_parameters(name: str, part: str, billions: float) -> None:
+    assert parameters(outline(components(name)[part])) / 1e9 == pytest.approx(billions, rel=1e-3)
+
+
+def test_the_formula_of_the_ledger_equals_the_dry_run() -> None:
+    network: Any = outline(components("flux-schnell")["transformer"])
+    settings = {**MODELS["flux-schnell"].merged({}), "height": 256, "width": 512}
+    assert dry_run(denoiser_call(network, settings, 1)).flops == flux_transformer_flops(network.config, 16 * 32, 256)
+
+
+def test_the_decoders_cost_what_others_have_counted() -> None:
+    vae = outline(components("flux-dev")["vae"])
+    assert dry_run(decoder_call(vae, MODELS["flux-dev"].merged({}), 1)).flops / 1e12 == pytest.approx(10.47, rel=0.02)
+
+
+def test_an_image_of_infinity_costs_what_others_have_counted() -> None:
+    size, one = SIZES["infinity-2b"], Sampling(guidance=1.0)
+    schedule = published_schedule("1M", "1.0")
+    scales = [scale_flops(size.transformer, schedule, k, 32, one) / 1e12 for k in range(13)]
+    assert sum(scales) + prompt_flops(size.transformer, 32) / 1e12 == pytest.approx(57.8, rel=0.02)
+    assert scales[-1] == pytest.approx(26.7, rel=0.02)
+    assert decoder_flops(size.vae, (64, 64)) / 1e12 == pytest.approx(9.85, rel=0.02)
+
+
+@pytest.fixture(scope="module")
+def infinity() -> Sheet:
+    return sheet(MODELS["infinity-125m"], MODELS["infinity-125m"].merged({}))
+
+
+def test_the_sheet_of_infinity_is_its_configuration(infinity: Sheet) -> None:
+    assert infinity.parameters == 125_148_800
+    assert infinity.guided_flops == 2 * infinity.unguided_flops
+    sides = (1, 2, 4, 6, 8, 12, 16)
+    per_token = 2 * 2 * 768 * 12 * 2  # halves, keys and values, channels, blocks, bytes
+    assert infinity.cache_step_bytes == tuple(side**2 * per_token for side in sides)
+    assert infinity.row_bytes == sum(infinity.cache_step_bytes[:-1]) + 4 * 16 * 16 * 16  # and the sum of codes
+    hidden = 2 * 256 * 3072 * 2  # one feed-forward layer of both halves at the last scale
+    assert 2 * hidden < infinity.pass_bytes < 8 * hidden
+
+
+def test_a_dry_run_counts_what_a_real_run_counts_and_holds() -> None:
+    network = nn.Sequential(nn.Linear(64, 256), nn.GELU(), nn.Linear(256, 64))
+    real, meta = torch.randn(10, 64), torch.empty(10, 64, device="meta")
+    counted = count_flops(lambda: network(real))
+    network.to("meta")
+    found = dry_run(lambda: network(meta))
+    assert found.flops == counted == 2 * 10 * 64 * 256 * 2
+    assert found.peak_bytes == 2 * 10 * 256 * 4  # before and after the GELU
+
+
+def test_attention_in_a_dry_run_keeps_no_matrix_of_scores() -> None:
+    q, k, v = (torch.empty(2, 4, n, 16, device="meta") for n in (30, 50, 50))
+    found = dry_run(lambda: nn.functional.scaled_dot_product_attention(q, k, v))
+    assert found.flops == 2 * 4 * 4 * 30 * 50 * 16
+    assert found.peak_bytes == q.numel() * 4
+
+
+def test_the_batch_that_fits_shrinks_with_memory(infinity: Sheet) -> None:
+    fits = [rows_that_fit(infinity, int(gigabytes * 1e9)) for gigabytes in (3, 4, 5, 80, 140)]
+    assert fits == sorted(fits)
+    assert fits[0] == -1
+    assert fitting(infinity, int(3e9)) == "none: its weights do not fit"
+    last = int(0.9 * 80e9) - infinity.weight_bytes - fits[3] * (infinity.row_bytes + infinity.pass_bytes)
+    assert 0 <= last < infinity.row_bytes + infinity.pass_bytes
+    assert replace(infinity, decode_bytes=int(60e9)).rows_within(int(59e9)) == 0
+
+
+def test_the_document_is_what_the_configurations_say() -> None:
+    written = DOCUMENT.read_text(encoding="utf-8")
+    (cells,) = rows(["janus-pro-1b"])
+    assert "| " + " | ".join(cells) + " |" in written
+    assert set(re.findall(r"^\| ([a-z][^ |]*) \| (?:ar|diffusion)", written, re.MULTILINE)) == set(MODELS)
+
+
+def test_doctor_says_what_is_here_and_what_fits() -> None:
+    here = machine(torch.device("cpu"))
+    assert 0 < here.free <= here.total
+    (cells,) = needs(["janus-pro-1b:dtype=float32"], int(100e9), LocalWeights())
+    assert cells[0] == "janus-pro-1b:dtype=float32"
+    assert int(cells[7]) > 1
+    assert cells[8] == "no"
+    with pytest.raises(WrongInput, match="shapes-flux comes with the package: there is no published row of it"):
+        list(needs(["shapes-flux"], 1, LocalWeights()))
+
+
+def test_the_introduction_names_the_command() -> None:
+    assert DOCUMENT.read_text(encoding="utf-8").startswith("# Published models\n\nWritten by `python -m harness.sheets")
+    assert callable(document)
