@@ -11,41 +11,43 @@ from typing import Any
 
 import torch
 
+from models.diffusion.folder import published_config
+
 FILE = "architectures.toml"
-SHARED, PIPELINE = "shared", "pipeline"
+KIND, SHARED = "_class_name", "shared"
+_DIFFUSERS = ("Autoencoder", "Transformer2DModel", "UNet2D")
+"""In the names of diffusers' classes; all others are transformers'."""
 
 
 @cache
-def architectures() -> Mapping[str, Mapping[str, Any]]:
-    """Model name to its components: each a class and its configuration, "pipeline" a class of diffusers."""
+def _rows() -> Mapping[str, Mapping[str, Any]]:
     table = tomllib.loads((files("models") / FILE).read_text(encoding="utf-8"))
     shared = table.pop(SHARED)
     return {
-        name: {
-            part: shared[given] if isinstance(given, str) and part != PIPELINE else given for part, given in row.items()
-        }
+        name: {part: shared[given] if isinstance(given, str) else given for part, given in row.items()}
         for name, row in table.items()
     }
 
 
 def components(name: str) -> dict[str, Mapping[str, Any]]:
-    """Networks of a model by their place in it, without its scheduler."""
-    return {part: row for part, row in architectures()[name].items() if part not in (PIPELINE, "scheduler")}
+    """Configuration of every network of a model by its place, each with its class. Raises KeyError for an unknown model."""
+    parts = published_config(name) or _rows()[name]
+    return {part: row for part, row in parts.items() if isinstance(row, Mapping) and KIND in row and part != "scheduler"}
 
 
 def outline(row: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> torch.nn.Module:
     """A network on the meta device: shapes without weights."""
-    library, _, kind = row["class"].partition(".")
-    made = getattr(import_module(library), kind)
-    options = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items() if key != "class"}
+    kind, options = row[KIND], {key: value for key, value in row.items() if not key.startswith("_")}
+    from_diffusers = any(part in kind for part in _DIFFUSERS)
+    made = getattr(import_module("diffusers" if from_diffusers else "transformers"), kind)
     with torch.device("meta"):
-        network: torch.nn.Module = made(**options) if library == "diffusers" else made(made.config_class(**options))
+        network: torch.nn.Module = made.from_config(options) if from_diffusers else made(made.config_class(**options))
     torch.nn.Module.to(network, dtype)  # diffusers' own `to` warns of what is not so
     return network.eval()
 
 
 def count(row: Mapping[str, Any]) -> int:
-    """Parameters of a row of architectures.toml."""
+    """Parameters of a network of this configuration."""
     return parameters(outline(row))
 
 

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-import torch
-
 from harness.errors import WrongInput
-from models.architecture import outline
-from models.dry import dry_run
 from models.published import PublishedModel
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -73,10 +69,3 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     module, _, name = model.sheet.partition(":")
     found: Sheet = getattr(import_module(module), name)(model, settings)
     return found
-
-
-def text_flops(row: Mapping[str, Any], tokens: int) -> int:
-    """One text of this many tokens through the text encoder of a row of architectures.toml."""
-    network: Any = outline(row)
-    ids = torch.zeros(1, tokens, dtype=torch.long, device="meta")
-    return dry_run(lambda: network(input_ids=ids)).flops

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-CLIP_TOKENS = 77
+from models.diffusion.published_flops import CLIP_TOKENS
 
 
 def denoiser_call(
@@ -22,15 +22,17 @@ def decoder_call(
     network: torch.nn.Module, settings: Mapping[str, Any], rows: int, device: torch.device | str = "meta"
 ) -> Callable[[], Any]:
     """One decode of this many images by an AutoencoderKL or AutoencoderDC."""
-    config: Any = network.config
-    if type(network).__name__ == "AutoencoderDC":
-        factor = 2 ** (len(config.decoder_block_out_channels) - 1)
-    else:
-        factor = 2 ** (len(config.block_out_channels) - 1)
-    make = _Make(rows, next(network.parameters()).dtype, device)
-    latents = make(config.latent_channels, settings["height"] // factor, settings["width"] // factor)
+    latents = _Make(rows, next(network.parameters()).dtype, device)(*latent_shape(network, settings))
     decode: Any = network.decode
     return lambda: decode(latents, return_dict=False)
+
+
+def latent_shape(decoder: torch.nn.Module, settings: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Channels, rows and columns of one image's latents."""
+    config: Any = decoder.config
+    deep = type(decoder).__name__ == "AutoencoderDC"
+    halvings = len(config.decoder_block_out_channels if deep else config.block_out_channels) - 1
+    return config.latent_channels, settings["height"] >> halvings, settings["width"] >> halvings
 
 
 class _Make:

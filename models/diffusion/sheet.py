@@ -6,44 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.architecture import components, count, outline, parameters
-from models.diffusion.dry import CLIP_TOKENS, decoder_call, denoiser_call
+from models.diffusion.dry import decoder_call, denoiser_call, latent_shape
+from models.diffusion.published_flops import CLIP_TOKENS, published_flops
 from models.dry import dry_run
 from models.published import PublishedModel
 from models.settings import dtype_of
-from models.sheet import BYTES, Sheet, text_flops
-
-_DISTILLED = "FluxTransformer2DModel"
+from models.sheet import BYTES, Sheet
 
 
 def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     """Every step costs the same; guidance that is true guidance passes two sequences."""
-    parts = components(model.name)
-    dtype = dtype_of(settings["dtype"])
-    network = outline(parts.get("transformer") or parts["unet"], dtype)
-    decoder = outline(parts["vae"], dtype)
-    distilled = type(network).__name__ == _DISTILLED
-    guided = settings.get("true_cfg_scale", 1.0) > 1 if distilled else settings["guidance_scale"] > 1
-    sequences = 2 if guided else 1
-    one = dry_run(denoiser_call(network, settings, 1))
-    row = one if sequences == 1 else dry_run(denoiser_call(network, settings, 2))
-    image = dry_run(decoder_call(decoder, settings, 1))
-    encoders = {part: given for part, given in parts.items() if part.startswith("text_encoder")}
-    lengths = {
-        part: CLIP_TOKENS if "CLIP" in given["class"] else settings["max_sequence_length"] for part, given in encoders.items()
-    }
-    everything = parameters(network) + parameters(decoder) + sum(map(count, encoders.values()))
-    latents = 2 * 4 * _latent_values(decoder.config, settings)
+    parts, prices, dtype = components(model.name), published_flops(model.name, settings), dtype_of(settings["dtype"])
+    network, decoder = outline(parts.get("transformer") or parts["unet"], dtype), outline(parts["vae"], dtype)
+    encoders = sum(count(row) for part, row in parts.items() if part.startswith("text_encoder"))
+    everything = parameters(network) + parameters(decoder) + encoders
+    channels, height, width = latent_shape(decoder, settings)
     return Sheet(
         parameters=parameters(network), all_parameters=everything, weight_bytes=everything * BYTES[settings["dtype"]],
-        step_flops=(one.flops,) * settings["steps"], sequences=sequences,
-        image_size=(settings["height"], settings["width"]), decoder_flops=image.flops,
-        text_flops=sum(text_flops(given, lengths[part]) for part, given in encoders.items()),
-        text_tokens=max(lengths.values()), row_bytes=latents, cache_step_bytes=(), pass_bytes=row.peak_bytes,
-        decode_bytes=image.peak_bytes,
+        step_flops=(prices.sequence,) * settings["steps"], sequences=prices.forwards,
+        image_size=(settings["height"], settings["width"]), decoder_flops=prices.decode, text_flops=prices.text,
+        text_tokens=max(CLIP_TOKENS, settings.get("max_sequence_length", 0)),
+        row_bytes=2 * 4 * channels * height * width, cache_step_bytes=(),  # latents and prediction, at most in float32
+        pass_bytes=dry_run(denoiser_call(network, settings, prices.forwards)).peak_bytes,
+        decode_bytes=dry_run(decoder_call(decoder, settings, 1)).peak_bytes,
     )  # fmt: skip
-
-
-def _latent_values(config: Any, settings: Mapping[str, Any]) -> int:
-    blocks = getattr(config, "block_out_channels", None) or config.decoder_block_out_channels
-    factor = 2 ** (len(blocks) - 1)
-    return int(config.latent_channels * (settings["height"] // factor) * (settings["width"] // factor))

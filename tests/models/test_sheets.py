@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -18,7 +17,7 @@ from harness.sheets import document, rows
 from harness.weights import LocalWeights
 from models.architecture import components, outline, parameters
 from models.diffusion.dry import decoder_call, denoiser_call
-from models.diffusion.flops import flux_transformer_flops
+from models.diffusion.published_flops import published_flops
 from models.dry import dry_run
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.published import SIZES
@@ -31,31 +30,15 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
 MODELS = published_models()
 
 
-def step(name: str) -> float:
-    """TFLOP of one sequence through one step."""
-    model = MODELS[name]
-    parts = components(name)
-    network = outline(parts.get("transformer") or parts["unet"])
-    return dry_run(denoiser_call(network, model.merged({}), 1)).flops / 1e12
-
-
 @pytest.mark.parametrize(
     ("name", "published"),
     [
-        ("sd3.5-large", 31.1),
-        ("sd3.5-medium", 11.3),
-        ("sana-1.6b", 2.96),
-        ("pixart-sigma", 6.6),
+        ("sd3.5-large", 31.1), ("sd3.5-medium", 11.3), ("sana-1.6b", 2.96), ("pixart-sigma", 6.6), ("flux-dev", 74.4),
+        ("flux-schnell", 69.5),
     ],
-)
+)  # fmt: skip
 def test_a_step_costs_what_others_have_counted(name: str, published: float) -> None:
-    assert step(name) == pytest.approx(published, rel=0.02)
-
-
-@pytest.mark.parametrize(("text_tokens", "published"), [(512, 74.4), (256, 69.5)])
-def test_a_step_of_flux_costs_what_others_have_counted(text_tokens: int, published: float) -> None:
-    config: Any = outline(components("flux-dev")["transformer"]).config
-    assert flux_transformer_flops(config, 4096, text_tokens) / 1e12 == pytest.approx(published, rel=0.02)
+    assert published_flops(name, MODELS[name].merged({})).sequence / 1e12 == pytest.approx(published, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -63,22 +46,25 @@ def test_a_step_of_flux_costs_what_others_have_counted(text_tokens: int, publish
     [
         ("flux-dev", "transformer", 11.901), ("sd3.5-large", "transformer", 8.057), ("sd3.5-medium", "transformer", 2.243),
         ("sdxl", "unet", 2.567), ("pixart-sigma", "transformer", 0.611), ("sana-1.6b", "transformer", 1.604),
-        ("flux-dev", "text_encoder_2", 4.762), ("janus-pro-1b", "model", 2.077), ("janus-pro-7b", "model", 7.408),
+        ("flux-dev", "text_encoder_2", 4.762), ("janus-pro-1b", "model", 2.077),
     ],
 )  # fmt: skip
 def test_networks_have_the_published_number_of_parameters(name: str, part: str, billions: float) -> None:
     assert parameters(outline(components(name)[part])) / 1e9 == pytest.approx(billions, rel=1e-3)
 
 
-def test_the_formula_of_the_ledger_equals_the_dry_run() -> None:
-    network: Any = outline(components("flux-schnell")["transformer"])
-    settings = {**MODELS["flux-schnell"].merged({}), "height": 256, "width": 512}
-    assert dry_run(denoiser_call(network, settings, 1)).flops == flux_transformer_flops(network.config, 16 * 32, 256)
+@pytest.mark.parametrize("name", ["flux-schnell", "sdxl", "sana-1.6b"])
+def test_the_formulas_of_the_ledger_equal_the_dry_run(name: str) -> None:
+    settings = {**MODELS[name].merged({}), "height": 256, "width": 512}
+    parts, prices = components(name), published_flops(name, settings)
+    network = outline(parts.get("transformer") or parts["unet"])
+    assert dry_run(denoiser_call(network, settings, 1)).flops == prices.sequence
+    assert dry_run(decoder_call(outline(parts["vae"]), settings, 1)).flops == prices.decode
 
 
-def test_the_decoders_cost_what_others_have_counted() -> None:
-    vae = outline(components("flux-dev")["vae"])
-    assert dry_run(decoder_call(vae, MODELS["flux-dev"].merged({}), 1)).flops / 1e12 == pytest.approx(10.47, rel=0.02)
+def test_the_decoder_costs_what_others_have_counted() -> None:
+    prices = published_flops("flux-dev", MODELS["flux-dev"].merged({}))
+    assert prices.decode / 1e12 == pytest.approx(10.47, rel=0.02)
 
 
 def test_an_image_of_infinity_costs_what_others_have_counted() -> None:
