@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import WrongInput, unknown
 from models.published import PublishedModel, published_models
 from suites.published import published_graders
-from verifiers.published import published_verifiers
+from verifiers.published import PublishedVerifier, published_verifiers
 
 
 class UnknownName(WrongInput):
@@ -59,6 +59,11 @@ def published(model: PublishedModel) -> Entry:
     return Entry(model.loader, model.summary, model.family, model.domain, model.generator, row=model)
 
 
+def published_verifier(row: PublishedVerifier) -> Entry:
+    """The entry of a row of verifiers/published.toml."""
+    return Entry(row.loader, row.summary, domain=row.domain, row=row)
+
+
 MODELS: Mapping[str, Entry] = {
     "shapes-infinity": Entry(
         "models.shapes.load:shapes_infinity", "Infinity architecture, tiny, trained on the shapes world", "ar", "shapes",
@@ -89,7 +94,7 @@ VERIFIERS: Mapping[str, Entry] = {
     "shapes-aesthetic": Entry("verifiers.load:shapes_aesthetic", "aesthetic head on the CLIP image embedding", domain="shapes"),
     "shapes-reward": Entry("verifiers.load:shapes_reward", "ImageReward architecture", domain="shapes"),
     "shapes-ensemble": Entry("verifiers.load:shapes_ensemble", "rank average of the three", domain="shapes", ensemble=True),
-    **{name: Entry(row.loader, row.summary, domain=row.domain, row=row) for name, row in published_verifiers().items()},
+    **{name: published_verifier(row) for name, row in published_verifiers().items()},
     "likelihood": Entry(
         "verifiers.likelihood:likelihood", "the autoregressive generator's own log-probability of an image; guides only",
         needs="models.base:Prefixed",

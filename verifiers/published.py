@@ -33,7 +33,7 @@ class PublishedVerifier:
     """Defaults of everything that can be set."""
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Settings that take only these values."""
-    domain: Literal["photo"] = "photo"
+    domain: Literal["photo", "shapes"] = "photo"
 
     @property
     def bytes(self) -> int:
@@ -70,9 +70,13 @@ class PublishedVerifier:
 @cache
 def published_verifiers() -> Mapping[str, PublishedVerifier]:
     """Every row by name, in the order of the file."""
-    table = tomllib.loads((files("verifiers") / FILE).read_text(encoding="utf-8"))
-    shared = table.pop(SHARED, {})
-    return {name: _verifier(name, row, shared) for name, row in table.items()}
+    return read_verifiers(tomllib.loads((files("verifiers") / FILE).read_text(encoding="utf-8")))
+
+
+def read_verifiers(table: Mapping[str, Any]) -> Mapping[str, PublishedVerifier]:
+    """The rows of a file by name; `shared` holds repositories that several name."""
+    shared = table.get(SHARED, {})
+    return {name: _verifier(name, dict(row), shared) for name, row in table.items() if name != SHARED}
 
 
 def _verifier(name: str, row: dict[str, Any], shared: Mapping[str, Any]) -> PublishedVerifier:
