@@ -22,7 +22,7 @@ SCHEDULE = ScaleSchedule.square((1, 2, 4, 6, 6))
 """Two scales on the last grid: the first of them holds most of the picture, so that a preview can be judged before the end."""
 SEED = 12
 STEPS = 3500
-PREVIEW_STEPS = 6400
+PREVIEW_STEPS = 4800
 BATCH = 16
 LEARNING_RATE = 2e-3
 PREVIEW_LEARNING_RATE = 1e-3
