@@ -15,7 +15,7 @@ from models.shapes.text import EOS, PAD, TEXT_TOKENS, TEXT_WIDTH, build_clip, bu
 
 SEED = 31
 PICTURES = 40_960
-STEPS = 10600
+STEPS = 10200
 BATCH = 48
 MUON_RATE = 3e-3
 ADAM_RATE = 1.5e-3
