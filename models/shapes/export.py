@@ -30,7 +30,7 @@ INFINITY_SAMPLING = Sampling(guidance=2.5, temperature=(1.0, 0.8, 0.6, 0.5, 0.4)
 FLUX_SETTINGS = FluxSettings(
     steps=10,
     guidance_scale=1.0,
-    true_cfg_scale=5.0,
+    true_cfg_scale=4.0,
     height=IMAGE_SIDE,
     width=IMAGE_SIDE,
     max_sequence_length=TEXT_TOKENS,
