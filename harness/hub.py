@@ -180,7 +180,8 @@ def _cached(repository: Repository, name: str) -> Path:
     if repository.url:
         kept = webfile.cached(repository.url)
         if kept is None:
-            raise MissingWeights(_absent(repository, name, f"{repository.files[0]} of {repository.repo} is not on this machine"))
+            what = f"{webfile.name_of(repository.url)} of {repository.repo} is not on this machine"
+            raise MissingWeights(_absent(repository, name, what))
         return kept
     try:
         folder = Path(snapshot_download(

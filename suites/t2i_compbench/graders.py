@@ -7,15 +7,12 @@ OWLv2 and applies the official rule; those say so in their names, and their scor
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
 
 from suites.base import Grade
-from suites.published import PublishedGrader
 from suites.t2i_compbench import numeracy, parsed, spatial, spatial_3d
 from suites.t2i_compbench.blip_vqa import BlipVqa
 from suites.t2i_compbench.depth import DepthEstimator
@@ -173,32 +170,3 @@ def _names(pair: parsed.Pair) -> list[str]:
 
 def _counted(prompt: str) -> list[numeracy.Wanted]:
     return numeracy.wanted(prompt, parsed.plurals())
-
-
-_blip, _detector, _depth = cache(BlipVqa.from_folder), cache(OpenVocabularyDetector.from_folder), cache(DepthEstimator.from_folder)
-
-
-@cache
-def _clip(folder: Path, device: torch.device) -> ClipBackbone:
-    return ClipBackbone.from_folder(folder, device, quick_gelu=True)
-
-
-def load(
-    grader: PublishedGrader, folders: Mapping[str, Path], device: torch.device, settings: Mapping[str, Any]
-) -> CategoryGrader:
-    """Build the grader of a row; graders that share a network share its memory.
-
-    Raises:
-        OSError: a folder is not in its network's format.
-    """
-    makers: Mapping[str, Callable[[], CategoryGrader]] = {
-        "t2i-blip-vqa": lambda: Attributes(_blip(folders["vqa"], device)),
-        "t2i-clip-score": lambda: Likeness(_clip(folders["clip"], device)),
-        "t2i-spatial-owlv2": lambda: Positions(_detector(folders["detector"], device)),
-        "t2i-spatial-3d-owlv2": lambda: Depths(_detector(folders["detector"], device), _depth(folders["depth"], device)),
-        "t2i-numeracy-owlv2": lambda: Numbers(_detector(folders["detector"], device)),
-        "t2i-3-in-1-owlv2": lambda: Mixture(
-            _blip(folders["vqa"], device), _clip(folders["clip"], device), _detector(folders["detector"], device)
-        ),
-    }
-    return makers[grader.name]()

@@ -1,4 +1,4 @@
-"""The T2I-CompBench suite: its protocol card and its prompts in either domain."""
+"""The T2I-CompBench suite: its protocol card, its prompts and its graders in either domain."""
 
 from collections.abc import Sequence
 
