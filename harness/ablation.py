@@ -22,9 +22,9 @@ class Ablation:
 
     name: str
     question: str
-    vary: Literal["model", "search", "verifier"]
+    vary: Literal["model", "search", "verifier", "method"]
     against: str
-    """The value of `vary` that the others are set against."""
+    """The value of `vary` that the others are set against; of a method, its model and its search with a space between."""
     run: Mapping[str, Any]
     """Keys of harness/config.py."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,9 @@ from harness.assignments import assignments, name_of, written
 from harness.errors import WrongInput
 from harness.registry import Entry, entry
 from models.published import PRESET, PublishedModel
+
+_PLUS = re.compile(r"\+(?=[a-z])")
+"""Between the two models of a pair, but not within a number such as 1e+3."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,13 @@ class ModelChoice:
     name: str
     entry: Entry = field(repr=False)
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    pair: tuple[ModelChoice, ...] = ()
+    """What drafts and what refines, where it is a pair."""
+
+    @property
+    def members(self) -> tuple[ModelChoice, ...]:
+        """What has to be loaded."""
+        return self.pair or (self,)
 
     def published(self) -> PublishedModel:
         """The row of its registry file; raises WrongInput for a model that comes with the package."""
@@ -30,12 +41,15 @@ class ModelChoice:
 
 
 def choose_model(text: str) -> ModelChoice:
-    """The model that a text names, such as "infinity-2b:preset=notebook,cfg=4".
+    """The model that a text names, such as "infinity-2b:preset=notebook,cfg=4", or a pair, DRAFT+REFINE.
 
     Raises:
         UnknownName: a name that is not registered.
-        WrongInput: a setting or preset that the model does not have, or a value of the wrong type.
+        WrongInput: a setting or preset that the model does not have, a value of the wrong type, or models that make no
+            pair.
     """
+    if len(members := _PLUS.split(text)) > 1:
+        return _pair(text, [choose_model(member) for member in members])
     name = name_of(text)
     found = entry("model", name)
     settings = found.settings if found.row is None else found.row.settings
@@ -50,6 +64,21 @@ def choose_model(text: str) -> ModelChoice:
         return ModelChoice(written(name, needed), name, found, needed)
     found.row.merged(values)
     return ModelChoice(written(name, _needed(found.row, values)), name, found, values)
+
+
+def _pair(text: str, members: list[ModelChoice]) -> ModelChoice:
+    families = [member.entry.family for member in members]
+    if families != ["ar", "diffusion"]:
+        raise WrongInput(
+            f"model {text!r} joins {' and '.join(families)} models: write DRAFT+REFINE, an autoregressive model and then "
+            "a diffusion model"
+        )
+    draft, refine = members
+    if draft.entry.domain != refine.entry.domain:
+        raise WrongInput(f"model {text!r} joins a {draft.entry.domain} and a {refine.entry.domain} model: pair one domain")
+    joined = f"{draft.text}+{refine.text}"
+    entry = Entry("models.pair:Pair", joined, "pair", draft.entry.domain, refine.entry.generator, draft=draft.entry)
+    return ModelChoice(joined, joined, entry, {}, (draft, refine))
 
 
 def _needed(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:

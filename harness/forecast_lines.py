@@ -51,7 +51,8 @@ def _lines(forecast: Forecast) -> Iterator[str]:
     each = forecast.per_prompt()
     yield "  a prompt    " + ", ".join(_range(each[name], name) for name in columns)
     for operation, counts in forecast.rows.items():
-        yield f"  {_ROWS[operation]:<11} {_counted(operation, counts)}"
+        second, _, name = operation.rpartition(" ")
+        yield f"  {_ROWS[name]:<11} {_counted(name, counts)}" + (" of the second model" if second else "")
     yield f"  unused      {_unused(forecast)}"
     total = forecast.total.as_columns()
     runs = f"{forecast.prompts} prompts" + (f", {forecast.seeds} seeds" if forecast.seeds > 1 else "")

@@ -13,7 +13,11 @@ from typing import Any
 from harness.ledger import Budget, Cost, Ledger, Unit
 from harness.meter import Clock, MeteredGenerator, MeteredVerifier, scoring
 from models.base import Family, Generator, Operation, Refinable, Row
+from models.pair import Pair
 from verifiers.base import Verifier
+
+REFINING = "refining "
+"""What operations of a pair's second model are called in a calibration, before their name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,18 @@ class Calibration:
         return cls({(str(operation), int(step)): float(seconds) for operation, step, seconds in rows})
 
 
+    def of_refining(self) -> Calibration:
+        """A pair's second model, as `calibrate` has measured it."""
+        own = {key: each for key, each in self.per_row.items() if not key[0].startswith(REFINING)}
+        own |= {(name.removeprefix(REFINING), step): each for (name, step), each in self.per_row.items() if name.startswith(REFINING)}
+        return Calibration(own)
+
+
 def calibrate(generator: Generator, verifiers: Sequence[Verifier], text: str, rows: int) -> Calibration:
     """Measure every operation on `rows` independent images of one prompt, after a warm-up of the same shape."""
+    if isinstance(generator, Pair):
+        draft, refine = (calibrate(one, verifiers, text, rows).per_row for one in (generator.draft, generator.refine))
+        return Calibration({**draft, **{(REFINING + name, step): each for (name, step), each in refine.items()}})
     _measure(generator, verifiers, text, rows)
     clock = _measure(generator, verifiers, text, rows)
     return Calibration({key: timing.seconds / timing.rows for key, timing in clock.items()})
@@ -76,6 +90,12 @@ class Prices:
     def __init__(
         self, generator: Generator, verifier: Verifier, text_tokens: int, calibration: Calibration | None = None
     ) -> None:
+        self.refining: Prices | None = None
+        """Those of a pair's second model, the prompt's text under the verifier paid for; all else is the draft's."""
+        if isinstance(generator, Pair):
+            refined = calibration.of_refining() if calibration else None
+            self.refining = Prices(generator.refine, verifier, generator.refine_tokens, refined)
+            generator = generator.draft
         self.steps = generator.card.steps
         self.family: Family = generator.card.family
         self.ranks = len(verifier.card.parts) > 1

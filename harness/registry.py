@@ -35,6 +35,8 @@ class Entry:
     """Models only: "module:class" of the generator, so that abilities are known before weights are loaded."""
     row: Any = None
     """Published ones only: the row that says where the weights are; `target` is then called with it (models/published.py)."""
+    draft: Entry | None = None
+    """Pairs only: the model that drafts; everything else is that of the one that refines."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Models without a row: what can be set, with its default; `target` takes these by keyword."""
     ensemble: bool = False
@@ -82,6 +84,7 @@ SEARCHES: Mapping[str, Entry] = {
     "beam": Entry("harness.search.beam:Beam", "w prefixes, c children each per scale or step, scored on rollouts or previews"),
     "lookahead": Entry("harness.search.lookahead:Lookahead", "beam with rollouts at chosen scales only", "ar"),
     "smc": Entry("harness.search.smc:SMC", "particles weighted and resampled on previews: FK steering, DAS, BFS, SVDD"),
+    "hybrid": Entry("harness.search.hybrid:Hybrid", "drafts searched on the first model of a pair, refined by the second", "pair"),
     "adaptive": Entry("harness.search.adaptive:Adaptive", "any search, its total moved between prompts by their scores"),
     "paths": Entry("harness.search.paths:Paths", "noise is added again to nearly finished images, the best go on", "diffusion"),
     "evolution": Entry("harness.search.evolution:Evolution", "generations bred along the denoising path (EvoSearch)", "diffusion"),

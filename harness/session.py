@@ -23,6 +23,7 @@ from harness.search.base import Plan, Search
 from harness.suites import open_suite
 from harness.weights import LocalWeights, build, find
 from models.base import Domain, Generator
+from models.pair import Pair
 from suites.base import Equipped, Prompt, Suite, display_name
 from suites.sample import sample
 from verifiers.base import Verifier
@@ -116,17 +117,19 @@ def open_session(settings: Settings, lineup: Lineup) -> Session:
     judges = {name: parse_verifier(name) for name in (*settings.verifiers, *lineup.metrics)}
     for spec in judges.values():  # all weights are looked for before any is loaded
         spec.find(local)
-    folders = {text: find(lineup.choices[text].name, lineup.choices[text].entry, local) for text in lineup.models}
+    chosen = {one.text: one for text in lineup.models for one in lineup.choices[text].members}
+    folders = {text: find(one.name, one.entry, local) for text, one in chosen.items()}
     suite: Suite = open_suite(settings.suite, settings.prompts_from)
     prompts = _sample(suite.prompts(lineup.domain), settings)
     device = pick_device(settings.device)
     use_half_the_cores()
     if isinstance(suite, Equipped):
         suite.equip(device, local)
-    models: dict[str, Generator] = {}
+    parts = {text: _load(one.entry, folders[text], device, one.overrides) for text, one in chosen.items()}
+    models: dict[str, Any] = {}
     for text in lineup.models:
-        choice = lineup.choices[text]
-        models[text] = _load(choice.entry, folders[text], device, choice.overrides)
+        pair = [parts[one.text] for one in lineup.choices[text].pair]
+        models[text] = Pair(text, *pair) if pair else parts[text]
     loaded = {name: spec.load(device, local) for name, spec in judges.items()}
     verifiers = {name: loaded[name] for name in settings.verifiers}
     measuring = {name: one for name, one in loaded.items() if name not in verifiers}

@@ -41,8 +41,9 @@ class Stopwatch:
 
     def add_clocks(self, task: Task) -> None:
         """Add what the meters of a finished task have measured."""
-        for (operation, _), timing in task.generator.clock.items():
-            self.operations[operation] += timing.seconds
+        for metered in [task.generator, *([task.refiner.generator] if task.refiner else [])]:
+            for (operation, _), timing in metered.clock.items():
+                self.operations[operation] += timing.seconds
         self.operations[SCORE] += sum(timing.seconds for judge in task.judges for timing in judge.clock.values())
 
     def profile(self) -> dict[str, Any]:

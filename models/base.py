@@ -23,7 +23,7 @@ Images: TypeAlias = torch.Tensor
 """uint8 [N, 3, H, W] on the CPU: what is scored in memory is exactly what the saved PNG holds."""
 
 Operation: TypeAlias = Literal["encode", "predict", "draw", "preview", "decode", "embed"]
-Family: TypeAlias = Literal["ar", "diffusion"]
+Family: TypeAlias = Literal["ar", "diffusion", "pair"]
 Domain: TypeAlias = Literal["photo", "shapes"]
 
 

@@ -36,7 +36,7 @@ def ablation_table(summary: Summary, ablation: Ablation) -> Table:
     points = summary.points[(summary.points["metric"] == truth) & (summary.points["task"] == OVERALL)]
     lines = [dict(zip(map(str, points.columns), line, strict=True)) for line in points.itertuples(index=False)]
     order = {name: place for place, name in enumerate(_asked(summary, ablation))}
-    lines.sort(key=lambda line: (line["budget"], order.get(line[ablation.vary], len(order))))
+    lines.sort(key=lambda line: (line["budget"], order.get(_varied(ablation, line), len(order))))
     rows, raw = [], []
     for line in lines:
         found = _against(summary, ablation, truth, line)
@@ -62,17 +62,31 @@ def ablation_table(summary: Summary, ablation: Ablation) -> Table:
 
 
 def _asked(summary: Summary, ablation: Ablation) -> list[str]:
+    if ablation.vary == "method":
+        return [" ".join(method[:2]) for method in summary.methods]
     key = {"model": "models", "search": "searches", "verifier": "verifiers"}[ablation.vary]
     return [ablation.against, *summary.runs.manifests[0]["configuration"][key]]
+
+
+def _varied(ablation: Ablation, line: dict[str, Any]) -> str:
+    return f"{line['model']} {line['search']}" if ablation.vary == "method" else str(line[ablation.vary])
+
+
+def _reference(ablation: Ablation, line: dict[str, Any]) -> dict[str, Any]:
+    """The line that this one is set against."""
+    if ablation.vary != "method":
+        return {**line, ablation.vary: ablation.against}
+    model, _, search = ablation.against.partition(" ")
+    return {**line, "model": model, "search": search}
 
 
 def _against(
     summary: Summary, ablation: Ablation, truth: str, line: dict[str, Any]
 ) -> tuple[float, float, float] | None:
     """Paired difference to the reference at the same budget; None for the reference and where there is none."""
-    if line[ablation.vary] == ablation.against:
+    if _varied(ablation, line) == ablation.against:
         return None
-    mine, other = (_column(truth, one) for one in (line, {**line, ablation.vary: ablation.against}))
+    mine, other = (_column(truth, one) for one in (line, _reference(ablation, line)))
     if other not in summary.values.columns:
         return None
     return summary.bootstrap.overall((summary.values[mine] - summary.values[other]).to_numpy(dtype=float))

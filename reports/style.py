@@ -25,6 +25,7 @@ _THEME = {INK: "var(--ink)", QUIET: "var(--quiet)", GRID: "var(--grid)", SURFACE
 _COLOURS = {
     "ar": ("#2f7de1", "#7a5cd6", "#12988c", "#4aa8d8"),
     "diffusion": ("#e0662a", "#c8418f", "#b58a00", "#d23b3b"),
+    "pair": ("#5b8c3a", "#8a6d3b"),
 }
 _LINES: tuple[tuple[Any, str], ...] = (
     ("-", "o"), ((0, (5, 1.6)), "s"), ((0, (1.2, 1.2)), "^"), ((0, (6, 1.5, 1.2, 1.5)), "D"),
@@ -51,7 +52,7 @@ class Look:
 
 
 def looks(summary: Summary) -> dict[Method, Look]:
-    """Colour by model (blues for AR, oranges for diffusion), line and marker by search."""
+    """Colour by model (blues for AR, oranges for diffusion, greens for pairs), line and marker by search."""
     colours: dict[str, str] = {}
     for family, palette in _COLOURS.items():
         models = dict.fromkeys(method.model for method in summary.methods if summary.families[method.model] == family)

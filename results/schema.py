@@ -58,7 +58,7 @@ _UNIT = (
     _text("prompt_id", "prompt within the suite"),
     _text("task", "the suite's category of the prompt"),
     _text("model", "generator"),
-    _text("family", "ar or diffusion"),
+    _text("family", "ar or diffusion, or pair: an ar draft refined by diffusion"),
     _text("search", "search with its parameters as asked for, such as beam:width=2"),
     _text("verifier", "verifier whose scores these are and that guided the search"),
     _integer("seed", "run seed"),

@@ -64,6 +64,14 @@ class Candidate:
     """uint8 [3, H, W]."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refiner:
+    """The second model of a pair: charged to the same ledger as the first."""
+
+    generator: MeteredGenerator
+    conditioning: Any
+
+
 @dataclass(slots=True)
 class Task:
     """Everything a search may touch: prompts with their plans, metered models, seeds, and where candidates go.
@@ -86,6 +94,8 @@ class Task:
     """Most rows in one batch."""
     prices: tuple[Prices, ...] = ()
     """One per prompt under the first judge, for a search that plans as it goes."""
+    refiner: Refiner | None = None
+    """The second model, where the generator is a pair's first."""
     limits: dict[int, Budget] = field(default_factory=dict)
     """What a prompt may spend where a search has allotted it another amount than the budget."""
     candidates: dict[str, list[list[Candidate]]] = field(default_factory=dict)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from harness.ledger import Budget, BudgetTooSmall, Ledger
 from harness.meter import MeteredGenerator, MeteredVerifier
 from harness.prices import Calibration, Prices
-from harness.search.base import Plan, Search, Task
+from harness.search.base import Plan, Refiner, Search, Task
 from harness.seeds import Seeds
 from models.base import Generator
+from models.pair import Pair
 from suites.base import Prompt
 from verifiers.base import Verifier, listeners
 
@@ -32,8 +33,15 @@ def prepare(
     """
     if len(verifiers) != 1 and not search.pools:
         raise ValueError(f"{search.name} is guided by one verifier and got {len(verifiers)}: run it once for each")
-    metered = MeteredGenerator(generator, Ledger(len(prompts)), listeners(verifiers))
-    conditioning = metered.encode([prompt.text for prompt in prompts])
+    ledger, texts = Ledger(len(prompts)), [prompt.text for prompt in prompts]
+    told = listeners(verifiers)
+    refiner: Refiner | None = None
+    first = generator
+    if isinstance(generator, Pair):
+        first, second = generator.draft, MeteredGenerator(generator.refine, ledger, told)
+        refiner = Refiner(second, second.encode(texts))
+    metered = MeteredGenerator(first, ledger, told)
+    conditioning = metered.encode(texts)
     plans = plan_lengths(search, generator, verifiers, set(conditioning.text_tokens), budget, calibration)
     return Task(
         tuple(prompts),
@@ -45,6 +53,7 @@ def prepare(
         tuple(plans[tokens] for tokens in conditioning.text_tokens),
         max_rows,
         tuple(Prices(generator, verifiers[0], tokens, calibration) for tokens in conditioning.text_tokens),
+        refiner=refiner,
     )
 
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
 import torch
 
 from harness.ledger import Budget, Cost
+from harness.meter import MeteredGenerator
 from harness.prices import Calibration
 from harness.search.base import Search
 from harness.search.prepare import prepare
 from harness.seeds import Seeds
 from models.base import Generator, Images, ModelCard, Operation, Row
+from models.pair import Pair
 from suites.base import Prompt
 from verifiers.base import Scores, Verifier
 
@@ -47,16 +50,27 @@ def rehearse(
     calibration: Calibration | None = None,
 ) -> Rehearsed:
     """Run a search on one prompt with stand-ins for the models; raises BudgetTooSmall as its planner does."""
-    actor: Any = _Actor(generator)
+    actor: Any = _Actor(generator) if not isinstance(generator, Pair) else _acting(generator)
     task = prepare(search, actor, [_Critic(verifier)], [prompt], budget, Seeds(0, ""), 1 << 16, calibration)
     search.run(task)
-    counts: Counter[tuple[str, int]] = Counter()
-    for (operation, step), timing in task.generator.clock.items():
-        counts[operation, step] += timing.rows
-    steps = range(generator.card.steps + 1)
-    rows = {name: tuple(counts[name, step] for step in steps) for name in _WORK}
+    rows = _rows(task.generator)
+    if task.refiner:
+        rows |= {f"refining {name}": counts for name, counts in _rows(task.refiner.generator).items()}
     spent = replace(task.spent(0, task.judges[0]), seconds=0.0, verifier_seconds=0.0)
-    return Rehearsed({name: each for name, each in rows.items() if any(each)}, spent)
+    return Rehearsed(rows, spent)
+
+
+def _rows(generator: MeteredGenerator) -> dict[str, tuple[int, ...]]:
+    counts: Counter[tuple[str, int]] = Counter()
+    for (operation, step), timing in generator.clock.items():
+        counts[operation, step] += timing.rows
+    rows = {name: tuple(counts[name, step] for step in range(generator.card.steps + 1)) for name in _WORK}
+    return {name: each for name, each in rows.items() if any(each)}
+
+
+def _acting(pair: Pair) -> Pair:
+    draft, refine = (_Actor(one) for one in (pair.draft, pair.refine))
+    return Pair(pair.card.name, draft, refine)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +158,10 @@ class _Actor:
 
     def start_from(self, conditioning: _Texts, rows: Sequence[Row], noise_BX: torch.Tensor) -> _Standing:
         return self.start(conditioning, rows)
+
+    def start_image(self, conditioning: _Texts, rows: Sequence[Row], images: Images, strength: float) -> _Standing:
+        left = ceil(round(strength * self.card.steps, 6))
+        return replace(self.start(conditioning, rows), step=self.card.steps - left)
 
     def renoise(self, state: _Standing, step: int, seeds: Sequence[int]) -> _Standing:
         return replace(state, step=step, predicted=False, source=tuple(range(len(seeds))))

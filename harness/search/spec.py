@@ -59,7 +59,8 @@ def fits(search: Search, model: Entry, name: str) -> str | None:
     for ability in search.needs:
         if ability in ABILITIES[model.family] and not issubclass(generator, ability):
             return f"{shortest(search)} needs a model that is {ability.__name__} and {name} is not"
-    return None
+    inner = getattr(search, _INNER, None)
+    return fits(inner, model.draft, f"the draft of {name}") if model.draft and inner else None
 
 
 def _inner(text: str) -> tuple[str, str | None]:

@@ -1,0 +1,134 @@
+"""Hybrid search on a pair: the autoregressive model drafts, the diffusion model refines, one budget pays for both.
+
+A search on the first model spends a share of the budget; the best images that it has made are noised to the step that
+the strength names and finished by the second model, each time with other noise, as often as the rest of the budget
+allows. The best image of all, drafts included, is returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from harness.batches import batches
+from harness.ledger import Budget, BudgetTooSmall, Cost
+from harness.prices import Prices
+from harness.search.affordable import given, most
+from harness.search.base import Candidate, Plan, Search, Task
+from harness.search.deadline import Deadline
+from harness.search.random import Random
+from harness.search.rounds import Branch, Round, best_first, mark_final
+from harness.search.window import search_again
+from models.base import Family, Images, Refinable, Row
+
+_ROUND = 8
+"""Refinements of a prompt that are made together; a deadline can come between two rounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hybrid:
+    """A share of the budget for drafts, the rest for refinements of the best of them."""
+
+    name: ClassVar[str] = "hybrid"
+    families: ClassVar[tuple[Family, ...]] = ("pair",)
+    needs: ClassVar[tuple[type, ...]] = (Refinable,)
+    pools: ClassVar[bool] = False
+
+    share: float = 0.5
+    """Of the budget, for drafts; refinements get what these leave."""
+    strength: float = 0.6
+    """How much of the second model's way a draft is sent back: 1 keeps nothing of it."""
+    drafts: int = 1
+    """Best drafts that are refined, in turn."""
+    refinements: int | None = None
+    """Images by the second model; None for as many as the budget buys."""
+    search: Search = Random()  # noqa: RUF009 - immutable
+    """What searches the drafts."""
+
+    def __post_init__(self) -> None:
+        for name in ("share", "strength"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name):g} is no number above 0 and up to 1")
+
+    def plan(self, budget: Budget, prices: Prices) -> Plan:
+        """The drafts' own plan and as many refinements as the rest buys, at least one. Raises BudgetTooSmall."""
+        prices.check(budget)
+        if prices.refining is None:
+            raise ValueError("hybrid refines with a second model: give a pair, DRAFT+REFINE")
+        try:
+            drafts = self.search.plan(Budget(budget.amount * self.share, budget.unit), prices)
+        except BudgetTooSmall as error:
+            least = error.smallest / self.share
+            raise BudgetTooSmall(budget, least, f"drafts by {self.search.name} from {self.share:g} of it") from None
+        base, each = drafts.cost + prices.refining.encode(), self._refinement(prices.refining)
+        count = self.refinements
+        if count is None:
+            count = most(budget, lambda images: base + each * images, 1, "drafts and one refinement")
+        given(budget, base + each * count, f"drafts and {count} refinements")
+        sizes = [min(_ROUND, count - done) for done in range(0, count, _ROUND)]
+        parameters = {
+            "share": self.share, "strength": self.strength, "drafts": self.drafts, "refinements": count,
+            "search": dict(drafts.parameters),
+        }  # fmt: skip
+        return Plan(parameters, (base, *(each * size for size in sizes)))
+
+    def _refinement(self, prices: Prices) -> Cost:
+        first = prices.steps - ceil(round(self.strength * prices.steps, 6))
+        return prices.embed() + prices.path(first, prices.steps) + prices.decode() + prices.score()
+
+    def run(self, task: Task) -> None:
+        """Drafts of all prompts, then refinements of all prompts, a round at a time."""
+        share = Budget(task.budget.amount * self.share, task.budget.unit)
+        everyone = range(len(task.prompts))
+        search_again(task, self.search, everyone, share, [self.search.plan(share, each) for each in task.prices])
+        deadline, chosen = Deadline(task), {prompt: self._best(task, prompt) for prompt in everyone}
+        for prompt in everyone:
+            deadline.done(prompt, 1)
+        for index in range(1, max(len(plan.rounds) for plan in task.plans)):
+            alive = [
+                prompt for prompt in everyone
+                if index < len(task.plans[prompt].rounds) and chosen[prompt] and deadline.allows(prompt, index, index + 1)
+            ]  # fmt: skip
+            if alive:
+                self._refine(task, index - 1, {prompt: chosen[prompt] for prompt in alive})
+            for prompt in alive:
+                deadline.done(prompt, index + 1)
+        mark_final(task)
+
+    def _best(self, task: Task, prompt: int) -> list[Candidate]:
+        entered = [one for one in task.candidates[task.judges[0].card.name][prompt] if one.complete]
+        if not entered:
+            return []
+        values_NM = np.array([one.values_M for one in entered], dtype=np.float64)
+        return [entered[place] for place in best_first(task.judges[0], values_NM)[: self.drafts]]
+
+    def _refine(self, task: Task, index: int, chosen: dict[int, list[Candidate]]) -> None:
+        """One round: refinement n of a prompt is made from its draft n modulo their number, and is a root of its own."""
+        branches: list[tuple[Branch, Candidate]] = []
+        entered = task.candidates[task.judges[0].card.name]
+        for prompt, drafts in chosen.items():
+            roots = 1 + max(one.path[0] for one in entered[prompt]) - index * _ROUND
+            count = task.plans[prompt].parameters["refinements"]
+            for n in range(index * _ROUND, min((index + 1) * _ROUND, count)):
+                draft = drafts[n % len(drafts)]
+                branches.append((Branch(prompt, (roots + n,), draft.path, task.generator.card.steps), draft))
+        this = Round(task, chosen)
+        for batch in batches(branches, task.max_rows):
+            this.score([branch for branch, _ in batch], self._finish(task, batch))
+        this.close()
+
+    def _finish(self, task: Task, batch: Sequence[tuple[Branch, Candidate]]) -> Images:
+        assert task.refiner is not None
+        generator = task.refiner.generator
+        rows = [Row(branch.prompt, task.seed(branch.prompt, branch.path, -1)) for branch, _ in batch]
+        images = torch.stack([draft.image for _, draft in batch])
+        state = generator.start_image(task.refiner.conditioning, rows, images, self.strength)
+        while state.step < generator.card.steps:
+            seeds = [task.seed(branch.prompt, branch.path, state.step) for branch, _ in batch]
+            state = generator.draw(generator.predict(state), seeds)
+        return generator.decode(state)

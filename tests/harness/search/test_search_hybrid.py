@@ -1,0 +1,128 @@
+from dataclasses import replace
+from itertools import count
+from math import ceil
+
+import pytest
+
+from harness.choice import choose_model
+from harness.config import RunConfig
+from harness.errors import WrongInput
+from harness.flops import count_flops
+from harness.ledger import Budget, BudgetTooSmall, Unit
+from harness.lineup import line_up
+from harness.prices import Calibration, Prices, calibrate
+from harness.search.rehearsal import rehearse
+from harness.search.spec import parse
+from models.base import Row
+from models.pair import Pair
+
+
+@pytest.fixture(scope="module")
+def pair(infinity, flux) -> Pair:
+    return Pair("tiny-infinity+tiny-flux", infinity, flux)
+
+
+def test_drafts_are_the_searchs_own_and_refinements_come_from_the_best(pair, infinity, flux, ran) -> None:
+    found = ran(parse("hybrid:strength=0.5,share=0.4"), pair, Budget(40, Unit.NFE), count=2)
+    alone = ran(parse("random"), infinity, Budget(16, Unit.NFE), count=2)
+    for prompt in range(2):
+        entered, drafts = found.of(prompt), alone.of(prompt)
+        assert len(drafts) == 4
+        assert len(entered) == 4 + (40 - 16) // ceil(0.5 * 4)
+        for one, draft in zip(entered, drafts, strict=False):
+            assert one.path == draft.path
+            assert (one.image.int() - draft.image.int()).abs().max() <= 1
+        best = max(entered[:4], key=lambda one: one.values_M[0])
+        assert {one.parent for one in entered[4:]} == {best.path}
+        assert len({one.path for one in entered}) == len(entered)
+        assert entered[-1].spent.nfe == 40
+        assert max(entered, key=lambda one: one.values_M[0]).kept
+        # the reference: the same draft through the second model by hand
+        task, last = found.task, entered[-1]
+        conditioning = flux.encode([prompt.text for prompt in task.prompts])
+        seeds = [task.seed(prompt, last.path, step) for step in (-1, 2, 3)]
+        state = flux.start_image(conditioning, [Row(prompt, seeds[0])], best.image[None], 0.5)
+        assert state.step == 2
+        for seed in seeds[1:]:
+            state = flux.draw(flux.predict(state), [seed])
+        assert (flux.decode(state)[0].int() - last.image.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+def test_the_plan_uses_the_budget_and_never_exceeds_it(pair, unit: Unit, make_judge) -> None:
+    operations = ("encode", "predict", "draw", "preview", "decode", "embed", "score judge")
+    measured = Calibration({(name, 0): 0.001 for name in (*operations, *(f"refining {name}" for name in operations))})
+    search, prices = parse("hybrid:share=0.3,search=greedy"), Prices(pair, make_judge(), 6, measured)
+    with pytest.raises(BudgetTooSmall) as refused:
+        search.plan(Budget(prices.image().amount(unit) * 0.1, unit), prices)
+    for factor in (1.0, 1.7, 6.0):
+        budget = Budget(refused.value.smallest * factor, unit)
+        plan = search.plan(budget, prices)
+        assert budget.affords(plan.cost)
+        more = plan.cost + search._refinement(prices.refining)
+        assert not budget.affords(more)
+
+
+def test_both_models_are_charged_to_the_last_flop(pair, make_judge, ran) -> None:
+    search, box = parse("hybrid:drafts=2,refinements=3"), []
+    budget = Budget(6e8, Unit.FLOPS)
+    counted = count_flops(lambda: box.append(ran(search, pair, budget, count=2, max_rows=5)))
+    task = box[0].task
+    spent = [task.spent(prompt, task.judges[0]) for prompt in range(2)]
+    assert sum(cost.flops for cost in spent) == counted
+    for prompt, (cost, plan) in enumerate(zip(spent, task.plans, strict=True)):
+        assert cost.flops == plan.cost.flops <= 6e8
+        assert (cost.nfe, cost.images) == (plan.cost.nfe, plan.cost.images)
+        parents = [one.parent for one in box[0].of(prompt) if one.parent]
+        assert len(set(parents)) == 2
+    rehearsed = rehearse(search, pair, make_judge(), task.prompts[0], budget)
+    assert rehearsed.spent.flops == spent[0].flops
+    assert sum(rehearsed.rows["refining decode"]) == 3
+
+
+def test_the_batch_changes_nothing(pair, ran) -> None:
+    budget = Budget(48, Unit.NFE)
+    names = [
+        [[(one.path, one.parent, one.kept, one.spent.nfe) for one in entered] for entered in task.candidates["judge"]]
+        for task in (ran(parse("hybrid"), pair, budget, max_rows=rows).task for rows in (64, 3))
+    ]
+    assert names[0] == names[1]
+
+
+def test_a_deadline_stops_the_refinements(pair, make_judge, ran, monkeypatch) -> None:
+    ticks = count()
+    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    honest = calibrate(pair, [make_judge()], "red circle", 4)
+    hasty = Calibration({key: seconds / 3 for key, seconds in honest.per_row.items()})
+    budget = Budget(60 * Prices(pair, make_judge(), 6, honest).image().seconds, Unit.SECONDS)
+    task = ran(parse("hybrid:share=0.2"), pair, budget, count=2, max_rows=8, calibration=hasty).task
+    for plan, entered in zip(task.plans, task.candidates["judge"], strict=True):
+        assert len(entered) < plan.cost.images
+
+
+def test_pairs_are_named_by_their_models() -> None:
+    choice = choose_model("shapes-infinity:temperature_factor=2+shapes-flux")
+    assert choice.text == "shapes-infinity:temperature_factor=2.0+shapes-flux"
+    assert [member.name for member in choice.members] == ["shapes-infinity", "shapes-flux"]
+    for text, message in (
+        ("shapes-flux+shapes-infinity", "joins diffusion and ar models: write DRAFT"),
+        ("shapes-infinity+flux-dev", "joins a shapes and a photo model: pair one domain"),
+    ):
+        with pytest.raises(WrongInput, match=message):
+            choose_model(text)
+
+
+def test_pairs_of_two_sizes_are_refused(infinity, flux) -> None:
+    class Larger:
+        card = replace(flux.card, image_size=(32, 32))
+
+    with pytest.raises(WrongInput, match="images of 16x16 and 32x32 pixels; a draft is refined at its own size"):
+        Pair("pair", infinity, Larger())
+
+
+def test_only_hybrid_runs_on_a_pair() -> None:
+    names = {"models": ("shapes-infinity+shapes-flux", "shapes-flux"), "metrics": ()}
+    lineup = line_up(RunConfig(searches=("random", "hybrid:search=beam"), **names))
+    assert lineup.pairs == (("shapes-infinity+shapes-flux", "hybrid:search=beam"), ("shapes-flux", "random"))
+    with pytest.raises(WrongInput, match="zero-order searches diffusion models and the draft of shapes-infinity"):
+        line_up(RunConfig(searches=("hybrid:search=zero-order",), **names))
