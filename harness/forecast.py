@@ -35,7 +35,7 @@ class Forecast:
     rows: Mapping[str, tuple[int, ...]]
     """Operation to rows at each step, of the prompt with the longest text."""
     depends_on_scores: bool
-    """Whether the strategy can spend less than it plans."""
+    """Whether a run can spend something else than the plan: less, or in a pool of prompts more on some."""
     timed: bool
     """Whether seconds are estimated."""
 
@@ -51,7 +51,7 @@ class Forecast:
 
     def unused(self) -> tuple[float, float]:
         """The least and the most that a prompt leaves of its budget, in the budget's unit."""
-        left = [self.budget.amount - each.plan.cost.amount(self.budget.unit) for each in self.variants]
+        left = [each.plan.unused(self.budget) for each in self.variants]
         return min(left), max(left)
 
     def per_prompt(self) -> dict[str, tuple[float, float]]:
@@ -111,5 +111,5 @@ def _forecast(session: Session, model: str, search: str, verifier: str, budget: 
     )  # fmt: skip
     return Forecast(
         model, search, verifier, budget, variants, len(session.settings.seeds), rehearsed.rows,
-        rehearsed.spent.flops != variants[-1].plan.cost.flops, session.calibration(model) is not None,
+        not all(variant.plan.exact for variant in variants), session.calibration(model) is not None,
     )  # fmt: skip

@@ -242,5 +242,6 @@ class Prefixed(Protocol):
 
 ABILITIES: Mapping[str, tuple[type, ...]] = {
     "ar": (Prefixed,), "diffusion": (Perturbable, Stochastic, Renoisable, Mutable, Refinable),
+    "pair": (Refinable,),
 }  # fmt: skip
 """The abilities that a family can have: a search for both families asks each for its own."""

@@ -83,7 +83,8 @@ class Adaptive:
                 plans = self._even(budget, prices, rounds)
             except BudgetTooSmall:
                 continue
-            return Plan({"rounds": rounds, "search": dict(plans[0].parameters)}, tuple(plan.cost for plan in plans))
+            parameters = {"rounds": rounds, "search": dict(plans[0].parameters)}
+            return Plan(parameters, tuple(plan.cost for plan in plans), exact=False)
         least = 2 * _smallest(self.search, budget.unit, prices)
         raise BudgetTooSmall(budget, least, f"two rounds of {self.search.name}")
 

@@ -75,7 +75,7 @@ class Hybrid:
             "share": self.share, "strength": self.strength, "drafts": self.drafts, "refinements": count,
             "search": dict(drafts.parameters),
         }  # fmt: skip
-        return Plan(parameters, (base, *(each * size for size in sizes)))
+        return Plan(parameters, (base, *(each * size for size in sizes)), exact=drafts.exact)
 
     def _refinement(self, prices: Prices) -> Cost:
         first = prices.steps - ceil(round(self.strength * prices.steps, 6))

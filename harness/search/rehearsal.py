@@ -166,6 +166,15 @@ class _Actor:
     def renoise(self, state: _Standing, step: int, seeds: Sequence[int]) -> _Standing:
         return replace(state, step=step, predicted=False, source=tuple(range(len(seeds))))
 
+    def mutate(self, state: _Standing, seeds: Sequence[int], rate: float) -> _Standing:
+        return replace(state, predicted=False, source=tuple(range(len(seeds))))
+
+    def join(self, states: Sequence[_Standing]) -> _Standing:
+        rows = tuple(row for state in states for row in state.rows)
+        offsets = [sum(len(state.rows) for state in states[:place]) for place in range(len(states))]
+        source = tuple(one + offset for state, offset in zip(states, offsets, strict=True) for one in state.source)
+        return replace(states[0], rows=rows, source=source)
+
 
 class _Critic:
     """A verifier that has the card and the prices of another and gives each image another score."""

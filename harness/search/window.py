@@ -90,6 +90,9 @@ class _Generator:
     def start_from(self, conditioning: Any, rows: Sequence[Row], noise_BX: torch.Tensor) -> Any:
         return self._generator.start_from(conditioning, self._renamed(rows), noise_BX)
 
+    def start_image(self, conditioning: Any, rows: Sequence[Row], images: Images, strength: float) -> Any:
+        return self._generator.start_image(conditioning, self._renamed(rows), images, strength)
+
     def noise(self, rows: Sequence[Row]) -> torch.Tensor:
         return self._generator.noise(self._renamed(rows))
 
