@@ -1,0 +1,86 @@
+"""Files of prompts in every form: what is a prompt is read, what is none is named with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import WrongInput
+from suites.prompt_checks import LONGEST, fault, remark
+from suites.prompt_files import read_lines
+
+
+def written(folder: Path, name: str, content: str | bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+    return path
+
+
+FORMS = {
+    "a.csv": '\ufeffPrompt,Category,id\n"a ""red"" cat, asleep",cats,7\n"two\nlines",dogs,8\nlast,dogs,9\n',
+    "a.tsv": 'id\tText\ttag\n7\t"a ""red"" cat, asleep"\tcats\n8\t"two\nlines"\tdogs\n9\tlast\tdogs\n',
+    "a.jsonl": '{"id": 7, "prompt": "a \\"red\\" cat, asleep", "task": "cats"}\n{"id": 8, "prompt": "two\\nlines", "task": "dogs"}\n'
+    '{"id": 9, "prompt": "last", "task": "dogs"}\n\n',
+    "a.json": '[{"id": 7, "caption": "a \\"red\\" cat, asleep", "category": "cats"}, '
+    '{"id": 8, "caption": "two\\nlines", "category": "dogs"}, {"id": 9, "caption": "last", "category": "dogs"}]',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_all_forms_say_the_same(name: str, tmp_path: Path) -> None:
+    path = written(tmp_path, name, FORMS[name])
+    lines = read_lines(path)
+    assert [(one.text, one.task, one.id) for one in lines] == [
+        ('a "red" cat, asleep', "cats", "7"), ("two\nlines", "dogs", "8"), ("last", "dogs", "9")
+    ]  # fmt: skip
+    assert [one.fault for one in lines] == ["", "prompt holds control character U+000A", ""]
+    place = {"a.csv": "line 5", "a.tsv": "line 5", "a.jsonl": "line 3", "a.json": "entry 3"}[name]
+    assert lines[-1].where == f"{path} {place}"
+
+
+def test_plain_text_is_a_prompt_a_line(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.txt", "a cat\r\n\r\na dog\tnot part of it\r\nlast\r\n\r\n")
+    lines = read_lines(path)
+    assert [one.text for one in lines] == ["a cat", "", "a dog", "last"]
+    assert (lines[1].fault, lines[1].where) == ("prompt is empty", f"{path} line 2")
+    mapping = read_lines(written(tmp_path, "a.json", '{"x1": "a cat", "x2": "a dog"}'))
+    assert [(one.id, one.text) for one in mapping] == [("x1", "a cat"), ("x2", "a dog")]
+
+
+def test_a_bad_line_spoils_no_other(tmp_path: Path) -> None:
+    content = b'{"prompt": "a cat"}\n{broken\n{"text2": "x"}\n{"prompt": 7}\n"a dog"\n{"prompt": "\xff"}\n'
+    lines = read_lines(written(tmp_path, "a.jsonl", content))
+    assert [one.fault for one in lines] == [
+        "", "line is no JSON", "no key prompt or prompts or text or caption", "prompt is int, not text", "", "prompt is not UTF-8"
+    ]  # fmt: skip
+    assert lines[4].text == "a dog"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.csv", "words,kind\nx,y\n", "has no column of prompts (it has words, kind): call it one of prompt"),
+        ("a.csv", "", "has no column of prompts (it has none)"),
+        ("a.csv", "prompt\n", "holds no prompts"),
+        ("a.txt", "\n\n", "holds no prompts"),
+        ("a.json", "{", "is no JSON"),
+        ("a.json", "7", "neither a list nor a mapping"),
+        ("a.pdf", "x", "is none of .csv, .tsv, .jsonl, .json, .txt"),
+    ],
+)
+def test_files_that_hold_no_prompts_are_refused_in_one_line(name: str, content: str, expected: str, tmp_path: Path) -> None:
+    with pytest.raises(WrongInput) as refusal:
+        read_lines(written(tmp_path, name, content))
+    assert expected in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_faults_and_remarks() -> None:
+    assert fault("a cat") == fault("עיגול") == fault("a/b <b>x</b>") == ""
+    assert fault("x" * LONGEST) == ""
+    for text, reason in (("", "empty"), (" \t", "empty"), ("x" * 10000, "10000 characters"), ("a\x07", "U+0007"), ("a\u202eb", "U+202E"),
+                         (None, "NoneType, not text"), ("\udcff", "not UTF-8")):  # fmt: skip
+        assert reason in fault(text)
+    assert remark("a black/white cat & <3") == ""
+    assert remark("עיגול") == "right-to-left text"
+    assert remark("<img src=x>") == "HTML"
+    assert remark("../x") == remark("C:\\x") == remark("/etc/passwd") == "what looks like a path"
