@@ -67,6 +67,9 @@ def test_numbers_are_exact():
     assert grade(render([true]), [counted])[0].value == 1.0
     fewer = Scene(true.shapes[1:], true.background)
     assert "found 1" in grade(render([fewer]), [counted])[0].reason
+    (three,) = [p for p in prompts_of("drawbench") if p.task == "counting" and p.metadata["include"] == [{"class": "star", "count": 3}]]
+    more = {"include": [{"class": "star", "count": 4}]}
+    assert "expected star<4, found 4" in grade(render([sample_scene(rng, more)]), [three])[0].reason
 
 
 def test_only_descriptions_are_longer_than_the_models_read():
