@@ -16,7 +16,7 @@ from verifiers.shapes.pool import Groups, batches, join, load_pool
 SEED = 0
 SHARDS = 32
 """Of drawn pictures."""
-GENERATED_SHARDS = 12
+GENERATED_SHARDS = 6
 """Of each generator's pictures."""
 GROUPS_PER_BATCH = 32
 POOL = RUNS / "verifier-pool"
