@@ -68,8 +68,8 @@ def published_verifier(row: PublishedVerifier) -> Entry:
 
 MODELS: Mapping[str, Entry] = {
     "shapes-infinity": Entry(
-        "models.shapes.load:shapes_infinity", "Infinity architecture, tiny, trained on the shapes world", "ar", "shapes",
-        "models.infinity.generator:InfinityGenerator", settings={"temperature_factor": 1.0, "guidance_factor": 1.0},
+        "models.shapes.load:chosen_infinity", "Infinity architecture, tiny, trained on the shapes world", "ar", "shapes",
+        "models.infinity.generator:InfinityGenerator", settings={"temperature_factor": 1.0, "guidance_factor": 1.0, "share": True},
     ),
     "shapes-flux": Entry(
         "models.shapes.load:shapes_flux", "FLUX architecture, tiny, trained on the shapes world", "diffusion", "shapes",

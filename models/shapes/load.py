@@ -13,6 +13,7 @@ from models.files import checked_card, joint_sha256
 from models.infinity.generator import InfinityGenerator
 from models.infinity.pretrained import load_pretrained
 from models.infinity.text_encoder import T5TextEncoder
+from models.infinity.unshared import Unshared
 
 LICENCE = "Apache-2.0"
 TEXT_ENCODER, TOKENIZER, SETTINGS, LOGS = "text_encoder", "tokenizer", "settings.json", "logs"
@@ -47,6 +48,17 @@ def shapes_infinity(
         parts, encoder, name="shapes-infinity", domain="shapes", licence=LICENCE,
         weights_sha256=joint_sha256(card["files"].values()),
     )  # fmt: skip
+
+
+def chosen_infinity(
+    device: torch.device | str = "cpu",
+    temperature_factor: float = 1.0,
+    guidance_factor: float = 1.0,
+    share: bool = True,
+) -> InfinityGenerator | Unshared:
+    """Load shapes-infinity as the command line names it: without `share`, every candidate pays for each of its passes."""
+    generator = shapes_infinity(device, temperature_factor, guidance_factor)
+    return generator if share else Unshared(generator)
 
 
 def _times(values: float | tuple[float, ...], factor: float) -> float | tuple[float, ...]:
