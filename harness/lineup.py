@@ -52,11 +52,13 @@ def line_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Lineup: 
     entry("suite", config.suite)
     choices = {choice.text: choice for choice in map(choose_model, config.models)}
     domain = _domain(config, choices)
-    searches = {shortest(search): search for search in map(parse, config.searches)}
+    named = [text for text in config.searches if text != ALL]
+    every = entries("search") if ALL in config.searches else ()
+    searches = {shortest(search): search for search in map(parse, (*named, *every))}
     pairs, notes = [], []
     for text, search in searches.items():
         misfits = {model: fits(search, choice.entry, model) for model, choice in choices.items()}
-        if all(misfits.values()) and "searches" in config.model_fields_set:
+        if all(misfits.values()) and "searches" in config.model_fields_set and not every:
             raise WrongInput(
                 f"search {text} fits none of the models: {'; '.join(str(reason) for reason in misfits.values())}; "
                 "leave it out, or add a model it fits with --model"

@@ -54,6 +54,10 @@ def scoring(card: VerifierCard) -> str:
     return f"score {card.name}"
 
 
+PATCHES = "patches"
+"""Features' name on a clock."""
+
+
 class MeteredGenerator:
     """A generator that charges every operation to the prompts of its rows; `Row.prompt` indexes the ledger."""
 
@@ -258,6 +262,18 @@ class MeteredVerifier:
             share = seconds * count / len(texts)
             self.ledger.charge(prompt, self._image * count + Cost(seconds=share, verifier_seconds=share))
         return scores
+
+    def patches(self, images: Images, prompts: Sequence[int]) -> torch.Tensor:
+        """Features of image n, float32 [N, L, E], charged to the account prompts[n] (verifiers that are `Describing`)."""
+        verifier: Any = self._verifier
+        begin = perf_counter()
+        patches_NLE: torch.Tensor = verifier.patches(images)
+        seconds = perf_counter() - begin
+        self.clock.add(PATCHES, 0, len(prompts), seconds)
+        for prompt, count in Counter(prompts).items():
+            share = seconds * count / len(prompts)
+            self.ledger.charge(prompt, verifier.patches_price() * count + Cost(seconds=share, verifier_seconds=share))
+        return patches_NLE
 
     def combine(self, values_NM: np.ndarray) -> np.ndarray:
         """One comparable number per candidate of one prompt's pool: float64 [N], NaN where unscored."""

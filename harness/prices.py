@@ -11,10 +11,11 @@ from functools import cache
 from typing import Any
 
 from harness.ledger import Budget, Cost, Ledger, Unit
-from harness.meter import Clock, MeteredGenerator, MeteredVerifier, scoring
+from harness.meter import PATCHES, Clock, MeteredGenerator, MeteredVerifier, scoring
 from models.base import Family, Generator, Operation, Refinable, Row
 from models.pair import Pair
 from verifiers.base import Verifier
+from verifiers.features import Describing
 
 REFINING = "refining "
 """What operations of a pair's second model are called in a calibration, before their name."""
@@ -80,6 +81,8 @@ def _measure(generator: Generator, verifiers: Sequence[Verifier], text: str, row
     for verifier in verifiers:
         judge = MeteredVerifier(verifier, Ledger(1))
         judge.score(images, [text] * rows, [0] * rows)
+        if isinstance(verifier, Describing):
+            judge.patches(images, [0] * rows)
         metered.clock.update(judge.clock)
     return metered.clock
 
@@ -146,10 +149,19 @@ class Prices:
         return replace(self._verifier.price(1), seconds=seconds, verifier_seconds=seconds)
 
     def of(self, operation: str, step: int) -> Cost:
-        """One row of "predict", "draw", "preview", "decode" or "score" without function evaluations, which are counted
+        """One row of "predict", "draw", "preview", "decode", "score" or "patches" without function evaluations, which are counted
         over a whole search (`harness/evaluations.py`)."""
+        if operation == "patches":
+            return self.patches()
         cost = self.score() if operation == "score" else self._priced(operation, step)
         return replace(cost, nfe=0)
+
+    def patches(self) -> Cost:
+        """One image described by the features beside the verifier (`verifiers.features.Describing`)."""
+        if not isinstance(self._verifier, Describing):
+            raise ValueError(f"verifier {self._verifier.card.name} has no features beside it: verifiers.features.described")
+        seconds = self._calibration.seconds(PATCHES) if self._calibration else 0.0
+        return replace(self._verifier.patches_price(), seconds=seconds, verifier_seconds=seconds)
 
     def opening(self) -> Cost:
         """What a prompt costs once, whatever the search: its text through generator and verifier."""

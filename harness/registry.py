@@ -86,6 +86,7 @@ SEARCHES: Mapping[str, Entry] = {
     "smc": Entry("harness.search.smc:SMC", "particles weighted and resampled on previews: FK steering, DAS, BFS, SVDD"),
     "hybrid": Entry("harness.search.hybrid:Hybrid", "drafts searched on the first model of a pair, refined by the second", "pair"),
     "adaptive": Entry("harness.search.adaptive:Adaptive", "any search, its total moved between prompts by their scores"),
+    "tts-var": Entry("harness.search.tts_var:TTSVar", "a batch that shrinks along the scales: clusters, then rewards", "ar"),
     "paths": Entry("harness.search.paths:Paths", "noise is added again to nearly finished images, the best go on", "diffusion"),
     "evolution": Entry("harness.search.evolution:Evolution", "generations bred along the denoising path (EvoSearch)", "diffusion"),
     "rbf": Entry("harness.search.rbf:RBF", "the first better child is taken, the rest of its quota rolls over", "diffusion"),

@@ -19,7 +19,7 @@ from harness.lineup import Lineup
 from harness.memory import with_fewer_rows
 from harness.prices import Calibration, Prices, calibrate
 from harness.registry import Entry
-from harness.search.base import Plan, Search
+from harness.search.base import Plan, Search, describes
 from harness.suites import open_suite
 from harness.weights import LocalWeights, build, find
 from models.base import Domain, Generator
@@ -27,6 +27,7 @@ from models.pair import Pair
 from suites.base import Equipped, Prompt, Suite, display_name
 from suites.sample import sample
 from verifiers.base import Verifier
+from verifiers.features import described
 from verifiers.spec import parse_verifier
 
 Result = TypeVar("Result")
@@ -134,6 +135,8 @@ def open_session(settings: Settings, lineup: Lineup) -> Session:
     verifiers = {name: loaded[name] for name in settings.verifiers}
     measuring = {name: one for name, one in loaded.items() if name not in verifiers}
     judge = Judge({**verifiers, **measuring}, suite, lineup.domain)
+    if any(describes(lineup.searches[search]) for _, search in lineup.pairs):
+        verifiers = dict(zip(verifiers, described(list(verifiers.values()), lineup.domain, device), strict=True))
     return Session(settings, lineup.domain, suite, prompts, models, lineup.searches, verifiers, judge)
 
 

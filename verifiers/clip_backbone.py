@@ -116,11 +116,15 @@ class ClipBackbone:
             self._shared[key] = self._embed(images)
         return self._shared[key]
 
+    def pixels(self, images: Sequence[torch.Tensor]) -> torch.Tensor:
+        """What the vision tower is given of pictures uint8 [3, H, W]."""
+        return self._preprocess(images).to(self.device)
+
     @torch.no_grad()
     def _embed(self, images: Sequence[torch.Tensor]) -> torch.Tensor:
         parts = []
         for start in range(0, len(images), BATCH):
-            batch_BCHW = self._preprocess(images[start : start + BATCH]).to(self.device)
+            batch_BCHW = self.pixels(images[start : start + BATCH])
             parts.append(functional.normalize(self._image_tower(batch_BCHW), dim=-1).float().cpu())
         return torch.cat(parts)
 

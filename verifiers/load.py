@@ -23,7 +23,7 @@ def weights_folder(name: str) -> Path:
 
 
 @cache
-def _backbone(device: str) -> ClipBackbone:
+def shapes_backbone(device: str) -> ClipBackbone:
     """The CLIP model that shapes-clip and shapes-aesthetic share."""
     folder = weights_folder("shapes-clip")
     checked_card(folder)
@@ -36,7 +36,7 @@ def shapes_clip(device: torch.device | str = "cpu") -> ClipScore:
     Raises:
         DamagedWeights: a weight file is missing or damaged.
     """
-    return ClipScore(_backbone(str(device)), "shapes-clip", LICENCE, domain="shapes")
+    return ClipScore(shapes_backbone(str(device)), "shapes-clip", LICENCE, domain="shapes")
 
 
 def shapes_aesthetic(device: torch.device | str = "cpu") -> Aesthetic:
@@ -48,7 +48,7 @@ def shapes_aesthetic(device: torch.device | str = "cpu") -> Aesthetic:
     folder = weights_folder("shapes-aesthetic")
     checked_card(folder)
     head = folder / HEAD_FILE
-    return Aesthetic(_backbone(str(device)), head, "shapes-aesthetic", LICENCE, domain="shapes", score_range=(0.0, 1.0))
+    return Aesthetic(shapes_backbone(str(device)), head, "shapes-aesthetic", LICENCE, domain="shapes", score_range=(0.0, 1.0))
 
 
 def shapes_reward(device: torch.device | str = "cpu") -> ImageReward:

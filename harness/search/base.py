@@ -140,6 +140,12 @@ class Search(Protocol):
         ...
 
 
+def describes(search: Search) -> bool:
+    """Whether a search, or the one it wraps, compares pictures by their features (`verifiers.features.Describing`)."""
+    wrapped = getattr(search, "search", None)
+    return bool(getattr(search, "describes", False)) or (wrapped is not None and describes(wrapped))
+
+
 def choose(candidates: Sequence[Candidate], combined: Sequence[float]) -> int | None:
     """Index of the finished candidate with the best score, the earliest among equals; None when none is scored."""
     best: int | None = None

@@ -170,10 +170,11 @@ class _Actor:
         return replace(state, predicted=False, source=tuple(range(len(seeds))))
 
     def join(self, states: Sequence[_Standing]) -> _Standing:
+        # Sources of different states are different rows: numbered apart by their state.
+        apart = [(index, own) for index, state in enumerate(states) for own in state.source]
+        number = {one: place for place, one in enumerate(dict.fromkeys(apart))}
         rows = tuple(row for state in states for row in state.rows)
-        offsets = [sum(len(state.rows) for state in states[:place]) for place in range(len(states))]
-        source = tuple(one + offset for state, offset in zip(states, offsets, strict=True) for one in state.source)
-        return replace(states[0], rows=rows, source=source)
+        return replace(states[0], rows=rows, source=tuple(number[one] for one in apart))
 
 
 class _Critic:
@@ -186,6 +187,15 @@ class _Critic:
         random = np.random.default_rng(self._seen)
         self._seen += len(prompts)
         return Scores(random.random((len(prompts), len(self.card.parts))), ("",) * len(prompts))
+
+    def patches(self, images: Images) -> torch.Tensor:
+        random = torch.Generator().manual_seed(self._seen)
+        return torch.randn(len(images), 4, 4, generator=random)
+
+    def patches_price(self) -> Cost:
+        verifier: Any = self._verifier
+        price: Cost = verifier.patches_price()
+        return price
 
     def forget(self) -> None:
         """Nothing is known of any prompt."""

@@ -57,6 +57,12 @@ class Tally:
         self._counts["score", 0] += rows
         self._looks += rows
 
+    def describe(self, step: int, rows: int) -> None:
+        """Rows whose previews after `step` draws are described by features and not scored."""
+        self._counts["preview", step] += rows
+        self._counts["patches", 0] += rows
+        self._looks += rows
+
     def finish(self, rows: int) -> None:
         """Finished rows decoded and scored."""
         self._counts["decode", self._prices.steps] += rows

@@ -130,6 +130,13 @@ class TinyJudge:
         values_NM = match_NC.unflatten(1, (len(self.card.parts), 4)).sum(2).double().numpy()
         return Scores(values_NM, ("",) * len(prompts))
 
+    @torch.inference_mode()
+    def patches(self, images: Images) -> torch.Tensor:
+        return torch.cat([self.convolution(image[None] / 255).flatten(2).mT for image in images])
+
+    def patches_price(self) -> Cost:
+        return Cost(verifier_flops=2 * 3 * 9 * 4 * len(self.card.parts) * 7 * 7)
+
     def forget(self) -> None:
         self._known.clear()
 

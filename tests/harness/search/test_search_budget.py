@@ -13,12 +13,12 @@ PAIRS = [
     ("beam:score=preview", "infinity"), ("greedy:score=preview", "infinity"), ("zero-order:neighbours=3", "flux"),
     ("smc", "infinity"), ("smc:preset=das", "infinity"), ("smc:preset=bfs", "flux"), ("beam", "flux"),
     ("beam:score=preview", "flux"), ("lookahead:scales=0/2", "infinity"),
-    ("paths", "flux"), ("rbf", "flux"), ("evolution", "flux"),
+    ("tts-var", "infinity"), ("paths", "flux"), ("rbf", "flux"), ("evolution", "flux"),
 ]  # fmt: skip
 BUDGETS = {
     "random": Budget(3, Unit.IMAGES), "greedy": Budget(24, Unit.NFE), "beam": Budget(44, Unit.NFE),
     "zero-order": Budget(6, Unit.IMAGES), "smc": Budget(24, Unit.NFE), "lookahead": Budget(24, Unit.NFE),
-    "paths": Budget(36, Unit.NFE), "rbf": Budget(20, Unit.NFE), "evolution": Budget(30, Unit.NFE),
+    "tts-var": Budget(24, Unit.NFE), "paths": Budget(36, Unit.NFE), "rbf": Budget(20, Unit.NFE), "evolution": Budget(30, Unit.NFE),
 }  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def pair(request: pytest.FixtureRequest):
 @pytest.fixture(scope="module")
 def measured():
     """A calibration without noise: every operation takes a millisecond a row."""
-    operations = ("encode", "predict", "draw", "preview", "decode", "score judge")
+    operations = ("encode", "predict", "draw", "preview", "decode", "score judge", "patches")
     return Calibration({(operation, 0): 0.001 for operation in operations})
 
 

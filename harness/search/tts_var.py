@@ -1,0 +1,148 @@
+"""TTS-VAR (arXiv 2507.18537): a batch that shrinks along the scales, by diversity first and by reward later.
+
+All candidates advance together. After two early scales the previews are clustered and the picture nearest each centre
+goes on; after two later ones survivors are drawn by exp(scale * reward) with replacement, and part at the next scale.
+Scales are the published ones of 13, or as far along a shorter schedule; sizes are those after the scale, as in the
+published code: of 8 candidates 6, 4, 2 and 1 are left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from harness.ledger import Budget, Cost
+from harness.prices import Prices
+from harness.search.affordable import given, most
+from harness.search.base import Plan, Task
+from harness.search.clusters import principal, representatives
+from harness.search.deadline import Deadline
+from harness.search.front import Front, Name, finish, groups, grow, name_of, roots, thinned
+from harness.search.resampling import SCHEMES, normalised
+from harness.search.rounds import Branch, Round, mark_final
+from harness.search.tally import Tally
+from models.base import Family, Prefixed
+
+SCALES = 13
+EVENTS: tuple[tuple[int, Literal["cluster", "resample"], int], ...] = (
+    (2, "cluster", 6), (5, "cluster", 4), (6, "resample", 2), (9, "resample", 1),
+)  # fmt: skip
+"""Published: the scale (of 13, from 0), what happens after it, and how many of 8 are left."""
+OF = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TTSVar:
+    """A first batch and its shrinking; 8 is the published setting for N = 1, 8 N for N."""
+
+    name: ClassVar[str] = "tts-var"
+    families: ClassVar[tuple[Family, ...]] = ("ar",)
+    needs: ClassVar[tuple[type, ...]] = (Prefixed,)
+    pools: ClassVar[bool] = False
+    size: ClassVar[str] = "particles"
+    describes: ClassVar[bool] = True
+    """Needs a verifier with features (`verifiers.features.Describing`)."""
+
+    particles: int | None = None
+    """Candidates at the first scale; None for as many as the budget buys."""
+    scale: float = 10.0
+    """How strongly rewards count: lambda."""
+
+    def events(self, steps: int) -> dict[int, tuple[str, int]]:
+        """Draws done to what happens then and how many of 8 are left; of two that meet, the later one."""
+        return {at * steps // SCALES + 1: (kind, left) for at, kind, left in EVENTS if at * steps // SCALES + 1 < steps}
+
+    def plan(self, budget: Budget, prices: Prices) -> Plan:
+        """The largest first batch that the budget buys, at least two. Raises BudgetTooSmall."""
+        prices.check(budget)
+        events = self.events(prices.steps)
+
+        def tallied(particles: int) -> Tally:
+            tally, rows = Tally(prices), particles
+            tally.start(rows)
+            for step in range(prices.steps):
+                tally.path(step, step + 1, rows)
+                if step + 1 in events:
+                    kind, left = events[step + 1]
+                    tally.describe(step + 1, rows) if kind == "cluster" else tally.look(step + 1, rows)
+                    rows = size_of(particles, left)
+                elif step + 1 == prices.steps:
+                    tally.finish(rows)
+                tally.cut()
+            return tally
+
+        def cost(particles: int) -> Cost:
+            return tallied(particles).limited
+
+        particles = self.particles or most(budget, cost, 2, "two candidates")
+        given(budget, cost(particles), f"{particles} candidates")
+        # Survivors of one parent share its prediction: how many there are shows on the way.
+        return Plan({"particles": particles, "scale": self.scale}, tallied(particles).rounds, exact=False)
+
+    def run(self, task: Task) -> None:
+        """Advance all prompts scale by scale, as many together as fill one batch with their first candidates."""
+        deadline = Deadline(task)
+        for prompts in groups(task, lambda prompt: int(task.plans[prompt].parameters["particles"])):
+            self._run_group(task, prompts, deadline)
+        mark_final(task)
+
+    def _run_group(self, task: Task, prompts: Sequence[int], deadline: Deadline) -> None:
+        steps = task.generator.card.steps
+        events = self.events(steps)
+        first = {prompt: int(task.plans[prompt].parameters["particles"]) for prompt in prompts}
+        front = roots(task, first)
+        children = thinned(front, dict.fromkeys(prompts, 1.0))
+        for step in range(steps - 1):
+            front = list(grow(task, front, children))
+            parts = {prompt: deadline.rest(prompt, step + 1) for prompt in prompts}
+            if step + 1 not in events:
+                children = thinned(front, parts)
+                continue
+            kind, left = events[step + 1]
+            sizes = {prompt: max(1, int(size_of(first[prompt], left) * parts[prompt])) for prompt in prompts}
+            children = self._clustered(task, front, sizes) if kind == "cluster" else self._drawn(task, front, sizes)
+        finish(task, list(grow(task, front, children)))
+
+    def _clustered(self, task: Task, front: Front, sizes: Mapping[int, int]) -> dict[Name, list[Branch]]:
+        """The pictures nearest the centres of as many clusters, each its own only child."""
+        found: dict[int, list[tuple[Branch, np.ndarray]]] = {prompt: [] for prompt in sizes}
+        for part in front:
+            _, images = task.generator.preview(part.state)
+            patches_NLE = task.judges[0].patches(images, [branch.prompt for branch in part.branches])
+            for branch, features_L in zip(part.branches, principal(patches_NLE), strict=True):
+                found[branch.prompt].append((branch, features_L))
+        children: dict[Name, list[Branch]] = {}
+        for prompt, pairs in found.items():
+            features_NL = np.stack([features_L for _, features_L in pairs])
+            count = min(sizes[prompt], len(pairs))
+            seed = task.seed(prompt, (), front[0].state.step)
+            rows = representatives(features_NL, count, seed) if count < len(pairs) else range(len(pairs))
+            children |= {name_of(pairs[row][0]): [pairs[row][0]] for row in rows}
+        return children
+
+    def _drawn(self, task: Task, front: Front, sizes: Mapping[int, int]) -> dict[Name, list[Branch]]:
+        """Children drawn by reward, with replacement."""
+        this = Round(task, sizes, complete=False)
+        for part in front:
+            _, images = task.generator.preview(part.state)
+            this.score(part.branches, images)
+        step = front[0].state.step
+        children: dict[Name, list[Branch]] = {}
+        for prompt, size in sizes.items():
+            branches = this.branches(prompt)
+            rewards_N = task.judges[0].combine(this.values(prompt))
+            weights_N = normalised(np.where(np.isnan(rewards_N), -np.inf, self.scale * rewards_N))
+            random = np.random.default_rng(task.seed(prompt, (), step))
+            for branch, number in zip(branches, SCHEMES["multinomial"](weights_N, size, random), strict=True):
+                born = [Branch(prompt, (*branch.path, j), branch.path, step + 1) for j in range(number)]
+                children[name_of(branch)] = born
+        this.close({name for name, born in children.items() if born})
+        return children
+
+
+def size_of(particles: int, left: int) -> int:
+    """How many of the first batch are left where the published schedule leaves `left` of 8."""
+    return max(1, int(particles * left / OF + 0.5))

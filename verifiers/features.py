@@ -1,0 +1,131 @@
+"""Features of images by place, for searches that compare pictures with one another: not a score, but charged like one.
+
+A search reaches them through its verifier (`Describing`), so that it sees no file and no device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+
+from harness.hub import Repository, locate
+from harness.ledger import Cost
+from models.base import Domain, Images
+from verifiers.base import Verifier
+from verifiers.clip_backbone import ClipBackbone
+from verifiers.passes import pass_flops
+
+DINO = Repository(
+    "facebook/dinov2-with-registers-large", "main", ("config.json", "model.safetensors"), 1_217_000_000, "Apache-2.0",
+    approximate=True,
+)  # fmt: skip
+_SIDE = 224
+
+
+class Features(Protocol):
+    """A network that describes the parts of an image."""
+
+    def patches(self, images: Images) -> torch.Tensor:
+        """float32 [N, L, E] on the CPU: L places of each image."""
+        ...
+
+    def flops(self) -> int:
+        """Of one image."""
+        ...
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """A verifier that comes with features."""
+
+    def patches(self, images: Images) -> torch.Tensor:
+        """float32 [N, L, E] on the CPU."""
+        ...
+
+    def patches_price(self) -> Cost:
+        """Of one image."""
+        ...
+
+
+class Described:
+    """A verifier as it is, with features beside it."""
+
+    def __init__(self, verifier: Verifier, features: Features) -> None:
+        self._verifier, self._features = verifier, features
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._verifier, name)
+
+    def patches(self, images: Images) -> torch.Tensor:
+        """Features of each image's places."""
+        return self._features.patches(images)
+
+    def patches_price(self) -> Cost:
+        """Charged with the verifier's work; a description is no verifier call."""
+        return Cost(verifier_flops=self._features.flops())
+
+
+class ClipPatches:
+    """The last layer's patch tokens of an open_clip vision transformer."""
+
+    def __init__(self, backbone: ClipBackbone) -> None:
+        self._backbone = backbone
+
+    @torch.no_grad()
+    def patches(self, images: Images) -> torch.Tensor:
+        """Patch tokens before the final pooling."""
+        pixels = self._backbone.pixels(list(images))
+        found = self._backbone.model.visual.forward_intermediates(pixels, indices=1, output_fmt="NLC")
+        tokens_NLE: torch.Tensor = found["image_intermediates"][-1]
+        return tokens_NLE.float().cpu()
+
+    def flops(self) -> int:
+        """The whole image pass: the embedding is made as well."""
+        return sum(self._backbone.image_passes.values())
+
+
+class DinoPatches:
+    """Patch tokens of DINOv2 with registers, pictures at 224 by 224 (TTS-VAR, arXiv 2507.18537)."""
+
+    def __init__(self, folder: Path, device: torch.device | str = "cpu") -> None:
+        from transformers import AutoModel
+
+        self.model: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval().to(device)
+        self._registers = 1 + getattr(self.model.config, "num_register_tokens", 0)
+
+    @torch.no_grad()
+    def patches(self, images: Images) -> torch.Tensor:
+        """Patch tokens after the final norm."""
+        mean = torch.tensor((0.485, 0.456, 0.406)).view(3, 1, 1)
+        std = torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1)
+        small = torch.nn.functional.interpolate(images.float() / 255, (_SIDE, _SIDE), mode="bilinear", antialias=True)
+        pixels = ((small - mean) / std).to(self.model.device, self.model.dtype)
+        tokens_NLE: torch.Tensor = self.model(pixel_values=pixels).last_hidden_state[:, self._registers :]
+        return tokens_NLE.float().cpu()
+
+    def flops(self) -> int:
+        """Of one picture."""
+        return self._flops
+
+    @cached_property
+    def _flops(self) -> int:
+        return pass_flops(self.model, {"pixel_values": torch.empty(1, 3, _SIDE, _SIDE)})
+
+
+def features_of(domain: Domain, device: torch.device | str = "cpu") -> Features:
+    """shapes-clip's for the shapes world, DINOv2's for photographs. Raises MissingWeights."""
+    if domain == "shapes":
+        from verifiers.load import shapes_backbone
+
+        return ClipPatches(shapes_backbone(str(device)))
+    return DinoPatches(locate(DINO, name="dinov2"), device)
+
+
+def described(verifiers: Sequence[Verifier], domain: Domain, device: torch.device | str = "cpu") -> list[Verifier]:
+    """The verifiers with the domain's features beside them."""
+    features = features_of(domain, device)
+    return [Described(verifier, features) for verifier in verifiers]
