@@ -23,11 +23,16 @@ def weights_folder(name: str) -> Path:
 
 
 @cache
-def shapes_backbone(device: str) -> ClipBackbone:
+def _backbone(device: str) -> ClipBackbone:
     """The CLIP model that shapes-clip and shapes-aesthetic share."""
     folder = weights_folder("shapes-clip")
     checked_card(folder)
     return ClipBackbone.from_folder(folder, device)
+
+
+def shapes_backbone(device: torch.device | str = "cpu") -> ClipBackbone:
+    """Load the CLIP model alone, for its features."""
+    return _backbone(str(device))
 
 
 def shapes_clip(device: torch.device | str = "cpu") -> ClipScore:
@@ -36,7 +41,7 @@ def shapes_clip(device: torch.device | str = "cpu") -> ClipScore:
     Raises:
         DamagedWeights: a weight file is missing or damaged.
     """
-    return ClipScore(shapes_backbone(str(device)), "shapes-clip", LICENCE, domain="shapes")
+    return ClipScore(_backbone(str(device)), "shapes-clip", LICENCE, domain="shapes")
 
 
 def shapes_aesthetic(device: torch.device | str = "cpu") -> Aesthetic:
@@ -48,7 +53,7 @@ def shapes_aesthetic(device: torch.device | str = "cpu") -> Aesthetic:
     folder = weights_folder("shapes-aesthetic")
     checked_card(folder)
     head = folder / HEAD_FILE
-    return Aesthetic(shapes_backbone(str(device)), head, "shapes-aesthetic", LICENCE, domain="shapes", score_range=(0.0, 1.0))
+    return Aesthetic(_backbone(str(device)), head, "shapes-aesthetic", LICENCE, domain="shapes", score_range=(0.0, 1.0))
 
 
 def shapes_reward(device: torch.device | str = "cpu") -> ImageReward:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from scipy.cluster.vq import kmeans2
@@ -12,18 +14,22 @@ def principal(patches_NLE: torch.Tensor) -> np.ndarray:
 
     The sign of a component is arbitrary; it is chosen so that the largest loading is positive.
     """
-    centred_NLE = patches_NLE.double() - patches_NLE.double().mean(1, keepdim=True)
-    axis_NE = torch.linalg.svd(centred_NLE, full_matrices=False).Vh[:, 0]
-    largest_N1 = axis_NE.abs().argmax(1, keepdim=True)
-    axis_NE = axis_NE * axis_NE.gather(1, largest_N1).sign()
-    scores_NL: np.ndarray = (centred_NLE @ axis_NE[:, :, None])[:, :, 0].numpy()
+    patches = patches_NLE.double().numpy()
+    centred = patches - patches.mean(1, keepdims=True)
+    axes_NE = np.linalg.svd(centred, full_matrices=False).Vh[:, 0]
+    largest_N1 = np.abs(axes_NE).argmax(1)[:, None]
+    axes_NE = axes_NE * np.sign(np.take_along_axis(axes_NE, largest_N1, 1))
+    scores_NL: np.ndarray = (centred * axes_NE[:, None]).sum(2)
     return scores_NL
 
 
 def representatives(features_NL: np.ndarray, count: int, seed: int) -> list[int]:
     """`count` different rows, ascending: the nearest to the centre of each cluster, filled up from the rest by distance."""
+    different = len(np.unique(features_NL, axis=0))
     random = np.random.default_rng(seed)
-    centres_CL, labels_N = kmeans2(features_NL, count, minit="++", seed=random)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a cluster can be empty: filled up below
+        centres_CL, labels_N = kmeans2(features_NL, min(count, different), minit="++", seed=random)
     distances_N = np.linalg.norm(features_NL - centres_CL[labels_N], axis=1)
     order = np.argsort(distances_N, kind="stable").tolist()
     chosen: list[int] = []
@@ -32,6 +38,6 @@ def representatives(features_NL: np.ndarray, count: int, seed: int) -> list[int]
         if labels_N[row] not in taken:
             taken.add(labels_N[row])
             chosen.append(row)
-    # A cluster can be empty: the pictures farthest from their centre stand for nobody yet.
+    # The pictures farthest from their centre stand for nobody yet.
     chosen += [row for row in reversed(order) if row not in chosen][: count - len(chosen)]
     return sorted(chosen[:count])
