@@ -61,11 +61,12 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def line(text: Any, where: str, fields: Mapping[str, Any] | None = None) -> Line:
-    """One prompt with what is known of it; columns are matched whatever their case."""
+    """One prompt with what is known of it; columns are matched whatever their case, a line's end is no part of it."""
     known = {str(key).strip().lower(): value for key, value in (fields or {}).items()}
     task = next((str(known[name]) for name in TASK_COLUMNS if known.get(name)), "")
     name = next((str(known[name]) for name in ID_COLUMNS if known.get(name) not in (None, "")), "")
-    return Line(text if isinstance(text, str) else "", where, task, name, fault(text), fields or {})
+    words = text.rstrip("\r\n") if isinstance(text, str) else text
+    return Line(words if isinstance(words, str) else "", where, task, name, fault(words), fields or {})
 
 
 def from_rows(rows: Iterable[tuple[str, Mapping[str, Any]]], columns: Iterable[str], what: str) -> Iterator[Line]:

@@ -42,6 +42,8 @@ def test_plain_text_is_a_prompt_a_line(tmp_path: Path) -> None:
     lines = read_lines(path)
     assert [one.text for one in lines] == ["a cat", "", "a dog", "last"]
     assert (lines[1].fault, lines[1].where) == ("prompt is empty", f"{path} line 2")
+    (ended,) = read_lines(written(tmp_path, "b.jsonl", '{"prompt": "a cat\\r\\n"}'))
+    assert (ended.text, ended.fault) == ("a cat", "")
     mapping = read_lines(written(tmp_path, "a.json", '{"x1": "a cat", "x2": "a dog"}'))
     assert [(one.id, one.text) for one in mapping] == [("x1", "a cat"), ("x2", "a dog")]
 
