@@ -11,6 +11,7 @@ from harness.errors import DamagedWeights
 from models.files import load_pickle
 from suites.geneval.openmmlab import settings_of, to_transformers
 from suites.geneval.vocabulary import PHOTO_OBJECTS
+from suites.pretrained import load_whole
 
 OPENMMLAB_NAME = "mask2former-swin-s-openmmlab"
 """OpenMMLab's weights: the ones behind every published GenEval score."""
@@ -26,14 +27,15 @@ def load(path: Path, device: torch.device | str = "cpu") -> tuple[Any, str]:
     Raises:
         DamagedWeights: the file is not this network, or lacks some of its weights.
     """
-    network, name = (_from_openmmlab(path), OPENMMLAB_NAME) if path.is_file() else (_from_folder(path), TRANSFORMERS_NAME)
+    official = path.is_file()
+    network = _from_openmmlab(path, device) if official else _network(path, device)
     if network.config.num_labels != len(PHOTO_OBJECTS):
         raise DamagedWeights(f"{path} tells {network.config.num_labels} classes apart, not COCO's {len(PHOTO_OBJECTS)}: "
                              "give the weights trained on COCO instances")
-    return network.to(device).eval().requires_grad_(False), name
+    return network, OPENMMLAB_NAME if official else TRANSFORMERS_NAME
 
 
-def _from_openmmlab(path: Path) -> Any:
+def _from_openmmlab(path: Path, device: torch.device | str) -> Any:
     from transformers import Mask2FormerConfig, SwinConfig
 
     saved = load_pickle(path)
@@ -44,29 +46,10 @@ def _from_openmmlab(path: Path) -> Any:
     except KeyError as error:
         raise DamagedWeights(f"{path} lacks {error.args[0]}, so it is not OpenMMLab's Mask2Former: download it again") from error
     swin = SwinConfig(**{key: value for key, value in sizes.pop("backbone_config").items() if key != "model_type"})
-    return _network(path, state_dict=state, config=Mask2FormerConfig(backbone_config=swin, **sizes))
+    return _network(path, device, state_dict=state, config=Mask2FormerConfig(backbone_config=swin, **sizes))
 
 
-def _from_folder(path: Path) -> Any:
-    return _network(path)
-
-
-def _network(path: Path, **given: Any) -> Any:
+def _network(path: Path, device: torch.device | str, **given: Any) -> Any:
     from transformers import Mask2FormerForUniversalSegmentation
-    from transformers.utils import logging
 
-    source = None if given else str(path)
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # it would advise to train what is not used here; what matters is checked below
-    try:
-        network, report = Mask2FormerForUniversalSegmentation.from_pretrained(
-            source, local_files_only=True, output_loading_info=True, **given
-        )
-    finally:
-        logging.set_verbosity(verbosity)
-    # What is missing would be drawn at random, and detections would be noise.
-    lacking = [key for key in report["missing_keys"] if not any(part in key for part in _UNUSED)]
-    wrong = sorted({*lacking, *(str(key) for key in report["mismatched_keys"])})
-    if wrong:
-        raise DamagedWeights(f"{path} lacks {len(wrong)} weights of Mask2Former, such as {wrong[0]}: fetch it again")
-    return network
+    return load_whole(Mask2FormerForUniversalSegmentation, path, device, _UNUSED, **given)

@@ -25,11 +25,11 @@ def check(detector: Detector) -> None:
     Raises:
         WrongInput: what was not found.
     """
-    portrait = _portrait()
-    found = detector.detect(portrait[None])[0]
+    picture = portrait()
+    found = detector.detect(picture[None])[0]
     people = [one for one in found if one.class_name == "person"]
     best = max((one.score for one in people), default=0.0)
-    if not any(one.score > LEAST_SCORE and _share(one, portrait) > LEAST_SHARE for one in people):
+    if not any(one.score > LEAST_SCORE and _share(one, picture) > LEAST_SHARE for one in people):
         raise WrongInput(
             f"detector {detector.name} does not see the person in {PORTRAIT} (best score {best:.2f}, needed {LEAST_SCORE}): {NEXT}"
         )
@@ -44,7 +44,8 @@ def _share(found: Detection, image_CHW: torch.Tensor) -> float:
     return (x2 - x1) * (y2 - y1) / (image_CHW.shape[1] * image_CHW.shape[2])
 
 
-def _portrait() -> torch.Tensor:
+def portrait() -> torch.Tensor:
+    """The picture of a person, uint8 [3, H, W]; raises WrongInput where matplotlib came without it."""
     from matplotlib import get_data_path
 
     path = Path(get_data_path()) / "sample_data" / PORTRAIT

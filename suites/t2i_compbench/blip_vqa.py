@@ -11,6 +11,8 @@ import torch
 from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
 from torchvision.transforms.functional import to_pil_image
 
+from suites.pretrained import load_whole
+
 START, QUESTION, YES, NO = 30522, 30523, 2748, 2053
 """bert-base-uncased's tokens with BLIP's two: start of an answer, start of a question, "yes", "no"."""
 MOST_TOKENS, MOST_WORDS = 35, 50
@@ -22,7 +24,7 @@ class BlipVqa:
     """BLIP's visual question answering, ViT-B at 480 pixels: model_base_vqa_capfilt_large in transformers' format."""
 
     def __init__(self, network: Any, tokenizer: Any) -> None:
-        self._network, self._tokenizer = network.eval().requires_grad_(False), tokenizer
+        self._network, self._tokenizer = network, tokenizer
         side = network.config.vision_config.image_size
         # The picture is squashed, not cropped.
         self._transform = Compose(
@@ -34,8 +36,8 @@ class BlipVqa:
         """Load a folder in transformers' format."""
         from transformers import AutoTokenizer, BlipForQuestionAnswering
 
-        network = BlipForQuestionAnswering.from_pretrained(folder, local_files_only=True)
-        return cls(network.to(device), AutoTokenizer.from_pretrained(folder, local_files_only=True))
+        network = load_whole(BlipForQuestionAnswering, folder, device)
+        return cls(network, AutoTokenizer.from_pretrained(folder, local_files_only=True))
 
     @torch.no_grad()
     def scores(self, images: Sequence[torch.Tensor], phrases: Sequence[Sequence[str]]) -> list[float]:

@@ -13,17 +13,20 @@ from torch.nn import functional
 from torchvision.transforms import Compose, Normalize, Resize, ToTensor
 from torchvision.transforms.functional import to_pil_image
 
+from suites.pretrained import load_whole
 from suites.t2i_compbench.found import frame
 
 SIDE = 480
 BATCH = 8
+_UNUSED = ("fusion_stage.layers.0.residual_layer1.",)
+"""The first fusion has nothing to add; the published file leaves its layer out."""
 
 
 class DepthEstimator:
     """Relative nearness, larger is nearer; every picture's own nearest and farthest point are 1 and 0."""
 
     def __init__(self, network: Any) -> None:
-        self._network = network.eval().requires_grad_(False)
+        self._network = network
         self._transform = Compose([Resize([SIDE, SIDE]), ToTensor(), Normalize([0.5] * 3, [0.5] * 3)])
 
     @classmethod
@@ -31,10 +34,10 @@ class DepthEstimator:
         """Load a folder in transformers' format."""
         from transformers import DPTForDepthEstimation
 
-        network = DPTForDepthEstimation.from_pretrained(folder, local_files_only=True)
+        network = load_whole(DPTForDepthEstimation, folder, device, _UNUSED)
         # It was trained at 384 pixels and is used at 480: positions are interpolated anyway, only its check of the size is in the way.
         network.dpt.embeddings.image_size = (SIDE, SIDE)
-        return cls(network.to(device))
+        return cls(network)
 
     @torch.no_grad()
     def depths(self, images: Sequence[torch.Tensor]) -> list[np.ndarray]:

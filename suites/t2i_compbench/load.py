@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from harness.errors import WrongInput
+from suites.geneval.selfcheck import PORTRAIT, portrait
 from suites.published import PublishedGrader
 from suites.t2i_compbench.blip_vqa import BlipVqa
 from suites.t2i_compbench.depth import DepthEstimator
@@ -16,8 +18,19 @@ from suites.t2i_compbench.graders import Attributes, CategoryGrader, Depths, Lik
 from suites.t2i_compbench.open_vocabulary import OpenVocabularyDetector
 from verifiers.clip_backbone import ClipBackbone
 
-_blip, _detector = cache(BlipVqa.from_folder), cache(OpenVocabularyDetector.from_folder)
-_depth = cache(DepthEstimator.from_folder)
+_blip, _depth = cache(BlipVqa.from_folder), cache(DepthEstimator.from_folder)
+
+
+@cache
+def _detector(folder: Path, device: torch.device) -> OpenVocabularyDetector:
+    """Weights that find nothing would score every picture 0, so they are tried on a picture of a person."""
+    detector = OpenVocabularyDetector.from_folder(folder, device)
+    if not detector.find([portrait()], [["person"]])[0]:
+        raise WrongInput(
+            f"OWLv2 in {folder} does not see the person in {PORTRAIT}: nothing is graded; check that its weights are whole "
+            "(`vistas fetch t2i-spatial-owlv2`)"
+        )
+    return detector
 
 
 @cache
@@ -31,7 +44,8 @@ def load(
     """Build the grader of a row.
 
     Raises:
-        OSError: a folder is not in its network's format.
+        DamagedWeights: a folder does not hold its network, or not all of it.
+        WrongInput: the detector does not see what is there.
     """
     makers: Mapping[str, Callable[[], CategoryGrader]] = {
         "t2i-blip-vqa": lambda: Attributes(_blip(folders["vqa"], device)),

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torchvision.ops import batched_nms
 
+from suites.pretrained import load_whole
 from suites.t2i_compbench.found import Found, frame
 
 TEMPLATE = "a photo of a {name}"
@@ -23,15 +24,15 @@ class OpenVocabularyDetector:
     """OWLv2 in transformers' format."""
 
     def __init__(self, network: Any, processor: Any) -> None:
-        self._network, self._processor = network.eval().requires_grad_(False), processor
+        self._network, self._processor = network, processor
 
     @classmethod
     def from_folder(cls, folder: Path, device: torch.device | str = "cpu") -> OpenVocabularyDetector:
         """Load a folder in transformers' format."""
         from transformers import Owlv2ForObjectDetection, Owlv2Processor
 
-        network = Owlv2ForObjectDetection.from_pretrained(folder, local_files_only=True)
-        return cls(network.to(device), Owlv2Processor.from_pretrained(folder, local_files_only=True))
+        network = load_whole(Owlv2ForObjectDetection, folder, device)
+        return cls(network, Owlv2Processor.from_pretrained(folder, local_files_only=True))
 
     @torch.no_grad()
     def find(self, images: Sequence[torch.Tensor], names: Sequence[Sequence[str]]) -> list[list[Found]]:

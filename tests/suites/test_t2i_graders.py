@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from torchvision.transforms.functional import to_pil_image
 from transformers import (
@@ -26,6 +27,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from harness.errors import WrongInput
 from harness.weights import LocalWeights
 from suites.base import Prompt
 from suites.published import load_grader, published_graders
@@ -231,6 +233,38 @@ def test_depth_is_an_8_bit_picture_in_the_frame(folders):
     assert 0 <= flat.min() < 0.1
     assert 0.9 < flat.max() <= 1
     assert np.array_equal(np.round(flat * 255), flat * 255)
+
+
+@pytest.mark.parametrize(
+    ("role", "kind", "lost"),
+    [
+        ("vqa", BlipVqa, "text_decoder"),
+        ("detector", OpenVocabularyDetector, "class_head"),
+        ("depth", DepthEstimator, "neck.fusion_stage.layers.1"),
+    ],
+)
+def test_a_file_that_lacks_weights_is_refused(role, kind, lost, folders, tmp_path):
+    shutil.copytree(folders[role], tmp_path, dirs_exist_ok=True)
+    saved = load_file(tmp_path / "model.safetensors")
+    whole = {key: value for key, value in saved.items() if "fusion_stage.layers.0.residual_layer1" not in key}
+    save_file(whole, tmp_path / "model.safetensors", {"format": "pt"})
+    kind.from_folder(tmp_path)
+    gone = next(key for key in whole if lost in key and key.endswith("weight"))
+    save_file({key: value for key, value in whole.items() if key != gone}, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(WrongInput, match=rf"lacks 1 weights of \w+, such as {lost}.*: fetch it again"):
+        kind.from_folder(tmp_path)
+
+
+def test_a_detector_that_sees_nobody_is_refused(folders, monkeypatch):
+    monkeypatch.setattr(open_vocabulary, "LEAST_SCORE", 1.0)
+    local = LocalWeights({("t2i-numeracy-owlv2", "detector"): _copy(folders["detector"])})
+    with pytest.raises(WrongInput, match=r"does not see the person in grace_hopper\.jpg: nothing is graded"):
+        load_grader(["t2i-numeracy-owlv2"], CPU, local)
+
+
+def _copy(folder: Path) -> Path:
+    """A folder that nothing has been loaded from."""
+    return Path(shutil.copytree(folder, folder.with_name(f"{folder.name}-copy")))
 
 
 def test_a_prompt_that_cannot_be_parsed_has_no_score_and_a_reason(weights, monkeypatch):
