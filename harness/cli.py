@@ -209,6 +209,35 @@ def doctor(
         show(names or (), device, memory, weights or ())
 
 
+@app.command("bench-model")
+def bench_model(
+    name: Annotated[str, typer.Argument(metavar="NAME[:KEY=VALUE,…]", help="A published model.")],
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Build it at its published size with random weights; the only way yet.")
+    ] = False,
+    batch: Annotated[str, typer.Option(metavar="1,2,4,…", help="Rows of one batch; stops where memory runs out.")] = "1,2,4",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network: for tests of this command.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Also write all figures here.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Measure a model at its published size: seconds, memory and share of the card's peak, of every step and of a search."""
+    with _reported(debug):
+        if not random_weights:
+            raise WrongInput("bench-model measures random weights: say so with --random-weights")
+        from harness.bench_model import Measured, as_csv, as_markdown, bench, prepared, sizes
+
+        batches = sizes(batch)
+        text, generator, peak = prepared(name, device, tiny)
+        found = list(bench(generator, batches, peak))
+        measured = [one for one in found if isinstance(one, Measured)]
+        typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}random weights\n")
+        for line in (*as_markdown(measured), *(one for one in found if isinstance(one, str))):
+            typer.echo(line)
+        if csv is not None:
+            csv.write_text(as_csv(measured), encoding="utf-8")
+
+
 @app.command("list")
 def list_(
     kind: Annotated[Kind | None, typer.Argument(help="One kind only.")] = None,

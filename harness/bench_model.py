@@ -1,0 +1,203 @@
+"""`vistas bench-model`: seconds, memory and share of the card's peak of every operation of a model, and of a whole search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from harness.choice import choose_model
+from harness.errors import WrongInput
+from harness.ledger import Budget, Cost, Ledger, Unit
+from harness.memory import out_of_memory, release
+from harness.meter import Clock, MeteredGenerator
+from harness.search.prepare import prepare
+from harness.search.random import Random
+from harness.seeds import Seeds
+from harness.session import pick_device
+from models.base import Generator, Images, Operation, Row
+from models.random_weights import random_generator
+from suites.base import Prompt
+from verifiers.base import Scores, VerifierCard
+
+PROMPT = "a photo of a bench and a dog"
+SEARCH = "search"
+PEAKS: Mapping[str, float] = {
+    "B200": 2250e12, "H200": 989e12, "H100 PCIe": 756e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12,
+    "RTX 4090": 165e12,
+}  # fmt: skip
+"""Dense bfloat16 FLOP/s of cards by a part of their names, as their makers give them."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One operation at one step and batch size."""
+
+    batch: int
+    operation: str
+    step: int
+    """-1 for the whole search."""
+    rows: int
+    """Rows really worked on."""
+    seconds: float
+    """Of the call, device synchronised, after a warm-up of the same shape."""
+    tflop: float
+    """By the ledger's price of those rows."""
+    tflop_per_second: float
+    share_of_peak: float
+    """Of the card's dense bfloat16 peak; NaN where it is not known or the model does not compute in 16 bits."""
+    peak_gigabytes: float
+    """Most memory allocated up to then, weights included; NaN without an accelerator."""
+
+
+def bench(generator: Generator, batches: Sequence[int], peak: float) -> Iterator[Measured | str]:
+    """Every operation at every batch size, then best-of-batch by the real search; a sentence where memory runs out."""
+    for batch in batches:
+        try:
+            _operations(generator, batch)
+            found = [*_measured(generator, batch, peak), _search(generator, batch, peak)]
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            found = []
+        if not found:
+            release()
+            yield f"batch {batch}: out of memory"
+            return
+        yield from found
+
+
+def peak_of(device: torch.device, dtype: str) -> float:
+    """Dense bfloat16 FLOP/s of a card, NaN where it is not known or `dtype` has other units."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+    known = next((peak for part, peak in PEAKS.items() if part in name), float("nan"))
+    return known if dtype in ("bfloat16", "float16") else float("nan")
+
+
+def _operations(generator: Generator, batch: int) -> tuple[Clock, dict[tuple[str, int], float], tuple[int, ...]]:
+    """One image of each of `batch` rows; what was measured, the peak of memory after each operation, text tokens."""
+    metered, memory = MeteredGenerator(generator, Ledger(1)), _Memory(generator.device)
+    conditioning = metered.encode([PROMPT])
+    peaks = {("encode", 0): memory.peak()}
+    state = metered.start(conditioning, [Row(0, seed) for seed in range(batch)])
+    while state.step < generator.card.steps:
+        step = state.step
+        state = metered.predict(state)
+        peaks["predict", step] = memory.peak()
+        state = metered.draw(state, [seed * 1000 + step for seed in range(batch)])
+        peaks["draw", step] = memory.peak()
+    metered.decode(state)
+    peaks["decode", generator.card.steps] = memory.peak()
+    return metered.clock, peaks, conditioning.text_tokens
+
+
+class _Memory:
+    """Peaks of allocated memory between calls, in GB."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.peak()
+
+    def peak(self) -> float:
+        if self._device.type != "cuda":
+            return float("nan")
+        found = torch.cuda.max_memory_allocated(self._device) / 1e9
+        torch.cuda.reset_peak_memory_stats(self._device)
+        return found
+
+
+def _measured(generator: Generator, batch: int, peak: float) -> Iterator[Measured]:
+    clock, peaks, (tokens,) = _operations(generator, batch)
+    for (operation, step), timing in clock.items():
+        if (operation, step) in peaks:
+            cost = generator.price(_operation(operation), step, tokens) * timing.rows
+            yield _row(batch, operation, step, timing.rows, timing.seconds, cost, peak, peaks[operation, step])
+
+
+def _operation(name: str) -> Operation:
+    known: dict[str, Operation] = {"encode": "encode", "predict": "predict", "draw": "draw", "decode": "decode"}
+    return known[name]
+
+
+def _row(
+    batch: int, operation: str, step: int, rows: int, seconds: float, cost: Cost, peak: float, memory: float
+) -> Measured:
+    rate = cost.flops / seconds
+    return Measured(batch, operation, step, rows, seconds, cost.flops / 1e12, rate / 1e12, rate / peak, memory)
+
+
+def _search(generator: Generator, batch: int, peak: float) -> Measured:
+    """Best of `batch` for one prompt, through plan, meter and records; the verifier is the brightness of an image."""
+    memory, begin = _Memory(generator.device), perf_counter()
+    search, budget = Random(candidates=batch), Budget(batch, Unit.IMAGES)
+    task = prepare(search, generator, [Brightness()], [Prompt("0", PROMPT, "")], budget, Seeds(0, "bench"), batch)
+    search.run(task)
+    seconds = perf_counter() - begin
+    return _row(batch, SEARCH, -1, batch, seconds, task.spent(0, task.judges[0]), peak, memory.peak())
+
+
+class Brightness:
+    """A verifier that costs nothing, so that a search's time is the generator's."""
+
+    card = VerifierCard("brightness", "", (0.0, 1.0), ("brightness",), "none", "none")
+
+    def score(self, images: Images, prompts: Sequence[str]) -> Scores:
+        """Mean of each image."""
+        return Scores(images.double().mean((1, 2, 3)).div(255).numpy()[:, None], ("",) * len(prompts))
+
+    def forget(self) -> None:
+        """Nothing is kept."""
+
+    def combine(self, values_NM: np.ndarray) -> np.ndarray:
+        """The score itself."""
+        return values_NM[:, 0]
+
+    def price(self, images: int, new_prompts: int = 0) -> Cost:
+        """Free."""
+        return Cost(verifier_calls=images)
+
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """No text is read."""
+        return (False,) * len(prompts)
+
+
+def as_csv(found: Sequence[Measured]) -> str:
+    """All that was measured."""
+    lines = [",".join(field.name for field in fields(Measured))]
+    return "\n".join([*lines, *(",".join(map(str, asdict(one).values())) for one in found)]) + "\n"
+
+
+def as_markdown(found: Sequence[Measured]) -> Iterator[str]:
+    """The same for people, steps that are all alike in one line."""
+    yield "| batch | operation | rows | seconds | TFLOP | TFLOP/s | share of peak | peak memory |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    for one in found:
+        what = one.operation if one.step < 0 else f"{one.operation} {one.step}"
+        yield (
+            f"| {one.batch} | {what} | {one.rows} | {one.seconds:.4f} | {one.tflop:.3g} | {one.tflop_per_second:.3g} "
+            f"| {_or_unknown(one.share_of_peak, '.1%')} | {_or_unknown(one.peak_gigabytes, '.2f', ' GB')} |"
+        )
+
+
+def _or_unknown(value: float, how: str, unit: str = "") -> str:
+    return "unknown" if value != value else f"{value:{how}}{unit}"
+
+
+def sizes(text: str) -> list[int]:
+    """Batch sizes as typed, ascending. Raises WrongInput."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise WrongInput(f"--batch {text!r} is not a list of whole numbers from 1: write --batch 1,2,4, for example")
+    return sorted({int(part) for part in parts})
+
+
+def prepared(text: str, device: str, tiny: bool) -> tuple[str, Generator, float]:
+    """The model of a text with random weights where it shall run, and the card's peak. Raises WrongInput."""
+    choice = choose_model(text)
+    model, where = choice.published(), pick_device(device)
+    settings = model.merged(choice.overrides)
+    generator = random_generator(model, settings, where, tiny)
+    return choice.text, generator, peak_of(where, str(settings.get("dtype", "")))

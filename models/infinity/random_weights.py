@@ -1,0 +1,52 @@
+"""Infinity at its published sizes with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from models.architecture import components, outline
+from models.infinity.checkpoint import constant_buffer
+from models.infinity.config import TransformerConfig, VAEConfig
+from models.infinity.generator import InfinityGenerator
+from models.infinity.pretrained import InfinityParts
+from models.infinity.published import SIZES, sampling_of, schedule_of
+from models.infinity.text_encoder import T5TextEncoder
+from models.infinity.transformer import InfinityTransformer
+from models.infinity.vae import InfinityVAE
+from models.published import PublishedModel
+from models.random_weights import filled, letter_tokenizer
+from models.settings import dtype_of
+
+_TINY = TransformerConfig(depth=2, embed_dim=64, num_heads=4, codebook_dim=8, text_channels=32, text_maxlen=64)
+_TINY_VAE = VAEConfig(codebook_dim=8, base_ch=16, ch_mult=(1, 1, 1), num_res_blocks=1, patch_size=4, norm_groups=4)
+_TINY_TEXT = {"_class_name": "T5EncoderModel", "d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 1, "num_heads": 4,
+              "feed_forward_proj": "gated-gelu"}
+_TINY_SCALES = 4
+
+
+def build(model: PublishedModel, settings: Mapping[str, Any], device: torch.device, tiny: bool) -> InfinityGenerator:
+    """The published networks, schedule, sampling and dtypes; only weights and tokenizer are others."""
+    size = SIZES[model.name]
+    schedule = schedule_of(model.name, size, settings)
+    transformer_config, vae_config, text = size.transformer, size.vae, components(model.name)["text_encoder"]
+    if tiny:
+        transformer_config, vae_config, text, schedule = _TINY, _TINY_VAE, _TINY_TEXT, schedule.prefix(_TINY_SCALES)
+    with torch.device("meta"):
+        transformer, vae = InfinityTransformer(transformer_config), InfinityVAE(vae_config)
+    transformer.cast_blocks(dtype_of(settings["dtype"]))
+    filled(transformer, device)
+    filled(vae, device)
+    for network in (transformer, vae):
+        for name, buffer in list(network.named_buffers(remove_duplicate=False)):
+            owner, _, leaf = name.rpartition(".")
+            network.get_submodule(owner).register_buffer(leaf, constant_buffer(leaf, buffer).to(device))
+    encoder: Any = filled(outline(text, dtype_of(settings["text_dtype"])), device)
+    tokenizer = letter_tokenizer(transformer_config.text_maxlen)
+    parts = InfinityParts(transformer, vae.to(memory_format=torch.channels_last), schedule,
+                          replace(sampling_of(settings), insertion_layers=(0,)) if tiny else sampling_of(settings))
+    return InfinityGenerator(parts, T5TextEncoder(encoder, tokenizer, transformer_config.text_maxlen), name=model.name,
+                             domain=model.domain, licence=model.licence, weights_sha256="random")

@@ -1,0 +1,63 @@
+"""Published models at their published size with random weights: for measurements of speed and memory, never for images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness.errors import WrongInput
+from models.base import Generator
+from models.published import PublishedModel
+
+SPREAD = 0.02
+"""Standard deviation of every weight."""
+_BUILDERS: Mapping[str, str] = {
+    "models.infinity.published:load": "models.infinity.random_weights:build",
+    "models.diffusion.published:load": "models.diffusion.random_weights:build",
+}
+"""Loader to what builds the same generator without files."""
+
+
+def random_generator(
+    model: PublishedModel, settings: Mapping[str, Any], device: torch.device, tiny: bool = False
+) -> Generator:
+    """The generator that the model's loader would make, its weights random; `tiny` shrinks every network for tests.
+
+    Raises WrongInput for a model that cannot be built so.
+    """
+    if model.loader not in _BUILDERS:
+        raise WrongInput(f"{model.name} cannot be built with random weights yet: fetch it, or take another model")
+    module, _, name = _BUILDERS[model.loader].partition(":")
+    built: Generator = getattr(import_module(module), name)(model, settings, device, tiny)
+    return built
+
+
+def filled(network: nn.Module, device: torch.device) -> nn.Module:
+    """A network on the meta device brought to a real one, every weight drawn from a small normal distribution."""
+    network = network.to_empty(device=device)
+    generator = torch.Generator(device).manual_seed(0)
+    with torch.no_grad():
+        for tensor in (*network.parameters(), *network.buffers()):
+            if tensor.is_floating_point():
+                tensor.normal_(0, SPREAD, generator=generator)
+            else:
+                tensor.zero_()
+    return network.eval()
+
+
+def letter_tokenizer(length: int) -> Any:
+    """A tokenizer of letters, padded like a published one: texts have another number of tokens, networks the same work."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {piece: place for place, piece in enumerate(("<pad>", "</s>", "<unk>", *"abcdefghijklmnopqrstuvwxyz,."))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=length
+    )

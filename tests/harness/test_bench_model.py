@@ -1,0 +1,120 @@
+"""The bench measures what the ledger prices, at sizes that a test can afford."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from harness import bench_model
+from harness.bench_model import Brightness, Measured, bench, prepared, sizes
+from harness.cli import app
+from harness.errors import WrongInput
+from models.base import Generator
+from verifiers.base import Verifier
+
+FLUX = "flux-dev:steps=2,height=64,width=64,max_sequence_length=16,dtype=float32"
+INFINITY = "infinity-2b:dtype=float32,text_dtype=float32"
+
+
+@pytest.fixture(scope="module")
+def flux() -> Generator:
+    return prepared(FLUX, "cpu", tiny=True)[1]
+
+
+@pytest.fixture(scope="module")
+def infinity() -> Generator:
+    return prepared(INFINITY, "cpu", tiny=True)[1]
+
+
+@pytest.mark.parametrize(("family", "steps"), [("flux", 2), ("infinity", 4)])
+def test_every_operation_and_a_search_are_measured(family: str, steps: int, request: pytest.FixtureRequest) -> None:
+    generator: Generator = request.getfixturevalue(family)
+    found = [one for one in bench(generator, [1, 3], peak=1e12) if isinstance(one, Measured)]
+    assert [one.batch for one in found] == sorted(one.batch for one in found)
+    third = {(one.operation, one.step): one for one in found if one.batch == 3}
+    predicted = [("predict", step) for step in range(steps)]
+    drawn = [("draw", step) for step in range(steps)]
+    assert set(third) == {("encode", 0), *predicted, *drawn, ("decode", steps), ("search", -1)}
+    tokens = generator.text_tokens([bench_model.PROMPT])[0]
+    last = third["predict", steps - 1]
+    assert last.rows == 3
+    assert last.tflop == pytest.approx(3 * generator.price("predict", steps - 1, tokens).flops / 1e12)
+    assert last.tflop_per_second == pytest.approx(last.tflop / last.seconds)
+    assert last.share_of_peak == pytest.approx(last.tflop_per_second)
+    assert all(one.seconds > 0 and math.isnan(one.peak_gigabytes) for one in found)
+    whole = sum(one.tflop for one in third.values() if one.operation != "search")
+    assert third["search", -1].tflop == pytest.approx(whole)
+
+
+def test_weights_are_random_finite_and_the_same_every_time(flux: Generator) -> None:
+    again: Any = prepared(FLUX, "cpu", tiny=True)[1]
+    first: Any = flux
+    for one, other in zip(first.adapter.transformer.parameters(), again.adapter.transformer.parameters(), strict=True):
+        assert one.isfinite().all()
+        assert torch.equal(one, other)
+    assert float(next(first.adapter.transformer.parameters()).detach().std()) > 0
+
+
+def test_the_bench_stops_where_memory_runs_out(flux: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    original: Any = type(flux).predict
+
+    def hungry(self: Any, state: Any) -> Any:
+        if len(state.rows) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return original(self, state)
+
+    monkeypatch.setattr(type(flux), "predict", hungry)
+    found = list(bench(flux, [1, 2, 4], peak=float("nan")))
+    assert found[-1] == "batch 2: out of memory"
+    assert {one.batch for one in found if isinstance(one, Measured)} == {1}
+    assert all(math.isnan(one.share_of_peak) for one in found if isinstance(one, Measured))
+
+
+def test_the_peak_is_that_of_a_known_card_in_sixteen_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H200")
+    cuda = torch.device("cuda")
+    assert bench_model.peak_of(cuda, "bfloat16") == 989e12
+    assert math.isnan(bench_model.peak_of(cuda, "float32"))
+    assert math.isnan(bench_model.peak_of(torch.device("cpu"), "bfloat16"))
+    assert isinstance(Brightness(), Verifier)
+
+
+def test_the_command_writes_a_table_and_a_file(tmp_path: Path) -> None:
+    out = tmp_path / "bench.csv"
+    result = CliRunner().invoke(
+        app, ["bench-model", INFINITY, "--random-weights", "--tiny", "--batch", "2", "--device", "cpu", "--csv", str(out)]
+    )
+    assert result.exit_code == 0, result.output
+    assert f"{INFINITY} on cpu, tiny, random weights" in result.stdout
+    rows = list(csv.DictReader(out.open()))
+    assert len(rows) == 1 + 4 + 4 + 1 + 1
+    lines = [line for line in result.stdout.splitlines() if line.startswith("| 2 ")]
+    assert len(lines) == len(rows)
+    assert "unknown" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["flux-dev"], "say so with --random-weights"),
+        (["flux-dev", "--random-weights", "--batch", "1,x"], "--batch '1,x' is not a list of whole numbers from 1"),
+        (["shapes-flux", "--random-weights"], "shapes-flux comes with the package"),
+        (["sdxl", "--random-weights", "--tiny"], "sdxl has no tiny size"),
+    ],
+)
+def test_wrong_input_is_refused(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["bench-model", *arguments, "--device", "cpu"])
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_batches_are_taken_in_order() -> None:
+    assert sizes("4,1, 2,1") == [1, 2, 4]
+    with pytest.raises(WrongInput):
+        sizes("0")
