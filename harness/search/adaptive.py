@@ -11,13 +11,14 @@ part of what determines the result, and stay together whatever the batch, the or
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.prices import Prices
-from harness.search.allocation import Standing
+from harness.search.allocation import Standing, most_telling
 from harness.search.base import Plan, Search, Task
+from harness.search.lookahead import Lookahead
 from harness.search.random import Random
 from harness.search.rounds import mark_final
 from harness.search.window import search_again
@@ -51,6 +52,9 @@ class Adaptive:
     """Score that is good enough to stop for good; None for no such score."""
     pool: int | None = None
     """Prompts that share a total, in the suite's order; None for all of the run."""
+    scales: int | None = None
+    """Scales to branch at after the first round: as many of those that `search=lookahead` has branched at, where the
+    children of one parent differed most in score; None for all."""
     search: Search = Random()  # noqa: RUF009 - immutable
     """What is run in each round."""
 
@@ -59,6 +63,8 @@ class Adaptive:
             raise ValueError(f"rounds={self.rounds} leaves nothing to move between prompts: give 2 or more")
         if not 0 < self.served <= 1:
             raise ValueError(f"served={self.served:g} is not a share, a number above 0 and up to 1")
+        if self.scales is not None and not isinstance(self.search, Lookahead):
+            raise ValueError(f"scales={self.scales} chooses where to branch: give search=lookahead:… after it")
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -102,9 +108,11 @@ class Adaptive:
         ahead = min(plan.parameters["rounds"] for plan in task.plans)
         while members := purse.served(standing.neediest(), ahead):
             grant = purse.grant(members, ahead)
-            plans = [self.search.plan(grant, purse.prices(prompt)) for prompt in members]
+            plans = [purse.search.plan(grant, purse.prices(prompt)) for prompt in members]
             before = {prompt: purse.spent(prompt) for prompt in members}
-            search_again(task, self.search, members, grant, plans)
+            search_again(task, purse.search, members, grant, plans)
+            if self.scales is not None and not purse.begun and isinstance(self.search, Lookahead):
+                purse.search = replace(self.search, scales=most_telling(task, self.scales))
             standing.note(members)
             purse.begun.update(members)
             if purse.left() < 0:
@@ -119,7 +127,9 @@ class _Purse:
     """What is left of a total, and whom it serves."""
 
     def __init__(self, task: Task, search: Search, total: float) -> None:
-        self._task, self._search, self._total = task, search, total
+        self._task, self._total = task, total
+        self.search = search
+        """What is run next."""
         self._unit = task.budget.unit
         self._least: dict[tuple[int, bool], float] = {}
         self.begun: set[int] = set()
@@ -161,7 +171,7 @@ class _Purse:
     def _smallest(self, prompt: int) -> float:
         key = (prompt, prompt in self.begun)
         if key not in self._least:
-            self._least[key] = _smallest(self._search, self._unit, self.prices(prompt))
+            self._least[key] = _smallest(self.search, self._unit, self.prices(prompt))
         return self._least[key]
 
 

@@ -1,13 +1,36 @@
-"""Who is searched again: prompts ranked by how much they need it, as far as their scores tell."""
+"""Who is searched again, and where: prompts by how much they need it, scales by how much they tell, all by scores."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
 
-from harness.search.base import Task
+from harness.search.base import Candidate, Task
+from harness.seeds import Path
+
+
+def most_telling(task: Task, count: int) -> tuple[int, ...]:
+    """The scales, as many as `count`, at which the children of one parent have differed most in score, in order.
+
+    Mean over parents of the spread among their finished children; an ensemble's ranks are taken within one family.
+    """
+    judge = task.judges[0]
+    families: dict[tuple[int, Path], list[Candidate]] = defaultdict(list)
+    for prompt, entered in enumerate(task.candidates[judge.card.name]):
+        for one in entered:
+            if one.complete:
+                families[prompt, one.parent].append(one)
+    spreads: dict[int, list[float]] = defaultdict(list)
+    for children in families.values():
+        scores = judge.combine(np.array([one.values_M for one in children], dtype=np.float64))
+        spread = float(np.std(scores)) if len(children) > 1 else np.nan
+        if not np.isnan(spread):
+            spreads[children[0].step - 1].append(spread)
+    ranked = sorted(spreads, key=lambda scale: (-np.mean(spreads[scale]), scale))
+    return tuple(sorted(ranked[:count])) or (0,)
 
 
 class Standing:

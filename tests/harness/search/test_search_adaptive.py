@@ -3,6 +3,7 @@ from itertools import count
 import numpy as np
 import pytest
 
+from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.prices import Calibration, Prices, calibrate
@@ -140,3 +141,33 @@ def test_two_rounds_are_the_least(infinity, make_judge) -> None:
     plan = parse("adaptive:search=beam").plan(Budget(125, Unit.NFE), prices)
     assert plan.parameters["rounds"] == 3
     assert plan.cost.nfe == 120
+
+
+def test_later_rounds_branch_where_scores_have_differed_most(infinity, ran) -> None:
+    search = parse("adaptive:rounds=2,scales=2,search=lookahead:scales=0/1/2")
+    task = ran(search, infinity, Budget(150, Unit.NFE), count=2).task
+    entered = [one for pool in task.candidates["judge"] for one in pool]
+    children: dict = {}
+    for one in entered:
+        family = (one.prompt, one.parent if one.parent else one.path[0] < first_roots(task, one.prompt), one.step)
+        children.setdefault(family, []).append(one)
+    later = {one.step for one in entered if one.path[0] >= first_roots(task, one.prompt)}
+    first = {one.step for one in entered if one.path[0] < first_roots(task, one.prompt)}
+    assert first == {1, 2, 3}
+    spread = {
+        step: np.mean([
+            np.std([one.values_M[0] for one in family]) for (prompt, _, at), family in children.items()
+            if at == step and family[0].path[0] < first_roots(task, prompt)
+        ]) for step in (1, 2, 3)
+    }  # fmt: skip
+    assert later == {1, *sorted(spread, key=spread.__getitem__)[1:]}
+    assert total(task, Unit.NFE) <= 300
+    with pytest.raises(WrongInput, match="scales=2 chooses where to branch: give search=lookahead"):
+        parse("adaptive:scales=2,search=beam")
+
+
+def first_roots(task, prompt: int) -> int:
+    """Roots of a prompt's first round."""
+    found = task.candidates["judge"][prompt]
+    begins = [one.order for one in found if one.step == 1 and (not one.order or found[one.order - 1].step != 1)]
+    return sum(one.step == 1 for one in found[: begins[1]]) if len(begins) > 1 else 99
