@@ -27,7 +27,7 @@ RUN_ARGS = $(SUITE) $(call each,--model,$(MODELS)) $(foreach value,$(searches),-
 	$(call each,--verifier,$(VERIFIERS)) $(if $(BUDGETS),--budget $(subst $(space),$(comma),$(strip $(BUDGETS)))) \
 	$(if $(UNIT),--unit $(UNIT)) $(if $(PROMPTS),--prompts $(PROMPTS)) $(call each,--seed,$(SEEDS)) $(if $(OUT),--out $(OUT))
 
-.PHONY: help setup bench bench-speed report test lint train-shapes clean
+.PHONY: help setup bench bench-speed ablations report test lint train-shapes clean
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -48,6 +48,9 @@ bench-speed: $(STAMP)  ## measure a whole search against its bare forward passes
 
 report: $(STAMP)  ## rebuild the report of every run, or a joint one: make report [RUNS="DIR DIR …" OUT=DIR]
 	@$(if $(RUNS),$(BIN)/vistas report $(RUNS) $(if $(OUT),--out $(OUT)),for run in results/runs/*/; do $(BIN)/vistas report $$run || exit 1; done)
+
+ablations: $(STAMP)  ## run every ablation of docs/ablations.md on the embedded pair (long; goes on where it stopped)
+	@for name in $$($(BIN)/vistas ablate | cut -d' ' -f1); do $(BIN)/vistas ablate $$name || exit 1; done
 
 test: $(STAMP)  ## run the tests
 	@$(BIN)/python -m pytest
