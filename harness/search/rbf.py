@@ -94,7 +94,7 @@ class RBF:
             front = self._first(task, lines)
             for step in range(steps - 1):
                 front = self._step(task, front, lines, step, deadline)
-            finish(task, advance(task, front, steps))
+            finish(task, [_ended(part, steps) for part in advance(task, front, steps)])
         mark_final(task)
 
     def _first(self, task: Task, lines: dict[int, _Line]) -> Front:
@@ -135,6 +135,11 @@ class RBF:
         left = len(line.quotas) + 2
         late = not deadline.allows(prompt, line.spent, min(line.spent + left, len(task.plans[prompt].rounds)))
         return line.quota == 0 or late or (line.better and not last)
+
+
+def _ended(part: Part, steps: int) -> Part:
+    """Finished rows under names of their own: their last previews have been entered already."""
+    return Part(part.state, tuple(Branch(one.prompt, (*one.path, 0), one.path, steps) for one in part.branches))
 
 
 @dataclass(slots=True)

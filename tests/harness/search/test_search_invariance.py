@@ -1,0 +1,86 @@
+"""Every strategy gives the same candidates whatever the batch, the order of prompts, and who else is in the batch."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.ledger import Budget, Unit
+from harness.meter import MeteredGenerator
+from harness.search.evolution import Evolution
+from harness.search.spec import parse
+from harness.search.tts_var import TTSVar, size_of
+
+RUNS = [
+    ("lookahead:scales=0/2", "infinity", 28), ("smc:preset=bfs", "infinity", 20), ("tts-var", "infinity", 20),
+    ("beam:width=2,candidates=2", "flux", 999), ("beam:score=preview", "flux", 20), ("smc:preset=das", "flux", 20),
+    ("paths", "flux", 40), ("rbf", "flux", 16), ("evolution", "flux", 40),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "model", "nfe"), RUNS)
+def test_batches_order_and_company_change_nothing(text: str, model: str, nfe: int, request, ran) -> None:
+    generator, budget = request.getfixturevalue(model), Budget(nfe, Unit.NFE)
+    together = ran(parse(text), generator, budget, max_rows=64)
+    asked = list(together.task.prompts)
+    reverse = ran(parse(text), generator, budget, max_rows=3, asked=asked[::-1])
+    alone = ran(parse(text), generator, budget, max_rows=1, asked=asked[1:2])
+    for prompt, other, place in [(0, reverse, 2), (2, reverse, 0), (1, alone, 0)]:
+        expected = {one.path: one for one in together.of(prompt)}
+        found = {one.path: one for one in other.of(place)}
+        assert found.keys() == expected.keys()
+        assert len(found) == len(other.of(place))
+        for path, one in found.items():
+            same = expected[path]
+            assert (one.parent, one.step, one.complete, one.kept) == (same.parent, same.step, same.complete, same.kept)
+            assert (one.image.int() - same.image.int()).abs().max() <= 1
+        last, other_last = together.of(prompt)[-1].spent, other.of(place)[-1].spent
+        assert (last.nfe, last.flops, last.images) == (other_last.nfe, other_last.flops, other_last.images)
+
+
+def test_the_published_schedule_of_tts_var() -> None:
+    """Left after each scale of 13, as printed, and the batch that each scale is passed with, as the code has it."""
+    events = TTSVar().events(13)
+    assert {at - 1: (kind, size_of(8, left)) for at, (kind, left) in events.items()} == {
+        2: ("cluster", 6), 5: ("cluster", 4), 6: ("resample", 2), 9: ("resample", 1)
+    }  # fmt: skip
+    assert [size_of(16, left) for _, left in events.values()] == [12, 8, 4, 2]
+
+
+def test_tts_var_costs_what_its_schedule_costs(infinity_13, ran) -> None:
+    done = ran(TTSVar(particles=8), infinity_13, count=1)
+    cost = done.task.spent(0, done.task.judges[0])
+    assert cost.nfe == 3 * 8 + 3 * 6 + 4 + 3 * 2 + 3 * 1 == 55
+    assert (cost.images, cost.verifier_calls) == (1, 4 + 2 + 1)
+    assert done.task.plans[0].cost.nfe == 55
+
+
+@pytest.mark.parametrize(("preset", "population", "nfe"), [("flux", 14, 1465), ("sd2.1", 42, 5000)])
+def test_evolution_costs_what_its_schedule_costs(preset, population: int, nfe: int) -> None:
+    generations = Evolution(preset=preset).generations(population, 50)
+    assert sum(images * (50 - step) for step, images, _ in generations) == nfe
+    assert [best for _, _, best in generations[1:]] == [3 if preset == "flux" else 5] * 4
+
+
+def test_a_generation_costs_its_steps(flux, ran) -> None:
+    done = ran(Evolution(population=14), flux, count=1)
+    expected = sum(images * (4 - step) for step, images, _ in Evolution().generations(14, 4))
+    assert done.task.spent(0, done.task.judges[0]).nfe == expected
+
+
+def test_pruned_looks_are_charged(flux, ran) -> None:
+    """Five noises are looked at, one goes on: five predictions and the four others' of its way."""
+    from harness.ledger import Ledger
+    from models.base import Row
+
+    metered = MeteredGenerator(flux, Ledger(1))
+    state, _ = metered.preview(metered.start(metered.encode(["red circle"]), [Row(0, seed) for seed in range(5)]))
+    state = metered.select(state, [3])
+    for _ in range(4):
+        state = metered.draw(metered.predict(state), [0])
+    assert metered.ledger.spent(0).nfe == 5 + 3
+
+
+def test_a_tally_counts_as_the_meter_does(flux, infinity, make_judge, ran) -> None:
+    for text, generator in (("rbf", flux), ("beam:score=preview", flux), ("beam:score=preview", infinity)):
+        done = ran(parse(text), generator, Budget(30, Unit.NFE), count=1)
+        assert done.task.plans[0].cost.nfe == done.task.spent(0, done.task.judges[0]).nfe
