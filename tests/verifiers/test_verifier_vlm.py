@@ -110,7 +110,7 @@ def test_rubric_reads_what_it_can_and_says_why_not(load: Any, monkeypatch: pytes
     verifier = load(f"vlm-judge:mode=rubric,new_tokens=6,{SHAPE}")
     scores = verifier.score(pictures()[:2], PROMPTS[:2])  # random weights write no JSON
     assert np.isnan(scores.values_NM).all()
-    assert all(reason.startswith("answer cannot be read, it has no JSON object") for reason in scores.reasons)
+    assert all(reason.startswith("answer cannot be read") for reason in scores.reasons)
     spent = count_flops(lambda: verifier.score(pictures()[:1], PROMPTS[:1]))
     assert 0 < spent <= verifier.price(1).verifier_flops
     assert count_flops(verifier.measure) == verifier.price(1).verifier_flops
