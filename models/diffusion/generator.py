@@ -181,8 +181,10 @@ class DiffusionGenerator:
         prediction_UX = _predicted(state, "draw")
         schedule = self.adapter.schedule
         if not schedule.stochastic:
-            latents_UX = schedule.step(state.latents_UX, prediction_UX, state.step)
-            return replace(state, step=state.step + 1, latents_UX=latents_UX, prediction_UX=None)
+            latents_UX, memory_UX = schedule.advance(state.latents_UX, prediction_UX, state.step, state.memory_UX)
+            return replace(
+                state, step=state.step + 1, latents_UX=latents_UX, prediction_UX=None, memory_UX=memory_UX
+            )
         noise_BX = self.noise(seeds).to(self.device)
         latents_BX, prediction_BX = state.spread(state.latents_UX), state.spread(prediction_UX)
         return state.parted(state.step + 1, schedule.step(latents_BX, prediction_BX, state.step, noise_BX))

@@ -6,8 +6,14 @@ from copy import deepcopy
 from typing import Any, Literal, TypeAlias, get_args
 
 import torch
-from diffusers import DDIMScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+)
 
+from models.diffusion.dpm_schedule import DpmSolver
 from models.diffusion.schedule import FlowEuler, Schedule
 
 Sampler: TypeAlias = Literal["published", "ddim", "euler", "flow-euler"]
@@ -91,7 +97,6 @@ def make_schedule(
 ) -> Schedule:
     """The steps of `sampler` over the noise levels that a published scheduler configures.
 
-    Samplers with a memory, such as DPM-Solver++, are not pure functions of a row and have to be replaced by one that is.
     DDIM takes trailing timesteps (Lin et al., arXiv 2305.08891), so that few steps start from pure noise.
     Raises ValueError for a scheduler that has no such form.
     """
@@ -117,9 +122,10 @@ def make_schedule(
         return Ddim(own, steps, device)
     if isinstance(own, EulerDiscreteScheduler):
         return Euler(own, steps, device)
+    if isinstance(own, DPMSolverMultistepScheduler):
+        return DpmSolver(own, steps, device)
     raise ValueError(
-        f"the folder's scheduler {type(own).__name__} keeps a memory of earlier steps; "
-        f"set scheduler={'flow-euler' if flow else 'ddim'}"
+        f"the folder's scheduler {type(own).__name__} is not offered; set scheduler={'flow-euler' if flow else 'ddim'}"
     )
 
 

@@ -10,17 +10,15 @@ from diffusers import PixArtSigmaPipeline
 
 from models.diffusion.flops import pixart_transformer_flops
 from models.diffusion.guided import GuidedAdapter, Text, TextSettings
-from models.diffusion.noise_schedule import Sampler
 from models.text_flops import t5_encoder_flops
 from models.text_length import longer_than
 
 
 @dataclass(frozen=True, slots=True)
 class PixArtSettings(TextSettings):
-    """The published scheduler is DPM-Solver++, which keeps a memory; DDIM takes its place, as in Ma et al."""
+    """T5's text is as long as the model was trained with."""
 
     max_sequence_length: int = 300
-    scheduler: Sampler = "ddim"
 
 
 class PixArtAdapter(GuidedAdapter):

@@ -11,7 +11,6 @@ from diffusers import SanaPipeline
 
 from models.diffusion.flops import sana_transformer_flops
 from models.diffusion.guided import GuidedAdapter, Text, TextSettings
-from models.diffusion.noise_schedule import Sampler
 from models.diffusion.vae_flops import dc_decoder_flops, dc_encoder_flops
 from models.text_flops import gemma_text_flops
 from models.text_length import longer_than
@@ -19,10 +18,9 @@ from models.text_length import longer_than
 
 @dataclass(frozen=True, slots=True)
 class SanaSettings(TextSettings):
-    """The published scheduler is DPM-Solver++ for flows, which keeps a memory; Euler with its shift takes its place."""
+    """Gemma's text is as long as the model was trained with."""
 
     max_sequence_length: int = 300
-    scheduler: Sampler = "flow-euler"
     complex_human_instruction: bool = True
     """Whether the pipeline's own instruction to Gemma goes before every prompt."""
 

@@ -38,6 +38,12 @@ class Schedule(ABC):
     ) -> torch.Tensor:
         """Latents at `step + 1`; a stochastic schedule needs `noise` of the latents' shape, or ValueError."""
 
+    def advance(
+        self, latents: torch.Tensor, prediction: torch.Tensor, step: int, memory: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """A deterministic `step`, and what the next one has to know of this one: nothing, but for multistep samplers."""
+        return self.step(latents, prediction, step), None
+
     def begin(self, noise: torch.Tensor) -> torch.Tensor:
         """The latents of step 0 that the pipeline makes of unit noise."""
         return noise

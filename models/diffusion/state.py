@@ -35,6 +35,8 @@ class DiffusionState:
     source: tuple[int, ...]
     """For each row the index of its latents, 0 to U - 1, numbered by first appearance."""
     prediction_UX: torch.Tensor | None = None
+    memory_UX: torch.Tensor | None = None
+    """What a multistep sampler knows of the step before; none at a row's start, and after a stochastic step."""
 
     @property
     def pending(self) -> tuple[int, ...]:
@@ -67,6 +69,7 @@ class DiffusionState:
             prompt_U=self.spread(self.prompt_U),
             source=tuple(range(len(self.rows))),
             prediction_UX=None,
+            memory_UX=None,
         )
 
     def select(self, indices: Sequence[int]) -> DiffusionState:
@@ -85,12 +88,13 @@ class DiffusionState:
         if kept == list(range(len(self.latents_UX))):
             return selected
         index = torch.tensor(kept, device=self.latents_UX.device)
-        prediction = self.prediction_UX
+        prediction, memory = self.prediction_UX, self.memory_UX
         return replace(
             selected,
             latents_UX=self.latents_UX[index],
             prompt_U=self.prompt_U[index],
             prediction_UX=None if prediction is None else prediction[index],
+            memory_UX=None if memory is None else memory[index],
         )
 
 

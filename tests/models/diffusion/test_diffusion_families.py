@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
 from tiny_families import FAMILIES, PROMPTS
 
 from harness.flops import count_flops
@@ -17,8 +20,8 @@ CHANGES = {
     "plain": {},
     "other guidance": OFF,
     "negative prompt": {family: {"negative_prompt": "green star"} for family in FAMILIES if family != "flux"},
-    "other scheduler": {"sdxl": {"scheduler": "ddim"}, "pixart": {"scheduler": "euler"},
-                        "sana": {"complex_human_instruction": False}},
+    "ddim": {family: {"scheduler": "ddim"} for family in ("sdxl", "pixart")},
+    "euler": {"pixart": {"scheduler": "euler"}, "sana": {"scheduler": "flow-euler", "complex_human_instruction": False}},
 }  # fmt: skip
 CASES = [(family, change) for change, of in CHANGES.items() for family in (of or FAMILIES)]
 
@@ -50,15 +53,11 @@ def reference(generator, latents, settings, family, output_type):
 
 
 def scheduler(family, asked, saved):
-    from diffusers import DDIMScheduler, EulerDiscreteScheduler
-
     if asked == "ddim":
-        betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
+        betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"} if family == "sdxl" else {}
         return DDIMScheduler(**betas, timestep_spacing="trailing", clip_sample=False)
-    if asked == "euler":
-        return EulerDiscreteScheduler()
-    made = FAMILIES[family].scheduler
-    return saved if made is None else made()
+    made = {"euler": EulerDiscreteScheduler(), "flow-euler": FlowMatchEulerDiscreteScheduler(shift=3.0)}
+    return made.get(asked, saved)
 
 
 @pytest.mark.parametrize(("family", "change"), CASES)
@@ -88,13 +87,11 @@ def test_noise_is_what_the_pipeline_draws(family, generators):
         pytest.skip("tested with the FLUX adapter")
     pipeline = generator.adapter.pipeline
     settings = {key: value for key, value in tiny.settings.items() if key != "steps"}
-    saved, pipeline.scheduler = pipeline.scheduler, (tiny.scheduler or (lambda: pipeline.scheduler))()
     pipeline.set_progress_bar_config(disable=True)
     drawn = pipeline(
         PROMPTS[0], generator=torch.Generator().manual_seed(7), output_type="latent",
         num_inference_steps=tiny.settings["steps"], **settings, **dict(tiny.call),
     ).images  # fmt: skip
-    pipeline.scheduler = saved
     state = finish(generator, generator.start(generator.encode(PROMPTS), [Row(0, 7)]))
     torch.testing.assert_close(state.latents_UX, drawn, atol=2e-5, rtol=1e-5)
 
@@ -195,3 +192,18 @@ def test_sizes_that_a_model_cannot_make_are_refused(load_family):
             load_family(family, height=height)
     with pytest.raises(ValueError, match="positions for 64 at most"):
         load_family("sd3", height=72)
+
+
+@pytest.mark.parametrize("family", ["pixart", "sana"])
+def test_a_fork_takes_its_memory_along(family, generators):
+    generator = generators[family]
+    state = generator.start(generator.encode(PROMPTS), [Row(i, 20 + i) for i in range(3)])
+    for _ in range(2):
+        state = generator.draw(generator.predict(state), [0] * 3)
+    whole, part = finish(generator, state), finish(generator, generator.select(state, [2, 1, 2]))
+    scale = whole.latents_UX.abs().max()
+    torch.testing.assert_close(
+        part.spread(part.latents_UX) / scale, whole.latents_UX[[2, 1, 2]] / scale, atol=1e-5, rtol=0
+    )
+    forgetful = finish(generator, dataclasses.replace(state, memory_UX=None))
+    assert not torch.allclose(forgetful.latents_UX / scale, whole.latents_UX / scale, atol=1e-4)

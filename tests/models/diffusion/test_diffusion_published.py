@@ -51,7 +51,7 @@ def test_the_card_says_what_was_loaded(family_folder):
     files = sorted(folder.rglob("*.safetensors"))
     assert len(files) == 3
     assert card.weights_sha256 == weights_sha256(files)
-    assert card.settings["scheduler"] == "ddim"
+    assert card.settings["scheduler"] == "published"
     assert (card.settings["dtype"], card.settings["variant"]) == ("float32", "")
     assert (card.name, card.domain, card.family, card.steps, card.image_size) == ("tiny", "photo", "diffusion", 4, (24, 16))
 

@@ -9,8 +9,10 @@ from diffusers import (
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
+    HeunDiscreteScheduler,
 )
 
+from models.diffusion.dpm_schedule import DpmSolver
 from models.diffusion.noise_schedule import Ddim, Euler, make_schedule
 from models.diffusion.schedule import FlowEuler
 
@@ -45,6 +47,44 @@ def test_steps_are_the_schedulers(kind, dtype):
         x0 = schedule.x0(latents, prediction, step)
         torch.testing.assert_close(x0, expected.pred_original_sample.float(), rtol=tolerance, atol=tolerance * 10)
         latents = expected.prev_sample
+
+
+SOLVERS = {
+    "noise": DPMSolverMultistepScheduler(),
+    "v, few steps": DPMSolverMultistepScheduler(prediction_type="v_prediction", final_sigmas_type="sigma_min"),
+    "flow": DPMSolverMultistepScheduler(use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=3.0),
+    "first order": DPMSolverMultistepScheduler(solver_order=1),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("steps", [5, 16])
+@pytest.mark.parametrize("kind", SOLVERS)
+def test_multistep_solvers_are_the_schedulers(kind, steps, dtype):
+    scheduler = SOLVERS[kind]
+    schedule = DpmSolver(scheduler, steps)
+    scheduler.set_timesteps(steps)
+    assert torch.equal(schedule.timesteps_K, scheduler.timesteps)
+    torch.manual_seed(0)
+    latents, memory = torch.randn(2, 4, 3, 3).to(dtype), None
+    for step, timestep in enumerate(scheduler.timesteps):
+        prediction = torch.randn(2, 4, 3, 3).to(dtype)
+        expected = scheduler.step(prediction, timestep, latents).prev_sample
+        stepped, memory = schedule.advance(latents, prediction, step, memory)
+        assert torch.equal(stepped, expected)
+        latents = expected
+    assert schedule.alphas[-1].item() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_row_without_a_memory_takes_a_step_of_first_order():
+    scheduler = DPMSolverMultistepScheduler()
+    schedule, first = DpmSolver(scheduler, 8), DpmSolver(DPMSolverMultistepScheduler(solver_order=1), 8)
+    latents, prediction, memory = torch.randn(3, 1, 4, 3, 3).unbind()
+    expected = first.advance(latents, prediction, 3, memory)[0]
+    assert torch.equal(schedule.step(latents, prediction, 3), expected)
+    assert not torch.allclose(schedule.advance(latents, prediction, 3, memory)[0], expected)
+    with pytest.raises(ValueError, match="order 3 is not offered"):
+        DpmSolver(DPMSolverMultistepScheduler(solver_order=3), 4)
 
 
 @pytest.mark.parametrize("level", [0.3, 1.0])
@@ -96,9 +136,10 @@ def test_schedulers_own_sigmas_are_kept():
     assert not torch.equal(torch.stack(FlowEuler(scheduler, 5, 24).sigmas), scheduler.sigmas)
 
 
-def test_samplers_with_a_memory_are_replaced_or_refused():
+def test_samplers_are_chosen_or_refused():
     noisy = DPMSolverMultistepScheduler(beta_schedule="scaled_linear")
     flow = DPMSolverMultistepScheduler(use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=3.0)
+    assert isinstance(make_schedule(noisy, "published", 4, 1), DpmSolver)
     ddim = make_schedule(noisy, "ddim", 4, 1)
     assert isinstance(ddim, Ddim)
     assert ddim.alphas[0].item() == pytest.approx(noisy.alphas_cumprod[999].sqrt().item())
@@ -110,7 +151,7 @@ def test_samplers_with_a_memory_are_replaced_or_refused():
         torch.stack(FlowEuler(FlowMatchEulerDiscreteScheduler(shift=3.0), 4, 1, even=False).sigmas),
     )
     for scheduler, sampler, message in (
-        (noisy, "published", "set scheduler=ddim"), (flow, "published", "set scheduler=flow-euler"),
+        (HeunDiscreteScheduler(), "published", "HeunDiscreteScheduler is not offered; set scheduler=ddim"),
         (flow, "ddim", "flow-matching model"), (noisy, "flow-euler", "noise-predicting model"),
         (noisy, "heun", "is unknown"),
     ):  # fmt: skip

@@ -11,7 +11,6 @@ import torch
 from diffusers import (
     AutoencoderDC,
     AutoencoderKL,
-    DDIMScheduler,
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
@@ -160,10 +159,6 @@ class Family:
     build: Callable[[], Any]
     settings: dict[str, Any]
     network: str
-    guided: bool = True
-    """Whether the reference batches both halves of guidance as the adapter does."""
-    scheduler: Callable[[], Any] | None = None
-    """The scheduler that takes the place of a published one with a memory."""
     call: tuple[tuple[str, Any], ...] = ()
     """What the pipeline is called with beside the settings."""
 
@@ -175,12 +170,11 @@ FAMILIES = {
     "sdxl": Family(tiny_sdxl, {"steps": 4, "height": 32, "width": 16, "guidance_scale": 5.0}, "unet"),
     "pixart": Family(
         tiny_pixart, {**SHORT, "guidance_scale": 4.5}, "transformer",
-        scheduler=lambda: DDIMScheduler(beta_schedule="linear", timestep_spacing="trailing", clip_sample=False),
         call=(("use_resolution_binning", False), ("clean_caption", False)),
     ),
     "sana": Family(
         tiny_sana, {**SHORT, "height": 64, "width": 32, "guidance_scale": 4.5}, "transformer",
-        scheduler=lambda: FlowMatchEulerDiscreteScheduler(shift=3.0), call=(("use_resolution_binning", False),),
+        call=(("use_resolution_binning", False),),
     ),
 }  # fmt: skip
 
