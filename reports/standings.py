@@ -19,16 +19,18 @@ def standings(folder: Path) -> str:
     spent = pd.read_parquet(folder / "selections.parquet")
     grades = scores[scores["metric"] == GRADE]
     lines = ["| model | search | budget | grade | against random | spent (NFE, TFLOP) |", "|---|---|---|---|---|---|"]
-    for model in sorted(map(str, grades["model"].unique())):
+    for model in sorted({str(name) for name in grades["model"]}):
         part = grades[grades["model"] == model]
         largest = part[part["budget"] == part["budget"].max()]
         pivot = largest.pivot_table(index=["verifier", "seed", "prompt_id"], columns="search", values="value")
-        for search in map(str, pivot.mean().sort_values(ascending=False).index):
+        means = pivot.mean().sort_values(ascending=False)
+        for search, mean in zip((str(name) for name in means.index), means, strict=True):
             budget, unit = float(largest["budget"].iloc[0]), str(largest["budget_unit"].iloc[0])
             same = spent[(spent["model"] == model) & (spent["search"] == search) & (spent["budget"] == budget)]
+            nfe, flops = float(same["nfe"].mean()), float(same["flops"].mean())
             lines.append(
-                f"| {model} | {search} | {budget:g} {unit} | {pivot[search].mean():.3f} | "
-                f"{_against(pivot, search)} | {same['nfe'].mean():.0f}, {same['flops'].mean() / 1e12:.3g} |"
+                f"| {model} | {search} | {budget:g} {unit} | {float(mean):.3f} | "
+                f"{_against(pivot, search)} | {nfe:.0f}, {flops / 1e12:.3g} |"
             )
     return "\n".join(lines)
 
@@ -39,7 +41,9 @@ def _against(pivot: pd.DataFrame, search: str) -> str:
     difference = (pivot[search] - pivot["random"]).dropna()
     if difference.empty:
         return "no common prompts"
-    return f"{difference.mean():+.3f} ± {difference.sem():.3f}"
+    values = difference.to_numpy(dtype=float)
+    error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+    return f"{values.mean():+.3f} ± {error:.3f}"
 
 
 def main() -> None:
