@@ -356,7 +356,7 @@ def test_pairs_and_budgets_that_do_not_fit_are_named_once(tmp_path: Path) -> Non
         "geneval@shapes: 6 of 343 prompts, an even sample per task (seed 0; --prompts all runs all)"
     )
     assert [line for line in lines if line.startswith("skipped")] == [
-        "skipped toy-diffusion with beam: beam searches ar models and toy-diffusion is a diffusion model",
+        "skipped toy-diffusion with beam: beam needs a model that is Stochastic and toy-diffusion is not",
         "skipped toy-ar with zero-order: zero-order searches diffusion models and toy-ar is an ar model",
         "skipped toy-ar with beam at 6 nfe (verifier toy-judge): the smallest budget that works is 24 nfe",
     ]
