@@ -53,7 +53,7 @@ ablations: $(STAMP)  ## run every ablation of docs/ablations.md on the embedded 
 	@for name in $$($(BIN)/vistas ablate | cut -d' ' -f1); do $(BIN)/vistas ablate $$name || exit 1; done
 
 test: $(STAMP)  ## run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP)  ## style and types
 	@$(BIN)/ruff check . && $(BIN)/mypy

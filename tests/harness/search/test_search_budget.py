@@ -79,8 +79,8 @@ def test_a_run_spends_its_plan_to_the_last_flop(pair, make_judge, ran) -> None:
 
 
 def test_a_deadline_stops_a_search_that_is_slower_than_planned(pair, make_judge, ran, monkeypatch) -> None:
-    if pair[0].size == "particles":
-        pytest.skip("nothing is finished before all is: see the next test")
+    if pair[0].size in ("particles", "looks"):
+        pytest.skip("nothing is finished before all is: see the next tests")
     ticks = count()
     monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)  # every call takes a millisecond
     search, generator = pair
@@ -111,6 +111,22 @@ def test_particles_are_fewer_where_time_runs_out(text, infinity_13, make_judge, 
         finished = [one for one in entered if one.complete]
         assert 0 < len(finished) < plan.parameters["particles"]
         assert any(budget.affords(one.spent) for one in finished)
+
+
+def test_looks_are_fewer_where_time_runs_out(flux, make_judge, ran, monkeypatch) -> None:
+    ticks = count()
+    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    judge = make_judge()
+    honest = calibrate(flux, [judge], "red circle", 1)
+    hasty = Calibration({key: seconds / 4 for key, seconds in honest.per_row.items()})
+    search = parse("rbf")
+    planned = search.plan(Budget(20 * flux.card.steps, Unit.NFE), Prices(flux, judge, 6, honest)).cost
+    budget = Budget(planned.seconds, Unit.SECONDS)
+    task = ran(search, flux, budget, count=2, max_rows=1, calibration=hasty).task
+    for plan, entered in zip(task.plans, task.candidates["judge"], strict=True):
+        assert sum(not one.complete for one in entered) < plan.parameters["looks"]
+        assert [one.complete for one in entered].count(True) == 1
+        assert budget.affords(entered[-1].spent)
 
 
 def last_round(search: str, entered) -> int:
