@@ -33,6 +33,7 @@ from harness.options import (
     Weights,
 )
 from harness.registry import entries
+from harness.shard import Shard
 from harness.suites import suite_flags
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -78,6 +79,9 @@ def run(
     suite_file: SuiteFile = None,
     prompts_from: PromptsFrom = None,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the time went; write profile.json.")] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="K/N", help="Run every N-th unit from K = 0 on; others run the rest into the same folder.")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Run searches on a suite and build the report. The same command again finishes what is missing."""
@@ -90,9 +94,10 @@ def run(
         settings = load_settings(config, set_ or (), flags)
         from harness import runner
 
+        part = Shard.parse(shard) if shard is not None else None
         prepared = runner.prepare_run(settings, out)
     with _reported(debug, resume=prepared.store.folder):
-        _finish(prepared, profile)
+        _finish(prepared, profile, part)
 
 
 @app.command()
@@ -267,8 +272,8 @@ def main() -> None:
     app(prog_name="vistas")
 
 
-def _finish(prepared: Any, profile: bool = False) -> Path:
-    """Run what is missing, then the report; returns the run's folder."""
+def _finish(prepared: Any, profile: bool = False, shard: Shard | None = None) -> Path:
+    """Run what is missing, then the report (of several shards the last one makes it); returns the run's folder."""
     from rich.console import Console
 
     from harness import runner
@@ -277,9 +282,17 @@ def _finish(prepared: Any, profile: bool = False) -> Path:
     console = Console(stderr=True, soft_wrap=True)
     for line in runner.opening_lines(prepared):
         console.print(line, highlight=False, markup=False)
-    folder = runner.finish_run(prepared, console)
-    with prepared.watch.section(REPORT):
-        _build_report([folder], folder / "report")
+    folder: Path = prepared.store.folder
+    unfinished = ""
+    if shard is None:
+        runner.finish_run(prepared, console)
+    else:
+        unfinished = runner.finish_shard(prepared, shard, console)
+    if unfinished:
+        typer.echo(unfinished)
+    else:
+        with prepared.watch.section(REPORT):
+            _build_report([folder], folder / "report")
     if profile:
         for line in runner.write_profile(prepared):
             console.print(line, highlight=False, markup=False)

@@ -19,12 +19,13 @@ from harness.planning import plan_units
 from harness.prices import Calibration
 from harness.progress import RunProgress
 from harness.session import Session, open_session
+from harness.shard import Shard
 from harness.suites import suite_notes
 from harness.timing import LOAD, Stopwatch, profile_lines
 from harness.units import WorkUnit
 from harness.weights import LocalWeights
 from results.environment import environment
-from results.files import locked, write_atomic
+from results.files import InUse, alone, locked, locked_part, remove_temporary, write_atomic
 from results.manifest import card_values, manifest
 from results.store import Store
 
@@ -68,18 +69,51 @@ def finish_run(run: Run, console: Console, engine: Engine = local) -> Path:
         WrongInput: the folder holds a different run, or is in use.
         RunFailed: the disk is full; finished units are kept.
     """
-    store, watch = run.store, run.watch
+    store = run.store
     store.folder.mkdir(parents=True, exist_ok=True)
     with locked(store.folder):
-        with watch.section("store"):
-            store.open(run_manifest(run))
-            if run.session.calibrations:
-                store.keep_calibration({name: one.as_rows() for name, one in run.session.calibrations.items()})
-            missing = [unit for unit in run.units if store.part(unit.key) is None]
-        _work(run, missing, console, engine)
-        with watch.section("store"):
-            store.compact([unit.key for unit in run.units])
+        _open(run)
+        _work(run, run.units, console, engine)
+        _compact(run)
     return store.folder
+
+
+def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = local) -> str:
+    """Run the missing units of one shard; who is last makes the tables. Returns why there are none yet, "" where there are.
+
+    Raises:
+        WrongInput: the folder holds a different run, or this shard, or all of the run, is in work elsewhere.
+        RunFailed: the disk is full; finished units are kept.
+    """
+    store = run.store
+    store.folder.mkdir(parents=True, exist_ok=True)
+    with locked_part(store.folder, shard.lock):
+        with alone(store.folder):
+            _open(run, shared=True)
+        _work(run, shard.of(run.units), console, engine)
+    try:
+        with locked(store.folder):
+            left = sum(store.part(unit.key) is None for unit in run.units)
+            if left:
+                return (f"shard {shard} is finished, {left} units of others are missing: give their commands (again), or this "
+                        "one without --shard")  # fmt: skip
+            remove_temporary(store.folder)
+            _compact(run)
+    except InUse:
+        return f"shard {shard} is finished, others are in work: the last one makes the tables"
+    return ""
+
+
+def _open(run: Run, shared: bool = False) -> None:
+    with run.watch.section("store"):
+        run.store.open(run_manifest(run), shared)
+        if run.session.calibrations:
+            run.store.keep_calibration({name: one.as_rows() for name, one in run.session.calibrations.items()})
+
+
+def _compact(run: Run) -> None:
+    with run.watch.section("store"):
+        run.store.compact([unit.key for unit in run.units])
 
 
 def _kept_calibrations(store: Store, session: Session) -> dict[str, Calibration]:
@@ -93,12 +127,15 @@ def _kept_calibrations(store: Store, session: Session) -> dict[str, Calibration]
         raise WrongInput(f"{store.folder} has damaged speeds ({error}): give another folder with --out") from error
 
 
-def _work(run: Run, missing: list[WorkUnit], console: Console, engine: Engine) -> None:
-    done = len(run.units) - len(missing)
+def _work(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> None:
+    """Run those of `units` that are missing."""
+    with run.watch.section("store"):
+        missing = [unit for unit in units if run.store.part(unit.key) is None]
+    done = len(units) - len(missing)
     if done:
-        console.print(f"{done} of {len(run.units)} units are finished already", highlight=False)
+        console.print(f"{done} of {len(units)} units are finished already", highlight=False)
     planned = sum(unit.planned_flops for unit in missing)
-    with RunProgress(console, len(run.units), done, planned) as progress:
+    with RunProgress(console, len(units), done, planned) as progress:
 
         def work(unit: WorkUnit) -> Any:
             progress.begin(unit.title)

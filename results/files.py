@@ -5,13 +5,22 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from harness.errors import RunFailed, WrongInput
 
 TEMPORARY = ".tmp"
+LOCK, OPENING = ".lock", ".lock-opening"
+PATIENCE_SECONDS = 5.0
+"""How long a shard waits for a process that may only be looking whether all shards are done."""
+
+
+class InUse(WrongInput):
+    """Another process holds the folder."""
 
 
 def write_atomic(path: Path, content: bytes, sync: bool = True) -> None:
@@ -19,7 +28,7 @@ def write_atomic(path: Path, content: bytes, sync: bool = True) -> None:
 
     Without `sync` the file may be empty after a power failure (not after the end of the process, however it comes).
     """
-    temporary = path.with_name(path.name + TEMPORARY)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")  # two shards may write one image at once
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
@@ -48,15 +57,47 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` for one writing process; the system lets go of it however the process ends.
 
     Raises:
-        WrongInput: another process holds it.
+        InUse: another process holds it.
     """
-    with open(folder / ".lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            raise WrongInput(
-                f"another process is writing to {folder}: wait for it, or give another folder with --out"
-            ) from error
+    with _held(folder / LOCK, fcntl.LOCK_EX):
         yield
+
+
+@contextmanager
+def locked_part(folder: Path, lock: str) -> Iterator[None]:
+    """Hold the part of `folder` that the file `lock` stands for; processes with other parts may write beside this one.
+
+    Raises:
+        InUse: another process holds this part, or all of the folder.
+    """
+    with _held(folder / LOCK, fcntl.LOCK_SH, PATIENCE_SECONDS), _held(folder / lock, fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One process at a time, each waiting for its turn: for what takes moments."""
+    with open(folder / OPENING, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _held(path: Path, kind: int, patience: float = 0.0) -> Iterator[None]:
+    deadline = time.monotonic() + patience
+    with open(path, "w") as file:
+        while not _taken(file, kind):
+            if time.monotonic() >= deadline:
+                raise InUse(f"another process is writing to {path.parent}: wait for it, or give another folder with --out")
+            time.sleep(0.05)
+        yield
+
+
+def _taken(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        return False
+    return True

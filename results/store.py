@@ -31,8 +31,8 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def open(self, manifest: Mapping[str, Any]) -> None:
-        """Make the folder this run's, or go on with it.
+    def open(self, manifest: Mapping[str, Any], shared: bool = False) -> None:
+        """Make the folder this run's, or go on with it; `shared` lets what others are writing be.
 
         Raises:
             WrongInput: the folder holds a different run, or files that are no run.
@@ -48,7 +48,8 @@ class Store:
             raise WrongInput(f"{self.folder} is not empty and holds no run: give an empty or a new folder with --out")
         else:
             merged = dict(manifest)
-        remove_temporary(self.folder)
+        if not shared:
+            remove_temporary(self.folder)
         content = (json.dumps(merged, indent=2, ensure_ascii=False) + "\n").encode()
         if not path.exists() or path.read_bytes() != content:
             write_atomic(path, content)
@@ -149,7 +150,7 @@ class Store:
 
 def _leftover(name: str) -> bool:
     """Whether a run that was stopped before its manifest was in place leaves such a file."""
-    return name.startswith(".") or name == MANIFEST + TEMPORARY
+    return name.startswith(".") or (name.startswith(MANIFEST) and name.endswith(TEMPORARY))
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> dict[str, Any]:
