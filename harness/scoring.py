@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,7 +198,7 @@ def _graded(scored: Sequence[Scored]) -> list[Graded]:
 def _summary(scored: Sequence[Scored], scorer: Scorer, contents: Contents, name: str) -> list[str]:
     """What a person reads: every metric per task and over all, what could not be scored, and the protocol."""
     asked = scorer.suite.card.images_per_prompt
-    each = 1 + max((one.sample.number for one in scored), default=0)
+    each = max(Counter(name for name, _ in {(one.sample.prompt.id, one.sample.number) for one in scored}).values(), default=0)
     lines = [f"{name}: {len(scored)} images of {len({one.sample.prompt.id for one in scored})} prompts", *contents.notes]
     if each != asked:
         lines.append(f"protocol: {asked} images a prompt are published, {each} a prompt are here")
@@ -212,7 +213,7 @@ def _summary(scored: Sequence[Scored], scorer: Scorer, contents: Contents, name:
 def _of_metric(metric: str, scored: Sequence[Scored]) -> list[str]:
     by_task: dict[str, list[float]] = {}
     for one in scored:
-        by_task.setdefault(one.sample.prompt.task, []).append(one.metrics[metric][0])
+        by_task.setdefault(one.sample.prompt.task or "of no known task", []).append(one.metrics[metric][0])
     means = {}
     lines = []
     for task, values in by_task.items():

@@ -27,8 +27,8 @@ Device = torch.device | str
 
 @cache
 def _open_clip(folder: Path, device: str) -> ClipBackbone:
-    """The same files on the same device are one backbone, whatever the number of verifiers on it."""
-    return ClipBackbone.from_folder(folder, device)
+    """OpenAI's CLIP; the same files on the same device are one backbone, whatever the number of verifiers on it."""
+    return ClipBackbone.from_folder(folder, device, quick_gelu=True)
 
 
 def aesthetic(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> Aesthetic:

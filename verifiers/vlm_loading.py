@@ -9,7 +9,7 @@ import torch
 
 from verifiers.published import PublishedVerifier
 from verifiers.vlm import VisionLanguage
-from verifiers.vlm_judge import JUDGE, VQA, Rubric, VlmScorer, YesNo
+from verifiers.vlm_judge import JUDGE, VQA, VQA_FLAN, Rubric, VlmScorer, YesNo
 
 
 @cache
@@ -24,7 +24,8 @@ def _of(folders: Mapping[str, Path], device: Any, settings: Mapping[str, Any]) -
 
 def vqa_score(row: PublishedVerifier, folders: Mapping[str, Path], device: Any, settings: Mapping[str, Any]) -> VlmScorer:
     """VQAScore's question to any vision-language model of transformers."""
-    return YesNo(_of(folders, device, settings), row.name, row.licence, VQA, settings["answer"])
+    question = VQA_FLAN if settings["answer"] == "geometric" else VQA
+    return YesNo(_of(folders, device, settings), row.name, row.licence, question, settings["answer"])
 
 
 def vlm_judge(row: PublishedVerifier, folders: Mapping[str, Path], device: Any, settings: Mapping[str, Any]) -> VlmScorer:

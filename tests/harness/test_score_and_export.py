@@ -68,6 +68,15 @@ def test_run_export_score_gives_the_same_grades(suite: str, form: str, tmp_path:
     assert "not scored" not in said
 
 
+def test_images_a_prompt_are_counted_whatever_their_numbers(tmp_path: Path) -> None:
+    folder = geneval_folder(tmp_path / "made")
+    for path in sorted(folder.glob("*/samples/*.png"), reverse=True):
+        path.rename(path.with_name(f"{int(path.stem) + 1:04d}.png"))
+    _, said = score(folder)
+    assert "24 images of 6 prompts" in said
+    assert "protocol" not in said
+
+
 def test_results_are_in_the_official_form(tmp_path: Path) -> None:
     folder = geneval_folder(tmp_path / "made", each=2)
     _, said = score(folder)

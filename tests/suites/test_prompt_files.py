@@ -37,6 +37,12 @@ def test_all_forms_say_the_same(name: str, tmp_path: Path) -> None:
     assert lines[-1].where == f"{path} {place}"
 
 
+def test_a_task_that_is_no_utf8_stays_a_name_that_tables_can_hold(tmp_path: Path) -> None:
+    (one, two) = read_lines(written(tmp_path, "a.csv", b"prompt,category,id\na red circle,caf\xe9,\xff1\nb\xe9d,plain,2\n"))
+    assert (one.task, one.id, one.fault) == ("caf?", "?1", "")
+    assert two.fault == "prompt is not UTF-8"
+
+
 def test_plain_text_is_a_prompt_a_line(tmp_path: Path) -> None:
     path = written(tmp_path, "a.txt", "a cat\r\n\r\na dog\tnot part of it\r\nlast\r\n\r\n")
     lines = read_lines(path)

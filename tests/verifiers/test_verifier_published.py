@@ -1,6 +1,8 @@
 """Published verifiers by the real loaders, from tiny files in the published layout: the same scores as their authors' steps."""
 
 import importlib.util
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -65,6 +67,20 @@ def test_every_row_has_a_loader_and_is_tested() -> None:
     vlms = {name for name, row in published_verifiers().items() if row.loader.startswith("verifiers.vlm")}
     assert tested | vlms == set(published_verifiers())
     assert all(parse_verifier(name).domain == "photo" for name in published_verifiers())
+
+
+def test_openai_weights_run_with_quick_gelu_whatever_the_configuration_says(
+    load: Any, published: dict[str, Path], tmp_path: Path
+) -> None:
+    silent = tmp_path / "clip"
+    shutil.copytree(published["clip-score"], silent)
+    config = json.loads((silent / "open_clip_config.json").read_text())
+    del config["model_cfg"]["quick_gelu"]
+    (silent / "open_clip_config.json").write_text(json.dumps(config))
+    weights = local({"clip-score": silent, "aesthetic": silent, "aesthetic.head": published["aesthetic.head"]})
+    for name in ("clip-score", "aesthetic"):
+        found = parse_verifier(name).load("cpu", weights).score(pictures(), PROMPTS).values_NM
+        assert found == pytest.approx(load(name).score(pictures(), PROMPTS).values_NM, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -19,7 +19,7 @@ from verifiers.base import Verifier
 from verifiers.rubric import read_rubric
 from verifiers.spec import parse_verifier
 from verifiers.vlm import square
-from verifiers.vlm_judge import JUDGE, VQA
+from verifiers.vlm_judge import JUDGE
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tiny_vlm
@@ -100,9 +100,12 @@ def test_vqa_score_and_its_geometric_mean_by_hand(load: Any) -> None:
     image, words = pictures()[0], tiny_vlm.tokenizer()
     first, end = words("Yes").input_ids[0], words.eos_token_id
     plain, geometric = load(NAMES[2]), load(NAMES[3])
-    yes = float(by_hand(plain, image, VQA.format("a hat"))[-1].softmax(-1)[first])
-    after = float(by_hand(plain, image, VQA.format("a hat"), "Yes")[-1].softmax(-1)[end])
-    assert plain.score([image], ["a hat"]).values_NM[0, 0] == pytest.approx(yes, rel=1e-3)
+    asked = 'Does this figure show "a hat"? Please answer Yes or No.'  # t2v_metrics on Qwen2.5-VL
+    likely = float(by_hand(plain, image, asked)[-1].softmax(-1)[first])
+    assert plain.score([image], ["a hat"]).values_NM[0, 0] == pytest.approx(likely, rel=1e-3)
+    asked = 'Does this figure show "a hat"? Please answer yes or no.'  # the original on CLIP-FlanT5
+    yes = float(by_hand(geometric, image, asked)[-1].softmax(-1)[first])
+    after = float(by_hand(geometric, image, asked, "Yes")[-1].softmax(-1)[end])
     assert geometric.score([image], ["a hat"]).values_NM[0, 0] == pytest.approx(math.sqrt(yes * after), rel=1e-3)
 
 
