@@ -176,7 +176,7 @@ def _columns(session: Session, unit: WorkUnit, verifier: str) -> dict[str, Any]:
         "unit": unit.key,
         "suite": unit.suite,
         "model": unit.model,
-        "family": session.models[unit.model].card.family,
+        "family": session.models.card(unit.model).family,
         "search": unit.search,
         "verifier": verifier,
         "seed": unit.seed,

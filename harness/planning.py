@@ -49,7 +49,7 @@ def _affordable(
             for length in lengths:
                 session.plan(model, search, verifier, budget, length)
         except BudgetTooSmall as error:
-            refused.append(error)
+            refused.append(error.with_traceback(None))  # whose frames would keep the model in memory
         else:
             affordable.append(budget)
     return tuple(affordable), refused
@@ -109,7 +109,7 @@ def _unit(
 ) -> WorkUnit:
     keep = kept_prompts(session.settings, session.prompts) & {prompt.id for prompt in prompts}
     key = unit_key(
-        session.models[model].card,
+        session.models.card(model),
         search,
         {name: session.verifiers[name].card for name in budgets},
         {name: verifier.card for name, verifier in session.judge.verifiers.items()},

@@ -50,7 +50,7 @@ def prepare_run(settings: Settings, out: Path | None, measured: bool = False) ->
     watch = Stopwatch()
     with watch.section(LOAD):
         lineup = line_up(settings.run(), LocalWeights.parse(settings.weights))
-        session = open_session(settings, lineup)
+        session = open_session(settings, lineup, watch)
         session.measured = measured
     store = Store(out if out is not None else default_folder(settings.run().run_name()))
     with watch.section("planning"):
@@ -140,6 +140,7 @@ def _work(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> 
         def work(unit: WorkUnit) -> Any:
             progress.begin(unit.title)
             rows = run.session.max_rows(unit.model)
+            run.session.models[unit.model]  # loads it, outside of what is timed as the search's
             finished = execute(run.session, unit, run.store.save_image, run.watch)
             if run.session.max_rows(unit.model) < rows:
                 left = run.session.max_rows(unit.model)
@@ -156,7 +157,6 @@ def run_manifest(run: Run) -> dict[str, Any]:
     """The manifest of a prepared run."""
     session = run.session
     settings = session.settings
-    device = str(next(iter(session.models.values())).device)
     suite = {
         **card_values(session.suite.card),
         "display_name": session.suite_name,
@@ -167,14 +167,14 @@ def run_manifest(run: Run) -> dict[str, Any]:
     return manifest(
         settings.run().identity(),
         suite,
-        {name: card_values(model.card) for name, model in session.models.items()},
+        {name: card_values(session.models.card(name)) for name in session.models},
         {name: card_values(verifier.card) for name, verifier in session.verifiers.items()},
         {
             name: card_values(verifier.card)
             for name, verifier in session.judge.verifiers.items()
             if name not in session.verifiers
         },
-        environment(device),
+        environment(session.models.device),
         run.notes,
     )
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from harness.choice import ModelChoice
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.judge import Judge
@@ -20,10 +21,11 @@ from harness.memory import with_fewer_rows
 from harness.prices import Calibration, Prices, calibrate
 from harness.registry import Entry
 from harness.search.base import Plan, Search, describes
+from harness.shelf import Shelf
 from harness.suites import open_suite
+from harness.timing import LOAD, Stopwatch
 from harness.weights import LocalWeights, build, find
 from models.base import Domain, Generator
-from models.pair import Pair
 from suites.base import Equipped, Prompt, Suite, display_name
 from suites.sample import sample
 from verifiers.base import Verifier
@@ -42,7 +44,7 @@ class Session:
     domain: Domain
     suite: Suite
     prompts: tuple[Prompt, ...]
-    models: Mapping[str, Generator]
+    models: Shelf
     searches: Mapping[str, Search]
     verifiers: Mapping[str, Verifier]
     judge: Judge
@@ -56,6 +58,9 @@ class Session:
     _tokens: dict[tuple[str, str], int] = field(default_factory=dict)
     _prices: dict[tuple[str, str, int], Prices] = field(default_factory=dict)
     _plans: dict[tuple[str, str, str, Budget, int], Plan] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.models.before_release = self._prices.clear
 
     @property
     def suite_name(self) -> str:
@@ -107,8 +112,8 @@ class Session:
         return self.calibrations[model]
 
 
-def open_session(settings: Settings, lineup: Lineup) -> Session:
-    """Load what the line-up needs.
+def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Session:
+    """Load what the line-up needs but for published models, which are loaded when they are first asked for.
 
     Raises:
         WrongInput: weights that are not on this machine, more prompts asked for than the suite has, or a device that is
@@ -126,11 +131,12 @@ def open_session(settings: Settings, lineup: Lineup) -> Session:
     use_half_the_cores()
     if isinstance(suite, Equipped):
         suite.equip(device, local)
-    parts = {text: _load(one.entry, folders[text], device, one.overrides) for text, one in chosen.items()}
-    models: dict[str, Any] = {}
-    for text in lineup.models:
-        pair = [parts[one.text] for one in lineup.choices[text].pair]
-        models[text] = Pair(text, *pair) if pair else parts[text]
+
+    def load(one: ModelChoice) -> Generator:
+        with watch.section(LOAD):
+            return _load(one.entry, folders[one.text], device, one.overrides)
+
+    models = Shelf({text: lineup.choices[text] for text in lineup.models}, load)
     loaded = {name: spec.load(device, local) for name, spec in judges.items()}
     verifiers = {name: loaded[name] for name in settings.verifiers}
     measuring = {name: one for name, one in loaded.items() if name not in verifiers}
@@ -162,13 +168,14 @@ def pick_device(asked: str) -> torch.device:
     return device
 
 
-def _load(known: Entry, folders: Mapping[str, Path], device: torch.device, overrides: Mapping[str, Any]) -> Any:
+def _load(known: Entry, folders: Mapping[str, Path], device: torch.device, overrides: Mapping[str, Any]) -> Generator:
     known.resolve()  # imports the libraries
     for library in ("diffusers", "transformers"):
         logging = sys.modules.get(f"{library}.utils.logging")
         if logging is not None:  # their bars, one for each file, drown what this program says
             logging.disable_progress_bar()
-    return build(known, folders, device, overrides)
+    generator: Generator = build(known, folders, device, overrides)
+    return generator
 
 
 def _sample(prompts: tuple[Prompt, ...], settings: Settings) -> tuple[Prompt, ...]:

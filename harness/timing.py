@@ -27,17 +27,20 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self._begun = perf_counter()
+        self._within = 0.0
         self.sections: dict[str, float] = defaultdict(float)
         self.operations: dict[str, float] = defaultdict(float)
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
-        """Time what happens within; sections are not nested."""
-        begin = perf_counter()
+        """Time what happens within; what happens in a section within counts there alone."""
+        begin, before, self._within = perf_counter(), self._within, 0.0
         try:
             yield
         finally:
-            self.sections[name] += perf_counter() - begin
+            spent = perf_counter() - begin
+            self.sections[name] += spent - self._within
+            self._within = before + spent
 
     def add_clocks(self, task: Task) -> None:
         """Add what the meters of a finished task have measured."""
