@@ -56,9 +56,10 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
                 row
                 for verifier, prompt, one in selected
                 for row in score_rows(
-                    _columns(session, unit, verifier), one, _metrics_of(session, one, prompt, metrics), cut[prompt]
+                    _columns(session, unit, verifier), one.prompt, one.budget,
+                    _metrics_of(session, one, prompt, metrics), cut[prompt],
                 )
-            ],
+            ] + list(_faulty(session, unit)),
         }
     complete = sum(one.complete for pool in task.candidates[unit.verifiers[0]] for one in pool)
     return Finished(rows, complete)
@@ -115,6 +116,16 @@ def _metrics_of(session: Session, one: Selected, prompt: int, metrics: dict[Orde
     if one.candidate is None:
         return dict.fromkeys(session.judge.metrics, (float("nan"), one.reason))
     return metrics[prompt, one.candidate.order]
+
+
+def _faulty(session: Session, unit: WorkUnit) -> Iterator[dict[str, Any]]:
+    """Rows of `scores` of prompts that could not be run: every metric is NaN and says why."""
+    for verifier, budgets in unit.budgets.items():
+        columns = _columns(session, unit, verifier)
+        for prompt, reason in unit.faulty:
+            values = dict.fromkeys(session.judge.metrics, (float("nan"), reason))
+            for budget in budgets:
+                yield from score_rows(columns, prompt, budget, values)
 
 
 def _known(session: Session, task: Task, order: Order) -> Metrics:

@@ -89,8 +89,9 @@ def _pair_units(
     shares = [dict(budgets)] if pooled else list(guided)
     for seed in session.settings.seeds:
         for share in shares:
-            for chunk in batches(session.prompts, _chunk(session, search)):
-                yield _unit(session, model, search, share, seed, tuple(chunk))
+            for number, chunk in enumerate(batches(session.prompts, _chunk(session, search))):
+                faulty = session.faulty if number == 0 else ()
+                yield _unit(session, model, search, share, seed, tuple(chunk), faulty)
 
 
 def _chunk(session: Session, search: str) -> int:
@@ -106,6 +107,7 @@ def _unit(
     budgets: Mapping[str, tuple[Budget, ...]],
     seed: int,
     prompts: tuple[Prompt, ...],
+    faulty: tuple[tuple[Prompt, str], ...],
 ) -> WorkUnit:
     keep = kept_prompts(session.settings, session.prompts) & {prompt.id for prompt in prompts}
     key = unit_key(
@@ -118,12 +120,13 @@ def _unit(
         seed,
         prompts,
         keep,
+        faulty,
     )
     flops = sum(
         max(session.plan(model, search, name, given[-1], tokens).cost.flops for name, given in budgets.items())
         for tokens in session.text_tokens(model, prompts)
     )
-    return WorkUnit(key, session.suite_name, model, search, tuple(budgets), budgets, seed, prompts, keep, float(flops))
+    return WorkUnit(key, session.suite_name, model, search, tuple(budgets), budgets, seed, prompts, keep, float(flops), faulty)
 
 
 def kept_prompts(config: RunConfig, prompts: Sequence[Prompt]) -> frozenset[str]:

@@ -139,15 +139,19 @@ def selection_row(unit: Mapping[str, Any], selected: Selected, truncated: bool, 
 
 
 def score_rows(
-    unit: Mapping[str, Any], selected: Selected, metrics: Mapping[str, tuple[float, str]], cut: Collection[str] = ()
+    unit: Mapping[str, Any],
+    prompt: Prompt,
+    budget: Budget,
+    metrics: Mapping[str, tuple[float, str]],
+    cut: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """Rows of `scores`: the metrics of one selection, each a value and the reason why it is NaN or low.
+    """Rows of `scores`: the metrics of one prompt under one budget, each a value and the reason why it is NaN or low.
 
     `cut` names the metrics that have not read the prompt to its end.
     """
     return [
         {
-            **unit, **_of_prompt(selected.prompt), **_of_budget(selected.budget),
+            **unit, **_of_prompt(prompt), **_of_budget(budget),
             "metric": metric,
             "value": value,
             "text_truncated": metric in cut,

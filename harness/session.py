@@ -26,7 +26,7 @@ from harness.suites import open_suite
 from harness.timing import LOAD, Stopwatch
 from harness.weights import LocalWeights, build, find
 from models.base import Domain, Generator
-from suites.base import Equipped, Prompt, Suite, display_name
+from suites.base import Equipped, Faulty, Prompt, Suite, display_name
 from suites.sample import sample
 from verifiers.base import Verifier
 from verifiers.features import described
@@ -66,6 +66,11 @@ class Session:
     def suite_name(self) -> str:
         """With the domain written out."""
         return display_name(self.suite.card.name, self.domain)
+
+    @property
+    def faulty(self) -> tuple[tuple[Prompt, str], ...]:
+        """Prompts of the suite that cannot be run, and why."""
+        return self.suite.faulty(self.domain) if isinstance(self.suite, Faulty) else ()
 
     def max_rows(self, model: str) -> int:
         """Most rows of one batch of a model: the setting, or less where memory has run out."""

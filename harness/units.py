@@ -32,6 +32,8 @@ class WorkUnit:
     keep: frozenset[str]
     """Ids of the prompts whose candidate images are all kept."""
     planned_flops: float
+    faulty: tuple[tuple[Prompt, str], ...] = ()
+    """Prompts that cannot be run, and why: their scores are NaN."""
 
     @property
     def title(self) -> str:
@@ -51,6 +53,7 @@ def unit_key(
     seed: int,
     prompts: tuple[Prompt, ...],
     keep: frozenset[str],
+    faulty: tuple[tuple[Prompt, str], ...] = (),
 ) -> str:
     """The hash of everything that determines a unit's rows; `metrics` are the verifiers that measure what it selects,
     `suite` its name and version."""
@@ -66,5 +69,6 @@ def unit_key(
         "seed": seed,
         "prompts": [(prompt.id, prompt.text, prompt.task, prompt.metadata) for prompt in prompts],
         "keep": sorted(keep),
+        **({"faulty": [(prompt.id, prompt.task, reason) for prompt, reason in faulty]} if faulty else {}),
     }
     return hashlib.sha256(canonical(determines).encode()).hexdigest()[:32]

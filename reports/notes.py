@@ -60,4 +60,4 @@ def _unscored(summary: Summary) -> list[str]:
     missing = points[(points["task"] == OVERALL) & (points["metric"] == summary.truth)]["unscored"].sum()
     if not missing:
         return []
-    return [f"{missing:.0f} chosen images could not be scored by the truth and are left out of the means; the tables say where."]
+    return [f"{missing:.0f} scores by the truth are missing and left out of the means; scores.parquet says why of each."]

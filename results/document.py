@@ -10,7 +10,7 @@ _ROWS = {
     "candidates": "One row per unit, verifier, prompt and scored image; costs are what the prompt had spent when the score was known.",
     "selections": "One row per unit, verifier, prompt and budget: what the search returned and what it had spent. Where nothing "
     "was scored within a budget in seconds, the costs are those of the first candidate, which has overspent.",
-    "scores": "One row per selection and metric.",
+    "scores": "One row per selection and metric; prompts that could not be run have rows here alone.",
 }
 _TYPES = {"string": "text", "int64": "whole number", "double": "number", "bool": "yes or no"}
 

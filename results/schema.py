@@ -109,7 +109,7 @@ SCORES = (
     Column("text_truncated", pa.bool_(), "", "whether the prompt is longer than this verifier reads, its end unread"),
     _text("reason", "why there is no value, or why the suite's evaluator says it is wrong; empty otherwise"),
 )
-"""One row per (selection, metric)."""
+"""One row per (selection, metric), and per metric of every prompt that could not be run, which has no selection."""
 
 TABLES: dict[str, tuple[Column, ...]] = {"candidates": CANDIDATES, "selections": SELECTIONS, "scores": SCORES}
 

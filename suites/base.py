@@ -98,6 +98,15 @@ class Checked(Protocol):
 
 
 @runtime_checkable
+class Faulty(Protocol):
+    """A suite some of whose prompts may be none that can be run."""
+
+    def faulty(self, domain: Domain) -> tuple[tuple[Prompt, str], ...]:
+        """Those prompts, each with the reason and where it stands; not among `prompts`."""
+        ...
+
+
+@runtime_checkable
 class Noted(Protocol):
     """A suite with something to say about its prompts."""
 

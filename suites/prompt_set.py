@@ -42,7 +42,7 @@ class PromptSetSuite:
         return self
 
     def prompts(self, domain: Domain) -> tuple[Prompt, ...]:
-        """All prompts that can be run, in order; those left out are among `notes`.
+        """All prompts that can be run, in order; the others are `faulty`.
 
         Raises:
             WrongInput: prompts that are not at hand, or a domain without prompts.
@@ -56,14 +56,23 @@ class PromptSetSuite:
             return self._shapes()
         return tuple(self._prompts())
 
+    def faulty(self, domain: Domain) -> tuple[tuple[Prompt, str], ...]:
+        """Prompts that cannot be run, without their text, each with the reason and its file and line."""
+        if domain == "shapes" and self._shapes is not None:
+            return ()
+        return tuple(
+            (Prompt(f"faulty-{number:05d}", "", one.task or self._card.tasks[0]), f"{one.where}: {one.fault}")
+            for number, one in enumerate(self._read()) if one.fault
+        )  # fmt: skip
+
     def notes(self, domain: Domain) -> tuple[str, ...]:
-        """Sentences about prompts that were left out, are unusual, or are not the published ones."""
+        """Sentences about prompts that cannot be run, are unusual, or are not the published ones."""
         if domain == "shapes" and self._shapes is not None:
             from suites.shapes.phrases import cut_off_note
 
             return tuple(cut_off_note(self._shapes()))
         lines = self._read()
-        notes = [f"left out: {one.fault} ({one.where})" for one in lines if one.fault]
+        notes = [f"not scored: {reason}" for _, reason in self.faulty(domain)]
         if self._known and digest(lines) != self._known:
             notes.append(f"prompts of {self._card.name} are not the published ones: their digest is {digest(lines)[:12]} instead "
                          f"of {self._known[:12]}; figures compare only with runs on the same prompts")

@@ -30,7 +30,7 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments), prog_name="vistas")
 
 
-def test_a_file_of_prompts_runs_without_its_bad_lines_and_is_escaped_in_the_page(tmp_path: Path) -> None:
+def test_a_file_of_prompts_runs_with_its_bad_lines_unscored_and_is_escaped_in_the_page(tmp_path: Path) -> None:
     file = tmp_path / "My <prompts>.csv"
     hostile = "<script>alert(1)</script> ../../etc/passwd"
     rows = ["prompt,category", "a red circle,plain", ",plain", f"{hostile},odd", f"{'x' * 10000},odd", "a\x00b,odd", "עיגול אדום,odd"]
@@ -38,14 +38,22 @@ def test_a_file_of_prompts_runs_without_its_bad_lines_and_is_escaped_in_the_page
     result = call("run", "--suite-file", str(file), *TOYS, "--out", str(tmp_path / "run"))
     assert result.exit_code == 0, result.output
     said = result.stderr
-    for number, reason in ((3, "prompt is empty"), (5, "prompt has 10000 characters"), (6, "holds control character U+0000")):
-        assert f"{reason}" in said
-        assert f"({file} line {number})" in said
+    for number, reason in ((3, "prompt is empty"), (5, "prompt has 10000 characters"), (6, "prompt holds control character U+0000")):
+        assert f"not scored: {file} line {number}: {reason}" in said
     assert f"HTML, what looks like a path in {file} line 4: run as it stands" in said
     assert f"right-to-left text in {file} line 7: run as it stands" in said
     selections = pd.read_parquet(tmp_path / "run/selections.parquet")
     assert set(selections["suite"]) == {"file-my-prompts@shapes"}
     assert selections["prompt"].tolist() == ["a red circle", hostile, "עיגול אדום"]
+    scores = pd.read_parquet(tmp_path / "run/scores.parquet")
+    lost = scores[scores["prompt_id"].str.startswith("faulty-")]
+    assert list(zip(lost["prompt_id"], lost["task"], lost["metric"], strict=True)) == [
+        (f"faulty-{number:05d}", task, metric)
+        for number, task in ((1, "plain"), (3, "odd"), (4, "odd")) for metric in ("toy-judge", "grade")
+    ]  # fmt: skip
+    assert lost["value"].isna().all()
+    assert lost["reason"].str.startswith(f"{file} line ").all()
+    assert scores[scores["metric"] == "toy-judge"]["value"].notna().sum() == 3
     page = (tmp_path / "run/report/index.html").read_text(encoding="utf-8")
     assert "<script>alert" not in page
     names = [path.name for path in (tmp_path / "run").rglob("*")]

@@ -75,7 +75,7 @@ def test_dpg_prompts_are_read_from_one_file_each(tmp_path: Path) -> None:
     one = suite("dpg-bench").reading(tmp_path)
     assert [(prompt.id, prompt.text) for prompt in one.prompts("photo")] == [("2", "two, in two lines"), ("10", "ten")]
     left_out, other = one.notes("photo")
-    assert left_out == f"left out: prompt is empty ({tmp_path / 'whoops1.txt'})"
+    assert left_out == f"not scored: {tmp_path / 'whoops1.txt'}: prompt is empty"
     assert "not the published ones" in other
 
 
