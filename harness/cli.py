@@ -56,10 +56,11 @@ class Kind(StrEnum):
     VERIFIERS = "verifiers"
     SUITES = "suites"
     GRADERS = "graders"
+    FEATURES = "features"
 
 
 _SINGULAR = {Kind.MODELS: "model", Kind.SEARCHES: "search", Kind.VERIFIERS: "verifier", Kind.SUITES: "suite",
-             Kind.GRADERS: "grader"}  # fmt: skip
+             Kind.GRADERS: "grader", Kind.FEATURES: "features"}  # fmt: skip
 
 
 @app.command()
@@ -250,7 +251,7 @@ def list_(
     model: Annotated[list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE,…]", help="With --prices: of these only.")] = None,
     debug: Debug = False,
 ) -> None:
-    """List models, searches, verifiers, suites and their graders; of published weights also terms, size, and whether they are here."""
+    """List all that has a name; of published weights also terms, size, and whether they are here."""
     with _reported(debug):
         if prices or model:
             from harness.sheets import show as show_prices

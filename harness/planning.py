@@ -10,6 +10,7 @@ from harness.errors import WrongInput
 from harness.ledger import Budget, BudgetTooSmall
 from harness.lineup import Lineup
 from harness.search.adaptive import Allocating
+from harness.search.base import describes
 from harness.session import Session
 from harness.units import WorkUnit, unit_key
 from suites.base import Prompt
@@ -121,12 +122,18 @@ def _unit(
         prompts,
         keep,
         faulty,
+        _features(session, search, next(iter(budgets))),
     )
     flops = sum(
         max(session.plan(model, search, name, given[-1], tokens).cost.flops for name, given in budgets.items())
         for tokens in session.text_tokens(model, prompts)
     )
     return WorkUnit(key, session.suite_name, model, search, tuple(budgets), budgets, seed, prompts, keep, float(flops), faulty)
+
+
+def _features(session: Session, search: str, verifier: str) -> str:
+    """Hash of the weights that a search compares pictures by, "" where it compares none."""
+    return str(getattr(session.verifiers[verifier], "features_sha256", "")) if describes(session.searches[search]) else ""
 
 
 def kept_prompts(config: RunConfig, prompts: Sequence[Prompt]) -> frozenset[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import WrongInput, unknown
 from models.published import PublishedModel, published_models
 from suites.published import published_graders
-from verifiers.published import PublishedVerifier, published_verifiers
+from verifiers.published import PublishedVerifier, published_features, published_verifiers
 
 
 class UnknownName(WrongInput):
@@ -136,13 +136,16 @@ GRADERS: Mapping[str, Entry] = {
 }
 """What suites look at pictures with, where that has published weights."""
 
+FEATURES: Mapping[str, Entry] = {name: published_verifier(row) for name, row in published_features().items()}
+"""What searches that compare pictures with one another describe them by."""
+
 _TABLES: Mapping[str, Mapping[str, Entry]] = {
-    "model": MODELS, "search": SEARCHES, "verifier": VERIFIERS, "suite": SUITES, "grader": GRADERS,
+    "model": MODELS, "search": SEARCHES, "verifier": VERIFIERS, "suite": SUITES, "grader": GRADERS, "features": FEATURES,
 }
 
 
 def entry(kind: str, name: str) -> Entry:
-    """The entry of a "model", "search", "verifier", "suite" or "grader"; raises UnknownName with near names."""
+    """The entry of a "model", "search", "verifier", "suite", "grader" or "features"; raises UnknownName with near names."""
     table = _TABLES[kind]
     if name not in table:
         raise UnknownName(kind, name, list(table))

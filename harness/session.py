@@ -147,7 +147,7 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
     measuring = {name: one for name, one in loaded.items() if name not in verifiers}
     judge = Judge({**verifiers, **measuring}, suite, lineup.domain)
     if any(describes(lineup.searches[search]) for _, search in lineup.pairs):
-        verifiers = dict(zip(verifiers, described(list(verifiers.values()), lineup.domain, device), strict=True))
+        verifiers = dict(zip(verifiers, described(list(verifiers.values()), lineup.domain, device, local), strict=True))
     return Session(settings, lineup.domain, suite, prompts, models, lineup.searches, verifiers, judge)
 
 

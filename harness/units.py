@@ -54,9 +54,10 @@ def unit_key(
     prompts: tuple[Prompt, ...],
     keep: frozenset[str],
     faulty: tuple[tuple[Prompt, str], ...] = (),
+    features: str = "",
 ) -> str:
     """The hash of everything that determines a unit's rows; `metrics` are the verifiers that measure what it selects,
-    `suite` its name and version."""
+    `suite` its name and version, `features` the hash of the weights that a search compares pictures by."""
     determines = {
         "schema": SCHEMA_VERSION,
         "vistas": installed_version("vistas"),
@@ -70,5 +71,6 @@ def unit_key(
         "prompts": [(prompt.id, prompt.text, prompt.task, prompt.metadata) for prompt in prompts],
         "keep": sorted(keep),
         **({"faulty": [(prompt.id, prompt.task, reason) for prompt, reason in faulty]} if faulty else {}),
+        **({"features": features} if features else {}),
     }
     return hashlib.sha256(canonical(determines).encode()).hexdigest()[:32]

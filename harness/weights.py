@@ -52,10 +52,10 @@ def _name_and_role(key: str, text: str) -> tuple[str, str]:
 
 
 def published() -> dict[str, Mapping[str, Repository]]:
-    """Repositories by role of every model, verifier and grader that has published weights."""
+    """Repositories by role of every model, verifier, grader and network of features that has published weights."""
     return {
         name: known.row.repositories
-        for kind in ("model", "verifier", "grader") for name, known in entries(kind).items() if known.row is not None
+        for kind in ("model", "verifier", "grader", "features") for name, known in entries(kind).items() if known.row is not None
     }  # fmt: skip
 
 

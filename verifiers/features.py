@@ -5,29 +5,35 @@ A search reaches them through its verifier (`Describing`), so that it sees no fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 
-from harness.hub import Repository, locate
 from harness.ledger import Cost
 from models.base import Domain, Images
+from models.files import weights_sha256
 from verifiers.base import Verifier
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.passes import pass_flops
 
-DINO = Repository(
-    "facebook/dinov2-with-registers-large", "main", ("config.json", "model.safetensors"), 1_217_000_000, "Apache-2.0",
-    approximate=True,
-)  # fmt: skip
+if TYPE_CHECKING:
+    from harness.weights import LocalWeights
+
+PHOTO = "dinov2"
+"""Features of photographs, by name."""
 _SIDE = 224
 
 
 class Features(Protocol):
     """A network that describes the parts of an image."""
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of what it was loaded from: part of what determines a search that uses it."""
+        ...
 
     def patches(self, images: Images) -> torch.Tensor:
         """float32 [N, L, E] on the CPU: L places of each image."""
@@ -68,12 +74,18 @@ class Described:
         """Charged with the verifier's work; a description is no verifier call."""
         return Cost(verifier_flops=self._features.flops())
 
+    @property
+    def features_sha256(self) -> str:
+        """Hash of the features' weights."""
+        return self._features.weights_sha256
+
 
 class ClipPatches:
     """The last layer's patch tokens of an open_clip vision transformer."""
 
     def __init__(self, backbone: ClipBackbone) -> None:
         self._backbone = backbone
+        self.weights_sha256 = backbone.weights_sha256
 
     @torch.no_grad()
     def patches(self, images: Images) -> torch.Tensor:
@@ -95,6 +107,7 @@ class DinoPatches:
         from transformers import AutoModel
 
         self.model: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval().to(device)
+        self.weights_sha256 = weights_sha256([folder / "model.safetensors"])
         self._registers = 1 + getattr(self.model.config, "num_register_tokens", 0)
 
     @torch.no_grad()
@@ -116,16 +129,28 @@ class DinoPatches:
         return pass_flops(self.model, {"pixel_values": torch.empty(1, 3, _SIDE, _SIDE)})
 
 
-def features_of(domain: Domain, device: torch.device | str = "cpu") -> Features:
+def dinov2(row: Any, folders: Mapping[str, Path], device: torch.device | str, settings: Mapping[str, Any]) -> DinoPatches:
+    """The loader of the row in features.toml."""
+    return DinoPatches(folders["weights"], device)
+
+
+def features_of(domain: Domain, device: torch.device | str = "cpu", local: LocalWeights | None = None) -> Features:
     """shapes-clip's for the shapes world, DINOv2's for photographs. Raises MissingWeights."""
     if domain == "shapes":
         from verifiers.load import shapes_backbone
 
         return ClipPatches(shapes_backbone(str(device)))
-    return DinoPatches(locate(DINO, name="dinov2"), device)
+    from harness.registry import entry
+    from harness.weights import LocalWeights, build, find
+
+    known = entry("features", PHOTO)
+    found: Features = build(known, find(PHOTO, known, local or LocalWeights()), device)
+    return found
 
 
-def described(verifiers: Sequence[Verifier], domain: Domain, device: torch.device | str = "cpu") -> list[Verifier]:
+def described(
+    verifiers: Sequence[Verifier], domain: Domain, device: torch.device | str = "cpu", local: LocalWeights | None = None
+) -> list[Verifier]:
     """The verifiers with the domain's features beside them."""
-    features = features_of(domain, device)
+    features = features_of(domain, device, local)
     return [Described(verifier, features) for verifier in verifiers]

@@ -13,7 +13,7 @@ from harness.errors import WrongInput
 from harness.hub import Repository
 from models.published import SHARED, repository
 
-FILE = "published.toml"
+FILE, FEATURES = "published.toml", "features.toml"
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,12 @@ class PublishedVerifier:
 def published_verifiers() -> Mapping[str, PublishedVerifier]:
     """Every row by name, in the order of the file."""
     return read_verifiers(tomllib.loads((files("verifiers") / FILE).read_text(encoding="utf-8")))
+
+
+@cache
+def published_features() -> Mapping[str, PublishedVerifier]:
+    """Networks that describe pictures and score none, by name."""
+    return read_verifiers(tomllib.loads((files("verifiers") / FEATURES).read_text(encoding="utf-8")))
 
 
 def read_verifiers(table: Mapping[str, Any]) -> Mapping[str, PublishedVerifier]:

@@ -90,7 +90,7 @@ class Adaptive:
             except BudgetTooSmall:
                 continue
             parameters = {"rounds": rounds, "search": dict(plans[0].parameters)}
-            return Plan(parameters, tuple(plan.cost for plan in plans), exact=False)
+            return Plan(parameters, tuple(plan.cost for plan in plans), exact=False, looks=sum(plan.looks for plan in plans))
         least = 2 * _smallest(self.search, budget.unit, prices)
         raise BudgetTooSmall(budget, least, f"two rounds of {self.search.name}")
 

@@ -26,6 +26,8 @@ class Plan:
     """Price of each round, the first with everything that is paid once; seconds are estimates."""
     exact: bool = True
     """Whether a run spends exactly this (seconds apart); if not, chance on the way decides how much less."""
+    looks: int = 0
+    """Previews looked at, which a budget in images pays for as images."""
 
     @property
     def cost(self) -> Cost:
@@ -34,7 +36,7 @@ class Plan:
 
     def unused(self, budget: Budget) -> float:
         """What the plan leaves of a budget, in its unit: less than the search's next size up would cost."""
-        return budget.amount - self.cost.amount(budget.unit)
+        return budget.amount - (self.cost + Cost(images=self.looks)).amount(budget.unit)
 
 
 @dataclass(frozen=True, slots=True)

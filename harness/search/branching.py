@@ -39,8 +39,8 @@ def plan(
     if candidates is None:
         candidates = most(budget, cost, 2, f"width {width} with 2 children a prefix")
     given(budget, cost(candidates), f"width {width} with {candidates} children a prefix")
-    rounds = _tally(prices, points, width, candidates, score).rounds
-    return Plan({"width": width, "candidates": candidates, "score": score}, rounds)
+    tally = _tally(prices, points, width, candidates, score)
+    return Plan({"width": width, "candidates": candidates, "score": score}, tally.rounds, looks=tally.looks)
 
 
 def _tally(prices: Prices, points: Sequence[int], width: int, candidates: int, score: Score) -> Tally:

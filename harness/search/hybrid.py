@@ -66,16 +66,16 @@ class Hybrid:
             least = error.smallest / self.share
             raise BudgetTooSmall(budget, least, f"drafts by {self.search.name} from {self.share:g} of it") from None
         base, each = drafts.cost + prices.refining.encode(), self._refinement(prices.refining)
-        count = self.refinements
+        count, taken = self.refinements, base + Cost(images=drafts.looks)
         if count is None:
-            count = most(budget, lambda images: base + each * images, 1, "drafts and one refinement")
-        given(budget, base + each * count, f"drafts and {count} refinements")
+            count = most(budget, lambda images: taken + each * images, 1, "drafts and one refinement")
+        given(budget, taken + each * count, f"drafts and {count} refinements")
         sizes = [min(_ROUND, count - done) for done in range(0, count, _ROUND)]
         parameters = {
             "share": self.share, "strength": self.strength, "drafts": self.drafts, "refinements": count,
             "search": dict(drafts.parameters),
         }  # fmt: skip
-        return Plan(parameters, (base, *(each * size for size in sizes)), exact=drafts.exact)
+        return Plan(parameters, (base, *(each * size for size in sizes)), drafts.exact, drafts.looks)
 
     def _refinement(self, prices: Prices) -> Cost:
         first = prices.steps - ceil(round(self.strength * prices.steps, 6))

@@ -88,7 +88,8 @@ class Paths:
 
         children = self.candidates or most(budget, cost, 2, f"{self.width} paths with 2 children each")
         given(budget, cost(children), f"{self.width} paths with {children} children each")
-        return Plan({"width": self.width, "candidates": children}, tallied(children).rounds)
+        tally = tallied(children)
+        return Plan({"width": self.width, "candidates": children}, tally.rounds, looks=tally.looks)
 
     def run(self, task: Task) -> None:
         """All prompts turn by turn, as many together as fill one batch with children."""

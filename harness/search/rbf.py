@@ -77,9 +77,10 @@ class RBF:
             return tallied(looks).limited
 
         least = prices.steps + 1
-        looks = self.looks or most(budget, cost, least, f"{least} looks, two at noises and one a step")
-        given(budget, cost(max(looks, least)), f"{max(looks, least)} looks")
-        return Plan({"looks": max(looks, least)}, tallied(max(looks, least)).rounds)
+        looks = max(least, self.looks or most(budget, cost, least, f"{least} looks, two at noises and one a step"))
+        given(budget, cost(looks), f"{looks} looks")
+        tally = tallied(looks)
+        return Plan({"looks": looks}, tally.rounds, looks=tally.looks)
 
     def run(self, task: Task) -> None:
         """All prompts step by step; those that still look draw their next child in one batch."""

@@ -36,9 +36,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "first": 0.0, "last": 1.0, "every": 0.0},
     "svdd": {"potential": "return", "resampling": "multinomial", "tempering": "constant", "scale": 1e9, "ess": 1.0,
              "first": 0.0, "last": 1.0, "every": 0.0},
+    "late": {"potential": "max", "resampling": "ssp", "tempering": "constant", "scale": 10.0, "ess": 0.5,
+             "first": 0.5, "last": 1.0, "every": 0.0},
 }  # fmt: skip
 """FK steering's launch settings; DAS's and BFS's schemes as arXiv 2505.23614 names them, with FK's scale; SVDD keeps the
-best particle alone, which is an infinite scale."""
+best particle alone, which is an infinite scale. `late` is not published: for models of few steps, whose previews say little
+before the middle, it looks at every step of the second half and resamples only where weights have become uneven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,8 @@ class SMC:
     pools: ClassVar[bool] = False
     size: ClassVar[str] = "particles"
 
-    preset: Literal["fk", "das", "bfs", "svdd"] = "fk"
-    """Published settings."""
+    preset: Literal["fk", "das", "bfs", "svdd", "late"] = "fk"
+    """Published settings, or `late`, ours for models of few steps."""
     particles: int | None = None
     """None for as many as the budget buys."""
     potential: Potential | None = None
@@ -118,7 +121,8 @@ class SMC:
         particles = self.particles or most(budget, cost, 2, "two particles")
         given(budget, cost(particles), f"{particles} particles")
         # Survivors of one autoregressive parent share its prediction: how many there are shows on the way.
-        return Plan({"preset": self.preset, "particles": particles}, tallied(particles).rounds, exact=prices.family != "ar")
+        exact, tally = prices.family != "ar", tallied(particles)
+        return Plan({"preset": self.preset, "particles": particles}, tally.rounds, exact, tally.looks)
 
     def run(self, task: Task) -> None:
         """Advance all prompts step by step, as many together as fill one batch with particles."""
@@ -135,15 +139,14 @@ class SMC:
         children = {name: [Branch(*name)] for name in cloud}
         for step in range(steps - 1):
             front = list(grow(task, front, children, self.level))
-            parts = {prompt: deadline.rest(prompt, step + 1) for prompt in prompts}
             if step + 1 in looks:
-                front, children = self._look(task, front, cloud, prompts, parts)
+                front, children = self._look(task, front, cloud, prompts, deadline)
             else:
-                children = thinned(front, parts)
+                children = thinned(front, {prompt: deadline.rest(prompt, step + 1) for prompt in prompts})
         finish(task, list(grow(task, front, children, self.level)))
 
     def _look(
-        self, task: Task, front: Front, cloud: dict[Name, Particle], prompts: Sequence[int], parts: Mapping[int, float]
+        self, task: Task, front: Front, cloud: dict[Name, Particle], prompts: Sequence[int], deadline: Deadline
     ) -> tuple[Front, dict[Name, list[Branch]]]:
         """The same rows with their predictions, and the children of each."""
         look, steps = front[0].state.step, task.generator.card.steps
@@ -156,7 +159,7 @@ class SMC:
             rewards = task.judges[0].combine(this.values(prompt))
             for branch, reward in zip(branches, rewards, strict=True):
                 cloud[name_of(branch)] = cloud[name_of(branch)].seen(float(reward), self.of("potential"), strength)
-            children |= self._resample(task, prompt, branches, cloud, look, parts[prompt])
+            children |= self._resample(task, prompt, branches, cloud, look, deadline.rest(prompt, look))
         this.close({name for name, born in children.items() if born})
         return front, children
 

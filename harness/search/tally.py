@@ -92,6 +92,11 @@ class Tally:
         return sum(self._rounds, Cost())
 
     @property
+    def looks(self) -> int:
+        """Previews looked at, in all rounds."""
+        return self._looks
+
+    @property
     def limited(self) -> Cost:
         """The cost that a budget has to afford: previews count as images here, or no budget in images would limit them."""
         return self.cost + Cost(images=self._looks)

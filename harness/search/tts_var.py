@@ -80,7 +80,8 @@ class TTSVar:
         particles = self.particles or most(budget, cost, 2, "two candidates")
         given(budget, cost(particles), f"{particles} candidates")
         # Survivors of one parent share its prediction: how many there are shows on the way.
-        return Plan({"particles": particles, "scale": self.scale}, tallied(particles).rounds, exact=False)
+        tally = tallied(particles)
+        return Plan({"particles": particles, "scale": self.scale}, tally.rounds, exact=False, looks=tally.looks)
 
     def run(self, task: Task) -> None:
         """Advance all prompts scale by scale, as many together as fill one batch with their first candidates."""
@@ -97,16 +98,16 @@ class TTSVar:
         children = thinned(front, dict.fromkeys(prompts, 1.0))
         for step in range(steps - 1):
             front = list(grow(task, front, children))
-            parts = {prompt: deadline.rest(prompt, step + 1) for prompt in prompts}
             if step + 1 not in events:
-                children = thinned(front, parts)
+                children = thinned(front, {prompt: deadline.rest(prompt, step + 1) for prompt in prompts})
                 continue
             kind, left = events[step + 1]
-            sizes = {prompt: max(1, int(size_of(first[prompt], left) * parts[prompt])) for prompt in prompts}
-            children = self._clustered(task, front, sizes) if kind == "cluster" else self._drawn(task, front, sizes)
+            sizes = {prompt: size_of(count, left) for prompt, count in first.items()}
+            looked = self._clustered if kind == "cluster" else self._drawn
+            children = looked(task, front, sizes, deadline)
         finish(task, list(grow(task, front, children)))
 
-    def _clustered(self, task: Task, front: Front, sizes: Mapping[int, int]) -> dict[Name, list[Branch]]:
+    def _clustered(self, task: Task, front: Front, sizes: Mapping[int, int], deadline: Deadline) -> dict[Name, list[Branch]]:
         """The pictures nearest the centres of as many clusters, each its own only child."""
         found: dict[int, list[tuple[Branch, np.ndarray]]] = {prompt: [] for prompt in sizes}
         for part in front:
@@ -117,13 +118,14 @@ class TTSVar:
         children: dict[Name, list[Branch]] = {}
         for prompt, pairs in found.items():
             features_NL = np.stack([features_L for _, features_L in pairs])
-            count = min(sizes[prompt], len(pairs))
-            seed = task.seed(prompt, (), front[0].state.step)
+            step = front[0].state.step
+            count = min(_within(deadline, prompt, step, sizes[prompt]), len(pairs))
+            seed = task.seed(prompt, (), step)
             rows = representatives(features_NL, count, seed) if count < len(pairs) else range(len(pairs))
             children |= {name_of(pairs[row][0]): [pairs[row][0]] for row in rows}
         return children
 
-    def _drawn(self, task: Task, front: Front, sizes: Mapping[int, int]) -> dict[Name, list[Branch]]:
+    def _drawn(self, task: Task, front: Front, sizes: Mapping[int, int], deadline: Deadline) -> dict[Name, list[Branch]]:
         """Children drawn by reward, with replacement."""
         this = Round(task, sizes, complete=False)
         for part in front:
@@ -135,12 +137,17 @@ class TTSVar:
             branches = this.branches(prompt)
             rewards_N = task.judges[0].combine(this.values(prompt))
             weights_N = normalised(np.where(np.isnan(rewards_N), -np.inf, self.scale * rewards_N))
-            random = np.random.default_rng(task.seed(prompt, (), step))
-            for branch, number in zip(branches, SCHEMES["multinomial"](weights_N, size, random), strict=True):
+            random, count = np.random.default_rng(task.seed(prompt, (), step)), _within(deadline, prompt, step, size)
+            for branch, number in zip(branches, SCHEMES["multinomial"](weights_N, count, random), strict=True):
                 born = [Branch(prompt, (*branch.path, j), branch.path, step + 1) for j in range(number)]
                 children[name_of(branch)] = born
         this.close({name for name, born in children.items() if born})
         return children
+
+
+def _within(deadline: Deadline, prompt: int, rounds: int, size: int) -> int:
+    """A size after so many rounds, smaller where time runs out, at least one."""
+    return max(1, int(size * deadline.rest(prompt, rounds)))
 
 
 def size_of(particles: int, left: int) -> int:

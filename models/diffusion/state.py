@@ -99,13 +99,14 @@ class DiffusionState:
 
 
 def joined(states: Sequence[DiffusionState]) -> DiffusionState:
-    """The rows of several states, in order. Raises ValueError where they are not at one step or differ in what is predicted."""
+    """The rows of several states, in order. Raises ValueError where they differ in step, in what is predicted or remembered."""
     first = states[0]
-    kinds = {(state.step, state.prediction_UX is None) for state in states}
+    kinds = {(state.step, state.prediction_UX is None, state.memory_UX is None) for state in states}
     if len(kinds) != 1:
-        raise ValueError(f"states at (step, unpredicted) {sorted(kinds)} cannot be joined; bring them to one step, predicted or not")
+        raise ValueError(f"states at (step, unpredicted, without memory) {sorted(kinds)} cannot be joined; bring them to one step alike")
     offsets = [sum(len(state.latents_UX) for state in states[:index]) for index in range(len(states))]
     predictions = [state.prediction_UX for state in states if state.prediction_UX is not None]
+    memories = [state.memory_UX for state in states if state.memory_UX is not None]
     return replace(
         first,
         rows=tuple(row for state in states for row in state.rows),
@@ -113,4 +114,5 @@ def joined(states: Sequence[DiffusionState]) -> DiffusionState:
         prompt_U=torch.cat([state.prompt_U for state in states]),
         source=tuple(offset + own for offset, state in zip(offsets, states, strict=True) for own in state.source),
         prediction_UX=torch.cat(predictions) if predictions else None,
+        memory_UX=torch.cat(memories) if memories else None,
     )

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ STEPS, SIZE, CELLS = 3, 64, 4
 WORDS = 7
 """Of a prompt that the toys say they read."""
 COST = {"encode": Cost(text_flops=7), "predict": Cost(forwards=1, model_flops=100), "draw": Cost(nfe=1),
-        "preview": Cost(decode_flops=10), "decode": Cost(decode_flops=10, images=1)}  # fmt: skip
+        "preview": Cost(decode_flops=10), "decode": Cost(decode_flops=10, images=1), "embed": Cost(decode_flops=10)}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,12 @@ class ToyState:
     """Rows of one parent share its prediction."""
     step: int = 0
     predicted: bool = False
-    pending_preview: tuple[int, ...] = ()
+    looks_ahead: bool = False
+    """Whether a preview needs the next prediction."""
+
+    @property
+    def pending_preview(self) -> tuple[int, ...]:
+        return self.pending if self.looks_ahead else ()
 
     @property
     def pending(self) -> tuple[int, ...]:
@@ -118,6 +124,33 @@ class ToyPrefixed(ToyGenerator):
         return -state.values_BC.double().square().sum(1)
 
 
+class ToyNoisy(ToyGenerator):
+    """Diffusion with every ability."""
+
+    def start_from(self, conditioning: Any, rows: Sequence[Row], noise_BX: torch.Tensor) -> ToyState:
+        return replace(super().start_from(conditioning, rows, noise_BX), looks_ahead=True)
+
+    def draw_stochastic(self, state: ToyState, seeds: Sequence[int], level: float = 1.0) -> ToyState:
+        after = self.draw(state, seeds)
+        return replace(after, values_BC=after.values_BC + level * self.noise(seeds))
+
+    def renoise(self, state: ToyState, step: int, seeds: Sequence[int]) -> ToyState:
+        return replace(state, values_BC=state.values_BC + self.noise(seeds), step=step, predicted=False)
+
+    def mutate(self, state: ToyState, seeds: Sequence[int], rate: float) -> ToyState:
+        return replace(state, values_BC=state.values_BC + rate * self.noise(seeds), parents=tuple(range(len(seeds))), predicted=False)
+
+    def join(self, states: Sequence[ToyState]) -> ToyState:
+        rows = tuple(row for state in states for row in state.rows)
+        values_BC = torch.cat([state.values_BC for state in states])
+        return replace(states[0], rows=rows, values_BC=values_BC, parents=tuple(range(len(rows))))
+
+    def start_image(self, conditioning: Any, rows: Sequence[Row], images: Images, strength: float) -> ToyState:
+        state = self.start(conditioning, rows)
+        cells_BC = images[:, 0, ::32, ::32].reshape(-1, CELLS) / 255
+        return replace(state, values_BC=cells_BC + strength * state.values_BC, step=STEPS - ceil(round(strength * STEPS, 6)))
+
+
 class ToyPainter(ToyGenerator):
     """A board of shapes: what the prompt asks for or, as often, what another prompt does."""
 
@@ -184,6 +217,10 @@ def toy_diffusion(device: Any = None) -> ToyGenerator:
     return ToyGenerator("toy-diffusion", "diffusion")
 
 
+def toy_noisy(device: Any = None) -> ToyGenerator:
+    return ToyNoisy("toy-noisy", "diffusion")
+
+
 def toy_painter(device: Any = None) -> ToyGenerator:
     return ToyPainter("toy-painter", "diffusion")
 
@@ -203,6 +240,7 @@ def toy_pair(device: Any = None) -> ToyVerifier:
 MODELS = {
     "toy-ar": Entry("toy_world:toy_ar", "toy", "ar", "shapes", "toy_world:ToyPrefixed"),
     "toy-diffusion": Entry("toy_world:toy_diffusion", "toy", "diffusion", "shapes", "toy_world:ToyGenerator"),
+    "toy-noisy": Entry("toy_world:toy_noisy", "toy", "diffusion", "shapes", "toy_world:ToyNoisy"),
     "toy-painter": Entry("toy_world:toy_painter", "toy", "diffusion", "shapes", "toy_world:ToyPainter"),
 }
 VERIFIERS = {

@@ -6,8 +6,11 @@ from harness.prices import Prices
 from harness.search.spec import parse
 from models.infinity.unshared import Unshared
 
+TEXTS = ["random:candidates=3", "greedy:candidates=2", "beam:width=2,candidates=2", "beam:width=2,candidates=2,score=preview",
+         "lookahead:width=2,candidates=2,scales=0/2", "smc:particles=4", "tts-var:particles=8"]  # fmt: skip
 
-@pytest.mark.parametrize("text", ["random:candidates=3", "greedy:candidates=2", "beam:width=2,candidates=2,score=preview"])
+
+@pytest.mark.parametrize("text", TEXTS)
 def test_sharing_changes_costs_and_no_image(text: str, infinity, make_judge, ran) -> None:
     budget, boxes, counted = Budget(1e12, Unit.FLOPS), [], []
     for generator in (infinity, Unshared(infinity)):
@@ -18,7 +21,10 @@ def test_sharing_changes_costs_and_no_image(text: str, infinity, make_judge, ran
         assert sum(cost.flops for cost in spent) == counted[-1]
         for prompt, cost in enumerate(spent):
             tokens = task.conditioning.text_tokens[prompt]
-            assert search.plan(budget, Prices(generator, make_judge(), tokens)).cost.flops == cost.flops
+            plan = search.plan(budget, Prices(generator, make_judge(), tokens))
+            # Which survivors are siblings shows on the way: where nothing is shared, the plan is exact again.
+            exact = plan.exact or generator is not infinity
+            assert cost.flops == plan.cost.flops if exact else cost.flops <= plan.cost.flops
     shared, apart = (box.task for box in boxes)
     assert counted[0] < counted[1]
     for prompt in range(2):

@@ -201,3 +201,64 @@ def test_misused_abilities_are_refused(flux):
             flux.start_image(state.conditioning, state.rows, pictures, strength)
     with pytest.raises(ValueError, match="need"):
         flux.start_image(state.conditioning, state.rows, pictures[:, :, :40], 0.5)
+
+
+def test_mutated_rows_are_near_their_own_latents() -> None:
+    """At the start the marginal is kept; later the noise that the step before would have added is added."""
+    generator, conditioning = gaussian()
+    state = generator.start(conditioning, [Row(0, 5), Row(0, 5)])
+    moved = generator.mutate(state, [8, 9], 0.6)
+    noise = generator.noise([8, 9])
+    torch.testing.assert_close(moved.latents_UX, 0.8 * state.spread(state.latents_UX) + 0.6 * noise)
+    assert (moved.step, moved.prediction_UX, len(moved.pending)) == (0, None, 2)
+    check_marginal(generator, generator.select(moved, [1]))
+    later = state
+    for step in range(100):
+        later = generator.draw_stochastic(generator.predict(later), [step, 1000 + step], 1.0)
+    apart = generator.mutate(later, [8, 9], 0.6).latents_UX - later.spread(later.latents_UX)
+    assert apart.std().item() == pytest.approx(generator.adapter.schedule.sde_std(99).item(), rel=0.02)
+    torch.testing.assert_close(apart, generator.adapter.schedule.sde_std(99) * noise, atol=1e-5, rtol=1e-4)
+    with pytest.raises(ValueError, match="mutate"):
+        generator.mutate(state, [8], 0.6)
+
+
+def test_joined_rows_go_on_as_they_would_have_alone() -> None:
+    generator, conditioning = gaussian(steps=6)
+
+    def at(seeds: list[int], steps: int) -> Any:
+        state = generator.start(conditioning, [Row(0, seed) for seed in seeds])
+        for _ in range(steps):
+            state = generator.draw(generator.predict(state), seeds)
+        return state
+
+    one, two = at([1, 2], 2), generator.select(at([3], 2), [0, 0])
+    for states in ([one, two], [generator.predict(one), generator.predict(two)]):
+        state = generator.join(states)
+        assert [row.seed for row in state.rows] == [1, 2, 3, 3]
+        assert len(state.latents_UX) == 3  # copies stay one
+        while state.step < 6:
+            state = generator.draw(generator.predict(state), [1, 2, 3, 3])
+        apart = torch.cat([at([seed], 6).latents_UX for seed in (1, 2, 3, 3)])
+        torch.testing.assert_close(state.spread(state.latents_UX), apart)
+    for other in (at([3], 1), generator.predict(two)):
+        with pytest.raises(ValueError, match="cannot be joined"):
+            generator.join([one, other])
+
+
+def test_joined_rows_keep_a_samplers_memory(load_family: Any) -> None:
+    generator = load_family("pixart")
+    conditioning = generator.encode(["red circle"])
+
+    def ended(states: list[Any]) -> torch.Tensor:
+        state = generator.join(states)
+        while state.step < state.steps:
+            state = generator.draw(generator.predict(state), [0] * len(state.rows))
+        return state.spread(state.latents_UX)
+
+    states = []
+    for seed in (1, 2):
+        state = generator.start(conditioning, [Row(0, seed)])
+        states.append(generator.draw(generator.predict(state), [0]))
+    assert states[0].memory_UX is not None
+    together, alone = ended(states), torch.cat([ended([state]) for state in states])
+    torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)

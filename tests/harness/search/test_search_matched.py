@@ -1,0 +1,91 @@
+"""Matched compute over the whole registry: every search, unit and family spends what it is given and never more."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import pytest
+
+from harness.ledger import Budget, BudgetTooSmall, Unit
+from harness.prices import Calibration, Prices, calibrate
+from harness.registry import SEARCHES
+from harness.search.adaptive import Adaptive
+from harness.search.spec import parse
+from models.base import ABILITIES
+from models.pair import Pair
+
+FAMILIES = {"ar": "infinity", "diffusion": "flux", "pair": "both"}
+REGISTERED = [(name, family) for name in SEARCHES for family in parse(name).families]
+"""Every registered search with its defaults on every family that it says it searches."""
+
+
+@pytest.fixture(scope="module")
+def both(infinity, flux) -> Pair:
+    return Pair("tiny-infinity+tiny-flux", infinity, flux)
+
+
+@pytest.fixture(scope="module")
+def measured() -> Calibration:
+    names = ("encode", "predict", "draw", "preview", "decode", "embed", "score judge", "patches")
+    return Calibration({(name, 0): 0.001 for name in (*names, *(f"refining {name}" for name in names))})
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call that is timed takes a millisecond."""
+    ticks = count()
+    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+
+
+def smallest(search: Any, prices: Prices, unit: Unit) -> float:
+    with pytest.raises(BudgetTooSmall) as refused:
+        search.plan(Budget(prices.image().amount(unit) * 0.1, unit), prices)
+    return refused.value.smallest
+
+
+def test_both_families_and_all_searches_are_there() -> None:
+    assert {name for name, _ in REGISTERED} == set(SEARCHES)
+    assert {family for _, family in REGISTERED} == set(FAMILIES)
+    assert {name for name, family in REGISTERED if family == "ar"} & {name for name, family in REGISTERED if family == "diffusion"} == {
+        "random", "beam", "smc", "adaptive",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+@pytest.mark.parametrize(("name", "family"), REGISTERED)
+def test_a_large_budget_is_used_to_nine_tenths(name, family, unit, make_judge, measured, request) -> None:
+    generator = request.getfixturevalue(FAMILIES[family])
+    search, prices = parse(name), Prices(generator, make_judge(), 6, measured)
+    least = smallest(search, prices, unit)
+    for factor in (1.0, 2.5, 40.0, 163.7):
+        budget = Budget(least * factor, unit)
+        plan = search.plan(budget, prices)
+        assert budget.affords(plan.cost)
+        assert unit is Unit.IMAGES or plan.unused(budget) == budget.amount - plan.cost.amount(unit)
+        if factor >= 40:
+            assert 0 <= plan.unused(budget) <= 0.1 * budget.amount
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+@pytest.mark.parametrize(("name", "family"), REGISTERED)
+def test_a_run_never_exceeds_its_budget(name, family, unit, make_judge, ran, ticking, request) -> None:
+    generator, judge = request.getfixturevalue(FAMILIES[family]), make_judge()
+    makes = generator.refine if family == "pair" else generator
+    assert all(isinstance(makes, need) for need in parse(name).needs if need in ABILITIES[family])
+    # One row a batch: time goes by rows, as plans have it.
+    search, calibration = parse(name), calibrate(generator, [judge], "red circle", 1)
+    prices = Prices(generator, judge, 7, calibration)
+    budget = Budget(smallest(search, prices, unit) * 3, unit)
+    task = ran(search, generator, budget, count=2, judges=[judge], max_rows=1, calibration=calibration).task
+    spent = [task.spent(prompt, task.judges[0]).amount(unit) for prompt in range(2)]
+    total = isinstance(search, Adaptive)
+    if unit is not Unit.SECONDS:  # a deadline is kept by what is returned, not by what is begun
+        assert sum(spent) <= 2 * budget.amount if total else max(spent) <= budget.amount
+    for entered in task.candidates["judge"]:
+        chosen = [one for one in entered if one.kept and one.complete]
+        assert chosen
+        if not total:
+            best = max((one for one in entered if one.complete and budget.affords(one.spent)), key=lambda one: one.values_M[0])
+            assert best.kept
+

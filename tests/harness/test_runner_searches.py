@@ -1,0 +1,112 @@
+"""Every registered search, interrupted between units and in the middle of one, ends in the tables of a run that was not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from harness import registry
+from harness.config import Settings
+from harness.lineup import line_up
+from harness.runner import finish_run, prepare_run
+from harness.search.spec import parse
+from results.schema import MEASURED, TABLES
+from verifiers.features import Described
+
+sys.path.insert(0, str(Path(__file__).parent))
+import toy_world
+
+MODELS = {"ar": "toy-ar", "diffusion": "toy-noisy", "pair": "toy-ar+toy-noisy"}
+RUNS = [(name, MODELS[family]) for name in registry.SEARCHES for family in parse(name).families]
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
+        for name, entry in toys.items():
+            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+
+
+def settings(search: str, model: str) -> Settings:
+    return Settings(
+        models=(model,), searches=(search,), verifiers=("toy-judge",), metrics=(), budgets=(40,), prompts=4, chunk=2,
+    )  # fmt: skip
+
+
+def run(search: str, model: str, folder: Path, engine: Any = None) -> dict[str, pd.DataFrame]:
+    prepared = prepare_run(settings(search, model), folder)
+    finish_run(prepared, Console(quiet=True), **({"engine": engine} if engine else {}))
+    found = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    return {name: table.drop(columns=[column for column in MEASURED if column in table]) for name, table in found.items()}
+
+
+def between_units(work: Any, execute: Callable[[Any], Any]) -> Any:
+    for unit in work[:1]:
+        yield unit, execute(unit)
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("search", "model"), RUNS)
+def test_a_stopped_search_resumes_to_the_same_tables(
+    search: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    original = toy_world.ToyVerifier.score
+
+    def counting(judge: Any, images: Any, prompts: Any) -> Any:
+        asked.append(len(prompts))
+        if len(asked) == stop:
+            raise KeyboardInterrupt
+        return original(judge, images, prompts)
+
+    monkeypatch.setattr(toy_world.ToyVerifier, "score", counting)
+    stop = 0
+    whole = run(search, model, tmp_path / "whole")
+    assert len(whole["selections"]) == 4
+    calls, units = len(asked), whole["selections"]["unit"].nunique()
+    assert units == (1 if search == "adaptive" else 2)  # a pool is one unit
+    with pytest.raises(KeyboardInterrupt):
+        run(search, model, tmp_path / "between", between_units)
+    stops = {"between": 0, "first": 1, "middle": max(1, calls // 2), "last": calls}
+    for name, at in stops.items():
+        folder = tmp_path / name
+        if at:
+            asked.clear()
+            stop = at
+            with pytest.raises(KeyboardInterrupt):
+                run(search, model, folder)
+            stop = 0
+            assert len(list((folder / "parts").glob("*.part"))) < units
+        again = run(search, model, folder)
+        for table in TABLES:
+            pd.testing.assert_frame_equal(whole[table], again[table])
+
+
+def test_all_searches_are_lined_up_with_all_that_they_fit() -> None:
+    config = settings("all", "toy-ar").model_copy(update={"models": tuple(MODELS.values())}).run()
+    found = line_up(config)
+    assert set(found.searches) == set(registry.SEARCHES)
+    assert set(found.pairs) == {(model, name) for name, model in RUNS if (name, model) != ("adaptive", "toy-ar+toy-noisy")}
+    assert all(any(f"skipped {model} with {name}" in note for note in found.notes)
+               for model in MODELS.values() for name in registry.SEARCHES if (model, name) not in found.pairs)  # fmt: skip
+
+
+def test_the_weights_that_pictures_are_compared_by_are_in_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = settings("tts-var", "toy-ar").model_copy(update={"searches": ("tts-var", "random")})
+
+    def keys() -> dict[str, list[str]]:
+        units = prepare_run(both, tmp_path).units
+        return {name: [unit.key for unit in units if unit.search == name] for name in both.searches}
+
+    before = keys()
+    assert keys() == before
+    monkeypatch.setattr(Described, "features_sha256", "2" * 64)
+    after = keys()
+    assert after["random"] == before["random"]
+    assert not set(after["tts-var"]) & set(before["tts-var"])

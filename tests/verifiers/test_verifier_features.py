@@ -1,0 +1,73 @@
+"""Features beside a verifier: what they cost is what they compute, each picture's are its own, weights are found by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel
+
+from harness.flops import count_flops
+from harness.hub import MissingWeights
+from harness.weights import LocalWeights, published
+from verifiers.features import ClipPatches, DinoPatches, Features, described, features_of
+from verifiers.load import shapes_backbone
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random DINOv2 with registers, in the published format."""
+    torch.manual_seed(0)
+    config = Dinov2WithRegistersConfig(
+        hidden_size=24, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, image_size=56, patch_size=14, num_register_tokens=3
+    )
+    where = tmp_path_factory.mktemp("dinov2")
+    Dinov2WithRegistersModel(config).save_pretrained(where)
+    return where
+
+
+@pytest.fixture(scope="module", params=["clip", "dinov2"])
+def features(request: pytest.FixtureRequest, folder: Path) -> Features:
+    return ClipPatches(shapes_backbone("cpu")) if request.param == "clip" else DinoPatches(folder)
+
+
+def pictures(count: int, side: int = 48) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+
+
+def test_the_price_is_what_the_counter_sees(features: Features) -> None:
+    assert count_flops(lambda: features.patches(pictures(3))) == 3 * features.flops() > 0
+
+
+def test_every_picture_is_described_by_itself(features: Features) -> None:
+    together = features.patches(pictures(3))
+    alone = torch.cat([features.patches(one[None]) for one in pictures(3)])
+    assert together.dtype == torch.float32
+    assert together.ndim == 3
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+    assert (together[0] - together[1]).abs().max() > 1e-3
+
+
+def test_dinov2s_are_the_networks_own_tokens_without_class_and_registers(folder: Path) -> None:
+    """The steps of the image processor by hand, at the side where resizing changes nothing."""
+    images, network = pictures(2, 224), Dinov2WithRegistersModel.from_pretrained(folder).eval()
+    pixels = images.float() / 255
+    for channel, (mean, std) in enumerate([(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)]):
+        pixels[:, channel] = (pixels[:, channel] - mean) / std
+    with torch.no_grad():
+        tokens_NLE = network(pixel_values=pixels).last_hidden_state
+    found = DinoPatches(folder).patches(images)
+    assert found.shape == (2, 16 * 16, 24)
+    torch.testing.assert_close(found, tokens_NLE[:, 1 + 3 :], atol=1e-5, rtol=1e-4)
+
+
+def test_weights_are_fetched_and_given_by_name(folder: Path) -> None:
+    repository = published()["dinov2"]["weights"]
+    assert repository.repo == "facebook/dinov2-with-registers-large"
+    found = features_of("photo", local=LocalWeights.parse([f"dinov2={folder}"]))
+    assert isinstance(found, DinoPatches)
+    judge = described([object()], "photo", local=LocalWeights.parse([f"dinov2={folder}"]))[0]  # type: ignore[list-item]
+    assert judge.features_sha256 == found.weights_sha256 != ClipPatches(shapes_backbone("cpu")).weights_sha256  # type: ignore[attr-defined]
+    with pytest.raises(MissingWeights, match="vistas fetch dinov2"):
+        features_of("photo")
