@@ -79,6 +79,9 @@ class Settings(RunConfig):
     """auto (an accelerator where there is one), cpu, cuda, cuda:1 …"""
     max_rows: int = Field(64, ge=1)
     """Most candidates in one batch of the generator: lower it when memory runs out."""
+    offload: Literal["none", "text", "model"] = "none"
+    """Networks of published models that rest in host memory: none, text encoders once they have encoded, or every network
+    that is not running."""
     weights: tuple[str, ...] = ()
     """Local folders of published weights, NAME=PATH or NAME.role=PATH, in place of the hub's cache."""
 

@@ -25,7 +25,8 @@ NEEDS = (
 )  # fmt: skip
 NOTE = """weights: in the dtypes they run in, text encoders included. kept a row: cache (its share of each scale or row of tokens in the
 next column) or latents. largest pass, decoder: estimates of the tensors of one more row, of one image. Rows of one prefix
-share its cache, so that a search may fit more; what does not fit is tried again with half the rows."""
+share its cache, so that a search may fit more; what does not fit is tried again with half the rows. With --set offload=model
+only one network's weights are on the device at a time."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def described(found: Machine) -> Iterator[tuple[str, str]]:
     there = next(folder for folder in (cache, *cache.parents) if folder.exists())
     yield "device", found.device
     if torch.cuda.device_count() > 1:
-        yield "devices", f"{torch.cuda.device_count()}; a run uses one, the device named with --set device=cuda:N"
+        yield "devices", f"{torch.cuda.device_count()}; a run uses one, --set device=cuda:N; for all, one process each: run --shard K/N"
     yield "memory", f"{gigabytes(found.free)} free of {gigabytes(found.total)}"
     yield "bfloat16", "native" if found.bfloat16 else "not native: slow; use dtype=float32"
     yield "torch", f"{torch.__version__}, CUDA {torch.version.cuda or 'none'}"
@@ -82,18 +83,22 @@ def _needs(choice: ModelChoice, free: int, local: LocalWeights) -> tuple[str, ..
     )  # fmt: skip
 
 
-def rows_that_fit(one: Sheet, free: int) -> int:
-    """The largest batch for which memory is planned to suffice; negative where the weights alone do not fit."""
-    left = int(free * SHARE) - one.weight_bytes
+def rows_that_fit(one: Sheet, free: int, weights: int | None = None) -> int:
+    """The largest batch for which memory is planned to suffice beside all weights, or so many bytes of them; negative where
+    these alone do not fit."""
+    left = int(free * SHARE) - (one.weight_bytes if weights is None else weights)
     return one.rows_within(left) if left >= 0 else -1
 
 
 def fitting(one: Sheet, free: int) -> str:
     """The largest batch in words."""
     rows = rows_that_fit(one, free)
-    if rows < 0:
-        return "none: its weights do not fit"
-    return str(rows) if rows else "none"
+    if rows > 0:
+        return str(rows)
+    offloaded = rows_that_fit(one, free, one.largest_bytes)
+    if offloaded > 0:
+        return f"{offloaded} with offload=model"
+    return "none: its weights do not fit" if rows < 0 else "none"
 
 
 def _span(sizes: Sequence[int]) -> str:

@@ -139,7 +139,7 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
 
     def load(one: ModelChoice) -> Generator:
         with watch.section(LOAD):
-            return _load(one.entry, folders[one.text], device, one.overrides)
+            return _load(one.entry, folders[one.text], device, one.overrides, settings.offload)
 
     models = Shelf({text: lineup.choices[text] for text in lineup.models}, load)
     loaded = {name: spec.load(device, local) for name, spec in judges.items()}
@@ -173,13 +173,15 @@ def pick_device(asked: str) -> torch.device:
     return device
 
 
-def _load(known: Entry, folders: Mapping[str, Path], device: torch.device, overrides: Mapping[str, Any]) -> Generator:
+def _load(
+    known: Entry, folders: Mapping[str, Path], device: torch.device, overrides: Mapping[str, Any], offload: str
+) -> Generator:
     known.resolve()  # imports the libraries
     for library in ("diffusers", "transformers"):
         logging = sys.modules.get(f"{library}.utils.logging")
         if logging is not None:  # their bars, one for each file, drown what this program says
             logging.disable_progress_bar()
-    generator: Generator = build(known, folders, device, overrides)
+    generator: Generator = build(known, folders, device, overrides, offload)
     return generator
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,18 @@ def found(name: str, known: Entry, local: LocalWeights) -> bool:
     return all(local.folder(name, role) or present(one) for role, one in known.row.repositories.items())
 
 
-def build(known: Entry, folders: Mapping[str, Path], device: Any, overrides: Mapping[str, Any] | None = None) -> Any:
-    """Build a registered model or verifier from the folders that `find` gave."""
+def build(
+    known: Entry, folders: Mapping[str, Path], device: Any, overrides: Mapping[str, Any] | None = None, offload: str = "none"
+) -> Any:
+    """Build a registered model or verifier from the folders that `find` gave.
+
+    Raises:
+        WrongInput: a published model whose loader knows no offload; what comes with the package is small and has none.
+    """
     make = known.resolve()
-    return make(device, **(overrides or {})) if known.row is None else make(known.row, folders, device, known.row.merged(overrides or {}))
+    if known.row is None:
+        return make(device, **(overrides or {}))
+    placing = {} if offload == "none" else {"offload": offload}
+    if placing and "offload" not in signature(make).parameters:
+        raise WrongInput(f"model {known.row.name} cannot be offloaded, its loader knows no offload={offload}: use offload=none")
+    return make(known.row, folders, device, known.row.merged(overrides or {}), **placing)

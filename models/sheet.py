@@ -41,6 +41,8 @@ class Sheet:
     """Intermediate tensors of one row in its largest step, an estimate from a dry run."""
     decode_bytes: int
     """Those of one image in the decoder."""
+    largest_bytes: int
+    """Weights of the largest of its networks: what is on the device at a time with offload=model."""
 
     @property
     def steps(self) -> int:

@@ -15,6 +15,7 @@ from models.diffusion.flops import flux_transformer_flops
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.diffusion.schedule import FlowEuler, Schedule
 from models.diffusion.vae_flops import kl_decoder_flops, kl_encoder_flops
+from models.offload import device_of
 from models.text_flops import clip_text_flops, t5_encoder_flops
 from models.text_length import longer_than
 
@@ -63,14 +64,14 @@ class FluxAdapter:
         self._image_tokens = self._grid[0] * self._grid[1]
         self.text_tokens = settings.max_sequence_length
         self.schedule: Schedule = FlowEuler(
-            pipeline.scheduler, settings.steps, self._image_tokens, self.transformer.device
+            pipeline.scheduler, settings.steps, self._image_tokens, device_of(self.transformer)
         )
         self._prepare_inputs()
 
     @torch.inference_mode()
     def _prepare_inputs(self) -> None:
         """Everything a forward needs that no row changes, so that a step copies nothing to the device."""
-        device, options = self.transformer.device, self._options
+        device, options = device_of(self.transformer), self._options
         self._image_ids = FluxPipeline._prepare_latent_image_ids(1, *self._grid, device, self.dtype)
         self._text_ids = torch.zeros(self.text_tokens, 3, device=device, dtype=self.dtype)
         # Rounded to the model's precision before the division, as the pipeline does.
@@ -83,7 +84,7 @@ class FluxAdapter:
     def encode(self, prompts: Sequence[str]) -> tuple[torch.Tensor, ...]:
         """T5 features [P, T, C] and the pooled CLIP vector [P, C] of each prompt."""
         embeds_PTC, pooled_PC, _ = self._pipeline.encode_prompt(
-            list(prompts), device=self.transformer.device, max_sequence_length=self.text_tokens
+            list(prompts), device=device_of(self.transformer), max_sequence_length=self.text_tokens
         )
         return embeds_PTC, pooled_PC
 

@@ -12,6 +12,7 @@ from harness.ledger import Cost
 from models.base import Domain, Images, ModelCard, Operation, Row
 from models.diffusion.schedule import Schedule
 from models.diffusion.state import DiffusionConditioning, DiffusionState, joined
+from models.offload import device_of
 
 _DECODE_PIXELS = 8 * 1024 * 1024
 """Pixels through the VAE at once: its activations are what fills a device first."""
@@ -98,7 +99,7 @@ class DiffusionGenerator:
 
     @property
     def device(self) -> torch.device:
-        return next(self.adapter.transformer.parameters()).device
+        return device_of(self.adapter.transformer)
 
     @torch.inference_mode()
     def encode(self, prompts: Sequence[str]) -> DiffusionConditioning:

@@ -12,6 +12,7 @@ import torch
 from models.diffusion.noise_schedule import Sampler, make_schedule
 from models.diffusion.schedule import Schedule
 from models.diffusion.vae_flops import kl_decoder_flops, kl_encoder_flops
+from models.offload import device_of
 
 Text = tuple[torch.Tensor, ...]
 
@@ -70,7 +71,7 @@ class GuidedAdapter(ABC):
         patch = getattr(network.config, "patch_size", None) or 1
         self.image_tokens = (self.latent_size[0] // patch) * (self.latent_size[1] // patch)
         self.schedule: Schedule = make_schedule(
-            pipeline.scheduler, settings.scheduler, settings.steps, self.image_tokens, network.device
+            pipeline.scheduler, settings.scheduler, settings.steps, self.image_tokens, device_of(network)
         )
         self.text_tokens = self.count_text_tokens()
         with torch.inference_mode():

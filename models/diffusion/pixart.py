@@ -10,6 +10,7 @@ from diffusers import PixArtSigmaPipeline
 
 from models.diffusion.flops import pixart_transformer_flops
 from models.diffusion.guided import GuidedAdapter, Text, TextSettings
+from models.offload import device_of
 from models.text_flops import t5_encoder_flops
 from models.text_length import longer_than
 
@@ -35,7 +36,7 @@ class PixArtAdapter(GuidedAdapter):
     def encode(self, prompts: Sequence[str]) -> Text:
         """Features [P, T, C] and the mask of real tokens [P, T] of each prompt, in lower case as in the pipeline."""
         embeds_PTC, mask_PT, _, _ = self.pipeline.encode_prompt(
-            list(prompts), do_classifier_free_guidance=False, device=self.transformer.device,
+            list(prompts), do_classifier_free_guidance=False, device=device_of(self.transformer),
             max_sequence_length=self._length,
         )  # fmt: skip
         return embeds_PTC, mask_PT

@@ -15,6 +15,7 @@ from harness.registry import resolve
 from models.diffusion.folder import check_components, check_published, weight_files
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.files import weights_sha256
+from models.offload import Offload, Turns
 from models.published import PublishedModel
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
@@ -41,9 +42,10 @@ FAMILIES: Mapping[str, Family] = {
 
 
 def load(
-    model: PublishedModel, folders: Mapping[str, Path], device: torch.device, settings: Mapping[str, Any]
+    model: PublishedModel, folders: Mapping[str, Path], device: torch.device, settings: Mapping[str, Any],
+    offload: Offload = "none",
 ) -> DiffusionGenerator:
-    """The generator of a row of models/published.toml.
+    """The generator of a row of models/published.toml, its networks on `device` as `offload` says.
 
     Raises:
         WrongInput: the folder is another model's, or the settings do not fit the model.
@@ -54,7 +56,7 @@ def load(
     family = _family(folder)
     check_published(folder, model.name)
     check_components(folder, model.variant)
-    pipeline = load_pipeline(folder, device, dtype, model.variant)
+    pipeline = load_pipeline(folder, device, dtype, model.variant, offload)
     try:
         adapter = resolve(family.adapter)(pipeline, _settings(model.name, family, options))
     except ValueError as error:
@@ -66,7 +68,9 @@ def load(
     )  # fmt: skip
 
 
-def load_pipeline(folder: Path, device: torch.device, dtype: torch.dtype, variant: str = "") -> Any:
+def load_pipeline(
+    folder: Path, device: torch.device, dtype: torch.dtype, variant: str = "", offload: Offload = "none"
+) -> Any:
     """The folder's pipeline, text encoders whole; nothing is downloaded."""
     import diffusers
 
@@ -79,7 +83,23 @@ def load_pipeline(folder: Path, device: torch.device, dtype: torch.dtype, varian
     pipeline = kind.from_pretrained(
         folder, dtype=dtype, use_safetensors=True, local_files_only=True, variant=variant or None, **encoders
     )
-    return pipeline.to(device)
+    if offload == "none":
+        return pipeline.to(device)
+    _take_turns(pipeline, offload, device)
+    return pipeline
+
+
+def _take_turns(pipeline: Any, offload: Offload, device: torch.device) -> None:
+    turns = Turns(device)
+    for name, part in pipeline.components.items():
+        if not isinstance(part, torch.nn.Module):
+            continue
+        if name.startswith("text_encoder"):
+            turns.add(part, leaves=True)
+        elif offload == "model":
+            turns.add(part, methods=("encode", "decode") if name == "vae" else ())
+        else:
+            part.to(device)
 
 
 def _text_encoder(folder: Path, kind: str, dtype: torch.dtype, variant: str) -> Any:

@@ -12,6 +12,7 @@ from diffusers import SanaPipeline
 from models.diffusion.flops import sana_transformer_flops
 from models.diffusion.guided import GuidedAdapter, Text, TextSettings
 from models.diffusion.vae_flops import dc_decoder_flops, dc_encoder_flops
+from models.offload import device_of
 from models.text_flops import gemma_text_flops
 from models.text_length import longer_than
 
@@ -49,7 +50,7 @@ class SanaAdapter(GuidedAdapter):
 
     def _encode(self, prompts: Sequence[str], instruction: list[str] | None) -> Text:
         embeds_PTC, mask_PT, _, _ = self.pipeline.encode_prompt(
-            list(prompts), do_classifier_free_guidance=False, device=self.transformer.device,
+            list(prompts), do_classifier_free_guidance=False, device=device_of(self.transformer),
             max_sequence_length=self._length, complex_human_instruction=instruction,
         )  # fmt: skip
         return embeds_PTC, mask_PT

@@ -10,6 +10,7 @@ from diffusers import StableDiffusion3Pipeline
 
 from models.diffusion.flops import sd3_transformer_flops
 from models.diffusion.guided import GuidedAdapter, Text, TextSettings
+from models.offload import device_of
 from models.text_flops import clip_projection_flops, clip_text_flops, t5_encoder_flops
 from models.text_length import longer_than
 
@@ -33,7 +34,7 @@ class Sd3Adapter(GuidedAdapter):
     def encode(self, prompts: Sequence[str]) -> Text:
         """Features [P, T, C] and the pooled CLIP vectors [P, C] of each prompt."""
         embeds_PTC, _, pooled_PC, _ = self.pipeline.encode_prompt(
-            list(prompts), None, None, device=self.transformer.device, do_classifier_free_guidance=False,
+            list(prompts), None, None, device=device_of(self.transformer), do_classifier_free_guidance=False,
             max_sequence_length=self._length,
         )  # fmt: skip
         return embeds_PTC, pooled_PC

@@ -9,6 +9,7 @@ from diffusers import StableDiffusionXLPipeline
 
 from models.diffusion.guided import GuidedAdapter, GuidedSettings, Text
 from models.diffusion.unet_flops import unet_flops
+from models.offload import device_of
 from models.text_flops import clip_projection_flops, clip_text_flops
 from models.text_length import longer_than
 
@@ -23,7 +24,7 @@ class SdxlAdapter(GuidedAdapter):
         halvings = len(pipeline.unet.config.block_out_channels) - 1
         super().__init__(pipeline, pipeline.unet, settings, grain=2**halvings)
         sizes = [settings.height, settings.width, 0, 0, settings.height, settings.width]
-        self._sizes = torch.tensor([sizes], device=self.transformer.device, dtype=self.dtype)
+        self._sizes = torch.tensor([sizes], device=device_of(self.transformer), dtype=self.dtype)
 
     def count_text_tokens(self) -> int:
         """CLIP's tokens."""
@@ -32,14 +33,14 @@ class SdxlAdapter(GuidedAdapter):
     def encode(self, prompts: Sequence[str]) -> Text:
         """Features [P, T, C] and the pooled vector of the second CLIP [P, C] of each prompt."""
         embeds_PTC, _, pooled_PC, _ = self.pipeline.encode_prompt(
-            list(prompts), device=self.transformer.device, do_classifier_free_guidance=False
+            list(prompts), device=device_of(self.transformer), do_classifier_free_guidance=False
         )
         return embeds_PTC, pooled_PC
 
     def encode_negative(self) -> Text:
         """Zeros for no negative prompt where the model was published so, as the pipeline has it."""
         _, embeds_1TC, _, pooled_1C = self.pipeline.encode_prompt(
-            [""], device=self.transformer.device, negative_prompt=self.options.negative_prompt or None
+            [""], device=device_of(self.transformer), negative_prompt=self.options.negative_prompt or None
         )
         return embeds_1TC, pooled_1C
 

@@ -18,11 +18,11 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     """Every step costs the same; guidance that is true guidance passes two sequences."""
     parts, prices, dtype = components(model.name), published_flops(model.name, settings), dtype_of(settings["dtype"])
     network, decoder = outline(parts.get("transformer") or parts["unet"], dtype), outline(parts["vae"], dtype)
-    encoders = sum(count(row) for part, row in parts.items() if part.startswith("text_encoder"))
-    everything = parameters(network) + parameters(decoder) + encoders
+    encoders = [count(row) for part, row in parts.items() if part.startswith("text_encoder")]
+    sizes, value = (parameters(network), parameters(decoder), *encoders), BYTES[settings["dtype"]]
     channels, height, width = latent_shape(decoder, settings)
     return Sheet(
-        parameters=parameters(network), all_parameters=everything, weight_bytes=everything * BYTES[settings["dtype"]],
+        parameters=parameters(network), all_parameters=sum(sizes), weight_bytes=sum(sizes) * value, largest_bytes=max(sizes) * value,
         step_flops=(prices.sequence,) * settings["steps"], sequences=prices.forwards,
         image_size=(settings["height"], settings["width"]), decoder_flops=prices.decode, text_flops=prices.text,
         text_tokens=max(CLIP_TOKENS, settings.get("max_sequence_length", 0)),

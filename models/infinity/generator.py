@@ -18,6 +18,7 @@ from models.infinity.rollout import Rollout
 from models.infinity.sampling import draw_by_row
 from models.infinity.state import InfinityConditioning, InfinityState
 from models.infinity.text_encoder import TextEncoder
+from models.offload import device_of
 from models.prefix_state import PrefixState, check_seeds, distinct_prompts
 
 _DECODE_PIXELS = 8 * 1024 * 1024
@@ -60,7 +61,7 @@ class InfinityGenerator:
 
     @property
     def device(self) -> torch.device:
-        return self.transformer.pos_start.device
+        return device_of(self.transformer)
 
     def _features(self, prompts: Sequence[str]) -> Any:
         features = self.text_encoder.encode(prompts)

@@ -18,6 +18,7 @@ from models.infinity.pretrained import InfinityParts
 from models.infinity.sampling import Sampling
 from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule, published_schedule
 from models.infinity.text_encoder import T5TextEncoder
+from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import dtype_of, number, numbers, whole
 
@@ -44,8 +45,8 @@ SIZES: dict[str, PublishedSize] = {
 
 
 def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.device,
-         settings: Mapping[str, Any]) -> InfinityGenerator:
-    """A published Infinity from the folders that mirror its repositories, on `device`.
+         settings: Mapping[str, Any], offload: Offload = "none") -> InfinityGenerator:
+    """A published Infinity from the folders that mirror its repositories, on `device`, its networks there as `offload` says.
 
     With dtype bfloat16 the blocks and the prefix cache are bfloat16 and the rest is float32, as published.
 
@@ -62,19 +63,30 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     except ValueError as error:
         raise WrongInput(f"{model.name}: {error}") from error
     sources = {role: source_of(model, folders, role) for role in ("weights", "vae")}
+    home = device if offload == "none" else torch.device("cpu")
     block_dtype, text_dtype = dtype_of(settings["dtype"]), dtype_of(settings["text_dtype"])
     encoder = T5TextEncoder.load(
-        folders["text_encoder"], folders["text_encoder"], size.transformer.text_maxlen, device, text_dtype,
+        folders["text_encoder"], folders["text_encoder"], size.transformer.text_maxlen, home, text_dtype,
         autocast=torch.bfloat16 if settings["text_autocast"] else None)
     parts = InfinityParts(
-        load_transformer(size.transformer, sources["weights"], device=device, block_dtype=block_dtype,
-                         averaged=bool(settings["averaged"])),
-        load_vae(size.vae, sources["vae"], device=device), schedule, sampling)
+        load_transformer(size.transformer, sources["weights"], device=home if offload == "model" else device,
+                         block_dtype=block_dtype, averaged=bool(settings["averaged"])),
+        load_vae(size.vae, sources["vae"], device=home if offload == "model" else device), schedule, sampling)
+    if offload != "none":
+        _take_turns(parts, encoder, offload, device)
     files = [path for source in sources.values() for path in weight_files(source)]
     files += sorted(folders["text_encoder"].glob("*.safetensors"))
     return InfinityGenerator(parts, encoder, name=model.name, domain=model.domain, licence=model.licence,
                              weights_sha256=weights_sha256(files), negative_prompt=settings["negative_prompt"] or None,
                              precision={key: settings[key] for key in ("dtype", "text_dtype", "text_autocast")})
+
+
+def _take_turns(parts: InfinityParts, encoder: T5TextEncoder, offload: Offload, device: torch.device) -> None:
+    turns = Turns(device)
+    turns.add(encoder.model, leaves=True)
+    if offload == "model":
+        turns.add(parts.transformer, methods=("condition", "unconditional", "embed", "predict", "logits"))
+        turns.add(parts.vae, methods=("encode", "decode"))
 
 
 def schedule_of(name: str, size: PublishedSize, settings: Mapping[str, Any]) -> ScaleSchedule:

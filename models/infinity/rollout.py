@@ -14,6 +14,7 @@ from models.infinity.sampling import Sampling, bit_probabilities, log_probabilit
 from models.infinity.schedule import ScaleSchedule
 from models.infinity.text import TextFeatures
 from models.infinity.transformer import InfinityTransformer
+from models.offload import device_of
 from models.prefix_cache import PrefixReader, Segment
 
 
@@ -73,7 +74,7 @@ class Rollout:
 
     def start(self, prompts: Sequence[int]) -> Prefixes:
         """Empty prefixes, one for each of these prompts."""
-        device, bits = self.transformer.pos_start.device, self.transformer.config.codebook_dim
+        device, bits = device_of(self.transformer), self.transformer.config.codebook_dim
         zeros_BdHW = torch.zeros(len(prompts), bits, *self.latent_grids[-1], device=device)
         log_prob_B = torch.zeros(len(prompts), dtype=torch.float64, device=device)
         return Prefixes(tuple(prompts), 0, zeros_BdHW, log_prob_B, None, ())

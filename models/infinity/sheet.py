@@ -44,9 +44,12 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     value = BYTES[settings["dtype"]]
     text, own = count(encoder), parameters(transformer)
     blocks = sum(parameter.numel() for block in transformer.ordered_blocks for parameter in block.parameters())
+    weights = (
+        value * blocks + 4 * (own - blocks), 4 * parameters(vae), BYTES[settings["text_dtype"]] * text
+    )  # fmt: skip
     return Sheet(
         parameters=own, all_parameters=own + parameters(vae) + text,
-        weight_bytes=value * blocks + 4 * (own - blocks) + 4 * parameters(vae) + BYTES[settings["text_dtype"]] * text,
+        weight_bytes=sum(weights), largest_bytes=max(weights),
         step_flops=tuple(scales), sequences=sampling.halves(0),
         image_size=(grid[0] * size.vae.patch_size, grid[1] * size.vae.patch_size),
         decoder_flops=decoder_flops(size.vae, grid), text_flops=t5_encoder_flops(encoder, TEXT_TOKENS),

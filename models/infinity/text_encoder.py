@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5EncoderModel
 
 from models.folder import from_folder
 from models.infinity.text import TextFeatures
+from models.offload import device_of
 from models.text_flops import t5_encoder_flops
 from models.text_length import longer_than
 
@@ -68,7 +69,7 @@ class T5TextEncoder:
         features: dict[int, Tensor] = {}
         for length in {len(ids) for ids in tokens}:
             group = [row for row, ids in enumerate(tokens) if len(ids) == length]
-            ids_RL = torch.tensor([tokens[row] for row in group], device=self.model.device)
+            ids_RL = torch.tensor([tokens[row] for row in group], device=device_of(self.model))
             with torch.autocast(ids_RL.device.type, self.autocast, enabled=self.autocast is not None):
                 hidden_RLC = self.model(ids_RL).last_hidden_state
             features |= zip(group, hidden_RLC.float(), strict=True)

@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from transformers import JanusForConditionalGeneration, JanusProcessor
 
+from harness.errors import WrongInput
 from models.files import weights_sha256
 from models.folder import from_folder
 from models.janus.generator import JanusGenerator
 from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
 from models.janus.sampling import JanusSampling
+from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import dtype_of, number, whole
 
@@ -24,22 +26,36 @@ _PARTS = ("model.language_model.", "model.generation_", "model.vqmodel.decoder."
 
 
 def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.device,
-         settings: Mapping[str, Any]) -> JanusGenerator:
-    """A published Janus from its folder, on `device`.
+         settings: Mapping[str, Any], offload: Offload = "none") -> JanusGenerator:
+    """A published Janus from its folder, on `device`, its networks there as `offload` says.
 
     Raises:
         WrongInput: the folder holds another model, or a setting has no such value.
         DamagedWeights: a weight file is cut short.
     """
+    if offload == "text":
+        raise WrongInput(f"model {model.name} reads text with the network that draws images, so that offload=text leaves nothing "
+                         "out: use offload=model or none")  # fmt: skip
     folder = folders["weights"]
     sampling = JanusSampling(guidance=number("cfg", settings["cfg"]), temperature=number("tau", settings["tau"]),
                              top_k=whole("top_k", settings["top_k"]),
                              top_p=number("top_p", settings["top_p"]))
     whole_model = from_folder(JanusForConditionalGeneration, folder, dtype_of(settings["dtype"]), _PARTS)
-    network = JanusNetwork(whole_model).to(device)
+    network = JanusNetwork(whole_model)
+    if offload == "none":
+        network.to(device)
+    else:
+        _take_turns(network, device)
     text = network.config.text_config
     prompts = JanusPrompts(JanusProcessor.from_pretrained(folder, local_files_only=True),
                            text.max_position_embeddings - network.side**2)
     return JanusGenerator(network, prompts, sampling, name=model.name, domain=model.domain, licence=model.licence,
                           weights_sha256=weights_sha256(sorted(folder.glob("*.safetensors"))))
 
+
+def _take_turns(network: JanusNetwork, device: torch.device) -> None:
+    """Language model with the image tokens' way in and out, and the decoder of pictures."""
+    turns = Turns(device)
+    turns.add(network.language_model, network.language_model.embed_tokens, network.generation_embeddings,
+              network.generation_aligner, network.generation_head)
+    turns.add(network.codebook, network.post_quant_conv, network.decoder)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import JanusForConditionalGeneration
 
 from models.janus.cache import ATTENTION, RunCache
+from models.offload import device_of
 
 
 class JanusNetwork(nn.Module):
@@ -32,7 +33,7 @@ class JanusNetwork(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.codebook.weight.device
+        return device_of(self.codebook)
 
     @property
     def layers(self) -> int:
@@ -54,7 +55,7 @@ class JanusNetwork(nn.Module):
         text = self.config.text_config
         head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         weight = self.language_model.embed_tokens.weight
-        return torch.empty(text.num_key_value_heads, head_dim, dtype=weight.dtype, device=weight.device)
+        return torch.empty(text.num_key_value_heads, head_dim, dtype=weight.dtype, device=self.device)
 
     def read(self, ids_BL: Tensor, cache: RunCache) -> Tensor:
         """Texts of equal length -> logits [B, V] of the first image token (float32)."""

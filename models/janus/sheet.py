@@ -31,9 +31,10 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     value = BYTES[settings["dtype"]]
     kept = [row_bytes(config, step, TEXT_TOKENS, sequences, value) for step in range(side + 1)]
     tokens = torch.zeros(1, side**2, dtype=torch.long, device="meta")
-    everything = parameters(network)
+    everything, decoder = parameters(network), sum(map(parameters, (network.codebook, network.post_quant_conv, network.decoder)))
     return Sheet(
         parameters=parameters(network.language_model), all_parameters=everything, weight_bytes=value * everything,
+        largest_bytes=value * max(decoder, everything - decoder),
         step_flops=tuple(sum(passes[side * step : side * (step + 1)]) for step in range(side)), sequences=sequences,
         image_size=(network.pixels, network.pixels), decoder_flops=decoder_flops(config), text_flops=0,
         text_tokens=TEXT_TOKENS, row_bytes=max(kept),

@@ -113,7 +113,9 @@ def test_the_batch_that_fits_shrinks_with_memory(infinity: Sheet) -> None:
     fits = [rows_that_fit(infinity, int(gigabytes * 1e9)) for gigabytes in (3, 4, 5, 80, 140)]
     assert fits == sorted(fits)
     assert fits[0] == -1
-    assert fitting(infinity, int(3e9)) == "none: its weights do not fit"
+    assert fitting(infinity, int(2e9)) == "none: its weights do not fit"
+    assert fitting(infinity, int((infinity.weight_bytes - 1e8) / 0.9)).endswith(" with offload=model")
+    assert rows_that_fit(infinity, int(80e9), infinity.largest_bytes) > fits[3]
     last = int(0.9 * 80e9) - infinity.weight_bytes - fits[3] * (infinity.row_bytes + infinity.pass_bytes)
     assert 0 <= last < infinity.row_bytes + infinity.pass_bytes
     assert replace(infinity, decode_bytes=int(60e9)).rows_within(int(59e9)) == 0
