@@ -30,13 +30,15 @@ BASE: dict[str, Any] = dict(
     verifiers=("toy-judge",), searches=("random", "beam"), budgets=(6, 12), prompts=4, chunk=2, metrics=(), device="cpu"
 )
 ALIVE: weakref.WeakValueDictionary[str, toy_world.ToyGenerator] = weakref.WeakValueDictionary()
+offloads: list[str] = []
 events: list[tuple[str, tuple[str, ...]]] = []
 """Each loading, with what was in memory at its beginning."""
 
 
 def load(
-    model: PublishedModel, folders: Mapping[str, Path], device: torch.device, settings: Mapping[str, Any]
+    model: PublishedModel, folders: Mapping[str, Path], device: torch.device, settings: Mapping[str, Any], offload: str = "none"
 ) -> toy_world.ToyGenerator:
+    offloads.append(offload)
     events.append((model.name, tuple(ALIVE)))
     ALIVE[model.name] = made = toy_world.ToyPrefixed(model.name, model.family)
     return made
@@ -101,3 +103,12 @@ def test_a_finished_run_is_not_loaded_again_for_its_units(tmp_path: Path) -> Non
     events.clear()
     run(tmp_path / "run", "large-ar", "large-other")
     assert events == [("large-ar", ()), ("large-other", ())]
+
+
+def test_the_setting_reaches_the_loader_and_changes_no_unit(tmp_path: Path) -> None:
+    offloads.clear()
+    run(tmp_path / "run", "large-ar")
+    parts = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run" / "parts").iterdir()}
+    run(tmp_path / "run", "large-ar", offload="model")
+    assert offloads == ["none", "model"]
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run" / "parts").iterdir()} == parts
