@@ -205,12 +205,12 @@ def _summary(scored: Sequence[Scored], scorer: Scorer, contents: Contents, name:
     if scorer.cannot_grade:
         lines.append(f"not graded: {scorer.cannot_grade}")
     for metric in scorer.metrics:
-        lines += _of_metric(metric, scored)
+        lines += _of_metric(metric, scored, over_prompts=scorer.suite.card.overall_over == "prompts")
     faults = dict.fromkeys(reason for one in scored for value, reason in one.metrics.values() if math.isnan(value))
     return [*lines, *(f"not scored: {reason}" for reason in faults)]
 
 
-def _of_metric(metric: str, scored: Sequence[Scored]) -> list[str]:
+def _of_metric(metric: str, scored: Sequence[Scored], over_prompts: bool) -> list[str]:
     by_task: dict[str, list[float]] = {}
     for one in scored:
         by_task.setdefault(one.sample.prompt.task or "of no known task", []).append(one.metrics[metric][0])
@@ -221,6 +221,10 @@ def _of_metric(metric: str, scored: Sequence[Scored]) -> list[str]:
         means[task] = sum(known) / len(known) if known else NAN
         left_out = f" ({len(values) - len(known)} not scored)" if len(known) < len(values) else ""
         lines.append(f"{metric} {task}: {means[task]:.4f} over {len(known)} images{left_out}")
+    if over_prompts:
+        known = [value for values in by_task.values() for value in values if not math.isnan(value)]
+        mean = sum(known) / len(known) if known else NAN
+        return [*lines, f"{metric} overall: {mean:.4f}, the mean of {len(known)} images"]
     known = [mean for mean in means.values() if not math.isnan(mean)]
     overall = sum(known) / len(known) if known else NAN
     return [*lines, f"{metric} overall: {overall:.4f}, the mean of {len(known)} of {len(means)} tasks"]

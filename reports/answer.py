@@ -99,8 +99,9 @@ def _each(verdicts: Sequence[Verdict]) -> str:
 def _opening(summary: Summary) -> tuple[str, ...]:
     runs = summary.runs
     seeds = runs.selections["seed"].nunique()
+    mean = "" if runs.over_prompts else f", mean of {len(summary.tasks)} tasks"
     what = (
-        f"{metric_phrase(str(summary.truth)).capitalize()}, mean of {len(summary.tasks)} tasks, on {len(summary.values)} prompts of "
+        f"{metric_phrase(str(summary.truth)).capitalize()}{mean}, on {len(summary.values)} prompts of "
         f"{runs.suite} with {seeds} seed{'s' if seeds > 1 else ''}; searches guided by {runs.verifiers[0]}; brackets: 95 % intervals."
     )
     single = summary.points[is_single(summary.points) & (summary.points["task"] == OVERALL)]

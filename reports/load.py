@@ -52,6 +52,11 @@ class Runs:
         return frozenset(name for name, card in cards if len(card["parts"]) > 1)
 
     @property
+    def over_prompts(self) -> bool:
+        """Whether prompts weigh the same in the suite's overall figure, not tasks."""
+        return bool(self.manifests[0]["suite"].get("overall_over") == "prompts")
+
+    @property
     def domain(self) -> str:
         """photo, or what the suite's name carries after the @."""
         return self.suite.partition("@")[2] or "photo"

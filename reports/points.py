@@ -119,7 +119,7 @@ def summarise(runs: Runs, seed: int = 0) -> Summary:
     index = pd.MultiIndex.from_frame(prompts)
     means = scores.groupby(["task", "prompt_id", "metric", *POINT], sort=False)["value"].mean()
     values = pd.DataFrame(means.unstack(["metric", *POINT])).reindex(index)
-    bootstrap = Bootstrap(index.get_level_values("task").tolist(), seed)
+    bootstrap = Bootstrap(index.get_level_values("task").tolist(), seed, over_prompts=runs.over_prompts)
     points = _estimates(values, bootstrap)
     points = points.merge(_unscored(scores), on=["metric", "task", *POINT], how="left")
     points = points.merge(_spent(runs.selections), on=["task", *POINT], how="left")

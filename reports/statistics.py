@@ -35,7 +35,11 @@ class Bootstrap:
     (Rao and Wu, 1988). Intervals are percentile intervals. A task with one scored prompt gives no interval.
     """
 
-    def __init__(self, tasks: Sequence[str], seed: int = 0, replicates: int = REPLICATES) -> None:
+    def __init__(
+        self, tasks: Sequence[str], seed: int = 0, replicates: int = REPLICATES, over_prompts: bool = False
+    ) -> None:
+        """In the overall mean tasks weigh the same (GenEval), or with `over_prompts` every scored prompt does (DrawBench)."""
+        self._over_prompts = over_prompts
         generator = np.random.default_rng(seed)
         tasks_P = np.asarray(tasks, dtype=object)
         self._strata: dict[str, tuple[NDArray[np.intp], Floats]] = {}
@@ -46,9 +50,9 @@ class Bootstrap:
             self._strata[task] = (rows, counts.astype(np.float64))
 
     def estimate(self, values_PG: Floats) -> dict[str, Estimates]:
-        """Mean and interval of each column by task, and `overall`: the unweighted mean of the task means (GenEval).
+        """Mean and interval of each column by task, and `overall`: the mean of the tasks, or of the prompts.
 
-        A column without a single value in one of the tasks has no overall mean.
+        A column without a single value in one of the tasks has no mean of the tasks.
         """
         found: dict[str, Estimates] = {}
         means, replicates, counts = [], [], []
@@ -65,8 +69,18 @@ class Bootstrap:
             means.append(mean_G)
             replicates.append(replicates_RG)
             counts.append(number)
-        overall = _interval(np.mean(means, axis=0), np.mean(replicates, axis=0), np.sum(counts, axis=0))
-        return {OVERALL: overall, **found}
+        return {OVERALL: self._overall(np.stack(means), np.stack(replicates), np.stack(counts)), **found}
+
+    def _overall(self, mean_TG: Floats, replicates_TRG: Floats, number_TG: Floats) -> Estimates:
+        """Over tasks T, each weighing the same or by its scored prompts."""
+        total_G = number_TG.sum(axis=0)
+        if not self._over_prompts:
+            return _interval(mean_TG.mean(axis=0), replicates_TRG.mean(axis=0), total_G)
+        share_TG = number_TG / np.where(total_G > 0, total_G, np.nan)
+        # A task without a score has no part in it; nor has it a mean.
+        mean_G = np.where(share_TG == 0, 0, share_TG * mean_TG).sum(axis=0)
+        replicates_RG = np.where(share_TG[:, None] == 0, 0, share_TG[:, None] * replicates_TRG).sum(axis=0)
+        return _interval(mean_G, replicates_RG, total_G)
 
     def overall(self, values_P: Floats) -> tuple[float, float, float]:
         """Mean, low and high end of one column over all tasks."""

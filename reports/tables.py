@@ -80,8 +80,9 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
                 for cell in lines[task][lines[task]["budget"] == point["budget"]].to_dict("records"):
                     row[task.replace("_", " ")] = numbers.plus_minus(cell["mean"], cell["low"], cell["high"])
             rows.append(row | {"prompts": point["prompts"]} | ({"unscored": f"{point['unscored']:.0f}"} if gaps else {}))
+    overall = "mean over the prompts" if summary.runs.over_prompts else "unweighted mean of the task means"
     caption = (
-        f"{metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: unweighted mean of the task means "
+        f"{metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: {overall} "
         "with its 95 % interval over prompts. Tasks: mean ± half the width of the interval."
     )
     columns = [*POINT, "metric", "task", "mean", "low", "high", "prompts", "unscored", "considered"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import torch
 
@@ -40,6 +40,8 @@ class ProtocolCard:
     tasks: tuple[str, ...]
     overall: str
     """How the overall figure is made of the task figures."""
+    overall_over: Literal["tasks", "prompts"] = "tasks"
+    """What weighs the same in it."""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 

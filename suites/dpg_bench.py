@@ -11,6 +11,7 @@ CARD = ProtocolCard(
     licence="Apache-2.0",
     images_per_prompt=4,
     tasks=("dense",),
+    overall_over="prompts",
     overall="mean of a verifier's score over all prompts; the official figure, mPLUG asked about the four images, is not made here",
 )
 

@@ -12,6 +12,7 @@ CARD = ProtocolCard(
     licence="Apache-2.0",
     images_per_prompt=1,
     tasks=("prompts",),
+    overall_over="prompts",
     overall="mean of ImageReward over all images",
 )
 

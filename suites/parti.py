@@ -14,6 +14,7 @@ CARD = ProtocolCard(
         "Abstract", "Animals", "Artifacts", "Arts", "Food & Beverage", "Illustrations", "Indoor Scenes", "Outdoor Scenes", "People",
         "Produce & Plants", "Vehicles", "World Knowledge",
     ),
+    overall_over="prompts",
     overall="mean of a verifier's score over all prompts; no official automatic metric",
 )  # fmt: skip
 

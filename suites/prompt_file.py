@@ -21,6 +21,7 @@ CARD = ProtocolCard(
     licence="the user's",
     images_per_prompt=1,
     tasks=("prompts",),
+    overall_over="prompts",
     overall="mean of a verifier's score over all prompts",
 )
 

@@ -16,6 +16,7 @@ CARD = ProtocolCard(
         "Rare Words", "Reddit", "Text",
     ),
     overall="mean of a verifier's score over the 200 prompts; no official automatic metric (the paper asks people)",
+    overall_over="prompts",
     settings=embedded(MEASURES),
 )  # fmt: skip
 

@@ -65,6 +65,8 @@ def test_run_export_score_gives_the_same_grades(suite: str, form: str, tmp_path:
     assert both["reason_run"].equals(both["reason_folder"])
     grades = table[table["metric"] == "grade"]["value"]
     assert 0 < grades.mean() < 1
+    known = "the mean of 48 images" if suite == "drawbench" else "tasks"
+    assert f"{known}\n" in said
     assert "not scored" not in said
 
 

@@ -13,6 +13,16 @@ from reports.statistics import OVERALL, Bootstrap
 TASKS = ["a"] * 40 + ["b"] * 60
 
 
+def test_prompts_weigh_the_same_where_the_suite_says_so() -> None:
+    tasks = ["a"] * 30 + ["b"] * 10 + ["c"] * 2
+    column = np.concatenate([np.linspace(0, 1, 30), np.full(10, 3.0), [np.nan, np.nan]])
+    mean, low, high = Bootstrap(tasks, over_prompts=True).overall(column)
+    assert mean == pytest.approx(np.nanmean(column))
+    assert low < mean < high
+    assert np.isnan(Bootstrap(tasks).overall(column)[0])
+    assert np.isnan(Bootstrap(tasks, over_prompts=True).overall(np.full(42, np.nan))).all()
+
+
 def values(seed: int = 3) -> np.ndarray:
     generator = np.random.default_rng(seed)
     return np.where(np.arange(100) < 40, generator.random(100) < 0.3, generator.random(100) < 0.8).astype(float)
