@@ -27,16 +27,27 @@ def check_record(record: Mapping[str, Any]) -> None:
         raise ValueError(f"GenEval record has tag {tag!r}: use one of {', '.join(TAGS)}")
     if not record.get("include"):
         raise ValueError(f"GenEval record {record.get('prompt')!r} includes nothing: ask for at least one object")
+    check_parts(record)
     for index, need in enumerate(record["include"]):
         _check_need(need, index)
     for ban in record.get("exclude", ()):
         _check_count(ban)
 
 
+def check_parts(record: Mapping[str, Any]) -> None:
+    """Raise ValueError unless what is included and excluded are lists of objects."""
+    for part in ("include", "exclude"):
+        value = record.get(part, ())
+        if not isinstance(value, list | tuple) or not all(isinstance(one, Mapping) for one in value):
+            raise ValueError(f"GenEval record has {part} {value!r}: give a list of objects with class and count")
+
+
 def _check_need(need: Mapping[str, Any], index: int) -> None:
     _check_count(need)
     if "position" not in need:
         return
+    if not isinstance(need["position"], list | tuple) or len(need["position"]) != 2:
+        raise ValueError(f"GenEval requirement has position {need['position']!r}: write [relation, index]")
     relation, target = need["position"]
     if relation not in RELATIONS:
         raise ValueError(f"GenEval requirement has relation {relation!r}: use one of {', '.join(RELATIONS)}")

@@ -16,7 +16,7 @@ from suites.base import Grade, Prompt
 from suites.geneval.consistency import contradiction
 from suites.geneval.grader import details
 from suites.geneval.grader import grade as grade_by_rules
-from suites.geneval.records import check_record
+from suites.geneval.records import check_parts, check_record
 from suites.geneval.rules import Detection
 from suites.shapes.detector import ShapesDetector
 from suites.shapes.vocabulary import COLOUR_NAMES, KINDS
@@ -60,6 +60,7 @@ def asked(prompt: Prompt) -> dict[str, Any]:
     record = prompt.metadata
     if not record.get("include"):
         raise ValueError(f"prompt {prompt.id} has no requirements of the shapes world: only such prompts can be graded")
+    check_parts(record)
     return {
         **record,
         "include": [_joined(need, prompt) for need in record["include"]],

@@ -1,7 +1,9 @@
 """The GenEval suite: protocol, prompts in both domains, grading, figures and samples."""
 
 import math
+import re
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 
 from suites.base import Grade, Prompt, Suite, display_name
 from suites.geneval.detector import Detector
+from suites.geneval.records import check_record
 from suites.geneval.rules import PUBLISHED, Detection
 from suites.geneval.suite import GenEvalSuite
 from suites.geneval.summary import summarize
@@ -162,3 +165,19 @@ def test_samples_are_even_nested_and_repeatable(domain):
     for n in (0, len(prompts) + 1):
         with pytest.raises(ValueError, match=f"{n} prompts asked for"):
             sample(prompts, n, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "expected"),
+    [
+        ({"include": {"class": "star", "count": 1}}, "has include {'class': 'star', 'count': 1}: give a list of objects"),
+        ({"include": [1]}, r"has include \[1\]: give a list of objects"),
+        ({"exclude": None}, "has exclude None: give a list of objects"),
+        ({"include": [{"class": "star", "count": 1, "position": "x"}]}, r"has position 'x': write \[relation, index\]"),
+    ],
+)
+def test_records_of_another_form_say_what_is_wrong(spoilt: dict[str, Any], expected: str) -> None:
+    record = {"tag": "two_object", "include": [{"class": "star", "count": 1}], "prompt": "a photo of a star"} | spoilt
+    with pytest.raises(ValueError, match=expected):
+        check_record(record)
+    assert re.search(expected, GenEvalSuite().check(Prompt("00000", "", "two_object", record), "shapes"))
