@@ -18,7 +18,7 @@ from harness.ledger import Budget
 from harness.prices import Prices
 from harness.search import branching
 from harness.search.base import Plan, Task
-from harness.search.branching import Score, every_step
+from harness.search.branching import Score, check_reuse, every_step
 from harness.search.launch import check_level
 from models.base import Family, Prefixed, Stochastic
 
@@ -41,19 +41,22 @@ class Beam:
     """What children are judged by: complete images, or previews."""
     level: float = 1.0
     """Noise of a branching diffusion step, above 0 to 1: 1 is the SDE of the same marginals."""
+    reuse: bool = False
+    """Whether a parent's finished rollout is one of its children, at no cost."""
 
     def __post_init__(self) -> None:
         check_level(self.level)
+        check_reuse(self.score, self.reuse)
 
     def plan(self, budget: Budget, prices: Prices) -> Plan:
         """The most children that the budget buys, at least two a prefix. Raises BudgetTooSmall."""
         points = every_step(prices.family, prices.steps, self.score)
-        return branching.plan(budget, prices, points, self.width or 2, self.candidates, self.score)
+        return branching.plan(budget, prices, points, self.width or 2, self.candidates, self.score, self.reuse)
 
     def run(self, task: Task) -> None:
         """Advance all prompts step by step, as many together as their children fit into one batch."""
         card = task.generator.card
-        branching.run(task, every_step(card.family, card.steps, self.score), self.score, self.level)
+        branching.run(task, every_step(card.family, card.steps, self.score), self.score, self.level, self.reuse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,18 @@ class Greedy:
     """Children per scale; None for as many as the budget buys."""
     score: Score = "rollout"
     """What children are judged by: complete images, or decodes of the prefix alone."""
+    reuse: bool = False
+    """Whether a parent's finished rollout is one of its children, at no cost."""
+
+    def __post_init__(self) -> None:
+        check_reuse(self.score, self.reuse)
 
     def plan(self, budget: Budget, prices: Prices) -> Plan:
         """The most children that the budget buys, at least two. Raises BudgetTooSmall."""
         points = every_step(prices.family, prices.steps, self.score)
-        return branching.plan(budget, prices, points, 1, self.candidates, self.score)
+        return branching.plan(budget, prices, points, 1, self.candidates, self.score, self.reuse)
 
     def run(self, task: Task) -> None:
         """Advance all prompts scale by scale, as many together as their children fit into one batch."""
         card = task.generator.card
-        branching.run(task, every_step(card.family, card.steps, self.score), self.score, 1.0)
+        branching.run(task, every_step(card.family, card.steps, self.score), self.score, 1.0, self.reuse)

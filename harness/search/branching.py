@@ -14,6 +14,7 @@ from harness.search.front import Front, Name, advance, groups, grow, itself, kee
 from harness.search.launch import roll_out
 from harness.search.rounds import Branch, Round, best_first, mark_final
 from harness.search.tally import Tally
+from harness.search.trails import Trails
 from models.base import Family
 
 Score: TypeAlias = Literal["rollout", "preview"]
@@ -28,27 +29,42 @@ def every_step(family: Family, steps: int, score: Score) -> tuple[int, ...]:
 
 
 def plan(
-    budget: Budget, prices: Prices, points: Sequence[int], width: int, candidates: int | None, score: Score
+    budget: Budget,
+    prices: Prices,
+    points: Sequence[int],
+    width: int,
+    candidates: int | None,
+    score: Score,
+    reuse: bool = False,
 ) -> Plan:
     """The most children that the budget buys, at least two a prefix. Raises BudgetTooSmall."""
     prices.check(budget)
 
     def cost(children: int) -> Cost:
-        return _tally(prices, points, width, children, score).limited
+        return _tally(prices, points, width, children, score, reuse).limited
 
     if candidates is None:
         candidates = most(budget, cost, 2, f"width {width} with 2 children a prefix")
     given(budget, cost(candidates), f"width {width} with {candidates} children a prefix")
-    tally = _tally(prices, points, width, candidates, score)
-    return Plan({"width": width, "candidates": candidates, "score": score}, tally.rounds, looks=tally.looks)
+    tally = _tally(prices, points, width, candidates, score, reuse)
+    parameters = {"width": width, "candidates": candidates, "score": score, **({"reuse": True} if reuse else {})}
+    return Plan(parameters, tally.rounds, looks=tally.looks)
 
 
-def _tally(prices: Prices, points: Sequence[int], width: int, candidates: int, score: Score) -> Tally:
-    """One round a branching point."""
+def check_reuse(score: Score, reuse: bool) -> None:
+    """Raise ValueError where there is no rollout to go on with."""
+    if reuse and score != "rollout":
+        raise ValueError("reuse=True makes a child of its parent's rollout, and score=preview has none: leave one of them out")
+
+
+def _tally(prices: Prices, points: Sequence[int], width: int, candidates: int, score: Score, reuse: bool) -> Tally:
+    """One round a branching point; after the first, a rollout that goes on as a child of its own is paid for."""
     tally, steps = Tally(prices), prices.steps
     rows = width * candidates
     tally.start(rows)
     for index, point in enumerate(points):
+        if reuse and index == 1:
+            rows = width * (candidates - 1)
         if prices.family == "diffusion" and point == steps - 1:
             rows = width
         last = index == len(points) - 1
@@ -67,11 +83,11 @@ def _tally(prices: Prices, points: Sequence[int], width: int, candidates: int, s
     return tally
 
 
-def run(task: Task, points: Sequence[int], score: Score, level: float) -> None:
+def run(task: Task, points: Sequence[int], score: Score, level: float, reuse: bool = False) -> None:
     """Advance all prompts from branching point to branching point, as many together as fill one batch with children."""
     deadline = Deadline(task)
     for prompts in groups(task, lambda prompt: _rows(task, prompt)):
-        _Tree(task, points, score, level, deadline).run(prompts)
+        _Tree(task, points, score, level, deadline, reuse).run(prompts)
     mark_final(task)
 
 
@@ -83,9 +99,12 @@ def _rows(task: Task, prompt: int) -> int:
 class _Tree:
     """The prompts of one group."""
 
-    def __init__(self, task: Task, points: Sequence[int], score: Score, level: float, deadline: Deadline) -> None:
+    def __init__(
+        self, task: Task, points: Sequence[int], score: Score, level: float, deadline: Deadline, reuse: bool
+    ) -> None:
         self._task, self._points, self._score, self._level, self._deadline = task, points, score, level, deadline
         self._steps = task.generator.card.steps
+        self._trails = Trails(points) if reuse else None
 
     def run(self, prompts: Sequence[int]) -> None:
         task = self._task
@@ -101,8 +120,11 @@ class _Tree:
             level = self._level if index else None
             drawn = list(grow(task, front, self._children(front, point) if index else itself(front), level))
             stop = self._steps if last else self._points[index + 1]
-            front = self._look(drawn, this, complete, stop)
-            kept = set() if last else self._survivors(this, alive)
+            going = self._trails.going(task, front, stop) if self._trails and index else []
+            front = [*going, *self._look(drawn, this, complete, stop)]
+            kept = set() if last else self._survivors(this, alive, [one for part in going for one in part.branches])
+            if self._trails:
+                self._trails.keep(task, kept)
             this.close(kept)
             for prompt in alive:
                 self._deadline.done(prompt, index + 1)
@@ -114,7 +136,8 @@ class _Tree:
         children = {}
         for parent in (branch for part in front for branch in part.branches):
             count = 1 if single else task.plans[parent.prompt].parameters["candidates"]
-            born = [Branch(parent.prompt, (*parent.path, j), parent.path, point + 1) for j in range(count)]
+            numbers = self._trails.numbers(name_of(parent), count) if self._trails else range(count)
+            born = [Branch(parent.prompt, (*parent.path, j), parent.path, point + 1) for j in numbers]
             children[name_of(parent)] = born
         return children
 
@@ -125,14 +148,20 @@ class _Tree:
         seen = []
         for part in front:
             at_stop = advance(self._task, [part], stop)[0].predicted(self._task)
-            this.score(part.branches, roll_out(self._task, at_stop.state, part.branches))
+            end = self._trails.follow(self._task, at_stop) if self._trails else at_stop
+            this.score(part.branches, roll_out(self._task, end.state, part.branches))
             seen.append(at_stop)
         return seen
 
-    def _survivors(self, this: Round, prompts: Collection[int]) -> set[Name]:
+    def _survivors(self, this: Round, prompts: Collection[int], going: Sequence[Branch]) -> set[Name]:
+        """The best of the round's children and of the rollouts that go on, whose scores are known."""
         kept: set[Name] = set()
         for prompt in prompts:
-            branches = this.branches(prompt)
+            old = [one for one in going if one.prompt == prompt]
+            names = [name_of(one) for one in (*old, *this.branches(prompt))]
+            values_NM = this.values(prompt)
+            if self._trails:
+                values_NM = self._trails.values(old, this.branches(prompt), values_NM)
             width = self._task.plans[prompt].parameters["width"]
-            kept |= {(prompt, branches[n].path) for n in best_first(self._task.judges[0], this.values(prompt))[:width]}
+            kept |= {names[n] for n in best_first(self._task.judges[0], values_NM)[:width]}
         return kept

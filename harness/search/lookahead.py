@@ -36,6 +36,8 @@ class Lookahead:
     """Children of each prefix; None for as many as the budget buys."""
     scales: tuple[int, ...] | None = None
     """Scales to branch at, from 0, written 0/2/4 (the first is always one); None for the first 8 of 13, or as large a part."""
+    reuse: bool = False
+    """Whether a parent's finished rollout is one of its children, at no cost."""
 
     def __post_init__(self) -> None:
         if self.scales is not None and list(self.scales) != sorted(set(self.scales)):
@@ -53,9 +55,9 @@ class Lookahead:
     def plan(self, budget: Budget, prices: Prices) -> Plan:
         """The most children that the budget buys, at least two a prefix. Raises BudgetTooSmall."""
         points = self.points(prices.steps)
-        plan = branching.plan(budget, prices, points, self.width, self.candidates, "rollout")
+        plan = branching.plan(budget, prices, points, self.width, self.candidates, "rollout", self.reuse)
         return replace(plan, parameters={**plan.parameters, "scales": "/".join(map(str, points))})
 
     def run(self, task: Task) -> None:
         """Advance all prompts from chosen scale to chosen scale, as many together as fill one batch."""
-        branching.run(task, self.points(task.generator.card.steps), "rollout", level=1.0)
+        branching.run(task, self.points(task.generator.card.steps), "rollout", 1.0, self.reuse)

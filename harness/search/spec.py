@@ -100,7 +100,7 @@ def _kind(hint: Any) -> str:
         return " or ".join(get_args(hint))
     if get_origin(hint) is tuple:
         return "whole numbers such as 0/2/4"
-    return {int: "a whole number from 1", float: "a number", Search: "a search with its parameters, last"}[hint]
+    return {int: "a whole number from 1", bool: "True or False", float: "a number", Search: "a search with its parameters, last"}[hint]
 
 
 def _convert(value: str, hint: Any) -> Any:
@@ -113,6 +113,8 @@ def _convert(value: str, hint: Any) -> Any:
             converted = tuple(int(number) for number in value.split("/"))
             if min(converted) < 0:
                 raise ValueError
+        elif hint is bool:
+            converted = {"True": True, "False": False}[value]
         else:
             converted = hint(value)
     except (ValueError, KeyError):
