@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from harness.assignments import assignments, name_of, written
@@ -97,6 +98,8 @@ def _convert(text: str, key: str, value: str, default: Any, listing: str) -> Any
             return int(value)
         if isinstance(default, float):
             numbers = tuple(float(part) for part in value.split("/"))
+            if not all(map(isfinite, numbers)):
+                raise ValueError
             return numbers if len(numbers) > 1 else numbers[0]
         return value
     except (ValueError, KeyError):

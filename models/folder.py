@@ -12,27 +12,29 @@ from harness.errors import WrongInput
 from models.files import check_whole
 
 
-def from_folder(kind: Any, folder: Path, dtype: torch.dtype, parts: tuple[str, ...]) -> Any:
-    """A model of this class from a folder in transformers' format, safetensors only.
+def from_folder(kind: Any, folder: Path, dtype: torch.dtype, parts: tuple[str, ...] = (), variant: str = "") -> Any:
+    """A model of this class from a folder in transformers' format, safetensors only, those of the variant.
 
-    parts: beginnings of the names of the weights that are used; what else the file holds or lacks is no matter.
+    parts: beginnings of the names of the weights that are used; what else the file holds or lacks is no matter. Without
+    parts every weight is, and what the file holds beside them is no matter.
     Raises WrongInput where one of them is missing, surplus or of another shape, DamagedWeights for a truncated file.
     """
-    for path in (*folder.glob("*.safetensors"), *folder.glob("*.safetensors.index.json")):
+    ending = f".{variant}" if variant else ""
+    for path in (*folder.glob(f"*{ending and ending + '*'}.safetensors"), *folder.glob(f"*.safetensors.index{ending}.json")):
         check_whole(path)
     before = logging.get_verbosity()
     logging.set_verbosity_error()  # its table of what does not fit is one line here
     try:
         model, report = kind.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True,
-                                             output_loading_info=True)
+                                             variant=variant or None, output_loading_info=True)
     except (RuntimeError, OSError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise WrongInput(f"{folder} cannot be loaded as {kind.__name__} ({reason}): give the published folder") from error
     finally:
         logging.set_verbosity(before)
-    for wrong in ("missing_keys", "mismatched_keys", "unexpected_keys"):
+    for wrong in ("missing_keys", "mismatched_keys", *(["unexpected_keys"] if parts else [])):
         names = (str(key[0] if isinstance(key, tuple) else key) for key in report.get(wrong) or ())
-        keys = sorted(name for name in names if name.startswith(parts))
+        keys = sorted(name for name in names if name.startswith(parts or ""))
         if keys:
             raise WrongInput(f"{folder} is another model's or contradicts its config.json: {len(keys)} "
                              f"{wrong.replace('_', ' ')}, first {', '.join(keys[:3])}; give the published folder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import torch
@@ -21,8 +22,10 @@ def dtype_of(value: Any) -> torch.dtype:
 
 
 def number(name: str, value: Any) -> float:
-    """A number. Raises WrongInput."""
+    """A finite number. Raises WrongInput."""
     try:
+        if not isfinite(float(value)):
+            raise ValueError
         return float(value)
     except (TypeError, ValueError):
         raise WrongInput(f"{name}={value!r} is no number: give one, such as {name}=2.5") from None

@@ -36,10 +36,10 @@ class FluxSettings:
     """Tokens of the T5 text, padding included."""
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.max_sequence_length < 1:
-            raise ValueError(
-                f"steps={self.steps}, max_sequence_length={self.max_sequence_length}; both must be at least 1"
-            )
+        least = {"steps": self.steps, "max_sequence_length": self.max_sequence_length, "height": self.height, "width": self.width}
+        for key, value in least.items():
+            if value < 1:
+                raise ValueError(f"{key}={value} must be at least 1")
         if self.true_cfg_scale < 1:
             raise ValueError(f"true_cfg_scale={self.true_cfg_scale} is below 1; use 1 for no guidance")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from models.diffusion.noise_schedule import Sampler, make_schedule
+from models.diffusion.noise_schedule import Sampler, check_sampler, make_schedule
 from models.diffusion.schedule import Schedule
 from models.diffusion.vae_flops import kl_decoder_flops, kl_encoder_flops
 from models.offload import device_of
@@ -30,8 +30,10 @@ class GuidedSettings:
     scheduler: Sampler = "published"
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"steps={self.steps} must be at least 1")
+        for key, value in {"steps": self.steps, "height": self.height, "width": self.width}.items():
+            if value < 1:
+                raise ValueError(f"{key}={value} must be at least 1")
+        check_sampler(self.scheduler)
         if self.guidance_scale < 0:
             raise ValueError(f"guidance_scale={self.guidance_scale:g} is negative; use 1 for no guidance")
 

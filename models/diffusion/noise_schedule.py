@@ -92,6 +92,12 @@ class Euler(Schedule):
         return stepped.to(prediction.dtype)
 
 
+def check_sampler(sampler: str) -> None:
+    """Raise ValueError for a name that is none of `Sampler`'s."""
+    if sampler not in get_args(Sampler):
+        raise ValueError(f"scheduler {sampler!r} is unknown; use {', '.join(get_args(Sampler))}")
+
+
 def make_schedule(
     scheduler: Any, sampler: Sampler, steps: int, image_tokens: int, device: torch.device | str = "cpu"
 ) -> Schedule:
@@ -100,8 +106,7 @@ def make_schedule(
     DDIM takes trailing timesteps (Lin et al., arXiv 2305.08891), so that few steps start from pure noise.
     Raises ValueError for a scheduler that has no such form.
     """
-    if sampler not in get_args(Sampler):
-        raise ValueError(f"scheduler {sampler!r} is unknown; use {', '.join(get_args(Sampler))}")
+    check_sampler(sampler)
     config = dict(scheduler.config)
     own: Any = scheduler
     flow = config.get("use_flow_sigmas", False) or isinstance(scheduler, FlowMatchEulerDiscreteScheduler)

@@ -15,10 +15,11 @@ from harness.registry import resolve
 from models.diffusion.folder import check_components, check_published, weight_files
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.files import weights_sha256
+from models.folder import from_folder
 from models.offload import Offload, Turns
 from models.published import PublishedModel
+from models.settings import dtype_of, number
 
-DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 INDEX = "model_index.json"
 
 
@@ -51,16 +52,13 @@ def load(
         WrongInput: the folder is another model's, or the settings do not fit the model.
         DamagedWeights: a weight file is cut short.
     """
-    folder, options = folders["weights"], dict(settings)
-    dtype = _dtype(model.name, options.pop("dtype", "float32"))
+    folder, dtype = folders["weights"], dtype_of(settings["dtype"])
     family = _family(folder)
+    options = settings_of(model.name, family, settings)
     check_published(folder, model.name)
     check_components(folder, model.variant)
     pipeline = load_pipeline(folder, device, dtype, model.variant, offload)
-    try:
-        adapter = resolve(family.adapter)(pipeline, _settings(model.name, family, options))
-    except ValueError as error:
-        raise error if isinstance(error, WrongInput) else WrongInput(f"model {model.name}: {error}") from error
+    adapter = adapted(model.name, family, pipeline, options)
     adapter.settings |= {"dtype": str(dtype).removeprefix("torch."), "variant": model.variant}
     return diffusion_generator(
         adapter, name=model.name, domain=model.domain, licence=model.licence,
@@ -73,10 +71,11 @@ def load_pipeline(
 ) -> Any:
     """The folder's pipeline, text encoders whole; nothing is downloaded."""
     import diffusers
+    import transformers
 
     kind = getattr(diffusers, _index(folder)["_class_name"])
     encoders = {
-        name: _text_encoder(folder / name, component[1], dtype, variant)
+        name: from_folder(getattr(transformers, component[1]), folder / name, dtype, variant=variant)
         for name, component in _index(folder).items()
         if name.startswith("text_encoder") and component[0] == "transformers"
     }
@@ -102,22 +101,6 @@ def _take_turns(pipeline: Any, offload: Offload, device: torch.device) -> None:
             part.to(device)
 
 
-def _text_encoder(folder: Path, kind: str, dtype: torch.dtype, variant: str) -> Any:
-    import transformers
-
-    model, report = getattr(transformers, kind).from_pretrained(
-        folder, dtype=dtype, use_safetensors=True, local_files_only=True, variant=variant or None,
-        output_loading_info=True,
-    )  # fmt: skip
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise WrongInput(
-            f"{folder} is another model's: it lacks {len(missing)} weights of {kind}, first {', '.join(missing[:3])}; "
-            "give the folder of this model"
-        )
-    return model.eval()
-
-
 def _index(folder: Path) -> dict[str, Any]:
     path = folder / INDEX
     if not path.is_file():
@@ -136,16 +119,22 @@ def _family(folder: Path) -> Family:
     return FAMILIES[name]
 
 
-def _dtype(name: str, asked: Any) -> torch.dtype:
-    if asked not in DTYPES:
-        raise WrongInput(f"model {name}: dtype {asked!r} is unknown; use {', '.join(DTYPES)}")
-    return DTYPES[asked]
-
-
-def _settings(name: str, family: Family, options: Mapping[str, Any]) -> Any:
-    kind = resolve(family.settings)
-    known = [field.name for field in fields(kind)]
+def settings_of(name: str, family: Family, settings: Mapping[str, Any]) -> Any:
+    """The family's settings, without the dtype that comes with them. Raises WrongInput."""
+    kind, options = resolve(family.settings), {key: value for key, value in settings.items() if key != "dtype"}
+    known = {field.name: field.default for field in fields(kind)}
     unknown = [key for key in options if key not in known]
     if unknown:
         raise WrongInput(f"model {name} has no setting {unknown[0]!r}; its settings are {', '.join(known)}")
-    return kind(**options)
+    try:
+        return kind(**{key: number(key, value) if isinstance(known[key], float) else value for key, value in options.items()})
+    except ValueError as error:
+        raise WrongInput(f"model {name}: {error}") from error
+
+
+def adapted(name: str, family: Family, pipeline: Any, settings: Any) -> Any:
+    """The family's adapter over a pipeline. Raises WrongInput for settings that this pipeline cannot take."""
+    try:
+        return resolve(family.adapter)(pipeline, settings)
+    except ValueError as error:
+        raise WrongInput(f"model {name}: {error}") from error

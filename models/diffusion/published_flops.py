@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.errors import WrongInput
 from models.diffusion.flops import (
     Config,
     flux_transformer_flops,
@@ -66,12 +67,26 @@ def published_flops(name: str, settings: Mapping[str, Any]) -> PublishedFlops:
     )
 
 
+def check_size(name: str, parts: Mapping[str, Any], height: int, width: int) -> None:
+    """Refuse a size in pixels that the model cannot make. Raises WrongInput."""
+    vae = parts["vae"]
+    halvings = len(vae.get("decoder_block_out_channels") or vae["block_out_channels"]) - 1
+    grain = 2 ** (len(parts["unet"]["block_out_channels"]) - 1) if "unet" in parts else _patch(parts["transformer"])
+    unit = 2**halvings * grain
+    if height % unit or width % unit:
+        raise WrongInput(f"model {name}: {height} by {width} pixels: both must be multiples of {unit}")
+
+
+def _patch(network: Config) -> int:
+    """Latent pixels along a side of an image token: FLUX packs squares of four before its transformer, whose patch size is 1."""
+    return 2 if network["_class_name"].startswith("Flux") else int(network["patch_size"])
+
+
 def _sequence(parts: Mapping[str, Any], latent: tuple[int, int], text_tokens: int) -> int:
     if "unet" in parts:
         return unet_flops(parts["unet"], *latent, text_tokens)
     network = parts["transformer"]
-    # FLUX packs squares of four latent pixels before its transformer, whose patch size is 1.
-    patch = 2 if network["_class_name"].startswith("Flux") else network["patch_size"]
+    patch = _patch(network)
     image_tokens = (latent[0] // patch) * (latent[1] // patch)
     return _TRANSFORMERS[network["_class_name"]](network, image_tokens, text_tokens)
 

@@ -8,11 +8,10 @@ from typing import Any
 import torch
 
 from harness.errors import WrongInput
-from harness.registry import resolve
 from models.architecture import components, outline
 from models.diffusion.folder import published_config
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
-from models.diffusion.published import FAMILIES
+from models.diffusion.published import FAMILIES, adapted, settings_of
 from models.diffusion.published_flops import CLIP_TOKENS
 from models.published import PublishedModel
 from models.random_weights import filled, letter_tokenizer
@@ -45,20 +44,18 @@ def build(model: PublishedModel, settings: Mapping[str, Any], device: torch.devi
     kind = str((published_config(model.name) or {})["_class_name"])
     if tiny and kind not in _TINY:
         raise WrongInput(f"{model.name} has no tiny size: leave --tiny out, or take flux-dev")
-    options, dtype = dict(settings), dtype_of(settings["dtype"])
-    options.pop("dtype")
+    dtype, options = dtype_of(settings["dtype"]), settings_of(model.name, FAMILIES[kind], settings)
     smaller = _TINY[kind] if tiny else {}
     parts: dict[str, Any] = {}
     for part, row in components(model.name).items():
         parts[part] = filled(outline({**row, **smaller.get(part, {})}, dtype), device)
         if part.startswith("text_encoder"):
             clip = type(parts[part]).__name__.startswith("CLIP")
-            length = CLIP_TOKENS if clip else options["max_sequence_length"]
+            length = CLIP_TOKENS if clip else options.max_sequence_length
             parts[part.replace("text_encoder", "tokenizer")] = letter_tokenizer(length)
     scheduler, values = _SCHEDULERS[kind]
     parts["scheduler"] = getattr(diffusers, scheduler)(**values)
-    family = FAMILIES[kind]
-    adapter = resolve(family.adapter)(getattr(diffusers, kind)(**parts), resolve(family.settings)(**options))
+    adapter = adapted(model.name, FAMILIES[kind], getattr(diffusers, kind)(**parts), options)
     adapter.settings |= {"dtype": settings["dtype"]}
     return diffusion_generator(
         adapter, name=model.name, domain=model.domain, licence=model.licence, weights_sha256="random"

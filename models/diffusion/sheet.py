@@ -7,7 +7,9 @@ from typing import Any
 
 from models.architecture import components, count, outline, parameters
 from models.diffusion.dry import decoder_call, denoiser_call, latent_shape
-from models.diffusion.published_flops import CLIP_TOKENS, published_flops
+from models.diffusion.folder import published_config
+from models.diffusion.published import FAMILIES, settings_of
+from models.diffusion.published_flops import CLIP_TOKENS, check_size, published_flops
 from models.dry import dry_run
 from models.published import PublishedModel
 from models.settings import dtype_of
@@ -16,6 +18,9 @@ from models.sheet import BYTES, Sheet
 
 def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     """Every step costs the same; guidance that is true guidance passes two sequences."""
+    config = published_config(model.name) or {}
+    settings_of(model.name, FAMILIES[config["_class_name"]], settings)
+    check_size(model.name, config, settings["height"], settings["width"])
     parts, prices, dtype = components(model.name), published_flops(model.name, settings), dtype_of(settings["dtype"])
     network, decoder = outline(parts.get("transformer") or parts["unet"], dtype), outline(parts["vae"], dtype)
     encoders = [count(row) for part, row in parts.items() if part.startswith("text_encoder")]

@@ -57,11 +57,7 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     if model.name not in SIZES:
         raise WrongInput(f"{model.name} has no size: add it to SIZES beside {', '.join(SIZES)}")
     size = SIZES[model.name]
-    schedule, sampling = schedule_of(model.name, size, settings), sampling_of(settings)
-    try:
-        sampling.validate(len(schedule), size.transformer.depth)
-    except ValueError as error:
-        raise WrongInput(f"{model.name}: {error}") from error
+    schedule, sampling = plan_of(model.name, size, settings)
     sources = {role: source_of(model, folders, role) for role in ("weights", "vae")}
     home = device if offload == "none" else torch.device("cpu")
     block_dtype, text_dtype = dtype_of(settings["dtype"]), dtype_of(settings["text_dtype"])
@@ -87,6 +83,16 @@ def _take_turns(parts: InfinityParts, encoder: T5TextEncoder, offload: Offload, 
     if offload == "model":
         turns.add(parts.transformer, methods=("condition", "unconditional", "embed", "predict", "logits"))
         turns.add(parts.vae, methods=("encode", "decode"))
+
+
+def plan_of(name: str, size: PublishedSize, settings: Mapping[str, Any]) -> tuple[ScaleSchedule, Sampling]:
+    """The scales and how they are drawn, checked against one another and the model. Raises WrongInput."""
+    schedule, sampling = schedule_of(name, size, settings), sampling_of(settings)
+    try:
+        sampling.validate(len(schedule), size.transformer.depth)
+    except ValueError as error:
+        raise WrongInput(f"{name}: {error}") from error
+    return schedule, sampling
 
 
 def schedule_of(name: str, size: PublishedSize, settings: Mapping[str, Any]) -> ScaleSchedule:

@@ -13,7 +13,8 @@ from models.infinity.checkpoint import constant_buffer
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
 from models.infinity.pretrained import InfinityParts
-from models.infinity.published import SIZES, sampling_of, schedule_of
+from models.infinity.published import SIZES, plan_of
+from models.infinity.sampling import Sampling
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
@@ -31,10 +32,11 @@ _TINY_SCALES = 4
 def build(model: PublishedModel, settings: Mapping[str, Any], device: torch.device, tiny: bool) -> InfinityGenerator:
     """The published networks, schedule, sampling and dtypes; only weights and tokenizer are others."""
     size = SIZES[model.name]
-    schedule = schedule_of(model.name, size, settings)
+    schedule, sampling = plan_of(model.name, size, settings)
     transformer_config, vae_config, text = size.transformer, size.vae, components(model.name)["text_encoder"]
     if tiny:
         transformer_config, vae_config, text, schedule = _TINY, _TINY_VAE, _TINY_TEXT, schedule.prefix(_TINY_SCALES)
+        sampling = _shrunk(sampling)
     with torch.device("meta"):
         transformer, vae = InfinityTransformer(transformer_config), InfinityVAE(vae_config)
     transformer.cast_blocks(dtype_of(settings["dtype"]))
@@ -46,7 +48,15 @@ def build(model: PublishedModel, settings: Mapping[str, Any], device: torch.devi
             network.get_submodule(owner).register_buffer(leaf, constant_buffer(leaf, buffer).to(device))
     encoder: Any = filled(outline(text, dtype_of(settings["text_dtype"])), device)
     tokenizer = letter_tokenizer(transformer_config.text_maxlen)
-    parts = InfinityParts(transformer, vae.to(memory_format=torch.channels_last), schedule,
-                          replace(sampling_of(settings), insertion_layers=(0,)) if tiny else sampling_of(settings))
-    return InfinityGenerator(parts, T5TextEncoder(encoder, tokenizer, transformer_config.text_maxlen), name=model.name,
-                             domain=model.domain, licence=model.licence, weights_sha256="random")
+    parts = InfinityParts(transformer, vae.to(memory_format=torch.channels_last), schedule, sampling)
+    text_encoder = T5TextEncoder(encoder, tokenizer, transformer_config.text_maxlen,
+                                 autocast=torch.bfloat16 if settings["text_autocast"] else None)
+    return InfinityGenerator(parts, text_encoder, name=model.name, domain=model.domain, licence=model.licence,
+                             weights_sha256="random", negative_prompt=settings["negative_prompt"] or None)
+
+
+def _shrunk(sampling: Sampling) -> Sampling:
+    """The same for the tiny size's scales and blocks."""
+    guidance, temperature = (value[:_TINY_SCALES] if isinstance(value, tuple) else value
+                             for value in (sampling.guidance, sampling.temperature))
+    return replace(sampling, guidance=guidance, temperature=temperature, insertion_layers=(0,))

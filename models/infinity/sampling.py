@@ -25,7 +25,7 @@ class Sampling:
     """A bit's less likely value is left out where its probability is at most 1 - top_p; 0 is off."""
 
     def validate(self, scales: int, depth: int) -> None:
-        """Raise ValueError where lists or layers do not fit a model of this depth and number of scales."""
+        """Raise ValueError where a value has no meaning, or lists or layers do not fit this depth and number of scales."""
         for name in ("guidance", "temperature"):
             value = getattr(self, name)
             if isinstance(value, tuple) and len(value) != scales:
@@ -35,6 +35,9 @@ class Sampling:
                 raise ValueError(f"insertion layer {layer} is not 0 or one of -1..{1 - depth} (depth {depth}): use 0")
         if any(temperature <= 0 for temperature in _values(self.temperature)):
             raise ValueError(f"temperature {self.temperature} must be positive: use top_k=1 for greedy sampling")
+        if self.top_k < 0 or not 0 <= self.top_p <= 1:
+            raise ValueError(f"top_k {self.top_k} and top_p {self.top_p}: top_k is a whole number from 0 (off), "
+                             "top_p is from 0 (off) to 1")
 
     def guidance_at(self, k: int) -> float:
         return self.guidance[k] if isinstance(self.guidance, tuple) else self.guidance

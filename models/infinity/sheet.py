@@ -13,7 +13,7 @@ from models.dry import dry_run
 from models.infinity.conditions import PromptConditions
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.memory import row_bytes, scale_bytes
-from models.infinity.published import SIZES, sampling_of, schedule_of
+from models.infinity.published import SIZES, plan_of
 from models.infinity.rollout import Rollout
 from models.infinity.text import TextFeatures
 from models.infinity.transformer import InfinityTransformer
@@ -29,8 +29,8 @@ TEXT_TOKENS = 32
 
 def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     """Scales cost what their tokens cost; the prompt's own pass is in the first."""
-    size, sampling = SIZES[model.name], sampling_of(settings)
-    schedule, dtype = schedule_of(model.name, size, settings), dtype_of(settings["dtype"])
+    size, dtype = SIZES[model.name], dtype_of(settings["dtype"])
+    schedule, sampling = plan_of(model.name, size, settings)
     with torch.device("meta"):
         transformer, vae = InfinityTransformer(size.transformer), InfinityVAE(size.vae)
     transformer.cast_blocks(dtype)

@@ -37,9 +37,7 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
         raise WrongInput(f"model {model.name} reads text with the network that draws images, so that offload=text leaves nothing "
                          "out: use offload=model or none")  # fmt: skip
     folder = folders["weights"]
-    sampling = JanusSampling(guidance=number("cfg", settings["cfg"]), temperature=number("tau", settings["tau"]),
-                             top_k=whole("top_k", settings["top_k"]),
-                             top_p=number("top_p", settings["top_p"]))
+    sampling = sampling_of(model.name, settings)
     whole_model = from_folder(JanusForConditionalGeneration, folder, dtype_of(settings["dtype"]), _PARTS)
     network = JanusNetwork(whole_model)
     if offload == "none":
@@ -59,3 +57,13 @@ def _take_turns(network: JanusNetwork, device: torch.device) -> None:
     turns.add(network.language_model, network.language_model.embed_tokens, network.generation_embeddings,
               network.generation_aligner, network.generation_head)
     turns.add(network.codebook, network.post_quant_conv, network.decoder)
+
+
+def sampling_of(name: str, settings: Mapping[str, Any]) -> JanusSampling:
+    """Settings under the authors' names as sampling settings. Raises WrongInput."""
+    values = {key: number(key, settings[key]) for key in ("cfg", "tau", "top_p")}
+    top_k = whole("top_k", settings["top_k"])
+    try:
+        return JanusSampling(values["cfg"], values["tau"], top_k, values["top_p"])
+    except ValueError as error:
+        raise WrongInput(f"{name}: {error}") from error

@@ -11,6 +11,7 @@ import torch
 from models.architecture import components, outline, parameters
 from models.dry import dry_run
 from models.janus.flops import decoder_flops, read_flops, token_flops
+from models.janus.load import sampling_of
 from models.janus.memory import row_bytes
 from models.janus.network import JanusNetwork
 from models.published import PublishedModel
@@ -27,7 +28,7 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     config, side = network.config, network.side
     passes = [read_flops(config, TEXT_TOKENS, 1)]
     passes += [token_flops(config, TEXT_TOKENS + token, 1) for token in range(1, side**2)]
-    sequences = 2 if float(settings["cfg"]) != 1 else 1
+    sequences = sampling_of(model.name, settings).halves
     value = BYTES[settings["dtype"]]
     kept = [row_bytes(config, step, TEXT_TOKENS, sequences, value) for step in range(side + 1)]
     tokens = torch.zeros(1, side**2, dtype=torch.long, device="meta")

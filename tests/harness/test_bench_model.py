@@ -106,12 +106,22 @@ def test_the_command_writes_a_table_and_a_file(tmp_path: Path) -> None:
         (["flux-dev", "--random-weights", "--batch", "1,x"], "--batch '1,x' is not a list of whole numbers from 1"),
         (["shapes-flux", "--random-weights"], "shapes-flux comes with the package"),
         (["sdxl", "--random-weights", "--tiny"], "sdxl has no tiny size"),
+        (["infinity-2b:tau=0", "--random-weights", "--tiny"], "infinity-2b: temperature 0.0 must be positive"),
+        (["flux-dev:height=1000", "--random-weights", "--tiny"], "flux-dev: 1000 by 1024 pixels: both must be multiples of 16"),
     ],
 )
 def test_wrong_input_is_refused(arguments: list[str], message: str) -> None:
     result = CliRunner().invoke(app, ["bench-model", *arguments, "--device", "cpu"])
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_settings_that_cost_compute_are_those_that_run() -> None:
+    generator: Any = prepared("infinity-2b:cfg=4/4/4/4/4/4/4/4/4/4/4/4/1,negative_prompt=blurred,text_autocast=true,"
+                              "dtype=float32,text_dtype=float32", "cpu", tiny=True)[1]
+    assert generator.rollout.sampling.guidance == (4.0,) * 4
+    assert generator.card.settings["negative_prompt"] == "blurred"
+    assert generator.text_encoder.autocast == torch.bfloat16
 
 
 def test_batches_are_taken_in_order() -> None:

@@ -76,6 +76,21 @@ def test_an_image_of_infinity_costs_what_others_have_counted() -> None:
     assert decoder_flops(size.vae, (64, 64)) / 1e12 == pytest.approx(9.85, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("flux-dev:steps=0", "steps=0 must be at least 1"), ("flux-dev:height=1000", "both must be multiples of 16"),
+        ("sdxl:width=1040", "both must be multiples of 32"), ("sana-1.6b:height=1000", "both must be multiples of 32"),
+        ("sdxl:scheduler=foo", "'foo' is unknown"), ("sdxl:guidance_scale=4/3", "is no number"),
+        ("infinity-2b:cfg=4/3", "guidance has 2 values for 13 scales"), ("infinity-2b:tau=0", "must be positive"),
+        ("infinity-2b:tau=nan", "tau=nan is not a number"), ("janus-pro-1b:tau=0", "must be positive"),
+    ],
+)  # fmt: skip
+def test_what_a_model_cannot_do_has_no_price(text: str, said: str) -> None:
+    with pytest.raises(WrongInput, match=said):
+        rows([text])
+
+
 @pytest.fixture(scope="module")
 def infinity() -> Sheet:
     return sheet(MODELS["infinity-125m"], MODELS["infinity-125m"].merged({}))

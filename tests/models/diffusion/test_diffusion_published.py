@@ -80,7 +80,15 @@ def test_missing_text_weights_are_refused(copy):
     tensors = load_file(path)
     tensors.pop("encoder.block.1.layer.0.SelfAttention.q.weight")
     save_file(tensors, path, metadata={"format": "pt"})
-    with pytest.raises(WrongInput, match=r"lacks 1 weights of T5EncoderModel, first encoder.block.1.layer.0.SelfAttention.q"):
+    with pytest.raises(WrongInput, match=r"1 missing keys, first encoder.block.1.layer.0.SelfAttention.q"):
+        open_folder(folder, "pixart")
+
+
+def test_text_encoders_that_contradict_their_weights_are_refused(copy):
+    folder = copy("pixart")
+    path = folder / "text_encoder" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"d_ff": 48}))
+    with pytest.raises(WrongInput, match=r"text_encoder (cannot be loaded as T5EncoderModel|is another model's or contradicts)"):
         open_folder(folder, "pixart")
 
 
@@ -148,9 +156,11 @@ def test_another_models_folder_is_told_by_its_configuration(family_folder):
 def test_settings_that_do_not_fit_are_refused(family_folder):
     folder = family_folder("pixart")
     for settings, message in (
-        ({"dtype": "int8"}, "dtype 'int8' is unknown; use bfloat16"), ({"cfg": 2}, "no setting 'cfg'; its settings are"),
+        ({"dtype": "int8"}, "dtype='int8' is no type that models run in"), ({"cfg": 2}, "no setting 'cfg'; its settings are"),
         ({"height": 25}, "model tiny: 25 by 16 pixels"), ({"scheduler": "flow-euler"}, "does not fit"), ({"steps": 0}, "at least 1"),
-        ({"guidance_scale": -1.0}, "negative"), ({"max_sequence_length": 0}, "at least 1"),
+        ({"guidance_scale": -1.0}, "negative"), ({"guidance_scale": (4.0, 3.0)}, "is no number"),
+        ({"guidance_scale": float("nan")}, "is no number"), ({"width": -8}, "width=-8 must be at least 1"),
+        ({"scheduler": "heun"}, "'heun' is unknown"), ({"max_sequence_length": 0}, "at least 1"),
     ):  # fmt: skip
         with pytest.raises(WrongInput, match=message):
             open_folder(folder, "pixart", **settings)
