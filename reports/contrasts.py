@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
@@ -32,6 +33,8 @@ def _standings(name: str, title: str, caption: str, verifier: str, comparisons: 
     for comparison in comparisons:
         for place, standing in enumerate(comparison.standings):
             verdict = "behind" if standing.separable else "not separable from the best"
+            if place and math.isnan(standing.behind[1]):
+                verdict = "too few prompts to tell"
             method = standing.method
             rows.append({
                 "unit": AXES[comparison.unit], "amount": numbers.amount(comparison.amount, comparison.unit),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reports import numbers
 from reports.points import GRADE, Summary
-from reports.statistics import OVERALL
+from reports.statistics import LEAST_OVERALL, LEAST_PROMPTS, OVERALL
 
 SHAPES_NOTICE = (
     "Tiny models trained on a toy world of coloured shapes. Nothing here is evidence about FLUX, Infinity or any other "
@@ -23,7 +23,8 @@ def notes(summary: Summary) -> tuple[str, ...]:
         *_who_judges(summary),
         "Intervals are 95 % bootstrap intervals over prompts, drawn within tasks, all seeds of a prompt together; they do "
         "not cover another training of the models or another verifier. Where all images of a task are right (or all "
-        "wrong) the interval has no width, which is too sure of itself.",
+        f"wrong) the interval has no width, which is too sure of itself; a task with fewer than {LEAST_PROMPTS} prompts gets none, "
+        f"nor do all tasks together with fewer than {LEAST_OVERALL} a task on average.",
         *_unscored(summary),
     )
 

@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 REPLICATES = 2000
 LEVEL = 0.95
 OVERALL = "overall"
+LEAST_PROMPTS = 4
+"""Prompts a task needs for an interval: two or three that agree by chance would make one of no width."""
+LEAST_OVERALL = 2.5
+"""Prompts a task, on average, that the overall mean needs for one."""
 Floats = NDArray[np.float64]
 
 
@@ -32,7 +36,8 @@ class Bootstrap:
     """Resamples of prompts within tasks, the same for every column, so that differences between columns are paired.
 
     Each replicate draws n - 1 of a task's n prompts with replacement, which keeps the variance of small tasks unbiased
-    (Rao and Wu, 1988). Intervals are percentile intervals. A task with one scored prompt gives no interval.
+    (Rao and Wu, 1988). Intervals are percentile intervals. A task with fewer than LEAST_PROMPTS scored prompts gives
+    none, nor does the overall mean with fewer than LEAST_OVERALL a task.
     """
 
     def __init__(
@@ -65,7 +70,7 @@ class Bootstrap:
                 mean_G = filled.sum(axis=0) / number
                 replicates_RG = (counts_RP @ filled) / (counts_RP @ valid)
             replicates_RG[:, number < 2] = np.nan
-            found[task] = _interval(mean_G, replicates_RG, number)
+            found[task] = _interval(mean_G, np.where(number < LEAST_PROMPTS, np.nan, replicates_RG), number)
             means.append(mean_G)
             replicates.append(replicates_RG)
             counts.append(number)
@@ -74,6 +79,7 @@ class Bootstrap:
     def _overall(self, mean_TG: Floats, replicates_TRG: Floats, number_TG: Floats) -> Estimates:
         """Over tasks T, each weighing the same or by its scored prompts."""
         total_G = number_TG.sum(axis=0)
+        replicates_TRG = np.where(total_G < LEAST_OVERALL * len(number_TG), np.nan, replicates_TRG)
         if not self._over_prompts:
             return _interval(mean_TG.mean(axis=0), replicates_TRG.mean(axis=0), total_G)
         share_TG = number_TG / np.where(total_G > 0, total_G, np.nan)

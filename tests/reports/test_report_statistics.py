@@ -58,6 +58,16 @@ def test_small_tasks_are_not_too_sure_of_themselves() -> None:
     assert high - low == pytest.approx(2 * 1.96 * math.sqrt(sum(within)) / 200, rel=0.06)
 
 
+def test_few_prompts_give_no_interval_and_no_verdict() -> None:
+    """Two prompts a task that agree by chance: their means are certain of nothing."""
+    few = Bootstrap(["a", "a", "b", "b"]).estimate(np.array([1.0, 1.0, 0.0, 0.0])[:, None])
+    enough = Bootstrap(["a"] * 8 + ["b"] * 8).estimate(np.tile([1.0, 0.0], 8)[:, None])
+    for name in (OVERALL, "a"):
+        assert few[name].mean_G[0] == (0.5 if name == OVERALL else 1.0)
+        assert np.isnan(few[name].low_G[0])
+        assert enough[name].low_G[0] < 0.5 < enough[name].high_G[0]
+
+
 def test_same_seed_same_interval_and_other_columns_change_nothing() -> None:
     column = values()
     alone = Bootstrap(TASKS, seed=5).estimate(column[:, None])[OVERALL]
