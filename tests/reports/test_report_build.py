@@ -108,6 +108,8 @@ def test_paired_table_has_both_kinds_of_pairs(report: Path) -> None:
     pairs = set(zip(table["model"], table["search"], table["other_model"], table["other_search"], strict=True))
     assert ("shapes-infinity", "random", "shapes-flux", "random") in pairs
     assert ("shapes-infinity", "beam:width=2", "shapes-infinity", "random") in pairs
+    table = table[table["low"].notna()]  # the others have too few prompts that both have scored
+    assert len(table) >= 9
     assert (table["low"] <= table["difference"] + 1e-12).all()
 
 
