@@ -323,7 +323,7 @@ def _reported(debug: bool, resume: Path | None = None) -> Iterator[None]:
     except KeyboardInterrupt:
         kept = f": finished units are kept in {resume}; give the same command again to go on" if resume else ""
         _leave(f"interrupted{kept}", INTERRUPTED)
-    except (typer.Exit, typer.Abort):
+    except (typer.Exit, typer.Abort, BrokenPipeError):  # the last: a reader such as `head` had enough; typer ends quietly
         raise
     except Exception as error:
         if debug:

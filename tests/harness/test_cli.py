@@ -156,3 +156,14 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
         result = call(*RUN, "--out", str(tmp_path))
     assert result.exit_code == 2
     assert "another process is writing" in result.stderr.splitlines()[-1]
+
+
+def test_a_reader_that_has_had_enough_is_no_failure() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "harness", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == "models:\n"
+    process.stdout.close()
+    assert process.stderr.read() == ""
