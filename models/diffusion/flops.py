@@ -57,7 +57,7 @@ def sd3_transformer_flops(config: Config, image_tokens: int, text_tokens: int) -
     # The last block drops the text after its attention: no out, no MLP, 2 of the 6 modulations.
     blocks -= 9 * text_tokens * square + 4 * square
     # Blocks with a second attention over the image alone: q, k, v, out, and 3 modulations more.
-    dual = len(config.get("dual_attention_layers") or ())
+    dual = sum(layer < layers for layer in config.get("dual_attention_layers") or ())
     blocks += dual * (4 * image_tokens * square + 3 * square)
     attention = layers * attention_flops(tokens, tokens, width) + dual * attention_flops(image_tokens, image_tokens, width)
     return 2 * (conditioning + ends + blocks) + attention
