@@ -13,17 +13,19 @@ from harness.choice import choose_model
 from harness.errors import WrongInput
 from harness.ledger import Budget, Cost, Ledger, Unit
 from harness.memory import out_of_memory, release
-from harness.meter import Clock, MeteredGenerator
+from harness.meter import MeteredGenerator
 from harness.search.prepare import prepare
 from harness.search.random import Random
 from harness.seeds import Seeds
 from harness.session import pick_device
-from models.base import Generator, Images, Operation, Row
+from harness.suites import open_suite
+from models.base import Generator, Images, Row
 from models.random_weights import random_generator
 from suites.base import Prompt
+from suites.sample import sample
 from verifiers.base import Scores, VerifierCard
 
-PROMPT = "a photo of a bench and a dog"
+PROMPT = Prompt("0", "a photo of a bench and a dog", "")
 SEARCH = "search"
 PEAKS: Mapping[str, float] = {
     "B200": 2250e12, "H200": 989e12, "H100 PCIe": 756e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12,
@@ -53,12 +55,19 @@ class Measured:
     """Most memory allocated up to then, weights included; NaN without an accelerator."""
 
 
-def bench(generator: Generator, batches: Sequence[int], peak: float) -> Iterator[Measured | str]:
-    """Every operation at every batch size, then best-of-batch by the real search; a sentence where memory runs out."""
+def bench(
+    generator: Generator, batches: Sequence[int], peak: float, prompts: Sequence[Prompt] = (PROMPT,)
+) -> Iterator[Measured | str]:
+    """Every operation at every batch size, then best-of-N by the real search; a sentence where memory runs out.
+
+    Rows of a batch are of the prompts in turn, of as many as it has rows for. Those of one prompt share its text and, where
+    prefixes are shared, its first step; those of several fill a batch as the rows of a run do.
+    """
     for batch in batches:
+        asked = prompts[:batch]
         try:
-            _operations(generator, batch)
-            found = [*_measured(generator, batch, peak), _search(generator, batch, peak)]
+            _operations(generator, batch, asked)
+            found = [*_measured(generator, batch, peak, asked), _search(generator, batch, peak, asked)]
         except Exception as error:
             if not out_of_memory(error):
                 raise
@@ -77,21 +86,40 @@ def peak_of(device: torch.device, dtype: str) -> float:
     return known if dtype in ("bfloat16", "float16") else float("nan")
 
 
-def _operations(generator: Generator, batch: int) -> tuple[Clock, dict[tuple[str, int], float], tuple[int, ...]]:
-    """One image of each of `batch` rows; what was measured, the peak of memory after each operation, text tokens."""
-    metered, memory = MeteredGenerator(generator, Ledger(1)), _Memory(generator.device)
-    conditioning = metered.encode([PROMPT])
-    peaks = {("encode", 0): memory.peak()}
-    state = metered.start(conditioning, [Row(0, seed) for seed in range(batch)])
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    operation: str
+    step: int
+    rows: int
+    seconds: float
+    flops: int
+    memory: float
+
+
+def _operations(generator: Generator, batch: int, prompts: Sequence[Prompt]) -> list[_Noted]:
+    """One image of each of `batch` rows, operation by operation, and what each was charged."""
+    metered, memory = MeteredGenerator(generator, Ledger(len(prompts))), _Memory(generator.device)
+    noted: list[_Noted] = []
+    charged = 0
+
+    def note(operation: str, step: int) -> None:
+        nonlocal charged
+        timing, before = metered.clock[operation, step], charged
+        charged = sum(metered.ledger.spent(prompt).flops for prompt in range(len(prompts)))
+        noted.append(_Noted(operation, step, timing.rows, timing.seconds, charged - before, memory.peak()))
+
+    conditioning = metered.encode([prompt.text for prompt in prompts])
+    note("encode", 0)
+    state = metered.start(conditioning, [Row(seed % len(prompts), seed) for seed in range(batch)])
     while state.step < generator.card.steps:
         step = state.step
         state = metered.predict(state)
-        peaks["predict", step] = memory.peak()
+        note("predict", step)
         state = metered.draw(state, [seed * 1000 + step for seed in range(batch)])
-        peaks["draw", step] = memory.peak()
+        note("draw", step)
     metered.decode(state)
-    peaks["decode", generator.card.steps] = memory.peak()
-    return metered.clock, peaks, conditioning.text_tokens
+    note("decode", generator.card.steps)
+    return noted
 
 
 class _Memory:
@@ -109,34 +137,27 @@ class _Memory:
         return found
 
 
-def _measured(generator: Generator, batch: int, peak: float) -> Iterator[Measured]:
-    clock, peaks, (tokens,) = _operations(generator, batch)
-    for (operation, step), timing in clock.items():
-        if (operation, step) in peaks:
-            cost = generator.price(_operation(operation), step, tokens) * timing.rows
-            yield _row(batch, operation, step, timing.rows, timing.seconds, cost, peak, peaks[operation, step])
-
-
-def _operation(name: str) -> Operation:
-    known: dict[str, Operation] = {"encode": "encode", "predict": "predict", "draw": "draw", "decode": "decode"}
-    return known[name]
+def _measured(generator: Generator, batch: int, peak: float, prompts: Sequence[Prompt]) -> Iterator[Measured]:
+    for one in _operations(generator, batch, prompts):
+        yield _row(batch, one.operation, one.step, one.rows, one.seconds, one.flops, peak, one.memory)
 
 
 def _row(
-    batch: int, operation: str, step: int, rows: int, seconds: float, cost: Cost, peak: float, memory: float
+    batch: int, operation: str, step: int, rows: int, seconds: float, flops: int, peak: float, memory: float
 ) -> Measured:
-    rate = cost.flops / seconds
-    return Measured(batch, operation, step, rows, seconds, cost.flops / 1e12, rate / 1e12, rate / peak, memory)
+    rate = flops / seconds
+    return Measured(batch, operation, step, rows, seconds, flops / 1e12, rate / 1e12, rate / peak, memory)
 
 
-def _search(generator: Generator, batch: int, peak: float) -> Measured:
-    """Best of `batch` for one prompt, through plan, meter and records; the verifier is the brightness of an image."""
-    memory, begin = _Memory(generator.device), perf_counter()
-    search, budget = Random(candidates=batch), Budget(batch, Unit.IMAGES)
-    task = prepare(search, generator, [Brightness()], [Prompt("0", PROMPT, "")], budget, Seeds(0, "bench"), batch)
+def _search(generator: Generator, batch: int, peak: float, prompts: Sequence[Prompt]) -> Measured:
+    """Best of the batch's images of each prompt, through plan, meter and records; the verifier is the brightness of an image."""
+    memory, begin, each = _Memory(generator.device), perf_counter(), batch // len(prompts)
+    search, budget = Random(candidates=each), Budget(each, Unit.IMAGES)
+    task = prepare(search, generator, [Brightness()], prompts, budget, Seeds(0, "bench"), batch)
     search.run(task)
     seconds = perf_counter() - begin
-    return _row(batch, SEARCH, -1, batch, seconds, task.spent(0, task.judges[0]), peak, memory.peak())
+    flops = sum(task.spent(prompt, task.judges[0]).flops for prompt in range(len(prompts)))
+    return _row(batch, SEARCH, -1, each * len(prompts), seconds, flops, peak, memory.peak())
 
 
 class Brightness:
@@ -192,6 +213,14 @@ def sizes(text: str) -> list[int]:
     if not all(part.isdecimal() and int(part) for part in parts):
         raise WrongInput(f"--batch {text!r} is not a list of whole numbers from 1: write --batch 1,2,4, for example")
     return sorted({int(part) for part in parts})
+
+
+def some_prompts(count: int) -> list[Prompt]:
+    """So many different prompts, GenEval's after the first. Raises WrongInput."""
+    known = [prompt for prompt in open_suite("geneval", None).prompts("photo") if prompt.text != PROMPT.text]
+    if not 1 <= count <= len(known) + 1:
+        raise WrongInput(f"--prompts {count} is not from 1 to {len(known) + 1}: give how many the rows of a batch are of at most")
+    return [PROMPT, *(sample(known, count - 1, seed=0) if count > 1 else ())]
 
 
 def prepared(text: str, device: str, tiny: bool) -> tuple[str, Generator, float]:

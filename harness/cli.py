@@ -222,6 +222,7 @@ def bench_model(
         bool, typer.Option("--random-weights", help="Build it at its published size with random weights; the only way yet.")
     ] = False,
     batch: Annotated[str, typer.Option(metavar="1,2,4,…", help="Rows of one batch; stops where memory runs out.")] = "1,2,4",
+    prompts: Annotated[int, typer.Option(help="Prompts that these rows are of, at most: one shares its text and first step.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
     tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network: for tests of this command.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Also write all figures here.")] = None,
@@ -231,13 +232,14 @@ def bench_model(
     with _reported(debug):
         if not random_weights:
             raise WrongInput("bench-model measures random weights: say so with --random-weights")
-        from harness.bench_model import Measured, as_csv, as_markdown, bench, prepared, sizes
+        from harness.bench_model import Measured, as_csv, as_markdown, bench, prepared, sizes, some_prompts
 
-        batches = sizes(batch)
+        batches, texts = sizes(batch), some_prompts(prompts)
         text, generator, peak = prepared(name, device, tiny)
-        found = list(bench(generator, batches, peak))
+        found = list(bench(generator, batches, peak, texts))
         measured = [one for one in found if isinstance(one, Measured)]
-        typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}random weights\n")
+        rows = f", rows of up to {prompts} prompts" if prompts > 1 else ""
+        typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}random weights{rows}\n")
         for line in (*as_markdown(measured), *(one for one in found if isinstance(one, str))):
             typer.echo(line)
         if csv is not None:

@@ -18,6 +18,7 @@ SPREAD = 0.02
 _BUILDERS: Mapping[str, str] = {
     "models.infinity.published:load": "models.infinity.random_weights:build",
     "models.diffusion.published:load": "models.diffusion.random_weights:build",
+    "models.janus.load:load": "models.janus.random_weights:build",
 }
 """Loader to what builds the same generator without files."""
 
@@ -49,15 +50,24 @@ def filled(network: nn.Module, device: torch.device) -> nn.Module:
     return network.eval()
 
 
-def letter_tokenizer(length: int) -> Any:
-    """A tokenizer of letters, padded like a published one: texts have another number of tokens, networks the same work."""
+def letter_tokenizer(length: int | None, begin: str = "", **named: str) -> Any:
+    """A tokenizer of letters, padded like a published one: texts have another number of tokens, networks the same work.
+
+    length: the longest text, None where that is given with every text. `begin` opens every text; `named` are tokens that a
+    processor asks for by name, such as boi_token.
+    """
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    vocabulary = {piece: place for place, piece in enumerate(("<pad>", "</s>", "<unk>", *"abcdefghijklmnopqrstuvwxyz,."))}
+    opening = [begin] if begin else []
+    pieces = ("<pad>", "</s>", "<unk>", *"abcdefghijklmnopqrstuvwxyz,.", *opening, *named.values())
+    vocabulary = {piece: place for place, piece in enumerate(pieces)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    ends = [(piece, vocabulary[piece]) for piece in (*opening, "</s>")]
+    template = f"{begin} $A" if begin else "$A </s>"
+    tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=ends)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=length
-    )
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", bos_token=begin or None,
+        extra_special_tokens=named, model_max_length=length,
+    )  # fmt: skip

@@ -43,6 +43,8 @@ class Sheet:
     """Those of one image in the decoder."""
     largest_bytes: int
     """Weights of the largest of its networks: what is on the device at a time with offload=model."""
+    added_flops: int = 0
+    """Passes of one image beside those of guidance."""
 
     @property
     def steps(self) -> int:
@@ -57,7 +59,7 @@ class Sheet:
     @property
     def guided_flops(self) -> int:
         """All steps of one image with its settings' guidance."""
-        return self.sequences * self.unguided_flops
+        return self.sequences * self.unguided_flops + self.added_flops
 
     def rows_within(self, count: int) -> int:
         """The largest batch whose tensors fit beside the weights in this many bytes; images can be decoded one at a time."""

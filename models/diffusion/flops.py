@@ -5,7 +5,7 @@ Every function takes the `config` of a diffusers model, or its config.json as a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
 Config: TypeAlias = Mapping[str, Any]
@@ -44,10 +44,12 @@ def convolution_flops(inputs: int, outputs: int, kernel: int, area: int) -> int:
     return 2 * inputs * outputs * kernel * kernel * area
 
 
-def sd3_transformer_flops(config: Config, image_tokens: int, text_tokens: int) -> int:
-    """One pass of `SD3Transformer2DModel` for one row."""
+def sd3_transformer_flops(config: Config, image_tokens: int, text_tokens: int, skipped: Collection[int] = ()) -> int:
+    """One pass of `SD3Transformer2DModel` for one row, without the blocks that are skipped."""
     width = config["num_attention_heads"] * config["attention_head_dim"]
-    square, tokens, layers = width * width, image_tokens + text_tokens, config["num_layers"]
+    square, tokens, last = width * width, image_tokens + text_tokens, config["num_layers"] - 1
+    kept = set(range(last + 1)) - set(skipped)
+    layers = len(kept)
     patch = config["patch_size"] ** 2 * width * image_tokens
     conditioning = _TIME_CHANNELS * width + config["pooled_projection_dim"] * width + 2 * square
     ends = config["in_channels"] * patch + text_tokens * config["joint_attention_dim"] * width
@@ -55,9 +57,9 @@ def sd3_transformer_flops(config: Config, image_tokens: int, text_tokens: int) -
     # Per token: q, k, v, out (4) and a 4 times wider MLP (8). Per row: 6 modulations in each of two streams.
     blocks = layers * (12 * tokens * square + 12 * square)
     # The last block drops the text after its attention: no out, no MLP, 2 of the 6 modulations.
-    blocks -= 9 * text_tokens * square + 4 * square
+    blocks -= (9 * text_tokens * square + 4 * square) * (last in kept)
     # Blocks with a second attention over the image alone: q, k, v, out, and 3 modulations more.
-    dual = len(config.get("dual_attention_layers") or ())
+    dual = len(kept & set(config.get("dual_attention_layers") or ()))
     blocks += dual * (4 * image_tokens * square + 3 * square)
     attention = layers * attention_flops(tokens, tokens, width) + dual * attention_flops(image_tokens, image_tokens, width)
     return 2 * (conditioning + ends + blocks) + attention

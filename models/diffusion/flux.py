@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from diffusers import FluxPipeline
 
+from harness.ledger import Cost
 from models.base import Domain
 from models.diffusion.flops import flux_transformer_flops
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
@@ -138,9 +139,10 @@ class FluxAdapter:
         latents_NCHW = (mean_NCHW - vae.config.shift_factor) * vae.config.scaling_factor
         return FluxPipeline._pack_latents(latents_NCHW, *latents_NCHW.shape)
 
-    def transformer_flops(self) -> int:
-        """One prediction of one row, both halves of true guidance."""
-        return self.forwards * flux_transformer_flops(self.transformer.config, self._image_tokens, self.text_tokens)
+    def prediction(self, step: int) -> Cost:
+        """The same at every step, with both halves of true guidance."""
+        once = flux_transformer_flops(self.transformer.config, self._image_tokens, self.text_tokens)
+        return self.forwards * Cost(forwards=1, model_flops=once)
 
     def decoder_flops(self) -> int:
         """One image through the VAE's decoder."""

@@ -27,8 +27,6 @@ class Adapter(Protocol):
     """Height and width in pixels."""
     text_tokens: int
     """Text tokens the transformer attends to, padding included: the same for every prompt."""
-    forwards: int
-    """Sequences through the transformer for one prediction of one row: 2 with classifier-free guidance, otherwise 1."""
     settings: dict[str, Any]
     dtype: torch.dtype
 
@@ -56,8 +54,8 @@ class Adapter(Protocol):
         """Images [N, 3, H, W] in -1 to 1 -> finished latents: the mean of what the VAE's encoder says."""
         ...
 
-    def transformer_flops(self) -> int:
-        """One prediction of one row, all its forwards."""
+    def prediction(self, step: int) -> Cost:
+        """Of one row at this step: the sequences that pass through the transformer, and their FLOPs."""
         ...
 
     def decoder_flops(self) -> int:
@@ -83,10 +81,10 @@ class DiffusionGenerator:
 
     def __init__(self, adapter: Adapter, card: ModelCard) -> None:
         self.adapter, self._card = adapter, card
+        self._predictions = tuple(adapter.prediction(step) for step in range(card.steps))
         decoding = Cost(decode_flops=adapter.decoder_flops())
         self._prices: dict[str, Cost] = {
             "encode": Cost(text_flops=adapter.text_flops()),
-            "predict": Cost(forwards=adapter.forwards, model_flops=adapter.transformer_flops()),
             "draw": Cost(nfe=1),
             "preview": decoding,
             "decode": decoding + Cost(images=1),
@@ -246,10 +244,17 @@ class DiffusionGenerator:
         return self._images(state.spread(state.latents_UX))
 
     def price(self, operation: Operation, step: int = 0, text_tokens: int = 0) -> Cost:
-        """Price of one row, of one prompt for "encode"; neither step nor prompt changes it. Raises ValueError."""
+        """Price of one row, of one prompt for "encode"; the prompt does not change it. Raises ValueError."""
+        if operation == "predict":
+            return self._prediction(step)
         if operation not in self._prices:
-            raise ValueError(f"no price for operation {operation!r}; use one of {', '.join(self._prices)}")
+            raise ValueError(f"no price for operation {operation!r}; use one of predict, {', '.join(self._prices)}")
         return self._prices[operation]
+
+    def _prediction(self, step: int) -> Cost:
+        if not 0 <= step < len(self._predictions):
+            raise ValueError(f"no predict at step {step} of {len(self._predictions)}; use 0 to {len(self._predictions) - 1}")
+        return self._predictions[step]
 
     @property
     def _chunk(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from harness.ledger import Cost
 from models.diffusion.noise_schedule import Sampler, check_sampler, make_schedule
 from models.diffusion.schedule import Schedule
 from models.diffusion.vae_flops import kl_decoder_flops, kl_encoder_flops
@@ -116,11 +117,18 @@ class GuidedAdapter(ABC):
         """The guided prediction; with guidance both halves go through the network in one call of 2 U rows."""
         if self._negative is None:
             return self.predict(latents_UX, text_U, step)
-        both = tuple(
-            torch.cat([negative.expand_as(text), text]) for text, negative in zip(text_U, self._negative, strict=True)
-        )
-        negative, positive = self.predict(torch.cat([latents_UX, latents_UX]), both, step).chunk(2)
+        negative, positive = self.halves(latents_UX, text_U, self._negative, step)
         return negative + self.options.guidance_scale * (positive - negative)
+
+    def halves(
+        self, latents_UX: torch.Tensor, text_U: Text, negative_1: Text, step: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the network says of the negative prompt and of each row's own."""
+        both = tuple(
+            torch.cat([negative.expand_as(text), text]) for text, negative in zip(text_U, negative_1, strict=True)
+        )
+        negative_UX, positive_UX = self.predict(torch.cat([latents_UX, latents_UX]), both, step).chunk(2)
+        return negative_UX, positive_UX
 
     def decode(self, latents_NX: torch.Tensor) -> torch.Tensor:
         """The VAE's images."""
@@ -138,9 +146,9 @@ class GuidedAdapter(ABC):
         shift = config.get("shift_factor")
         return (latents_NX if shift is None else latents_NX - shift) * config.scaling_factor
 
-    def transformer_flops(self) -> int:
-        """One prediction of one row, both halves of guidance."""
-        return self.forwards * self.network_flops()
+    def prediction(self, step: int) -> Cost:
+        """Both halves of guidance."""
+        return self.forwards * Cost(forwards=1, model_flops=self.network_flops())
 
     def decoder_flops(self) -> int:
         """One image through the VAE's decoder."""

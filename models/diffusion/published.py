@@ -34,7 +34,7 @@ class Family:
 
 FAMILIES: Mapping[str, Family] = {
     "FluxPipeline": Family("models.diffusion.flux:FluxAdapter", "models.diffusion.flux:FluxSettings"),
-    "StableDiffusion3Pipeline": Family("models.diffusion.sd3:Sd3Adapter", "models.diffusion.guided:TextSettings"),
+    "StableDiffusion3Pipeline": Family("models.diffusion.sd3:Sd3Adapter", "models.diffusion.sd3:Sd3Settings"),
     "StableDiffusionXLPipeline": Family("models.diffusion.sdxl:SdxlAdapter", "models.diffusion.guided:GuidedSettings"),
     "PixArtSigmaPipeline": Family("models.diffusion.pixart:PixArtAdapter", "models.diffusion.pixart:PixArtSettings"),
     "SanaPipeline": Family("models.diffusion.sana:SanaAdapter", "models.diffusion.sana:SanaSettings"),

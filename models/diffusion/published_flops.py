@@ -15,6 +15,7 @@ from models.diffusion.flops import (
     sd3_transformer_flops,
 )
 from models.diffusion.folder import published_config
+from models.diffusion.skip_layers import blocks_of, check_blocks, skips
 from models.diffusion.unet_flops import unet_flops
 from models.diffusion.vae_flops import dc_decoder_flops, dc_encoder_flops, kl_decoder_flops, kl_encoder_flops
 from models.text_flops import clip_projection_flops, clip_text_flops, gemma_text_flops, t5_encoder_flops
@@ -40,6 +41,8 @@ class PublishedFlops:
     embed: int
     text: int
     """One prompt through the text encoders; SANA's without its instruction."""
+    skipping: int = 0
+    """All passes of one image that leave blocks out (models/diffusion/skip_layers.py)."""
 
     @property
     def predict(self) -> int:
@@ -64,6 +67,7 @@ def published_flops(name: str, settings: Mapping[str, Any]) -> PublishedFlops:
         decode=(dc_decoder_flops if deep else kl_decoder_flops)(vae, *latent),
         embed=(dc_encoder_flops if deep else kl_encoder_flops)(vae, *size),
         text=sum(_encoder(part, settings) for name, part in parts.items() if name.startswith("text_encoder")),
+        skipping=_skipping(name, parts, latent, settings),
     )
 
 
@@ -89,6 +93,21 @@ def _sequence(parts: Mapping[str, Any], latent: tuple[int, int], text_tokens: in
     patch = _patch(network)
     image_tokens = (latent[0] // patch) * (latent[1] // patch)
     return _TRANSFORMERS[network["_class_name"]](network, image_tokens, text_tokens)
+
+
+def _skipping(name: str, parts: Mapping[str, Any], latent: tuple[int, int], settings: Mapping[str, Any]) -> int:
+    """Raises WrongInput for blocks that the model lacks."""
+    skipped = blocks_of(settings.get("skip_guidance_layers", ""))
+    if not skipped:
+        return 0
+    network = parts["transformer"]
+    try:
+        check_blocks(skipped, settings["guidance_scale"], network["num_layers"])
+    except ValueError as error:
+        raise WrongInput(f"model {name}: {error}") from error
+    tokens = latent[0] // network["patch_size"] * (latent[1] // network["patch_size"])
+    once = sd3_transformer_flops(network, tokens, _text_tokens(parts, settings), skipped)
+    return once * sum(skips(step, settings["steps"]) for step in range(settings["steps"]))
 
 
 def _text_tokens(parts: Mapping[str, Any], settings: Mapping[str, Any]) -> int:

@@ -33,5 +33,5 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
         text_tokens=max(CLIP_TOKENS, settings.get("max_sequence_length", 0)),
         row_bytes=2 * 4 * channels * height * width, cache_step_bytes=(),  # latents and prediction, at most in float32
         pass_bytes=dry_run(denoiser_call(network, settings, prices.forwards)).peak_bytes,
-        decode_bytes=dry_run(decoder_call(decoder, settings, 1)).peak_bytes,
+        decode_bytes=dry_run(decoder_call(decoder, settings, 1)).peak_bytes, added_flops=prices.skipping,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from harness.bench_model import Brightness, Measured, bench, prepared, sizes
 from harness.cli import app
 from harness.errors import WrongInput
 from models.base import Generator
+from models.published import published_models
 from verifiers.base import Verifier
 
 FLUX = "flux-dev:steps=2,height=64,width=64,max_sequence_length=16,dtype=float32"
@@ -41,7 +42,7 @@ def test_every_operation_and_a_search_are_measured(family: str, steps: int, requ
     predicted = [("predict", step) for step in range(steps)]
     drawn = [("draw", step) for step in range(steps)]
     assert set(third) == {("encode", 0), *predicted, *drawn, ("decode", steps), ("search", -1)}
-    tokens = generator.text_tokens([bench_model.PROMPT])[0]
+    tokens = generator.text_tokens([bench_model.PROMPT.text])[0]
     last = third["predict", steps - 1]
     assert last.rows == 3
     assert last.tflop == pytest.approx(3 * generator.price("predict", steps - 1, tokens).flops / 1e12)
@@ -99,13 +100,44 @@ def test_the_command_writes_a_table_and_a_file(tmp_path: Path) -> None:
     assert "unknown" in lines[0]
 
 
+@pytest.mark.parametrize("name", published_models())
+def test_every_published_model_is_measured_tiny(name: str, tmp_path: Path) -> None:
+    small = "steps=2,height=64,width=64," if published_models()[name].family == "diffusion" else ""
+    text, out = f"{name}:{small}dtype=float32", tmp_path / "bench.csv"
+    result = CliRunner().invoke(
+        app, ["bench-model", text, "--random-weights", "--tiny", "--batch", "2", "--device", "cpu", "--csv", str(out)]
+    )
+    assert result.exit_code == 0, result.output
+    rows = list(csv.DictReader(out.open()))
+    steps = 2 if small else 4
+    assert [row["operation"] for row in rows] == ["encode", *["predict", "draw"] * steps, "decode", "search"]
+    assert all(float(row["seconds"]) > 0 for row in rows)
+    assert all(float(row["tflop"]) > 0 for row in rows if row["operation"] in ("predict", "decode", "search"))
+
+
+def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> None:
+    prompts = bench_model.some_prompts(4)
+    assert len({prompt.text for prompt in prompts}) == 4
+    found = [one for one in bench(infinity, [2, 7], float("nan"), prompts) if isinstance(one, Measured)]
+    rows = {(one.batch, one.operation, one.step): one.rows for one in found}
+    assert [rows[batch, "encode", 0] for batch in (2, 7)] == [2, 4]
+    assert [rows[batch, "predict", 0] for batch in (2, 7)] == [2, 4]
+    assert [rows[batch, "predict", 1] for batch in (2, 7)] == [2, 7]
+    assert [rows[batch, "search", -1] for batch in (2, 7)] == [2, 4]
+    tokens = infinity.text_tokens([prompt.text for prompt in prompts])
+    assert len(set(tokens)) > 1
+    encoded = next(one for one in found if (one.batch, one.operation) == (7, "encode"))
+    assert encoded.tflop == pytest.approx(sum(infinity.price("encode", 0, count).flops for count in tokens) / 1e12)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["flux-dev"], "say so with --random-weights"),
         (["flux-dev", "--random-weights", "--batch", "1,x"], "--batch '1,x' is not a list of whole numbers from 1"),
         (["shapes-flux", "--random-weights"], "shapes-flux comes with the package"),
-        (["sdxl", "--random-weights", "--tiny"], "sdxl has no tiny size"),
+        (["sdxl", "--random-weights", "--prompts", "0"], "--prompts 0 is not from 1 to 554"),
+        (["sdxl", "--random-weights", "--prompts", "555"], "--prompts 555 is not from 1 to 554"),
         (["infinity-2b:tau=0", "--random-weights", "--tiny"], "infinity-2b: temperature 0.0 must be positive"),
         (["flux-dev:height=1000", "--random-weights", "--tiny"], "flux-dev: 1000 by 1024 pixels: both must be multiples of 16"),
     ],

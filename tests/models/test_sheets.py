@@ -53,6 +53,16 @@ def test_networks_have_the_published_number_of_parameters(name: str, part: str, 
     assert parameters(outline(components(name)[part])) / 1e9 == pytest.approx(billions, rel=1e-3)
 
 
+def test_a_third_pass_of_guidance_is_in_the_price_of_an_image() -> None:
+    model = MODELS["sd3.5-medium"]
+    plain, skipping = (sheet(model, model.merged(given)) for given in ({}, {"preset": "slg"}))
+    passes = skipping.added_flops / plain.step_flops[0]
+    assert 7 * 20 / 24 < passes < 7  # of 40 steps the second to the eighth, without 3 of 24 blocks of which 2 are heavier
+    assert skipping.guided_flops - plain.guided_flops == skipping.added_flops
+    with pytest.raises(WrongInput, match=r"model sd3\.5-medium: skip_guidance_layers names block 30: the model has 0 to 23"):
+        sheet(model, model.merged({"skip_guidance_layers": "30"}))
+
+
 @pytest.mark.parametrize("name", ["flux-schnell", "sdxl", "sana-1.6b"])
 def test_the_formulas_of_the_ledger_equal_the_dry_run(name: str) -> None:
     settings = {**MODELS[name].merged({}), "height": 256, "width": 512}

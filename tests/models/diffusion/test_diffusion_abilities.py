@@ -23,7 +23,7 @@ class GaussianData:
     """An adapter whose prediction is exact: every number of a row is a particle of data N(MEAN, STD^2)."""
 
     transformer = torch.nn.Linear(1, 1)
-    image_size, text_tokens, forwards, dtype = (1, 1), 1, 1, torch.float32
+    image_size, text_tokens, dtype = (1, 1), 1, torch.float32
 
     def __init__(self, steps: int, **scheduler: Any) -> None:
         self.settings: dict[str, Any] = {}
@@ -41,10 +41,13 @@ class GaussianData:
     def truncated(self, prompts: Any) -> tuple[bool, ...]:
         return (False,) * len(prompts)
 
-    def transformer_flops(self) -> int:
+    def prediction(self, step: int) -> Cost:
+        return Cost(forwards=1, model_flops=1)
+
+    def text_flops(self) -> int:
         return 1
 
-    text_flops = decoder_flops = embedder_flops = transformer_flops
+    decoder_flops = embedder_flops = text_flops
 
 
 def gaussian(steps: int = 512, **scheduler: Any) -> tuple[DiffusionGenerator, DiffusionConditioning]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from diffusers import DDIMScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
 from tiny_families import FAMILIES, PROMPTS
 
+from harness.errors import WrongInput
 from harness.flops import count_flops
 from models.base import Generator, Perturbable, Refinable, Renoisable, Row, Stochastic, text_truncated
 
@@ -21,6 +23,7 @@ CHANGES = {
     "other guidance": OFF,
     "negative prompt": {family: {"negative_prompt": "green star"} for family in FAMILIES if family != "flux"},
     "ddim": {family: {"scheduler": "ddim"} for family in ("sdxl", "pixart")},
+    "skipped blocks": {"sd3": {"skip_guidance_layers": "0/2", "steps": 11}},
     "euler": {"pixart": {"scheduler": "euler"}, "sana": {"scheduler": "flow-euler", "complex_human_instruction": False}},
 }  # fmt: skip
 CASES = [(family, change) for change, of in CHANGES.items() for family in (of or FAMILIES)]
@@ -40,6 +43,8 @@ def reference(generator, latents, settings, family, output_type):
     if call.pop("complex_human_instruction", True) is False:
         call["complex_human_instruction"] = None
     call["num_inference_steps"] = settings["steps"]
+    if "skip_guidance_layers" in call:
+        call["skip_guidance_layers"] = [int(block) for block in call["skip_guidance_layers"].split("/")]
     if "true_cfg_scale" in call:
         call["negative_prompt"] = ""
     if "negative_prompt" in call and family not in ("pixart", "sana"):
@@ -94,6 +99,30 @@ def test_noise_is_what_the_pipeline_draws(family, generators):
     ).images  # fmt: skip
     state = finish(generator, generator.start(generator.encode(PROMPTS), [Row(0, 7)]))
     torch.testing.assert_close(state.latents_UX, drawn, atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("blocks", ["", "0/2", "1"])
+def test_leaving_blocks_out_is_priced_where_it_happens(blocks, load_family):
+    generator = load_family("sd3", steps=11, skip_guidance_layers=blocks)
+    state = generator.start(generator.encode(PROMPTS), [Row(0, 1), Row(2, 2)])
+    forwards = []
+    for step in range(4):
+        price = generator.price("predict", step)
+        assert count_flops(partial(generator.predict, state)) == 2 * price.flops
+        state = generator.draw(generator.predict(state), [0, 0])
+        forwards.append(price.forwards)
+    assert forwards == ([2, 3, 3, 2] if blocks else [2, 2, 2, 2])
+    with pytest.raises(ValueError, match="no predict at step 11 of 11; use 0 to 10"):
+        generator.price("predict", 11)
+
+
+def test_blocks_that_cannot_be_left_out_are_refused(load_family):
+    for changes, message in (
+        ({"skip_guidance_layers": "3"}, "names block 3: the model has 0 to 2"), ({"skip_guidance_layers": "a"}, "write them as 7/8/9"),
+        ({"skip_guidance_layers": "1", "guidance_scale": 1.0}, "guidance_scale=1 is none: set it above 1"),
+    ):  # fmt: skip
+        with pytest.raises(WrongInput, match=message):
+            load_family("sd3", **changes)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,0 +1,58 @@
+"""Published models with random weights: the networks of their data sheets, and the same kind of network when tiny."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+
+import models.diffusion.random_weights as diffusion
+import models.janus.random_weights as janus
+from harness.flops import count_flops
+from models.base import Row
+from models.published import published_models
+from models.random_weights import random_generator
+from models.sheet import sheet
+
+CPU = torch.device("cpu")
+UNGUIDED = {"ar": {"cfg": 1.0}, "diffusion": {"guidance_scale": 1.0}}
+"""Without memory there is no text to guide against."""
+
+
+def built(name: str, device: torch.device, tiny: bool, **changes: Any) -> tuple[Any, Any]:
+    """The generator, and the settings it has."""
+    model = published_models()[name]
+    settings = model.merged(changes)
+    return random_generator(model, settings, device, tiny), settings
+
+
+@pytest.mark.parametrize("name", ["janus-pro-1b", "janus-pro-7b", "sd3.5-medium", "sdxl", "pixart-sigma", "sana-1.6b"])
+def test_at_full_size_it_is_the_network_of_the_data_sheet(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for builder in (janus, diffusion):
+        monkeypatch.setattr(builder, "filled", lambda network, device: network)
+    generator, settings = built(name, torch.device("meta"), False, **UNGUIDED[published_models()[name].family])
+    expected = sheet(published_models()[name], settings)
+    assert generator.card.parameters == expected.parameters
+    assert (generator.card.steps, generator.card.image_size) == (expected.steps, expected.image_size)
+    assert generator.price("decode", expected.steps).flops == expected.decoder_flops
+    tokens = expected.text_tokens
+    passed = sum(generator.price(what, step, tokens).flops for what in ("predict", "draw") for step in range(expected.steps))
+    assert passed == expected.guided_flops
+
+
+@pytest.mark.parametrize("name", published_models())
+def test_tiny_prices_are_the_counters(name: str) -> None:
+    small = {"steps": 2, "height": 64, "width": 64} if published_models()[name].family == "diffusion" else {}
+    generator, _ = built(name, CPU, True, dtype="float32", **small)
+    conditioning = generator.encode(["a red circle", "two dogs"])
+    state = generator.start(conditioning, [Row(0, 1), Row(1, 2)])
+    tokens = conditioning.text_tokens
+    for step in range(2):
+        wanted = sum(generator.price("predict", step, count).flops for count in tokens)
+        assert count_flops(partial(generator.predict, state)) == wanted
+        state = generator.draw(generator.predict(state), [1, 2])
+    while state.step < state.steps:
+        state = generator.draw(generator.predict(state), [1, 2])
+    assert generator.decode(state).float().std() > 0
