@@ -14,7 +14,7 @@ from models.infinity.conditions import BlockText, ConditionBatch, PromptConditio
 from models.infinity.config import TransformerConfig
 from models.infinity.rope import rope_table
 from models.infinity.schedule import ScaleSchedule
-from models.infinity.text import TextFeatures
+from models.infinity.text import TextFeatures, token_places
 from models.prefix_cache import PrefixReader
 from models.text_runs import TextRun, text_runs
 
@@ -89,7 +89,7 @@ class InfinityTransformer(nn.Module):
         if max(lengths) > self.config.text_maxlen:
             raise ValueError(f"a text of {max(lengths)} tokens exceeds text_maxlen {self.config.text_maxlen}: "
                              "truncate it when tokenizing")
-        return TextFeatures.of([self.cfg_uncond[:length] for length in lengths])
+        return TextFeatures(self.cfg_uncond[token_places([0] * len(lengths), lengths)], tuple(lengths))
 
     def _pool(self, text: TextFeatures, runs: Sequence[TextRun]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Pooled text [B, C], shared modulation [B, 1, 6, C], head modulation [B, 1, 2, C], memory [T, C]."""
@@ -134,9 +134,7 @@ class InfinityTransformer(nn.Module):
         is replaced by the learned unconditional features (training drops a tenth of them).
         """
         if unconditional is not None and any(unconditional):
-            learned = self.unconditional(text.lengths).split()
-            text = TextFeatures.of([learned[row] if drop else kept
-                                    for row, (kept, drop) in enumerate(zip(text.split(), unconditional, strict=True))])
+            text = text.where(unconditional, self.unconditional(text.lengths))
         order = text.by_length()
         text, device = text.select(order), inputs_BLD.device
         index = torch.tensor(order, device=device)
