@@ -72,12 +72,14 @@ class AbsentWeights(MissingWeights):
     def __init__(self, absent: Iterable[tuple[str, Repository, str]]) -> None:
         """absent: what is said of each repository, the repository, and what `vistas fetch` calls it."""
         self.absent = tuple(absent)
-        said = list(dict.fromkeys(f"{what} ({_terms(repository)})" for what, repository, _ in self.absent))
+        parts = list(dict.fromkeys(f"{repository.repo} ({_terms(repository)})" for _, repository, _ in self.absent))
         names = list(dict.fromkeys(name or repository.repo for _, repository, name in self.absent))
-        them, folder = ("it", "a local folder") if len(said) == 1 else ("them", "local folders")
+        said, them, folder = f"not on this machine, or not whole: {', '.join(parts)}", "them", "local folders"
+        if len(parts) == 1:
+            what, repository, _ = self.absent[0]
+            said, them, folder = f"{what} ({_terms(repository)})", "it", "a local folder"
         called = names[0] if len(names) == 1 else "NAME"
-        super().__init__(f"{', '.join(said)}: get {them} with `vistas fetch {' '.join(names)}`, or give {folder} with "
-                         f"--weights {called}=PATH")
+        super().__init__(f"{said}: get {them} with `vistas fetch {' '.join(names)}`, or give {folder} with --weights {called}=PATH")
 
 
 def gigabytes(count: int) -> str:

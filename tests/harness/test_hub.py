@@ -74,12 +74,12 @@ def test_all_that_is_lacking_is_said_at_once(cache: Path, tmp_path: Path) -> Non
     with pytest.raises(AbsentWeights) as error:
         together(looked)
     assert str(error.value) == (
-        "someone/toy is not on this machine (about 4.2 GB, licence MIT, gated: accept the terms at "
-        f"{TOY.address} and log in), someone/other is not on this machine (2.0 GB, licence MIT): get them with "
+        "not on this machine, or not whole: someone/toy (about 4.2 GB, licence MIT, gated: accept the terms at "
+        f"{TOY.address} and log in), someone/other (2.0 GB, licence MIT): get them with "
         "`vistas fetch toy pair`, or give local folders with --weights NAME=PATH"
     )
     fill_cache(cache)
-    with pytest.raises(AbsentWeights, match=r"^someone/other .* `vistas fetch pair`"):
+    with pytest.raises(AbsentWeights, match=r"^someone/other is not on this machine .* `vistas fetch pair`, or give a local folder"):
         together(looked)
     with pytest.raises(MissingWeights, match=r"mirrors the repository with --weights pair\.head=PATH$"):
         locate(other, local=tmp_path, name="pair", role="head")
