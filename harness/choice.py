@@ -35,7 +35,9 @@ class ModelChoice:
         return self.pair or (self,)
 
     def published(self) -> PublishedModel:
-        """The row of its registry file; raises WrongInput for a model that comes with the package."""
+        """The row of its registry file; raises WrongInput for a pair, and for a model that comes with the package."""
+        if self.pair:
+            raise WrongInput(f"{self.text} is a pair: name one of its models at a time")
         if not isinstance(self.entry.row, PublishedModel):
             raise WrongInput(f"{self.name} comes with the package: there is no published row of it; name another model")
         return self.entry.row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -66,18 +66,35 @@ class Repository:
         return f"{'about ' if self.approximate else ''}{gigabytes(self.bytes)}"
 
 
+class AbsentWeights(MissingWeights):
+    """Raised for weights that the hub's cache lacks: one line for all of them."""
+
+    def __init__(self, absent: Iterable[tuple[str, Repository, str]]) -> None:
+        """absent: what is said of each repository, the repository, and what `vistas fetch` calls it."""
+        self.absent = tuple(absent)
+        parts = list(dict.fromkeys(f"{repository.repo} ({_terms(repository)})" for _, repository, _ in self.absent))
+        names = list(dict.fromkeys(name or repository.repo for _, repository, name in self.absent))
+        said, them, folder = f"not on this machine, or not whole: {', '.join(parts)}", "them", "local folders"
+        if len(parts) == 1:
+            what, repository, _ = self.absent[0]
+            said, them, folder = f"{what} ({_terms(repository)})", "it", "a local folder"
+        called = names[0] if len(names) == 1 else "NAME"
+        super().__init__(f"{said}: get {them} with `vistas fetch {' '.join(names)}`, or give {folder} with --weights {called}=PATH")
+
+
 def gigabytes(count: int) -> str:
     """A number of bytes for people, such as 8.8 GB; small ones in MB."""
     return f"{count / GIGA:.1f} GB" if count >= GIGA / 10 else f"{count / 1e6:.1f} MB"
 
 
-def locate(repository: Repository, *, local: Path | None = None, name: str = "") -> Path:
+def locate(repository: Repository, *, local: Path | None = None, name: str = "", role: str = "") -> Path:
     """The local folder that mirrors the repository: `local` where given, else the hub's cache; nothing is downloaded.
 
-    `name` is what `vistas fetch` calls it. A file in place of a folder is taken for the only file of the repository.
+    `name` is what `vistas fetch` calls it, `role` its place there where that has several. A file in place of a folder is
+    taken for the only file of the repository.
 
     Raises:
-        MissingWeights: files are not there.
+        MissingWeights: files are not there, AbsentWeights where the cache lacks them.
         DamagedWeights: a file is cut short or is not the one published.
     """
     if local is None:
@@ -86,10 +103,14 @@ def locate(repository: Repository, *, local: Path | None = None, name: str = "")
         folder = _folder(local, repository)
         lacking = missing(folder, repository.files)
         if lacking:
+            how = f" with --weights {name}.{role}=PATH" if role else ""
             raise MissingWeights(
-                f"{folder} is no copy of {repository.repo}: it lacks {_some(lacking)}; give a folder that mirrors the repository"
+                f"{folder} is no copy of {repository.repo}: it lacks {_some(lacking)}; give a folder that mirrors the "
+                f"repository{how}"
             )
     check(folder, repository)
+    if local is not None:
+        verify(folder, repository)  # what is in the cache was verified as it came
     return folder
 
 
@@ -181,27 +202,23 @@ def _cached(repository: Repository, name: str) -> Path:
         kept = webfile.cached(repository.url)
         if kept is None:
             what = f"{webfile.name_of(repository.url)} of {repository.repo} is not on this machine"
-            raise MissingWeights(_absent(repository, name, what))
+            raise AbsentWeights([(what, repository, name)])
         return kept
     try:
         folder = Path(snapshot_download(
             repository.repo, revision=repository.revision, allow_patterns=repository.wanted, local_files_only=True
         ))  # fmt: skip
     except LocalEntryNotFoundError as error:
-        raise MissingWeights(_absent(repository, name, f"{repository.repo} is not on this machine")) from error
+        raise AbsentWeights([(f"{repository.repo} is not on this machine", repository, name)]) from error
     lacking = missing(folder, repository.files)
     if lacking:
-        raise MissingWeights(_absent(repository, name, f"{repository.repo} lacks {_some(lacking)}"))
+        raise AbsentWeights([(f"{repository.repo} lacks {_some(lacking)}", repository, name)])
     return folder
 
 
-def _absent(repository: Repository, name: str, what: str) -> str:
+def _terms(repository: Repository) -> str:
     gate = f", gated: accept the terms at {repository.address} and log in" if repository.gated else ""
-    called = name or repository.repo
-    return (
-        f"{what} ({repository.size}, licence {repository.licence}{gate}): get it with `vistas fetch {called}`, or give a "
-        f"local folder with --weights {called}=PATH"
-    )
+    return f"{repository.size}, licence {repository.licence}{gate}"
 
 
 def _folder(local: Path, repository: Repository) -> Path:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +25,7 @@ from harness.search.base import Plan, Search, describes
 from harness.shelf import Shelf
 from harness.suites import open_suite
 from harness.timing import LOAD, Stopwatch
-from harness.weights import LocalWeights, build, find
+from harness.weights import LocalWeights, build, find, together
 from models.base import Domain, Generator
 from suites.base import Equipped, Faulty, Prompt, Suite, display_name
 from suites.sample import sample
@@ -126,10 +127,11 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
     """
     local = LocalWeights.parse(settings.weights)
     judges = {name: parse_verifier(name) for name in (*settings.verifiers, *lineup.metrics)}
-    for spec in judges.values():  # all weights are looked for before any is loaded
-        spec.find(local)
     chosen = {one.text: one for text in lineup.models for one in lineup.choices[text].members}
-    folders = {text: find(one.name, one.entry, local) for text, one in chosen.items()}
+    looked = [partial(find, one.name, one.entry, local) for one in chosen.values()]
+    # All weights are looked for before any is loaded.
+    located = together([*looked, *(partial(spec.find, local) for spec in judges.values())])
+    folders = dict(zip(chosen, located[: len(chosen)], strict=True))
     suite: Suite = open_suite(settings.suite, settings.prompts_from)
     prompts = _sample(suite.prompts(lineup.domain), settings)
     device = pick_device(settings.device)

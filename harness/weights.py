@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.errors import WrongInput
-from harness.hub import Repository, locate, present
+from harness.hub import AbsentWeights, Repository, locate, present
 from harness.registry import Entry, entries
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,29 @@ def published() -> dict[str, Mapping[str, Repository]]:
 
 
 def find(name: str, known: Entry, local: LocalWeights) -> dict[str, Path]:
-    """Folder of every role. Raises MissingWeights or DamagedWeights, one line that names the first that is not there."""
+    """Folder of every role. Raises MissingWeights or DamagedWeights, one line."""
     if known.row is None:
         return {}
-    return {role: locate(one, local=local.folder(name, role), name=name) for role, one in known.row.repositories.items()}
+    parts = known.row.repositories
+    folders = together(
+        partial(locate, one, local=local.folder(name, role), name=name, role=role if len(parts) > 1 else "")
+        for role, one in parts.items()
+    )
+    return dict(zip(parts, folders, strict=True))
+
+
+def together(looked: Iterable[Callable[[], Result]]) -> list[Result]:
+    """What each gives. Raises AbsentWeights, in one line for all of them, after every one has been looked for."""
+    results: list[Result] = []
+    absent: list[tuple[str, Repository, str]] = []
+    for look in looked:
+        try:
+            results.append(look())
+        except AbsentWeights as error:
+            absent += error.absent
+    if absent:
+        raise AbsentWeights(absent)
+    return results
 
 
 def found(name: str, known: Entry, local: LocalWeights) -> bool:

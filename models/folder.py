@@ -26,16 +26,24 @@ def from_folder(kind: Any, folder: Path, dtype: torch.dtype, parts: tuple[str, .
     logging.set_verbosity_error()  # its table of what does not fit is one line here
     try:
         model, report = kind.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True,
-                                             variant=variant or None, output_loading_info=True)
+                                             variant=variant or None, output_loading_info=True,
+                                             ignore_mismatched_sizes=True)  # below they are named and refused
     except (RuntimeError, OSError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise WrongInput(f"{folder} cannot be loaded as {kind.__name__} ({reason}): give the published folder") from error
     finally:
         logging.set_verbosity(before)
     for wrong in ("missing_keys", "mismatched_keys", *(["unexpected_keys"] if parts else [])):
-        names = (str(key[0] if isinstance(key, tuple) else key) for key in report.get(wrong) or ())
-        keys = sorted(name for name in names if name.startswith(parts or ""))
+        keys = sorted(said for said in map(_said, report.get(wrong) or ()) if said.startswith(parts or ""))
         if keys:
             raise WrongInput(f"{folder} is another model's or contradicts its config.json: {len(keys)} "
                              f"{wrong.replace('_', ' ')}, first {', '.join(keys[:3])}; give the published folder")
     return model.eval()
+
+
+def _said(key: Any) -> str:
+    """A weight's name, with its shapes in the file and by the configuration where these differ."""
+    if isinstance(key, str):
+        return key
+    name, found, wanted = key
+    return f"{name} is {tuple(found)} instead of {tuple(wanted)}"

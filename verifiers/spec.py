@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.assignments import assignments, name_of
 from harness.errors import WrongInput
 from harness.registry import entries, entry
-from harness.weights import LocalWeights, build, find
+from harness.weights import LocalWeights, build, find, together
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,8 +61,7 @@ class VerifierSpec:
             MissingWeights: files are not there.
             DamagedWeights: a file is cut short.
         """
-        for member, _ in self.members:
-            member.find(local)
+        together(partial(member.find, local) for member, _ in self.members)
         return find(self.name, entry("verifier", self.name), local)
 
     def load(self, device: torch.device | str = "cpu", local: LocalWeights = _NO_FOLDERS) -> Verifier:

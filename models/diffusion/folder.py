@@ -9,7 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DamagedWeights, WrongInput
+from harness.errors import DamagedWeights
+from models.configuration import CONFIG, check_size, read_config
 from models.files import check_keys, check_whole
 
 CONFIGS = "published_configs"
@@ -32,17 +33,7 @@ def check_published(folder: Path, name: str) -> None:
     """Compare the folder's configurations with the published ones. Raises WrongInput naming the first that differ."""
     published = published_config(name) or {}
     for part in {"transformer", "unet"} & set(published):
-        found, wanted = read_config(folder / part), published[part]
-        wrong = [
-            f"{key} is {found[key]} instead of {wanted[key]}"
-            for key in TELLING
-            if key in found and key in wanted and found[key] != wanted[key]
-        ]
-        if wrong:
-            raise WrongInput(
-                f"{folder} is another model's than {name}: in {part}/config.json {'; '.join(wrong[:3])}; "
-                "give the folder of this model"
-            )
+        check_size(folder, name, f"{part}/{CONFIG}", read_config(folder / part), published[part], TELLING)
 
 
 def check_components(folder: Path, variant: str = "") -> None:
@@ -85,16 +76,6 @@ def expected_shapes(part: Path) -> Mapping[str, tuple[int, ...]]:
     with torch.device("meta"):
         network = kind.from_config(config)
     return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-
-
-def read_config(part: Path) -> dict[str, Any]:
-    """A part's config.json. Raises DamagedWeights."""
-    path = part / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        return dict(config)
-    except (OSError, ValueError, TypeError) as error:
-        raise DamagedWeights(f"{path} is missing or damaged: fetch or copy it again") from error
 
 
 def _today(name: str) -> str:

@@ -12,7 +12,7 @@ import torch
 
 from harness.errors import DamagedWeights, WrongInput
 from harness.registry import resolve
-from models.diffusion.folder import check_components, check_published, weight_files
+from models.diffusion.folder import check_components, check_published, published_config, weight_files
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.files import weights_sha256
 from models.folder import from_folder
@@ -53,7 +53,7 @@ def load(
         DamagedWeights: a weight file is cut short.
     """
     folder, dtype = folders["weights"], dtype_of(settings["dtype"])
-    family = _family(folder)
+    family = _family(folder, model.name)
     options = settings_of(model.name, family, settings)
     check_published(folder, model.name)
     check_components(folder, model.variant)
@@ -115,11 +115,16 @@ def _index(folder: Path) -> dict[str, Any]:
         raise DamagedWeights(f"{path} is damaged: fetch or copy it again") from error
 
 
-def _family(folder: Path) -> Family:
-    name = _index(folder)["_class_name"]
-    if name not in FAMILIES:
-        raise WrongInput(f"{folder} holds a {name}, for which there is no adapter; known are {', '.join(FAMILIES)}")
-    return FAMILIES[name]
+def _family(folder: Path, name: str) -> Family:
+    kind, published = _index(folder)["_class_name"], published_config(name)
+    if published is not None and kind != published["_class_name"]:
+        raise WrongInput(
+            f"{folder} is another model's than {name}: it holds a {kind} instead of a {published['_class_name']}; give the folder "
+            "of this model"
+        )
+    if kind not in FAMILIES:
+        raise WrongInput(f"{folder} holds a {kind}, for which there is no adapter; known are {', '.join(FAMILIES)}")
+    return FAMILIES[kind]
 
 
 def settings_of(name: str, family: Family, settings: Mapping[str, Any]) -> Any:

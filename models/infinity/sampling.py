@@ -33,6 +33,8 @@ class Sampling:
         for layer in self.insertion_layers:
             if layer > 0 or depth + layer <= 0:
                 raise ValueError(f"insertion layer {layer} is not 0 or one of -1..{1 - depth} (depth {depth}): use 0")
+        if any(guidance < 0 for guidance in _values(self.guidance)):
+            raise ValueError(f"guidance {self.guidance} is negative: use 1 for none")
         if any(temperature <= 0 for temperature in _values(self.temperature)):
             raise ValueError(f"temperature {self.temperature} must be positive: use top_k=1 for greedy sampling")
         if self.top_k < 0 or not 0 <= self.top_p <= 1:

@@ -10,6 +10,8 @@ import torch
 from transformers import JanusForConditionalGeneration, JanusProcessor
 
 from harness.errors import WrongInput
+from models.architecture import components
+from models.configuration import CONFIG, check_size, read_config
 from models.files import weights_sha256
 from models.folder import from_folder
 from models.janus.generator import JanusGenerator
@@ -17,12 +19,14 @@ from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
 from models.janus.sampling import JanusSampling
 from models.offload import Offload, Turns
-from models.published import PublishedModel
+from models.published import PublishedModel, published_models
 from models.settings import dtype_of, number, whole
 
 _PARTS = ("model.language_model.", "model.generation_", "model.vqmodel.decoder.", "model.vqmodel.post_quant_conv.",
           "model.vqmodel.quantize.")
 """What makes images; the rest is for understanding them."""
+TELLING = ("hidden_size", "num_hidden_layers")
+"""What tells one size from another."""
 
 
 def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.device,
@@ -38,6 +42,7 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
                          "out: use offload=model or none")  # fmt: skip
     folder = folders["weights"]
     sampling = sampling_of(model.name, settings)
+    _check_published(folder, model.name)
     whole_model = from_folder(JanusForConditionalGeneration, folder, dtype_of(settings["dtype"]), _PARTS)
     network = JanusNetwork(whole_model)
     if offload == "none":
@@ -49,6 +54,13 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
                            text.max_position_embeddings - network.side**2)
     return JanusGenerator(network, prompts, sampling, name=model.name, domain=model.domain, licence=model.licence,
                           weights_sha256=weights_sha256(sorted(folder.glob("*.safetensors"))))
+
+
+def _check_published(folder: Path, name: str) -> None:
+    """Tell the published sizes from one another by their configurations. Raises WrongInput."""
+    if name in published_models():
+        part, wanted = "text_config", components(name)["model"]
+        check_size(folder, name, f"{part} of {CONFIG}", read_config(folder).get(part) or {}, wanted[part], TELLING)
 
 
 def _take_turns(network: JanusNetwork, device: torch.device) -> None:

@@ -24,6 +24,8 @@ class JanusSampling:
     """Least probability that the tokens left to choose from hold together; 1 is off."""
 
     def __post_init__(self) -> None:
+        if self.guidance < 0:
+            raise ValueError(f"guidance {self.guidance} is negative: use 1 for none")
         if self.temperature <= 0:
             raise ValueError(f"temperature {self.temperature} must be positive: use top_k=1 for greedy sampling")
         if self.top_k < 0 or not 0 < self.top_p <= 1:

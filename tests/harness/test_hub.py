@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections import namedtuple
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ import torch
 from safetensors.torch import save_file
 
 from harness.errors import DamagedWeights, WrongInput
-from harness.hub import MissingWeights, Repository, fetch, locate, present, verify
+from harness.hub import AbsentWeights, MissingWeights, Repository, fetch, locate, present
+from harness.weights import together
 from models.files import sha256_of, weights_sha256
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -66,6 +68,23 @@ def test_the_cache_is_used_and_nothing_else(cache: Path) -> None:
         locate(TOY, name="toy")
 
 
+def test_all_that_is_lacking_is_said_at_once(cache: Path, tmp_path: Path) -> None:
+    other = Repository("someone/other", "main", ("a.pt",), 2_000_000_000, "MIT")
+    looked = [partial(locate, TOY, name="toy"), partial(locate, other, name="pair"), partial(locate, TOY, name="toy")]
+    with pytest.raises(AbsentWeights) as error:
+        together(looked)
+    assert str(error.value) == (
+        "not on this machine, or not whole: someone/toy (about 4.2 GB, licence MIT, gated: accept the terms at "
+        f"{TOY.address} and log in), someone/other (2.0 GB, licence MIT): get them with "
+        "`vistas fetch toy pair`, or give local folders with --weights NAME=PATH"
+    )
+    fill_cache(cache)
+    with pytest.raises(AbsentWeights, match=r"^someone/other is not on this machine .* `vistas fetch pair`, or give a local folder"):
+        together(looked)
+    with pytest.raises(MissingWeights, match=r"mirrors the repository with --weights pair\.head=PATH$"):
+        locate(other, local=tmp_path, name="pair", role="head")
+
+
 def test_a_local_folder_is_taken_as_it_is(cache: Path, tmp_path: Path) -> None:
     folder = fill(tmp_path / "mine")
     assert locate(TOY, local=folder) == folder
@@ -99,10 +118,10 @@ def test_known_sizes_and_hashes_are_checked(tmp_path: Path) -> None:
     with pytest.raises(DamagedWeights, match=r"has \d+ bytes instead of 7: fetch or copy"):
         locate(known, local=folder)
     sized = Repository("someone/toy", "main", (name,), 1, "MIT", sha256=known.sha256)
-    verify(folder, sized)
+    assert locate(sized, local=folder) == folder
     save_file({"weight": torch.zeros(3, 4)}, folder / name)
     with pytest.raises(DamagedWeights, match="does not hash to the published SHA-256"):
-        verify(folder, sized)
+        locate(sized, local=folder)
 
 
 def test_offline_fetches_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

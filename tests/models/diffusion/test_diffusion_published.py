@@ -88,7 +88,7 @@ def test_text_encoders_that_contradict_their_weights_are_refused(copy):
     folder = copy("pixart")
     path = folder / "text_encoder" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"d_ff": 48}))
-    with pytest.raises(WrongInput, match=r"text_encoder (cannot be loaded as T5EncoderModel|is another model's or contradicts)"):
+    with pytest.raises(WrongInput, match=r"text_encoder is another model's or contradicts .* first encoder\S+ is \(\d+, \d+\) instead of"):
         open_folder(folder, "pixart")
 
 
@@ -151,6 +151,12 @@ def test_folders_that_are_not_whole_are_refused(copy, tmp_path):
 def test_another_models_folder_is_told_by_its_configuration(family_folder):
     with pytest.raises(WrongInput, match=r"another model's than sd3.5-large.*num_layers is 3 instead of 38"):
         open_folder(family_folder("sd3"), "sd3", "sd3.5-large")
+
+
+def test_another_pipelines_folder_is_told_by_its_class(family_folder):
+    with pytest.raises(WrongInput, match="another model's than flux-dev: it holds a StableDiffusion3Pipeline instead of a FluxPipeline; "
+                                         "give the folder of this model"):  # fmt: skip
+        load(published_models()["flux-dev"], {"weights": family_folder("sd3")}, CPU, published_models()["flux-dev"].merged({}))
 
 
 def test_settings_that_do_not_fit_are_refused(family_folder):
