@@ -44,7 +44,10 @@ class GaussianData:
     def transformer_flops(self) -> int:
         return 1
 
-    text_flops = decoder_flops = embedder_flops = transformer_flops
+    text_flops = embedder_flops = transformer_flops
+
+    def decoder_flops(self, shrink: int = 1) -> int:
+        return 1
 
 
 def gaussian(steps: int = 512, **scheduler: Any) -> tuple[DiffusionGenerator, DiffusionConditioning]:
