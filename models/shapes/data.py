@@ -36,19 +36,13 @@ class _Batches(Dataset[tuple[list[Record], torch.Tensor]]):
         return batch(self.seed, index, self.size, self.task_weights)
 
 
-def _as_it_is(drawn: tuple[list[Record], torch.Tensor]) -> tuple[list[Record], torch.Tensor]:
-    return drawn
-
-
 def stream(
     seed: int, size: int, first: int, end: int, task_weights: Sequence[float] | None = None
 ) -> Iterator[tuple[list[Record], torch.Tensor]]:
     """Yield the batches from `first` to before `end`, drawn ahead by other processes where a GPU would wait for them."""
     workers = 2 if torch.cuda.is_available() else 0
     batches = _Batches(seed, size, task_weights)
-    yield from DataLoader(
-        batches, batch_size=None, sampler=range(first, end), num_workers=workers, collate_fn=_as_it_is
-    )
+    yield from DataLoader(batches, batch_size=None, sampler=range(first, end), num_workers=workers)
 
 
 def to_float(images_BCHW: torch.Tensor) -> torch.Tensor:
