@@ -23,7 +23,10 @@ def dtype_of(value: Any) -> torch.dtype:
 
 
 def asks_to_compile(settings: Mapping[str, Any], offload: str = "none") -> bool:
-    """Whether the blocks shall be compiled; models without that setting are not. Raises WrongInput beside an offload, which moves what was compiled."""
+    """Whether the blocks shall be compiled; models without that setting are not.
+
+    Raises WrongInput beside an offload, which moves what was compiled.
+    """
     asked = bool(settings.get("compile", False))
     if asked and offload != "none":
         raise WrongInput(f"compile=true does not go with offload={offload}: leave one of them out")

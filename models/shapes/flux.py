@@ -14,9 +14,9 @@ from models.shapes.muon import MuonWithAdamW
 from models.shapes.text import EOS, PAD, TEXT_TOKENS, TEXT_WIDTH, build_clip, build_t5
 
 SEED = 31
-PICTURES = 40_960
-STEPS = 10200
-BATCH = 48
+PICTURES = 131_072
+STEPS = 4400
+BATCH = 192
 MUON_RATE = 3e-3
 ADAM_RATE = 1.5e-3
 CAPTION_DROPOUT = 0.1

@@ -12,8 +12,8 @@ from models.shapes.data import foreground_weight, stream, to_float
 from models.shapes.loop import Average, Run, cosine, prepare, restore
 
 SEED = 11
-STEPS = 1500
-BATCH = 16
+STEPS = 1000
+BATCH = 128
 LEARNING_RATE = 2e-3
 KL_WEIGHT = 5e-4
 EVERY = 100

@@ -80,17 +80,17 @@ def loss_of(models: nn.ModuleDict, latents_BdHW: torch.Tensor, ids_BT: torch.Ten
     return bit_loss(logits, transformer_labels(bits), tokenizer.SCHEDULE)
 
 
-def load_vae(name: str = "tokenizer", device: torch.device | str = "cpu") -> InfinityVAE:
+def load_vae(device: torch.device | str = "cpu") -> InfinityVAE:
     """Return the trained tokenizer with its averaged weights."""
     vae = tokenizer.build().eval()
-    vae.load_state_dict(averaged_weights(name))
+    vae.load_state_dict(averaged_weights("tokenizer"))
     return vae.to(device)
 
 
 def train(name: str = "infinity", steps: int = STEPS) -> Path:
     """Train or resume; returns the run's folder."""
     device = prepare(SEED)
-    data = latent_set("infinity", load_vae(device=device).encode, PICTURES, device)
+    data = latent_set("infinity", load_vae(device).encode, PICTURES, device)
     run = Run(name)
     models = build().to(device)
     average = Average(models)
