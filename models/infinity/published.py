@@ -77,8 +77,12 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     files += sorted(folders["text_encoder"].glob("*.safetensors"))
     return InfinityGenerator(parts, encoder, name=model.name, domain=model.domain, licence=model.licence,
                              weights_sha256=weights_sha256(files), negative_prompt=settings["negative_prompt"] or None,
-                             precision={key: settings[key] for key in ("dtype", "text_dtype", "text_autocast")}
-                             | {"compile": compiled})
+                             precision=precision_of(settings, compiled))
+
+
+def precision_of(settings: Mapping[str, Any], compiled: bool) -> dict[str, Any]:
+    """The settings that change the images by rounding alone."""
+    return {key: settings[key] for key in ("dtype", "text_dtype", "text_autocast")} | {"compile": compiled}
 
 
 def _take_turns(parts: InfinityParts, encoder: T5TextEncoder, offload: Offload, device: torch.device) -> None:

@@ -13,7 +13,7 @@ from models.infinity.checkpoint import constant_buffer
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
 from models.infinity.pretrained import InfinityParts
-from models.infinity.published import SIZES, plan_of
+from models.infinity.published import SIZES, plan_of, precision_of
 from models.infinity.sampling import Sampling
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
@@ -41,7 +41,8 @@ def build(model: PublishedModel, settings: Mapping[str, Any], device: torch.devi
         transformer, vae = InfinityTransformer(transformer_config), InfinityVAE(vae_config)
     transformer.cast_blocks(dtype_of(settings["dtype"]))
     filled(transformer, device)
-    if asks_to_compile(settings):
+    compiled = asks_to_compile(settings)
+    if compiled:
         transformer.compile_blocks()
     filled(vae, device)
     for network in (transformer, vae):
@@ -54,7 +55,8 @@ def build(model: PublishedModel, settings: Mapping[str, Any], device: torch.devi
     text_encoder = T5TextEncoder(encoder, tokenizer, transformer_config.text_maxlen,
                                  autocast=torch.bfloat16 if settings["text_autocast"] else None)
     return InfinityGenerator(parts, text_encoder, name=model.name, domain=model.domain, licence=model.licence,
-                             weights_sha256="random", negative_prompt=settings["negative_prompt"] or None)
+                             weights_sha256="random", negative_prompt=settings["negative_prompt"] or None,
+                             precision=precision_of(settings, compiled))
 
 
 def _shrunk(sampling: Sampling) -> Sampling:

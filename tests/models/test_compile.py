@@ -1,0 +1,77 @@
+"""compile=true: the same images up to rounding, from code that all blocks share; traced here, not translated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch._dynamo.utils import counters
+
+from harness.errors import WrongInput
+from models.base import Row
+from models.published import published_models
+from models.random_weights import random_generator
+from models.settings import asks_to_compile
+
+PROMPTS = ["a red circle", "two dogs", "a much longer text"]
+SIZES: dict[str, dict[str, Any]] = {
+    "infinity-2b": {},
+    "flux-dev": {"steps": 2, "height": 32, "width": 32, "max_sequence_length": 16},
+    "sd3.5-medium": {"steps": 2, "height": 32, "width": 32, "max_sequence_length": 16},
+    "sdxl": {"steps": 2, "height": 64, "width": 64},
+    "pixart-sigma": {"steps": 2, "height": 32, "width": 32, "max_sequence_length": 16},
+    "sana-1.6b": {"steps": 2, "height": 64, "width": 64, "max_sequence_length": 16},
+}
+
+
+@pytest.fixture(autouse=True)
+def traced_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Translating to machine code takes most of a minute and is torch's business."""
+    torch._dynamo.reset()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    yield
+    torch._dynamo.reset()
+
+
+def generator_of(name: str, compiled: bool) -> Any:
+    model = published_models()[name]
+    settings = model.merged({**SIZES[name], "dtype": "float32", "compile": compiled})
+    return random_generator(model, settings, torch.device("cpu"), tiny=True)
+
+
+def last_prediction(generator: Any, rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images, and what was drawn of the last step."""
+    state = generator.start(generator.encode(PROMPTS), [Row(row % len(PROMPTS), row) for row in range(rows)])
+    while state.step < generator.card.steps:
+        state = generator.draw(generator.predict(state), [1000 * state.step + row for row in range(rows)])
+    drawn = state.prefixes.features_BdHW if hasattr(state, "prefixes") else state.latents_UX
+    return generator.decode(state), drawn
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_compiled_blocks_draw_the_same(name: str) -> None:
+    plain, compiled = generator_of(name, False), generator_of(name, True)
+    assert compiled.card.settings["compile"] is True
+    (wanted, wanted_X), (images, drawn_X) = last_prediction(plain, 5), last_prediction(compiled, 5)
+    torch.testing.assert_close(drawn_X, wanted_X, atol=2e-4, rtol=2e-4)
+    assert (images.int() - wanted.int()).abs().max() <= 1
+    assert counters["stats"]["unique_graphs"] > 0
+
+
+def test_blocks_of_infinity_share_their_code_whatever_prefix_and_text() -> None:
+    compiled = generator_of("infinity-2b", True)
+    counters.clear()
+    last_prediction(compiled, 4)
+    first = counters["stats"]["unique_graphs"]
+    assert first <= 6, "three parts of a block, at the scale of one token and at the others"
+    last_prediction(compiled, 7)
+    assert counters["stats"]["unique_graphs"] == first
+
+
+def test_what_is_compiled_cannot_be_moved_away() -> None:
+    assert not asks_to_compile({"cfg": 1.0}, "model")
+    with pytest.raises(WrongInput, match="compile=true does not go with offload=text"):
+        asks_to_compile({"compile": True}, "text")
