@@ -10,8 +10,10 @@ from typing import Any
 
 from harness.assignments import assignments, name_of, written
 from harness.errors import WrongInput
-from harness.registry import Entry, entry
+from harness.registry import Entry, entry, resolve
+from models.base import SmallPreviews
 from models.published import PRESET, PublishedModel
+from models.small_previews import SETTING
 
 _PLUS = re.compile(r"\+(?=[a-z])")
 """Between the two models of a pair, but not within a number such as 1e+3."""
@@ -28,6 +30,8 @@ class ModelChoice:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     pair: tuple[ModelChoice, ...] = ()
     """What drafts and what refines, where it is a pair."""
+    preview_shrink: int = 1
+    """What the sides of its previews are divided by: a setting of every model whose generator is `SmallPreviews`."""
 
     @property
     def members(self) -> tuple[ModelChoice, ...]:
@@ -56,17 +60,27 @@ def choose_model(text: str) -> ModelChoice:
     name = name_of(text)
     found = entry("model", name)
     settings = found.settings if found.row is None else found.row.settings
-    listing = f"settings of {name}: {', '.join(f'{key} ({_kind(value)})' for key, value in settings.items())}"
+    described = {**settings, **({SETTING: 1} if issubclass(resolve(found.generator), SmallPreviews) else {})}
+    listing = f"settings of {name}: {', '.join(f'{key} ({_kind(value)})' for key, value in described.items())}"
     presets = {PRESET} if found.row is not None and found.row.presets else set()
-    given = assignments("model", text, {*settings, *presets}, listing)
+    given = assignments("model", text, {*described, *presets}, listing)
+    shrink = _preview_shrink(text, given.pop(SETTING, "1"), listing)
+    previews = {SETTING: shrink} if shrink > 1 else {}
     values = {key: _convert(text, key, value, settings.get(key, ""), listing) for key, value in given.items()}
     if found.row is None:
         if any(isinstance(value, tuple) for value in values.values()):
             raise WrongInput(f"model {text!r}: {name} takes one number for each of its settings; {listing}")
         needed = {key: values[key] for key in settings if key in values and values[key] != settings[key]}
-        return ModelChoice(written(name, needed), name, found, needed)
+        return ModelChoice(written(name, needed | previews), name, found, needed, preview_shrink=shrink)
     found.row.merged(values)
-    return ModelChoice(written(name, _needed(found.row, values)), name, found, values)
+    return ModelChoice(written(name, _needed(found.row, values) | previews), name, found, values, preview_shrink=shrink)
+
+
+def _preview_shrink(text: str, value: str, listing: str) -> int:
+    shrink: int = _convert(text, SETTING, value, 1, listing)
+    if shrink < 1:
+        raise WrongInput(f"model {text!r}: {SETTING}={shrink} is not a whole number from 1; {listing}")
+    return shrink
 
 
 def _pair(text: str, members: list[ModelChoice]) -> ModelChoice:

@@ -261,6 +261,7 @@ def list_(
             show_prices(model or ())
             return
         from harness.fetching import described
+        from harness.presets import presets
 
         for each in [kind] if kind else list(Kind):
             typer.echo(f"{each}:")
@@ -268,6 +269,10 @@ def list_(
             width = max(map(len, known))
             for name, one in known.items():
                 typer.echo(f"  {name:<{width}}  {described(one)}")
+            if each is Kind.SEARCHES:
+                typer.echo("presets of searches:")
+                for name, preset in presets().items():
+                    typer.echo(f"  {name}  {preset.search} ({preset.source})")
 
 
 def main() -> None:

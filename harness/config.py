@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from harness.errors import WrongInput, unknown
 from harness.ledger import Unit
+from harness.presets import expanded
 
 
 class RunConfig(BaseModel):
@@ -56,6 +57,11 @@ class RunConfig(BaseModel):
         if isinstance(prompts, int) and prompts < 1:
             raise ValueError(f"{prompts} is not a number from 1 up, or all")
         return prompts
+
+    @field_validator("searches")
+    @classmethod
+    def _expanded(cls, searches: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(expanded, searches))
 
     @field_validator("models", "searches", "verifiers", "metrics", "seeds")
     @classmethod

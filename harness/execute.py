@@ -19,6 +19,7 @@ from harness.timing import EVALUATION, SEARCH, Stopwatch
 from harness.units import WorkUnit
 from models.base import text_truncated
 from results.parts import Rows
+from verifiers.base import UNASKED
 
 Order = tuple[int, int]
 """A scored image of a unit: prompt index and order of scoring; the same for every judge of a pool."""
@@ -129,12 +130,12 @@ def _faulty(session: Session, unit: WorkUnit) -> Iterator[dict[str, Any]]:
 
 
 def _known(session: Session, task: Task, order: Order) -> Metrics:
-    """Values that the search's own verifiers have given an image."""
+    """Values that the search's own verifiers have given an image; a cascade's dear part may not have been asked."""
     known: Metrics = {}
     for verifier, pools in task.candidates.items():
         candidate = pools[order[0]][order[1]]
         parts = session.verifiers[verifier].card.parts
-        known |= {part: (value, candidate.reason) for part, value in zip(parts, candidate.values_M, strict=True)}
+        known |= {part: (value, candidate.reason) for part, value in zip(parts, candidate.values_M, strict=True) if value != UNASKED}
     return known
 
 

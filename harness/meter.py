@@ -19,7 +19,7 @@ from harness.evaluations import Evaluations
 from harness.ledger import Cost, Ledger
 from harness.memory import Parts
 from models.base import Generator, Images, ModelCard, Operation, Prefixed, Row
-from verifiers.base import Listener, Scores, Verifier, VerifierCard
+from verifiers.base import UNASKED, Listener, Scores, Verifier, VerifierCard, cascading
 
 Result = TypeVar("Result")
 
@@ -229,13 +229,17 @@ class MeteredGenerator:
 class MeteredVerifier:
     """A verifier with its own ledger; a prompt's text pass is charged once, before its first image.
 
+    Of a cascade `score` asks the cheap stage and `examine` the dear one, each charged for what it is given.
     What the verifier knew of prompts is forgotten first: the pass that is charged is also run, and timed.
     """
 
     def __init__(self, verifier: Verifier, ledger: Ledger) -> None:
         verifier.forget()
         self._verifier = verifier
-        self._text, self._image = verifier.price(0, 1), verifier.price(1)
+        self._text = verifier.price(0, 1)
+        self._cascade = cascading(verifier)
+        self._stages: tuple[Verifier, ...] = self._cascade.stages if self._cascade else (verifier,)
+        self._image = [stage.price(1) for stage in self._stages]
         self._opened: set[int] = set()
         self.ledger = ledger
         self.clock = Clock()
@@ -243,6 +247,11 @@ class MeteredVerifier:
     @property
     def card(self) -> VerifierCard:
         return self._verifier.card
+
+    @property
+    def ranks(self) -> bool:
+        """Whether a pool's best score compares within its pool only: an ensemble's does, also as a cascade's dear stage."""
+        return len(self._stages[-1].card.parts) > 1
 
     def open(self, prompts: Iterable[int]) -> None:
         """Charge the text pass of prompts that are new; its seconds are measured with their first images."""
@@ -252,15 +261,29 @@ class MeteredVerifier:
                 self.ledger.charge(prompt, self._text)
 
     def score(self, images: Images, texts: Sequence[str], prompts: Sequence[int]) -> Scores:
-        """Score image n against texts[n]; it is charged to the account prompts[n]."""
+        """Score image n against texts[n]; it is charged to the account prompts[n]. What a cascade's second stage says is `UNASKED`."""
         self.open(prompts)
+        scores = self._asked(0, images, texts, prompts)
+        left = len(self.card.parts) - scores.values_NM.shape[1]
+        unasked_NM = np.full((len(texts), left), UNASKED)
+        return Scores(np.concatenate([scores.values_NM, unasked_NM], axis=1), scores.reasons) if left else scores
+
+    def going(self, candidates: int) -> int:
+        """How many of a prompt's candidates of one round are to be examined: none without a second stage."""
+        return self._cascade.going(candidates) if self._cascade else 0
+
+    def examine(self, images: Images, texts: Sequence[str], prompts: Sequence[int]) -> Scores:
+        """The second stage's own columns, charged as `score` is."""
+        return self._asked(1, images, texts, prompts)
+
+    def _asked(self, stage: int, images: Images, texts: Sequence[str], prompts: Sequence[int]) -> Scores:
         begin = perf_counter()
-        scores = self._verifier.score(images, texts)
+        scores = self._stages[stage].score(images, texts)
         seconds = perf_counter() - begin
-        self.clock.add(scoring(self.card), 0, len(texts), seconds)
+        self.clock.add(scoring(self._stages[stage].card), 0, len(texts), seconds)
         for prompt, count in Counter(prompts).items():
             share = seconds * count / len(texts)
-            self.ledger.charge(prompt, self._image * count + Cost(seconds=share, verifier_seconds=share))
+            self.ledger.charge(prompt, self._image[stage] * count + Cost(seconds=share, verifier_seconds=share))
         return scores
 
     def patches(self, images: Images, prompts: Sequence[int]) -> torch.Tensor:

@@ -14,6 +14,7 @@ from harness.search.base import describes
 from harness.session import Session
 from harness.units import WorkUnit, unit_key
 from suites.base import Prompt
+from verifiers.base import cascading
 
 
 def plan_units(session: Session, lineup: Lineup) -> tuple[list[WorkUnit], list[str]]:
@@ -85,9 +86,11 @@ def _pair_units(
 ) -> Iterator[WorkUnit]:
     if not budgets:
         return
-    pooled = session.searches[search].pools
-    guided = ({name: (budget,)} for name, given in budgets.items() for budget in given)
-    shares = [dict(budgets)] if pooled else list(guided)
+    pools = session.searches[search].pools
+    # Whom a cascade examines depends on all of a pool: a smaller budget is not served by the first of a larger one's.
+    pooled = {name: given for name, given in budgets.items() if pools and not cascading(session.verifiers[name])}
+    shares: list[Mapping[str, tuple[Budget, ...]]] = [pooled] if pooled else []
+    shares += [{name: (budget,)} for name, given in budgets.items() if name not in pooled for budget in given]
     for seed in session.settings.seeds:
         for share in shares:
             for number, chunk in enumerate(batches(session.prompts, _chunk(session, search))):

@@ -14,7 +14,7 @@ from harness.ledger import Budget, Cost, Ledger, Unit
 from harness.meter import PATCHES, Clock, MeteredGenerator, MeteredVerifier, scoring
 from models.base import Family, Generator, Operation, Refinable, Row
 from models.pair import Pair
-from verifiers.base import Verifier
+from verifiers.base import Verifier, cascading
 from verifiers.features import Describing
 
 REFINING = "refining "
@@ -81,6 +81,8 @@ def _measure(generator: Generator, verifiers: Sequence[Verifier], text: str, row
     for verifier in verifiers:
         judge = MeteredVerifier(verifier, Ledger(1))
         judge.score(images, [text] * rows, [0] * rows)
+        if judge.going(rows):
+            judge.examine(images, [text] * rows, [0] * rows)
         if isinstance(verifier, Describing):
             judge.patches(images, [0] * rows)
         metered.clock.update(judge.clock)
@@ -101,9 +103,10 @@ class Prices:
             generator = generator.draft
         self.steps = generator.card.steps
         self.family: Family = generator.card.family
-        self.ranks = len(verifier.card.parts) > 1
-        """Whether scores compare within one prompt's pool only."""
-        self._generator, self._verifier = generator, verifier
+        self._generator, self._verifier, self._cascade = generator, verifier, cascading(verifier)
+        deciding = self._cascade.stages[1] if self._cascade else verifier
+        self.ranks = len(deciding.card.parts) > 1
+        """Whether a pool's best score compares within its pool only."""
         self._tokens, self._calibration = text_tokens, calibration
         self._open = False
         self._priced = cache(self._price)
@@ -144,9 +147,16 @@ class Prices:
         return self._priced("embed", 0)
 
     def score(self) -> Cost:
-        """One image through the verifier, its prompt's text apart."""
-        seconds = self._calibration.seconds(scoring(self._verifier.card)) if self._calibration else 0.0
-        return replace(self._verifier.price(1), seconds=seconds, verifier_seconds=seconds)
+        """One image through the verifier, or the first stage of a cascade, its prompt's text apart."""
+        return self._scored(self._cascade.stages[0] if self._cascade else self._verifier)
+
+    def settling(self, candidates: int) -> Cost:
+        """What the second stage of a cascade costs at the end of a round of so many candidates; of other verifiers nothing."""
+        return self._scored(self._cascade.stages[1]) * self._cascade.going(candidates) if self._cascade else Cost()
+
+    def _scored(self, verifier: Verifier) -> Cost:
+        seconds = self._calibration.seconds(scoring(verifier.card)) if self._calibration else 0.0
+        return replace(verifier.price(1), seconds=seconds, verifier_seconds=seconds)
 
     def of(self, operation: str, step: int) -> Cost:
         """One row of "predict", "draw", "preview", "decode", "score" or "patches" without function evaluations, which are counted
@@ -172,7 +182,8 @@ class Prices:
         return sum((self.predict(step) + self.draw(step) for step in range(first, last)), Cost())
 
     def image(self) -> Cost:
-        """One complete independent image, text and score included: the least that any search costs."""
+        """One complete independent image, text and score included, without what settles its round: the least that any search
+        costs."""
         return self.opening() + self.path(0, self.steps) + self.decode() + self.score()
 
     def _price(self, operation: Operation, step: int) -> Cost:

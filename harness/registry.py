@@ -103,6 +103,11 @@ VERIFIERS: Mapping[str, Entry] = {
         "verifiers.likelihood:likelihood", "the autoregressive generator's own log-probability of an image; guides only",
         needs="models.base:Prefixed",
     ),
+    "cascade": Entry(
+        "verifiers.cascade:Cascade",
+        "a cheap verifier for all candidates, a dear one for the best N of a round: cascade:cheap=NAME,dear=NAME,keep=N",
+        ensemble=True,
+    ),
     "ensemble": Entry(
         "verifiers.ensemble:Ensemble",
         "weighted rank average of any verifiers, ensemble:NAME=weight,…; alone: aesthetic, clip-score and image-reward",

@@ -141,7 +141,9 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
 
     def load(one: ModelChoice) -> Generator:
         with watch.section(LOAD):
-            return _load(one.entry, folders[one.text], device, one.overrides, settings.offload)
+            generator: Any = _load(one.entry, folders[one.text], device, one.overrides, settings.offload)
+            smaller: Generator = generator.with_previews(one.preview_shrink) if one.preview_shrink > 1 else generator
+            return smaller
 
     models = Shelf({text: lineup.choices[text] for text in lineup.models}, load)
     loaded = {name: spec.load(device, local) for name, spec in judges.items()}

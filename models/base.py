@@ -147,7 +147,10 @@ class Generator(Protocol):
         ...
 
     def preview(self, state: Any) -> Images:
-        """Best current guess of each final image: partial decode (AR), decoded x0-prediction (diffusion, needs a predicted state)."""
+        """Best current guess of each final image: partial decode (AR), decoded x0-prediction (diffusion, needs a predicted state).
+
+        Of the images' size, or with smaller sides (`SmallPreviews`).
+        """
         ...
 
     def decode(self, state: Any) -> Images:
@@ -227,6 +230,18 @@ class Refinable(Protocol):
 
         Of K steps the last ceil(strength K) are left to do: at 1 the noise of `start`. Priced as "embed".
         Raises ValueError for images of another size or number and for a strength outside (0, 1].
+        """
+        ...
+
+
+@runtime_checkable
+class SmallPreviews(Protocol):
+    """A generator whose previews can have smaller sides, for a part of a decode."""
+
+    def with_previews(self, shrink: int) -> Any:
+        """The same generator, the sides of its previews divided by `shrink`, as its card's settings and its prices say.
+
+        Raises WrongInput for a `shrink` that does not divide the sides of its latents.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -68,6 +68,28 @@ class Verifier(Protocol):
     def price(self, images: int, new_prompts: int = 0) -> Cost:
         """Static price of scoring `images` images of which `new_prompts` prompts are seen for the first time."""
         ...
+
+
+UNASKED = -np.inf
+"""In a column of `Scores.values_NM`: the second stage of a `Cascading` verifier was not asked about this image."""
+
+
+class Cascading(Verifier, Protocol):
+    """A verifier of two stages: within a round the second is asked about the best of each prompt only."""
+
+    @property
+    def stages(self) -> tuple[Verifier, Verifier]:
+        """The cheap one and the dear one; the card's parts are theirs in this order."""
+        ...
+
+    def going(self, candidates: int) -> int:
+        """How many of a prompt's candidates of one round the second is asked about."""
+        ...
+
+
+def cascading(verifier: Verifier) -> Cascading | None:
+    """The verifier as one of two stages, None where it has one; features beside it do not hide its stages."""
+    return cast(Cascading, verifier) if hasattr(verifier, "stages") else None
 
 
 @runtime_checkable

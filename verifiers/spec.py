@@ -1,8 +1,11 @@
-"""Verifiers as text: NAME, NAME:key=value,… or ensemble:NAME=weight,…; what they need is known before anything is loaded."""
+"""Verifiers as text: NAME, NAME:key=value,…, ensemble:NAME=weight,… or cascade:cheap=NAME,dear=NAME,keep=N.
+
+What they need is known before anything is loaded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
 
     from verifiers.base import Verifier
 
-ENSEMBLE = "ensemble"
+ENSEMBLE, CASCADE = "ensemble", "cascade"
+STAGES = ("cheap", "dear")
+ALL = "all"
 MA = {"aesthetic": "1", "clip-score": "1", "image-reward": "1"}
 """The ensemble of Ma et al. (2501.09732), unweighted: what `ensemble` alone means."""
 _NO_FOLDERS = LocalWeights()
@@ -35,7 +40,9 @@ class VerifierSpec:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What was given, in its types."""
     members: tuple[tuple[VerifierSpec, float], ...] = ()
-    """Members and weights of an ensemble given by its members."""
+    """Members and weights of an ensemble given by its members; of a cascade its stages, weighing the same."""
+    keep: int | None = None
+    """Of a cascade: how many of a prompt's candidates of one round its second stage is asked about; None for all."""
 
     @property
     def domain(self) -> str:
@@ -72,9 +79,13 @@ class VerifierSpec:
             DamagedWeights: a file is cut short or is not what it should be.
         """
         if self.members:
+            from verifiers.cascade import Cascade
             from verifiers.ensemble import Ensemble
 
             members: list[Any] = [member.load(device, local) for member, _ in self.members]
+            if self.name == CASCADE:
+                cheap, dear = members
+                return Cascade(cheap, dear, self.text, self.keep)
             return Ensemble(members, self.text, [weight for _, weight in self.members])
         known = entry("verifier", self.name)
         if known.row is not None:  # a card carries the name that tables use
@@ -94,6 +105,8 @@ def parse_verifier(text: str) -> VerifierSpec:
     known = entry("verifier", name)
     if name == ENSEMBLE:
         return _ensemble(text)
+    if name == CASCADE:
+        return _cascade(text)
     settings = known.row.settings if known.row is not None else {}
     listing = f"settings of {name}: {', '.join(settings)}" if settings else f"{name} has no settings"
     given = assignments("verifier", text, settings, listing)
@@ -112,7 +125,27 @@ def _ensemble(text: str) -> VerifierSpec:
         if not 0 < number < float("inf"):
             raise WrongInput(f"verifier {text!r}: weight {weight} of {name} is not a number above 0: write {name}=1")
         members.append((parse_verifier(name), number))
+    _check_domains(text, members)
+    return VerifierSpec(text, ENSEMBLE, members=tuple(members))
+
+
+def _cascade(text: str) -> VerifierSpec:
+    listing = "write cascade:cheap=NAME,dear=NAME,keep=N, N a whole number from 1, or all"
+    given = assignments("verifier", text, (*STAGES, "keep"), listing)
+    missing = [key for key in (*STAGES, "keep") if key not in given]
+    if missing:
+        raise WrongInput(f"verifier {text!r} has no {' and no '.join(missing)}: {listing}")
+    kept = given["keep"]
+    if kept != ALL and not (kept.isdecimal() and int(kept) > 0):
+        raise WrongInput(f"verifier {text!r}: keep={kept} is not a number of candidates: {listing}")
+    stages = [(parse_verifier(given[stage]), 1.0) for stage in STAGES]
+    if any(stage.name == CASCADE for stage, _ in stages) or given["cheap"] == given["dear"]:
+        raise WrongInput(f"verifier {text!r} is no cascade of two: name two different verifiers, each of one stage")
+    _check_domains(text, stages)
+    return VerifierSpec(text, CASCADE, members=tuple(stages), keep=None if kept == ALL else int(kept))
+
+
+def _check_domains(text: str, members: Sequence[tuple[VerifierSpec, float]]) -> None:
     domains = dict.fromkeys(member.domain for member, _ in members if member.domain)
     if len(domains) > 1:
         raise WrongInput(f"verifier {text!r} mixes {' and '.join(domains)}: take members of one domain")
-    return VerifierSpec(text, ENSEMBLE, members=tuple(members))

@@ -41,7 +41,7 @@ class Standing:
 
     def __init__(self, task: Task, served: float, patience: int | None, enough: float | None) -> None:
         self._task, self._judge = task, task.judges[0]
-        self._comparable = len(self._judge.card.parts) == 1
+        self._comparable = not self._judge.ranks
         self._served, self._patience, self._enough = served, patience, enough
         prompts = range(len(task.prompts))
         self._best = dict.fromkeys(prompts, -np.inf)

@@ -14,11 +14,16 @@ class Deadline:
         self._active = task.budget.unit is Unit.SECONDS
         self._planned: dict[int, float] = {}
 
-    def allows(self, prompt: int, first: int, last: int) -> bool:
-        """Whether a prompt may begin its rounds from `first` to before `last`; other units are kept by the plan."""
+    def allows(self, prompt: int, first: int, last: int, then: int | None = None) -> bool:
+        """Whether a prompt may begin its rounds from `first` to before `last`; other units are kept by the plan.
+
+        Rounds from `then` on follow even if it may not.
+        """
         if not self._active or (first, last) == (0, 1):
             return True
-        expected = self._seconds(prompt, first, last) * self._pace()
+        rounds = len(self._task.plans[prompt].rounds)
+        after = self._seconds(prompt, rounds if then is None else then, rounds)
+        expected = (self._seconds(prompt, first, last) + after) * self._pace()
         return self._spent(prompt) + expected <= self._task.budget.amount
 
     def rest(self, prompt: int, rounds: int) -> float:

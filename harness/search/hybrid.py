@@ -67,15 +67,23 @@ class Hybrid:
             raise BudgetTooSmall(budget, least, f"drafts by {self.search.name} from {self.share:g} of it") from None
         base, each = drafts.cost + prices.refining.encode(), self._refinement(prices.refining)
         count, taken = self.refinements, base + Cost(images=drafts.looks)
+
+        def together(images: int) -> Cost:
+            return each * images + prices.settling(images)
+
+        def cost(images: int) -> Cost:
+            full, rest = divmod(images, _ROUND)
+            return taken + together(_ROUND) * full + together(rest)
+
         if count is None:
-            count = most(budget, lambda images: taken + each * images, 1, "drafts and one refinement")
-        given(budget, taken + each * count, f"drafts and {count} refinements")
+            count = most(budget, cost, 1, "drafts and one refinement")
+        given(budget, cost(count), f"drafts and {count} refinements")
         sizes = [min(_ROUND, count - done) for done in range(0, count, _ROUND)]
         parameters = {
             "share": self.share, "strength": self.strength, "drafts": self.drafts, "refinements": count,
             "search": dict(drafts.parameters),
         }  # fmt: skip
-        return Plan(parameters, (base, *(each * size for size in sizes)), drafts.exact, drafts.looks)
+        return Plan(parameters, (base, *map(together, sizes)), drafts.exact, drafts.looks)
 
     def _refinement(self, prices: Prices) -> Cost:
         first = prices.steps - ceil(round(self.strength * prices.steps, 6))

@@ -12,7 +12,7 @@ from harness.seeds import Seeds
 from models.base import Generator
 from models.pair import Pair
 from suites.base import Prompt
-from verifiers.base import Verifier, listeners
+from verifiers.base import Verifier, cascading, listeners
 
 
 def prepare(
@@ -33,6 +33,8 @@ def prepare(
     """
     if len(verifiers) != 1 and not search.pools:
         raise ValueError(f"{search.name} is guided by one verifier and got {len(verifiers)}: run it once for each")
+    if len(verifiers) != 1 and any(map(cascading, verifiers)):
+        raise ValueError(f"{search.name} serves several verifiers from one pool, which a cascade is no part of: run it alone")
     ledger, texts = Ledger(len(prompts)), [prompt.text for prompt in prompts]
     told = listeners(verifiers)
     refiner: Refiner | None = None

@@ -34,23 +34,33 @@ class Random:
         """As many images as the budget buys. Raises BudgetTooSmall."""
         prices.check(budget)
         first, each = prices.image(), later_image(prices)
-        count = self.candidates
-        if count is None:
-            count = most(budget, lambda images: first + each * (images - 1), 1, "one image")
-        given(budget, first + each * (count - 1), f"{count} images")
-        return Plan({"candidates": count}, (first, *[each] * (count - 1)))
+
+        def cost(images: int) -> Cost:
+            return first + each * (images - 1) + prices.settling(images)
+
+        count = most(budget, cost, 1, "one image") if self.candidates is None else self.candidates
+        given(budget, cost(count), f"{count} images")
+        settling = prices.settling(count)
+        return Plan({"candidates": count}, (first, *[each] * (count - 1), *([settling] if settling != Cost() else [])))
 
     def run(self, task: Task) -> None:
-        """Rows of several prompts fill one batch; the prompts follow one another."""
+        """Rows of several prompts fill one batch; the prompts follow one another.
+
+        To a cascade all images of a prompt are one round, whose best few it examines: that pool serves no smaller budget.
+        """
         deadline = Deadline(task)
         for prompts in batches(range(len(task.prompts)), task.max_rows):
             roots = Roots(task, prompts)
+            whole = Round(task, prompts) if task.judges[0].going(1) else None
             for branches in _batches(task, prompts, deadline):
-                pool = Round(task, dict.fromkeys(branch.prompt for branch in branches))
+                pool = whole or Round(task, dict.fromkeys(branch.prompt for branch in branches))
                 pool.score(branches, roll_out(task, roots.rows(branches), branches))
-                pool.close()
+                if pool is not whole:
+                    pool.close()
                 for branch in branches:
                     deadline.done(branch.prompt, branch.path[0] + 1)
+            if whole:
+                whole.close()
         mark_final(task)
 
 
@@ -64,9 +74,9 @@ def _batches(task: Task, prompts: Sequence[int], deadline: Deadline) -> Iterator
     """Branches of the next batch; asks the deadline as late as it can."""
     batch: list[Branch] = []
     for prompt in prompts:
-        begun = 0
-        for index in range(len(task.plans[prompt].rounds)):
-            if not deadline.allows(prompt, begun, index + 1):
+        begun, count = 0, task.plans[prompt].parameters["candidates"]
+        for index in range(count):
+            if not deadline.allows(prompt, begun, index + 1, then=count):
                 break
             batch.append(Branch(prompt, (index,)))
             if len(batch) == task.max_rows:

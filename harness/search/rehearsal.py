@@ -24,7 +24,7 @@ from harness.seeds import Seeds
 from models.base import Generator, Images, ModelCard, Operation, Row
 from models.pair import Pair
 from suites.base import Prompt
-from verifiers.base import Scores, Verifier
+from verifiers.base import Scores, Verifier, cascading
 
 _PIXELS = 8
 """Side of the made-up images."""
@@ -182,6 +182,9 @@ class _Critic:
 
     def __init__(self, verifier: Verifier) -> None:
         self._verifier, self.card, self._seen = verifier, verifier.card, 0
+        cascade = cascading(verifier)
+        if cascade:
+            self.stages, self.going = tuple(map(_Critic, cascade.stages)), cascade.going
 
     def score(self, images: Images, prompts: Sequence[str]) -> Scores:
         random = np.random.default_rng(self._seen)

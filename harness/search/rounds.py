@@ -2,7 +2,8 @@
 
 Within a round a prompt's candidates cost the same, and are entered as if made one after another. So what a candidate
 had spent does not depend on the batches, and the first i + 1 candidates of a pool have spent what a run with i + 1
-would have.
+would have. A cascade's second stage is asked when all candidates of the round are there, about the best of each prompt:
+its scores are known, and its candidates have spent, what they have at the end of the round.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from harness.batches import batches
 from harness.ledger import COLUMNS, Cost
 from harness.meter import MeteredVerifier
 from harness.search.base import Candidate, Task, choose
@@ -46,6 +48,7 @@ class Round:
     def __init__(self, task: Task, prompts: Iterable[int], complete: bool = True) -> None:
         self._task, self._complete = task, complete
         self._scored: dict[int, list[_Scored]] = {prompt: [] for prompt in prompts}
+        self._settled = False
         for judge in task.judges:
             judge.open(self._scored)
         self._before = {
@@ -65,15 +68,45 @@ class Round:
             self._scored[branch.prompt].append(_Scored(branch, images[n], values, reasons))
 
     def values(self, prompt: int) -> np.ndarray:
-        """Raw scores of a prompt's candidates under the first judge, float64 [N, M]."""
-        return np.array([scored.values[0] for scored in self._scored[prompt]], dtype=np.float64)
+        """Raw scores of a prompt's candidates under the first judge, float64 [N, M]: all must have been scored."""
+        self._settle()
+        return self._values(prompt, 0)
+
+    def _values(self, prompt: int, judge: int) -> np.ndarray:
+        return np.array([scored.values[judge] for scored in self._scored[prompt]], dtype=np.float64)
 
     def branches(self, prompt: int) -> list[Branch]:
         """A prompt's candidates in order."""
         return [scored.branch for scored in self._scored[prompt]]
 
+    def _settle(self) -> None:
+        """Ask the second stage of a cascade about the best of each prompt, once."""
+        if self._settled:
+            return
+        self._settled = True
+        for index, judge in enumerate(self._task.judges):
+            chosen = [
+                (prompt, n) for prompt, scored in self._scored.items()
+                for n in (best_first(judge, self._values(prompt, index)) if scored else [])[: judge.going(len(scored))]
+            ]  # fmt: skip
+            for batch in batches(chosen, self._task.max_rows):
+                self._examine(index, judge, batch)
+
+    def _examine(self, index: int, judge: MeteredVerifier, chosen: Sequence[tuple[int, int]]) -> None:
+        images = torch.stack([self._scored[prompt][n].image for prompt, n in chosen])
+        owners = [prompt for prompt, _ in chosen]
+        scores = judge.examine(images, [self._task.prompts[owner].text for owner in owners], owners)
+        rows = scores.values_NM.tolist()
+        for (prompt, n), row, reason in zip(chosen, rows, scores.reasons, strict=True):
+            one = self._scored[prompt][n]
+            values, reasons = list(one.values), list(one.reasons)
+            values[index] = (*values[index][: -len(row)], *row)
+            reasons[index] = reason
+            self._scored[prompt][n] = replace(one, values=tuple(values), reasons=tuple(reasons))
+
     def close(self, kept: Collection[tuple[int, Path]] = ()) -> None:
         """Enter all candidates; `kept` names those the search carries on, by prompt and path."""
+        self._settle()
         for prompt, scored in self._scored.items():
             if scored:
                 for index, judge in enumerate(self._task.judges):
@@ -85,11 +118,12 @@ class Round:
         before = generation + verifications[index]
         gone = self._task.spent(prompt, judge) - before
         entered = self._task.candidates[judge.card.name][prompt]
+        at_once = judge.going(len(scored)) > 0
         for n, one in enumerate(scored):
-            branch = one.branch
+            branch, share = one.branch, gone if at_once else _part(gone, n + 1, len(scored))
             entered.append(Candidate(
                 prompt, branch.path, branch.parent, branch.step, self._complete, len(entered), one.values[index],
-                one.reasons[index], before + _part(gone, n + 1, len(scored)), (prompt, branch.path) in kept, one.image,
+                one.reasons[index], before + share, (prompt, branch.path) in kept, one.image,
             ))  # fmt: skip
 
 

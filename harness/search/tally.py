@@ -77,6 +77,7 @@ class Tally:
         cost = self._open
         for (operation, step), rows in self._counts.items():
             cost = cost + self._prices.of(operation, step) * rows
+        cost = cost + self._prices.settling(self._counts["score", 0])
         self._rounds.append(cost + Cost(nfe=self._nfe))
         self._open, self._nfe = Cost(), 0
         self._counts.clear()

@@ -116,5 +116,8 @@ class _Judge:
     def score(self, images: Images, texts: Sequence[str], prompts: Sequence[int]) -> Scores:
         return self._judge.score(images, texts, [self._members[prompt] for prompt in prompts])
 
+    def examine(self, images: Images, texts: Sequence[str], prompts: Sequence[int]) -> Scores:
+        return self._judge.examine(images, texts, [self._members[prompt] for prompt in prompts])
+
     def combine(self, values_NM: np.ndarray) -> np.ndarray:
         return self._judge.combine(values_NM)

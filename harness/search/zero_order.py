@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from harness.batches import batches
-from harness.ledger import Budget
+from harness.ledger import Budget, Cost
 from harness.prices import Prices
 from harness.search.affordable import given, most
 from harness.search.base import Plan, Task
@@ -50,13 +50,21 @@ class ZeroOrder:
     def plan(self, budget: Budget, prices: Prices) -> Plan:
         """As many images as the budget buys, at least a pivot and one neighbour. Raises BudgetTooSmall."""
         prices.check(budget)
-        first, each = prices.image(), later_image(prices)
+        first, each = prices.image() + prices.settling(1), later_image(prices)
+
+        def around(images: int) -> Cost:
+            return each * images + prices.settling(images)
+
+        def cost(images: int) -> Cost:
+            full, rest = divmod(images - 1, self.neighbours)
+            return first + around(self.neighbours) * full + around(rest)
+
         count = self.candidates
         if count is None:
-            count = most(budget, lambda images: first + each * (images - 1), 2, "a pivot and a neighbour")
-        given(budget, first + each * (count - 1), f"{count} images")
+            count = most(budget, cost, 2, "a pivot and a neighbour")
+        given(budget, cost(count), f"{count} images")
         full, rest = divmod(count - 1, self.neighbours)
-        rounds = (first, *[each * self.neighbours] * full, *([each * rest] if rest else []))
+        rounds = (first, *[around(self.neighbours)] * full, *([around(rest)] if rest else []))
         return Plan({"neighbours": self.neighbours, "candidates": count, "tau": self.tau}, rounds)
 
     def run(self, task: Task) -> None:

@@ -17,6 +17,7 @@ from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.diffusion.schedule import FlowEuler, Schedule
 from models.diffusion.vae_flops import kl_decoder_flops, kl_encoder_flops
 from models.offload import device_of
+from models.small_previews import shrunk
 from models.text_flops import clip_text_flops, t5_encoder_flops
 from models.text_length import longer_than
 
@@ -62,6 +63,7 @@ class FluxAdapter:
         if settings.height % patch or settings.width % patch:
             raise ValueError(f"{settings.height} by {settings.width} pixels: both must be multiples of {patch}")
         self._grid = (settings.height // patch, settings.width // patch)
+        self.latent_size = (2 * self._grid[0], 2 * self._grid[1])
         self._image_tokens = self._grid[0] * self._grid[1]
         self.text_tokens = settings.max_sequence_length
         self.schedule: Schedule = FlowEuler(
@@ -123,12 +125,12 @@ class FluxAdapter:
         )[0]
         return velocity
 
-    def decode(self, latents_NX: torch.Tensor) -> torch.Tensor:
-        """The VAE's images of packed latents."""
+    def decode(self, latents_NX: torch.Tensor, shrink: int = 1) -> torch.Tensor:
+        """The VAE's images of packed latents, their sides divided by `shrink`."""
         vae = self._pipeline.vae
         latents_NCHW = FluxPipeline._unpack_latents(latents_NX, *self.image_size, self._pipeline.vae_scale_factor)
         image_NCHW: torch.Tensor = vae.decode(
-            latents_NCHW / vae.config.scaling_factor + vae.config.shift_factor, return_dict=False
+            shrunk(latents_NCHW, shrink) / vae.config.scaling_factor + vae.config.shift_factor, return_dict=False
         )[0]
         return image_NCHW
 
@@ -144,9 +146,10 @@ class FluxAdapter:
         once = flux_transformer_flops(self.transformer.config, self._image_tokens, self.text_tokens)
         return self.forwards * Cost(forwards=1, model_flops=once)
 
-    def decoder_flops(self) -> int:
-        """One image through the VAE's decoder."""
-        return kl_decoder_flops(self._pipeline.vae.config, 2 * self._grid[0], 2 * self._grid[1])
+    def decoder_flops(self, shrink: int = 1) -> int:
+        """One image through the VAE's decoder, its sides divided by `shrink`."""
+        rows, columns = self.latent_size
+        return kl_decoder_flops(self._pipeline.vae.config, rows // shrink, columns // shrink)
 
     def embedder_flops(self) -> int:
         """One image through the VAE's encoder."""

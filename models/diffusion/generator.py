@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from models.base import Domain, Images, ModelCard, Operation, Row
 from models.diffusion.schedule import Schedule
 from models.diffusion.state import DiffusionConditioning, DiffusionState, joined
 from models.offload import device_of
+from models.small_previews import SETTING, smaller
 
 _DECODE_PIXELS = 8 * 1024 * 1024
 """Pixels through the VAE at once: its activations are what fills a device first."""
@@ -25,6 +27,8 @@ class Adapter(Protocol):
     transformer: torch.nn.Module
     image_size: tuple[int, int]
     """Height and width in pixels."""
+    latent_size: tuple[int, int]
+    """Rows and columns of what the VAE decodes."""
     text_tokens: int
     """Text tokens the transformer attends to, padding included: the same for every prompt."""
     settings: dict[str, Any]
@@ -46,8 +50,8 @@ class Adapter(Protocol):
         """The guided prediction of this step, in the latents' shape."""
         ...
 
-    def decode(self, latents_NX: torch.Tensor) -> torch.Tensor:
-        """Finished latents -> images [N, 3, H, W] in -1 to 1 (may overshoot)."""
+    def decode(self, latents_NX: torch.Tensor, shrink: int = 1) -> torch.Tensor:
+        """Finished latents -> images [N, 3, H, W] in -1 to 1 (may overshoot), their sides divided by `shrink`."""
         ...
 
     def embed(self, images_NCHW: torch.Tensor) -> torch.Tensor:
@@ -58,8 +62,8 @@ class Adapter(Protocol):
         """Of one row at this step: the sequences that pass through the transformer, and their FLOPs."""
         ...
 
-    def decoder_flops(self) -> int:
-        """One image."""
+    def decoder_flops(self, shrink: int = 1) -> int:
+        """One image whose sides are divided by `shrink`."""
         ...
 
     def embedder_flops(self) -> int:
@@ -74,7 +78,7 @@ class Adapter(Protocol):
 class DiffusionGenerator:
     """A diffusion model cut into the operations of `models.base.Generator`.
 
-    Also `Perturbable`, `Stochastic`, `Renoisable`, `Mutable` and `Refinable`.
+    Also `Perturbable`, `Stochastic`, `Renoisable`, `Mutable`, `Refinable` and `SmallPreviews`.
 
     A negative prompt belongs to the model, not to a prompt: the adapter encodes it once when built; no price holds it.
     """
@@ -82,6 +86,7 @@ class DiffusionGenerator:
     def __init__(self, adapter: Adapter, card: ModelCard) -> None:
         self.adapter, self._card = adapter, card
         self._predictions = tuple(adapter.prediction(step) for step in range(card.steps))
+        self._preview_shrink = 1
         decoding = Cost(decode_flops=adapter.decoder_flops())
         self._prices: dict[str, Cost] = {
             "encode": Cost(text_flops=adapter.text_flops()),
@@ -90,6 +95,15 @@ class DiffusionGenerator:
             "decode": decoding + Cost(images=1),
             "embed": Cost(decode_flops=adapter.embedder_flops()),
         }
+
+    def with_previews(self, shrink: int) -> DiffusionGenerator:
+        """The same model with smaller previews, its weights shared. Raises WrongInput."""
+        smaller(self.adapter.latent_size, shrink, self._card.name)
+        other = copy(self)
+        other._preview_shrink = shrink
+        other._card = replace(self._card, settings={**self._card.settings, SETTING: shrink})
+        other._prices = {**self._prices, "preview": Cost(decode_flops=self.adapter.decoder_flops(shrink))}
+        return other
 
     @property
     def card(self) -> ModelCard:
@@ -229,12 +243,12 @@ class DiffusionGenerator:
 
     @torch.inference_mode()
     def preview(self, state: DiffusionState) -> Images:
-        """The decoded x0-prediction of each row; of finished rows the image. Raises ValueError when unpredicted."""
+        """The decoded x0-prediction of each row, or of finished rows what they are. Raises ValueError when unpredicted."""
         if state.step == state.steps:
-            return self.decode(state)
+            return self._images(state.spread(state.latents_UX), self._preview_shrink)
         prediction_UX = _predicted(state, "preview")
         x0_UX = self.adapter.schedule.x0(state.latents_UX, prediction_UX, state.step)
-        return self._images(state.spread(x0_UX.to(self.adapter.dtype)))
+        return self._images(state.spread(x0_UX.to(self.adapter.dtype)), self._preview_shrink)
 
     @torch.inference_mode()
     def decode(self, state: DiffusionState) -> Images:
@@ -262,8 +276,8 @@ class DiffusionGenerator:
         height, width = self.adapter.image_size
         return max(1, _DECODE_PIXELS // (height * width))
 
-    def _images(self, latents_NX: torch.Tensor) -> Images:
-        return torch.cat([_to_bytes(self.adapter.decode(part)) for part in latents_NX.split(self._chunk)])
+    def _images(self, latents_NX: torch.Tensor, shrink: int = 1) -> Images:
+        return torch.cat([_to_bytes(self.adapter.decode(part, shrink)) for part in latents_NX.split(self._chunk)])
 
 
 def diffusion_generator(

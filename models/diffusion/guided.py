@@ -14,6 +14,7 @@ from models.diffusion.noise_schedule import Sampler, check_sampler, make_schedul
 from models.diffusion.schedule import Schedule
 from models.diffusion.vae_flops import kl_decoder_flops, kl_encoder_flops
 from models.offload import device_of
+from models.small_previews import shrunk
 
 Text = tuple[torch.Tensor, ...]
 
@@ -130,10 +131,10 @@ class GuidedAdapter(ABC):
         negative_UX, positive_UX = self.predict(torch.cat([latents_UX, latents_UX]), both, step).chunk(2)
         return negative_UX, positive_UX
 
-    def decode(self, latents_NX: torch.Tensor) -> torch.Tensor:
-        """The VAE's images."""
+    def decode(self, latents_NX: torch.Tensor, shrink: int = 1) -> torch.Tensor:
+        """The VAE's images, their sides divided by `shrink`."""
         config = self.vae.config
-        unscaled_NX = latents_NX.to(self.vae.dtype) / config.scaling_factor
+        unscaled_NX = shrunk(latents_NX.to(self.vae.dtype), shrink) / config.scaling_factor
         shift = config.get("shift_factor")
         image_NCHW: torch.Tensor = self.vae.decode(unscaled_NX if shift is None else unscaled_NX + shift, return_dict=False)[0]
         return image_NCHW
@@ -150,9 +151,10 @@ class GuidedAdapter(ABC):
         """Both halves of guidance."""
         return self.forwards * Cost(forwards=1, model_flops=self.network_flops())
 
-    def decoder_flops(self) -> int:
-        """One image through the VAE's decoder."""
-        return kl_decoder_flops(self.vae.config, *self.latent_size)
+    def decoder_flops(self, shrink: int = 1) -> int:
+        """One image through the VAE's decoder, its sides divided by `shrink`."""
+        rows, columns = self.latent_size
+        return kl_decoder_flops(self.vae.config, rows // shrink, columns // shrink)
 
     def embedder_flops(self) -> int:
         """One image through the VAE's encoder."""

@@ -18,7 +18,7 @@ from models.files import weights_sha256
 from models.folder import from_folder
 from models.offload import Offload, Turns
 from models.published import PublishedModel
-from models.settings import dtype_of, number
+from models.settings import asks_to_compile, dtype_of, number
 
 INDEX = "model_index.json"
 
@@ -57,9 +57,12 @@ def load(
     options = settings_of(model.name, family, settings)
     check_published(folder, model.name)
     check_components(folder, model.variant)
+    compiled = asks_to_compile(settings, offload)
     pipeline = load_pipeline(folder, device, dtype, model.variant, offload)
     adapter = adapted(model.name, family, pipeline, options)
-    adapter.settings |= {"dtype": str(dtype).removeprefix("torch."), "variant": model.variant}
+    adapter.settings |= {"dtype": str(dtype).removeprefix("torch."), "variant": model.variant, "compile": compiled}
+    if compiled:
+        compile_blocks(adapter.transformer)
     return diffusion_generator(
         adapter, name=model.name, domain=model.domain, licence=model.licence,
         weights_sha256=weights_sha256(weight_files(folder, model.variant)),
@@ -125,8 +128,9 @@ def _family(folder: Path, name: str) -> Family:
 
 
 def settings_of(name: str, family: Family, settings: Mapping[str, Any]) -> Any:
-    """The family's settings, without the dtype that comes with them. Raises WrongInput."""
-    kind, options = resolve(family.settings), {key: value for key, value in settings.items() if key != "dtype"}
+    """The family's settings, without those of the networks that come with them. Raises WrongInput."""
+    networks = ("dtype", "compile")
+    kind, options = resolve(family.settings), {key: value for key, value in settings.items() if key not in networks}
     known = {field.name: field.default for field in fields(kind)}
     unknown = [key for key in options if key not in known]
     if unknown:
@@ -135,6 +139,14 @@ def settings_of(name: str, family: Family, settings: Mapping[str, Any]) -> Any:
         return kind(**{key: number(key, value) if isinstance(known[key], float) else value for key, value in options.items()})
     except ValueError as error:
         raise WrongInput(f"model {name}: {error}") from error
+
+
+def compile_blocks(network: torch.nn.Module) -> None:
+    """Fuse the elementwise work of every transformer block (torch.compile), which all blocks of one kind share."""
+    for name, blocks in network.named_modules():
+        if name.endswith("transformer_blocks"):
+            for block in blocks.children():
+                block.compile()
 
 
 def adapted(name: str, family: Family, pipeline: Any, settings: Any) -> Any:

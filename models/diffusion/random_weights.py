@@ -10,11 +10,11 @@ import torch
 from models.architecture import components, outline
 from models.diffusion.folder import published_config
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
-from models.diffusion.published import FAMILIES, adapted, settings_of
+from models.diffusion.published import FAMILIES, adapted, compile_blocks, settings_of
 from models.diffusion.published_flops import CLIP_TOKENS
 from models.published import PublishedModel
 from models.random_weights import filled, letter_tokenizer
-from models.settings import dtype_of
+from models.settings import asks_to_compile, dtype_of
 
 _SCHEDULERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "FluxPipeline": ("FlowMatchEulerDiscreteScheduler", {"use_dynamic_shifting": True, "base_shift": 0.5, "max_shift": 1.15}),
@@ -76,7 +76,10 @@ def build(model: PublishedModel, settings: Mapping[str, Any], device: torch.devi
     scheduler, values = _SCHEDULERS[kind]
     parts["scheduler"] = getattr(diffusers, scheduler)(**values)
     adapter = adapted(model.name, FAMILIES[kind], getattr(diffusers, kind)(**parts), options)
-    adapter.settings |= {"dtype": settings["dtype"]}
+    compiled = asks_to_compile(settings)
+    adapter.settings |= {"dtype": settings["dtype"], "compile": compiled}
+    if compiled:
+        compile_blocks(adapter.transformer)
     return diffusion_generator(
         adapter, name=model.name, domain=model.domain, licence=model.licence, weights_sha256="random"
     )

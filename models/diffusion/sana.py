@@ -84,9 +84,10 @@ class SanaAdapter(GuidedAdapter):
         """One sequence through the transformer."""
         return sana_transformer_flops(self.transformer.config, self.image_tokens, self.text_tokens)
 
-    def decoder_flops(self) -> int:
-        """One image through the VAE's decoder."""
-        return dc_decoder_flops(self.vae.config, *self.latent_size)
+    def decoder_flops(self, shrink: int = 1) -> int:
+        """One image through the VAE's decoder, its sides divided by `shrink`."""
+        rows, columns = self.latent_size
+        return dc_decoder_flops(self.vae.config, rows // shrink, columns // shrink)
 
     def embedder_flops(self) -> int:
         """One image through the VAE's encoder."""

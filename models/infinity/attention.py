@@ -42,21 +42,24 @@ class SelfAttention(nn.Module):
         self.scale_mul_1H11 = nn.Parameter(torch.full((1, config.num_heads, 1, 1), math.log(4)))
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x_BnC: Tensor, rotation_nj: Tensor, prefix: Sequence[Tensor] = (),
-                mask_nN: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Attend to the prefix and to x itself -> output [B, n, C] and x's own keys and values [2, B, n, heads, hd].
-
-        prefix holds earlier keys and values [2, B, n_k, heads, hd], scale after scale; keys are normalised and turned.
-        """
+    def queries_and_own(self, x_BnC: Tensor, rotation_nj2: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries [B, n, heads, hd], and x's own keys and values [2, B, n, heads, hd]; both normalised and turned."""
         weight = self.mat_qkv.weight
         bias = torch.cat([self.q_bias, self.zero_k_bias, self.v_bias])
         qkv_Bn3Hd = F.linear(x_BnC.to(weight.dtype), weight, bias).unflatten(-1, (3, self.heads, -1))
-        qk_Bn2Hd = rotate(F.normalize(qkv_Bn3Hd[:, :, :2].float(), dim=-1), rotation_nj)
+        qk_Bn2Hd = rotate(F.normalize(qkv_Bn3Hd[:, :, :2].float(), dim=-1), rotation_nj2)
         temperature_H1 = self.scale_mul_1H11.float().clamp_max(MAX_LOG_TEMPERATURE).exp().view(-1, 1)
         q_BnHd = (qk_Bn2Hd[:, :, 0] * temperature_H1).to(weight.dtype)
-        own_2BnHd = torch.stack([qk_Bn2Hd[:, :, 1].to(weight.dtype), qkv_Bn3Hd[:, :, 2]])
+        return q_BnHd, torch.stack([qk_Bn2Hd[:, :, 1].to(weight.dtype), qkv_Bn3Hd[:, :, 2]])
+
+    def attend(self, q_BnHd: Tensor, own_2BnHd: Tensor, prefix: Sequence[Tensor] = (),
+               mask_nN: Tensor | None = None) -> Tensor:
+        """Attend to the prefix and to x itself -> [B, n, C] before the output projection.
+
+        prefix holds earlier keys and values [2, B, n_k, heads, hd], scale after scale.
+        """
         k_BNHd, v_BNHd = torch.cat([*prefix, own_2BnHd], dim=2) if prefix else own_2BnHd
-        return self.proj(attend(q_BnHd, k_BNHd, v_BNHd, mask_nN, scale=1.0)), own_2BnHd
+        return attend(q_BnHd, k_BNHd, v_BNHd, mask_nN, scale=1.0)
 
 
 class CrossAttention(nn.Module):
@@ -80,11 +83,17 @@ class CrossAttention(nn.Module):
         return F.linear(memory_TC.to(self.mat_kv.weight.dtype), self.mat_kv.weight, bias).unflatten(
             -1, (2, self.heads, -1))
 
-    def forward(self, x_BnC: Tensor, text: Sequence[tuple[slice, Tensor]]) -> Tensor:
-        """Attend to the text -> [B, n, C]; text holds runs of rows with the keys and values [r, L, 2, heads, hd]."""
-        q_BnHd = self.mat_q(x_BnC.to(self.mat_q.weight.dtype)).unflatten(-1, (self.heads, -1))
+    def queries(self, x_BnC: Tensor) -> Tensor:
+        """Queries [B, n, heads, hd] of image tokens."""
+        return self.mat_q(x_BnC.to(self.mat_q.weight.dtype)).unflatten(-1, (self.heads, -1))
+
+    def attend(self, q_BnHd: Tensor, text: Sequence[tuple[slice, Tensor]]) -> Tensor:
+        """Attend to the text -> [B, n, C] before the output projection.
+
+        text holds runs of rows with the keys and values [r, L, 2, heads, hd].
+        """
         outs = [attend(q_BnHd[rows], kv_rL2Hd[:, :, 0], kv_rL2Hd[:, :, 1]) for rows, kv_rL2Hd in text]
-        return self.proj(outs[0] if len(outs) == 1 else torch.cat(outs))
+        return outs[0] if len(outs) == 1 else torch.cat(outs)
 
 
 class TextPool(nn.Module):

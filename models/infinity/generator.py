@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -20,13 +21,14 @@ from models.infinity.state import InfinityConditioning, InfinityState
 from models.infinity.text_encoder import TextEncoder
 from models.offload import device_of
 from models.prefix_state import PrefixState, check_seeds, distinct_prompts
+from models.small_previews import SETTING, shrunk, smaller
 
 _DECODE_PIXELS = 8 * 1024 * 1024
 """Pixels decoded at once: the decoder's activations are what fills a device first."""
 
 
 class InfinityGenerator:
-    """`models.base.Generator` and `Prefixed` over an Infinity model that already is where it shall run.
+    """`models.base.Generator`, `Prefixed` and `SmallPreviews` over an Infinity model that already is where it shall run.
 
     A negative prompt belongs to the model, not to a prompt: it is encoded once here and no price holds it. `precision`
     names the types that the parts run in, as they change the images; it goes on the card.
@@ -40,6 +42,7 @@ class InfinityGenerator:
         self.transformer, self.vae, self.text_encoder = parts.transformer.eval(), parts.vae.eval(), text_encoder
         self.rollout = Rollout(parts.transformer, parts.schedule, parts.sampling)
         self._latent_grid = self.rollout.latent_grids[-1]
+        self._preview_shrink = 1
         self._negative = None
         if negative_prompt is not None:
             with torch.no_grad():
@@ -54,6 +57,14 @@ class InfinityGenerator:
             settings=asdict(parts.sampling) | asdict(parts.schedule) | {"negative_prompt": negative_prompt}
             | dict(precision or {}),
         )
+
+    def with_previews(self, shrink: int) -> InfinityGenerator:
+        """The same model with smaller previews, its weights shared. Raises WrongInput."""
+        smaller(self._latent_grid, shrink, self._card.name)
+        other = copy(self)
+        other._preview_shrink = shrink
+        other._card = replace(self._card, settings={**self._card.settings, SETTING: shrink})
+        return other
 
     @property
     def card(self) -> ModelCard:
@@ -102,8 +113,8 @@ class InfinityGenerator:
         return state.select(indices)
 
     def preview(self, state: InfinityState) -> Images:
-        """The decoded sum of the codes drawn so far, at full size."""
-        return self._images(state)
+        """The decoded sum of the codes drawn so far, of the images' size or smaller."""
+        return self._images(state, self._preview_shrink)
 
     def decode(self, state: InfinityState) -> Images:
         """Finished rows as images. Raises ValueError before step K."""
@@ -127,7 +138,9 @@ class InfinityGenerator:
             return Cost(nfe=1)
         if operation in ("preview", "decode"):
             images = 1 if operation == "decode" else 0
-            return Cost(decode_flops=decoder_flops(self.vae.config, self._latent_grid), images=images)
+            shrink = self._preview_shrink if operation == "preview" else 1
+            grid = smaller(self._latent_grid, shrink, self._card.name)
+            return Cost(decode_flops=decoder_flops(self.vae.config, grid), images=images)
         raise ValueError(f"no price for operation {operation!r}; use encode, predict, draw, preview or decode")
 
     def _predict_price(self, step: int, text_tokens: int) -> Cost:
@@ -139,11 +152,12 @@ class InfinityGenerator:
         return Cost(forwards=sampling.halves(step), model_flops=flops)
 
     @torch.no_grad()
-    def _images(self, state: InfinityState) -> Images:
+    def _images(self, state: InfinityState, shrink: int = 1) -> Images:
         height, width = self._card.image_size
         size = max(1, _DECODE_PIXELS // (height * width))
         source = torch.tensor(state.source, device=self.device)
-        return torch.cat([self._decode(state.prefixes.features_BdHW[part]) for part in source.split(size)])
+        features = state.prefixes.features_BdHW
+        return torch.cat([self._decode(shrunk(features[part], shrink)) for part in source.split(size)])
 
     def _decode(self, features_BdHW: Tensor) -> Images:
         block_dtype = self.transformer.ordered_blocks[0].ada_gss.dtype

@@ -20,7 +20,7 @@ from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule, p
 from models.infinity.text_encoder import T5TextEncoder
 from models.offload import Offload, Turns
 from models.published import PublishedModel
-from models.settings import dtype_of, number, numbers, whole
+from models.settings import asks_to_compile, dtype_of, number, numbers, whole
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
         raise WrongInput(f"{model.name} has no size: add it to SIZES beside {', '.join(SIZES)}")
     size = SIZES[model.name]
     schedule, sampling = plan_of(model.name, size, settings)
+    compiled = asks_to_compile(settings, offload)
     sources = {role: source_of(model, folders, role) for role in ("weights", "vae")}
     home = device if offload == "none" else torch.device("cpu")
     block_dtype, text_dtype = dtype_of(settings["dtype"]), dtype_of(settings["text_dtype"])
@@ -68,13 +69,16 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
         load_transformer(size.transformer, sources["weights"], device=home if offload == "model" else device,
                          block_dtype=block_dtype, averaged=bool(settings["averaged"])),
         load_vae(size.vae, sources["vae"], device=home if offload == "model" else device), schedule, sampling)
+    if compiled:
+        parts.transformer.compile_blocks()
     if offload != "none":
         _take_turns(parts, encoder, offload, device)
     files = [path for source in sources.values() for path in weight_files(source)]
     files += sorted(folders["text_encoder"].glob("*.safetensors"))
     return InfinityGenerator(parts, encoder, name=model.name, domain=model.domain, licence=model.licence,
                              weights_sha256=weights_sha256(files), negative_prompt=settings["negative_prompt"] or None,
-                             precision={key: settings[key] for key in ("dtype", "text_dtype", "text_autocast")})
+                             precision={key: settings[key] for key in ("dtype", "text_dtype", "text_autocast")}
+                             | {"compile": compiled})
 
 
 def _take_turns(parts: InfinityParts, encoder: T5TextEncoder, offload: Offload, device: torch.device) -> None:

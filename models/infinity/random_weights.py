@@ -20,7 +20,7 @@ from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 from models.published import PublishedModel
 from models.random_weights import filled, letter_tokenizer
-from models.settings import dtype_of
+from models.settings import asks_to_compile, dtype_of
 
 _TINY = TransformerConfig(depth=2, embed_dim=64, num_heads=4, codebook_dim=8, text_channels=32, text_maxlen=64)
 _TINY_VAE = VAEConfig(codebook_dim=8, base_ch=16, ch_mult=(1, 1, 1), num_res_blocks=1, patch_size=4, norm_groups=4)
@@ -41,6 +41,8 @@ def build(model: PublishedModel, settings: Mapping[str, Any], device: torch.devi
         transformer, vae = InfinityTransformer(transformer_config), InfinityVAE(vae_config)
     transformer.cast_blocks(dtype_of(settings["dtype"]))
     filled(transformer, device)
+    if asks_to_compile(settings):
+        transformer.compile_blocks()
     filled(vae, device)
     for network in (transformer, vae):
         for name, buffer in list(network.named_buffers(remove_duplicate=False)):

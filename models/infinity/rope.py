@@ -31,8 +31,16 @@ def rope_table(schedule: ScaleSchedule, head_dim: int, device: torch.device) -> 
     return torch.complex(angles_Lj.cos(), angles_Lj.sin()).to(device)
 
 
-def rotate(x_BnXd: Tensor, rotation_nj: Tensor) -> Tensor:
-    """Turn neighbouring channel pairs (2m, 2m + 1) of x [B, n, ..., d] by each token's angles (float32)."""
-    pairs = torch.view_as_complex(x_BnXd.float().unflatten(-1, (-1, 2)))
-    turned = pairs * rotation_nj.view(rotation_nj.shape[0], *[1] * (x_BnXd.dim() - 3), -1)
-    return torch.view_as_real(turned).flatten(-2)
+def rotate(x_BnXd: Tensor, rotation_nj2: Tensor) -> Tensor:
+    """Turn neighbouring channel pairs (2m, 2m + 1) of x [B, n, ..., d] by each token's angles (float32).
+
+    The rotations are the rows of `rope_table` as real numbers (`torch.view_as_real`).
+    """
+    rotation_nXj2 = rotation_nj2.view(rotation_nj2.shape[0], *[1] * (x_BnXd.dim() - 3), -1, 2)
+    pairs_BnXj2 = x_BnXd.float().unflatten(-1, (-1, 2))
+    if torch.compiler.is_compiling():  # the compiler has no kernels for complex numbers
+        cos_nXj1, sin_nXj1 = rotation_nXj2.split(1, dim=-1)
+        signed_nXj2 = torch.cat([-sin_nXj1, sin_nXj1], dim=-1)
+        return (pairs_BnXj2 * cos_nXj1 + pairs_BnXj2.flip(-1) * signed_nXj2).flatten(-2)
+    turned_BnXj = torch.view_as_complex(pairs_BnXj2) * torch.view_as_complex(rotation_nXj2)
+    return torch.view_as_real(turned_BnXj).flatten(-2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -30,7 +31,8 @@ class TextFeatures:
     @classmethod
     def from_padded(cls, features_BLC: Tensor, lengths: Sequence[int]) -> TextFeatures:
         """From features padded on the right [B, L, Ct] and the true lengths."""
-        return cls.of([row[:length] for row, length in zip(features_BLC, lengths, strict=True)])
+        width = features_BLC.shape[1]
+        return cls(features_BLC.flatten(0, 1)[token_places([row * width for row in range(len(lengths))], lengths)], tuple(lengths))
 
     @classmethod
     def from_offsets(cls, flat_TC: Tensor, offsets: Tensor) -> TextFeatures:
@@ -43,9 +45,20 @@ class TextFeatures:
 
     def select(self, indices: Sequence[int]) -> TextFeatures:
         """Prompts by index, with repetition."""
-        parts = self.split()
-        return TextFeatures.of([parts[index] for index in indices])
+        starts, lengths = [0, *accumulate(self.lengths)], tuple(self.lengths[index] for index in indices)
+        return TextFeatures(self.flat_TC[token_places([starts[index] for index in indices], lengths)], lengths)
+
+    def where(self, chosen: Sequence[bool], other: TextFeatures) -> TextFeatures:
+        """These prompts, those chosen replaced by the other's of the same lengths."""
+        chosen_P = torch.tensor(chosen, device=self.flat_TC.device)
+        chosen_T = chosen_P.repeat_interleave(torch.tensor(self.lengths, device=chosen_P.device), output_size=len(self.flat_TC))
+        return TextFeatures(torch.where(chosen_T[:, None], other.flat_TC, self.flat_TC), self.lengths)
 
     def by_length(self) -> list[int]:
         """An order of the prompts, shortest first, that leaves the fewest runs."""
         return sorted(range(len(self.lengths)), key=self.lengths.__getitem__)
+
+
+def token_places(starts: Sequence[int], lengths: Sequence[int]) -> Tensor:
+    """Where the tokens of prompts lie that begin at these places, int64 [T]."""
+    return torch.tensor([start + token for start, length in zip(starts, lengths, strict=True) for token in range(length)])

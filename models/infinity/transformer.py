@@ -14,7 +14,7 @@ from models.infinity.conditions import BlockText, ConditionBatch, PromptConditio
 from models.infinity.config import TransformerConfig
 from models.infinity.rope import rope_table
 from models.infinity.schedule import ScaleSchedule
-from models.infinity.text import TextFeatures
+from models.infinity.text import TextFeatures, token_places
 from models.prefix_cache import PrefixReader
 from models.text_runs import TextRun, text_runs
 
@@ -76,6 +76,12 @@ class InfinityTransformer(nn.Module):
             block.to(dtype)
         return self
 
+    def compile_blocks(self) -> InfinityTransformer:
+        """Fuse the elementwise work of the blocks (torch.compile): faster on a GPU, other rounding, some seconds at first."""
+        for block in self.ordered_blocks:
+            block.compile()
+        return self
+
     # Text -----------------------------------------------------------------------------------------------------------
 
     def unconditional(self, lengths: Sequence[int]) -> TextFeatures:
@@ -83,7 +89,7 @@ class InfinityTransformer(nn.Module):
         if max(lengths) > self.config.text_maxlen:
             raise ValueError(f"a text of {max(lengths)} tokens exceeds text_maxlen {self.config.text_maxlen}: "
                              "truncate it when tokenizing")
-        return TextFeatures.of([self.cfg_uncond[:length] for length in lengths])
+        return TextFeatures(self.cfg_uncond[token_places([0] * len(lengths), lengths)], tuple(lengths))
 
     def _pool(self, text: TextFeatures, runs: Sequence[TextRun]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Pooled text [B, C], shared modulation [B, 1, 6, C], head modulation [B, 1, 2, C], memory [T, C]."""
@@ -128,9 +134,7 @@ class InfinityTransformer(nn.Module):
         is replaced by the learned unconditional features (training drops a tenth of them).
         """
         if unconditional is not None and any(unconditional):
-            learned = self.unconditional(text.lengths).split()
-            text = TextFeatures.of([learned[row] if drop else kept
-                                    for row, (kept, drop) in enumerate(zip(text.split(), unconditional, strict=True))])
+            text = text.where(unconditional, self.unconditional(text.lengths))
         order = text.by_length()
         text, device = text.select(order), inputs_BLD.device
         index = torch.tensor(order, device=device)
@@ -139,12 +143,12 @@ class InfinityTransformer(nn.Module):
         scales = range(len(schedule))
         parts = inputs_BLD[index].split(schedule.lengths[1:], dim=1)
         x_BLC = self.embed([None, *parts], scales, pooled_BC)
-        rotation_Lj = rope_table(schedule, self.config.head_dim, device)
+        rotation_Lj2 = torch.view_as_real(rope_table(schedule, self.config.head_dim, device))
         mask_LL = block_causal_mask(schedule, device)
         for block in self.ordered_blocks:
             kv_T2Hd = block.ca.text_kv(memory_TC)
             block_text: BlockText = [(run.rows, run.tokens_of(kv_T2Hd)) for run in runs]
-            x_BLC, _ = block(x_BLC, ada_B16C, block_text, rotation_Lj, mask_nN=mask_LL)
+            x_BLC, _ = block(x_BLC, ada_B16C, block_text, rotation_Lj2, mask_nN=mask_LL)
         return self.logits(x_BLC, head_B12C)[index.argsort()]
 
     def predict(self, x_BnC: Tensor, k: int, schedule: ScaleSchedule, conditions: ConditionBatch, prefix: PrefixReader,
@@ -155,10 +159,11 @@ class InfinityTransformer(nn.Module):
         scale follows; if not, no keys and values are held (the last scale's are two fifths of all).
         """
         start = sum(schedule.lengths[:k])
-        rotation_nj = rope_table(schedule, self.config.head_dim, x_BnC.device)[start:start + schedule.lengths[k]]
+        rotation_Lj2 = torch.view_as_real(rope_table(schedule, self.config.head_dim, x_BnC.device))
+        rotation_nj2 = rotation_Lj2[start:start + schedule.lengths[k]]
         kept = []
         for index, block in enumerate(self.ordered_blocks):
-            x_BnC, own_2BnHd = block(x_BnC, conditions.ada_B16C, conditions.text[index], rotation_nj,
+            x_BnC, own_2BnHd = block(x_BnC, conditions.ada_B16C, conditions.text[index], rotation_nj2,
                                      prefix.block(index))
             if keep:
                 kept.append(own_2BnHd)

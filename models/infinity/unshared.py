@@ -32,6 +32,10 @@ class Unshared:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._generator, name)
 
+    def with_previews(self, shrink: int) -> Unshared:
+        """The same with smaller previews. Raises WrongInput."""
+        return Unshared(self._generator.with_previews(shrink))
+
     def predict(self, state: InfinityState) -> InfinityState:
         """Nothing yet: the rows are promised their passes."""
         return replace(state, prediction=_LATER) if state.pending else state

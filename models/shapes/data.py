@@ -1,9 +1,11 @@
 """Training pictures and captions of the shapes world, drawn on the fly: batch n of seed s is always the same."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader, Dataset
 
 from suites.geneval.records import Record
 from suites.shapes.renderer import render
@@ -20,6 +22,27 @@ def batch(
     rng = np.random.default_rng((seed, index))
     records, scenes = sample_pairs(rng, size, task_weights)
     return records, render(scenes)
+
+
+@dataclass(frozen=True)
+class _Batches(Dataset[tuple[list[Record], torch.Tensor]]):
+    """Batches by index, as torch's loader asks for them."""
+
+    seed: int
+    size: int
+    task_weights: Sequence[float] | None
+
+    def __getitem__(self, index: int) -> tuple[list[Record], torch.Tensor]:
+        return batch(self.seed, index, self.size, self.task_weights)
+
+
+def stream(
+    seed: int, size: int, first: int, end: int, task_weights: Sequence[float] | None = None
+) -> Iterator[tuple[list[Record], torch.Tensor]]:
+    """Yield the batches from `first` to before `end`, drawn ahead by other processes where a GPU would wait for them."""
+    workers = 2 if torch.cuda.is_available() else 0
+    batches = _Batches(seed, size, task_weights)
+    yield from DataLoader(batches, batch_size=None, sampler=range(first, end), num_workers=workers)
 
 
 def to_float(images_BCHW: torch.Tensor) -> torch.Tensor:

@@ -70,11 +70,11 @@ class InfinitySampler:
     vae: InfinityVAE
 
     @classmethod
-    def load(cls, name: str = "infinity", vae: str = "tokenizer") -> "InfinitySampler":
-        """Take the averaged weights of a run and of a tokenizer."""
+    def load(cls, name: str = "infinity") -> "InfinitySampler":
+        """Take the averaged weights of a run and of the tokenizer."""
         models = infinity.build().eval()
         models.load_state_dict(averaged_weights(name))
-        return cls(models, infinity.load_vae(vae))
+        return cls(models, infinity.load_vae())
 
     @torch.no_grad()
     def features(self, captions: Sequence[str], seed: int, sampling: Sampling) -> list[torch.Tensor]:
@@ -132,7 +132,6 @@ def main() -> None:
     parser.add_argument("--temperature", type=per_scale, default=1.0)
     parser.add_argument("--top-p", type=float, default=0.97)
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--vae", default="tokenizer")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -141,7 +140,7 @@ def main() -> None:
         scores = evaluate(FluxSampler.load(), prompts, sheet, steps=options.steps, guidance=options.guidance)
     else:
         sampling = Sampling(guidance=options.guidance, temperature=options.temperature, top_p=options.top_p)
-        scores = evaluate(InfinitySampler.load(vae=options.vae), prompts, sheet, sampling=sampling)
+        scores = evaluate(InfinitySampler.load(), prompts, sheet, sampling=sampling)
     print(json.dumps(scores))
 
 

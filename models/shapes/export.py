@@ -30,16 +30,16 @@ INFINITY_SAMPLING = Sampling(guidance=2.5, temperature=(1.0, 0.8, 0.6, 0.5, 0.4)
 FLUX_SETTINGS = FluxSettings(
     steps=10,
     guidance_scale=1.0,
-    true_cfg_scale=4.0,
+    true_cfg_scale=3.0,
     height=IMAGE_SIDE,
     width=IMAGE_SIDE,
     max_sequence_length=TEXT_TOKENS,
 )
 
 
-def export_infinity(folder: Path, vae: str) -> None:
-    """Write shapes-infinity with the tokenizer of run `vae`."""
-    sampler = InfinitySampler.load(vae=vae)
+def export_infinity(folder: Path) -> None:
+    """Write shapes-infinity with its tokenizer and text encoder."""
+    sampler = InfinitySampler.load()
     transformer = sampler.models["transformer"]
     save_pretrained(InfinityParts(transformer, sampler.vae, tokenizer.SCHEDULE, INFINITY_SAMPLING), folder)  # type: ignore[arg-type]
     sampler.models["t5"].save_pretrained(folder / TEXT_ENCODER)  # type: ignore[operator]
@@ -75,14 +75,13 @@ def main() -> None:
     """Export the models named, and measure each for its card."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", choices=("infinity", "flux"))
-    parser.add_argument("--vae", default="tokenizer-previews", help="run that holds the tokenizer of shapes-infinity")
     options = parser.parse_args()
     for model in options.models:
         folder = FOLDER / f"shapes-{model}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         if model == "infinity":
-            export_infinity(folder, options.vae)
+            export_infinity(folder)
         else:
             export_flux(folder)
         for path in folder.rglob("*.safetensors"):

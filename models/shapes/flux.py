@@ -14,9 +14,9 @@ from models.shapes.muon import MuonWithAdamW
 from models.shapes.text import EOS, PAD, TEXT_TOKENS, TEXT_WIDTH, build_clip, build_t5
 
 SEED = 31
-PICTURES = 40_960
-STEPS = 10200
-BATCH = 48
+PICTURES = 131_072
+STEPS = 4400
+BATCH = 192
 MUON_RATE = 3e-3
 ADAM_RATE = 1.5e-3
 CAPTION_DROPOUT = 0.1
@@ -76,19 +76,20 @@ def velocity(
         timestep=time_B,
         encoder_hidden_states=models["t5"](ids_BT).last_hidden_state,
         pooled_projections=models["clip"](ids_BT).pooler_output,
-        txt_ids=torch.zeros(TEXT_TOKENS, 3),
-        img_ids=image_ids(),
+        txt_ids=torch.zeros(TEXT_TOKENS, 3, device=noisy_BLC.device),
+        img_ids=image_ids().to(noisy_BLC.device),
         return_dict=False,
     )[0]
     return result
 
 
 def flow_loss(models: nn.ModuleDict, clean_BLC: torch.Tensor, ids_BT: torch.Tensor) -> torch.Tensor:
-    """Return the rectified-flow loss at logit-normal times (Esser et al. 2024), captions dropped at random."""
+    """Return the rectified-flow loss at logit-normal times (Esser et al. 2024), captions [B, T] dropped at random."""
+    device = clean_BLC.device
     dropped_B = torch.rand(len(ids_BT)) < CAPTION_DROPOUT
-    ids_BT = torch.where(dropped_B[:, None], empty_caption(), ids_BT)
-    time_B = torch.sigmoid(torch.randn(len(clean_BLC)))
-    noise_BLC = torch.randn_like(clean_BLC)
+    ids_BT = torch.where(dropped_B[:, None], empty_caption(), ids_BT).to(device)
+    time_B = torch.sigmoid(torch.randn(len(clean_BLC))).to(device)
+    noise_BLC = torch.randn(clean_BLC.shape).to(device)
     mix_B11 = time_B[:, None, None]
     noisy_BLC = (1 - mix_B11) * clean_BLC + mix_B11 * noise_BLC
     return ((velocity(models, noisy_BLC, time_B, ids_BT) - (noise_BLC - clean_BLC)) ** 2).mean()
@@ -99,36 +100,38 @@ def empty_caption() -> torch.Tensor:
     return torch.tensor([EOS] + [PAD] * (TEXT_TOKENS - 1))
 
 
-def load_vae() -> Any:
+def load_vae(device: torch.device | str = "cpu") -> Any:
     """Return the trained autoencoder with its averaged weights."""
     vae = flux_vae.build().to(memory_format=torch.channels_last).eval()
     vae.load_state_dict(averaged_weights("flux-vae"))
-    return vae
+    return vae.to(device)
 
 
 def train(name: str = "flux", steps: int = STEPS) -> Path:
     """Train or resume; returns the run's folder."""
-    prepare(SEED)
-    vae = load_vae()
-    data = latent_set("flux", lambda images: vae.encode(images).latent_dist.mean, PICTURES)
+    device = prepare(SEED)
+    vae = load_vae(device)
+    data = latent_set("flux", lambda images: vae.encode(images).latent_dist.mean, PICTURES, device)
     shift, scale = data.latents.float().mean(), 1 / data.latents.float().std()
     run = Run(name)
-    models = build()
+    models = build().to(device)
     average = Average(models)
     optimizer = MuonWithAdamW(models.children(), MUON_RATE, ADAM_RATE, HEADS)
     first = restore(run, models, average, optimizer)
-    models["transformer"].compile()
+    if device.type == "cpu":
+        models["transformer"].compile()
     losses = []
     for step, (latents, ids) in zip(range(first, steps), data.batches(BATCH, SEED, first, REPEATS), strict=False):
         torch.manual_seed(SEED * 1_000_003 + step)
-        loss = flow_loss(models, pack((latents - shift) * scale), ids)
+        loss = flow_loss(models, pack(((latents - shift) * scale).to(device)), ids)
         loss.backward()
         nn.utils.clip_grad_norm_(models.parameters(), 1.0)
         optimizer.step(linear_tail(step, steps))
         average.update(models, step)
-        losses.append(loss.item())
+        losses.append(loss.detach())
         if (step + 1) % EVERY == 0:
-            run.log(step=step + 1, samples=(step + 1) * BATCH, loss=sum(losses[-EVERY:]) / len(losses[-EVERY:]))
+            run.log(step=step + 1, samples=(step + 1) * BATCH, loss=torch.stack(losses).mean().item())
+            losses.clear()
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
             run.save(model=models.state_dict(), average=average.weights, optimizer=optimizer.state_dict(),
                      step=step + 1, shift=shift, scale=scale)  # fmt: skip

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL
 
-from models.shapes.data import batch, foreground_weight, to_float
+from models.shapes.data import foreground_weight, stream, to_float
 from models.shapes.loop import Average, Run, cosine, prepare, restore
 
 SEED = 11
-STEPS = 1500
-BATCH = 16
+STEPS = 1000
+BATCH = 128
 LEARNING_RATE = 2e-3
 KL_WEIGHT = 5e-4
 EVERY = 100
@@ -43,17 +43,18 @@ def reconstruction_loss(images_BCHW: torch.Tensor, decoded_BCHW: torch.Tensor) -
 
 def train(name: str = "flux-vae", steps: int = STEPS) -> Path:
     """Train or resume; returns the run's folder."""
-    prepare(SEED)
+    device = prepare(SEED)
     run = Run(name)
-    vae = build().to(memory_format=torch.channels_last)
+    vae = build().to(device, memory_format=torch.channels_last)
     average = Average(vae)
     optimizer = torch.optim.AdamW(vae.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
     first = restore(run, vae, average, optimizer)
-    for step in range(first, steps):
+    for step, (_, drawn) in zip(range(first, steps), stream(SEED, BATCH, first, steps), strict=True):
         torch.manual_seed(SEED * 1_000_003 + step)
-        images = to_float(batch(SEED, step, BATCH)[1]).contiguous(memory_format=torch.channels_last)
+        images = to_float(drawn.to(device)).contiguous(memory_format=torch.channels_last)
         posterior = vae.encode(images).latent_dist
-        reconstruction = reconstruction_loss(images, vae.decode(posterior.sample()).sample).mean()
+        latents = posterior.mean + posterior.std * torch.randn(posterior.mean.shape).to(device)
+        reconstruction = reconstruction_loss(images, vae.decode(latents).sample).mean()
         divergence = posterior.kl().mean() / posterior.mean[0].numel()
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * cosine(step, steps)
         optimizer.zero_grad(set_to_none=True)

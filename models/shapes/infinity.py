@@ -28,7 +28,7 @@ CONFIG = TransformerConfig(
 )
 SEED = 32
 PICTURES = 61_440
-STEPS = 7400
+STEPS = 9800
 BATCH = 32
 MUON_RATE = 3e-3
 ADAM_RATE = 1.5e-3
@@ -57,12 +57,13 @@ def build() -> nn.ModuleDict:
 def row_flips(k: int, bits_BdHW: torch.Tensor) -> torch.Tensor:
     """Return which bits of a scale to flip: every row has its own rate, up to the strength (self-correction)."""
     rate_B111 = torch.rand(len(bits_BdHW), 1, 1, 1) * FLIP_STRENGTH
-    return torch.rand(bits_BdHW.shape) < rate_B111
+    return (torch.rand(bits_BdHW.shape) < rate_B111).to(bits_BdHW.device)
 
 
 def text_features(t5: nn.Module, ids_BT: torch.Tensor) -> TextFeatures:
     """Return the T5 features of each caption without padding."""
-    hidden_BTC = t5(ids_BT, attention_mask=(ids_BT != PAD).long()).last_hidden_state
+    there_BT = ids_BT.to(next(t5.parameters()).device)
+    hidden_BTC = t5(there_BT, attention_mask=(there_BT != PAD).long()).last_hidden_state
     return TextFeatures.from_padded(hidden_BTC, lengths_of(ids_BT).tolist())
 
 
@@ -79,19 +80,19 @@ def loss_of(models: nn.ModuleDict, latents_BdHW: torch.Tensor, ids_BT: torch.Ten
     return bit_loss(logits, transformer_labels(bits), tokenizer.SCHEDULE)
 
 
-def load_vae(name: str = "tokenizer") -> InfinityVAE:
+def load_vae(device: torch.device | str = "cpu") -> InfinityVAE:
     """Return the trained tokenizer with its averaged weights."""
     vae = tokenizer.build().eval()
-    vae.load_state_dict(averaged_weights(name))
-    return vae
+    vae.load_state_dict(averaged_weights("tokenizer"))
+    return vae.to(device)
 
 
 def train(name: str = "infinity", steps: int = STEPS) -> Path:
     """Train or resume; returns the run's folder."""
-    prepare(SEED)
-    data = latent_set("infinity", load_vae().encode, PICTURES)
+    device = prepare(SEED)
+    data = latent_set("infinity", load_vae(device).encode, PICTURES, device)
     run = Run(name)
-    models = build()
+    models = build().to(device)
     average = Average(models)
     optimizer = MuonWithAdamW(models.children(), MUON_RATE, ADAM_RATE, HEADS)
     first = restore(run, models, average, optimizer)
@@ -99,14 +100,15 @@ def train(name: str = "infinity", steps: int = STEPS) -> Path:
     for step, (latents, ids) in zip(range(first, steps), data.batches(BATCH, SEED, first), strict=False):
         torch.manual_seed(SEED * 1_000_003 + step)
         by_length = lengths_of(ids).argsort(stable=True)
-        loss = loss_of(models, latents[by_length], ids[by_length])
+        loss = loss_of(models, latents[by_length].to(device), ids[by_length])
         loss.backward()
         nn.utils.clip_grad_norm_(models.parameters(), 1.0)
         optimizer.step(linear_tail(step, steps))
         average.update(models, step)
-        losses.append(loss.item())
+        losses.append(loss.detach())
         if (step + 1) % EVERY == 0:
-            run.log(step=step + 1, samples=(step + 1) * BATCH, loss=sum(losses[-EVERY:]) / len(losses[-EVERY:]))
+            run.log(step=step + 1, samples=(step + 1) * BATCH, loss=torch.stack(losses).mean().item())
+            losses.clear()
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
             run.save(model=models.state_dict(), average=average.weights, optimizer=optimizer.state_dict(),
                      step=step + 1)  # fmt: skip

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from models.shapes.data import batch, to_float
+from models.shapes.data import stream, to_float
 from models.shapes.loop import RUNS
 from models.shapes.text import build_tokenizer, lengths_of, token_ids
 
-CHUNK = 64
+CHUNK = 256
 SEED = 21
 TASK_WEIGHTS = (1.0, 1.5, 2.0, 1.0, 2.5, 2.5)
 """How often each task is drawn, in the order of TAGS: what is learnt last is shown most."""
@@ -48,18 +48,17 @@ class LatentSet:
 
 
 @torch.no_grad()
-def latent_set(name: str, encode: Callable[[torch.Tensor], torch.Tensor], pictures: int) -> LatentSet:
+def latent_set(name: str, encode: Callable[[torch.Tensor], torch.Tensor], pictures: int, device: torch.device) -> LatentSet:
     """Return the set of this name, encoding it first if its file is not there.
 
-    `encode` maps pictures float32 [B, 3, H, W] in [-1, 1] to latents.
+    `encode` maps pictures float32 [B, 3, H, W] in [-1, 1] on `device` to latents.
     """
     path: Path = RUNS / f"{name}-latents.safetensors"
     if not path.exists():
         tokenizer = build_tokenizer()
         latents, ids = [], []
-        for chunk in range(pictures // CHUNK):
-            records, images = batch(SEED, chunk, CHUNK, TASK_WEIGHTS)
-            latents.append(encode(to_float(images)).half())
+        for records, images in stream(SEED, CHUNK, 0, pictures // CHUNK, TASK_WEIGHTS):
+            latents.append(encode(to_float(images.to(device))).half().cpu())
             ids.append(token_ids(tokenizer, [record["prompt"] for record in records]))
         partial = path.with_suffix(".partial")
         save_file({"latents": torch.cat(latents).contiguous(), "ids": torch.cat(ids)}, partial)

@@ -14,11 +14,17 @@ RUNS = Path("training/shapes")
 LOG = "log.jsonl"
 
 
-def prepare(seed: int) -> None:
-    """Use one thread, flush denormals and seed the generator: one process per core is fastest on small machines."""
+def prepare(seed: int) -> torch.device:
+    """Seed the generator and return where to train: the first GPU, else the processor.
+
+    On a processor one thread per process is fastest, and denormals are flushed; on a GPU float32 products may use TF32.
+    Everything random is drawn on the processor and then moved, so that both draw the same.
+    """
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+    torch.set_float32_matmul_precision("high")
     torch.manual_seed(seed)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def cosine(step: int, steps: int, warmup: int = 100) -> float:
@@ -42,11 +48,8 @@ class Average:
     def update(self, module: nn.Module, step: int) -> None:
         """Move towards the module's present weights."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for name, value in module.state_dict().items():
-            if value.is_floating_point():
-                self.weights[name].lerp_(value, 1 - decay)
-            else:
-                self.weights[name].copy_(value)
+        now = {name: value for name, value in module.state_dict().items() if value.is_floating_point()}
+        torch._foreach_lerp_([self.weights[name] for name in now], list(now.values()), 1 - decay)
 
 
 class Run:
@@ -68,7 +71,7 @@ class Run:
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return None
-        state: dict[str, Any] = torch.load(path, weights_only=True)
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
         self.earlier_seconds = float(state["seconds"])
         return state
 
@@ -100,7 +103,8 @@ def restore(run: Run, module: nn.Module, average: Average, optimizer: Any) -> in
     if state is None:
         return 0
     module.load_state_dict(state["model"])
-    average.weights = state["average"]
+    for part, weight in average.weights.items():
+        weight.copy_(state["average"][part])
     if "optimizer" in state:
         optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])

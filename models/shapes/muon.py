@@ -44,18 +44,19 @@ class Muon(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     same_shape[tuple(parameter.shape)].append(parameter)
             for shape, parameters in same_shape.items():
-                directions = torch.stack([self._direction(p, group["momentum"]) for p in parameters])
+                updates = orthogonalise(self._directions(parameters, group["momentum"]))
                 size = group["lr"] * 0.2 * max(shape) ** 0.5
-                for parameter, update in zip(parameters, orthogonalise(directions), strict=True):
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-size)
+                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(parameters, list(updates), alpha=-size)
 
-    def _direction(self, parameter: nn.Parameter, momentum: float) -> torch.Tensor:
-        assert parameter.grad is not None
-        state = self.state[parameter]
-        if "momentum" not in state:
-            state["momentum"] = torch.zeros_like(parameter)
-        state["momentum"].lerp_(parameter.grad, 1 - momentum)
-        return parameter.grad.lerp(state["momentum"], momentum)
+    def _directions(self, parameters: list[nn.Parameter], momentum: float) -> torch.Tensor:
+        """Nesterov's directions of parameters of one shape, [N, rows, columns]."""
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        for parameter in parameters:
+            self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
+        momenta = [self.state[parameter]["momentum"] for parameter in parameters]
+        torch._foreach_lerp_(momenta, gradients, 1 - momentum)
+        return torch.stack(gradients).lerp_(torch.stack(momenta), momentum)
 
 
 class MuonWithAdamW:

@@ -20,8 +20,7 @@ from models.shapes.load import LOGS, TEXT_ENCODER, weights
 from models.shapes.loop import LOG, Run
 from models.shapes.text import build_t5
 
-FACTS_OF = {"infinity": "generator", "flux": "generator", "tokenizer": "tokenizer", "flux-vae": "autoencoder",
-            "tokenizer-previews": "preview decoder"}  # fmt: skip
+FACTS_OF = {"infinity": "generator", "flux": "generator", "tokenizer": "tokenizer", "flux-vae": "autoencoder"}
 """What a card calls each run."""
 
 
@@ -30,8 +29,7 @@ def resume_infinity() -> dict[str, dict[str, Any]]:
     folder = weights("shapes-infinity")
     parts = load_pretrained(folder)
     models = nn.ModuleDict({"transformer": parts.transformer, "t5": build_t5().from_pretrained(folder / TEXT_ENCODER)})
-    vae = _state(parts.vae)
-    return {"infinity": _state(models), "tokenizer": vae, "tokenizer-previews": vae}
+    return {"infinity": _state(models), "tokenizer": _state(parts.vae)}
 
 
 def resume_flux() -> dict[str, dict[str, Any]]:

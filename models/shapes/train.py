@@ -17,9 +17,8 @@ STAGES = {
     "flux": "models.shapes.flux:train",
     "tokenizer": "models.shapes.tokenizer:train",
     "infinity": "models.shapes.infinity:train",
-    "tokenizer-previews": "models.shapes.tokenizer:train_previews",
 }
-CHAINS = (("flux-vae", "flux"), ("tokenizer", "infinity", "tokenizer-previews"))
+CHAINS = (("flux-vae", "flux"), ("tokenizer", "infinity"))
 """Stages that need one another's weights, in order; the chains are independent."""
 
 

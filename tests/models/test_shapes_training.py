@@ -8,7 +8,6 @@ from diffusers import FluxPipeline
 from torch import nn
 
 from models.files import checked_card
-from models.infinity.bits import multiscale_bits
 from models.shapes import data, flux, infinity, loop, resume, tokenizer
 from models.shapes.latents import LatentSet
 from models.shapes.load import weights
@@ -85,16 +84,22 @@ def test_fresh_flux_predicts_nothing() -> None:
         assert flux.velocity(models, torch.randn(1, 36, 24), torch.tensor([0.5]), ids).abs().max() == 0
 
 
-def test_random_prefixes_are_partial_sums() -> None:
+def test_a_share_of_the_rows_is_not_decoded_to_the_end() -> None:
     torch.manual_seed(1)
-    bits = multiscale_bits(torch.randn(40, 32, 6, 6), tokenizer.SCHEDULE.grids)
-    whole, partly = tokenizer.random_prefixes(bits, share=0.0)
-    assert torch.equal(whole, bits.sum_BdHW)
-    assert not partly.any()
-    partial, partly = tokenizer.random_prefixes(bits, share=1.0)
-    assert partly.all()
-    for row in range(40):
-        assert any(torch.equal(partial[row], total[row]) for total in bits.cumulative[:-1])
+    assert (tokenizer.random_scales(40, share=0.0) == len(tokenizer.SCHEDULE) - 1).all()
+    assert set(tokenizer.random_scales(400, share=1.0).tolist()) == set(range(len(tokenizer.SCHEDULE) - 1))
+    assert 150 < (tokenizer.random_scales(400, share=0.5) < len(tokenizer.SCHEDULE) - 1).sum() < 250
+
+
+def test_a_prefix_asks_of_the_latent_what_its_grids_can_hold() -> None:
+    torch.manual_seed(2)
+    latent_BdHW = torch.randn(3, 32, 6, 6, requires_grad=True)
+    held_BdHW = tokenizer.held_by(latent_BdHW, torch.tensor([0, 2, 4]))
+    assert torch.allclose(held_BdHW[0], latent_BdHW[0].mean(dim=(1, 2), keepdim=True).expand(-1, 6, 6), atol=1e-6)
+    assert torch.equal(held_BdHW[2], latent_BdHW[2])
+    (gradient_BdHW,) = torch.autograd.grad((held_BdHW * torch.randn(3, 32, 6, 6)).sum(), latent_BdHW)
+    assert torch.allclose(gradient_BdHW[0], gradient_BdHW[0][:, :1, :1].expand(-1, 6, 6), atol=1e-6)
+    assert gradient_BdHW[2].std() > 0.5
 
 
 def test_foreground_weighs_more_and_means_one() -> None:

@@ -13,7 +13,7 @@ from tiny_families import FAMILIES, PROMPTS
 
 from harness.errors import WrongInput
 from harness.flops import count_flops
-from models.base import Generator, Perturbable, Refinable, Renoisable, Row, Stochastic, text_truncated
+from models.base import Generator, Perturbable, Refinable, Renoisable, Row, SmallPreviews, Stochastic, text_truncated
 
 OFF = {"flux": {"true_cfg_scale": 2.0}, "sd3": {"guidance_scale": 1.0}, "sdxl": {"guidance_scale": 1.0},
        "pixart": {"guidance_scale": 1.0}, "sana": {"guidance_scale": 1.0}}  # fmt: skip
@@ -142,6 +142,28 @@ def test_prices_are_the_counters(family, generators):
     started = lambda: generator.start_image(conditioning, state.rows, images, 0.5)  # noqa: E731
     assert count_flops(started) == 2 * generator.price("embed").flops
     assert generator.price("predict").forwards == generator.adapter.forwards
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_smaller_previews_cost_what_they_compute_and_change_nothing_else(family, generators):
+    generator = generators[family]
+    small = generator.with_previews(2)
+    assert isinstance(generator, SmallPreviews)
+    assert small.card.settings == {**generator.card.settings, "preview_shrink": 2}
+    state = generator.predict(generator.start(generator.encode(PROMPTS), [Row(0, 1), Row(2, 2)]))
+    finished = finish(generator, state)
+    height, width = generator.card.image_size
+    for rows in (state, finished):
+        assert count_flops(lambda rows=rows: small.preview(rows)) == 2 * small.price("preview").flops
+        assert small.preview(rows).shape == (2, 3, height // 2, width // 2)
+    assert 0.15 < small.price("preview").flops / generator.price("preview").flops <= 0.25
+    for operation in ("encode", "predict", "draw", "decode", "embed"):
+        assert small.price(operation) == generator.price(operation)
+    assert torch.equal(small.decode(finished), generator.decode(finished))
+    assert generator.preview(state).shape == (2, 3, height, width)
+    rows, columns = generator.adapter.latent_size
+    with pytest.raises(WrongInput, match=f"preview_shrink=7 does not divide its latents, {rows} by {columns}: use 1 or 2"):
+        generator.with_previews(7)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -12,9 +12,10 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
+from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.ledger import Cost
-from models.base import Generator, Images, Prefixed, Row
+from models.base import Generator, Images, Prefixed, Row, SmallPreviews
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
 from models.infinity.pretrained import InfinityParts
@@ -23,6 +24,7 @@ from models.infinity.schedule import ScaleSchedule
 from models.infinity.state import InfinityState
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
+from models.infinity.unshared import Unshared
 from models.infinity.vae import InfinityVAE
 from models.prefix_cache import Segment
 
@@ -217,6 +219,46 @@ def test_preview_is_a_partial_decode_and_ends_as_the_image(generator: InfinityGe
         previews.append(generator.preview(state))
     assert torch.equal(previews[-1], generator.decode(state))
     assert not torch.equal(previews[0], previews[-1])
+
+
+def square() -> InfinityGenerator:
+    """One whose grids can be halved, its codes at the grid itself."""
+    transformer = InfinityTransformer(TransformerConfig(depth=1, embed_dim=64, num_heads=2, codebook_dim=3, text_channels=16,
+                                                        text_maxlen=5))
+    vae = InfinityVAE(VAEConfig(codebook_dim=3, base_ch=8, ch_mult=(1, 2), num_res_blocks=1, patch_size=2, norm_groups=4))
+    parts = InfinityParts(transformer, vae, ScaleSchedule.square([1, 2, 3, 4]), Sampling(guidance=1.0))
+    return InfinityGenerator(parts, text_encoder(), name="tiny", domain="shapes", licence="none", weights_sha256="0")
+
+
+def test_smaller_previews_cost_what_they_compute_and_change_nothing_else() -> None:
+    whole = square()
+    assert isinstance(whole, SmallPreviews)
+    for shrink, side in ((2, 4), (4, 2)):
+        for one in (whole.with_previews(shrink), Unshared(whole).with_previews(shrink)):
+            assert one.card.settings["preview_shrink"] == shrink
+            state = one.start(one.encode(PROMPTS), [Row(0, 1), Row(2, 2)])
+            while state.step < STEPS:
+                state = one.draw(one.predict(state), [state.step, 10 + state.step])
+                assert one.preview(state).shape == (2, 3, side, side)
+                counted = count_flops(lambda one=one, state=state: one.preview(state))
+                assert counted == 2 * one.price("preview", state.step).flops == 2 * whole.price("preview").flops // shrink**2
+            assert torch.equal(one.decode(state), whole.decode(state))
+            assert one.decode(state).shape == (2, 3, 8, 8)
+            assert one.price("decode") == whole.price("decode")
+    assert isinstance(Unshared(whole).with_previews(2), Unshared)
+    assert "preview_shrink" not in whole.card.settings
+    with pytest.raises(WrongInput, match="preview_shrink=3 does not divide its latents, 4 by 4: use 1 or 2 or 4"):
+        whole.with_previews(3)
+
+
+def test_a_smaller_preview_is_the_decode_of_averages() -> None:
+    whole = square()
+    state = whole.start(whole.encode(PROMPTS), [Row(0, 1)])
+    state = whole.draw(whole.predict(state), [3])
+    mean = state.prefixes.features_BdHW.unflatten(3, (2, 2)).unflatten(2, (2, 2)).mean((3, 5))
+    with torch.no_grad():
+        image = ((whole.vae.decode(mean) + 1) / 2 * 255).to(torch.uint8)
+    assert torch.equal(whole.with_previews(2).preview(state), image)
 
 
 def test_log_probability_adds_up_over_scales() -> None:

@@ -105,10 +105,10 @@ def test_teacher_forced_logits(parity: Parity, model: InfinityTransformer, case:
 def test_intermediates(parity: Parity, model: InfinityTransformer) -> None:
     want, seen = parity.load("intermediates"), {}
     names = {"text_norm": "text_normed", "text_proj_for_ca": "cross_attn_kv", "word_embed": "word_embedded",
-             "blocks.0.sa": "block0.self_attn_out", "blocks.0.ca": "block0.cross_attn_out",
+             "blocks.0.sa.proj": "block0.self_attn_out", "blocks.0.ca.proj": "block0.cross_attn_out",
              "blocks.0.ffn": "block0.ffn_out"} | {f"blocks.{i}": f"block{i}.out" for i in range(model.config.depth)}
     modules = {f"blocks.{i}{part}": block.get_submodule(part[1:]) for i, block in enumerate(model.ordered_blocks)
-               for part in ("", ".sa", ".ca", ".ffn")}
+               for part in ("", ".sa.proj", ".ca.proj", ".ffn")}
     hooks = []
     for module, name in names.items():
         def keep(_: Any, __: Any, out: Any, name: str = name) -> None:

@@ -1,0 +1,206 @@
+"""A cascade under every search: its budget kept, its stages charged for what they are given, and its extremes known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+
+from harness.flops import count_flops
+from harness.ledger import Budget, BudgetTooSmall, Unit
+from harness.prices import Prices, calibrate
+from harness.search.rehearsal import rehearse
+from harness.search.spec import parse
+from models.pair import Pair
+from verifiers.base import UNASKED
+from verifiers.cascade import Cascade
+from verifiers.features import Described
+
+RUNS = [
+    ("random", "infinity", 28), ("random", "flux", 28), ("greedy", "infinity", 40), ("beam:width=2", "infinity", 60),
+    ("beam:width=2,score=preview", "infinity", 44), ("beam:width=2,reuse=True", "infinity", 80),
+    ("lookahead:scales=0/2", "infinity", 36), ("smc:preset=bfs", "infinity", 24), ("tts-var", "infinity", 24),
+    ("beam:width=2", "flux", 60), ("beam:score=preview", "flux", 20), ("smc:preset=das", "flux", 24),
+    ("zero-order:neighbours=3", "flux", 28), ("paths", "flux", 40), ("rbf", "flux", 16), ("evolution", "flux", 40),
+    ("adaptive:rounds=2", "infinity", 60), ("hybrid", "both", 60),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def make(make_judge):
+    """A cascade named as the judge of all tests, over two that disagree, the dear one of three times the price."""
+
+    def build(keep: int | None, parts: int = 1):
+        cheap, dear = make_judge("cheap"), make_judge("dear", parts=parts)
+        torch.manual_seed(2)
+        dear.convolution = torch.nn.Conv2d(3, 4 * parts, 3, stride=2)
+        return Described(Cascade(cheap, dear, "judge", keep), Patches(cheap))
+
+    return build
+
+
+class Patches:
+    """Features beside the cascade, for the search that needs them."""
+
+    weights_sha256 = "0" * 64
+
+    def __init__(self, judge) -> None:
+        self.patches, self._price = judge.patches, judge.patches_price
+
+    def flops(self) -> int:
+        return self._price().verifier_flops
+
+
+def generator_of(name: str, request):
+    if name != "both":
+        return request.getfixturevalue(name)
+    return Pair("both", request.getfixturevalue("infinity"), request.getfixturevalue("flux"))
+
+
+def rounds(candidates) -> list[int]:
+    """Candidates of each round: those that have been entered with one and the same cost."""
+    costs = [one.spent for one in candidates]
+    return [costs.count(cost) for cost in dict.fromkeys(costs)]
+
+
+@pytest.mark.parametrize(("text", "model", "nfe"), RUNS)
+def test_every_stage_is_charged_for_what_it_is_given(text: str, model: str, nfe: int, request, ran, make) -> None:
+    search, generator, cascade, box = parse(text), generator_of(model, request), make(2, parts=3), []
+    counted = count_flops(
+        lambda: box.append(ran(search, generator, Budget(nfe, Unit.NFE), count=2, max_rows=5, judges=[cascade]))
+    )
+    task = box[0].task
+    spent = [task.spent(prompt, task.judges[0]) for prompt in range(2)]
+    assert sum(cost.flops for cost in spent) == counted
+    for prompt, cost in enumerate(spent):
+        sizes = rounds(box[0].of(prompt))
+        text_of = task.prompts[prompt].text
+        cheap, dear = (sum(seen == text_of for seen, _ in stage.seen) for stage in cascade.stages)
+        assert (cheap, dear) == (sum(sizes), sum(min(2, size) for size in sizes))
+        assert cost.verifier_calls == cheap + dear
+        first, second = (stage.price(1).verifier_flops for stage in cascade.stages)
+        looks = cost.verifier_flops - cheap * first - dear * second - cascade.price(0, 1).verifier_flops
+        assert looks == (task.plans[prompt].parameters["particles"] * cascade.patches_price().flops if text == "tts-var" else 0)
+        asked = [not np.isneginf(one.values_M[1]) for one in box[0].of(prompt)]
+        assert sum(asked) == dear
+
+
+@pytest.mark.parametrize("unit", [Unit.NFE, Unit.FLOPS, Unit.IMAGES])
+@pytest.mark.parametrize(("text", "model", "nfe"), RUNS)
+def test_plans_price_what_a_run_is_charged(text: str, model: str, nfe: int, unit: Unit, request, ran, make) -> None:
+    search, generator = parse(text), generator_of(model, request)
+    with pytest.raises(BudgetTooSmall) as refused:
+        search.plan(Budget(0.5, unit), Prices(generator, make(2, parts=3), 8))
+    budget = Budget(2 * refused.value.smallest, unit)
+    task = ran(search, generator, budget, count=1, judges=[make(2, parts=3)], max_rows=3).task
+    cost, spent = task.plans[0].cost, task.spent(0, task.judges[0])
+    assert budget.affords(spent)
+    if task.plans[0].exact:
+        assert replace(spent, seconds=0.0, verifier_seconds=0.0) == cost
+    assert (spent.verifier_calls, spent.images) == (cost.verifier_calls, cost.images) or not task.plans[0].exact
+    rehearsed = rehearse(search, generator, make(2, parts=3), task.prompts[0], budget).spent
+    assert rehearsed.verifier_calls == spent.verifier_calls
+
+
+@pytest.mark.parametrize(("text", "model", "nfe"), RUNS)
+def test_a_cascade_that_keeps_all_is_its_dear_verifier(text: str, model: str, nfe: int, request, ran, make) -> None:
+    search, generator = parse(text), generator_of(model, request)
+    cascade = make(None)
+    dear = cascade.stages[1]
+    budget = Budget(nfe, Unit.NFE)
+    both = ran(search, generator, budget, count=2, judges=[cascade])
+    alone = ran(search, generator, budget, count=2, judges=[dear])
+    for prompt in range(2):
+        pairs = list(zip(both.of(prompt), alone.of(prompt, "dear"), strict=True))
+        for one, other in pairs:
+            assert (one.path, one.parent, one.step, one.complete, one.kept) == (
+                other.path, other.parent, other.step, other.complete, other.kept)  # fmt: skip
+            assert torch.equal(one.image, other.image)
+            assert one.values_M[1:] == other.values_M
+        spent, less = both.task.spent(prompt, both.task.judges[0]), alone.task.spent(prompt, alone.task.judges[0])
+        assert spent.verifier_calls == 2 * less.verifier_calls
+        assert (spent.nfe, spent.model_flops, spent.decode_flops) == (less.nfe, less.model_flops, less.decode_flops)
+
+
+@pytest.mark.parametrize(("text", "model", "nfe"), RUNS)
+def test_keeping_one_asks_the_dear_verifier_once_a_round(text: str, model: str, nfe: int, request, ran, make) -> None:
+    search, generator, cascade = parse(text), generator_of(model, request), make(1)
+    done = ran(search, generator, Budget(nfe, Unit.NFE), count=2, judges=[cascade])
+    calls = 0
+    for prompt in range(2):
+        entered, start = done.of(prompt), 0
+        for size in rounds(entered):
+            this = entered[start : start + size]
+            best = max(this, key=lambda one: one.values_M[0])
+            assert [one is best for one in this] == [not np.isneginf(one.values_M[1]) for one in this]
+            start, calls = start + size, calls + 1
+        final = [one for one in entered if one.complete and one.kept]
+        assert any(not np.isneginf(one.values_M[1]) for one in final)
+    assert len(cascade.stages[1].seen) == calls
+
+
+@pytest.mark.parametrize(("text", "model", "nfe"), [run for run in RUNS if not run[0].startswith("adaptive")])
+def test_batches_order_and_company_change_nothing(text: str, model: str, nfe: int, request, ran, make) -> None:
+    search, generator, budget = parse(text), generator_of(model, request), Budget(nfe, Unit.NFE)
+    together = ran(search, generator, budget, judges=[make(2)])
+    asked = list(together.task.prompts)
+    reverse = ran(search, generator, budget, max_rows=3, asked=asked[::-1], judges=[make(2)])
+    alone = ran(search, generator, budget, max_rows=1, asked=asked[1:2], judges=[make(2)])
+    for prompt, other, place in [(0, reverse, 2), (2, reverse, 0), (1, alone, 0)]:
+        expected = {one.path: one for one in together.of(prompt)}
+        found = {one.path: one for one in other.of(place)}
+        assert found.keys() == expected.keys()
+        for path, one in found.items():
+            assert (one.kept, one.complete) == (expected[path].kept, expected[path].complete)
+            assert one.values_M == pytest.approx(expected[path].values_M, abs=1e-4)
+        last, other_last = together.of(prompt)[-1].spent, other.of(place)[-1].spent
+        assert (last.nfe, last.flops, last.verifier_calls) == (other_last.nfe, other_last.flops, other_last.verifier_calls)
+
+
+def test_the_order_of_a_cascade(make) -> None:
+    values = np.array([[0.1, 5.0], [0.9, UNASKED], [0.3, UNASKED], [0.2, 3.0], [0.9, UNASKED], [np.nan, UNASKED],
+                       [0.8, np.nan], [np.nan, 4.0]])  # fmt: skip
+    combined = make(2).combine(values)
+    assert combined == pytest.approx([5.0, 2.0, 1.0, 3.0, 2.0, np.nan, np.nan, 4.0], nan_ok=True)
+    assert make(2).combine(values[1:3]) == pytest.approx([-1.0, -2.0])
+    assert make(None).combine(values[[0, 3]]) == pytest.approx([5.0, 3.0])
+
+
+def test_what_neither_stage_can_score_has_a_reason(infinity, ran, make) -> None:
+    cascade = make(2)
+    for stage, blind, why in zip(cascade.stages, (0, -1), ("no face", "no hand"), strict=True):
+        def scored(images, prompts, score=stage.score, blind=blind, why=why):
+            scores, reasons = score(images, prompts), [""] * len(prompts)
+            scores.values_NM[blind], reasons[blind] = np.nan, why
+            return type(scores)(scores.values_NM, tuple(reasons))
+
+        stage.score = scored
+    entered = ran(parse("random:candidates=4"), infinity, count=1, judges=[cascade]).of()
+    assert [one.reason for one in entered].count("no hand") == 1
+    assert entered[0].reason == "no face"
+    assert [one.kept for one in entered].count(True) == 1
+    for one in entered:
+        assert bool(one.reason) == bool(np.isnan(cascade.combine(np.array([one.values_M]))[0]))
+        assert not (one.kept and one.reason)
+
+
+def test_a_pool_is_not_shared_with_a_cascade(infinity, ran, make, make_judge) -> None:
+    with pytest.raises(ValueError, match="serves several verifiers from one pool, which a cascade is no part of"):
+        ran(parse("random"), infinity, judges=[make(1), make_judge("other")])
+
+
+def test_time_for_the_dear_stage_is_kept(flux, ran, make, monkeypatch) -> None:
+    """Every call takes a millisecond and was planned to take half: fewer images are made, and these are examined in time."""
+    ticks = count()
+    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    honest = calibrate(flux, [make(None)], "red circle", 1)
+    hasty = replace(honest, per_row={key: seconds / 2 for key, seconds in honest.per_row.items()})
+    search = parse("random")
+    seconds = search.plan(Budget(8, Unit.IMAGES), Prices(flux, make(8), 6, honest)).cost.seconds
+    task = ran(search, flux, Budget(seconds, Unit.SECONDS), count=2, max_rows=1, judges=[make(8)], calibration=hasty).task
+    for plan, entered in zip(task.plans, task.candidates["judge"], strict=True):
+        assert 0 < len(entered) < plan.parameters["candidates"]
+        assert all(task.budget.affords(one.spent) for one in entered)

@@ -1,0 +1,73 @@
+"""A cascade: a cheap verifier for every candidate of a round, a dear one for the best few of each prompt.
+
+Who is among the best shows when the round is over, so it is a rule of rounds (`harness/search/rounds.py`), which run the
+stages one after the other and charge what each has really been given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import rankdata
+
+from harness.ledger import Cost
+from models.base import Images
+from models.files import joint_sha256
+from verifiers.base import UNASKED, Scores, Verifier, VerifierCard
+
+
+class Cascade:
+    """Two verifiers in stages; `score` asks both about everything, as a metric is measured and not as a round is judged."""
+
+    def __init__(self, cheap: Verifier, dear: Verifier, name: str, keep: int | None) -> None:
+        """`keep`: candidates of one prompt and round that the dear one is given; None for all of them."""
+        self.stages = (cheap, dear)
+        self._keep = keep
+        first, second = cheap.card, dear.card
+        limits = [card.text_limit_tokens for card in (first, second) if card.text_limit_tokens is not None]
+        self.card = VerifierCard(
+            name=name, domain=second.domain or first.domain, score_range=(-np.inf, second.score_range[1]),
+            parts=(*first.parts, *second.parts), weights_sha256=joint_sha256([first.weights_sha256, second.weights_sha256]),
+            licence=" and ".join(dict.fromkeys((first.licence, second.licence))), text_limit_tokens=min(limits, default=None),
+        )  # fmt: skip
+
+    @property
+    def members(self) -> tuple[Verifier, ...]:
+        """All verifiers in it, an ensemble's own ones in its place."""
+        return tuple(member for stage in self.stages for member in getattr(stage, "members", (stage,)))
+
+    def going(self, candidates: int) -> int:
+        """How many of a prompt's candidates of one round the dear one is given."""
+        return candidates if self._keep is None else min(self._keep, candidates)
+
+    def score(self, images: Images, prompts: Sequence[str]) -> Scores:
+        """Raw scores of both for every image; the reason is the dear one's, or else the cheap one's."""
+        first, second = (stage.score(images, prompts) for stage in self.stages)
+        reasons = tuple(dear or cheap for cheap, dear in zip(first.reasons, second.reasons, strict=True))
+        return Scores(np.concatenate([first.values_NM, second.values_NM], axis=1), reasons)
+
+    def forget(self) -> None:
+        """Drop what both keep of prompts."""
+        for stage in self.stages:
+            stage.forget()
+
+    def combine(self, values_NM: np.ndarray) -> np.ndarray:
+        """The dear one's number where it was asked; below the lowest of these, by their order under the cheap one, the others.
+
+        Float64 [N]; NaN for what the dear one could not score, and for what only the cheap one was asked and could not.
+        """
+        values_NM = np.asarray(values_NM, dtype=np.float64)
+        first, second = np.split(values_NM, [len(self.stages[0].card.parts)], axis=1)
+        asked = ~(second == UNASKED).all(axis=1)
+        combined = np.full(len(values_NM), np.nan)
+        combined[asked] = self.stages[1].combine(second[asked])
+        cheap = self.stages[0].combine(first[~asked])
+        known = combined[~np.isnan(combined)]
+        # One apart, so that every search has an order to go by; how far apart means nothing.
+        combined[~asked] = (known.min() if len(known) else 0.0) - rankdata(-cheap, method="dense", nan_policy="omit")
+        return combined
+
+    def price(self, images: int, new_prompts: int = 0) -> Cost:
+        """Of asking both about every image; a round pays each stage by itself."""
+        return self.stages[0].price(images, new_prompts) + self.stages[1].price(images, new_prompts)
