@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -12,9 +11,9 @@ from typing import Any, Literal
 
 from harness.errors import WrongInput
 from harness.hub import Repository
+from harness.repositories import repository
 
 FILE = "published.toml"
-SHARED = "shared"
 PRESET = "preset"
 ROLES = ("weights", "vae", "text_encoder")
 
@@ -80,30 +79,14 @@ def published_models() -> Mapping[str, PublishedModel]:
 
 
 def read_models(table: Mapping[str, Any]) -> dict[str, PublishedModel]:
-    """The rows of a registry file; "shared" holds parts that rows name. Raises ValueError for an unknown key."""
-    rows: dict[str, Any] = copy.deepcopy(dict(table))
-    shared = rows.pop(SHARED, {})
-    return {name: _model(name, row, shared) for name, row in rows.items()}
+    """The rows of a registry file. Raises ValueError for an unknown key."""
+    return {name: _model(name, dict(row)) for name, row in table.items()}
 
 
-def _model(name: str, row: dict[str, Any], shared: Mapping[str, Any]) -> PublishedModel:
+def _model(name: str, row: dict[str, Any]) -> PublishedModel:
     terms = {"licence": row["licence"], "gated": row.pop("gated", False)}
-    repositories = {}
-    for role in ROLES:
-        if role in row:
-            given = row.pop(role)
-            repositories[role] = repository(shared[given] if isinstance(given, str) else {**terms, **given})
+    repositories = {role: repository(row.pop(role), **terms) for role in ROLES if role in row}
     wrong = set(row) - {field.name for field in fields(PublishedModel)}
     if wrong:
         raise ValueError(f"model {name} has a key {min(wrong)!r}: see the fields of PublishedModel")
     return PublishedModel(name, repositories=repositories, presets=row.pop("presets", {}), **row)
-
-
-def repository(row: Mapping[str, Any]) -> Repository:
-    """A table of a registry file as a repository; the revision is "main" where none is given."""
-    known = {field.name for field in fields(Repository)}
-    wrong = [key for key in row if key not in known]
-    if wrong:
-        raise ValueError(f"repository {row.get('repo')} has a key {wrong[0]!r}: known are {', '.join(sorted(known))}")
-    lists = {key: tuple(row[key]) for key in ("files", "optional") if key in row}
-    return Repository(**{"revision": "main", **row, **lists})

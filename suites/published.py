@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import WrongInput
 from harness.hub import Repository
-from models.published import SHARED, repository
+from harness.repositories import repository
 
 if TYPE_CHECKING:
     import torch
@@ -51,13 +51,11 @@ class PublishedGrader:
 def published_graders() -> Mapping[str, PublishedGrader]:
     """Every row by name, in the order of the file."""
     table = tomllib.loads((files("suites") / FILE).read_text(encoding="utf-8"))
-    shared = table.pop(SHARED, {})
-    return {name: _grader(name, row, shared) for name, row in table.items()}
+    return {name: _grader(name, row) for name, row in table.items()}
 
 
-def _grader(name: str, row: dict[str, Any], shared: Mapping[str, Any]) -> PublishedGrader:
-    given = row.pop("repositories")
-    found = {role: repository(shared[one] if isinstance(one, str) else one) for role, one in given.items()}
+def _grader(name: str, row: dict[str, Any]) -> PublishedGrader:
+    found = {role: repository(given) for role, given in row.pop("repositories").items()}
     return PublishedGrader(name, repositories=found, **row)
 
 

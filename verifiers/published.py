@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from harness.errors import WrongInput
 from harness.hub import Repository
-from models.published import SHARED, repository
+from harness.repositories import repository
 
 FILE, FEATURES = "published.toml", "features.toml"
 
@@ -34,16 +34,6 @@ class PublishedVerifier:
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Settings that take only these values."""
     domain: Literal["photo", "shapes"] = "photo"
-
-    @property
-    def bytes(self) -> int:
-        """Size of everything it needs."""
-        return sum(repository.bytes for repository in self.repositories.values())
-
-    @property
-    def gated(self) -> bool:
-        """Whether terms have to be accepted before a download."""
-        return any(repository.gated for repository in self.repositories.values())
 
     def merged(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The row's settings, then what was given."""
@@ -80,12 +70,10 @@ def published_features() -> Mapping[str, PublishedVerifier]:
 
 
 def read_verifiers(table: Mapping[str, Any]) -> Mapping[str, PublishedVerifier]:
-    """The rows of a file by name; `shared` holds repositories that several name."""
-    shared = table.get(SHARED, {})
-    return {name: _verifier(name, dict(row), shared) for name, row in table.items() if name != SHARED}
+    """The rows of a file by name."""
+    return {name: _verifier(name, dict(row)) for name, row in table.items()}
 
 
-def _verifier(name: str, row: dict[str, Any], shared: Mapping[str, Any]) -> PublishedVerifier:
-    given = row.pop("repositories")
-    found = {role: repository(shared[one] if isinstance(one, str) else one) for role, one in given.items()}
+def _verifier(name: str, row: dict[str, Any]) -> PublishedVerifier:
+    found = {role: repository(given) for role, given in row.pop("repositories").items()}
     return PublishedVerifier(name, repositories=found, **row)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import WrongInput
-from models.published import published_models, repository
+from harness.repositories import repository
+from models.published import published_models
+from suites.published import published_graders
+from verifiers.published import published_verifiers
 
 MODELS = published_models()
 NAMES = {
@@ -39,3 +42,13 @@ def test_settings_are_the_rows_then_the_presets_then_the_given() -> None:
 def test_a_misspelt_key_is_refused() -> None:
     with pytest.raises(ValueError, match="has a key 'size': known are"):
         repository({"repo": "a/b", "files": ["x"], "size": 3})
+    with pytest.raises(ValueError, match=r"no repository 'flan-t5' in repositories\.toml: known are flan-t5-xl, "):
+        repository("flan-t5")
+
+
+def test_what_several_need_is_one_repository() -> None:
+    texts = [model.repositories["text_encoder"] for name, model in MODELS.items() if name.startswith("infinity")]
+    clips = [published_verifiers()[name].repositories["weights"] for name in ("aesthetic", "clip-score")]
+    clips.append(published_graders()["geneval-grader"].repositories["clip"])
+    assert all(one is texts[0] for one in texts)
+    assert all(one is clips[0] for one in clips)
