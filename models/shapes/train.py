@@ -1,7 +1,8 @@
 """Command line of the trainings; each resumes where it stopped.
 
 `python -m models.shapes.train all` runs everything, two processes side by side with one thread each, which is what two
-cores do fastest and one GPU is shared by; `python -m models.shapes.train flux` runs one stage. Then `python -m models.shapes.export infinity flux`.
+cores do fastest and one GPU is shared by; `python -m models.shapes.train flux` runs one stage.
+Then `python -m models.shapes.export infinity flux`.
 """
 
 import argparse
