@@ -13,7 +13,7 @@ from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 from models.shapes import tokenizer
 from models.shapes.latents import latent_set
-from models.shapes.loop import Average, Run, averaged_weights, linear_tail, prepare, restore
+from models.shapes.loop import Average, Run, averaged_weights, hash_of, linear_tail, prepare, restore
 from models.shapes.muon import MuonWithAdamW
 from models.shapes.text import PAD, TEXT_TOKENS, TEXT_WIDTH, build_t5, lengths_of
 
@@ -90,7 +90,8 @@ def load_vae(device: torch.device | str = "cpu") -> InfinityVAE:
 def train(name: str = "infinity", steps: int = STEPS) -> Path:
     """Train or resume; returns the run's folder."""
     device = prepare(SEED)
-    data = latent_set("infinity", load_vae(device).encode, PICTURES, device)
+    vae = load_vae(device)
+    data = latent_set("infinity", vae.encode, PICTURES, device, hash_of(vae))
     run = Run(name)
     models = build().to(device)
     average = Average(models)

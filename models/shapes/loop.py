@@ -1,5 +1,6 @@
 """What every training script shares: seeded threads, resumable runs with atomic checkpoints, averaged weights, logs."""
 
+import hashlib
 import json
 import math
 import os
@@ -108,6 +109,14 @@ def restore(run: Run, module: nn.Module, average: Average, optimizer: Any) -> in
     if "optimizer" in state:
         optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])
+
+
+def hash_of(module: nn.Module) -> str:
+    """Return the SHA-256 of a module's weights, names included."""
+    digest = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        digest.update(name.encode() + value.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def averaged_weights(name: str) -> dict[str, torch.Tensor]:

@@ -94,6 +94,6 @@ def train(name: str = "tokenizer", steps: int = STEPS) -> Path:
         optimizer.step()
         average.update(vae, step)
         if (step + 1) % EVERY == 0:
-            run.log(step=step + 1, images=(step + 1) * BATCH, loss=reconstruction.item(), total=loss.item())
+            run.log(step=step + 1, samples=(step + 1) * BATCH, loss=reconstruction.item(), total=loss.item())
             run.save(model=vae.state_dict(), average=average.weights, optimizer=optimizer.state_dict(), step=step + 1)
     return run.folder
