@@ -19,6 +19,12 @@ def amount(value: float, column: str) -> str:
     return _rounded(value) if value < 100_000 else _prefixed(value, " ").strip()
 
 
+def budget(value: float, unit: str) -> str:
+    """An amount with the name of its unit, wherever one is not part of it: "10 GFLOP", "0.6 s", "60 NFE", "8 images"."""
+    name = {"nfe": " NFE", "images": " image" if value == 1 else " images"}.get(unit, "")
+    return amount(value, unit) + name
+
+
 def tick(value: float) -> str:
     """A short axis label: "500", "2k", "10G", "0.05"."""
     return _prefixed(value, "") if value >= 1000 else f"{value:g}"
