@@ -32,13 +32,13 @@ def has_task_intervals(summary: Summary) -> bool:
 
 
 def too_few(summary: Summary) -> str:
-    """ "12 prompts are too few to tell (at least 15)"; empty where there are intervals."""
+    """ "12 prompts are too few (at least 15)"; empty where there are intervals."""
     if has_intervals(summary):
         return ""
     prompts, least = len(summary.values), least_prompts(len(summary.tasks))
     # Prompts enough, and yet no interval: scores are missing, or a task has a single prompt.
     rest = f"at least {least}" if prompts < least else "two or more scored in every task"
-    return f"{prompts} prompt{'s are' if prompts != 1 else ' is'} too few to tell ({rest})"
+    return f"{prompts} prompt{'s are' if prompts != 1 else ' is'} too few ({rest})"
 
 
 def intervals_sentence(summary: Summary) -> str:

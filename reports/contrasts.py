@@ -22,8 +22,8 @@ def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tu
     smaller = [one for each in found for one in each.comparisons if not one.granted and one is not each.judged]
     truth = metric_phrase(str(summary.truth)).capitalize()
     paired = (
-        "“Behind the best” is paired by prompt, with its 95 % interval; several comparisons are made without a correction."
-        if has_intervals(summary) else f"“Behind the best” has no interval: {too_few(summary)}."
+        "“Behind” the highest is paired by prompt, with its 95 % interval; several comparisons are made without a correction."
+        if has_intervals(summary) else f"“Behind” the highest has no interval: {too_few(summary)}."
     )  # fmt: skip
     budget = f"{truth} of what each made of the same budget, guided by {verifier}; nothing is read between points. {paired}"
     spent = (
@@ -45,7 +45,7 @@ def _standings(name: str, title: str, caption: str, verifier: str, comparisons: 
             same = standing in comparison.leaders
             rows.append({
                 "compared at": where(comparison), "model": method.model, "search": method.search, "score": score(standing),
-                "behind the best": numbers.NOTHING if same else numbers.difference(*standing.behind),
+                "behind": numbers.NOTHING if same else numbers.difference(*standing.behind),
                 "verdict": _place(comparison, place),
             })  # fmt: skip
             raw.append({

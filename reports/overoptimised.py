@@ -48,8 +48,8 @@ def overoptimised_table(summary: Summary) -> Table:
     caption = (
         "From the smallest budget to the largest: how the score that guided the search changed, and how the share of right "
         f"images did, paired by prompt{' with 95 % intervals' if has_intervals(summary) else ''}. The score must rise, as it is what "
-        "is maximised; where the truth does not follow, search has found what the verifier likes and the grader does not. “Since then” is the truth at the "
-        "largest budget against its best: the best of several noisy points, so a small loss is to be expected. An ensemble's "
+        "is maximised; where the truth does not follow, search has found what the verifier likes and the grader does not. "
+        "“Since then” is the truth at the largest budget against its best: the best of several noisy points, so a small loss is to be expected. An ensemble's "
         "ranks are no score of an image."
     )
     return Table("over-optimisation", "Optimised harder", caption, filled(rows), pd.DataFrame(raw))

@@ -38,6 +38,10 @@ class Table:
         """Whether a column is set flush left."""
         return column in _WORDS
 
+    def group(self, row: dict[str, str]) -> tuple[str, ...]:
+        """What a row has in common with those that it stands together with."""
+        return tuple(row[column] for column in self.columns[: 1 if self.columns[0] == "compared at" else 2])
+
     def markdown(self) -> str:
         """The table in GitHub's Markdown, cells escaped."""
         rules = ["---" if self.is_words(column) else "---:" for column in self.columns]

@@ -89,8 +89,7 @@ def listed(names: Sequence[str]) -> str:
 
 def _range(summary: Summary, method: Method, low: float, high: float, comparison: Comparison) -> str:
     word = "given" if comparison.granted else "spent"
-    first, last = (numbers.budget(end, comparison.unit) for end in (low, high))
-    return f"{summary.label(method)} ({word} {first if first == last else f'{first} to {last}'})"
+    return f"{summary.label(method)} ({word} {numbers.between(low, high, comparison.unit)})"
 
 
 def _sure(comparison: Comparison) -> str:
@@ -107,6 +106,6 @@ def _really_spent(summary: Summary, comparison: Comparison) -> str:
         return "some read between points" if any(standing.interpolated for standing in comparison.standings) else ""
     points = summary.points[(summary.points["task"] == OVERALL) & (summary.points["budget"] == comparison.amount)]
     points = points[(points["metric"] == summary.truth) & (points["verifier"] == summary.runs.verifiers[0])]
-    first, last = (numbers.budget(end, comparison.unit) for end in (points[comparison.unit].min(), points[comparison.unit].max()))
-    return f"{first} spent" if first == last else f"{first} to {last} spent"
+    spent = numbers.between(points[comparison.unit].min(), points[comparison.unit].max(), comparison.unit)
+    return "" if spent == numbers.budget(comparison.amount, comparison.unit) else f"{spent} spent"
 
