@@ -171,6 +171,8 @@ def _share_y(drawn: Sequence[tuple[Panel, Axes]], whole: bool) -> None:
         if not limits:
             continue
         low, high = min(low for low, _ in limits), max(high for _, high in limits)
+        # Each panel has left room for its own markers only.
+        low, high = low - 0.04 * (high - low), high + 0.04 * (high - low)
         if metric == GRADE:
             low, high = _SHARE if whole else (max(low, _SHARE[0]), min(high, _SHARE[1]))
         for axes in group:

@@ -28,7 +28,7 @@ def _first(main: Verdict, prompts: int, few: str) -> str:
     at = f"{main.at[0].upper()}{main.at[1:]} per prompt"
     doubt = few or f"{prompts} prompts are too few to tell"
     if not main.lead:
-        same = f"all {main.methods} methods score {main.score}"
+        same = f"{'both' if main.methods == 2 else f'all {main.methods}'} methods score {main.score}"
         if main.sure == TOO_FEW:
             return f"Cannot tell: {main.at} per prompt {same}, and {doubt}."
         return f"No difference: {main.at} per prompt {same} on {prompts} prompts."

@@ -54,8 +54,7 @@ def _answer_table(verdicts: Sequence[Verdict]) -> str:
     head = ("per prompt", "highest", "score", "ahead by", "can it be told?")
     lines = [head, ("---",) * len(head)]
     for one in verdicts:
-        best = " = ".join(one.leaders) if one.lead else f"all {one.methods} methods the same"
         where = one.where + (f" ({one.spent})" if one.spent else "")
         lead = (one.lead or "–") + (f"; other model: {one.model_lead}" if one.model_lead else "")
-        lines.append(tuple(map(escape_markdown, (where, best, one.score, lead, one.sure))))
+        lines.append(tuple(map(escape_markdown, (where, one.best, one.score, lead, one.sure))))
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -45,12 +45,12 @@ def overoptimised_table(summary: Summary) -> Table:
                 **_columns("score", own), **_columns("truth", true), "best_budget": peak["budget"],
                 "truth_since_best": last["mean"] - peak["mean"], "verdict": verdict,
             })  # fmt: skip
+    paired = "paired by prompt with 95 % intervals" if has_intervals(summary) else "paired by prompt"
     caption = (
         "From the smallest budget to the largest: how the score that guided the search changed, and how the share of right "
-        f"images did, paired by prompt{' with 95 % intervals' if has_intervals(summary) else ''}. The score must rise, as it is what "
-        "is maximised; where the truth does not follow, search has found what the verifier likes and the grader does not. "
-        "“Since then” is the truth at the largest budget against its best: the best of several noisy points, so a small loss is to be expected. An ensemble's "
-        "ranks are no score of an image."
+        f"images did, {paired}. The score must rise, as it is what is maximised; where the truth does not follow, search has "
+        "found what the verifier likes and the grader does not. “Since then” is the truth at the largest budget against its "
+        "best: the best of several noisy points, so a small loss is to be expected. An ensemble's ranks are no score of an image."
     )
     return Table("over-optimisation", "Optimised harder", caption, filled(rows), pd.DataFrame(raw))
 

@@ -95,10 +95,10 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
 
 
 def _reasons(summary: Summary, metric: str) -> str:
-    """Why scores are missing, most frequent first: "no finished candidate within the budget: 2"."""
+    """Why scores are missing, the most frequent reasons first."""
     scores = summary.runs.scores
-    found = scores.loc[(scores["metric"] == metric) & scores["value"].isna(), "reason"].value_counts()
-    return ", ".join(f"{reason or 'no reason given'}: {count}" for reason, count in found.head(3).items())
+    missing = scores.loc[(scores["metric"] == metric) & scores["value"].isna(), "reason"]
+    return "; ".join(str(reason) or "no reason given" for reason in missing.value_counts().head(3).index)
 
 
 def spent_table(summary: Summary, verifier: str, name: str) -> Table:

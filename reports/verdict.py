@@ -37,6 +37,12 @@ class Verdict:
     methods: int
 
     @property
+    def best(self) -> str:
+        """The leaders, or that there are none."""
+        every = "both methods" if self.methods == 2 else f"all {self.methods} methods"
+        return " = ".join(self.leaders) if self.lead else f"{every} the same"
+
+    @property
     def at(self) -> str:
         """Where, within a sentence."""
         return f"under a {self.where}" if self.granted else f"at {self.where}"
@@ -71,7 +77,7 @@ def where(comparison: Comparison) -> str:
 
 def score(standing: Standing) -> str:
     """A score with its interval, marked "≈" where it is read between two measured points."""
-    return ("≈ " if standing.interpolated else "") + numbers.score(standing.mean, standing.low, standing.high)
+    return ("≈\u00a0" if standing.interpolated else "") + numbers.score(standing.mean, standing.low, standing.high)
 
 
 def left_out(summary: Summary, comparison: Comparison) -> str:
