@@ -9,7 +9,7 @@ from reports.certainty import intervals_sentence, too_few
 from reports.equal import Comparison, compare
 from reports.granted import Shared, granted, shared
 from reports.headline import NOTHING_SHARED, headline
-from reports.points import Summary, is_single, metric_phrase
+from reports.points import Method, Summary, is_single, metric_phrase
 from reports.statistics import OVERALL
 from reports.verdict import Verdict, left_out, listed, verdict
 
@@ -76,8 +76,12 @@ def _other_verifiers(summary: Summary, found: tuple[Shared, ...]) -> list[str]:
         for each in found:
             total += 1
             again = _again(summary, each.judged, verifier)
-            kept += again is not None and again.best.method == each.judged.best.method
+            kept += again is not None and bool(_methods(again) & _methods(each.judged))
     return [f"Guided by {listed(others)} instead, the same method scores highest in {kept} of {total} comparisons."] if total else []
+
+
+def _methods(comparison: Comparison) -> set[Method]:
+    return {standing.method for standing in comparison.leaders}
 
 
 def _again(summary: Summary, judged: Comparison, verifier: str) -> Comparison | None:

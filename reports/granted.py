@@ -18,8 +18,8 @@ class Shared:
 
 def granted(summary: Summary, verifier: str) -> tuple[Comparison, ...]:
     """A comparison for every budget that two methods or more were given, growing; none where budgets differ in their unit."""
-    units = {method.budget_unit for method in summary.methods}
-    if len(units) > 1:
+    unit = summary.methods[0].budget_unit
+    if any(method.budget_unit != unit for method in summary.methods):
         return ()
     given = {method: _budgets(summary, method, verifier) for method in summary.methods}
     found = []
@@ -28,7 +28,7 @@ def granted(summary: Summary, verifier: str) -> tuple[Comparison, ...]:
         if len(columns) > 1:
             read = {method: summary.values[column].to_numpy(dtype=float) for method, column in columns.items()}
             left_out = ((method, min(each), max(each)) for method, each in given.items() if each and method not in read)
-            found.append(Comparison(*units, budget, True, ranked(summary, read), tuple(left_out)))
+            found.append(Comparison(unit, budget, True, ranked(summary, read), tuple(left_out)))
     return tuple(found)
 
 

@@ -40,5 +40,5 @@ def _first(main: Verdict, prompts: int, few: str) -> str:
     verb = "score" if len(main.leaders) > 1 else "scores"
     highest = f"{best} {verb} highest ({main.score}), {main.lead}"
     if main.sure == NOT_SEPARABLE:
-        return f"No clear winner: {main.at} per prompt, {highest}, but {NOT_SEPARABLE} from every other."
+        return f"No clear winner: {main.at} per prompt, {highest}, but {NOT_SEPARABLE} from all the others."
     return f"Cannot tell: {main.at} per prompt, {highest}, but {doubt}."

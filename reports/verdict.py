@@ -43,6 +43,11 @@ class Verdict:
         return " = ".join(self.leaders) if self.lead else f"{every} the same"
 
     @property
+    def told(self) -> str:
+        """Whether the best can be told from the others, or at least its model."""
+        return "the model yes, its search no" if self.sure != YES and self.model and self.model_sure else self.sure
+
+    @property
     def at(self) -> str:
         """Where, within a sentence."""
         return f"under a {self.where}" if self.granted else f"at {self.where}"
