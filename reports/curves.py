@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from reports.certainty import has_intervals
 from reports.points import AXES, GRADE, Method, Summary, is_single, metric_name
 from reports.statistics import OVERALL
-from reports.style import QUIET, SURFACE, Look, handles, log_axis, looks, quiet_axes
+from reports.style import QUIET, SURFACE, Look, handles, fit_legend, log_axis, looks, quiet_axes
 
 AXIS_LABELS = {
     "nfe": "NFE per prompt (transformer passes)",
@@ -80,14 +80,14 @@ def _figure(summary: Summary, rows: Sequence[Sequence[Panel]], size: tuple[float
     gap = _GAP if all(panel.metric == row[0].metric for row in rows for panel in row) else _LEFT
     width = _LEFT + columns * size[0] + (columns - 1) * gap + _RIGHT
     keys = [*handles(summary), *_single_handle(summary)]
-    lines = -(-len(keys) // max(1, int(width / 2.7)))
+    beside, lines = fit_legend(keys, width)
     legend = 0.1 + 0.2 * lines
     titles = _TITLE + 0.16 * (max(-(-len(panel.title) // int(size[0] * _LETTERS)) for row in rows for panel in row) - 1)
     pitch = size[1] + titles + (_BOTTOM if rows[0][0].unit != rows[-1][0].unit else 0.3)
     height = legend + titles + size[1] + (len(rows) - 1) * pitch + _BOTTOM
     figure = Figure(figsize=(width, height))
     figure.legend(
-        handles=keys, loc="upper left", ncols=-(-len(keys) // lines), frameon=False, fontsize=8.5, handlelength=3.2, columnspacing=1.6,
+        handles=keys, loc="upper left", ncols=beside, frameon=False, fontsize=8.5, handlelength=3.2, columnspacing=1.6,
         bbox_to_anchor=(0.1 / width, 1 - 0.04 / height), borderaxespad=0, labelspacing=0.35,
     )  # fmt: skip
     styles = looks(summary)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, has_intervals
 from reports.points import GRADE, Method, Summary, metric_name
-from reports.style import INK, QUIET, handles, looks, quiet_axes
+from reports.style import INK, QUIET, handles, fit_legend, looks, quiet_axes
 from reports.tables import Table, filled
 
 _BOTH, _FOOLED, _IDLE = "both rise", "score rises, truth falls", "score rises, truth not clearly"
@@ -76,9 +76,8 @@ def overoptimised_figure(summary: Summary) -> Figure:
         if place == 0:
             axes.set_ylabel(metric_name(GRADE), fontsize=9)
     labels = handles(summary)
-    columns = max(1, min(len(labels), int(figure.get_figwidth() / 3.0)))
+    columns, rows = fit_legend(labels, figure.get_figwidth())
     figure.legend(handles=labels, loc="lower left", ncols=columns, frameon=False, fontsize=8, labelcolor=QUIET)
-    rows = -(-len(labels) // columns)
     # Titles, axis labels and the legend keep their inches whatever the number of methods.
     height = 3.2 + 0.2 * rows
     figure.set_figheight(height)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,21 @@ def handles(summary: Summary) -> list[Line2D]:
                linewidth=1.8, label=summary.label(method))
         for method, look in looks(summary).items()
     ]  # fmt: skip
+
+
+def fit_legend(entries: Sequence[Line2D], width: float) -> tuple[int, int]:
+    """Columns and lines of a legend in a figure of this width in inches, at font sizes up to 8.5.
+
+    Names that are longer than the figure is wide are broken before their search.
+    """
+    room = max(len(str(entry.get_label())) for entry in entries) * 0.064 + 0.75
+    columns = max(1, min(len(entries), int(width / room)))
+    if room > width:
+        for entry in entries:
+            entry.set_label(str(entry.get_label()).replace(" + ", "\n+ ", 1))
+    lines = -(-len(entries) // columns)
+    # Filled column by column: so many lines may need fewer columns.
+    return -(-len(entries) // lines), lines * (2 if room > width else 1)
 
 
 def context() -> Any:

@@ -117,10 +117,11 @@ def test_budgets_are_measured_and_what_is_read_between_points_is_marked(summary:
 
 
 def test_runs_with_other_budgets_are_compared_by_what_they_spent(make_run: Callable[..., Path], tmp_path: Path) -> None:
-    few = {"tasks": ("colors",), "verifiers": ("shapes-clip",), "searches": ("random",)}
-    one = make_run(tmp_path / "a", budgets=(14, 84), models={"shapes-infinity": "ar"}, **few)
-    other = make_run(tmp_path / "b", budgets=(24, 120), models={"shapes-flux": "diffusion"}, **few)
+    few = {"tasks": ("colors",), "verifiers": ("shapes-clip",)}
+    one = make_run(tmp_path / "a", budgets=(28, 84), models={"shapes-infinity": "ar"}, searches=("random", "beam"), **few)
+    other = make_run(tmp_path / "b", budgets=(24, 120), models={"shapes-flux": "diffusion"}, searches=("random",), **few)
     found = answer(summarise(read_runs([one, other])))
+    assert granted(summarise(read_runs([one, other])), "shapes-clip"), "two methods of one model share budgets"
     assert not found.shared[0].judged.granted
     assert {s.method.model for s in found.shared[0].judged.standings} == {"shapes-infinity", "shapes-flux"}
 

@@ -57,7 +57,8 @@ def test_rows_without_an_interval_all_say_the_same(few: Summary) -> None:
 
 def test_shares_without_bands_are_drawn_from_0_to_1(few: Summary, many: Summary) -> None:
     verifier = few.runs.verifiers[0]
-    figures = [curves.main_figure(few, verifier), curves.task_figure(few, verifier, "nfe"), curves.task_figure(many, verifier, "nfe")]
+    bare = Summary(few.runs, few.points.assign(mean=0.7), few.values, few.bootstrap)
+    figures = [curves.main_figure(bare, verifier), curves.task_figure(few, verifier, "nfe"), curves.task_figure(many, verifier, "nfe")]
     limits = [axes.get_ylim() for figure in figures for axes in figure.axes]
     assert all(low < -0.04 and high > 1.04 for low, high in limits), "markers at 0 and 1 need their room"
     close = Summary(many.runs, many.points.assign(mean=0.7, low=0.6, high=0.8), many.values, many.bootstrap)
@@ -112,6 +113,18 @@ def test_long_names_stay_within_their_panels(make_run: MakeRun, tmp_path: Path) 
             assert max(legend.get_window_extent().x1 for legend in figure.legends) <= width
 
 
+@pytest.mark.parametrize("search", ["random", "beam:width=2,reuse=True,score=preview"])
+def test_legends_stay_within_their_figures(make_run: MakeRun, tmp_path: Path, search: str) -> None:
+    models = {"shapes-infinity:preview_shrink=3": "ar", "shapes-infinity:preview_shrink=2": "ar", "shapes-infinity": "ar"}
+    run = make_run(tmp_path / "run", models=models, searches=(search,), budgets=(56,), tasks=("colors",), verifiers=("shapes-clip",))
+    summary = summarise(read_runs([run]))
+    with style.context():
+        for figure in (overoptimised.overoptimised_figure(summary), curves.main_figure(summary, "shapes-clip"),
+                       curves.main_figure(summary, "shapes-clip", narrow=True)):  # fmt: skip
+            figure.draw_without_rendering()
+            assert max(legend.get_window_extent().x1 for legend in figure.legends) <= figure.bbox.width
+
+
 def test_a_method_of_one_budget_is_ringed_too(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", budgets=(56,), tasks=("colors",), verifiers=("shapes-clip",), searches=("random",))
     (axes,) = overoptimised.overoptimised_figure(summarise(read_runs([run]))).axes
@@ -137,10 +150,13 @@ def test_unscored_images_are_explained(make_run: MakeRun, tmp_path: Path) -> Non
     assert "Unscored: images without a score, left out of the means (no image)." in caption
 
 
-def test_a_gallery_says_where_all_choices_are_alike(few: Summary, many: Summary) -> None:
-    for block in (*gallery(few), *gallery(many)):
-        marks = {choice.mark for _, choices in block.rows for choice in choices if choice}
-        assert block.remark == (f"all {marks.pop()}" if len(marks) == 1 else "")
+def test_a_gallery_says_where_all_choices_are_alike(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", budgets=(14,), tasks=("colors", "counting"), searches=("random",), verifiers=("shapes-clip",))
+    scores = pd.read_parquet(run / "scores.parquet")
+    of_flux = (scores["model"] == "shapes-flux").astype(float)
+    alike = scores["task"] == "colors"
+    scores.assign(value=of_flux.mask(alike, 1.0)).to_parquet(run / "scores.parquet")
+    assert [block.remark for block in gallery(summarise(read_runs([run])))] == ["all right", ""]
 
 
 def test_seconds_of_few_prompts_are_no_finding(few: Summary, many: Summary) -> None:
