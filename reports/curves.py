@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from reports.certainty import has_intervals
 from reports.points import AXES, GRADE, Method, Summary, is_single, metric_name
 from reports.statistics import OVERALL
-from reports.style import QUIET, SURFACE, Look, handles, fit_legend, log_axis, looks, quiet_axes
+from reports.style import QUIET, SURFACE, Look, fit_legend, handles, log_axis, looks, quiet_axes
 
 AXIS_LABELS = {
     "nfe": "NFE per prompt (transformer passes)",

@@ -48,9 +48,9 @@ class Block:
 
     @property
     def remark(self) -> str:
-        """What all choices have in common, where they do: "all right", "all wrong"."""
+        """What all choices have in common, where they do: "every choice is right"."""
         marks = {choice.mark for _, choices in self.rows for choice in choices if choice is not None}
-        return f"all {marks.pop()}" if len(marks) == 1 and marks != {"ungraded"} else ""
+        return f"every choice is {marks.pop()}" if len(marks) == 1 and marks != {"ungraded"} else ""
 
 
 def gallery(summary: Summary) -> tuple[Block, ...]:

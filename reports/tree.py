@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from reports import numbers
 from reports.load import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
 from reports.points import GRADE, Summary
@@ -73,8 +74,9 @@ def _placed(summary: Summary, nodes: pd.DataFrame) -> Tree:
     # Candidates of a guided search need not be graded; the picture that was returned is.
     nodes["truth"] = nodes["truth"].mask(nodes["chosen"], grade.iloc[0] if len(grade) else np.nan)
     kinds = "finished rollouts" if nodes["complete"].all() else "previews" if not nodes["complete"].any() else "previews and rollouts"
+    budget = numbers.budget(float(first["budget"]), str(first["budget_unit"]))
     caption = (
-        f"{first['model']} + {first['search']}, guided by {first['verifier']}, budget {first['budget']:g} {first['budget_unit']}: "
+        f"{first['model']} + {first['search']}, guided by {first['verifier']}, budget {budget}: "
         f"{len(nodes)} {kinds}, each with its score. Dark frames: carried on. Gold: the picture returned. "
         "Ticks and crosses: right and wrong by the grader, where graded; the search never saw its verdict."
     )

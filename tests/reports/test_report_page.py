@@ -156,7 +156,7 @@ def test_a_gallery_says_where_all_choices_are_alike(make_run: MakeRun, tmp_path:
     of_flux = (scores["model"] == "shapes-flux").astype(float)
     alike = scores["task"] == "colors"
     scores.assign(value=of_flux.mask(alike, 1.0)).to_parquet(run / "scores.parquet")
-    assert [block.remark for block in gallery(summarise(read_runs([run])))] == ["all right", ""]
+    assert [block.remark for block in gallery(summarise(read_runs([run])))] == ["every choice is right", ""]
 
 
 def test_seconds_of_few_prompts_are_no_finding(few: Summary, many: Summary) -> None:
