@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from reports.certainty import has_intervals
+from reports.legend import fit_legend, handles, single_handle
 from reports.points import AXES, GRADE, Method, Summary, is_single, metric_name
 from reports.statistics import OVERALL
-from reports.style import QUIET, SURFACE, Look, fit_legend, handles, log_axis, looks, quiet_axes
+from reports.style import QUIET, SURFACE, Look, log_axis, looks, quiet_axes
 
 AXIS_LABELS = {
     "nfe": "NFE per prompt (transformer passes)",
@@ -79,7 +79,7 @@ def _figure(summary: Summary, rows: Sequence[Sequence[Panel]], size: tuple[float
     # Neighbours of different metrics have their own y axes, which need room for numbers.
     gap = _GAP if all(panel.metric == row[0].metric for row in rows for panel in row) else _LEFT
     width = _LEFT + columns * size[0] + (columns - 1) * gap + _RIGHT
-    keys = [*handles(summary), *_single_handle(summary)]
+    keys = [*handles(summary), *single_handle(summary)]
     beside, lines = fit_legend(keys, width)
     legend = 0.1 + 0.2 * lines
     titles = _TITLE + 0.16 * (max(-(-len(panel.title) // int(size[0] * _LETTERS)) for row in rows for panel in row) - 1)
@@ -149,15 +149,6 @@ def _draw(axes: Axes, summary: Summary, panel: Panel, styles: dict[Method, Look]
     else:
         axes.text(0.5, 0.5, "no score", transform=axes.transAxes, ha="center", va="center", color=QUIET)
         axes.set_xticks([])
-
-
-def _single_handle(summary: Summary) -> list[Line2D]:
-    if not is_single(summary.points).any():
-        return []
-    return [
-        Line2D([], [], linestyle="none", marker="o", markersize=8, markerfacecolor=SURFACE, markeredgecolor=QUIET,
-               markeredgewidth=1.8, label="one image, no search")
-    ]  # fmt: skip
 
 
 def _share_y(drawn: Sequence[tuple[Panel, Axes]], whole: bool) -> None:

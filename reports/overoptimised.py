@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, has_intervals
+from reports.legend import fit_legend, handles
 from reports.points import GRADE, Method, Summary, metric_name
-from reports.style import INK, QUIET, fit_legend, handles, looks, quiet_axes
+from reports.style import INK, QUIET, looks, quiet_axes
 from reports.tables import Table, filled
 
 _BOTH, _FOOLED, _IDLE = "both rise", "score rises, truth falls", "score rises, truth not clearly"

@@ -55,6 +55,8 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
         notice=SHAPES_NOTICE if runs.domain == "shapes" else "",
         notes=notes(summary),
         axes=AXES,
+        # What the run was budgeted in, where it is an axis, is what a reader asked for.
+        first_unit=next((method.budget_unit for method in summary.methods if method.budget_unit in AXES), "flops"),
         intervals=has_intervals(summary),
         few=too_few(summary),
         # Figures are drawn by us from escaped text; everything else in the page is escaped by Jinja.

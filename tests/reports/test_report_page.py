@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports import curves, overoptimised, style
+from reports import curves, legend, overoptimised, style
 from reports.build import build_report
 from reports.contrasts import equal_tables, paired_table
 from reports.gallery import gallery
@@ -86,8 +86,8 @@ def test_what_lies_on_one_line_is_said(many: Summary) -> None:
 
 def test_legends_show_a_line_only_where_one_is_drawn(make_run: MakeRun, tmp_path: Path, many: Summary) -> None:
     one = make_run(tmp_path / "run", budgets=(56,), tasks=("colors",), verifiers=("shapes-clip",))
-    assert {handle.get_linestyle() for handle in style.handles(summarise(read_runs([one])))} == {"None"}
-    assert "None" not in {handle.get_linestyle() for handle in style.handles(many)}
+    assert {handle.get_linestyle() for handle in legend.handles(summarise(read_runs([one])))} == {"None"}
+    assert "None" not in {handle.get_linestyle() for handle in legend.handles(many)}
 
 
 def test_narrow_ranges_get_round_ticks() -> None:
@@ -110,7 +110,7 @@ def test_long_names_stay_within_their_panels(make_run: MakeRun, tmp_path: Path) 
             titles = [axes.title if axes.get_title() else axes._left_title for axes in figure.axes]  # type: ignore[attr-defined]
             edges = [title.get_window_extent().x1 for title in titles]
             assert max(edges) <= width
-            assert max(legend.get_window_extent().x1 for legend in figure.legends) <= width
+            assert max(each.get_window_extent().x1 for each in figure.legends) <= width
 
 
 @pytest.mark.parametrize("search", ["random", "beam:width=2,reuse=True,score=preview"])
@@ -122,7 +122,7 @@ def test_legends_stay_within_their_figures(make_run: MakeRun, tmp_path: Path, se
         for figure in (overoptimised.overoptimised_figure(summary), curves.main_figure(summary, "shapes-clip"),
                        curves.main_figure(summary, "shapes-clip", narrow=True)):  # fmt: skip
             figure.draw_without_rendering()
-            assert max(legend.get_window_extent().x1 for legend in figure.legends) <= figure.bbox.width
+            assert max(each.get_window_extent().x1 for each in figure.legends) <= figure.bbox.width
 
 
 def test_a_method_of_one_budget_is_ringed_too(make_run: MakeRun, tmp_path: Path) -> None:
