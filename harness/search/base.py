@@ -57,7 +57,7 @@ class Candidate:
     values_M: tuple[float, ...]
     """Raw scores under the verifier's parts; NaN where unscored."""
     reason: str
-    """Why it is unscored, "" otherwise."""
+    """Why a part of `values_M` is NaN, "" where none is: of a cascade the dear stage's reason, or else the cheap one's."""
     spent: Cost
     """All that the prompt had spent when this score was known; candidates of one round count one after another."""
     kept: bool

@@ -20,6 +20,7 @@ from harness.meter import MeteredVerifier
 from harness.search.base import Candidate, Task, choose
 from harness.seeds import Path
 from models.base import Images
+from verifiers.base import asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,11 @@ class Round:
         self._settle()
         return self._values(prompt, 0)
 
+    def rewards(self, prompt: int) -> np.ndarray:
+        """What a prompt's candidates are weighed by, float64 [N]: NaN for the unscored and for what only a cheap stage judged."""
+        values_NM = self.values(prompt)
+        return np.where(asked(values_NM), self._task.judges[0].combine(values_NM), np.nan)
+
     def _values(self, prompt: int, judge: int) -> np.ndarray:
         return np.array([scored.values[judge] for scored in self._scored[prompt]], dtype=np.float64)
 
@@ -101,7 +107,7 @@ class Round:
             one = self._scored[prompt][n]
             values, reasons = list(one.values), list(one.reasons)
             values[index] = (*values[index][: -len(row)], *row)
-            reasons[index] = reason
+            reasons[index] = reason or reasons[index]
             self._scored[prompt][n] = replace(one, values=tuple(values), reasons=tuple(reasons))
 
     def close(self, kept: Collection[tuple[int, Path]] = ()) -> None:

@@ -156,7 +156,7 @@ class SMC:
         children: dict[Name, list[Branch]] = {}
         for prompt in prompts:
             branches = this.branches(prompt)
-            rewards = task.judges[0].combine(this.values(prompt))
+            rewards = this.rewards(prompt)
             for branch, reward in zip(branches, rewards, strict=True):
                 cloud[name_of(branch)] = cloud[name_of(branch)].seen(float(reward), self.of("potential"), strength)
             children |= self._resample(task, prompt, branches, cloud, look, deadline.rest(prompt, look))

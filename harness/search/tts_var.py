@@ -135,7 +135,7 @@ class TTSVar:
         children: dict[Name, list[Branch]] = {}
         for prompt, size in sizes.items():
             branches = this.branches(prompt)
-            rewards_N = task.judges[0].combine(this.values(prompt))
+            rewards_N = this.rewards(prompt)
             weights_N = normalised(np.where(np.isnan(rewards_N), -np.inf, self.scale * rewards_N))
             random, count = np.random.default_rng(task.seed(prompt, (), step)), _within(deadline, prompt, step, size)
             for branch, number in zip(branches, SCHEMES["multinomial"](weights_N, count, random), strict=True):
