@@ -21,6 +21,7 @@ from harness.session import pick_device
 from harness.suites import open_suite
 from models.base import Generator, Images, Row
 from models.random_weights import random_generator
+from models.small_previews import SETTING
 from suites.base import Prompt
 from suites.sample import sample
 from verifiers.base import Scores, VerifierCard
@@ -227,6 +228,8 @@ def prepared(text: str, device: str, tiny: bool) -> tuple[str, Generator, float]
     """The model of a text with random weights where it shall run, and the card's peak. Raises WrongInput."""
     choice = choose_model(text)
     model, where = choice.published(), pick_device(device)
+    if choice.preview_shrink > 1:
+        raise WrongInput(f"{choice.text}: bench-model measures no previews, only whole images: leave {SETTING} out")
     settings = model.merged(choice.overrides)
     generator = random_generator(model, settings, where, tiny)
     return choice.text, generator, peak_of(where, str(settings.get("dtype", "")))
