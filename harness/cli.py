@@ -261,7 +261,7 @@ def list_(
             show_prices(model or ())
             return
         from harness.fetching import described
-        from harness.presets import presets
+        from harness.named_searches import named_searches
 
         for each in [kind] if kind else list(Kind):
             typer.echo(f"{each}:")
@@ -270,9 +270,9 @@ def list_(
             for name, one in known.items():
                 typer.echo(f"  {name:<{width}}  {described(one)}")
             if each is Kind.SEARCHES:
-                typer.echo("presets of searches:")
-                for name, preset in presets().items():
-                    typer.echo(f"  {name}  {preset.search} ({preset.source})")
+                typer.echo("named searches:")
+                for name, named in named_searches().items():
+                    typer.echo(f"  {name}  {named.search} ({named.source})")
 
 
 def main() -> None:

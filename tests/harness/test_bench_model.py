@@ -142,7 +142,7 @@ def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> Non
         (["infinity-2b:cfg=-1", "--random-weights", "--tiny"], "infinity-2b: guidance -1.0 is negative: use 1 for none"),
         (["janus-pro-1b:cfg=-1", "--random-weights", "--tiny"], "janus-pro-1b: guidance -1.0 is negative: use 1 for none"),
         (["infinity-2b+flux-dev", "--random-weights"], "infinity-2b+flux-dev is a pair: name one of its models"),
-        (["infinity-2b:preview_shrink=2", "--random-weights", "--tiny"], "bench-model measures no previews, only whole images: leave preview_"),
+        (["infinity-2b:preview_shrink=2", "--random-weights", "--tiny"], "measures no previews, only whole images: leave preview_shrink"),
         (["infinity-2b:preview_shrink=7", "--random-weights", "--tiny"], "preview_shrink=7 does not divide its latents, 64 by 64"),
         (["flux-dev:height=1000", "--random-weights", "--tiny"], "flux-dev: 1000 by 1024 pixels: both must be multiples of 16"),
     ],
