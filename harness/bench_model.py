@@ -208,12 +208,17 @@ def _or_unknown(value: float, how: str, unit: str = "") -> str:
     return "unknown" if value != value else f"{value:{how}}{unit}"
 
 
-def sizes(text: str) -> list[int]:
-    """Batch sizes as typed, ascending. Raises WrongInput."""
+def sizes(text: str, prompts: int = 1) -> list[int]:
+    """Batch sizes as typed, ascending. Raises WrongInput, also for one that this many prompts cannot share evenly, as they do
+    in a search."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) for part in parts):
         raise WrongInput(f"--batch {text!r} is not a list of whole numbers from 1: write --batch 1,2,4, for example")
-    return sorted({int(part) for part in parts})
+    found = sorted({int(part) for part in parts})
+    for batch in found:
+        if batch > prompts and batch % prompts:
+            raise WrongInput(f"--batch {batch} cannot be shared out evenly among {prompts} prompts: give multiples, or fewer rows")
+    return found
 
 
 def some_prompts(count: int) -> list[Prompt]:

@@ -234,7 +234,8 @@ def bench_model(
             raise WrongInput("bench-model measures random weights: say so with --random-weights")
         from harness.bench_model import Measured, as_csv, as_markdown, bench, prepared, sizes, some_prompts
 
-        batches, texts = sizes(batch), some_prompts(prompts)
+        texts = some_prompts(prompts)
+        batches = sizes(batch, prompts)
         text, generator, peak = prepared(name, device, tiny)
         found = list(bench(generator, batches, peak, texts))
         measured = [one for one in found if isinstance(one, Measured)]
