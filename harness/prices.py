@@ -49,7 +49,6 @@ class Calibration:
         """The calibration that `as_rows` gave; raises ValueError or TypeError for anything else."""
         return cls({(str(operation), int(step)): float(seconds) for operation, step, seconds in rows})
 
-
     def of_refining(self) -> Calibration:
         """A pair's second model, as `calibrate` has measured it."""
         own = {key: each for key, each in self.per_row.items() if not key[0].startswith(REFINING)}

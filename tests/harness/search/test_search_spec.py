@@ -56,6 +56,7 @@ def test_unknown_search_suggests_the_near_one() -> None:
 def test_every_registered_search_can_be_parsed() -> None:
     for name in SEARCHES:
         assert parse(name).name == name
+        assert isinstance(parse(name), Search)
 
 
 @pytest.mark.parametrize(
