@@ -210,7 +210,7 @@ def test_no_seed_is_used_twice(text: str, model: str, request, ran, monkeypatch)
 
     alive: list[Window] = []
     monkeypatch.setattr(Window, "seed", spy)
-    ran(parse(f"adaptive:rounds=2,served=1,search={text}"), request.getfixturevalue(model), Budget(100, Unit.NFE), count=4)
+    ran(parse(f"adaptive:served=1,search={text}"), request.getfixturevalue(model), Budget(160, Unit.NFE), count=5)
     for prompt in {prompt for prompt, _ in asked}:
         windows = [seeds for (whose, _), seeds in asked.items() if whose == prompt]
         assert len(windows) > 1
