@@ -166,7 +166,9 @@ class _Tree:
         parameters = self._task.plans[prompt].parameters
         rows = parameters["width"] * parameters["candidates"]
         if self._score == "preview":
-            rows = max(1, int(rows * self._deadline.rest(prompt, rounds)))
+            # Diffusion's survivors finish alone, which fewer children make no cheaper.
+            alone = self._task.generator.card.family == "diffusion"
+            rows = max(1, int(rows * self._deadline.rest(prompt, rounds, whole=int(alone))))
         width = min(parameters["width"], rows)
         self._born[prompt] = rows // width
         return int(width)
