@@ -91,10 +91,10 @@ def test_the_cases_resample_sometimes_and_not_always(ran) -> None:
     """Or what they say of weights that are kept from one look to the next would be nothing."""
     done = ran(parse("smc:particles=8"), Speller(), count=6, judges=[Lexicon()])
     found = {
-        brute_smc(Asked(done.task, prompt), 8, (1, 2), "max", "multinomial", "constant", 6.0, ess)[1]
-        for ess in (0.6, 0.8, 0.95) for prompt in range(6)
+        brute_smc(Asked(done.task, prompt), 8, (1, 2), "max", "multinomial", "constant", scale, ess)[1]
+        for scale in (3.0, 6.0) for ess in (0.6, 0.8, 0.95) for prompt in range(6)
     }  # fmt: skip
-    assert found >= {(), (1,), (2,)}
+    assert found >= {(), (2,)}
 
 
 class Asked:
@@ -130,7 +130,7 @@ def test_strength_grows_as_das_has_it() -> None:
     assert found[-1] == 10
 
 
-PARTICLES, PROMPTS = 6, 400
+PARTICLES, PROMPTS = 6, 600
 
 
 def target(scale: float) -> dict[tuple[int, ...], float]:
@@ -162,11 +162,11 @@ def estimates(entered: Sequence[Any], scale: float, ess: float) -> Counter[tuple
     return found
 
 
-@pytest.mark.parametrize(("scheme", "ess"), [*[(scheme, 1.0) for scheme in SCHEMES], ("multinomial", 0.8), ("ssp", 0.9)])
+@pytest.mark.parametrize(("scheme", "ess"), [*[(scheme, 1.0) for scheme in SCHEMES], ("multinomial", 0.8)])
 def test_smc_estimates_the_target_without_bias(ran, scheme: str, ess: float) -> None:
     """Over independent prompts, for every word that makes up 2 % of the target, every first letter, and the normaliser: within
     4 standard errors of the mean, which chance leaves once in 16000 (fixed seeds: it does so always or never)."""
-    scale = 2.5
+    scale = 5.0
     search = parse(f"smc:particles={PARTICLES},resampling={scheme},scale={scale},ess={ess},first=0.3,last=0.7,every=0.3")
     done = ran(search, Speller(), count=PROMPTS, judges=[Lexicon()], max_rows=600)
     runs = [estimates(done.of(prompt), scale, ess) for prompt in range(PROMPTS)]
