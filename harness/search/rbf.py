@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from harness.errors import WrongInput
 from harness.ledger import Budget, Cost
 from harness.prices import Prices
 from harness.search.affordable import given, most
@@ -54,7 +55,12 @@ class RBF:
         return starts, [quota + (step < more) for step in range(steps - 1)]
 
     def plan(self, budget: Budget, prices: Prices) -> Plan:
-        """As many looks as the budget buys, at least two noises and a child a step. Raises BudgetTooSmall."""
+        """As many looks as the budget buys: at least one at a noise, one at a child a step, and one more.
+
+        Raises:
+            BudgetTooSmall: these are not affordable.
+            WrongInput: fewer looks were asked for.
+        """
         prices.check(budget)
 
         def tallied(looks: int) -> Tally:
@@ -77,7 +83,9 @@ class RBF:
             return tallied(looks).limited
 
         least = prices.steps + 1
-        looks = max(least, self.looks or most(budget, cost, least, f"{least} looks, two at noises and one a step"))
+        if self.looks is not None and self.looks < least:
+            raise WrongInput(f"looks={self.looks} are fewer than the least for {prices.steps} steps: give looks={least} or more")
+        looks = self.looks or most(budget, cost, least, f"{least} looks, at a noise, at a child a step and one more")
         given(budget, cost(looks), f"{looks} looks")
         tally = tallied(looks)
         return Plan({"looks": looks}, tally.rounds, looks=tally.looks)

@@ -3,6 +3,7 @@ from itertools import count
 
 import pytest
 
+from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.prices import Calibration, Prices, calibrate
@@ -173,6 +174,15 @@ def test_what_is_asked_for_is_checked(infinity, make_judge) -> None:
         parse("random:candidates=26").plan(Budget(100, Unit.NFE), prices)
     with pytest.raises(BudgetTooSmall, match=r"budget 3 nfe cannot buy one image: the smallest that can is 4 nfe"):
         parse("random").plan(Budget(3, Unit.NFE), prices)
+
+
+def test_what_leaves_nothing_to_look_at_is_refused(flux, infinity, make_judge) -> None:
+    prices = Prices(flux, make_judge(), 5)
+    with pytest.raises(WrongInput, match="looks=4 are fewer than the least for 4 steps: give looks=5 or more"):
+        parse("rbf:looks=4").plan(Budget(100, Unit.NFE), prices)
+    assert parse("rbf:looks=5").plan(Budget(100, Unit.NFE), prices).parameters["looks"] == 5
+    with pytest.raises(WrongInput, match="first=0,last=0 leave no look within 4 steps"):
+        parse("smc:first=0,last=0,every=0").plan(Budget(100, Unit.NFE), Prices(infinity, make_judge(), 5))
 
 
 def test_a_plan_depends_on_the_prompts_own_text_only(infinity, ran) -> None:
