@@ -21,7 +21,7 @@ from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Part, advance, finish, gather, groups, name_of, preview, roots
 from harness.search.launch import check_level, draw
-from harness.search.rounds import Branch, Round, best_first, mark_final
+from harness.search.rounds import Branch, Round, best_first, mark_final, mark_kept
 from harness.search.tally import Tally
 from models.base import Family, Mutable, Stochastic
 
@@ -136,7 +136,9 @@ class RBF:
                 lines[prompt].look(task, this.branches(prompt)[0], this.values(prompt)[0])
                 deadline.done(prompt, lines[prompt].spent)
             ended = [prompt for prompt in looking if self._ends(task, lines[prompt], prompt, last, deadline)]
-            this.close({name_of(lines[prompt].taken) for prompt in ended})
+            this.close()
+            for prompt in ended:  # the best of a quota may be a child of an earlier round
+                mark_kept(task, lines[prompt].taken)
             looking = [prompt for prompt in looking if prompt not in ended]
         return gather(task, seen, [(name_of(line.taken), line.taken) for line in lines.values()])
 
