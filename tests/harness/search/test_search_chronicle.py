@@ -105,9 +105,9 @@ def brute_rbf(task: Any, prompt: int, starts: int, quotas: list[int]) -> tuple[l
 def test_rbf_is_what_brute_force_says(ran, looks: int, starts: int, quotas: list[int]) -> None:
     search = RBF(looks=looks, first=0.2)
     assert search.split(looks, 5) == (starts, quotas)
-    done = ran(search, Chronicler(5), count=5, judges=[Reader()], max_rows=4)
+    done = ran(search, Chronicler(5), count=12, judges=[Reader()], max_rows=4)
     rolled_over = 0
-    for prompt in range(5):
+    for prompt in range(12):
         scored, taken = brute_rbf(done.task, prompt, starts, quotas)
         assert entered(done, prompt) == scored
         assert kept(done, prompt) == taken
