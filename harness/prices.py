@@ -118,7 +118,7 @@ class Prices:
     def opened(self) -> Prices:
         """The same for a prompt whose text has been paid for."""
         prices = Prices(self._generator, self._verifier, self._tokens, self._calibration)
-        prices._open = True
+        prices._open, prices._priced = True, self._priced
         return prices
 
     def encode(self) -> Cost:

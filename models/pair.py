@@ -11,7 +11,6 @@ import torch
 from harness.errors import WrongInput
 from models.base import Generator, ModelCard
 
-
 _TEXTS = ("", "a photo of a red circle above two blue stars")
 """Of different lengths, unless a model pads every text to one."""
 

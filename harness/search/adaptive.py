@@ -100,11 +100,11 @@ class Adaptive:
     def _alone(self, budget: Budget, prices: Prices, rounds: int) -> list[Plan]:
         """Searches of one prompt out of its own budget, as `run` grants them; none where the first has no even part."""
         plans: list[Plan] = []
-        left, ahead = budget.amount, rounds
+        left, ahead, opened = budget.amount, rounds, prices.opened()
         while True:
             part = Budget(left / ahead, budget.unit)
             try:
-                plans.append(self.search.plan(part, prices.opened() if plans else prices))
+                plans.append(self.search.plan(part, opened if plans else prices))
             except BudgetTooSmall:
                 return plans
             left -= plans[-1].limited.amount(budget.unit)
