@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
@@ -20,17 +19,6 @@ def dtype_of(value: Any) -> torch.dtype:
     if value not in DTYPES:
         raise WrongInput(f"dtype={value!r} is no type that models run in: use one of {', '.join(DTYPES)}")
     return DTYPES[value]
-
-
-def asks_to_compile(settings: Mapping[str, Any], offload: str = "none") -> bool:
-    """Whether the blocks shall be compiled; models without that setting are not.
-
-    Raises WrongInput beside an offload, which moves what was compiled.
-    """
-    asked = bool(settings.get("compile", False))
-    if asked and offload != "none":
-        raise WrongInput(f"compile=true does not go with offload={offload}: leave one of them out")
-    return asked
 
 
 def number(name: str, value: Any) -> float:

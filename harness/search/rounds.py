@@ -147,6 +147,14 @@ def best_first(judge: MeteredVerifier, values_NM: np.ndarray) -> list[int]:
     return np.argsort(np.where(np.isnan(combined), np.inf, -combined), kind="stable").tolist()
 
 
+def mark_kept(task: Task, branch: Branch) -> None:
+    """Mark a candidate that has been entered as one that the search carries on."""
+    for judge in task.judges:
+        entered = task.candidates[judge.card.name][branch.prompt]
+        order = next(one.order for one in entered if one.path == branch.path)
+        entered[order] = replace(entered[order], kept=True)
+
+
 def mark_final(task: Task) -> None:
     """Mark what each prompt's search returns within the whole budget as kept."""
     for judge in task.judges:

@@ -21,6 +21,7 @@ from harness.search.base import Plan, Task
 from harness.search.clusters import principal, representatives
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, finish, groups, grow, name_of, roots, thinned
+from harness.search.potentials import check_scale
 from harness.search.resampling import SCHEMES, normalised
 from harness.search.rounds import Branch, Round, mark_final
 from harness.search.tally import Tally
@@ -50,6 +51,9 @@ class TTSVar:
     """Candidates at the first scale; None for as many as the budget buys."""
     scale: float = 10.0
     """How strongly rewards count: lambda."""
+
+    def __post_init__(self) -> None:
+        check_scale(self.scale)
 
     def events(self, steps: int) -> dict[int, tuple[str, int]]:
         """Draws done to what happens then and how many of 8 are left; of two that meet, the later one."""

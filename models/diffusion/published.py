@@ -12,13 +12,14 @@ import torch
 
 from harness.errors import DamagedWeights, WrongInput
 from harness.registry import resolve
+from models.compiling import allow_variants, asks_to_compile
 from models.diffusion.folder import check_components, check_published, published_config, weight_files
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.files import weights_sha256
 from models.folder import from_folder
 from models.offload import Offload, Turns
 from models.published import PublishedModel
-from models.settings import asks_to_compile, dtype_of, number
+from models.settings import dtype_of, number
 
 INDEX = "model_index.json"
 
@@ -143,6 +144,7 @@ def settings_of(name: str, family: Family, settings: Mapping[str, Any]) -> Any:
 
 def compile_blocks(network: torch.nn.Module) -> None:
     """Fuse the elementwise work of every transformer block (torch.compile), which all blocks of one kind share."""
+    allow_variants()
     for name, blocks in network.named_modules():
         if name.endswith("transformer_blocks"):
             for block in blocks.children():

@@ -8,13 +8,14 @@ from typing import Any
 import torch
 
 from models.architecture import components, outline
+from models.compiling import asks_to_compile
 from models.diffusion.folder import published_config
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.diffusion.published import FAMILIES, adapted, compile_blocks, settings_of
 from models.diffusion.published_flops import CLIP_TOKENS
 from models.published import PublishedModel
 from models.random_weights import filled, letter_tokenizer
-from models.settings import asks_to_compile, dtype_of
+from models.settings import dtype_of
 
 _SCHEDULERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "FluxPipeline": ("FlowMatchEulerDiscreteScheduler", {"use_dynamic_shifting": True, "base_shift": 0.5, "max_shift": 1.15}),

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from harness.errors import WrongInput
+from models.compiling import asks_to_compile
 from models.files import weights_sha256
 from models.infinity.checkpoint import load_transformer, load_vae, weight_files
 from models.infinity.config import PUBLISHED_TRANSFORMERS, PUBLISHED_VAES, TransformerConfig, VAEConfig
@@ -20,7 +21,7 @@ from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule, p
 from models.infinity.text_encoder import T5TextEncoder
 from models.offload import Offload, Turns
 from models.published import PublishedModel
-from models.settings import asks_to_compile, dtype_of, number, numbers, whole
+from models.settings import dtype_of, number, numbers, whole
 
 
 @dataclass(frozen=True)

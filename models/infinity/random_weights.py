@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from models.architecture import components, outline
+from models.compiling import asks_to_compile
 from models.infinity.checkpoint import constant_buffer
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
@@ -20,7 +21,7 @@ from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 from models.published import PublishedModel
 from models.random_weights import filled, letter_tokenizer
-from models.settings import asks_to_compile, dtype_of
+from models.settings import dtype_of
 
 _TINY = TransformerConfig(depth=2, embed_dim=64, num_heads=4, codebook_dim=8, text_channels=32, text_maxlen=64)
 _TINY_VAE = VAEConfig(codebook_dim=8, base_ch=16, ch_mult=(1, 1, 1), num_res_blocks=1, patch_size=4, norm_groups=4)

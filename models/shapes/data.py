@@ -41,8 +41,9 @@ def stream(
 ) -> Iterator[tuple[list[Record], torch.Tensor]]:
     """Yield the batches from `first` to before `end`, drawn ahead by other processes where a GPU would wait for them."""
     workers = 2 if torch.cuda.is_available() else 0
+    own = torch.Generator().manual_seed(seed)  # a loader takes its workers' seeds from it, else from the global generator
     batches = _Batches(seed, size, task_weights)
-    yield from DataLoader(batches, batch_size=None, sampler=range(first, end), num_workers=workers)
+    yield from DataLoader(batches, batch_size=None, sampler=range(first, end), num_workers=workers, generator=own)
 
 
 def to_float(images_BCHW: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ from suites.shapes.vocabulary import IMAGE_SIDE
 
 TRAINED = 3
 """A training step costs about three forward passes of what it trains."""
-RUNS_OF = {"infinity": ("infinity", "tokenizer"), "flux": ("flux", "flux-vae")}
+RUNS_OF = {"infinity": ("infinity", "tokenizer", "tokenizer-previews"), "flux": ("flux", "flux-vae")}
 AS_THEY_STAND = "The scripts ran from start to end with the settings they now have."
 
 
@@ -29,14 +29,15 @@ def training_facts(model: str) -> dict[str, dict[str, Any]]:
 
 
 def infinity_training() -> dict[str, dict[str, Any]]:
-    """Return the facts of the trainings behind shapes-infinity."""
+    """Return the facts of the trainings behind shapes-infinity; the preview decoder is trained on a frozen encoder."""
     text = t5_encoder_flops(infinity.build_t5().config.to_dict(), TEXT_TOKENS)
     sample = teacher_forced_flops(infinity.CONFIG, tokenizer.SCHEDULE, TEXT_TOKENS) + text
     encode, decode = autoencoder_flops(tokenizer.build())
     return {
-        "generator": run_facts("infinity", infinity.BATCH, TRAINED * sample),
+        "generator": run_facts("infinity", TRAINED * sample),
         "its latents": {"samples": infinity.PICTURES, "flops": infinity.PICTURES * encode},
-        "tokenizer": run_facts("tokenizer", tokenizer.BATCH, TRAINED * (encode + decode)),
+        "tokenizer": run_facts("tokenizer", TRAINED * (encode + decode)),
+        "preview decoder": run_facts("tokenizer-previews", encode + TRAINED * decode),
     }
 
 
@@ -48,9 +49,9 @@ def flux_training() -> dict[str, dict[str, Any]]:
     sample += flux_transformer_flops(models["transformer"].config, flux.GRID**2, TEXT_TOKENS)  # type: ignore[arg-type]
     encode, decode = autoencoder_flops(flux_vae.build())
     return {
-        "generator": run_facts("flux", flux.BATCH, TRAINED * sample),
+        "generator": run_facts("flux", TRAINED * sample),
         "its latents": {"samples": flux.PICTURES, "flops": flux.PICTURES * encode},
-        "autoencoder": run_facts("flux-vae", flux_vae.BATCH, TRAINED * (encode + decode)),
+        "autoencoder": run_facts("flux-vae", TRAINED * (encode + decode)),
     }
 
 
@@ -67,16 +68,15 @@ def autoencoder_flops(vae: nn.Module) -> tuple[int, int]:
     return count_flops(encode), count_flops(lambda: vae.decode(latents[0]))  # type: ignore[operator]
 
 
-def run_facts(name: str, batch: int, sample_flops: int) -> dict[str, Any]:
+def run_facts(name: str, sample_flops: int) -> dict[str, Any]:
     """Return steps, samples, seconds, last loss and FLOPs of a run; `sample_flops` is a sample's, backward included."""
     last = read_log(name)[-1]
-    samples = last["step"] * batch
     return {
         "steps": last["step"],
-        "samples": samples,
+        "samples": last["samples"],
         "seconds": last["seconds"],
         "loss": last["loss"],
-        "flops": sample_flops * samples,
+        "flops": sample_flops * last["samples"],
     }
 
 

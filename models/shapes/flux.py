@@ -9,7 +9,7 @@ from torch import nn
 
 from models.shapes import flux_vae
 from models.shapes.latents import latent_set
-from models.shapes.loop import Average, Run, averaged_weights, linear_tail, prepare, restore
+from models.shapes.loop import Average, Run, averaged_weights, hash_of, linear_tail, prepare, restore
 from models.shapes.muon import MuonWithAdamW
 from models.shapes.text import EOS, PAD, TEXT_TOKENS, TEXT_WIDTH, build_clip, build_t5
 
@@ -111,7 +111,7 @@ def train(name: str = "flux", steps: int = STEPS) -> Path:
     """Train or resume; returns the run's folder."""
     device = prepare(SEED)
     vae = load_vae(device)
-    data = latent_set("flux", lambda images: vae.encode(images).latent_dist.mean, PICTURES, device)
+    data = latent_set("flux", lambda images: vae.encode(images).latent_dist.mean, PICTURES, device, hash_of(vae))
     shift, scale = data.latents.float().mean(), 1 / data.latents.float().std()
     run = Run(name)
     models = build().to(device)

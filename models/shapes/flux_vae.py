@@ -63,6 +63,6 @@ def train(name: str = "flux-vae", steps: int = STEPS) -> Path:
         optimizer.step()
         average.update(vae, step)
         if (step + 1) % EVERY == 0:
-            run.log(step=step + 1, images=(step + 1) * BATCH, loss=reconstruction.item(), kl=divergence.item())
+            run.log(step=step + 1, samples=(step + 1) * BATCH, loss=reconstruction.item(), kl=divergence.item())
             run.save(model=vae.state_dict(), average=average.weights, optimizer=optimizer.state_dict(), step=step + 1)
     return run.folder

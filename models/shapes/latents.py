@@ -48,12 +48,19 @@ class LatentSet:
 
 
 @torch.no_grad()
-def latent_set(name: str, encode: Callable[[torch.Tensor], torch.Tensor], pictures: int, device: torch.device) -> LatentSet:
-    """Return the set of this name, encoding it first if its file is not there.
+def latent_set(
+    name: str,
+    encode: Callable[[torch.Tensor], torch.Tensor],
+    pictures: int,
+    device: torch.device,
+    autoencoder: str,
+) -> LatentSet:
+    """Return the set of this name, encoding it first if its file is not there; it is named after what made it.
 
+    `autoencoder` is the hash of its weights.
     `encode` maps pictures float32 [B, 3, H, W] in [-1, 1] on `device` to latents.
     """
-    path: Path = RUNS / f"{name}-latents.safetensors"
+    path: Path = RUNS / f"{name}-latents-{pictures}-{autoencoder[:12]}.safetensors"
     if not path.exists():
         tokenizer = build_tokenizer()
         latents, ids = [], []

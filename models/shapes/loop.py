@@ -1,5 +1,6 @@
 """What every training script shares: seeded threads, resumable runs with atomic checkpoints, averaged weights, logs."""
 
+import hashlib
 import json
 import math
 import os
@@ -12,6 +13,7 @@ from torch import nn
 
 RUNS = Path("training/shapes")
 LOG = "log.jsonl"
+NOTES = "notes.txt"
 
 
 def prepare(seed: int) -> torch.device:
@@ -81,9 +83,13 @@ class Run:
         torch.save({**state, "seconds": self.seconds}, partial)
         os.replace(partial, self.folder / "checkpoint.pt")
 
+    def note(self, text: str) -> None:
+        """Write notes.txt of the run's folder: what its settings were where they are not those of the script."""
+        (self.folder / NOTES).write_text(text + "\n", encoding="utf-8")
+
     def notes(self) -> str:
-        """Return notes.txt of the run's folder, where changes of settings while it runs belong; empty without one."""
-        path = self.folder / "notes.txt"
+        """Return notes.txt of the run's folder; empty without one."""
+        path = self.folder / NOTES
         return " ".join(path.read_text(encoding="utf-8").split()) if path.exists() else ""
 
     def log(self, **values: Any) -> None:
@@ -108,6 +114,14 @@ def restore(run: Run, module: nn.Module, average: Average, optimizer: Any) -> in
     if "optimizer" in state:
         optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])
+
+
+def hash_of(module: nn.Module) -> str:
+    """Return the SHA-256 of a module's weights, names included."""
+    digest = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        digest.update(name.encode() + value.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def averaged_weights(name: str) -> dict[str, torch.Tensor]:

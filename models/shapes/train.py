@@ -1,7 +1,8 @@
 """Command line of the trainings; each resumes where it stopped.
 
 `python -m models.shapes.train all` runs everything, two processes side by side with one thread each, which is what two
-cores do fastest and one GPU is shared by; `python -m models.shapes.train flux` runs one stage. Then `python -m models.shapes.export infinity flux`.
+cores do fastest and one GPU is shared by; `python -m models.shapes.train flux` runs one stage.
+Then `python -m models.shapes.export infinity flux`.
 """
 
 import argparse
@@ -17,8 +18,9 @@ STAGES = {
     "flux": "models.shapes.flux:train",
     "tokenizer": "models.shapes.tokenizer:train",
     "infinity": "models.shapes.infinity:train",
+    "tokenizer-previews": "models.shapes.tokenizer:train_previews",
 }
-CHAINS = (("flux-vae", "flux"), ("tokenizer", "infinity"))
+CHAINS = (("flux-vae", "flux"), ("tokenizer", "infinity", "tokenizer-previews"))
 """Stages that need one another's weights, in order; the chains are independent."""
 
 

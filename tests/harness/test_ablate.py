@@ -85,3 +85,8 @@ def test_what_is_given_wins_over_what_is_declared() -> None:
     settings = TOY.settings(["budgets=[6]", "chunk=3"], {"prompts": "2", "seeds": None})
     assert (settings.budgets, settings.chunk, settings.prompts, settings.models) == ((6,), 3, 2, ("toy-ar",))
     assert TOY.folder(settings) != TOY.folder(TOY.settings((), {}))
+
+
+def test_no_two_ablations_are_one_run() -> None:
+    runs = [{key: value for key, value in one.run.items() if key != "prompts"} for one in ablations().values()]
+    assert all(run not in runs[:index] for index, run in enumerate(runs))

@@ -12,9 +12,11 @@ from torch._dynamo.utils import counters
 
 from harness.errors import WrongInput
 from models.base import Row
+from models.compiling import asks_to_compile
+from models.infinity.config import TransformerConfig
+from models.infinity.transformer import InfinityTransformer
 from models.published import published_models
 from models.random_weights import random_generator
-from models.settings import asks_to_compile
 
 PROMPTS = ["a red circle", "two dogs", "a much longer text"]
 SIZES: dict[str, dict[str, Any]] = {
@@ -69,6 +71,15 @@ def test_blocks_of_infinity_share_their_code_whatever_prefix_and_text() -> None:
     assert first <= 6, "three parts of a block, at the scale of one token and at the others"
     last_prediction(compiled, 7)
     assert counters["stats"]["unique_graphs"] == first
+
+
+def test_a_run_of_many_compiled_models_meets_no_limit() -> None:
+    for width in (64, 96, 128, 160):
+        config = TransformerConfig(depth=1, embed_dim=width, num_heads=4, codebook_dim=8, text_channels=16, text_maxlen=8)
+        block = InfinityTransformer(config).eval().compile_blocks().ordered_blocks[0]
+        for rows, tokens in ((1, 1), (1, 4), (2, 1), (3, 4), (3, 9)):
+            rotation_nj2 = torch.zeros(tokens, config.head_dim // 2, 2)
+            block.before_attention(torch.randn(rows, tokens, width), torch.randn(rows, 1, 6, width), rotation_nj2)
 
 
 def test_what_is_compiled_cannot_be_moved_away() -> None:

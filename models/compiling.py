@@ -1,0 +1,30 @@
+"""What `compile=true` means for every family: whether it is asked for, and how many variants of one block torch may keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from harness.errors import WrongInput
+
+VARIANTS = 64
+"""Of one block's code: few for one model (a scale of one token, a batch of one row), times the models and settings of a run."""
+
+
+def asks_to_compile(settings: Mapping[str, Any], offload: str = "none") -> bool:
+    """Whether the blocks shall be compiled; models without that setting are not.
+
+    Raises WrongInput beside an offload, which moves what was compiled.
+    """
+    asked = bool(settings.get("compile", False))
+    if asked and offload != "none":
+        raise WrongInput(f"compile=true does not go with offload={offload}: leave one of them out")
+    return asked
+
+
+def allow_variants() -> None:
+    """Let torch keep as many variants of one function as a run of several models needs; its own limit is 8."""
+    config: Any = torch._dynamo.config
+    config.recompile_limit = max(config.recompile_limit, VARIANTS)
