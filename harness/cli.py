@@ -224,26 +224,36 @@ def bench_model(
     batch: Annotated[str, typer.Option(metavar="1,2,4,…", help="Rows of one batch; stops where memory runs out.")] = "1,2,4",
     prompts: Annotated[int, typer.Option(help="Prompts that these rows are of, at most: one shares its text and first step.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
-    tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network: for tests of this command.")] = False,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network, and to 2 steps of 64 pixels where none are given: for a first try.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Also write all figures here.")] = None,
     debug: Debug = False,
 ) -> None:
     """Measure a model at its published size: seconds, memory and share of the card's peak, of every step and of a search."""
     with _reported(debug):
         if not random_weights:
-            raise WrongInput("bench-model measures random weights: say so with --random-weights")
-        from harness.bench_model import Measured, as_csv, as_markdown, bench, prepared, sizes, some_prompts
+            raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
+        from harness.bench_model import Measured, bench, prepared, sizes, some_prompts
+        from harness.bench_table import as_csv, as_markdown
+
+        def progress(line: str) -> None:
+            typer.echo(line, err=True)
 
         batches, texts = sizes(batch), some_prompts(prompts)
+        progress(f"building {name} with random weights")
         text, generator, peak = prepared(name, device, tiny)
-        found = list(bench(generator, batches, peak, texts))
-        measured = [one for one in found if isinstance(one, Measured)]
         rows = f", rows of up to {prompts} prompts" if prompts > 1 else ""
         typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}random weights{rows}\n")
-        for line in (*as_markdown(measured), *(one for one in found if isinstance(one, str))):
+        measured = []
+
+        def kept() -> Iterator[Measured | str]:
+            for one in bench(generator, batches, peak, texts, progress):
+                measured.append(one)
+                yield one
+
+        for line in as_markdown(kept(), share=peak == peak, memory=generator.device.type == "cuda"):
             typer.echo(line)
         if csv is not None:
-            csv.write_text(as_csv(measured), encoding="utf-8")
+            csv.write_text(as_csv([one for one in measured if isinstance(one, Measured)]), encoding="utf-8")
 
 
 @app.command("list")
