@@ -224,7 +224,7 @@ def bench_model(
     batch: Annotated[str, typer.Option(metavar="1,2,4,…", help="Rows of one batch; stops where memory runs out.")] = "1,2,4",
     prompts: Annotated[int, typer.Option(help="Prompts that these rows are of, at most: one shares its text and first step.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
-    tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network, and to 2 steps of 64 pixels where none are given: for a first try.")] = False,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network, and images and steps not given.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Also write all figures here.")] = None,
     debug: Debug = False,
 ) -> None:
