@@ -12,6 +12,7 @@ import pandas as pd
 from harness.errors import WrongInput
 from harness.suites import FILE, open_suite
 from reports.load import Runs, read_runs
+from results.files import check_writable
 from suites.base import Prompt, display_name
 from suites.layouts.base import layout
 
@@ -32,6 +33,7 @@ def export_run(
     target = out if out is not None else run / f"export-{layout_name}"
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise WrongInput(f"{target} is not an empty folder: give another with --out")
+    check_writable(target)
     form = layout(layout_name)
     lines = []
     for key, rows in selections.groupby(METHOD, sort=False):
@@ -40,17 +42,17 @@ def export_run(
         each = max(len(paths) for _, paths in images)
         lines += [f"{folder}: {sum(len(paths) for _, paths in images)} images of {len(images)} prompts", *notes]
         lines += form.write(folder, images, each)
-    lines.append(_graded_by(runs.manifests[0]["suite"], layout_name))
+    lines.append(_graded_by(runs.manifests[0], layout_name))
     asked = int(runs.manifests[0]["suite"]["images_per_prompt"])
     seeds = selections["seed"].nunique()
-    if seeds != asked:
+    if asked and seeds != asked:
         lines.append(f"protocol: {asked} images a prompt are published, this run has {seeds}, one for each seed")
     return lines
 
 
-def _graded_by(of: Mapping[str, Any], layout_name: str) -> str:
-    """Who can grade what was written: a benchmark's own evaluator knows its own prompts alone. `of`: the manifest's suite."""
-    suite, domain = of["name"], of["domain"]
+def _graded_by(manifest: Mapping[str, Any], layout_name: str) -> str:
+    """Who can grade what was written: a benchmark's own evaluator knows its own prompts alone."""
+    suite, domain = manifest["configuration"]["suite"], manifest["suite"]["domain"]
     if suite == FILE:
         return f"{layout_name}'s own evaluator cannot grade prompts of your own: score them by a verifier, `vistas score`"
     form = "" if suite == layout_name else f" --layout {layout_name}"

@@ -18,7 +18,7 @@ from harness.session import pick_device, use_half_the_cores
 from harness.suites import open_suite
 from harness.weights import LocalWeights
 from models.base import Domain
-from results.files import write_atomic
+from results.files import check_writable, write_atomic
 from results.folder_scores import write_scores
 from suites.base import Checked, Equipped, Grade, Prompt, Suite, display_name
 from suites.layouts.base import Contents, Graded, Layout, Sample, layout
@@ -130,6 +130,8 @@ def score_folder(
     """
     if not folder.is_dir():
         raise WrongInput(f"{folder} is no folder: give one with images")
+    target = out if out is not None else folder.with_name(f"{folder.resolve().name}-scores")
+    check_writable(target)
     suite: Suite = open_suite(suite_name, prompts_from)
     form = layout(layout_name or ("t2i-compbench" if suite_name == "t2i-compbench" else "geneval"))
     if domain == "photo" and not verifiers:
@@ -140,9 +142,6 @@ def score_folder(
     if not scorer.metrics:
         raise WrongInput(f"{scorer.cannot_grade}; name a verifier with --verifier to score the pictures by it")
     scored = list(scorer.score(contents.samples))
-    target = out if out is not None else folder.with_name(f"{folder.resolve().name}-scores")
-    if target.exists() and not target.is_dir():
-        raise WrongInput(f"{target} is a file: give another folder with --out")
     name = display_name(suite.card.name, domain)
     write_scores(target, [row for one in scored for row in _rows(one, name, folder)])
     if not scorer.cannot_grade:
@@ -222,7 +221,7 @@ def _summary(
     each = [counts[name] for name in dict.fromkeys(one.sample.prompt.id for one in scored)]
     images = sum(one.sample.path is not None for one in scored)
     lines = [f"{name}: {images} images of {len(each)} prompts", *contents.notes]
-    if set(each) != {asked}:
+    if asked and set(each) != {asked}:
         here = f"{min(each)} to {max(each)}" if len(set(each)) > 1 else str(each[0])
         lines.append(f"protocol: {asked} images a prompt are published, {here} a prompt are here")
     if scorer.cannot_grade:

@@ -177,6 +177,8 @@ def test_prompts_that_name_no_file_are_left_out_of_the_export_and_said(tmp_path:
     assert call(*run).exit_code == 0
     result = call("export", tmp_path / "run", "--layout", "t2i-compbench", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
+    assert "published" not in result.stdout
+    assert "t2i-compbench's own evaluator cannot grade prompts of your own" in result.stdout
     for reason in ("it looks like a path", "it holds an underscore", "it is too long"):
         assert reason in result.stdout
     assert [path.name for path in (tmp_path / "out").rglob("*.png")] == ["a red circle_000000.png"]
