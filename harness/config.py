@@ -171,3 +171,8 @@ def default_folder(name: str) -> Path:
     if (root / ".git").exists() and (root / "pyproject.toml").exists() and here.is_relative_to(root):
         return root / "results" / "runs" / name
     return here / "vistas-runs" / name
+
+
+def run_folder(settings: Settings, out: Path | None) -> Path:
+    """Where a run with these settings goes: `out`, or a folder of its own."""
+    return out if out is not None else default_folder(settings.run().run_name())
