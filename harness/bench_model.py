@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -21,6 +21,7 @@ from harness.session import pick_device
 from harness.suites import open_suite
 from models.base import Generator, Images, Row
 from models.random_weights import random_generator
+from models.small_previews import SETTING
 from suites.base import Prompt
 from suites.sample import sample
 from verifiers.base import Scores, VerifierCard
@@ -32,6 +33,8 @@ PEAKS: Mapping[str, float] = {
     "RTX 4090": 165e12,
 }  # fmt: skip
 """Dense bfloat16 FLOP/s of cards by a part of their names, as their makers give them."""
+TINY: Mapping[str, int] = {"steps": 2, "height": 64, "width": 64}
+"""Settings of a diffusion model whose networks are shrunk: at its own 30 steps of 1024 pixels it would still take minutes."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,12 @@ class Measured:
 
 
 def bench(
-    generator: Generator, batches: Sequence[int], peak: float, prompts: Sequence[Prompt] = (PROMPT,)
+    generator: Generator, batches: Sequence[int], peak: float, prompts: Sequence[Prompt] = (PROMPT,),
+    progress: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Measured | str]:
     """Every operation at every batch size, then best-of-N by the real search; a sentence where memory runs out.
+
+    `progress` hears what is begun, as a batch of a large model may take minutes.
 
     Rows of a batch are of the prompts in turn, of as many as it has rows for. Those of one prompt share its text and, where
     prefixes are shared, its first step; those of several fill a batch as the rows of a run do.
@@ -66,8 +72,12 @@ def bench(
     for batch in batches:
         asked = prompts[:batch]
         try:
+            progress(f"batch {batch}: warming up")
             _operations(generator, batch, asked)
-            found = [*_measured(generator, batch, peak, asked), _search(generator, batch, peak, asked)]
+            progress(f"batch {batch}: measuring every operation")
+            found = list(_measured(generator, batch, peak, asked))
+            progress(f"batch {batch}: measuring a search")
+            found.append(_search(generator, batch, peak, asked))
         except Exception as error:
             if not out_of_memory(error):
                 raise
@@ -185,34 +195,17 @@ class Brightness:
         return (False,) * len(prompts)
 
 
-def as_csv(found: Sequence[Measured]) -> str:
-    """All that was measured."""
-    lines = [",".join(field.name for field in fields(Measured))]
-    return "\n".join([*lines, *(",".join(map(str, asdict(one).values())) for one in found)]) + "\n"
-
-
-def as_markdown(found: Sequence[Measured]) -> Iterator[str]:
-    """The same for people, steps that are all alike in one line."""
-    yield "| batch | operation | rows | seconds | TFLOP | TFLOP/s | share of peak | peak memory |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
-    for one in found:
-        what = one.operation if one.step < 0 else f"{one.operation} {one.step}"
-        yield (
-            f"| {one.batch} | {what} | {one.rows} | {one.seconds:.4f} | {one.tflop:.3g} | {one.tflop_per_second:.3g} "
-            f"| {_or_unknown(one.share_of_peak, '.1%')} | {_or_unknown(one.peak_gigabytes, '.2f', ' GB')} |"
-        )
-
-
-def _or_unknown(value: float, how: str, unit: str = "") -> str:
-    return "unknown" if value != value else f"{value:{how}}{unit}"
-
-
-def sizes(text: str) -> list[int]:
-    """Batch sizes as typed, ascending. Raises WrongInput."""
+def sizes(text: str, prompts: int = 1) -> list[int]:
+    """Batch sizes as typed, ascending. Raises WrongInput, also for one that this many prompts cannot share evenly, as they do
+    in a search."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) for part in parts):
         raise WrongInput(f"--batch {text!r} is not a list of whole numbers from 1: write --batch 1,2,4, for example")
-    return sorted({int(part) for part in parts})
+    found = sorted({int(part) for part in parts})
+    for batch in found:
+        if batch > prompts and batch % prompts:
+            raise WrongInput(f"--batch {batch} cannot be shared out evenly among {prompts} prompts: give multiples, or fewer rows")
+    return found
 
 
 def some_prompts(count: int) -> list[Prompt]:
@@ -224,9 +217,23 @@ def some_prompts(count: int) -> list[Prompt]:
 
 
 def prepared(text: str, device: str, tiny: bool) -> tuple[str, Generator, float]:
-    """The model of a text with random weights where it shall run, and the card's peak. Raises WrongInput."""
+    """The model of a text with random weights where it shall run, and the card's peak; `tiny` shrinks what was not given too.
+
+    Raises WrongInput.
+    """
     choice = choose_model(text)
     model, where = choice.published(), pick_device(device)
+    if choice.preview_shrink > 1:
+        raise WrongInput(f"{choice.text}: bench-model measures no previews, only whole images: leave {SETTING} out")
+    if tiny:
+        small = {key: value for key, value in TINY.items() if key in model.settings and key not in choice.overrides}
+        choice = choose_model(_with(choice.text, small))
     settings = model.merged(choice.overrides)
     generator = random_generator(model, settings, where, tiny)
     return choice.text, generator, peak_of(where, str(settings.get("dtype", "")))
+
+
+def _with(text: str, settings: Mapping[str, int]) -> str:
+    """A model's text with these settings after its own."""
+    added = ",".join(f"{key}={value}" for key, value in settings.items())
+    return f"{text}{',' if ':' in text else ':'}{added}" if added else text

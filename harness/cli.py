@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from harness.config import load_settings
+from harness.config import load_settings, run_folder
 from harness.errors import WrongInput
 from harness.folder_commands import add as add_folder_commands
 from harness.options import (
@@ -35,6 +35,7 @@ from harness.options import (
 from harness.registry import entries
 from harness.shard import Shard
 from harness.suites import suite_flags
+from results.files import FULL, check_writable
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -93,9 +94,10 @@ def run(
             "weights": weights,
         }  # fmt: skip
         settings = load_settings(config, set_ or (), flags)
+        part = Shard.parse(shard) if shard is not None else None
+        check_writable(run_folder(settings, out))
         from harness import runner
 
-        part = Shard.parse(shard) if shard is not None else None
         prepared = runner.prepare_run(settings, out)
     with _reported(debug, resume=prepared.store.folder):
         _finish(prepared, profile, part)
@@ -158,9 +160,12 @@ def ablate(
             return
         asked = ablation(name)
         settings = asked.settings(set_ or (), {"prompts": prompts, "seeds": seed})
+        folder = out if out is not None else asked.folder(settings)
+        if not plan_only:
+            check_writable(folder)
         from harness import runner
 
-        prepared = runner.prepare_run(settings, out if out is not None else asked.folder(settings))
+        prepared = runner.prepare_run(settings, folder)
         if plan_only:
             from harness.forecast_lines import plan_lines
 
@@ -184,6 +189,8 @@ def report(
     with _reported(debug):
         if out is None and len(folders) > 1:
             raise WrongInput(f"a report of {len(folders)} runs belongs to none of their folders: say where with --out")
+        if out is not None:
+            check_writable(out)
         _build_report(folders, out if out is not None else folders[0] / "report")
 
 
@@ -224,26 +231,40 @@ def bench_model(
     batch: Annotated[str, typer.Option(metavar="1,2,4,…", help="Rows of one batch; stops where memory runs out.")] = "1,2,4",
     prompts: Annotated[int, typer.Option(help="Prompts that these rows are of, at most: one shares its text and first step.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
-    tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network: for tests of this command.")] = False,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network, and images and steps not given.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Also write all figures here.")] = None,
     debug: Debug = False,
 ) -> None:
     """Measure a model at its published size: seconds, memory and share of the card's peak, of every step and of a search."""
     with _reported(debug):
         if not random_weights:
-            raise WrongInput("bench-model measures random weights: say so with --random-weights")
-        from harness.bench_model import Measured, as_csv, as_markdown, bench, prepared, sizes, some_prompts
+            raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
+        from harness.bench_model import Measured, bench, prepared, sizes, some_prompts
+        from harness.bench_table import as_csv, as_markdown
 
-        batches, texts = sizes(batch), some_prompts(prompts)
+        def progress(line: str) -> None:
+            typer.echo(line, err=True)
+
+        if csv is not None:
+            check_writable(csv.parent, "--csv")
+        texts = some_prompts(prompts)
+        batches = sizes(batch, prompts)
+        progress(f"building {name} with random weights")
         text, generator, peak = prepared(name, device, tiny)
-        found = list(bench(generator, batches, peak, texts))
-        measured = [one for one in found if isinstance(one, Measured)]
         rows = f", rows of up to {prompts} prompts" if prompts > 1 else ""
         typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}random weights{rows}\n")
-        for line in (*as_markdown(measured), *(one for one in found if isinstance(one, str))):
+        measured = []
+
+        def kept() -> Iterator[Measured | str]:
+            for one in bench(generator, batches, peak, texts, progress):
+                measured.append(one)
+                yield one
+
+        for line in as_markdown(kept(), share=peak == peak, memory=generator.device.type == "cuda"):
             typer.echo(line)
         if csv is not None:
-            csv.write_text(as_csv(measured), encoding="utf-8")
+            csv.parent.mkdir(parents=True, exist_ok=True)
+            csv.write_text(as_csv([one for one in measured if isinstance(one, Measured)]), encoding="utf-8")
 
 
 @app.command("list")
@@ -261,7 +282,7 @@ def list_(
             show_prices(model or ())
             return
         from harness.fetching import described
-        from harness.presets import presets
+        from harness.named_searches import named_searches
 
         for each in [kind] if kind else list(Kind):
             typer.echo(f"{each}:")
@@ -270,9 +291,9 @@ def list_(
             for name, one in known.items():
                 typer.echo(f"  {name:<{width}}  {described(one)}")
             if each is Kind.SEARCHES:
-                typer.echo("presets of searches:")
-                for name, preset in presets().items():
-                    typer.echo(f"  {name}  {preset.search} ({preset.source})")
+                typer.echo("named searches:")
+                for name, named in named_searches().items():
+                    typer.echo(f"  {name}  {named.search} ({named.source})")
 
 
 def main() -> None:
@@ -337,6 +358,9 @@ def _reported(debug: bool, resume: Path | None = None) -> Iterator[None]:
             traceback.print_exc()
         if isinstance(error, WrongInput):
             _leave(_line(error), WRONG_INPUT)
+        if isinstance(error, OSError) and error.errno in FULL:
+            where = f" in {resume or Path(error.filename).parent}" if resume or error.filename else ""
+            _leave(f"failed: no space left on disk{where}: free space and give the same command again", FAILED)
         _leave(f"failed: {_line(error)}" + ("" if debug else " (--debug shows where)"), FAILED)
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from harness.errors import WrongInput, unknown
 from harness.ledger import Unit
-from harness.presets import expanded
+from harness.named_searches import expanded
 
 
 class RunConfig(BaseModel):
@@ -171,3 +171,8 @@ def default_folder(name: str) -> Path:
     if (root / ".git").exists() and (root / "pyproject.toml").exists() and here.is_relative_to(root):
         return root / "results" / "runs" / name
     return here / "vistas-runs" / name
+
+
+def run_folder(settings: Settings, out: Path | None) -> Path:
+    """Where a run with these settings goes: `out`, or a folder of its own."""
+    return out if out is not None else default_folder(settings.run().run_name())

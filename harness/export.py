@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from harness.errors import WrongInput
-from harness.suites import open_suite
+from harness.suites import FILE, open_suite
 from reports.load import Runs, read_runs
-from suites.base import Prompt
+from results.files import check_writable
+from suites.base import Prompt, display_name
 from suites.layouts.base import layout
 
 METHOD = ["model", "search", "verifier", "budget_unit", "budget"]
@@ -31,6 +33,7 @@ def export_run(
     target = out if out is not None else run / f"export-{layout_name}"
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise WrongInput(f"{target} is not an empty folder: give another with --out")
+    check_writable(target)
     form = layout(layout_name)
     lines = []
     for key, rows in selections.groupby(METHOD, sort=False):
@@ -39,11 +42,24 @@ def export_run(
         each = max(len(paths) for _, paths in images)
         lines += [f"{folder}: {sum(len(paths) for _, paths in images)} images of {len(images)} prompts", *notes]
         lines += form.write(folder, images, each)
+    lines.append(_graded_by(runs.manifests[0], layout_name))
     asked = int(runs.manifests[0]["suite"]["images_per_prompt"])
     seeds = selections["seed"].nunique()
-    if seeds != asked:
+    if asked and seeds != asked:
         lines.append(f"protocol: {asked} images a prompt are published, this run has {seeds}, one for each seed")
     return lines
+
+
+def _graded_by(manifest: Mapping[str, Any], layout_name: str) -> str:
+    """Who can grade what was written: a benchmark's own evaluator knows its own prompts alone."""
+    suite, domain = manifest["configuration"]["suite"], manifest["suite"]["domain"]
+    if suite == FILE:
+        return f"{layout_name}'s own evaluator cannot grade prompts of your own: score them by a verifier, `vistas score`"
+    form = "" if suite == layout_name else f" --layout {layout_name}"
+    command = f"`vistas score FOLDER --suite {suite}{form}{'' if domain == 'photo' else f' --domain {domain}'}`"
+    if suite == layout_name and domain == "photo":
+        return f"graded by {layout_name}'s own evaluator, or by {command}"
+    return f"{layout_name}'s own evaluator cannot grade prompts of {display_name(suite, domain)}: {command} does"
 
 
 def _prompts(runs: Runs) -> dict[str, Prompt]:

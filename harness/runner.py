@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.config import Settings, default_folder
+from harness.config import Settings, run_folder
 from harness.engines import Engine, local
 from harness.errors import WrongInput
 from harness.execute import execute
@@ -52,7 +52,7 @@ def prepare_run(settings: Settings, out: Path | None, measured: bool = False) ->
         lineup = line_up(settings.run(), LocalWeights.parse(settings.weights))
         session = open_session(settings, lineup, watch)
         session.measured = measured
-    store = Store(out if out is not None else default_folder(settings.run().run_name()))
+    store = Store(run_folder(settings, out))
     with watch.section("planning"):
         session.calibrations |= _kept_calibrations(store, session)
         units, refused = plan_units(session, lineup)

@@ -18,10 +18,10 @@ from harness.session import pick_device, use_half_the_cores
 from harness.suites import open_suite
 from harness.weights import LocalWeights
 from models.base import Domain
-from results.files import write_atomic
+from results.files import check_writable, write_atomic
 from results.folder_scores import write_scores
 from suites.base import Checked, Equipped, Grade, Prompt, Suite, display_name
-from suites.layouts.base import Contents, Graded, Sample, layout
+from suites.layouts.base import Contents, Graded, Layout, Sample, layout
 from suites.pictures import read_picture
 from verifiers.base import Verifier
 from verifiers.spec import parse_verifier
@@ -130,22 +130,24 @@ def score_folder(
     """
     if not folder.is_dir():
         raise WrongInput(f"{folder} is no folder: give one with images")
+    target = out if out is not None else folder.with_name(f"{folder.resolve().name}-scores")
+    check_writable(target)
     suite: Suite = open_suite(suite_name, prompts_from)
     form = layout(layout_name or ("t2i-compbench" if suite_name == "t2i-compbench" else "geneval"))
-    contents = form.read(folder, _by_task(suite, domain))
+    if domain == "photo" and not verifiers:
+        _check_domain(suite, form, folder)
+    by_task = _by_task(suite, domain)
+    contents = form.read(folder, by_task)
     scorer = _scorer(suite, domain, verifiers, device, weights)
     if not scorer.metrics:
         raise WrongInput(f"{scorer.cannot_grade}; name a verifier with --verifier to score the pictures by it")
     scored = list(scorer.score(contents.samples))
-    target = out if out is not None else folder.with_name(f"{folder.resolve().name}-scores")
-    if target.exists() and not target.is_dir():
-        raise WrongInput(f"{target} is a file: give another folder with --out")
     name = display_name(suite.card.name, domain)
     write_scores(target, [row for one in scored for row in _rows(one, name, folder)])
     if not scorer.cannot_grade:
         for file, content in form.results(_graded(scored)).items():
             write_atomic(target / file, content.encode())
-    return [*_summary(scored, scorer, contents, name), f"tables: {target}"]
+    return [*_summary(scored, scorer, contents, name, tuple(by_task)), f"tables: {target}"]
 
 
 def _by_task(suite: Suite, domain: Domain) -> dict[str, list[Prompt]]:
@@ -158,6 +160,20 @@ def _by_task(suite: Suite, domain: Domain) -> dict[str, list[Prompt]]:
     for prompt in prompts:
         by_task.setdefault(prompt.task, []).append(prompt)
     return by_task
+
+
+def _check_domain(suite: Suite, form: Layout, folder: Path) -> None:
+    """Raise WrongInput where most prompts are the suite's own of the shapes world, before weights for photographs are asked for."""
+    by_task = _by_task(suite, "shapes")
+    known = {prompt.text for of_task in by_task.values() for prompt in of_task}
+    if not known:
+        return
+    try:
+        texts = {one.prompt.text for one in form.read(folder, by_task).samples}
+    except WrongInput:
+        return  # the folder has not this form with these tasks; what it lacks is said when it is read
+    if 2 * len(texts & known) > len(texts):
+        raise WrongInput(f"most prompts of {folder} are those of {display_name(suite.card.name, 'shapes')}: give --domain shapes")
 
 
 def _scorer(suite: Suite, domain: Domain, verifiers: Sequence[str], device: str, weights: Sequence[str]) -> Scorer:
@@ -195,22 +211,28 @@ def _graded(scored: Sequence[Scored]) -> list[Graded]:
     return [Graded(one.sample, value, reason, one.details) for one, value, reason in found if not math.isnan(value)]
 
 
-def _summary(scored: Sequence[Scored], scorer: Scorer, contents: Contents, name: str) -> list[str]:
+def _summary(
+    scored: Sequence[Scored], scorer: Scorer, contents: Contents, name: str, tasks: Sequence[str]
+) -> list[str]:
     """What a person reads: every metric per task and over all, what could not be scored, and the protocol."""
     asked = scorer.suite.card.images_per_prompt
-    each = max(Counter(name for name, _ in {(one.sample.prompt.id, one.sample.number) for one in scored}).values(), default=0)
-    lines = [f"{name}: {len(scored)} images of {len({one.sample.prompt.id for one in scored})} prompts", *contents.notes]
-    if each != asked:
-        lines.append(f"protocol: {asked} images a prompt are published, {each} a prompt are here")
+    there = {(one.sample.prompt.id, one.sample.number) for one in scored if one.sample.path is not None}
+    counts = Counter(name for name, _ in there)
+    each = [counts[name] for name in dict.fromkeys(one.sample.prompt.id for one in scored)]
+    images = sum(one.sample.path is not None for one in scored)
+    lines = [f"{name}: {images} images of {len(each)} prompts", *contents.notes]
+    if asked and set(each) != {asked}:
+        here = f"{min(each)} to {max(each)}" if len(set(each)) > 1 else str(each[0])
+        lines.append(f"protocol: {asked} images a prompt are published, {here} a prompt are here")
     if scorer.cannot_grade:
         lines.append(f"not graded: {scorer.cannot_grade}")
     for metric in scorer.metrics:
-        lines += _of_metric(metric, scored, over_prompts=scorer.suite.card.overall_over == "prompts")
+        lines += _of_metric(metric, scored, tasks, over_prompts=scorer.suite.card.overall_over == "prompts")
     faults = dict.fromkeys(reason for one in scored for value, reason in one.metrics.values() if math.isnan(value))
     return [*lines, *(f"not scored: {reason}" for reason in faults)]
 
 
-def _of_metric(metric: str, scored: Sequence[Scored], over_prompts: bool) -> list[str]:
+def _of_metric(metric: str, scored: Sequence[Scored], tasks: Sequence[str], over_prompts: bool) -> list[str]:
     by_task: dict[str, list[float]] = {}
     for one in scored:
         by_task.setdefault(one.sample.prompt.task or "of no known task", []).append(one.metrics[metric][0])
@@ -225,6 +247,9 @@ def _of_metric(metric: str, scored: Sequence[Scored], over_prompts: bool) -> lis
         known = [value for values in by_task.values() for value in values if not math.isnan(value)]
         mean = sum(known) / len(known) if known else NAN
         return [*lines, f"{metric} overall: {mean:.4f}, the mean of {len(known)} images"]
-    known = [mean for mean in means.values() if not math.isnan(mean)]
-    overall = sum(known) / len(known) if known else NAN
-    return [*lines, f"{metric} overall: {overall:.4f}, the mean of {len(known)} of {len(means)} tasks"]
+    known = [means[task] for task in tasks if not math.isnan(means.get(task, NAN))]
+    overall = f"{sum(known) / len(known) if known else NAN:.4f}, the mean of {len(known)} of {len(tasks)} tasks"
+    lacking = [task for task in tasks if math.isnan(means.get(task, NAN))]
+    if lacking:
+        return [*lines, f"{metric} over a part, not the suite's overall: {overall}; nothing is scored of {', '.join(lacking)}"]
+    return [*lines, f"{metric} overall: {overall}"]

@@ -17,10 +17,12 @@ def suite_flags(suite: str | None, suite_file: Path | None, prompts_from: Path |
     """Configuration keys of the options that name a suite.
 
     Raises:
-        WrongInput: a suite and a file of prompts at once.
+        WrongInput: a file that is not there, or a suite and a file of prompts at once.
     """
     if suite_file is None:
         return {"suite": suite, "prompts_from": None if prompts_from is None else str(prompts_from)}
+    if not suite_file.expanduser().is_file():
+        raise WrongInput(f"--suite-file {suite_file} is {'a folder' if suite_file.is_dir() else 'not there'}: give a file of prompts")
     if suite is not None or prompts_from is not None:
         other = f"suite {suite}" if suite is not None else f"--prompts-from {prompts_from}"
         raise WrongInput(f"--suite-file {suite_file} is a suite of its own: leave out {other}")
@@ -50,7 +52,7 @@ def suite_notes(suite: Any, domain: Any, seeds: Sequence[int]) -> list[str]:
 
     notes = list(suite.notes(domain)) if isinstance(suite, Noted) else []
     card = suite.card
-    if len(seeds) != card.images_per_prompt:
+    if card.images_per_prompt and len(seeds) != card.images_per_prompt:
         notes.append(
             f"protocol: {card.name} is published with {card.images_per_prompt} images a prompt, a search returns one for each seed: "
             f"this run has {len(seeds)}; give {card.images_per_prompt} times --seed for the published number"

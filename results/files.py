@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from harness.errors import RunFailed, WrongInput
 
 TEMPORARY = ".tmp"
 LOCK, OPENING = ".lock", ".lock-opening"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when a disk, or a user's share of it, is full."""
 PATIENCE_SECONDS = 5.0
 """How long a shard waits for a process that may only be looking whether all shards are done."""
 
@@ -39,11 +42,32 @@ def write_atomic(path: Path, content: bytes, sync: bool = True) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise RunFailed(
-                f"no space left on disk for {path}: free some and give the same command again; finished units are kept"
+                f"no space left on disk in {path.parent}: free space and give the same command again; finished units are kept"
             ) from error
         raise
+
+
+def check_writable(folder: Path, option: str = "--out") -> None:
+    """See that `folder`, which may be missing, can be written to, before anything else is done; leaves nothing behind.
+
+    Raises:
+        WrongInput: it is, or lies in, a file, or the system lets nobody write there.
+        RunFailed: the disk is full.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        where = "is" if there == folder else f"lies in {there}, which is"
+        raise WrongInput(f"{folder} {where} a file, not a folder: give a folder with {option}")
+    try:
+        with tempfile.NamedTemporaryFile(dir=there, prefix=".", suffix=TEMPORARY) as file:
+            file.write(b"0" * 4096)
+            file.flush()
+    except OSError as error:
+        if error.errno in FULL:
+            raise RunFailed(f"no space left on disk in {folder}: free space and give the same command again") from error
+        raise WrongInput(f"{folder} cannot be written to ({error.strerror}): give another folder with {option}") from error
 
 
 def remove_temporary(folder: Path) -> None:

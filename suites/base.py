@@ -37,6 +37,7 @@ class ProtocolCard:
     source: str
     licence: str
     images_per_prompt: int
+    """Of the published number; 0 where nothing is published."""
     tasks: tuple[str, ...]
     overall: str
     """How the overall figure is made of the task figures."""

@@ -16,8 +16,9 @@ def suites_table() -> str:
     rows = ["| suite | prompts from | images a prompt | tasks | licence | overall |", "|---|---|---|---|---|---|"]
     for name, known in entries("suite").items():
         card = known.resolve()().card
+        images = card.images_per_prompt or "as you like"
         rows.append(
-            f"| `{name}` | {card.source}; {card.version} | {card.images_per_prompt} | {len(card.tasks)} | {card.licence} | {card.overall} |"
+            f"| `{name}` | {card.source}; {card.version} | {images} | {len(card.tasks)} | {card.licence} | {card.overall} |"
         )
     return "\n".join(rows) + "\n"
 

@@ -127,7 +127,14 @@ def _check_domain(prompt: Prompt, domain: Domain) -> None:
     for need in needs:
         if need.get("class") not in words.objects or need.get("color", words.colors[0]) not in words.colors:
             asked = " ".join(str(need[key]) for key in ("color", "class") if key in need)
-            raise ValueError(
-                f"prompt {prompt.id} asks for {asked!r}, which is not in the {domain} vocabulary: "
-                f"grade prompts({domain!r})"
-            )
+            raise ValueError(f"prompt {prompt.id} asks for {asked!r}, which is not in GenEval's vocabulary for {domain} images"
+                             f"{_elsewhere(need, domain)}")  # fmt: skip
+
+
+def _elsewhere(need: Record, domain: Domain) -> str:
+    """Which domain has the words that this one has not."""
+    others = [
+        other for other, words in VOCABULARIES.items()
+        if other != domain and need.get("class") in words.objects and need.get("color", words.colors[0]) in words.colors
+    ]  # fmt: skip
+    return f": it is in that of {others[0]} images, --domain {others[0]}" if others else ", nor in another: correct its metadata"

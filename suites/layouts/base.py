@@ -10,6 +10,8 @@ from pathlib import Path
 from harness.errors import WrongInput, unknown
 from suites.base import Prompt
 
+SOME = 5
+"""Files that are named before the others are only counted."""
 IMAGE = re.compile(r"(?P<stem>.+)\.(png|jpg|jpeg)", re.IGNORECASE)
 
 
@@ -76,6 +78,12 @@ def images_in(folder: Path) -> list[tuple[str, Path]]:
     """(stem, path) of every image file of a folder, by name."""
     found = [(IMAGE.fullmatch(path.name), path) for path in sorted(folder.iterdir())]
     return [(match["stem"], path) for match, path in found if match]
+
+
+def left_out(paths: Sequence[Path], form: str) -> tuple[str, ...]:
+    """Sentences about image files that are no sample, the first few by name."""
+    named = [f"{path}: not named {form}, left out" for path in paths[:SOME]]
+    return (*named, *([f"{len(paths) - SOME} more files are not named {form}, left out"] if len(paths) > SOME else ()))
 
 
 def shortage(prompt: Prompt, where: Path, number: int, most: int) -> Sample:

@@ -1,4 +1,7 @@
-"""GenEval's folder: 00000/metadata.jsonl with one record, and 00000/samples/0000.png … or 00000.png …; grid.png is ignored."""
+"""GenEval's folder: 00000/metadata.jsonl with one record, and 00000/samples/00000.png …; grid.png is ignored.
+
+Its generator writes five digits, its README shows four: any number of digits is read.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from typing import Any
 from harness.errors import WrongInput
 from results.files import write_atomic
 from suites.base import Prompt
-from suites.layouts.base import Contents, Graded, Layout, Sample, images_in, shortage
+from suites.layouts.base import SOME, Contents, Graded, Layout, Sample, images_in, left_out, shortage
 from suites.prompt_checks import fault
 
-METADATA, SAMPLES, TASK = "metadata.jsonl", "samples", "task"
+METADATA, SAMPLES, TASK, GRID = "metadata.jsonl", "samples", "task", "grid"
 
 
 def read(root: Path, prompts: Mapping[str, Sequence[Prompt]]) -> Contents:
@@ -29,6 +32,8 @@ def read(root: Path, prompts: Mapping[str, Sequence[Prompt]]) -> Contents:
         raise WrongInput(f"{root} holds no folder with a number for a name (00000, 00001 …): give a folder in GenEval's layout")
     seen: dict[int, Path] = {}
     groups: list[tuple[Prompt, Path, list[Sample]]] = []
+    sound: list[Prompt] = []
+    strange: list[Path] = []
     for folder in folders:
         prompt, reason = _prompt(folder)
         first = seen.setdefault(int(folder.name), folder)
@@ -36,12 +41,34 @@ def read(root: Path, prompts: Mapping[str, Sequence[Prompt]]) -> Contents:
             reason = f"{folder}: the same prompt number as {first}"
         samples = [replace(one, fault=reason) if reason else one for one in _samples(folder, prompt)]
         groups.append((prompt, folder, samples))
+        strange += [path for stem, path in images_in(_inner(folder)) if not _numbered(stem) and stem != GRID]
+        sound += [] if reason else [prompt]
     most = max(len({one.number for one in samples}) for _, _, samples in groups)
     if not most:
-        raise WrongInput(f"{root} holds no images: they belong into NUMBER/{SAMPLES}/0000.png and so on")
-    total = sum(len(of_task) for of_task in prompts.values())
-    notes = () if len(seen) == total else (f"{len(seen)} of the suite's {total} prompts are there",)
+        raise WrongInput(f"{root} holds no images: they belong into NUMBER/{SAMPLES}/00000.png and so on")
+    notes = (*left_out(strange, "00000.png"), *_compared(sound, prompts))
     return Contents([one for group in groups for one in _filled(*group, most)], notes)
+
+
+def _compared(found: Sequence[Prompt], prompts: Mapping[str, Sequence[Prompt]]) -> list[str]:
+    """How many of the suite's prompts a folder has, and which it has besides; metadata is the folder's own word for itself."""
+    known = {prompt.text: prompt for of_task in prompts.values() for prompt in of_task}
+    if not known:
+        return []
+    others = [one for one in found if one.text not in known or not _same(one, known[one.text])]
+    total, there = sum(map(len, prompts.values())), len(found) - len(others)
+    notes = [] if there == total else [f"{there} of the suite's {total} prompts are there"]
+    if others:
+        names = ", ".join(f"{one.id} {one.text!r}" for one in others[:SOME])
+        more = f" and {len(others) - SOME} more" if len(others) > SOME else ""
+        notes.append(f"{len(others)} prompts are not the suite's, by their text or what {METADATA} asks for: {names}{more}")
+    return notes
+
+
+def _same(found: Prompt, known: Prompt) -> bool:
+    """Whether a folder's record has all that the suite's own has."""
+    record = json.loads(json.dumps(dict(known.metadata)))
+    return found.task == known.task and all(found.metadata.get(key) == value for key, value in record.items())
 
 
 def _filled(prompt: Prompt, folder: Path, samples: list[Sample], most: int) -> list[Sample]:
@@ -52,8 +79,7 @@ def _filled(prompt: Prompt, folder: Path, samples: list[Sample], most: int) -> l
 
 
 def _samples(folder: Path, prompt: Prompt) -> list[Sample]:
-    inner = folder / SAMPLES
-    numbered = [(int(stem), path) for stem, path in images_in(inner if inner.is_dir() else folder) if stem.isascii() and stem.isdigit()]
+    numbered = [(int(stem), path) for stem, path in images_in(_inner(folder)) if _numbered(stem)]
     by_number: dict[int, list[Path]] = {}
     for number, path in numbered:
         by_number.setdefault(number, []).append(path)
@@ -62,6 +88,15 @@ def _samples(folder: Path, prompt: Prompt) -> list[Sample]:
         Sample(prompt, number, path, fault=_doubled(number, path, paths), where=where)
         for number, paths in sorted(by_number.items()) for path in paths
     ]  # fmt: skip
+
+
+def _inner(folder: Path) -> Path:
+    inner = folder / SAMPLES
+    return inner if inner.is_dir() else folder
+
+
+def _numbered(stem: str) -> bool:
+    return stem.isascii() and stem.isdigit()
 
 
 def _doubled(number: int, path: Path, paths: Sequence[Path]) -> str:
@@ -74,6 +109,8 @@ def _prompt(folder: Path) -> tuple[Prompt, str]:
     path, name = folder / METADATA, f"{int(folder.name):05d}"
     try:
         lines = [(number, line) for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1) if line.strip()]
+    except FileNotFoundError:
+        return Prompt(name, "", ""), f"{path}: is missing"
     except (OSError, UnicodeDecodeError) as error:
         return Prompt(name, "", ""), f"{path}: cannot be read ({type(error).__name__})"
     if len({line for _, line in lines}) != 1:

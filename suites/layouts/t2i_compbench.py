@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.errors import WrongInput
 from suites.base import Prompt
-from suites.layouts.base import Contents, Graded, Layout, Sample, images_in, shortage
+from suites.layouts.base import Contents, Graded, Layout, Sample, images_in, left_out, shortage
 from suites.prompt_checks import fault
 
 SAMPLES = "samples"
@@ -34,14 +34,18 @@ def read(root: Path, prompts: Mapping[str, Sequence[Prompt]]) -> Contents:
         found = {_category(single, root.name, prompts): single}
     samples: list[Sample] = []
     notes: list[str] = []
+    named = {task: _named(folder) for task, folder in found.items()}
+    most = max(count for some in named.values() for count in Counter(text for _, text, _ in some).values())
     for task, folder in found.items():
         known = {prompt.text: prompt for prompt in prompts.get(task, ())}
-        some = _category_samples(folder, task, known)
+        some = _category_samples(folder, task, known, named[task], most)
+        notes += left_out([path for stem, path in images_in(folder) if not _NAME.fullmatch(stem)], "PROMPT_000000.png")
         there = {one.prompt.text for one in some} & set(known)
         if len(there) != len(known):
             notes.append(f"{len(there)} of the {len(known)} prompts of {task} are there")
         samples += some
-    return Contents(samples, tuple(notes))
+    absent = [task for task in prompts if task not in found]
+    return Contents(samples, (*notes, *([f"no images of {', '.join(absent)}"] if absent else ())))
 
 
 def _samples_folder(folder: Path) -> Path | None:
@@ -61,14 +65,33 @@ def _category(folder: Path, name: str, prompts: Mapping[str, Sequence[Prompt]]) 
     return max(shared, key=lambda task: shared[task])
 
 
-def _category_samples(folder: Path, task: str, known: Mapping[str, Prompt]) -> list[Sample]:
-    named: list[tuple[int, str, Path]] = []
-    for stem, path in images_in(folder):
-        if match := _NAME.fullmatch(stem):
-            named.append((int(match["id"]), match["prompt"], path))
-    named.sort(key=lambda one: (one[0], one[2].name))
+def _named(folder: Path) -> list[tuple[int, str, Path]]:
+    """(running number, prompt, path) of every image, in the order of numbers."""
+    matches = [(_NAME.fullmatch(stem), path) for stem, path in images_in(folder)]
+    named = [(int(match["id"]), match["prompt"], path) for match, path in matches if match]
+    return sorted(named, key=lambda one: (one[0], one[2].name))
+
+
+def _together(ids: Sequence[int], most: int) -> bool:
+    return len(set(ids)) == len(ids) and len({number // most for number in ids}) == 1
+
+
+def _within(ids: Sequence[int], most: int) -> list[int]:
+    """Which sample of its prompt each running number is: by the number where all are of one prompt, else in order."""
+    if _together(ids, most):
+        return [number % most for number in ids]
+    return list(range(len(ids)))
+
+
+def _category_samples(
+    folder: Path, task: str, known: Mapping[str, Prompt], named: Sequence[tuple[int, str, Path]], most: int
+) -> list[Sample]:
     times = Counter(number for number, _, _ in named)
-    counts: dict[str, int] = {}
+    ids: dict[str, list[int]] = {}
+    for number, text, _ in named:
+        ids.setdefault(text, []).append(number)
+    numbers = {text: _within(some, most) for text, some in ids.items()}
+    left = {text: iter(some) for text, some in numbers.items()}
     samples: list[Sample] = []
     for number, text, path in named:
         prompt = known.get(text) or Prompt(f"{task}/{text}", text, task, {"prompt": text})
@@ -77,13 +100,18 @@ def _category_samples(folder: Path, task: str, known: Mapping[str, Prompt]) -> l
             reason = f"number {number} is doubled"
         elif "_" in text:
             reason = "prompt holds an underscore, so that the name does not say where it ends"
-        samples.append(Sample(prompt, counts.get(text, 0), path, number, f"{path}: {reason}" if reason else "", str(path)))
-        counts[text] = counts.get(text, 0) + 1
-    most = max(counts.values())
+        samples.append(Sample(prompt, next(left[text]), path, number, f"{path}: {reason}" if reason else "", str(path)))
     lacking = {one.prompt.text: one.prompt for one in samples}
     return samples + [
-        shortage(prompt, folder / text, number, most) for text, prompt in lacking.items() for number in range(counts[text], most)
-    ]
+        shortage(prompt, _expected(folder, text, number, ids[text], most), number, most)
+        for text, prompt in lacking.items() for number in range(most) if number not in numbers[text]
+    ]  # fmt: skip
+
+
+def _expected(folder: Path, text: str, number: int, ids: Sequence[int], most: int) -> Path:
+    """The file that a missing sample would be; the prompt's files alone where their numbers do not say."""
+    place = f"_{ids[0] // most * most + number:06d}.png" if _together(ids, most) else "_*.png"
+    return folder / f"{text}{place}"
 
 
 def write(root: Path, prompts: Sequence[tuple[Prompt, Sequence[Path]]], each: int) -> list[str]:

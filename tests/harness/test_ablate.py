@@ -90,6 +90,11 @@ def test_what_is_given_wins_over_what_is_declared() -> None:
     assert TOY.folder(settings) != TOY.folder(TOY.settings((), {}))
 
 
+def test_no_two_ablations_are_one_run() -> None:
+    runs = [{key: value for key, value in one.run.items() if key != "prompts"} for one in ablations().values()]
+    assert all(run not in runs[:index] for index, run in enumerate(runs))
+
+
 def test_a_line_can_be_set_against_another_and_says_what_is_settled(tmp_path: Path) -> None:
     run = {**TOY.run, "searches": ["random", "greedy", "beam:width=2"]}
     few = replace(TOY, pairs={"greedy": "beam:width=2"}, run=run)

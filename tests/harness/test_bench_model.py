@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from harness import bench_model
 from harness.bench_model import Brightness, Measured, bench, prepared, sizes
+from harness.bench_table import as_markdown
 from harness.cli import app
 from harness.errors import WrongInput
 from models.base import Generator
@@ -97,7 +98,31 @@ def test_the_command_writes_a_table_and_a_file(tmp_path: Path) -> None:
     assert len(rows) == 1 + 4 + 4 + 1 + 1
     lines = [line for line in result.stdout.splitlines() if line.startswith("| 2 ")]
     assert len(lines) == len(rows)
-    assert "unknown" in lines[0]
+    assert "unknown" not in result.stdout
+    assert "| batch | operation | rows | seconds | TFLOP | TFLOP/s |\n" in result.stdout
+    assert result.stdout.count("peak memory") == result.stdout.count("share of peak") == 1
+    assert "batch 2: warming up" in result.stderr
+
+
+def test_a_tiny_model_makes_small_pictures_in_few_steps_unless_told() -> None:
+    text, generator, _ = prepared("flux-dev:dtype=float32", "cpu", tiny=True)
+    assert text == "flux-dev:steps=2,height=64,width=64,dtype=float32"
+    assert (generator.card.steps, generator.card.settings["height"]) == (2, 64)
+    text, generator, _ = prepared("flux-dev:steps=3,height=96,dtype=float32", "cpu", tiny=True)
+    assert text == "flux-dev:steps=3,height=96,width=64,dtype=float32"
+    assert generator.card.steps == 3
+
+
+def test_a_row_is_shown_before_the_next_batch_is_begun(flux: Generator) -> None:
+    begun: list[str] = []
+    lines = as_markdown(bench(flux, [1, 2], float("nan"), progress=begun.append), share=False, memory=False)
+    next(line for line in lines if line.startswith("| 1 "))
+    assert not any(line.startswith("batch 2") for line in begun)
+
+
+def test_columns_are_there_where_something_was_measured() -> None:
+    row = Measured(1, "encode", 0, 1, 0.5, 2.0, 4.0, 0.25, 3.0)
+    assert list(as_markdown([row], share=True, memory=True))[-1] == "| 1 | encode 0 | 1 | 0.5000 | 2 | 4 | 25.0% | 3.00 GB |"
 
 
 @pytest.mark.parametrize("name", published_models())
@@ -118,31 +143,34 @@ def test_every_published_model_is_measured_tiny(name: str, tmp_path: Path) -> No
 def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> None:
     prompts = bench_model.some_prompts(4)
     assert len({prompt.text for prompt in prompts}) == 4
-    found = [one for one in bench(infinity, [2, 7], float("nan"), prompts) if isinstance(one, Measured)]
+    found = [one for one in bench(infinity, [2, 8], float("nan"), prompts) if isinstance(one, Measured)]
     rows = {(one.batch, one.operation, one.step): one.rows for one in found}
-    assert [rows[batch, "encode", 0] for batch in (2, 7)] == [2, 4]
-    assert [rows[batch, "predict", 0] for batch in (2, 7)] == [2, 4]
-    assert [rows[batch, "predict", 1] for batch in (2, 7)] == [2, 7]
-    assert [rows[batch, "search", -1] for batch in (2, 7)] == [2, 4]
+    assert [rows[batch, "encode", 0] for batch in (2, 8)] == [2, 4]
+    assert [rows[batch, "predict", 0] for batch in (2, 8)] == [2, 4]
+    assert [rows[batch, "predict", 1] for batch in (2, 8)] == [2, 8]
+    assert [rows[batch, "search", -1] for batch in (2, 8)] == [2, 8]
     tokens = infinity.text_tokens([prompt.text for prompt in prompts])
     assert len(set(tokens)) > 1
-    encoded = next(one for one in found if (one.batch, one.operation) == (7, "encode"))
+    encoded = next(one for one in found if (one.batch, one.operation) == (8, "encode"))
     assert encoded.tflop == pytest.approx(sum(infinity.price("encode", 0, count).flops for count in tokens) / 1e12)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["flux-dev"], "say so with --random-weights"),
+        (["flux-dev"], "add --random-weights"),
         (["flux-dev", "--random-weights", "--batch", "1,x"], "--batch '1,x' is not a list of whole numbers from 1"),
         (["shapes-flux", "--random-weights"], "shapes-flux comes with the package"),
         (["sdxl", "--random-weights", "--prompts", "0"], "--prompts 0 is not from 1 to 554"),
         (["sdxl", "--random-weights", "--prompts", "555"], "--prompts 555 is not from 1 to 554"),
+        (["infinity-2b", "--random-weights", "--tiny", "--prompts", "3", "--batch", "2,8"], "--batch 8 cannot be shared out evenly"),
         (["infinity-2b:tau=0", "--random-weights", "--tiny"], "infinity-2b: temperature 0.0 must be positive"),
         (["infinity-2b:cfg=-1", "--random-weights", "--tiny"], "infinity-2b: guidance -1.0 is negative: use 1 for none"),
         (["janus-pro-1b:cfg=-1", "--random-weights", "--tiny"], "janus-pro-1b: guidance -1.0 is negative: use 1 for none"),
         (["infinity-2b+flux-dev", "--random-weights"], "infinity-2b+flux-dev is a pair: name one of its models"),
-        (["flux-dev:height=1000", "--random-weights", "--tiny"], "flux-dev: 1000 by 1024 pixels: both must be multiples of 16"),
+        (["infinity-2b:preview_shrink=2", "--random-weights", "--tiny"], "measures no previews, only whole images: leave preview_shrink"),
+        (["infinity-2b:preview_shrink=7", "--random-weights", "--tiny"], "preview_shrink=7 does not divide its latents, 64 by 64"),
+        (["flux-dev:height=1000", "--random-weights", "--tiny"], "flux-dev: 1000 by 64 pixels: both must be multiples of 16"),
     ],
 )
 def test_wrong_input_is_refused(arguments: list[str], message: str) -> None:

@@ -96,6 +96,7 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
         ([*RUN, "--budget", "1"], "toy-ar with random cannot run under 1 nfe: one image costs 3; raise --budget"),
         ([*RUN, "--search", "zero-order"], "search zero-order fits none of the models"),
         (["report", "nowhere"], "nowhere"),
+        (["run", "geneval", "--suite-file", "nowhere.txt"], "--suite-file nowhere.txt is not there: give a file of prompts"),
         (["report", "one", "other"], "a report of 2 runs belongs to none of their folders: say where with --out"),
     ],
 )
@@ -147,7 +148,51 @@ def test_a_full_disk_is_one_line_and_code_1(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(os, "fsync", full)
     result = call(*RUN, "--budget", "3,6", "--out", str(tmp_path))
     assert result.exit_code == 1
-    assert "no space left on disk" in result.stderr.splitlines()[-1]
+    line = result.stderr.splitlines()[-1]
+    assert "no space left on disk" in line
+    assert str(tmp_path) in line
+    assert "free space and give the same command again" in line
+
+
+@pytest.mark.parametrize("arguments", [RUN, ["ablate", "reuse"]])
+def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_loaded(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        raise AssertionError("something was prepared")
+
+    monkeypatch.setattr("harness.runner.prepare_run", load)
+    (tmp_path / "file").write_text("")
+    for folder, said in (
+        (tmp_path / "file", f"{tmp_path / 'file'} is a file, not a folder: give a folder with --out"),
+        (tmp_path / "file/run", f"lies in {tmp_path / 'file'}, which is a file, not a folder: give a folder with --out"),
+        (Path("/proc/foo"), "/proc/foo cannot be written to (No such file or directory): give another folder with --out"),
+    ):
+        result = call(*arguments, "--out", str(folder))
+        assert result.exit_code == 2, result.output
+        assert said in one_line(result)
+    assert "something was prepared" in call("plan", *RUN[1:], "--out", "/proc/foo").stderr
+
+
+def test_a_disk_that_fills_up_anywhere_is_one_line_and_code_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cli, "_finish", full)
+    result = call(*RUN, "--out", str(tmp_path))
+    assert result.exit_code == 1
+    assert one_line(result) == f"vistas: failed: no space left on disk in {tmp_path}: free space and give the same command again"
+
+
+def test_a_full_disk_is_said_before_anything_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
+    result = call(*RUN, "--out", str(tmp_path / "run"))
+    assert result.exit_code == 1
+    assert f"no space left on disk in {tmp_path / 'run'}" in one_line(result)
+    assert not list(tmp_path.iterdir())
     assert "Traceback" not in result.stderr
 
 

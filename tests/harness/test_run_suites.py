@@ -101,6 +101,10 @@ def test_the_number_of_images_a_prompt_is_said_where_it_is_not_the_published_one
     assert "geneval is published with 4 images a prompt" in short.stdout
     seeds = [part for seed in range(4) for part in ("--seed", str(seed))]
     assert "is published with" not in call("plan", "geneval", *TOYS, "--prompts", "2", *seeds).stdout
+    (tmp_path / "p.txt").write_text("a red circle\n")
+    own = call("plan", "--suite-file", str(tmp_path / "p.txt"), *TOYS, "--seed", "0", "--seed", "1")
+    assert own.exit_code == 0, own.output
+    assert "published" not in own.stdout
 
 
 @pytest.mark.parametrize(
@@ -108,13 +112,20 @@ def test_the_number_of_images_a_prompt_is_said_where_it_is_not_the_published_one
     [
         (["geneval", "--prompts-from", "x.csv"], "suite geneval makes its own prompts: leave out --prompts-from x.csv"),
         (["geneval", "--suite-file", "x.csv"], "--suite-file x.csv is a suite of its own: leave out suite geneval"),
-        (["--suite-file", "nowhere.csv"], "nowhere.csv cannot be read"),
+        (["geneval", "--suite-file", "nowhere.csv"], "--suite-file nowhere.csv is not there: give a file of prompts"),
+        (["--suite-file", "nowhere.csv"], "--suite-file nowhere.csv is not there"),
+        (["--suite-file", "."], "--suite-file . is a folder"),
         (["--suite-file", "prompts.pdf"], "prompts.pdf is none of .csv, .tsv"),
         (["file"], "suite file has no file: give one with --suite-file PATH"),
         (["parti"], "parti has no prompts in the shapes vocabulary"),
     ],
 )
-def test_wrong_sources_are_one_line(arguments: list[str], expected: str) -> None:
+def test_wrong_sources_are_one_line(
+    arguments: list[str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("x.csv", "prompts.pdf"):
+        (tmp_path / name).write_text("prompt\na red circle\n")
     result = call("run", *arguments, *TOYS)
     assert result.exit_code == 2, result.output
     assert expected in result.stderr

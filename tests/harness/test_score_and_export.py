@@ -177,6 +177,8 @@ def test_prompts_that_name_no_file_are_left_out_of_the_export_and_said(tmp_path:
     assert call(*run).exit_code == 0
     result = call("export", tmp_path / "run", "--layout", "t2i-compbench", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
+    assert "published" not in result.stdout
+    assert "t2i-compbench's own evaluator cannot grade prompts of your own" in result.stdout
     for reason in ("it looks like a path", "it holds an underscore", "it is too long"):
         assert reason in result.stdout
     assert [path.name for path in (tmp_path / "out").rglob("*.png")] == ["a red circle_000000.png"]
@@ -200,3 +202,71 @@ def test_wrong_folders_are_one_line(tmp_path: Path) -> None:
         assert result.exit_code == 2, (arguments, result.output)
         assert expected in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_sample_that_one_category_lacks_and_a_file_that_is_none_are_named(tmp_path: Path) -> None:
+    prompts = registry.entry("suite", "t2i-compbench").resolve()().prompts("shapes")
+    firsts = [next(one for one in prompts if one.task == task) for task in ("color", "shape")]
+    for prompt in firsts:
+        samples = tmp_path / "made" / prompt.task / "samples"
+        samples.mkdir(parents=True)
+        for n in (0, 1):
+            Image.new("RGB", (48, 48)).save(samples / f"{prompt.text}_{n:06d}.png")
+    first = tmp_path / f"made/color/samples/{firsts[0].text}_000000.png"
+    first.rename(first.with_name("noprompt.png"))
+    table, said = score(tmp_path / "made", "--suite", "t2i-compbench")
+    assert f"not scored: {first}: sample 0 is missing (other prompts have 2)" in said
+    assert f"{first.with_name('noprompt.png')}: not named PROMPT_000000.png, left out" in said
+    assert "3 images of 2 prompts" in said
+    assert "1 to 2 a prompt are here" in said
+    assert "no images of spatial, numeracy, complex" in said
+    there = table[table["image"] != ""].set_index("image")["sample"]
+    assert there[f"color/samples/{firsts[0].text}_000001.png"] == 1
+    assert table[table["value"].isna()]["sample"].tolist() == [0]
+
+
+def test_a_figure_over_some_of_the_tasks_is_not_called_the_suites(tmp_path: Path) -> None:
+    folder = geneval_folder(tmp_path / "made")
+    one, two, three, four, *_ = sorted(folder.iterdir())
+    (one / "metadata.jsonl").unlink()
+    for place, change in ((two, {"tag": "colours"}), (three, {"prompt": "my own words"})):
+        record = json.loads((place / "metadata.jsonl").read_text())
+        (place / "metadata.jsonl").write_text(json.dumps(record | change) + "\n")
+    shutil.copy(four / "samples/0000.png", four / "samples/first.png")
+    _, said = score(folder)
+    assert "grade overall" not in said
+    lacking = "nothing is scored of single_object, two_object"
+    assert f"grade over a part, not the suite's overall: 1.0000, the mean of 4 of 6 tasks; {lacking}" in said
+    assert f"not scored: {one / 'metadata.jsonl'}: is missing" in said
+    assert f"{four / 'samples/first.png'}: not named 00000.png, left out" in said
+    assert "3 of the suite's 343 prompts are there" in said
+    assert f"2 prompts are not the suite's, by their text or what metadata.jsonl asks for: {two.name} " in said
+    assert f"{three.name} 'my own words'" in said
+
+
+def test_words_of_another_domain_are_said_with_the_option_that_fits() -> None:
+    photo, shapes = (GenEvalSuite().prompts(domain)[0] for domain in ("photo", "shapes"))
+    suite = GenEvalSuite()
+    said = suite.check(photo, "shapes")
+    assert said.endswith("is not in GenEval's vocabulary for shapes images: it is in that of photo images, --domain photo")
+    assert suite.check(shapes, "photo").endswith("--domain shapes")
+
+
+@pytest.mark.parametrize("suite", ["geneval", "t2i-compbench"])
+def test_pictures_of_the_shapes_world_ask_for_no_weights_of_photographs(suite: str, tmp_path: Path) -> None:
+    run = call("run", suite, *RUN, "--budget", "3", "--prompts", "6", "--out", tmp_path / "run")
+    assert run.exit_code == 0, run.output
+    exported = call("export", tmp_path / "run", "--layout", suite, "--out", tmp_path / "out")
+    assert f"`vistas score FOLDER --suite {suite} --domain shapes` does" in exported.stdout
+    (folder,) = (tmp_path / "out").iterdir()
+    result = call("score", folder, "--suite", suite)
+    assert result.exit_code == 2
+    assert f"most prompts of {folder} are those of {suite}@shapes: give --domain shapes" in result.stderr
+
+
+def test_an_export_says_whose_evaluator_cannot_grade_it(tmp_path: Path) -> None:
+    run = call("run", "geneval", *RUN, "--budget", "3", "--prompts", "6", "--out", tmp_path / "run")
+    assert run.exit_code == 0, run.output
+    said = call("export", tmp_path / "run", "--layout", "t2i-compbench", "--out", tmp_path / "out").stdout
+    command = "`vistas score FOLDER --suite geneval --layout t2i-compbench --domain shapes`"
+    assert f"t2i-compbench's own evaluator cannot grade prompts of geneval@shapes: {command} does" in said

@@ -125,7 +125,7 @@ def test_any_detector_can_be_put_behind_the_rules():
 
 def test_prompts_of_another_domain_are_refused_rather_than_found_absent():
     image = torch.zeros(1, 3, 48, 48, dtype=torch.uint8)
-    with pytest.raises(ValueError, match="prompt 00000 asks for 'bench', which is not in the shapes vocabulary"):
+    with pytest.raises(ValueError, match="prompt 00000 asks for 'bench', which is not in GenEval's vocabulary for shapes images"):
         SUITE.grade(image, SUITE.prompts("photo")[:1], "shapes")
 
 
