@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -36,6 +36,9 @@ from harness.registry import entries
 from harness.shard import Shard
 from harness.suites import suite_flags
 from results.files import FULL, check_writable
+
+if TYPE_CHECKING:
+    from results.store import Store
 
 WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -98,8 +101,8 @@ def run(
         check_writable(run_folder(settings, out))
         from harness import runner
 
-        prepared = runner.prepare_run(settings, out)
-    with _reported(debug, resume=prepared.store.folder):
+        prepared = runner.prepare_run(settings, out, say=_say)
+    with _reported(debug, prepared.store):
         _finish(prepared, profile, part)
 
 
@@ -134,7 +137,7 @@ def plan(
         from harness.forecast_lines import plan_json, plan_lines
         from harness.runner import prepare_run
 
-        prepared = prepare_run(settings, out, measured=calibrate)
+        prepared = prepare_run(settings, out, measured=calibrate, say=_say)
         for line in [plan_json(prepared)] if as_json else plan_lines(prepared):
             typer.echo(line)
 
@@ -147,12 +150,15 @@ def ablate(
     out: Out = None,
     set_: Assignments = None,
     plan_only: Annotated[bool, typer.Option("--plan", help="Say what it would do and cost; run nothing.")] = False,
+    calibrate: Annotated[bool, typer.Option("--calibrate", help="With --plan: measure every operation, to estimate time.")] = False,
     debug: Debug = False,
 ) -> None:
     """Run one of the ablations on the embedded pair and write its table. The same command again goes on with it."""
     with _reported(debug):
         from harness.ablation import ablation, ablations
 
+        if calibrate and not plan_only:
+            raise WrongInput("--calibrate estimates time for --plan: give both, or neither")
         if name is None:
             width = max(map(len, ablations()))
             for one in ablations().values():
@@ -165,14 +171,14 @@ def ablate(
             check_writable(folder)
         from harness import runner
 
-        prepared = runner.prepare_run(settings, folder)
+        prepared = runner.prepare_run(settings, folder, measured=calibrate, say=_say)
         if plan_only:
             from harness.forecast_lines import plan_lines
 
             for line in plan_lines(prepared):
                 typer.echo(line)
             return
-    with _reported(debug, resume=prepared.store.folder):
+    with _reported(debug, prepared.store):
         folder = _finish(prepared)
         from reports.ablation import write_ablation
 
@@ -242,21 +248,18 @@ def bench_model(
         from harness.bench_model import Measured, bench, prepared, sizes, some_prompts
         from harness.bench_table import as_csv, as_markdown
 
-        def progress(line: str) -> None:
-            typer.echo(line, err=True)
-
         if csv is not None:
             check_writable(csv.parent, "--csv")
         texts = some_prompts(prompts)
         batches = sizes(batch, prompts)
-        progress(f"building {name} with random weights")
+        _say(f"building {name} with random weights")
         text, generator, peak = prepared(name, device, tiny)
         rows = f", rows of up to {prompts} prompts" if prompts > 1 else ""
         typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}random weights{rows}\n")
         measured = []
 
         def kept() -> Iterator[Measured | str]:
-            for one in bench(generator, batches, peak, texts, progress):
+            for one in bench(generator, batches, peak, texts, _say):
                 measured.append(one)
                 yield one
 
@@ -344,13 +347,12 @@ def _numbers(text: str | None) -> list[float] | None:
 
 
 @contextmanager
-def _reported(debug: bool, resume: Path | None = None) -> Iterator[None]:
+def _reported(debug: bool, store: Store | None = None) -> Iterator[None]:
     """Turn errors into one line and an exit code: 2 for WrongInput, 1 for anything else, 130 for Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt:
-        kept = f": finished units are kept in {resume}; give the same command again to go on" if resume else ""
-        _leave(f"interrupted{kept}", INTERRUPTED)
+        _leave(f"interrupted: {_kept(store)}", INTERRUPTED)
     except (typer.Exit, typer.Abort, BrokenPipeError):  # the last: a reader such as `head` had enough; typer ends quietly
         raise
     except Exception as error:
@@ -359,12 +361,24 @@ def _reported(debug: bool, resume: Path | None = None) -> Iterator[None]:
         if isinstance(error, WrongInput):
             _leave(_line(error), WRONG_INPUT)
         if isinstance(error, OSError) and error.errno in FULL:
-            where = f" in {resume or Path(error.filename).parent}" if resume or error.filename else ""
+            folder = store.folder if store else Path(error.filename).parent if error.filename else None
+            where = f" in {folder}" if folder else ""
             _leave(f"failed: no space left on disk{where}: free space and give the same command again", FAILED)
         _leave(f"failed: {_line(error)}" + ("" if debug else " (--debug shows where)"), FAILED)
 
 
 add_folder_commands(app, _reported)
+
+
+def _kept(store: Store | None) -> str:
+    finished = store.finished() if store else 0
+    if not (store and finished):
+        return "no unit was finished, nothing is kept"
+    return f"{finished} finished {'unit is' if finished == 1 else 'units are'} kept in {store.folder}; give the same command again to go on"
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _line(error: Exception) -> str:

@@ -98,6 +98,16 @@ def computed_flops(run: Run) -> float:
     return sum(unit.planned_flops for unit in run.units)
 
 
+def computed_seconds(run: Run) -> float:
+    """Seconds that the searches are expected to take in all; a pool is made once, and every verifier looks at it."""
+    session, seconds = run.session, 0.0
+    for unit in run.units:
+        for tokens in session.text_tokens(unit.model, unit.prompts):
+            costs = [session.plan(unit.model, unit.search, name, given[-1], tokens).cost for name, given in unit.budgets.items()]
+            seconds += max(one.seconds - one.verifier_seconds for one in costs) + sum(one.verifier_seconds for one in costs)
+    return seconds
+
+
 def _forecast(session: Session, model: str, search: str, verifier: str, budget: Budget) -> Forecast:
     lengths = session.text_tokens(model, session.prompts)
     variants = tuple(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from harness.forecast import Forecast, computed_flops, forecasts
+from harness.forecast import Forecast, computed_flops, computed_seconds, forecasts
+from harness.progress import duration
 from harness.runner import Run, opening_lines
 from reports.numbers import amount
 
@@ -24,9 +25,28 @@ def plan_lines(run: Run) -> Iterator[str]:
         yield ""
         yield from _lines(forecast)
     yield ""
+    yield from _overview(every)
+    yield ""
+    yield "passes, candidates, previews: rows of each step of the model, for one prompt, the one with the longest text"
     yield f"{len(run.units)} units; {amount(computed_flops(run), 'flops')} to compute in all"
-    if not every[0].timed:
+    if every[0].timed:
+        yield f"about {duration(computed_seconds(run))} of searching in all; loading, grading and the report come on top"
+    else:
         yield "no time is estimated: --calibrate measures every operation first"
+
+
+def _overview(every: Sequence[Forecast]) -> Iterator[str]:
+    """Every pair, verifier and budget in a line: how much of the budget is used, and the time, or the FLOPs, of all prompts."""
+    several = len({one.verifier for one in every}) > 1
+    rows = [["pair", *["verifier"] * several, "budget", "used", "time" if every[0].timed else "FLOPs"]]
+    for one in every:
+        shares = [f"{1 - max(0.0, left) / one.budget.amount:.0%}" for left in reversed(one.unused())]
+        used = shares[0] if shares[0] == shares[1] else f"{shares[0]} to {shares[1]}"
+        total = duration(one.total.seconds) if one.timed else amount(one.total.flops, "flops")
+        rows.append([f"{one.model} {one.search}", *[one.verifier] * several, str(one.budget), used, total])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def plan_json(run: Run) -> str:
@@ -36,6 +56,7 @@ def plan_json(run: Run) -> str:
         "notes": run.notes,
         "units": len(run.units),
         "computed_flops": computed_flops(run),
+        **({"computed_seconds": computed_seconds(run)} if run.session.measured else {}),
         "searches": [forecast.as_values() for forecast in forecasts(run)],
     }
     return json.dumps(values, indent=2)

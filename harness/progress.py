@@ -19,6 +19,7 @@ class RunProgress:
         """`done` of `units` were finished before; `planned_flops` are those of the units still to run."""
         self._console, self._units, self._done = console, units, done
         self._planned, self._spent, self._images = planned_flops, 0.0, 0
+        self._said = False
         self._begun = self._last_line = time.perf_counter()
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("units"),
@@ -38,6 +39,9 @@ class RunProgress:
     def begin(self, title: str) -> None:
         """Name the unit in work."""
         self._bar.update(self._task, description=title)
+        if not (self._console.is_terminal or self._said):
+            self._said = True
+            self._console.print(f"begins with {title}", highlight=False)
 
     def finish(self, title: str, images: int, planned_flops: float) -> None:
         """Count a finished unit."""

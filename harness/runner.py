@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,12 @@ class Run:
     watch: Stopwatch
 
 
-def prepare_run(settings: Settings, out: Path | None, measured: bool = False) -> Run:
+def prepare_run(
+    settings: Settings, out: Path | None, measured: bool = False, say: Callable[[str], None] = lambda line: None
+) -> Run:
     """Check, load and plan a run; nothing is written yet. `measured` plans seconds whatever the budgets' unit.
+
+    `say` hears what takes time before the first unit.
 
     Raises:
         ValueError: anything that cannot be run as asked, in one line.
@@ -50,11 +55,14 @@ def prepare_run(settings: Settings, out: Path | None, measured: bool = False) ->
     watch = Stopwatch()
     with watch.section(LOAD):
         lineup = line_up(settings.run(), LocalWeights.parse(settings.weights))
+        say(f"loading {', '.join(lineup.models)} and {', '.join(dict.fromkeys((*settings.verifiers, *lineup.metrics)))}")
         session = open_session(settings, lineup, watch)
         session.measured = measured
     store = Store(run_folder(settings, out))
     with watch.section("planning"):
         session.calibrations |= _kept_calibrations(store, session)
+        if (measured or settings.unit is Unit.SECONDS) and not session.calibrations:
+            say("calibrating: every operation of every model and verifier is timed")
         units, refused = plan_units(session, lineup)
     said = [*suite_notes(session.suite, session.domain, settings.seeds), *prompt_notes(session.prompts)]
     notes = [*said, *lineup.notes, *refused]
@@ -134,7 +142,7 @@ def _work(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> 
         missing = [unit for unit in units if run.store.part(unit.key) is None]
     done = len(units) - len(missing)
     if done:
-        console.print(f"{done} of {len(units)} units are finished already", highlight=False)
+        console.print(f"going on: {done} of {len(units)} units are there", highlight=False)
     planned = sum(unit.planned_flops for unit in missing)
     with RunProgress(console, len(units), done, planned) as progress:
 
@@ -152,6 +160,8 @@ def _work(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> 
             with run.watch.section("store"):
                 run.store.save(unit.key, finished.rows)
             progress.finish(unit.title, finished.images, unit.planned_flops)
+    if done:
+        console.print(f"{len(missing)} units done now, {done} were there", highlight=False)
 
 
 def run_manifest(run: Run) -> dict[str, Any]:
@@ -193,7 +203,8 @@ def opening_lines(run: Run) -> list[str]:
     return [
         f"{session.suite_name}: {sample if chosen < total else f'all {total} prompts'}",
         *run.notes,
-        f"{len(run.units)} units into {run.store.folder}",
+        f"{len(run.units)} units, each one search of one model on up to {max(len(unit.prompts) for unit in run.units)} prompts, into "
+        f"{run.store.folder}",
     ]
 
 

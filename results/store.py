@@ -109,6 +109,10 @@ class Store:
                     image.unlink(missing_ok=True)
                     raise DamagedPart(f"its image {relative} is missing or empty")
 
+    def finished(self) -> int:
+        """How many units have been finished here."""
+        return sum(1 for _ in (self.folder / "parts").glob("*.part"))
+
     def save(self, key: str, rows: Rows) -> None:
         """Commit a finished unit; its images must have been saved before."""
         write_atomic(self._part_path(key), encode(key, tables_of(rows)))

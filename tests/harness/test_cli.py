@@ -16,6 +16,7 @@ from harness import cli, registry
 from harness.cli import app
 from harness.errors import DamagedWeights
 from results.files import locked
+from results.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent))
 import toy_world
@@ -36,7 +37,8 @@ def call(*arguments: str) -> Result:
 
 
 def one_line(result: Result) -> str:
-    lines = result.stderr.strip().splitlines()
+    """What is said besides that things are loaded."""
+    lines = [line for line in result.stderr.strip().splitlines() if not line.startswith("loading ")]
     assert len(lines) == 1, result.stderr
     return lines[0]
 
@@ -212,3 +214,36 @@ def test_a_reader_that_has_had_enough_is_no_failure() -> None:
     assert process.stdout.readline() == "models:\n"
     process.stdout.close()
     assert process.stderr.read() == ""
+
+
+def test_what_takes_time_is_said_and_what_is_kept_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_build_report", lambda folders, out: None)
+    asked = [*RUN[:4], "--search", "random:candidates=2", *RUN[6:], "--budget", "60", "--unit", "seconds", "--set", "chunk=1",
+             "--out", str(tmp_path)]  # fmt: skip
+    saved: list[str] = []
+    save = Store.save
+
+    def stop(store: Store, key: str, rows: Any) -> None:
+        if len(saved) == most:
+            raise KeyboardInterrupt
+        saved.append(key)
+        save(store, key, rows)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "save", stop)
+        most = 0
+        first = call(*asked)
+        most = 1
+        second = call(*asked)
+    assert (first.exit_code, second.exit_code) == (130, 130)
+    assert first.stderr.splitlines()[-1] == "vistas: interrupted: no unit was finished, nothing is kept"
+    assert "loading toy-ar and toy-judge\ncalibrating: every operation" in first.stderr
+    assert "2 units, each one search of one model on up to 1 prompts, into" in first.stderr
+    assert "begins with toy-ar random:candidates=2 by toy-judge at 60 seconds, " in first.stderr
+    kept = f"1 finished unit is kept in {tmp_path}; give the same command again to go on"
+    assert second.stderr.splitlines()[-1] == f"vistas: interrupted: {kept}"
+    third = call(*asked)
+    assert third.exit_code == 0
+    assert "calibrating" not in third.stderr
+    assert "going on: 1 of 2 units are there\n" in third.stderr
+    assert "1 units done now, 1 were there\n" in third.stderr

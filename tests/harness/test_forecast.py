@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -67,6 +68,25 @@ def test_it_says_what_is_chosen_what_is_unused_and_what_is_skipped() -> None:
 
 def test_time_is_estimated_from_a_calibration() -> None:
     asked = ["plan", *ASKED, "--search", "random", "--budget", "6"]
-    assert "no time is estimated" not in call(*asked, "--calibrate")
-    one = json.loads(call(*asked, "--calibrate", "--json"))["searches"][0]
+    shown = call(*asked, "--calibrate")
+    assert "no time is estimated" not in shown
+    assert re.search(r"about \d+ s of searching in all; loading, grading and the report come on top", shown)
+    values = json.loads(call(*asked, "--calibrate", "--json"))
+    one = values["searches"][0]
     assert one["total"]["seconds"] > one["total"]["verifier_seconds"] > 0
+    assert values["computed_seconds"] == pytest.approx(sum(each["total"]["seconds"] for each in values["searches"]))
+
+
+def test_a_pool_that_serves_several_budgets_is_timed_once() -> None:
+    asked = ["plan", *ASKED, "--search", "random", "--budget", "6,12", "--calibrate", "--json"]
+    values = json.loads(call(*asked))
+    largest = [one["total"]["seconds"] for one in values["searches"] if one["budget"] == 12]
+    assert values["computed_seconds"] == pytest.approx(sum(largest))
+
+
+def test_every_pair_is_in_one_line_of_the_overview() -> None:
+    lines = call("plan", *ASKED, "--search", "random", "--search", "beam", "--budget", "14,28").splitlines()
+    table = lines[next(n for n, line in enumerate(lines) if line.startswith("pair ")) :]
+    assert table[0].split() == ["pair", "budget", "used", "FLOPs"]
+    assert table[1].split()[:5] == ["toy-ar", "random", "14", "nfe", "86%"]
+    assert table[2].split()[:4] == ["toy-ar", "random", "28", "nfe"]

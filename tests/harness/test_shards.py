@@ -98,7 +98,7 @@ def test_a_shard_that_never_came_is_missed_and_one_process_finishes_the_rest(tmp
     assert len(list((folder / "parts").glob("*.part"))) == 3
     assert not (folder / "selections.parquet").exists()
     assert not (folder / "report").exists()
-    assert "3 of 10 units are finished already" in end(*begin(folder))
+    assert "going on: 3 of 10 units are there" in end(*begin(folder))
     assert (folder / "report").is_dir()
 
 
