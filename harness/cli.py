@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from harness.config import load_settings, run_folder
-from harness.errors import WrongInput
+from harness.errors import WrongInput, unknown
 from harness.folder_commands import add as add_folder_commands
 from harness.options import (
     Assignments,
@@ -272,7 +272,7 @@ def bench_model(
 
 @app.command("list")
 def list_(
-    kind: Annotated[Kind | None, typer.Argument(help="One kind only.")] = None,
+    kind: Annotated[str | None, typer.Argument(metavar=f"[{'|'.join(Kind)}]", help="One kind only.")] = None,
     prices: Annotated[bool, typer.Option("--prices", help="Sizes and prices of published models, from their configurations.")] = False,
     model: Annotated[list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE,…]", help="With --prices: of these only.")] = None,
     debug: Debug = False,
@@ -287,7 +287,9 @@ def list_(
         from harness.fetching import described
         from harness.named_searches import named_searches
 
-        for each in [kind] if kind else list(Kind):
+        if kind is not None and kind not in list(Kind):
+            raise WrongInput(unknown("kind", kind, list(Kind)))
+        for each in [Kind(kind)] if kind else list(Kind):
             typer.echo(f"{each}:")
             known = entries(_SINGULAR[each])
             width = max(map(len, known))

@@ -20,13 +20,10 @@ from models.sheet import BYTES, Sheet, sheet
 
 SHARE = 0.9
 """Of free memory that is planned with: kernels' workspaces and fragments take the rest."""
-NEEDS = (
-    "model", "weights", "in float32", "kept a row", "a step adds", "largest pass", "decoder", "rows that fit", "weights here"
-)  # fmt: skip
-NOTE = """weights: in the dtypes they run in, text encoders included. kept a row: cache (its share of each scale or row of tokens in the
-next column) or latents. largest pass, decoder: estimates of the tensors of one more row, of one image. Rows of one prefix
-share its cache, so that a search may fit more; what does not fit is tried again with half the rows. With --set offload=model
-only one network's weights are on the device at a time."""
+NOTE = """download: all files as published, often in float32 or with parts that are not used. in memory: all
+networks, text encoders included, in the number formats they run in. each row: one candidate image. Passes and decoding are estimates.
+Candidates of one prefix share its cache, so that a search may fit more; a batch that does not fit
+is tried again with half the rows. --set offload=model keeps one network on the device at a time."""
 
 
 @dataclass(frozen=True)
@@ -65,22 +62,38 @@ def described(found: Machine) -> Iterator[tuple[str, str]]:
     yield "hub cache", f"{cache}, {gigabytes(shutil.disk_usage(there).free)} free"
 
 
-def needs(texts: Sequence[str], free: int, local: LocalWeights) -> Iterator[tuple[str, ...]]:
-    """The cells under `NEEDS` of the models named, of all published ones without names. Raises WrongInput."""
+@dataclass(frozen=True)
+class Need:
+    """What one model needs of a machine, in words."""
+
+    model: str
+    fits: str
+    """Rows of one batch."""
+    here: bool
+    """Whether its weights are on this machine."""
+    lines: tuple[tuple[str, str], ...]
+    """Name and value of everything else."""
+
+
+def needs(texts: Sequence[str], free: int, local: LocalWeights) -> Iterator[Need]:
+    """Those of the models named, of all published ones without names. Raises WrongInput."""
     for text in texts or published_models():
         choice = choose_model(text)
-        yield _needs(choice, free, local)
+        yield _need(choice, free, local)
 
 
-def _needs(choice: ModelChoice, free: int, local: LocalWeights) -> tuple[str, ...]:
+def _need(choice: ModelChoice, free: int, local: LocalWeights) -> Need:
     model = choice.published()
     one = sheet(model, model.merged(choice.overrides))
-    step = "–" if not one.cache_step_bytes else f"{_span(one.cache_step_bytes)}"
-    return (
-        choice.text, gigabytes(one.weight_bytes), gigabytes(one.all_parameters * BYTES["float32"]), gigabytes(one.row_bytes),
-        step, gigabytes(one.pass_bytes), gigabytes(one.decode_bytes), fitting(one, free),
-        "yes" if found(choice.name, choice.entry, local) else "no",
-    )  # fmt: skip
+    kept = f"{gigabytes(one.row_bytes)} {'of cache' if one.cache_step_bytes else 'of latents'}"
+    growth = [("each step", f"adds {_span(one.cache_step_bytes)} of it")] if one.cache_step_bytes else []
+    return Need(choice.text, fitting(one, free), found(choice.name, choice.entry, local), (
+        ("download", gigabytes(model.bytes)),
+        ("in memory", f"{gigabytes(one.weight_bytes)}; {gigabytes(one.all_parameters * BYTES['float32'])} in float32"),
+        ("each row", f"{kept}, {gigabytes(one.pass_bytes)} more within a pass"),
+        *growth,
+        ("decoding", f"{gigabytes(one.decode_bytes)} an image"),
+    ))  # fmt: skip
 
 
 def rows_that_fit(one: Sheet, free: int, weights: int | None = None) -> int:
@@ -118,17 +131,18 @@ def _cpu_bfloat16() -> bool:
 
 
 def show(texts: Sequence[str], device: str, memory: float | None, weights: Sequence[str]) -> None:
-    """Print both tables; `memory` in GB stands for what is free. Raises WrongInput for a name, setting or device that is not there."""
+    """Print both; `memory` in GB stands for what is free. Raises WrongInput for a name, setting or device that is not there."""
     from rich.console import Console
-    from rich.table import Table
 
     console, local = Console(soft_wrap=True), LocalWeights.parse(weights)
     here = machine(pick_device(device))
     for name, value in described(here):
         console.print(f"{name:<10} {value}", highlight=False, markup=False)
     free = here.free if memory is None else int(memory * GIGA)
-    table = Table(*NEEDS, title=f"With {gigabytes(free)} free, of which {SHARE:.0%} are planned with")
-    for cells in needs(texts, free, local):
-        table.add_row(*cells)
-    Console(width=max(console.width, 160)).print(table)
-    console.print(NOTE, highlight=False, markup=False)
+    console.print(f"\nwith {gigabytes(free)} free, of which {SHARE:.0%} are planned with:\n", highlight=False)
+    for need in needs(texts, free, local):
+        found = "yes" if need.here else "no"
+        console.print(f"{need.model}: rows that fit: {need.fits}; weights here: {found}", highlight=False, markup=False)
+        for name, value in need.lines:
+            console.print(f"  {name:<10} {value}", highlight=False, markup=False)
+    console.print(f"\n{NOTE}", highlight=False, markup=False)

@@ -29,7 +29,10 @@ def fetch_all(names: Sequence[str]) -> Iterator[str]:
             )  # fmt: skip
     done: set[tuple[str, tuple[str, ...]]] = set()
     for name in names:
-        for role, repository in known[name].items():
+        parts = known[name]
+        if len(parts) > 1:
+            yield f"{name}: {gigabytes(sum(one.bytes for one in parts.values()))} in all: {', '.join(parts)}"
+        for role, repository in parts.items():
             key = (repository.address, repository.files)
             if key in done:
                 continue
@@ -52,4 +55,4 @@ def _terms(known: Entry) -> str:
     size = gigabytes(sum(repository.bytes for repository in repositories))
     gate = ", gated" if any(repository.gated for repository in repositories) else ""
     here = "weights here" if found("", known, LocalWeights()) else "weights not here"
-    return f"{known.row.licence}{gate}; {size}, {here}"
+    return f"{known.row.licence}{gate}; {size} to download, {here}"

@@ -35,6 +35,15 @@ _LAYOUT = Annotated[LayoutName | None, typer.Option("--layout", help="Form of th
 _DOMAIN = Annotated[DomainName, typer.Option(help="What the pictures are.")]
 _OUT = Annotated[Path | None, typer.Option("--out", help="Folder of the tables; FOLDER-scores without it.")]
 _EXPORT_OUT = Annotated[Path | None, typer.Option("--out", help="Folder to write; export-LAYOUT in the run without it.")]
+_ScoredBy = Annotated[
+    list[str] | None, typer.Option("--verifier", metavar="NAME", help="Score by it as well; repeat for several.")
+]
+_OnlyModels = Annotated[list[str] | None, typer.Option("--model", metavar="NAME", help="Only this model; repeat for several.")]
+_OnlySearches = Annotated[list[str] | None, typer.Option("--search", metavar="NAME", help="Only this search; repeat for several.")]
+_OnlyVerifiers = Annotated[
+    list[str] | None, typer.Option("--verifier", metavar="NAME", help="Only this verifier; repeat for several.")
+]
+_OnlyBudgets = Annotated[list[float] | None, typer.Option("--budget", metavar="N", help="Only this budget; repeat for several.")]
 
 
 def add(app: typer.Typer, reported: Guard) -> None:
@@ -44,7 +53,7 @@ def add(app: typer.Typer, reported: Guard) -> None:
         folder: _SCORED,
         suite: Annotated[str, typer.Option(help="Whose prompts and rules.")] = "geneval",
         domain: _DOMAIN = DomainName.PHOTO,
-        verifier: Annotated[list[str] | None, typer.Option("--verifier", help="Score by it as well; repeat for several.")] = None,
+        verifier: _ScoredBy = None,
         layout: _LAYOUT = None,
         out: _OUT = None,
         prompts_from: PromptsFrom = None,
@@ -68,10 +77,10 @@ def add(app: typer.Typer, reported: Guard) -> None:
         run: _RUN,
         layout: Annotated[LayoutName, typer.Option("--layout", help="Form of the folder.")] = LayoutName.GENEVAL,
         out: _EXPORT_OUT = None,
-        model: Annotated[list[str] | None, typer.Option("--model", help="Only this model; repeat for several.")] = None,
-        search: Annotated[list[str] | None, typer.Option("--search", help="Only this search; repeat for several.")] = None,
-        verifier: Annotated[list[str] | None, typer.Option("--verifier", help="Only this verifier; repeat for several.")] = None,
-        budget: Annotated[list[float] | None, typer.Option("--budget", help="Only this budget; repeat for several.")] = None,
+        model: _OnlyModels = None,
+        search: _OnlySearches = None,
+        verifier: _OnlyVerifiers = None,
+        budget: _OnlyBudgets = None,
         debug: Debug = False,
     ) -> None:
         """Write the images a run has selected in the layout of a benchmark's own evaluator."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -323,4 +324,4 @@ def _unreachable(repository: Repository, error: BaseException) -> MissingWeights
 
 def _first_line(error: Any) -> str:
     lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    return re.sub(r"\[Errno -?\d+\] ?", "", lines[0]).rstrip(".") if lines else type(error).__name__

@@ -15,6 +15,7 @@ from models.diffusion.schedule import Schedule
 from models.diffusion.state import DiffusionConditioning, DiffusionState, joined
 from models.offload import device_of
 from models.small_previews import SETTING, smaller
+from models.text_length import cut_off_unsaid
 
 _DECODE_PIXELS = 8 * 1024 * 1024
 """Pixels through the VAE at once: its activations are what fills a device first."""
@@ -116,7 +117,8 @@ class DiffusionGenerator:
     @torch.inference_mode()
     def encode(self, prompts: Sequence[str]) -> DiffusionConditioning:
         """Text features of each prompt, computed once per prompt."""
-        text = self.adapter.encode(list(prompts))
+        with cut_off_unsaid():
+            text = self.adapter.encode(list(prompts))
         truncated = self.adapter.truncated(list(prompts))
         return DiffusionConditioning(tuple(prompts), self.text_tokens(prompts), text, truncated)
 

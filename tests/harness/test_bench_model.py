@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from harness.cli import app
 from harness.errors import WrongInput
 from models.base import Generator
 from models.published import published_models
+from models.text_length import cut_off_unsaid
 from verifiers.base import Verifier
 
 FLUX = "flux-dev:steps=2,height=64,width=64,max_sequence_length=16,dtype=float32"
@@ -191,3 +193,29 @@ def test_batches_are_taken_in_order() -> None:
     assert sizes("4,1, 2,1") == [1, 2, 4]
     with pytest.raises(WrongInput):
         sizes("0")
+
+
+def test_a_prompt_that_is_cut_off_is_not_warned_of_by_the_libraries(flux: Generator) -> None:
+    said: list[str] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    handler, long = Kept(), "a red circle and " * 40
+    libraries = [logging.getLogger(name) for name in ("diffusers", "transformers")]
+    for library in libraries:
+        library.addHandler(handler)
+    try:
+        model: Any = flux
+        assert model.encode([long]).text_truncated == (True,)
+        assert not said
+        model.adapter.encode([long])
+        assert said, "the libraries warn of it: nothing is silenced for nothing"
+        logging.getLogger("diffusers.x").warning("another thing")
+        with cut_off_unsaid():
+            logging.getLogger("diffusers.x").warning("another thing")
+        assert said.count("another thing") == 2
+    finally:
+        for library in libraries:
+            library.removeHandler(handler)

@@ -70,6 +70,11 @@ def test_run_has_exactly_the_stable_options() -> None:
         assert f"--{option}" in shown
 
 
+@pytest.mark.parametrize("command", ["run", "plan", "ablate", "score", "export", "list"])
+def test_options_say_what_they_take_in_words(command: str) -> None:
+    assert not [line for line in call(command, "--help").stdout.splitlines() if "  --" in line and "list[" in line]
+
+
 def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[Any] = []
 
@@ -92,6 +97,7 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
         (["run", "geneval", "--model", "shapes-flx"], "unknown model 'shapes-flx'; did you mean shapes-flux"),
         (["run", "geneval", "--search", "rndom"], "unknown search 'rndom'; did you mean random"),
         (["run", "geneval", "--verifier", "shapes-clp"], "unknown verifier 'shapes-clp'; did you mean shapes-clip"),
+        (["list", "modls"], "unknown kind 'modls'; did you mean models? known: models, searches"),
         (["run", "geneval", "--budget", "6;12"], "--budget '6;12' is not a list of numbers"),
         (["run", "geneval", "--unit", "hours"], "unit='hours'"),
         (["run", "geneval", "--set", "promts=3"], "did you mean prompts"),

@@ -15,7 +15,9 @@ import torch
 from safetensors.torch import save_file
 
 from harness.errors import DamagedWeights, WrongInput
+from harness.fetching import described, fetch_all
 from harness.hub import AbsentWeights, MissingWeights, Repository, fetch, locate, present
+from harness.registry import entry
 from harness.weights import together
 from models.files import sha256_of, weights_sha256
 
@@ -208,3 +210,20 @@ def test_a_small_disk_is_refused_before_anything_is_fetched(cache: Path, monkeyp
     with pytest.raises(WrongInput, match=r"someone/toy needs 0.0 MB more and .* has 0.0 MB free: make room, or set HF_HOME"):
         fetch(asked("someone/toy", "config.json"))
     assert not cache.exists()
+
+
+def test_what_the_network_says_is_said_without_its_numbers(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object, **__: object) -> None:
+        raise OSError(-2, "Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lost)
+    with pytest.raises(MissingWeights, match=r"the hub is not reached \(Name or service not known\): check the network"):
+        fetch(TOY)
+
+
+def test_a_fetch_says_first_how_much_all_of_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.fetching.fetch", lambda repository: Path("there"))
+    lines = list(fetch_all(["infinity-2b"]))
+    assert lines[0] == "infinity-2b: 21.8 GB in all: weights, vae, text_encoder"
+    assert lines[1].startswith("infinity-2b weights: FoundationVision/Infinity, 8.8 GB")
+    assert "; 21.8 GB to download, weights not here" in described(entry("model", "infinity-2b"))

@@ -398,6 +398,16 @@ def test_models_and_verifiers_of_one_domain_only(tmp_path: Path, monkeypatch: py
         prepare_run(Settings(**{**BASE, "models": ("photo-ar",)}), tmp_path)
 
 
+def test_a_default_verifier_of_another_domain_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given = {key: value for key, value in BASE.items() if key != "verifiers"} | {"models": ("infinity-2b",), "searches": ("random",)}
+    with pytest.raises(WrongInput) as raised:
+        prepare_run(Settings(**given), tmp_path)
+    said = str(raised.value)
+    assert said.startswith("the default verifier shapes-reward judges shapes images, infinity-2b makes photo images: give --verifier NAME")
+    assert "none of their weights is here: aesthetic, clip-score, " in said
+    assert said.endswith("; weights of infinity-2b are missing too: `vistas fetch infinity-2b`")
+
+
 def test_default_searches_that_do_not_fit_are_only_skipped(tmp_path: Path) -> None:
     given = {key: value for key, value in BASE.items() if key != "searches"} | {"models": ("toy-ar",)}
     assert {unit.search for unit in prepare_run(Settings(**given), tmp_path).units} == {"random", "greedy", "beam"}

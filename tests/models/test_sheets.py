@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
+from harness.cli import app
 from harness.doctor import fitting, machine, needs, rows_that_fit
 from harness.errors import WrongInput
 from harness.flops import count_flops
+from harness.hub import gigabytes
 from harness.sheets import document, rows
 from harness.weights import LocalWeights
 from models.architecture import components, outline, parameters
@@ -156,9 +159,19 @@ def test_the_document_is_what_the_configurations_say(monkeypatch: pytest.MonkeyP
 def test_doctor_says_what_is_here_and_what_fits() -> None:
     here = machine(torch.device("cpu"))
     assert 0 < here.free <= here.total
-    (cells,) = needs(["janus-pro-1b:dtype=float32"], int(100e9), LocalWeights())
-    assert cells[0] == "janus-pro-1b:dtype=float32"
-    assert int(cells[7]) > 1
-    assert cells[8] == "no"
+    (need,) = needs(["janus-pro-1b:dtype=float32"], int(100e9), LocalWeights())
+    assert need.model == "janus-pro-1b:dtype=float32"
+    assert int(need.fits) > 1
+    assert not need.here
+    lines = dict(need.lines)
+    assert lines["in memory"].split("; ")[0] == lines["in memory"].split("; ")[1].removesuffix(" in float32")
+    assert lines["download"] == gigabytes(published_models()["janus-pro-1b"].bytes)
     with pytest.raises(WrongInput, match="shapes-flux comes with the package: there is no published row of it"):
         list(needs(["shapes-flux"], 1, LocalWeights()))
+
+
+def test_doctor_fits_a_terminal_of_eighty_columns() -> None:
+    shown = CliRunner().invoke(app, ["doctor", "--memory", "80", "--device", "cpu"]).stdout
+    assert all(f"\n{name}: rows that fit: " in shown for name in published_models())
+    about_models = shown.split("are planned with:")[1].split("\ndownload: ")[0]
+    assert max(map(len, about_models.splitlines())) <= 80
