@@ -43,8 +43,9 @@ setup: $(STAMP)  ## create the virtual environment
 bench: $(STAMP)  ## run a suite and write its report: make bench SUITE=geneval [MODELS= SEARCHES= VERIFIERS= BUDGETS= UNIT= PROMPTS=N|all SEEDS= OUT=]
 	@$(BIN)/vistas run $(RUN_ARGS)
 
-bench-speed: $(STAMP)  ## measure a whole search against its bare forward passes, as ratios
+bench-speed: $(STAMP)  ## measure searches against their bare forward passes, and prompts together against one at a time, as ratios
 	@$(BIN)/python -m harness.speed
+	@$(BIN)/python -m harness.speed_searches
 
 report: $(STAMP)  ## rebuild the report of every run, or a joint one: make report [RUNS="DIR DIR …" OUT=DIR]
 	@$(if $(RUNS),$(BIN)/vistas report $(RUNS) $(if $(OUT),--out $(OUT)),for run in results/runs/*/; do $(BIN)/vistas report $$run || exit 1; done)

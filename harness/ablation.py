@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -27,6 +27,12 @@ class Ablation:
     """The value of `vary` that the others are set against; of a method, its model and its search with a space between."""
     run: Mapping[str, Any]
     """Keys of harness/config.py."""
+    pairs: Mapping[str, str] = field(default_factory=dict)
+    """Values of `vary` that are set against another one than `against`, and which."""
+
+    def reference(self, value: str) -> str:
+        """What a value of `vary` is set against; itself where it is what others are set against."""
+        return self.pairs.get(value, self.against)
 
     def settings(self, assignments: Sequence[str], flags: Mapping[str, Any]) -> Settings:
         """The run's settings with what was given on the command line; raises WrongInput."""

@@ -21,6 +21,7 @@ from harness.session import pick_device
 from harness.suites import open_suite
 from models.base import Generator, Images, Row
 from models.random_weights import random_generator
+from models.small_previews import SETTING
 from suites.base import Prompt
 from suites.sample import sample
 from verifiers.base import Scores, VerifierCard
@@ -194,12 +195,17 @@ class Brightness:
         return (False,) * len(prompts)
 
 
-def sizes(text: str) -> list[int]:
-    """Batch sizes as typed, ascending. Raises WrongInput."""
+def sizes(text: str, prompts: int = 1) -> list[int]:
+    """Batch sizes as typed, ascending. Raises WrongInput, also for one that this many prompts cannot share evenly, as they do
+    in a search."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) for part in parts):
         raise WrongInput(f"--batch {text!r} is not a list of whole numbers from 1: write --batch 1,2,4, for example")
-    return sorted({int(part) for part in parts})
+    found = sorted({int(part) for part in parts})
+    for batch in found:
+        if batch > prompts and batch % prompts:
+            raise WrongInput(f"--batch {batch} cannot be shared out evenly among {prompts} prompts: give multiples, or fewer rows")
+    return found
 
 
 def some_prompts(count: int) -> list[Prompt]:
@@ -217,6 +223,8 @@ def prepared(text: str, device: str, tiny: bool) -> tuple[str, Generator, float]
     """
     choice = choose_model(text)
     model, where = choice.published(), pick_device(device)
+    if choice.preview_shrink > 1:
+        raise WrongInput(f"{choice.text}: bench-model measures no previews, only whole images: leave {SETTING} out")
     if tiny:
         small = {key: value for key, value in TINY.items() if key in model.settings and key not in choice.overrides}
         choice = choose_model(_with(choice.text, small))

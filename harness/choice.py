@@ -13,7 +13,8 @@ from harness.errors import WrongInput
 from harness.registry import Entry, entry, resolve
 from models.base import SmallPreviews
 from models.published import PRESET, PublishedModel
-from models.small_previews import SETTING
+from models.sheet import latent_size
+from models.small_previews import SETTING, smaller
 
 _PLUS = re.compile(r"\+(?=[a-z])")
 """Between the two models of a pair, but not within a number such as 1e+3."""
@@ -52,8 +53,8 @@ def choose_model(text: str) -> ModelChoice:
 
     Raises:
         UnknownName: a name that is not registered.
-        WrongInput: a setting or preset that the model does not have, a value of the wrong type, or models that make no
-            pair.
+        WrongInput: a setting or preset that the model does not have, a value of the wrong type, previews of a published
+            model that do not divide its latents, or models that make no pair.
     """
     if len(members := _PLUS.split(text)) > 1:
         return _pair(text, [choose_model(member) for member in members])
@@ -72,7 +73,10 @@ def choose_model(text: str) -> ModelChoice:
             raise WrongInput(f"model {text!r}: {name} takes one number for each of its settings; {listing}")
         needed = {key: values[key] for key in settings if key in values and values[key] != settings[key]}
         return ModelChoice(written(name, needed | previews), name, found, needed, preview_shrink=shrink)
-    found.row.merged(values)
+    merged = found.row.merged(values)
+    latents = latent_size(found.row, merged) if shrink > 1 else None
+    if latents:
+        smaller(latents, shrink, name)
     return ModelChoice(written(name, _needed(found.row, values) | previews), name, found, values, preview_shrink=shrink)
 
 

@@ -250,7 +250,8 @@ def bench_model(
 
         if csv is not None:
             check_writable(csv.parent, "--csv")
-        batches, texts = sizes(batch), some_prompts(prompts)
+        texts = some_prompts(prompts)
+        batches = sizes(batch, prompts)
         _say(f"building {name} with random weights")
         text, generator, peak = prepared(name, device, tiny)
         rows = f", rows of up to {prompts} prompts" if prompts > 1 else ""
@@ -284,7 +285,7 @@ def list_(
             show_prices(model or ())
             return
         from harness.fetching import described
-        from harness.presets import presets
+        from harness.named_searches import named_searches
 
         if kind is not None and kind not in list(Kind):
             raise WrongInput(unknown("kind", kind, list(Kind)))
@@ -295,9 +296,9 @@ def list_(
             for name, one in known.items():
                 typer.echo(f"  {name:<{width}}  {described(one)}")
             if each is Kind.SEARCHES:
-                typer.echo("presets of searches:")
-                for name, preset in presets().items():
-                    typer.echo(f"  {name}  {preset.search} ({preset.source})")
+                typer.echo("named searches:")
+                for name, named in named_searches().items():
+                    typer.echo(f"  {name}  {named.search} ({named.source})")
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from harness.errors import WrongInput, unknown
 from harness.ledger import Unit
-from harness.presets import expanded
+from harness.named_searches import expanded
 
 
 class RunConfig(BaseModel):

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from harness.judge import Metrics
+from harness.judge import Metrics, as_metrics
 from harness.ledger import Budget
 from harness.rows import SaveImage, Selected, candidate_rows, counted, score_rows, select, selection_row
 from harness.search.base import Candidate, Task
@@ -134,8 +134,8 @@ def _known(session: Session, task: Task, order: Order) -> Metrics:
     known: Metrics = {}
     for verifier, pools in task.candidates.items():
         candidate = pools[order[0]][order[1]]
-        parts = session.verifiers[verifier].card.parts
-        known |= {part: (value, candidate.reason) for part, value in zip(parts, candidate.values_M, strict=True) if value != UNASKED}
+        found = as_metrics(session.verifiers[verifier].card.parts, candidate.values_M, candidate.reason)
+        known |= {part: metric for part, metric in found.items() if metric[0] != UNASKED}
     return known
 
 

@@ -74,7 +74,7 @@ def _lines(forecast: Forecast) -> Iterator[str]:
     for operation, counts in forecast.rows.items():
         second, _, name = operation.rpartition(" ")
         yield f"  {_ROWS[name]:<11} {_counted(name, counts)}" + (" of the second model" if second else "")
-    yield f"  unused      {_unused(forecast)}"
+    yield f"  unused      {'about ' if forecast.depends_on_scores else ''}{_unused(forecast)}"
     total = forecast.total.as_columns()
     runs = f"{forecast.prompts} prompts" + (f", {forecast.seeds} seeds" if forecast.seeds > 1 else "")
     yield f"  {runs}: " + ", ".join(_range((total[name], total[name]), name) for name in columns)

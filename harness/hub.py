@@ -67,20 +67,43 @@ class Repository:
         return f"{'about ' if self.approximate else ''}{gigabytes(self.bytes)}"
 
 
+@dataclass(frozen=True)
+class Absent:
+    """A repository that the hub's cache lacks, or lacks files of."""
+
+    what: str
+    """What is said of it."""
+    repository: Repository = field(hash=False)
+    name: str
+    """What `vistas fetch` calls it."""
+    role: str
+    """Its place in what has that name, "" where it has only one."""
+
+    @property
+    def key(self) -> str:
+        """What --weights calls it."""
+        return f"{self.name}.{self.role}" if self.role else self.name
+
+    @property
+    def said(self) -> str:
+        """What is said of it, how large it is, and under which terms it is had."""
+        return f"{self.what} ({_terms(self.repository)})"
+
+
 class AbsentWeights(MissingWeights):
     """Raised for weights that the hub's cache lacks: one line for all of them."""
 
-    def __init__(self, absent: Iterable[tuple[str, Repository, str]]) -> None:
-        """absent: what is said of each repository, the repository, and what `vistas fetch` calls it."""
-        self.absent = tuple(absent)
-        parts = list(dict.fromkeys(f"{repository.repo} ({_terms(repository)})" for _, repository, _ in self.absent))
-        names = list(dict.fromkeys(name or repository.repo for _, repository, name in self.absent))
-        said, them, folder = f"not on this machine, or not whole: {', '.join(parts)}", "them", "local folders"
-        if len(parts) == 1:
-            what, repository, _ = self.absent[0]
-            said, them, folder = f"{what} ({_terms(repository)})", "it", "a local folder"
-        called = names[0] if len(names) == 1 else "NAME"
-        super().__init__(f"{said}: get {them} with `vistas fetch {' '.join(names)}`, or give {folder} with --weights {called}=PATH")
+    def __init__(self, absent: Iterable[Absent]) -> None:
+        self.absent = tuple(dict.fromkeys(absent))
+        names, first = " ".join(dict.fromkeys(one.name for one in self.absent)), f"--weights {self.absent[0].key}=PATH"
+        if len(self.absent) == 1:
+            super().__init__(f"{self.absent[0].said}: get it with `vistas fetch {names}`, or give a local folder with {first}")
+            return
+        keys: dict[str, list[str]] = {}
+        for one in self.absent:  # of one repository in several places once
+            keys.setdefault(one.said, []).append(one.key)
+        said = "; ".join(f"{' and '.join(places)}: {what}" for what, places in keys.items())
+        super().__init__(f"{said}: get them with `vistas fetch {names}`, or give local folders with {first} and so on, by these names")
 
 
 def gigabytes(count: int) -> str:
@@ -99,7 +122,7 @@ def locate(repository: Repository, *, local: Path | None = None, name: str = "",
         DamagedWeights: a file is cut short or is not the one published.
     """
     if local is None:
-        folder = _cached(repository, name)
+        folder = _cached(repository, name, role)
     else:
         folder = _folder(local, repository)
         lacking = missing(folder, repository.files)
@@ -160,7 +183,7 @@ def _check_fetched(path: Path, size: int | None, sha256: str | None) -> None:
 def present(repository: Repository) -> bool:
     """Whether the cache holds every file; none is opened."""
     try:
-        _cached(repository, "")
+        _cached(repository, "", "")
     except MissingWeights:
         return False
     return True
@@ -195,25 +218,27 @@ def _check_file(path: Path, size: int | None, sha256: str | None) -> None:
         raise DamagedWeights(f"{path} does not hash to the published SHA-256 {sha256}: fetch or copy it again")
 
 
-def _cached(repository: Repository, name: str) -> Path:
+def _cached(repository: Repository, name: str, role: str) -> Path:
+    def absent(what: str) -> AbsentWeights:
+        return AbsentWeights([Absent(what, repository, name or repository.repo, role)])
+
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     if repository.url:
         kept = webfile.cached(repository.url)
         if kept is None:
-            what = f"{webfile.name_of(repository.url)} of {repository.repo} is not on this machine"
-            raise AbsentWeights([(what, repository, name)])
+            raise absent(f"{webfile.name_of(repository.url)} of {repository.repo} is not on this machine")
         return kept
     try:
         folder = Path(snapshot_download(
             repository.repo, revision=repository.revision, allow_patterns=repository.wanted, local_files_only=True
         ))  # fmt: skip
     except LocalEntryNotFoundError as error:
-        raise AbsentWeights([(f"{repository.repo} is not on this machine", repository, name)]) from error
+        raise absent(f"{repository.repo} is not on this machine") from error
     lacking = missing(folder, repository.files)
     if lacking:
-        raise AbsentWeights([(f"{repository.repo} lacks {_some(lacking)}", repository, name)])
+        raise absent(f"{repository.repo} lacks {_some(lacking)}")
     return folder
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import isnan
 from typing import TypeAlias
 
 import torch
@@ -67,10 +68,12 @@ class Judge:
 
 def measured(scores: Scores, parts: Sequence[str]) -> list[Metrics]:
     """A verifier's scores as metrics, one mapping per image."""
-    return [
-        {part: (float(value), reason) for part, value in zip(parts, values, strict=True)}
-        for values, reason in zip(scores.values_NM, scores.reasons, strict=True)
-    ]
+    return [as_metrics(parts, values, reason) for values, reason in zip(scores.values_NM, scores.reasons, strict=True)]
+
+
+def as_metrics(parts: Sequence[str], values_M: Iterable[float], reason: str) -> Metrics:
+    """One image's scores; the reason is of the parts that could not score it and not of the others."""
+    return {part: (float(value), reason if isnan(value) else "") for part, value in zip(parts, values_M, strict=True)}
 
 
 def _why_not_gradable(suite: Suite, domain: Domain) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Self
 
 from harness.errors import WrongInput
 
@@ -98,11 +97,6 @@ class BudgetTooSmall(WrongInput):
         super().__init__(
             f"budget {budget} cannot buy {what}: the smallest that can is {smallest:g} {budget.unit.value}; raise --budget"
         )
-
-    @classmethod
-    def for_cost(cls, budget: Budget, cost: Cost, what: str) -> Self:
-        """The error for a budget below `cost`, the price of `what`."""
-        return cls(budget, cost.amount(budget.unit), what)
 
 
 class Ledger:

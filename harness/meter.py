@@ -71,6 +71,8 @@ class MeteredGenerator:
         self._parts = Parts()
         self.ledger = ledger
         self.clock = Clock()
+        self.looks: Counter[int] = Counter()
+        """Previews of each prompt's rows."""
 
     @property
     def card(self) -> ModelCard:
@@ -167,6 +169,7 @@ class MeteredGenerator:
             state = self.predict(state)
         images, seconds = self._timed(lambda: self._images(self._generator.preview, state))
         self._charge("preview", state, state.rows, seconds)
+        self.looks.update(row.prompt for row in state.rows)
         self._tell_of(state, images)
         return state, images
 

@@ -49,7 +49,6 @@ class Calibration:
         """The calibration that `as_rows` gave; raises ValueError or TypeError for anything else."""
         return cls({(str(operation), int(step)): float(seconds) for operation, step, seconds in rows})
 
-
     def of_refining(self) -> Calibration:
         """A pair's second model, as `calibrate` has measured it."""
         own = {key: each for key, each in self.per_row.items() if not key[0].startswith(REFINING)}
@@ -119,7 +118,7 @@ class Prices:
     def opened(self) -> Prices:
         """The same for a prompt whose text has been paid for."""
         prices = Prices(self._generator, self._verifier, self._tokens, self._calibration)
-        prices._open = True
+        prices._open, prices._priced = True, self._priced
         return prices
 
     def encode(self) -> Cost:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from harness.ledger import Budget, Cost, Unit
 from harness.search.base import Candidate, Plan, choose
 from harness.seeds import path_name
 from suites.base import Prompt
-from verifiers.base import Verifier
+from verifiers.base import UNASKED, Verifier
 
 SaveImage = Callable[[torch.Tensor], str]
 """Saves uint8 [3, H, W] and returns its path within the run folder."""
 AFTER_BUDGET = "after the budget"
+CHEAP_ONLY = "judged by the cheap stage only"
 NOTHING_FINISHED = "no finished candidate within the budget"
 
 
@@ -113,13 +115,20 @@ def candidate_rows(
             "complete": candidate.complete,
             "kept": candidate.kept,
             "score": float(score),
-            "reason": candidate.reason,
+            "reason": _reason(candidate, score),
             "truth": truth,
             "image": image,
             **candidate.spent.as_columns(),
         }
         for candidate, score, truth, image in zip(candidates, scores, truths, images, strict=True)
     ]  # fmt: skip
+
+
+def _reason(candidate: Candidate, score: float) -> str:
+    """Why the score is NaN, or only an order."""
+    if isnan(score):
+        return candidate.reason
+    return CHEAP_ONLY if UNASKED in candidate.values_M else ""
 
 
 def selection_row(unit: Mapping[str, Any], selected: Selected, truncated: bool, image: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from harness.prices import Calibration
 from harness.progress import RunProgress
 from harness.session import Session, open_session
 from harness.shard import Shard
-from harness.suites import suite_notes
+from harness.suites import prompt_notes, suite_notes
 from harness.timing import LOAD, Stopwatch, profile_lines
 from harness.units import WorkUnit
 from harness.weights import LocalWeights
@@ -64,7 +64,8 @@ def prepare_run(
         if (measured or settings.unit is Unit.SECONDS) and not session.calibrations:
             say("calibrating: every operation of every model and verifier is timed")
         units, refused = plan_units(session, lineup)
-    notes = [*suite_notes(session.suite, session.domain, settings.seeds), *lineup.notes, *refused]
+    said = [*suite_notes(session.suite, session.domain, settings.seeds), *prompt_notes(session.prompts)]
+    notes = [*said, *lineup.notes, *refused]
     if session.judge.cannot_grade:
         notes.append(f"not graded: {session.judge.cannot_grade}")
     return Run(session, units, notes, store, watch)

@@ -30,7 +30,7 @@ from models.base import Domain, Generator
 from suites.base import Equipped, Faulty, Prompt, Suite, display_name
 from suites.sample import sample
 from verifiers.base import Verifier
-from verifiers.features import described
+from verifiers.features import described, find_features
 from verifiers.spec import parse_verifier
 
 Result = TypeVar("Result")
@@ -129,8 +129,10 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
     judges = {name: parse_verifier(name) for name in (*settings.verifiers, *lineup.metrics)}
     chosen = {one.text: one for text in lineup.models for one in lineup.choices[text].members}
     looked = [partial(find, one.name, one.entry, local) for one in chosen.values()]
-    # All weights are looked for before any is loaded.
-    located = together([*looked, *(partial(spec.find, local) for spec in judges.values())])
+    describing = any(describes(lineup.searches[search]) for _, search in lineup.pairs)
+    features = [partial(find_features, lineup.domain, local)] if describing else []
+    # All that a run cannot do without is looked for before any of it is loaded; without graders it goes on, and says so.
+    located = together([*looked, *(partial(spec.find, local) for spec in judges.values()), *features])
     folders = dict(zip(chosen, located[: len(chosen)], strict=True))
     suite: Suite = open_suite(settings.suite, settings.prompts_from)
     prompts = _sample(suite.prompts(lineup.domain), settings)
@@ -150,7 +152,7 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
     verifiers = {name: loaded[name] for name in settings.verifiers}
     measuring = {name: one for name, one in loaded.items() if name not in verifiers}
     judge = Judge({**verifiers, **measuring}, suite, lineup.domain)
-    if any(describes(lineup.searches[search]) for _, search in lineup.pairs):
+    if describing:
         verifiers = dict(zip(verifiers, described(list(verifiers.values()), lineup.domain, device, local), strict=True))
     return Session(settings, lineup.domain, suite, prompts, models, lineup.searches, verifiers, judge)
 

@@ -1,4 +1,4 @@
-"""Every search with its prompts in flight together against fewer at a time, as ratios in one run (`python -m harness.speed_searches`)."""
+"""Every search with its prompts in flight together against one at a time, as ratios in one run (`make bench-speed`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from verifiers.base import Verifier
 from verifiers.features import described
 
 ROWS = 64
-IN_FLIGHT = (8, 4, 1)
+IN_FLIGHT = (4, 1)
 """Prompts advanced together; the first is the reference."""
 BUDGET = Budget(60, Unit.NFE)
 
@@ -30,7 +30,7 @@ def run_together(search: Search, generator: Generator, verifier: Verifier, promp
         search.run(prepare(search, generator, [verifier], part, BUDGET, Seeds(0, "speed"), ROWS))
 
 
-def measure(models: Sequence[str] = ("shapes-infinity", "shapes-flux"), rounds: int = 3) -> list[Comparison]:
+def measure(models: Sequence[str] = ("shapes-infinity", "shapes-flux"), rounds: int = 1) -> list[Comparison]:
     """Every registered search that fits a model and the budget."""
     verifier = described([entry("verifier", "shapes-reward").resolve()()], "shapes")[0]
     prompts = [Prompt(str(n), TEXTS[n % len(TEXTS)], "") for n in range(IN_FLIGHT[0])]

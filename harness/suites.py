@@ -58,3 +58,13 @@ def suite_notes(suite: Any, domain: Any, seeds: Sequence[int]) -> list[str]:
             f"this run has {len(seeds)}; give {card.images_per_prompt} times --seed for the published number"
         )
     return notes
+
+
+def prompt_notes(prompts: Sequence[Any]) -> list[str]:
+    """A warning where the prompts of a run are too few for its report to tell any difference from chance."""
+    from reports.statistics import least_prompts
+
+    least = least_prompts(len({prompt.task for prompt in prompts}))
+    if len(prompts) >= least:
+        return []
+    return [f"{len(prompts)} prompts: too few for intervals, so no difference can be told from chance; give at least --prompts {least}"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import WrongInput
-from harness.hub import AbsentWeights, Repository, locate, present
+from harness.hub import Absent, AbsentWeights, Repository, locate, present
 from harness.registry import Entry, entries
 
 Result = TypeVar("Result")
@@ -78,7 +78,7 @@ def find(name: str, known: Entry, local: LocalWeights) -> dict[str, Path]:
 def together(looked: Iterable[Callable[[], Result]]) -> list[Result]:
     """What each gives. Raises AbsentWeights, in one line for all of them, after every one has been looked for."""
     results: list[Result] = []
-    absent: list[tuple[str, Repository, str]] = []
+    absent: list[Absent] = []
     for look in looked:
         try:
             results.append(look())

@@ -11,12 +11,15 @@ import torch
 from harness.errors import WrongInput
 from models.base import Generator, ModelCard
 
+_TEXTS = ("", "a photo of a red circle above two blue stars")
+"""Of different lengths, unless a model pads every text to one."""
+
 
 class Pair:
     """An autoregressive generator and a diffusion generator that makes images of the same size.
 
-    It is no generator itself: a search for pairs asks each of them. Its text length is the draft's, since a diffusion
-    model pads every prompt to the same.
+    It is no generator itself: a search for pairs asks each of them. Its text length is the draft's: the second model has
+    to pad every prompt to the same, as those here do.
     """
 
     def __init__(self, name: str, draft: Generator, refine: Generator) -> None:
@@ -24,6 +27,11 @@ class Pair:
             sizes = " and ".join("x".join(map(str, one.card.image_size)) for one in (draft, refine))
             raise WrongInput(f"model {name}: images of {sizes} pixels; a draft is refined at its own size, pair others")
         self.draft, self.refine = draft, refine
+        if len(set(refine.text_tokens(_TEXTS))) > 1:
+            raise WrongInput(
+                f"model {name}: the text length of {refine.card.name} differs between prompts, and a pair is priced by the draft's "
+                "alone; refine with a model that pads every prompt to one length"
+            )
         cards = (draft.card, refine.card)
         self.card = ModelCard(
             name=name,

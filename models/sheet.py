@@ -66,6 +66,14 @@ class Sheet:
         return max(0, min(count // (self.row_bytes + self.pass_bytes), (count - self.decode_bytes) // self.row_bytes))
 
 
+def latent_size(model: PublishedModel, settings: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Rows and columns of what a published model's decoder decodes; None where `latent_size` is not beside its sheet's function."""
+    module, _, _ = model.sheet.partition(":")
+    find = getattr(import_module(module), "latent_size", None) if module else None
+    found: tuple[int, int] | None = find(model, settings) if find else None
+    return found
+
+
 def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     """The data sheet of a published model under these settings (`model.merged`). Raises WrongInput where there is none."""
     if not model.sheet:

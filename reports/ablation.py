@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.ablation import Ablation
 from reports import numbers
+from reports.certainty import YES, intervals_sentence, settled
 from reports.load import read_runs
 from reports.notes import SHAPES_NOTICE
 from reports.points import Summary, metric_phrase, summarise
@@ -41,24 +42,37 @@ def ablation_table(summary: Summary, ablation: Ablation) -> Table:
     for line in lines:
         found = _against(summary, ablation, truth, line)
         own = _own_score(summary, line)
-        budget = f"{numbers.tick(line['budget'])} {line['budget_unit']}"
+        budget = numbers.budget(line["budget"], line["budget_unit"])
         rows.append({
             **{name: line[name] for name in _WHO}, "budget": budget,
             "truth": numbers.score(line["mean"], line["low"], line["high"]),
-            f"against {ablation.against}": numbers.difference(*found) if found else numbers.NOTHING,
+            f"against {ablation.against}": numbers.NOTHING if found is None else numbers.difference(*found) + _other(ablation, line),
+            "verdict": numbers.NOTHING if found is None else _verdict(found),
             "its verifier": numbers.NOTHING if own is None else f"{own:.2f}",
             **{name: numbers.amount(line[name], name) for name in _SPENT},
         })  # fmt: skip
         difference, low, high = found or (float("nan"),) * 3
         raw.append({
             **{name: line[name] for name in (*_WHO, "budget_unit", "budget", "mean", "low", "high", "prompts", *_SPENT)},
-            "difference": difference, "difference_low": low, "difference_high": high, "own_score": own,
+            "against": ablation.reference(_varied(ablation, line)), "difference": difference, "difference_low": low,
+            "difference_high": high, "own_score": own,
         })  # fmt: skip
     caption = (
-        f"Truth is the {metric_phrase(truth)}, with its 95 % interval over prompts; differences are paired by prompt, "
-        "several are looked at without a correction. Costs are means per prompt, verification included."
+        f"Truth is the {metric_phrase(truth)} on {len(summary.values)} prompts. {intervals_sentence(summary)} Differences are paired "
+        "by prompt, several are looked at without a correction. Costs are means per prompt, verification included."
     )
     return Table("ablation", ablation.question, caption, filled(rows), pd.DataFrame(raw))
+
+
+def _verdict(found: tuple[float, float, float]) -> str:
+    sure = settled(*found[1:])
+    return sure if sure != YES else "more" if found[0] > 0 else "less"
+
+
+def _other(ablation: Ablation, line: dict[str, Any]) -> str:
+    """Names what a line is set against where it is not what the column says."""
+    reference = ablation.reference(_varied(ablation, line))
+    return "" if reference == ablation.against else f" (against {reference})"
 
 
 def _asked(summary: Summary, ablation: Ablation) -> list[str]:
@@ -75,8 +89,8 @@ def _varied(ablation: Ablation, line: dict[str, Any]) -> str:
 def _reference(ablation: Ablation, line: dict[str, Any]) -> dict[str, Any]:
     """The line that this one is set against."""
     if ablation.vary != "method":
-        return {**line, ablation.vary: ablation.against}
-    model, _, search = ablation.against.partition(" ")
+        return {**line, ablation.vary: ablation.reference(_varied(ablation, line))}
+    model, _, search = ablation.reference(_varied(ablation, line)).partition(" ")
     return {**line, "model": model, "search": search}
 
 

@@ -46,7 +46,7 @@ def _contents(summary: Summary, found: Answer, folder: Path) -> Contents:
         figures=_figures(summary, blocks, grown, folder) | _verifier_figures(summary, reliability, folder),
         blocks=blocks,
         tree=grown,
-        equal=equal_tables(summary, verifiers[0], found.comparisons),
+        equal=equal_tables(summary, verifiers[0], found.shared),
         results=tuple(results_table(summary, verifier, f"results-{slug(verifier)}") for verifier in verifiers),
         spent=tuple(spent_table(summary, verifier, f"spent-{slug(verifier)}") for verifier in verifiers),
         paired=paired_table(summary),

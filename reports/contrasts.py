@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from reports import numbers
+from reports.certainty import YES, has_intervals, settled, too_few
 from reports.equal import Comparison
+from reports.granted import Shared
 from reports.points import AXES, Method, Summary, metric_phrase
 from reports.tables import Table, filled
+from reports.verdict import score, where
 
 
-def equal_tables(summary: Summary, verifier: str, comparisons: Sequence[Comparison]) -> tuple[Table, Table]:
-    """Methods read at the same amount of each unit, best first: at the largest amount all reach, and at smaller ones."""
-    largest = {comparison.unit: comparison for comparison in comparisons}
-    smaller = [comparison for comparison in comparisons if comparison is not largest[comparison.unit]]
-    how = (
-        f"{metric_phrase(str(summary.truth)).capitalize()} at the same amount spent per prompt, guided by {verifier}. "
-        "Curves are read between measured budgets by interpolation in log(spent). “Behind the best” is paired by prompt, "
-        "with its 95 % interval; several comparisons are made without a correction."
+def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tuple[Table, ...]:
+    """Methods side by side, best first: under every budget, at the largest amount spent by most, and at smaller amounts."""
+    granted = [one for each in found for one in each.comparisons if one.granted]
+    largest = [each.judged for each in found if not each.judged.granted]
+    smaller = [one for each in found for one in each.comparisons if not one.granted and one is not each.judged]
+    truth = metric_phrase(str(summary.truth)).capitalize()
+    paired = (
+        "“Behind” the highest is paired by prompt, with its 95 % interval; several comparisons are made without a correction."
+        if has_intervals(summary) else f"“Behind” the highest has no interval: {too_few(summary)}."
+    )  # fmt: skip
+    budget = f"{truth} of what each made of the same budget, guided by {verifier}; nothing is read between points. {paired}"
+    spent = (
+        f"{truth} at the same amount really spent per prompt, guided by {verifier}. “≈”: read between two measured budgets, by "
+        f"interpolation in log(spent). {paired}"
     )
     return (
-        _standings("equal-compute", "At the largest amount that most methods reach", how, verifier, list(largest.values())),
-        _standings("equal-compute-smaller", "At smaller equal amounts", how, verifier, smaller),
+        _standings("equal-budget", "Under the same budget", budget, verifier, granted),
+        _standings("equal-compute", "At the largest amount that most methods spent", spent, verifier, largest),
+        _standings("equal-compute-smaller", "At smaller equal amounts spent", spent, verifier, smaller),
     )
 
 
@@ -32,23 +41,27 @@ def _standings(name: str, title: str, caption: str, verifier: str, comparisons: 
     rows, raw = [], []
     for comparison in comparisons:
         for place, standing in enumerate(comparison.standings):
-            verdict = "behind" if standing.separable else "not separable from the best"
-            if place and math.isnan(standing.behind[1]):
-                verdict = "too few prompts to tell"
             method = standing.method
+            same = standing in comparison.leaders
             rows.append({
-                "unit": AXES[comparison.unit], "amount": numbers.amount(comparison.amount, comparison.unit),
-                "model": method.model, "search": method.search,
-                "score": numbers.score(standing.mean, standing.low, standing.high),
-                "behind the best": numbers.difference(*standing.behind) if place else numbers.NOTHING,
-                "verdict": verdict if place else "best",
+                "compared at": where(comparison), "model": method.model, "search": method.search, "score": score(standing),
+                "behind": numbers.NOTHING if same else numbers.difference(*standing.behind),
+                "verdict": _place(comparison, place),
             })  # fmt: skip
             raw.append({
-                "axis": comparison.unit, "amount": comparison.amount, **method._asdict(), "verifier": verifier,
-                "mean": standing.mean, "low": standing.low, "high": standing.high,
+                "axis": comparison.unit, "granted": comparison.granted, "amount": comparison.amount, **method._asdict(),
+                "verifier": verifier, "mean": standing.mean, "low": standing.low, "high": standing.high,
                 "behind": standing.behind[0], "behind_low": standing.behind[1], "behind_high": standing.behind[2],
+                "interpolated": standing.interpolated,
             })  # fmt: skip
     return Table(name, title, caption, filled(rows), pd.DataFrame(raw))
+
+
+def _place(comparison: Comparison, place: int) -> str:
+    if place < len(comparison.leaders):
+        return "highest" if len(comparison.leaders) == 1 else "same score"
+    sure = settled(*comparison.standings[place].behind[1:])
+    return "behind" if sure == YES else sure
 
 
 def paired_table(summary: Summary) -> Table:
@@ -65,7 +78,7 @@ def paired_table(summary: Summary) -> Table:
                 ratios = {unit: point[unit] / point[f"{unit}_other"] for unit in AXES}
                 rows.append({
                     "compared": f"{summary.label(ours)} − {summary.label(other)}", "guided by": verifier,
-                    "budget": f"{budget:g} {ours.budget_unit}", "difference": numbers.difference(*found),
+                    "budget": numbers.budget(budget, ours.budget_unit), "difference": numbers.difference(*found),
                     **{f"{name} ratio": numbers.ratio(ratios[unit]) for unit, name in AXES.items()},
                 })  # fmt: skip
                 raw.append({
@@ -74,9 +87,9 @@ def paired_table(summary: Summary) -> Table:
                     "low": found[1], "high": found[2], **{f"{unit}_ratio": ratios[unit] for unit in AXES},
                 })  # fmt: skip
     caption = (
-        f"Difference in the {metric_phrase(metric)} at the same nominal budget, paired by prompt, with its 95 % "
-        "interval. The ratios are what the first really spent over what the second spent: equal in the budget's own "
-        "unit is rarely equal in the others."
+        f"Difference in the {metric_phrase(metric)} at the same nominal budget, paired by prompt"
+        f"{', with its 95 % interval' if has_intervals(summary) else ''}. The ratios are what the first really spent over what "
+        "the second spent: equal in the budget's own unit is rarely equal in the others."
     )
     return Table("paired", "Paired differences at the same budget", caption, filled(rows), pd.DataFrame(raw))
 

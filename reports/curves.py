@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
+from reports.certainty import has_intervals
+from reports.legend import fit_legend, handles, single_handle
 from reports.points import AXES, GRADE, Method, Summary, is_single, metric_name
 from reports.statistics import OVERALL
-from reports.style import QUIET, SURFACE, Look, handles, log_axis, looks, quiet_axes
+from reports.style import QUIET, SURFACE, Look, log_axis, looks, quiet_axes
 
 AXIS_LABELS = {
     "nfe": "NFE per prompt (transformer passes)",
@@ -21,6 +23,10 @@ AXIS_LABELS = {
 }
 _LEFT, _RIGHT, _BOTTOM, _TITLE, _GAP = 0.72, 0.18, 0.56, 0.34, 0.34
 """Margins and gaps of a figure in inches."""
+_SHARE = (-0.06, 1.06)
+"""Range of a share of images, with room for whole markers."""
+_LETTERS = 11.5
+"""Letters of a title in an inch, at its size and weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,33 +79,35 @@ def _figure(summary: Summary, rows: Sequence[Sequence[Panel]], size: tuple[float
     # Neighbours of different metrics have their own y axes, which need room for numbers.
     gap = _GAP if all(panel.metric == row[0].metric for row in rows for panel in row) else _LEFT
     width = _LEFT + columns * size[0] + (columns - 1) * gap + _RIGHT
-    keys = [*handles(summary), *_single_handle(summary)]
-    lines = -(-len(keys) // max(1, int(width / 2.7)))
+    keys = [*handles(summary), *single_handle(summary)]
+    beside, lines = fit_legend(keys, width)
     legend = 0.1 + 0.2 * lines
-    pitch = size[1] + _TITLE + (_BOTTOM if rows[0][0].unit != rows[-1][0].unit else 0.3)
-    height = legend + _TITLE + size[1] + (len(rows) - 1) * pitch + _BOTTOM
+    titles = _TITLE + 0.16 * (max(-(-len(panel.title) // int(size[0] * _LETTERS)) for row in rows for panel in row) - 1)
+    pitch = size[1] + titles + (_BOTTOM if rows[0][0].unit != rows[-1][0].unit else 0.3)
+    height = legend + titles + size[1] + (len(rows) - 1) * pitch + _BOTTOM
     figure = Figure(figsize=(width, height))
     figure.legend(
-        handles=keys, loc="upper left", ncols=-(-len(keys) // lines), frameon=False, fontsize=8.5, handlelength=3.2, columnspacing=1.6,
+        handles=keys, loc="upper left", ncols=beside, frameon=False, fontsize=8.5, handlelength=3.2, columnspacing=1.6,
         bbox_to_anchor=(0.1 / width, 1 - 0.04 / height), borderaxespad=0, labelspacing=0.35,
     )  # fmt: skip
     styles = looks(summary)
     drawn: list[tuple[Panel, Axes]] = []
     for r, row in enumerate(rows):
         for c, panel in enumerate(row):
-            left, bottom = _LEFT + c * (size[0] + gap), height - legend - _TITLE - size[1] - r * pitch
+            left, bottom = _LEFT + c * (size[0] + gap), height - legend - titles - size[1] - r * pitch
             axes = figure.add_axes((left / width, bottom / height, size[0] / width, size[1] / height))
             _draw(axes, summary, panel, styles)
             below = rows[r + 1][c] if r + 1 < len(rows) and c < len(rows[r + 1]) else None
-            _write_labels(axes, panel, below, first=c == 0 or row[c - 1].metric != panel.metric)
+            _write_labels(axes, panel, below, first=c == 0 or row[c - 1].metric != panel.metric, width=size[0])
             drawn.append((panel, axes))
-    _share_y(drawn)
+    _share_y(drawn, whole=rows[0][0].task != OVERALL or not has_intervals(summary))
     return figure
 
 
-def _write_labels(axes: Axes, panel: Panel, below: Panel | None, first: bool) -> None:
+def _write_labels(axes: Axes, panel: Panel, below: Panel | None, first: bool, width: float) -> None:
     # A given height spares matplotlib the search for a free one, a third of the drawing time.
-    axes.set_title(panel.title, loc="left", y=1.03)
+    title = "\n".join(textwrap.wrap(panel.title, int(width * _LETTERS)))
+    axes.set_title(title, loc="left", y=1.03)
     if below is None or below.unit != panel.unit:
         axes.set_xlabel(AXIS_LABELS[panel.unit], fontsize=8.5)
     if first:
@@ -111,6 +119,7 @@ def _write_labels(axes: Axes, panel: Panel, below: Panel | None, first: bool) ->
 def _draw(axes: Axes, summary: Summary, panel: Panel, styles: dict[Method, Look]) -> None:
     quiet_axes(axes)
     spent: list[float] = []
+    means: list[float] = []
     for method, look in styles.items():
         curve = summary.curve(method, panel.verifier, panel.metric, panel.task).sort_values(panel.unit)
         curve = curve[curve["mean"].notna() & (curve[panel.unit] > 0)]
@@ -125,6 +134,7 @@ def _draw(axes: Axes, summary: Summary, panel: Panel, styles: dict[Method, Look]
             axes.errorbar(x, mean, yerr=np.nan_to_num(bars), color=look.colour, capsize=3, linewidth=1.2)
         shape = {"linestyle": look.line, "marker": look.marker, "markersize": 4.6}
         axes.plot(x, mean, color=look.colour, linewidth=1.7, zorder=3, **shape)
+        means += [float(each) for each in mean]
         single = curve[is_single(curve)]
         axes.plot(
             single[panel.unit], single["mean"], linestyle="none", marker="o", markersize=8.5, markerfacecolor=SURFACE,
@@ -132,29 +142,29 @@ def _draw(axes: Axes, summary: Summary, panel: Panel, styles: dict[Method, Look]
         )  # fmt: skip
     if spent:
         log_axis(axes, min(spent), max(spent))
+        if len(means) > 2 and max(means) - min(means) < 1e-9:
+            # Lines upon lines: which is which cannot be seen, that they agree can be said.
+            axes.text(0.5, 0.5, f"every method at every budget: {means[0]:.2f}", transform=axes.transAxes, ha="center", va="center",
+                      color=QUIET, fontsize=8.5)  # fmt: skip
     else:
         axes.text(0.5, 0.5, "no score", transform=axes.transAxes, ha="center", va="center", color=QUIET)
         axes.set_xticks([])
 
 
-def _single_handle(summary: Summary) -> list[Line2D]:
-    if not is_single(summary.points).any():
-        return []
-    return [
-        Line2D([], [], linestyle="none", marker="o", markersize=8, markerfacecolor=SURFACE, markeredgecolor=QUIET,
-               markeredgewidth=1.8, label="one image, no search")
-    ]  # fmt: skip
+def _share_y(drawn: Sequence[tuple[Panel, Axes]], whole: bool) -> None:
+    """One y range for all panels of a metric; a share of right images stays within 0 and 1, with `whole` it spans them.
 
-
-def _share_y(drawn: Sequence[tuple[Panel, Axes]]) -> None:
-    """One y range for all panels of a metric; a share of right images stays within 0 and 1."""
+    Enlarging a part of that range without bands to measure it by would make noise look like a finding.
+    """
     for metric in {panel.metric for panel, _ in drawn}:
         group = [axes for panel, axes in drawn if panel.metric == metric]
         limits = [axes.get_ylim() for axes in group if axes.lines]
         if not limits:
             continue
         low, high = min(low for low, _ in limits), max(high for _, high in limits)
+        # Each panel has left room for its own markers only.
+        low, high = low - 0.04 * (high - low), high + 0.04 * (high - low)
         if metric == GRADE:
-            low, high = max(low, -0.03), min(high, 1.03)
+            low, high = _SHARE if whole else (max(low, _SHARE[0]), min(high, _SHARE[1]))
         for axes in group:
             axes.set_ylim(low, high)

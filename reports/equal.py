@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ class Standing:
     high: float
     behind: tuple[float, float, float]
     """Best minus this: mean, low, high; zeros for the best itself."""
+    interpolated: bool
+    """Whether the score is read between two measured points."""
 
     @property
     def separable(self) -> bool:
@@ -33,13 +36,20 @@ class Comparison:
 
     unit: str
     amount: float
+    granted: bool
+    """Whether the amount is the budget that each was given, of which each spends what it can; else it is what each spent."""
     standings: tuple[Standing, ...]
     left_out: tuple[tuple[Method, float, float], ...]
-    """Methods whose curves do not cover the amount, with the smallest and largest they spent."""
+    """Methods without a score there, with the smallest and largest amount that they were given, or spent."""
 
     @property
     def best(self) -> Standing:
         return self.standings[0]
+
+    @property
+    def leaders(self) -> tuple[Standing, ...]:
+        """The best, and those that score the same."""
+        return tuple(standing for standing in self.standings if np.isclose(standing.mean, self.best.mean))
 
     @property
     def rivals(self) -> tuple[Standing, ...]:
@@ -82,13 +92,23 @@ def compare(summary: Summary, unit: str, amount: float, verifier: str) -> Compar
         values_P = read_at(summary, method, unit, amount, verifier)
         if values_P is not None:
             read[method] = values_P
-    estimates = {method: summary.bootstrap.overall(values_P) for method, values_P in read.items()}
-    ranked = sorted(read, key=lambda method: -estimates[method][0])
-    behind = {method: summary.bootstrap.overall(read[ranked[0]] - read[method]) for method in ranked}
-    standings = tuple(Standing(method, *estimates[method], behind[method]) for method in ranked)
     spans = _spans(summary, unit, verifier)
     left_out = tuple((method, *span) for method, span in spans.items() if method not in read)
-    return Comparison(unit, amount, standings, left_out)
+    between = {method for method in read if not _is_measured(summary, method, unit, amount, verifier)}
+    return Comparison(unit, amount, False, ranked(summary, read, between), left_out)
+
+
+def ranked(summary: Summary, read: Mapping[Method, Floats], between: Collection[Method] = ()) -> tuple[Standing, ...]:
+    """Standings by each prompt's score [P], best first; `between` names the methods whose scores are interpolated."""
+    estimates = {method: summary.bootstrap.overall(values_P) for method, values_P in read.items()}
+    order = sorted(read, key=lambda method: -estimates[method][0])
+    behind = {method: summary.bootstrap.overall(read[order[0]] - read[method]) for method in order}
+    return tuple(Standing(method, *estimates[method], behind[method], method in between) for method in order)
+
+
+def _is_measured(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> bool:
+    spent = summary.curve(method, verifier, str(summary.truth))[unit].to_numpy(dtype=np.float64)
+    return bool(np.isclose(spent, amount, rtol=1e-9, atol=0).any())
 
 
 def read_at(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> Floats | None:

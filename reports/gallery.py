@@ -46,6 +46,12 @@ class Block:
     budgets: tuple[str, ...]
     rows: tuple[tuple[Method, tuple[Choice | None, ...]], ...]
 
+    @property
+    def remark(self) -> str:
+        """What all choices have in common, where they do: "every choice is right"."""
+        marks = {choice.mark for _, choices in self.rows for choice in choices if choice is not None}
+        return f"every choice is {marks.pop()}" if len(marks) == 1 and marks != {"ungraded"} else ""
+
 
 def gallery(summary: Summary) -> tuple[Block, ...]:
     """A block for each task: its first prompt whose choices are not all right and not all wrong, else its first prompt."""
@@ -77,8 +83,7 @@ def _block(summary: Summary, task: str, choices: pd.DataFrame) -> Block:
         cells = {(row.budget_unit, row.budget): _choice(summary, row) for row in ours.itertuples()}
         if cells:
             rows.append((method, tuple(cells.get(column) for column in columns)))
-    budgets = tuple(f"{numbers.amount(amount, unit)} {unit}" if unit == "nfe" or unit == "images" else numbers.amount(amount, unit)
-                    for unit, amount in columns)  # fmt: skip
+    budgets = tuple(numbers.budget(amount, unit) for unit, amount in columns)
     return Block(task, str(choices["prompt"].iloc[0]), budgets, tuple(rows))
 
 

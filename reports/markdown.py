@@ -9,6 +9,7 @@ from reports.notes import SHAPES_NOTICE, notes
 from reports.page import Contents, protocol
 from reports.points import AXES, Summary
 from reports.tables import Table, escape_markdown
+from reports.verdict import Verdict
 
 _VERIFIER_FIGURES = {
     "over-optimisation": "Truth against the verifier's own score, along growing budgets",
@@ -22,13 +23,17 @@ def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table]
     parts = [f"# vistas: {escape_markdown(runs.suite)}"]
     if runs.domain == "shapes":
         parts.append(f"> **The embedded shapes world.** {SHAPES_NOTICE}")
-    parts += [f"**{escape_markdown(contents.answer.headline)}**", *map(escape_markdown, contents.answer.sentences)]
+    parts.append(f"**{escape_markdown(contents.answer.headline)}**")
+    if contents.answer.verdicts:
+        parts.append(_answer_table(contents.answer.verdicts))
+    if contents.answer.sentences:
+        parts.append("\n".join(f"* {escape_markdown(sentence)}" for sentence in contents.answer.sentences))
     if "main" in contents.figures:
         parts.append("![Score against NFE, FLOPs and seconds](figures/main.png)")
         parts += [f"![By task, against {name}](figures/tasks-{unit}.png)" for unit, name in AXES.items()]
         parts += [f"![By verifier, against {name}](figures/verifiers-{unit}.png)" for unit, name in AXES.items()]
     parts += [f"![{title}](figures/{name}.png)" for name, title in _VERIFIER_FIGURES.items() if name in contents.figures]
-    for table in tables:
+    for table in (table for table in tables if table.rows):
         parts.append(f"## {escape_markdown(table.title)}\n\n{table.markdown()}")
     parts.append("## What each search chose\n\n![Chosen pictures at growing budgets](figures/gallery.png)")
     if contents.tree:
@@ -43,3 +48,13 @@ def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table]
             body = "\n".join(f"* {escape_markdown(key)}: {escape_markdown(value)}" for key, value in lines.items())
             parts.append(f"**{escape_markdown(title)}**\n\n{body}")
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _answer_table(verdicts: Sequence[Verdict]) -> str:
+    head = ("per prompt", "highest", "score", "ahead by", "can it be told?")
+    lines = [head, ("---",) * len(head)]
+    for one in verdicts:
+        where = one.where + (f" ({one.spent})" if one.spent else "")
+        lead = (one.lead or "–") + (f"; other model: {one.model_lead}" if one.model_lead else "")
+        lines.append(tuple(map(escape_markdown, (where, one.best, one.score, lead, one.told))))
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reports import numbers
 from reports.points import GRADE, Summary
-from reports.statistics import LEAST_OVERALL, LEAST_PROMPTS, OVERALL
+from reports.statistics import LEAST_OVERALL, LEAST_PROMPTS, OVERALL, least_prompts
 
 SHAPES_NOTICE = (
     "Tiny models trained on a toy world of coloured shapes. Nothing here is evidence about FLUX, Infinity or any other "
@@ -21,10 +21,11 @@ def notes(summary: Summary) -> tuple[str, ...]:
         "x is what was really spent on average, not the budget asked for: a search never exceeds its budget and often "
         "cannot use all of it.",
         *_who_judges(summary),
-        "Intervals are 95 % bootstrap intervals over prompts, drawn within tasks, all seeds of a prompt together; they do "
-        "not cover another training of the models or another verifier. Where all images of a task are right (or all "
-        f"wrong) the interval has no width, which is too sure of itself; a task with fewer than {LEAST_PROMPTS} prompts gets none, "
-        f"nor do all tasks together with fewer than {LEAST_OVERALL} a task on average.",
+        *_timing(summary),
+        "Intervals, where there are any, are 95 % bootstrap intervals over prompts, drawn within tasks, all seeds of a prompt "
+        "together; they do not cover another training of the models or another verifier. Where all images of a task are right (or "
+        f"all wrong) the interval has no width, which is too sure of itself; a task with fewer than {LEAST_PROMPTS} prompts gets none, "
+        f"nor do all tasks together with fewer than {LEAST_OVERALL} a task on average, and at least {LEAST_PROMPTS} in all.",
         *_unscored(summary),
     )
 
@@ -41,6 +42,14 @@ def _what_nfe_hides(summary: Summary) -> list[str]:
         "the text encoders and the verifier count nothing, and what a search saves by sharing prefixes does not show. "
         f"So a search that re-runs only late, expensive scales looks cheap in NFE.{measured}",
     ]
+
+
+def _timing(summary: Summary) -> list[str]:
+    """What makes seconds less sure than counts: the more so the fewer prompts share it."""
+    first = "the first unit of a run pays for what later ones find warm, and other work on the machine shows"
+    least = least_prompts(len(summary.tasks))
+    few = f"; with {len(summary.values)} prompts a ranking by seconds is no finding" if len(summary.values) < least else ""
+    return [f"Seconds are measured once: {first}{few}."]
 
 
 def _who_judges(summary: Summary) -> list[str]:

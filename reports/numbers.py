@@ -19,6 +19,21 @@ def amount(value: float, column: str) -> str:
     return _rounded(value) if value < 100_000 else _prefixed(value, " ").strip()
 
 
+def budget(value: float, unit: str) -> str:
+    """An amount with the name of its unit, wherever one is not part of it: "10 GFLOP", "0.6 s", "60 NFE", "8 images"."""
+    name = {"nfe": " NFE", "images": " image" if value == 1 else " images"}.get(unit, "")
+    return amount(value, unit) + name
+
+
+def between(low: float, high: float, unit: str) -> str:
+    """A range of amounts, the unit once where it is the same: "210 to 216 NFE"."""
+    first, last = budget(low, unit), budget(high, unit)
+    if first == last:
+        return first
+    number, _, name = first.partition(" ")
+    return f"{number} to {last}" if last.endswith(f" {name}") else f"{first} to {last}"
+
+
 def tick(value: float) -> str:
     """A short axis label: "500", "2k", "10G", "0.05"."""
     return _prefixed(value, "") if value >= 1000 else f"{value:g}"

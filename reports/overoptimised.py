@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from reports import numbers
+from reports.certainty import NOT_SEPARABLE, TOO_FEW, has_intervals
+from reports.legend import fit_legend, handles
 from reports.points import GRADE, Method, Summary, metric_name
-from reports.style import INK, QUIET, handles, looks, quiet_axes
+from reports.style import INK, QUIET, looks, quiet_axes
 from reports.tables import Table, filled
 
-_BOTH, _FOOLED, _IDLE, _OPEN = "both rise", "score rises, truth falls", "score rises, truth not clearly", "not separable"
+_BOTH, _FOOLED, _IDLE = "both rise", "score rises, truth falls", "score rises, truth not clearly"
 Change = tuple[float, float, float]
 """Mean, low and high end."""
 
@@ -26,13 +30,15 @@ def overoptimised_table(summary: Summary) -> Table:
                 continue
             first, last = truth.iloc[0], truth.iloc[-1]
             own, true = (_change(summary, method, verifier, metric) for metric in (verifier, GRADE))
+            named = [numbers.budget(point["budget"], method.budget_unit) for point in (first, last)]
             peak = truth.iloc[int(truth["mean"].argmax())] if truth["mean"].notna().any() else first
             verdict = _verdict(own, true)
             rows.append({
                 "guided by": verifier, "model": method.model, "search": method.search,
-                "budgets": f"{first['budget']:g} → {last['budget']:g} {method.budget_unit}",
+                "budgets": " → ".join(named),
                 "its score": numbers.difference(*own), "right by the grader": numbers.difference(*true),
-                "best budget": f"{peak['budget']:g}", "since then": numbers.difference(last["mean"] - peak["mean"], *[np.nan] * 2),
+                "best budget": numbers.budget(peak["budget"], method.budget_unit),
+                "since then": numbers.difference(last["mean"] - peak["mean"], *[np.nan] * 2),
                 "verdict": verdict,
             })  # fmt: skip
             raw.append({
@@ -40,12 +46,12 @@ def overoptimised_table(summary: Summary) -> Table:
                 **_columns("score", own), **_columns("truth", true), "best_budget": peak["budget"],
                 "truth_since_best": last["mean"] - peak["mean"], "verdict": verdict,
             })  # fmt: skip
+    paired = "paired by prompt with 95 % intervals" if has_intervals(summary) else "paired by prompt"
     caption = (
         "From the smallest budget to the largest: how the score that guided the search changed, and how the share of right "
-        "images did, paired by prompt with 95 % intervals. The score must rise, as it is what is maximised; where the truth "
-        "does not follow, search has found what the verifier likes and the grader does not. “Since then” is the truth at the "
-        "largest budget against its best: the best of several noisy points, so a small loss is to be expected. An ensemble's "
-        "ranks are no score of an image."
+        f"images did, {paired}. The score must rise, as it is what is maximised; where the truth does not follow, search has "
+        "found what the verifier likes and the grader does not. “Since then” is the truth at the largest budget against its "
+        "best: the best of several noisy points, so a small loss is to be expected. An ensemble's ranks are no score of an image."
     )
     return Table("over-optimisation", "Optimised harder", caption, filled(rows), pd.DataFrame(raw))
 
@@ -62,19 +68,24 @@ def overoptimised_figure(summary: Summary) -> Figure:
             path = _path(summary, method, verifier)
             shape = {"linestyle": look.line, "marker": look.marker, "markersize": 4.2}
             axes.plot(path["score"], path["truth"], color=look.colour, linewidth=1.5, zorder=3, **shape)
-            if len(path) > 1:
+            if len(path):
                 axes.plot(path["score"].iloc[-1:], path["truth"].iloc[-1:], color=look.colour, marker="o", markersize=9,
                           markerfacecolor="none", linestyle="none", zorder=4)  # fmt: skip
-        axes.set_title(verifier, loc="left", color=INK)
+        axes.set_title("\n".join(textwrap.wrap(verifier, 34, break_on_hyphens=False)), loc="left", color=INK)
         axes.set_xlabel("its own mean score", fontsize=8.5)
         axes.tick_params(labelleft=place == 0)
         if place == 0:
             axes.set_ylabel(metric_name(GRADE), fontsize=9)
     labels = handles(summary)
-    columns = min(len(labels), 3)
+    columns, rows = fit_legend(labels, figure.get_figwidth())
     figure.legend(handles=labels, loc="lower left", ncols=columns, frameon=False, fontsize=8, labelcolor=QUIET)
-    rows = -(-len(labels) // columns)
-    figure.subplots_adjust(left=0.09, right=0.99, top=0.9, bottom=0.18 + 0.065 * rows, wspace=0.12)
+    # Titles, axis labels and the legend keep their inches whatever the number of methods.
+    height = 3.2 + 0.2 * rows
+    figure.set_figheight(height)
+    left, bottom = 0.62 / figure.get_figwidth(), (0.6 + 0.2 * rows) / height
+    figure.subplots_adjust(left=left, right=0.99, top=1 - 0.45 / height, bottom=bottom, wspace=0.12)
+    if not has_intervals(summary):
+        figure.axes[0].set_ylim(-0.06, 1.06)
     return figure
 
 
@@ -101,14 +112,16 @@ def _change(summary: Summary, method: Method, verifier: str, metric: str) -> Cha
 
 
 def _verdict(own: Change, true: Change) -> str:
-    rises = own[1] > 0 or np.isnan(own[0])
-    if not rises:
-        return _OPEN
+    scored = not np.isnan(own[0])
+    if np.isnan(true[1]) or (scored and np.isnan(own[1])):
+        return TOO_FEW
+    if scored and own[1] <= 0:
+        return NOT_SEPARABLE
     if true[1] > 0:
-        return _BOTH if not np.isnan(own[0]) else "truth rises"
+        return _BOTH if scored else "truth rises"
     if true[2] < 0:
-        return _FOOLED if not np.isnan(own[0]) else "truth falls"
-    return _IDLE if not np.isnan(own[0]) else _OPEN
+        return _FOOLED if scored else "truth falls"
+    return _IDLE if scored else NOT_SEPARABLE
 
 
 def _columns(name: str, change: Change) -> dict[str, float]:

@@ -11,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from reports.answer import Answer
+from reports.certainty import has_intervals, too_few
 from reports.gallery import Block
 from reports.notes import SHAPES_NOTICE, notes
 from reports.pictures import data_uri
@@ -27,8 +28,8 @@ class Contents:
     figures: Mapping[str, str]
     blocks: tuple[Block, ...]
     tree: Tree | None
-    equal: tuple[Table, Table]
-    """At the largest common amounts, and at smaller ones."""
+    equal: tuple[Table, ...]
+    """Under the same budgets, at the largest common amounts spent, and at smaller ones."""
     results: tuple[Table, ...]
     spent: tuple[Table, ...]
     paired: Table
@@ -54,6 +55,10 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
         notice=SHAPES_NOTICE if runs.domain == "shapes" else "",
         notes=notes(summary),
         axes=AXES,
+        # What the run was budgeted in, where it is an axis, is what a reader asked for.
+        first_unit=next((method.budget_unit for method in summary.methods if method.budget_unit in AXES), "flops"),
+        intervals=has_intervals(summary),
+        few=too_few(summary),
         # Figures are drawn by us from escaped text; everything else in the page is escaped by Jinja.
         figures={name: Markup(svg) for name, svg in contents.figures.items()},
         picture=data_uri,

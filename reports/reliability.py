@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports import numbers
+from reports.certainty import has_intervals
 from reports.points import POINT, Summary, is_single, metric_name
 from reports.statistics import OVERALL
 from reports.style import INK, QUIET, log_axis, quiet_axes
@@ -30,13 +31,13 @@ def cross_table(summary: Summary) -> Table:
             if points.empty:
                 continue
             found = points.set_index("metric")
-            budget = f"{points['budget'].iloc[0]:g} {method.budget_unit}"
+            budget = numbers.budget(float(points["budget"].iloc[0]), method.budget_unit)
             cells = {metric_name(one): _cell(found.loc[one]) for one in summary.metrics if one in found.index}
             rows.append({"model": method.model, "search": method.search, "guided by": guide, "budget": budget, **cells})
             raw.append(points.assign(guide=guide)[["guide", *POINT, "metric", "mean", "low", "high", "prompts"]])
     caption = (
-        "Searched by one, scored by all: mean of every metric over the images chosen at each method's largest budget, with "
-        "its 95 % interval over prompts. A verifier is no judge of the row it guided."
+        "Searched by one, scored by all: mean of every metric over the images chosen at each method's largest budget"
+        f"{', with its 95 % interval over prompts' if has_intervals(summary) else ''}. A verifier is no judge of the row it guided."
     )
     frame = pd.concat(raw, ignore_index=True) if raw else pd.DataFrame()
     return Table("cross", "Verifier by metric", caption, filled(rows), frame)

@@ -6,6 +6,7 @@ Shapes: P prompts, G columns (things estimated side by side), R bootstrap replic
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,8 +19,13 @@ OVERALL = "overall"
 LEAST_PROMPTS = 4
 """Prompts a task needs for an interval: two or three that agree by chance would make one of no width."""
 LEAST_OVERALL = 2.5
-"""Prompts a task, on average, that the overall mean needs for one."""
+"""Prompts a task, on average, that the overall mean needs for one, and never fewer than one task needs."""
 Floats = NDArray[np.float64]
+
+
+def least_prompts(tasks: int) -> int:
+    """Prompts, spread evenly over this many tasks, that the overall mean needs for an interval."""
+    return max(LEAST_PROMPTS, math.ceil(LEAST_OVERALL * tasks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class Bootstrap:
 
     Each replicate draws n - 1 of a task's n prompts with replacement, which keeps the variance of small tasks unbiased
     (Rao and Wu, 1988). Intervals are percentile intervals. A task with fewer than LEAST_PROMPTS scored prompts gives
-    none, nor does the overall mean with fewer than LEAST_OVERALL a task.
+    none, nor does the overall mean with fewer than `least_prompts`.
     """
 
     def __init__(
@@ -79,7 +85,7 @@ class Bootstrap:
     def _overall(self, mean_TG: Floats, replicates_TRG: Floats, number_TG: Floats) -> Estimates:
         """Over tasks T, each weighing the same or by its scored prompts."""
         total_G = number_TG.sum(axis=0)
-        replicates_TRG = np.where(total_G < LEAST_OVERALL * len(number_TG), np.nan, replicates_TRG)
+        replicates_TRG = np.where(total_G < least_prompts(len(number_TG)), np.nan, replicates_TRG)
         if not self._over_prompts:
             return _interval(mean_TG.mean(axis=0), replicates_TRG.mean(axis=0), total_G)
         share_TG = number_TG / np.where(total_G > 0, total_G, np.nan)
@@ -102,7 +108,7 @@ class Bootstrap:
             numbers_R = np.sum([counts_RP @ valid[rows] for rows, counts_RP in self._strata.values()], axis=0)
             mean = filled.sum() / valid.sum()
             replicates_RG = (sums_R / numbers_R)[:, None]
-        if valid.sum() < 2:
+        if valid.sum() < LEAST_PROMPTS:
             replicates_RG[:] = np.nan
         found = _interval(np.array([mean]), replicates_RG, valid.sum(keepdims=True))
         return float(mean), float(found.low_G[0]), float(found.high_G[0])

@@ -12,7 +12,6 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reports import numbers
@@ -33,6 +32,8 @@ _LINES: tuple[tuple[Any, str], ...] = (
     ((0, (4, 1, 1, 1, 1, 1)), "<"), ((0, (2, 2)), ">"), ((0, (10, 2, 2, 2)), "h"), ((0, (1, 1, 4, 1)), "p"),
     ((0, (7, 3)), "d"), ((0, (3, 1, 1, 1)), "8"),
 )  # fmt: skip
+_LEAST_SPAN = 4.0
+"""Largest over smallest amount of a logarithmic axis, at least."""
 _MANTISSAS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), tuple(m / 10 for m in range(10, 100)))
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans", "font.size": 9, "text.color": INK, "text.usetex": False, "text.parse_math": False,
@@ -67,15 +68,6 @@ def looks(summary: Summary) -> dict[Method, Look]:
     }
 
 
-def handles(summary: Summary) -> list[Line2D]:
-    """Legend entries of all methods."""
-    return [
-        Line2D([], [], color=look.colour, linestyle=look.line, marker=look.marker, markersize=5, linewidth=1.8,
-               label=summary.label(method))
-        for method, look in looks(summary).items()
-    ]  # fmt: skip
-
-
 def context() -> Any:
     """Matplotlib settings of every figure, for a `with` statement."""
     return matplotlib.rc_context(_RC)
@@ -96,7 +88,9 @@ def draw_mark(axes: Axes, x: float, y: float, right: bool) -> None:
 
 
 def log_axis(axes: Axes, low: float, high: float) -> None:
-    """Logarithmic x axis over the spent amounts, with at most six round ticks."""
+    """Logarithmic x axis over the spent amounts, with at most six round ticks; never so narrow that no two are round."""
+    widen = max(_LEAST_SPAN / (high / low), 1.0) ** 0.5
+    low, high = low / widen, high * widen
     margin = max((high / low) ** 0.06, 1.06)
     axes.set_xscale("log")
     axes.set_xlim(low / margin, high * margin)

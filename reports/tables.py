@@ -11,11 +11,12 @@ from typing import Any
 import pandas as pd
 
 from reports import numbers
+from reports.certainty import has_intervals, has_task_intervals, too_few
 from reports.points import POINT, SPENT, Summary, metric_phrase
 from reports.statistics import OVERALL
 
 Row = dict[str, Any]
-_WORDS = ("model", "search", "verifier", "guided by", "unit", "compared", "verdict")
+_WORDS = ("model", "search", "verifier", "guided by", "unit", "compared", "compared at", "verdict")
 """Columns set flush left; the others hold numbers."""
 
 
@@ -37,10 +38,12 @@ class Table:
         """Whether a column is set flush left."""
         return column in _WORDS
 
+    def group(self, row: dict[str, str]) -> tuple[str, ...]:
+        """What a row has in common with those that it stands together with."""
+        return tuple(row[column] for column in self.columns[: 1 if self.columns[0] == "compared at" else 2])
+
     def markdown(self) -> str:
         """The table in GitHub's Markdown, cells escaped."""
-        if not self.rows:
-            return f"{self.caption}\n\n(nothing to show)\n"
         rules = ["---" if self.is_words(column) else "---:" for column in self.columns]
         cells = [[escape_markdown(row[column]) for column in self.columns] for row in self.rows]
         lines = [[escape_markdown(column) for column in self.columns], rules, *cells]
@@ -81,12 +84,21 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
                     row[task.replace("_", " ")] = numbers.plus_minus(cell["mean"], cell["low"], cell["high"])
             rows.append(row | {"prompts": point["prompts"]} | ({"unscored": f"{point['unscored']:.0f}"} if gaps else {}))
     overall = "mean over the prompts" if summary.runs.over_prompts else "unweighted mean of the task means"
-    caption = (
-        f"{metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: {overall} "
-        "with its 95 % interval over prompts. Tasks: mean ± half the width of the interval."
-    )
+    caption = f"{metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: {overall}"
+    caption += " with its 95 % interval over prompts." if has_intervals(summary) else f"; no interval, as {too_few(summary)}."
+    if has_task_intervals(summary):
+        caption += " Tasks: mean ± half the width of the interval."
+    if gaps:
+        caption += f" Unscored: images without a score, left out of the means ({_reasons(summary, metric)})."
     columns = [*POINT, "metric", "task", "mean", "low", "high", "prompts", "unscored", "considered"]
     return Table(name, f"Results, guided by {verifier}", caption, filled(rows), pd.concat(frames)[columns])
+
+
+def _reasons(summary: Summary, metric: str) -> str:
+    """Why scores are missing, the most frequent reasons first."""
+    scores = summary.runs.scores
+    missing = scores.loc[(scores["metric"] == metric) & scores["value"].isna(), "reason"]
+    return "; ".join(str(reason) or "no reason given" for reason in missing.value_counts().head(3).index)
 
 
 def spent_table(summary: Summary, verifier: str, name: str) -> Table:
@@ -111,5 +123,5 @@ def spent_table(summary: Summary, verifier: str, name: str) -> Table:
 
 
 def _who(point: dict[Hashable, Any]) -> Row:
-    budget = f"{point['budget']:g} {point['budget_unit']}"
+    budget = numbers.budget(float(point["budget"]), str(point["budget_unit"]))
     return {"model": point["model"], "search": point["search"], "budget": budget}

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from reports import numbers
 from reports.load import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
 from reports.points import GRADE, Summary
@@ -73,8 +74,9 @@ def _placed(summary: Summary, nodes: pd.DataFrame) -> Tree:
     # Candidates of a guided search need not be graded; the picture that was returned is.
     nodes["truth"] = nodes["truth"].mask(nodes["chosen"], grade.iloc[0] if len(grade) else np.nan)
     kinds = "finished rollouts" if nodes["complete"].all() else "previews" if not nodes["complete"].any() else "previews and rollouts"
+    budget = numbers.budget(float(first["budget"]), str(first["budget_unit"]))
     caption = (
-        f"{first['model']} + {first['search']}, guided by {first['verifier']}, budget {first['budget']:g} {first['budget_unit']}: "
+        f"{first['model']} + {first['search']}, guided by {first['verifier']}, budget {budget}: "
         f"{len(nodes)} {kinds}, each with its score. Dark frames: carried on. Gold: the picture returned. "
         "Ticks and crosses: right and wrong by the grader, where graded; the search never saw its verdict."
     )
@@ -122,7 +124,9 @@ def _draw_node(axes: Axes, summary: Summary, node: pd.Series, digits: int) -> No
         axes.imshow(pixels, extent=extent, aspect="auto", interpolation="none", alpha=faded, zorder=2)
     colour, width = (_CHOSEN, 2.8) if node["chosen"] else (INK, 1.8) if node["kept"] else (GRID, 1.0)
     axes.add_patch(Rectangle((x, y - half - 0.06), 0.52, 2 * half, fill=False, edgecolor=colour, linewidth=width, zorder=3))
-    score = "unscored" if np.isnan(node["score"]) else f"{node['score']:.{digits}f}".replace("-", "−")
+    # A score with a reason is only a place below those that a cascade's dear stage judged.
+    score = "cheap stage only" if node["reason"] else f"{node['score']:.{digits}f}".replace("-", "−")
+    score = "unscored" if np.isnan(node["score"]) else score
     axes.text(x + 0.26, y + half + 0.07, score, fontsize=7, color=INK if node["kept"] else QUIET, ha="center", va="center")
     if not np.isnan(node["truth"]):
         draw_mark(axes, x + 0.46, y - half + 0.02, right=bool(node["truth"] > 0.5))

@@ -74,8 +74,16 @@ CANDIDATES = (
     _integer("step", "draws done when the branch was made", "steps"),
     Column("complete", pa.bool_(), "", "finished image, or a preview of an unfinished one"),
     Column("kept", pa.bool_(), "", "whether the search carried the branch on"),
-    _real("score", "score by the verifier; an ensemble's is comparable within one prompt's pool only"),
-    _text("reason", "why it is unscored or was not chosen from (after the budget), empty otherwise"),
+    _real(
+        "score",
+        "score by the verifier; an ensemble's is comparable within one prompt's pool only; of what only the cheap stage of a "
+        "cascade judged, the place below the worst that the dear one did",
+    ),
+    _text(
+        "reason",
+        "why it is unscored (after the budget: not chosen from), or that the score is only a place, as a cascade's cheap stage "
+        "alone judged it; empty otherwise",
+    ),
     _real("truth", "the suite's own verdict on this image, where graded; NaN otherwise"),
     _text("image", "path of the PNG within the run folder, empty where not kept"),
     *COST,
@@ -90,7 +98,7 @@ SELECTIONS = (
     _real("budget", "budget per prompt, in budget_unit"),
     _text("parameters", "the plan's parameters as JSON"),
     _text("candidate", "path of the chosen candidate, empty where none was scored within the budget"),
-    _real("score", "its score by the verifier"),
+    _real("score", "its score by the verifier, as in candidates"),
     _integer("considered", "finished candidates it was chosen from", "images"),
     _text("image", "path of the PNG within the run folder"),
     *COST,

@@ -48,7 +48,7 @@ def read_lines(path: Path) -> list[Line]:
     if suffix == ".txt":
         # Tabs end a prompt, as in T2I-CompBench's own loader; blank lines at the end are no prompts.
         rows = list(text.rstrip().split("\n"))
-        lines = [line(row.split("\t")[0].strip("\r"), f"{path} line {n}") for n, row in enumerate(rows, 1)]
+        lines = [line(row.split("\t")[0].strip("\r"), f"{path.name} line {n}") for n, row in enumerate(rows, 1)]
     elif suffix in (".csv", ".tsv"):
         lines = list(_table(text, path, "\t" if suffix == ".tsv" else ","))
     elif suffix == ".jsonl":
@@ -101,7 +101,7 @@ def _table(text: str, path: Path, delimiter: str) -> Iterator[Line]:
         columns = [name for name in reader.fieldnames or () if name]
         rows, last = [], reader.line_num
         for row in reader:
-            rows.append((f"{path} line {last + 1}", row))
+            rows.append((f"{path.name} line {last + 1}", row))
             last = reader.line_num
     except csv.Error as error:
         raise WrongInput(f"{path} line {reader.line_num} is no {path.suffix[1:].upper()} ({error}): correct it there") from error
@@ -110,7 +110,7 @@ def _table(text: str, path: Path, delimiter: str) -> Iterator[Line]:
 
 def _json_lines(text: str, path: Path) -> Iterator[Line]:
     for number, row in enumerate(text.rstrip().split("\n"), 1):
-        where = f"{path} line {number}"
+        where = f"{path.name} line {number}"
         try:
             yield _value(json.loads(row), where)
         except (ValueError, RecursionError):
@@ -124,11 +124,11 @@ def _document(text: str, path: Path) -> Iterator[Line]:
         raise WrongInput(f"{path} is no JSON ({error}): correct it there") from error
     if isinstance(values, dict):
         for key, value in values.items():
-            where = f"{path} entry {key}"
+            where = f"{path.name} entry {key}"
             yield line(value, where, {"id": key}) if isinstance(value, str) else _value(value, where)
     elif isinstance(values, list):
         for number, value in enumerate(values, 1):
-            yield _value(value, f"{path} entry {number}")
+            yield _value(value, f"{path.name} entry {number}")
     else:
         raise WrongInput(f"{path} holds neither a list nor a mapping: write prompts as a list of objects with key prompt")
 

@@ -74,6 +74,11 @@ UNASKED = -np.inf
 """In a column of `Scores.values_NM`: the second stage of a `Cascading` verifier was not asked about this image."""
 
 
+def asked(values_NM: np.ndarray) -> np.ndarray:
+    """Whether every stage was asked about each image, bool [N]: what a cascade's `combine` gives of others is an order only."""
+    return ~(np.asarray(values_NM) == UNASKED).any(axis=1)
+
+
 class Cascading(Verifier, Protocol):
     """A verifier of two stages: within a round the second is asked about the best of each prompt only."""
 

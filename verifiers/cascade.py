@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 from harness.ledger import Cost
 from models.base import Images
 from models.files import joint_sha256
-from verifiers.base import UNASKED, Scores, Verifier, VerifierCard
+from verifiers.base import Scores, Verifier, VerifierCard, asked
 
 
 class Cascade:
@@ -59,13 +59,13 @@ class Cascade:
         """
         values_NM = np.asarray(values_NM, dtype=np.float64)
         first, second = np.split(values_NM, [len(self.stages[0].card.parts)], axis=1)
-        asked = ~(second == UNASKED).all(axis=1)
+        examined = asked(second)
         combined = np.full(len(values_NM), np.nan)
-        combined[asked] = self.stages[1].combine(second[asked])
-        cheap = self.stages[0].combine(first[~asked])
+        combined[examined] = self.stages[1].combine(second[examined])
+        cheap = self.stages[0].combine(first[~examined])
         known = combined[~np.isnan(combined)]
-        # One apart, so that every search has an order to go by; how far apart means nothing.
-        combined[~asked] = (known.min() if len(known) else 0.0) - rankdata(-cheap, method="dense", nan_policy="omit")
+        # One apart, so that every search has an order to go by; how far apart means nothing (`verifiers.base.asked`).
+        combined[~examined] = (known.min() if len(known) else 0.0) - rankdata(-cheap, method="dense", nan_policy="omit")
         return combined
 
     def price(self, images: int, new_prompts: int = 0) -> Cost:

@@ -141,11 +141,18 @@ def features_of(domain: Domain, device: torch.device | str = "cpu", local: Local
 
         return ClipPatches(shapes_backbone(str(device)))
     from harness.registry import entry
-    from harness.weights import LocalWeights, build, find
+    from harness.weights import build
 
-    known = entry("features", PHOTO)
-    found: Features = build(known, find(PHOTO, known, local or LocalWeights()), device)
+    found: Features = build(entry("features", PHOTO), find_features(domain, local), device)
     return found
+
+
+def find_features(domain: Domain, local: LocalWeights | None = None) -> dict[str, Path]:
+    """Folders of the weights that `features_of` loads: none for the shapes world's. Raises MissingWeights."""
+    from harness.registry import entry
+    from harness.weights import LocalWeights, find
+
+    return {} if domain == "shapes" else find(PHOTO, entry("features", PHOTO), local or LocalWeights())
 
 
 def described(

@@ -21,7 +21,7 @@ from harness.search.base import Plan, Search, Task
 from harness.search.lookahead import Lookahead
 from harness.search.random import Random
 from harness.search.rounds import mark_final
-from harness.search.window import search_again
+from harness.search.window import check_plain, search_again
 from models.base import Family
 
 
@@ -41,6 +41,7 @@ class Adaptive:
 
     name: ClassVar[str] = "adaptive"
     pools: ClassVar[bool] = False
+    size: ClassVar[str] = "rounds"
 
     rounds: int = 4
     """Searches of a prompt that never rests; fewer where the budget cannot buy as many."""
@@ -63,6 +64,7 @@ class Adaptive:
             raise ValueError(f"rounds={self.rounds} leaves nothing to move between prompts: give 2 or more")
         if not 0 < self.served <= 1:
             raise ValueError(f"served={self.served:g} is not a share, a number above 0 and up to 1")
+        check_plain(self.search)
         if self.scales is not None and not isinstance(self.search, Lookahead):
             raise ValueError(f"scales={self.scales} chooses where to branch: give search=lookahead:… after it")
 
@@ -77,7 +79,9 @@ class Adaptive:
         return self.search.needs
 
     def plan(self, budget: Budget, prices: Prices) -> Plan:
-        """The even share: what a prompt gets when none rests. A prompt can get more, a pool of prompts cannot.
+        """What a prompt spends that has its total to itself and never rests: the searches that `run` buys it one after another.
+
+        In a pool scores decide who gets more; all together get no more than their budgets.
 
         Raises:
             BudgetTooSmall: two rounds of the search within are not affordable.
@@ -85,19 +89,26 @@ class Adaptive:
         if self.enough is not None and prices.ranks:
             raise ValueError("enough compares scores of prompts, which an ensemble's ranks do not allow: leave it out")
         for rounds in range(self.rounds, 1, -1):
-            try:
-                plans = self._even(budget, prices, rounds)
-            except BudgetTooSmall:
+            plans = self._alone(budget, prices, rounds)
+            if len(plans) < 2:
                 continue
             parameters = {"rounds": rounds, "search": dict(plans[0].parameters)}
             return Plan(parameters, tuple(plan.cost for plan in plans), exact=False, looks=sum(plan.looks for plan in plans))
         least = 2 * _smallest(self.search, budget.unit, prices)
         raise BudgetTooSmall(budget, least, f"two rounds of {self.search.name}")
 
-    def _even(self, budget: Budget, prices: Prices, rounds: int) -> list[Plan]:
-        part = Budget(budget.amount / rounds, budget.unit)
-        first, later = (self.search.plan(part, each) for each in (prices, prices.opened()))
-        return [first, *[later] * (rounds - 1)]
+    def _alone(self, budget: Budget, prices: Prices, rounds: int) -> list[Plan]:
+        """Searches of one prompt out of its own budget, as `run` grants them; none where the first has no even part."""
+        plans: list[Plan] = []
+        left, ahead, opened = budget.amount, rounds, prices.opened()
+        while True:
+            part = Budget(left / ahead, budget.unit)
+            try:
+                plans.append(self.search.plan(part, opened if plans else prices))
+            except BudgetTooSmall:
+                return plans
+            left -= plans[-1].limited.amount(budget.unit)
+            ahead = max(1, ahead - 1)
 
     def run(self, task: Task) -> None:
         """Round after round on the prompts that need it most, until the total buys no further search of any."""
@@ -136,8 +147,8 @@ class _Purse:
         """Prompts whose text has been paid for."""
 
     def spent(self, prompt: int) -> float:
-        """All that a prompt has been charged."""
-        return self._task.spent(prompt, self._task.judges[0]).amount(self._unit)
+        """All that a prompt has taken of the total; of one in images previews too, as they do of the parts that plans fill."""
+        return self._task.limited(prompt).amount(self._unit)
 
     def left(self) -> float:
         """What nobody has spent; below 0 where a deadline was missed."""
@@ -179,6 +190,6 @@ def _smallest(search: Search, unit: Unit, prices: Prices) -> float:
     """The smallest budget that a search can use."""
     nothing = Budget(0.0, unit)
     try:
-        return search.plan(nothing, prices).cost.amount(unit)
+        return search.plan(nothing, prices).limited.amount(unit)
     except BudgetTooSmall as error:
         return error.smallest

@@ -10,12 +10,14 @@ import numpy as np
 
 from harness.search.base import Candidate, Task
 from harness.seeds import Path
+from verifiers.base import asked
 
 
 def most_telling(task: Task, count: int) -> tuple[int, ...]:
     """The scales, as many as `count`, at which the children of one parent have differed most in score, in order.
 
-    Mean over parents of the spread among their finished children; an ensemble's ranks are taken within one family.
+    Mean over parents of the spread among their finished children, of a cascade those its dear stage was asked about; an
+    ensemble's ranks are taken within one family.
     """
     judge = task.judges[0]
     families: dict[tuple[int, Path], list[Candidate]] = defaultdict(list)
@@ -25,8 +27,9 @@ def most_telling(task: Task, count: int) -> tuple[int, ...]:
                 families[prompt, one.parent].append(one)
     spreads: dict[int, list[float]] = defaultdict(list)
     for children in families.values():
-        scores = judge.combine(np.array([one.values_M for one in children], dtype=np.float64))
-        spread = float(np.std(scores)) if len(children) > 1 else np.nan
+        values_NM = np.array([one.values_M for one in children], dtype=np.float64)
+        scores = judge.combine(values_NM[asked(values_NM)])
+        spread = float(np.std(scores)) if len(scores) > 1 else np.nan
         if not np.isnan(spread):
             spreads[children[0].step - 1].append(spread)
     ranked = sorted(spreads, key=lambda scale: (-np.mean(spreads[scale]), scale))
@@ -72,7 +75,8 @@ class Standing:
         """The score of the best finished image, and whether it is one of those that are new."""
         entered = [one for one in self._task.candidates[self._judge.card.name][prompt] if one.complete]
         known, self._seen[prompt] = self._seen[prompt], len(entered)
-        scores = self._judge.combine(np.array([one.values_M for one in entered], dtype=np.float64)) if entered else ()
+        values_NM = np.array([one.values_M for one in entered], dtype=np.float64)
+        scores = np.where(asked(values_NM), self._judge.combine(values_NM), np.nan) if entered else ()
         if not len(scores) or np.isnan(scores).all():
             return -np.inf, False
         return float(np.nanmax(scores)), bool(np.nanargmax(scores) >= known)

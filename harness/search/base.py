@@ -25,7 +25,8 @@ class Plan:
     rounds: tuple[Cost, ...]
     """Price of each round, the first with everything that is paid once; seconds are estimates."""
     exact: bool = True
-    """Whether a run spends exactly this (seconds apart); if not, chance on the way decides how much less."""
+    """Whether a run spends exactly this (seconds apart); if not, scores on the way decide how much less, or, where prompts
+    share a total, which of them gets more."""
     looks: int = 0
     """Previews looked at, which a budget in images pays for as images."""
 
@@ -34,9 +35,14 @@ class Plan:
         """Price of the whole search."""
         return sum(self.rounds, Cost())
 
+    @property
+    def limited(self) -> Cost:
+        """The price that a budget has to afford: previews count as images here (`Tally.limited`)."""
+        return self.cost + Cost(images=self.looks)
+
     def unused(self, budget: Budget) -> float:
         """What the plan leaves of a budget, in its unit: less than the search's next size up would cost."""
-        return budget.amount - (self.cost + Cost(images=self.looks)).amount(budget.unit)
+        return budget.amount - self.limited.amount(budget.unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class Candidate:
     values_M: tuple[float, ...]
     """Raw scores under the verifier's parts; NaN where unscored."""
     reason: str
-    """Why it is unscored, "" otherwise."""
+    """Why a part of `values_M` is NaN, "" where none is: of a cascade the dear stage's reason, or else the cheap one's."""
     spent: Cost
     """All that the prompt had spent when this score was known; candidates of one round count one after another."""
     kept: bool
@@ -100,6 +106,8 @@ class Task:
     """The second model, where the generator is a pair's first."""
     limits: dict[int, Budget] = field(default_factory=dict)
     """What a prompt may spend where a search has allotted it another amount than the budget."""
+    roots: dict[int, int] = field(default_factory=dict)
+    """Roots that each prompt has had, where a search is run in windows on the task."""
     candidates: dict[str, list[list[Candidate]]] = field(default_factory=dict)
     """Verifier name to one list per prompt: its scored candidates, in order."""
 
@@ -118,6 +126,10 @@ class Task:
     def spent(self, prompt: int, judge: MeteredVerifier) -> Cost:
         """What a prompt has spent under one judge: the generation, and this judge's verification."""
         return self.generator.ledger.spent(prompt) + judge.ledger.spent(prompt)
+
+    def limited(self, prompt: int) -> Cost:
+        """What a prompt has spent as a budget sees it (`Tally.limited`): previews that were looked at count as images."""
+        return self.spent(prompt, self.judges[0]) + Cost(images=self.generator.looks[prompt])
 
 
 @runtime_checkable

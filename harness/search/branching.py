@@ -105,14 +105,17 @@ class _Tree:
         self._task, self._points, self._score, self._level, self._deadline = task, points, score, level, deadline
         self._steps = task.generator.card.steps
         self._trails = Trails(points) if reuse else None
+        self._born: dict[int, int] = {}
+        """Children that each of a prompt's survivors gets next."""
 
     def run(self, prompts: Sequence[int]) -> None:
         task = self._task
         front = roots(task, {prompt: _rows(task, prompt) for prompt in prompts}, step=1)
         for index, point in enumerate(self._points):
             alive = {branch.prompt for part in front for branch in part.branches}
-            alive = {prompt for prompt in alive if self._deadline.allows(prompt, index, index + 1)}
-            front = only(task, front, alive)
+            if self._score == "rollout":
+                alive = {prompt for prompt in alive if self._deadline.allows(prompt, index, index + 1)}
+                front = only(task, front, alive)
             last = index == len(self._points) - 1
             complete = self._score == "rollout" or last
             this = Round(task, sorted(alive), complete)
@@ -122,7 +125,8 @@ class _Tree:
             stop = self._steps if last else self._points[index + 1]
             going = self._trails.going(task, front, stop) if self._trails and index else []
             front = [*going, *self._look(drawn, this, complete, stop)]
-            kept = set() if last else self._survivors(this, alive, [one for part in going for one in part.branches])
+            old = [one for part in going for one in part.branches]
+            kept = set() if last else self._survivors(this, alive, old, index + 1)
             if self._trails:
                 self._trails.keep(task, kept)
             this.close(kept)
@@ -135,7 +139,7 @@ class _Tree:
         single = task.generator.card.family == "diffusion" and point == self._steps - 1
         children = {}
         for parent in (branch for part in front for branch in part.branches):
-            count = 1 if single else task.plans[parent.prompt].parameters["candidates"]
+            count = 1 if single else self._born[parent.prompt]
             numbers = self._trails.numbers(name_of(parent), count) if self._trails else range(count)
             born = [Branch(parent.prompt, (*parent.path, j), parent.path, point + 1) for j in numbers]
             children[name_of(parent)] = born
@@ -153,7 +157,23 @@ class _Tree:
             seen.append(at_stop)
         return seen
 
-    def _survivors(self, this: Round, prompts: Collection[int], going: Sequence[Branch]) -> set[Name]:
+    def _size(self, prompt: int, rounds: int) -> int:
+        """Survivors after so many rounds, and how many children each will get.
+
+        On previews only the last round finishes images: where time runs out there are fewer of both, at least one, and no
+        round is left out.
+        """
+        parameters = self._task.plans[prompt].parameters
+        rows = parameters["width"] * parameters["candidates"]
+        if self._score == "preview":
+            # Diffusion's survivors finish alone, which fewer children make no cheaper.
+            alone = self._task.generator.card.family == "diffusion"
+            rows = max(1, int(rows * self._deadline.rest(prompt, rounds, whole=int(alone))))
+        width = min(parameters["width"], rows)
+        self._born[prompt] = rows // width
+        return int(width)
+
+    def _survivors(self, this: Round, prompts: Collection[int], going: Sequence[Branch], rounds: int) -> set[Name]:
         """The best of the round's children and of the rollouts that go on, whose scores are known."""
         kept: set[Name] = set()
         for prompt in prompts:
@@ -162,6 +182,5 @@ class _Tree:
             values_NM = this.values(prompt)
             if self._trails:
                 values_NM = self._trails.values(old, this.branches(prompt), values_NM)
-            width = self._task.plans[prompt].parameters["width"]
-            kept |= {names[n] for n in best_first(self._task.judges[0], values_NM)[:width]}
+            kept |= {names[n] for n in best_first(self._task.judges[0], values_NM)[: self._size(prompt, rounds)]}
         return kept

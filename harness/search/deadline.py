@@ -26,13 +26,17 @@ class Deadline:
         expected = (self._seconds(prompt, first, last) + after) * self._pace()
         return self._spent(prompt) + expected <= self._task.budget.amount
 
-    def rest(self, prompt: int, rounds: int) -> float:
-        """A prompt has ended its first `rounds` rounds: how much of the others still fits, 1 for all of it."""
+    def rest(self, prompt: int, rounds: int, whole: int = 0) -> float:
+        """A prompt has ended its first `rounds` rounds: how much of the others still fits, 1 for all of it.
+
+        The last `whole` rounds are left time for as they are.
+        """
         if not self._active:
             return 1.0
         self.done(prompt, rounds)
-        expected = self._seconds(prompt, rounds, len(self._task.plans[prompt].rounds)) * self._pace()
-        left = self._task.budget.amount - self._spent(prompt)
+        end = len(self._task.plans[prompt].rounds)
+        expected = self._seconds(prompt, rounds, end - whole) * self._pace()
+        left = self._task.budget.amount - self._spent(prompt) - self._seconds(prompt, end - whole, end) * self._pace()
         return min(1.0, max(0.0, left / expected)) if expected > 0 else 1.0
 
     def done(self, prompt: int, rounds: int) -> None:

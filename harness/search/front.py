@@ -128,20 +128,25 @@ def gather(
     wanted: Sequence[tuple[Name, Branch]],
     change: Callable[[Any, Sequence[Branch]], Any] | None = None,
 ) -> Front:
-    """New branches from rows of any part, each with the name of its parent, put into few batches and changed there.
+    """New branches from rows of any part, each with the name of its parent, in order, put into few batches and changed there.
 
     For generators that are `Mutable`: the rows of prompts that have gone different ways are joined again.
     """
     places = {name_of(branch): (index, row) for index, part in enumerate(front) for row, branch in enumerate(part.branches)}
     made: Front = []
     for batch in batches(wanted, task.max_rows):
-        rows: dict[int, list[tuple[int, Branch]]] = {}
-        for name, branch in batch:
-            index, row = places[name]
-            rows.setdefault(index, []).append((row, branch))
-        states = [task.generator.select(front[index].state, [row for row, _ in pairs]) for index, pairs in rows.items()]
-        branches = tuple(branch for pairs in rows.values() for _, branch in pairs)
+        rows: dict[int, list[int]] = {}
+        for wish, (name, _) in enumerate(batch):
+            rows.setdefault(places[name][0], []).append(wish)
+        states = [
+            task.generator.select(front[index].state, [places[batch[wish][0]][1] for wish in wishes])
+            for index, wishes in rows.items()
+        ]  # fmt: skip
         state = task.generator.join(states) if len(states) > 1 else states[0]
+        joined = [wish for wishes in rows.values() for wish in wishes]
+        if joined != sorted(joined):  # ties go to the earlier: the order must not depend on the batches
+            state = task.generator.select(state, [joined.index(wish) for wish in range(len(batch))])
+        branches = tuple(branch for _, branch in batch)
         made.append(Part(change(state, branches) if change else state, branches))
     return made
 

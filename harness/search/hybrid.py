@@ -23,7 +23,7 @@ from harness.search.base import Candidate, Plan, Search, Task
 from harness.search.deadline import Deadline
 from harness.search.random import Random
 from harness.search.rounds import Branch, Round, best_first, mark_final
-from harness.search.window import search_again
+from harness.search.window import check_plain, search_again
 from models.base import Family, Images, Refinable, Row
 
 _ROUND = 8
@@ -38,6 +38,7 @@ class Hybrid:
     families: ClassVar[tuple[Family, ...]] = ("pair",)
     needs: ClassVar[tuple[type, ...]] = (Refinable,)
     pools: ClassVar[bool] = False
+    size: ClassVar[str] = "refinements"
 
     share: float = 0.5
     """Of the budget, for drafts; refinements get what these leave."""
@@ -51,6 +52,7 @@ class Hybrid:
     """What searches the drafts."""
 
     def __post_init__(self) -> None:
+        check_plain(self.search)
         for name in ("share", "strength"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name}={getattr(self, name):g} is no number above 0 and up to 1")
@@ -118,13 +120,11 @@ class Hybrid:
     def _refine(self, task: Task, index: int, chosen: dict[int, list[Candidate]]) -> None:
         """One round: refinement n of a prompt is made from its draft n modulo their number, and is a root of its own."""
         branches: list[tuple[Branch, Candidate]] = []
-        entered = task.candidates[task.judges[0].card.name]
         for prompt, drafts in chosen.items():
-            roots = 1 + max(one.path[0] for one in entered[prompt]) - index * _ROUND
             count = task.plans[prompt].parameters["refinements"]
             for n in range(index * _ROUND, min((index + 1) * _ROUND, count)):
                 draft = drafts[n % len(drafts)]
-                branches.append((Branch(prompt, (roots + n,), draft.path, task.generator.card.steps), draft))
+                branches.append((Branch(prompt, (task.roots[prompt] + n,), draft.path, task.generator.card.steps), draft))
         this = Round(task, chosen)
         for batch in batches(branches, task.max_rows):
             this.score([branch for branch, _ in batch], self._finish(task, batch))

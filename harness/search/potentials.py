@@ -39,6 +39,12 @@ class Particle:
         return replace(self, log_weight=0.0)
 
 
+def check_scale(scale: float) -> None:
+    """Raise ValueError for a strength that would steer to the worst, or that is no number."""
+    if not 0 <= scale < np.inf:
+        raise ValueError(f"scale={scale:g} is not a strength, a number from 0: below it the worst would be preferred")
+
+
 def strength_at(scale: float, tempering: Tempering, part: float) -> float:
     """How strongly rewards count after `part` of the steps; DAS lets it grow as (1 + gamma)^t - 1, up to 1."""
     return scale if tempering == "constant" else scale * min(1.0, (1 + GROWTH) ** (100 * part) - 1)

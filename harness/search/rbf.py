@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from harness.errors import WrongInput
 from harness.ledger import Budget, Cost
 from harness.prices import Prices
 from harness.search.affordable import given, most
@@ -20,7 +21,7 @@ from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Part, advance, finish, gather, groups, name_of, preview, roots
 from harness.search.launch import check_level, draw
-from harness.search.rounds import Branch, Round, best_first, mark_final
+from harness.search.rounds import Branch, Round, best_first, mark_final, mark_kept
 from harness.search.tally import Tally
 from models.base import Family, Mutable, Stochastic
 
@@ -54,7 +55,12 @@ class RBF:
         return starts, [quota + (step < more) for step in range(steps - 1)]
 
     def plan(self, budget: Budget, prices: Prices) -> Plan:
-        """As many looks as the budget buys, at least two noises and a child a step. Raises BudgetTooSmall."""
+        """As many looks as the budget buys: at least one at a noise, one at a child a step, and one more.
+
+        Raises:
+            BudgetTooSmall: these are not affordable.
+            WrongInput: fewer looks were asked for.
+        """
         prices.check(budget)
 
         def tallied(looks: int) -> Tally:
@@ -77,7 +83,9 @@ class RBF:
             return tallied(looks).limited
 
         least = prices.steps + 1
-        looks = max(least, self.looks or most(budget, cost, least, f"{least} looks, two at noises and one a step"))
+        if self.looks is not None and self.looks < least:
+            raise WrongInput(f"looks={self.looks} are fewer than the least for {prices.steps} steps: give looks={least} or more")
+        looks = self.looks or most(budget, cost, least, f"{least} looks, at a noise, at a child a step and one more")
         given(budget, cost(looks), f"{looks} looks")
         tally = tallied(looks)
         return Plan({"looks": looks}, tally.rounds, looks=tally.looks)
@@ -128,7 +136,9 @@ class RBF:
                 lines[prompt].look(task, this.branches(prompt)[0], this.values(prompt)[0])
                 deadline.done(prompt, lines[prompt].spent)
             ended = [prompt for prompt in looking if self._ends(task, lines[prompt], prompt, last, deadline)]
-            this.close({name_of(lines[prompt].taken) for prompt in ended})
+            this.close()
+            for prompt in ended:  # the best of a quota may be a child of an earlier round
+                mark_kept(task, lines[prompt].taken)
             looking = [prompt for prompt in looking if prompt not in ended]
         return gather(task, seen, [(name_of(line.taken), line.taken) for line in lines.values()])
 

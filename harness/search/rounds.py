@@ -20,6 +20,7 @@ from harness.meter import MeteredVerifier
 from harness.search.base import Candidate, Task, choose
 from harness.seeds import Path
 from models.base import Images
+from verifiers.base import asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,11 @@ class Round:
         self._settle()
         return self._values(prompt, 0)
 
+    def rewards(self, prompt: int) -> np.ndarray:
+        """What a prompt's candidates are weighed by, float64 [N]: NaN for the unscored and for what only a cheap stage judged."""
+        values_NM = self.values(prompt)
+        return np.where(asked(values_NM), self._task.judges[0].combine(values_NM), np.nan)
+
     def _values(self, prompt: int, judge: int) -> np.ndarray:
         return np.array([scored.values[judge] for scored in self._scored[prompt]], dtype=np.float64)
 
@@ -101,7 +107,7 @@ class Round:
             one = self._scored[prompt][n]
             values, reasons = list(one.values), list(one.reasons)
             values[index] = (*values[index][: -len(row)], *row)
-            reasons[index] = reason
+            reasons[index] = reason or reasons[index]
             self._scored[prompt][n] = replace(one, values=tuple(values), reasons=tuple(reasons))
 
     def close(self, kept: Collection[tuple[int, Path]] = ()) -> None:
@@ -139,6 +145,14 @@ def best_first(judge: MeteredVerifier, values_NM: np.ndarray) -> list[int]:
     """Indices of one pool, best first, the earlier among equals, unscored ones last."""
     combined = judge.combine(values_NM)
     return np.argsort(np.where(np.isnan(combined), np.inf, -combined), kind="stable").tolist()
+
+
+def mark_kept(task: Task, branch: Branch) -> None:
+    """Mark a candidate that has been entered as one that the search carries on."""
+    for judge in task.judges:
+        entered = task.candidates[judge.card.name][branch.prompt]
+        order = next(one.order for one in entered if one.path == branch.path)
+        entered[order] = replace(entered[order], kept=True)
 
 
 def mark_final(task: Task) -> None:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from harness.errors import WrongInput
 from harness.ledger import Budget, Cost
 from harness.prices import Prices
 from harness.search.affordable import given, most
@@ -21,7 +22,7 @@ from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, finish, groups, grow, name_of, preview, roots, thinned
 from harness.search.launch import check_level
-from harness.search.potentials import Particle, Potential, Tempering, strength_at
+from harness.search.potentials import Particle, Potential, Tempering, check_scale, strength_at
 from harness.search.resampling import SCHEMES, Resampling, effective, normalised
 from harness.search.rounds import Branch, Round, mark_final
 from harness.search.tally import Tally
@@ -83,6 +84,9 @@ class SMC:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ValueError(f"{name}={value:g} is not a part, a number from 0 to 1")
+        if self.of("first") > self.of("last"):
+            raise ValueError(f"first={self.of('first'):g} is after last={self.of('last'):g}, which leaves no look: give first below last")
+        check_scale(self.of("scale"))
 
     def of(self, name: str) -> Any:
         """A parameter as given, or else the preset's."""
@@ -102,6 +106,11 @@ class SMC:
         """The most particles that the budget buys, at least two. Raises BudgetTooSmall."""
         prices.check(budget)
         looks = self.looks(prices.steps)
+        if not looks:
+            raise WrongInput(
+                f"first={self.of('first'):g},last={self.of('last'):g} leave no look within {prices.steps} steps, and smc without "
+                "one is random search: give parts further apart"
+            )
 
         def tallied(particles: int) -> Tally:
             tally = Tally(prices)
@@ -156,7 +165,7 @@ class SMC:
         children: dict[Name, list[Branch]] = {}
         for prompt in prompts:
             branches = this.branches(prompt)
-            rewards = task.judges[0].combine(this.values(prompt))
+            rewards = this.rewards(prompt)
             for branch, reward in zip(branches, rewards, strict=True):
                 cloud[name_of(branch)] = cloud[name_of(branch)].seen(float(reward), self.of("potential"), strength)
             children |= self._resample(task, prompt, branches, cloud, look, deadline.rest(prompt, look))

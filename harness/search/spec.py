@@ -7,7 +7,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from harness.assignments import assignments, name_of, written
 from harness.errors import WrongInput
-from harness.registry import Entry, entry, resolve
+from harness.named_searches import named_searches
+from harness.registry import Entry, UnknownName, entries, entry, resolve
 from harness.search.base import Search
 from models.base import ABILITIES
 
@@ -19,10 +20,12 @@ def parse(text: str) -> Search:
     """The search that a text names, such as "beam:width=2,score=preview"; what is not given is left to the planner.
 
     Raises:
-        UnknownName: a name that is not registered.
+        UnknownName: a name that is not registered; lists named searches too, which `named_searches.expanded` replaces.
         WrongInput: a parameter the search does not have or a value of the wrong type; lists the parameters.
     """
     name = name_of(text)
+    if name not in entries("search"):
+        raise UnknownName("search", name, [*entries("search"), *named_searches()])
     search: type[Search] = entry("search", name).resolve()
     hints = get_type_hints(search)
     values: dict[str, Any] = {}
@@ -64,10 +67,13 @@ def fits(search: Search, model: Entry, name: str) -> str | None:
 
 
 def _inner(text: str) -> tuple[str, str | None]:
-    """The text without the search that it wraps, and that search: all that follows "search="."""
+    """The text without the search that it wraps, and that search: all that follows "search=". Raises WrongInput."""
     own, equals, inner = text.partition(f"{_INNER}=")
     if not equals or own[-1] not in ":,":
         return text, None
+    wrapped, comma, after = inner.partition(",")
+    if comma and ":" not in wrapped:
+        raise WrongInput(f"search {text!r}: the search that another wraps comes last: write {own}{after},{_INNER}={wrapped}")
     return own[:-1], inner
 
 

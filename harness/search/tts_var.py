@@ -21,6 +21,7 @@ from harness.search.base import Plan, Task
 from harness.search.clusters import principal, representatives
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, finish, groups, grow, name_of, roots, thinned
+from harness.search.potentials import check_scale
 from harness.search.resampling import SCHEMES, normalised
 from harness.search.rounds import Branch, Round, mark_final
 from harness.search.tally import Tally
@@ -50,6 +51,9 @@ class TTSVar:
     """Candidates at the first scale; None for as many as the budget buys."""
     scale: float = 10.0
     """How strongly rewards count: lambda."""
+
+    def __post_init__(self) -> None:
+        check_scale(self.scale)
 
     def events(self, steps: int) -> dict[int, tuple[str, int]]:
         """Draws done to what happens then and how many of 8 are left; of two that meet, the later one."""
@@ -135,7 +139,7 @@ class TTSVar:
         children: dict[Name, list[Branch]] = {}
         for prompt, size in sizes.items():
             branches = this.branches(prompt)
-            rewards_N = task.judges[0].combine(this.values(prompt))
+            rewards_N = this.rewards(prompt)
             weights_N = normalised(np.where(np.isnan(rewards_N), -np.inf, self.scale * rewards_N))
             random, count = np.random.default_rng(task.seed(prompt, (), step)), _within(deadline, prompt, step, size)
             for branch, number in zip(branches, SCHEMES["multinomial"](weights_N, count, random), strict=True):

@@ -1,16 +1,16 @@
 """A window on a task: some of its prompts, searched once more, on their own and with a budget of their own.
 
 To the strategy within, a window is a task like any other. What it makes and spends goes to the task behind it: its
-roots are numbered on from those that the prompts have had, so that no seed is used twice, and costs count on.
+roots are numbered on from all that the prompts have had, those that left no candidate too, so that no seed is used
+twice, and costs count on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from harness.ledger import Budget, Cost, Ledger
@@ -27,10 +27,24 @@ class Window(Task):
 
     shifts: tuple[int, ...] = ()
     """Roots that each prompt has had before."""
+    handed: dict[int, int] = field(default_factory=dict)
+    """Roots that each prompt has been handed here: those that a seed was asked for."""
 
     def seed(self, prompt: int, path: Path, step: int) -> int:
-        """As the task behind names the candidate."""
-        return self.seeds.at(self.prompts[prompt].id, shifted(path, self.shifts[prompt]), step)
+        """As the task behind names the candidate; what belongs to none, the path (), has another seed in every window."""
+        shift = self.shifts[prompt]
+        if not path:
+            return self.seeds.at(self.prompts[prompt].id, (-shift,) if shift else (), step)
+        self.handed[prompt] = max(self.handed.get(prompt, 0), path[0] + 1)
+        return self.seeds.at(self.prompts[prompt].id, shifted(path, shift), step)
+
+
+def check_plain(search: Search) -> None:
+    """Raise ValueError for a search that wraps another and so cannot be wrapped itself: a window has no windows."""
+    if hasattr(search, "search"):
+        raise ValueError(
+            f"search={search.name} wraps a search itself, which cannot be wrapped again: give one that does not, such as search=random"
+        )
 
 
 def search_again(
@@ -40,7 +54,7 @@ def search_again(
     judge = task.judges[0]
     entered = task.candidates[judge.card.name]
     before = tuple(task.spent(prompt, judge) for prompt in members)
-    shifts = tuple(1 + max((one.path[0] for one in entered[prompt]), default=-1) for prompt in members)
+    shifts = tuple(task.roots.get(prompt, 0) for prompt in members)
     generator: Any = _Generator(task.generator, members)
     window_judge: Any = _Judge(judge, members)
     window = Window(
@@ -49,6 +63,7 @@ def search_again(
     )  # fmt: skip
     search.run(window)
     for place, prompt in enumerate(members):
+        task.roots[prompt] = shifts[place] + window.handed.get(place, 0)
         for one in window.candidates[judge.card.name][place]:
             path, parent = (shifted(each, shifts[place]) for each in (one.path, one.parent))
             entered[prompt].append(replace(
@@ -80,9 +95,11 @@ class _Generator:
     def __init__(self, generator: MeteredGenerator, members: Sequence[int]) -> None:
         self._generator, self._members = generator, members
         self.ledger = _Since(generator.ledger, members)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._generator, name)
+        self.card = generator.card
+        # The rows of a state name their prompts as the task behind does: what takes a state needs no renaming.
+        self.predict, self.draw, self.draw_stochastic = generator.predict, generator.draw, generator.draw_stochastic
+        self.renoise, self.mutate, self.join = generator.renoise, generator.mutate, generator.join
+        self.select, self.preview, self.decode = generator.select, generator.preview, generator.decode
 
     def start(self, conditioning: Any, rows: Sequence[Row]) -> Any:
         return self._generator.start(conditioning, self._renamed(rows))
@@ -106,9 +123,7 @@ class _Judge:
     def __init__(self, judge: MeteredVerifier, members: Sequence[int]) -> None:
         self._judge, self._members = judge, members
         self.ledger = _Since(judge.ledger, members)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._judge, name)
+        self.card, self.ranks, self.going, self.combine = judge.card, judge.ranks, judge.going, judge.combine
 
     def open(self, prompts: Iterable[int]) -> None:
         self._judge.open([self._members[prompt] for prompt in prompts])
@@ -119,5 +134,5 @@ class _Judge:
     def examine(self, images: Images, texts: Sequence[str], prompts: Sequence[int]) -> Scores:
         return self._judge.examine(images, texts, [self._members[prompt] for prompt in prompts])
 
-    def combine(self, values_NM: np.ndarray) -> np.ndarray:
-        return self._judge.combine(values_NM)
+    def patches(self, images: Images, prompts: Sequence[int]) -> torch.Tensor:
+        return self._judge.patches(images, [self._members[prompt] for prompt in prompts])

@@ -16,6 +16,13 @@ from models.settings import dtype_of
 from models.sheet import BYTES, Sheet
 
 
+def latent_size(model: PublishedModel, settings: Mapping[str, Any]) -> tuple[int, int]:
+    """Rows and columns of one image's latents. Raises WrongInput for a size that the model cannot make."""
+    check_size(model.name, published_config(model.name) or {}, settings["height"], settings["width"])
+    _, rows, columns = latent_shape(outline(components(model.name)["vae"]), settings)
+    return rows, columns
+
+
 def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     """Every step costs the same; guidance that is true guidance passes two sequences."""
     config = published_config(model.name) or {}

@@ -27,6 +27,12 @@ TEXT_TOKENS = 32
 """Of the prompt that is priced; a GenEval prompt has about 10."""
 
 
+def latent_size(model: PublishedModel, settings: Mapping[str, Any]) -> tuple[int, int]:
+    """Rows and columns of the last scale's latents. Raises WrongInput for settings that the model cannot have."""
+    size = SIZES[model.name]
+    return plan_of(model.name, size, settings)[0].latent_grids(size.transformer.patch)[-1]
+
+
 def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     """Scales cost what their tokens cost; the prompt's own pass is in the first."""
     size, dtype = SIZES[model.name], dtype_of(settings["dtype"])
@@ -34,7 +40,7 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     with torch.device("meta"):
         transformer, vae = InfinityTransformer(size.transformer), InfinityVAE(size.vae)
     transformer.cast_blocks(dtype)
-    grid = schedule.latent_grids(size.transformer.patch)[-1]
+    grid = latent_size(model, settings)
     one = replace(sampling, guidance=1.0)
     scales = [scale_flops(size.transformer, schedule, k, TEXT_TOKENS, one) for k in range(len(schedule))]
     scales[0] += prompt_flops(size.transformer, TEXT_TOKENS)

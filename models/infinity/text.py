@@ -30,8 +30,10 @@ class TextFeatures:
 
     @classmethod
     def from_padded(cls, features_BLC: Tensor, lengths: Sequence[int]) -> TextFeatures:
-        """From features padded on the right [B, L, Ct] and the true lengths."""
+        """From features padded on the right [B, L, Ct] and the true lengths; raises ValueError for one above L."""
         width = features_BLC.shape[1]
+        if max(lengths, default=0) > width:  # its tokens would be the next prompt's
+            raise ValueError(f"text lengths {tuple(lengths)} exceed features padded to {width} tokens: give their own")
         return cls(features_BLC.flatten(0, 1)[token_places([row * width for row in range(len(lengths))], lengths)], tuple(lengths))
 
     @classmethod

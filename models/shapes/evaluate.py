@@ -70,11 +70,11 @@ class InfinitySampler:
     vae: InfinityVAE
 
     @classmethod
-    def load(cls, name: str = "infinity") -> "InfinitySampler":
-        """Take the averaged weights of a run and of the tokenizer."""
+    def load(cls, name: str = "infinity", vae: str = "tokenizer-previews") -> "InfinitySampler":
+        """Take the averaged weights of a run and of a tokenizer."""
         models = infinity.build().eval()
         models.load_state_dict(averaged_weights(name))
-        return cls(models, infinity.load_vae())
+        return cls(models, infinity.load_vae(vae))
 
     @torch.no_grad()
     def features(self, captions: Sequence[str], seed: int, sampling: Sampling) -> list[torch.Tensor]:

@@ -17,7 +17,7 @@ from suites.shapes.vocabulary import IMAGE_SIDE
 
 TRAINED = 3
 """A training step costs about three forward passes of what it trains."""
-RUNS_OF = {"infinity": ("infinity", "tokenizer"), "flux": ("flux", "flux-vae")}
+RUNS_OF = {"infinity": ("infinity", "tokenizer", "tokenizer-previews"), "flux": ("flux", "flux-vae")}
 AS_THEY_STAND = "The scripts ran from start to end with the settings they now have."
 
 
@@ -29,7 +29,7 @@ def training_facts(model: str) -> dict[str, dict[str, Any]]:
 
 
 def infinity_training() -> dict[str, dict[str, Any]]:
-    """Return the facts of the trainings behind shapes-infinity."""
+    """Return the facts of the trainings behind shapes-infinity; the preview decoder is trained on a frozen encoder."""
     text = t5_encoder_flops(infinity.build_t5().config.to_dict(), TEXT_TOKENS)
     sample = teacher_forced_flops(infinity.CONFIG, tokenizer.SCHEDULE, TEXT_TOKENS) + text
     encode, decode = autoencoder_flops(tokenizer.build())
@@ -37,6 +37,7 @@ def infinity_training() -> dict[str, dict[str, Any]]:
         "generator": run_facts("infinity", TRAINED * sample),
         "its latents": {"samples": infinity.PICTURES, "flops": infinity.PICTURES * encode},
         "tokenizer": run_facts("tokenizer", TRAINED * (encode + decode)),
+        "preview decoder": run_facts("tokenizer-previews", encode + TRAINED * decode),
     }
 
 

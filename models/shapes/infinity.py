@@ -28,7 +28,7 @@ CONFIG = TransformerConfig(
 )
 SEED = 32
 PICTURES = 61_440
-STEPS = 10200
+STEPS = 7400
 BATCH = 32
 MUON_RATE = 3e-3
 ADAM_RATE = 1.5e-3
@@ -80,17 +80,17 @@ def loss_of(models: nn.ModuleDict, latents_BdHW: torch.Tensor, ids_BT: torch.Ten
     return bit_loss(logits, transformer_labels(bits), tokenizer.SCHEDULE)
 
 
-def load_vae(device: torch.device | str = "cpu") -> InfinityVAE:
+def load_vae(name: str = "tokenizer", device: torch.device | str = "cpu") -> InfinityVAE:
     """Return the trained tokenizer with its averaged weights."""
     vae = tokenizer.build().eval()
-    vae.load_state_dict(averaged_weights("tokenizer"))
+    vae.load_state_dict(averaged_weights(name))
     return vae.to(device)
 
 
 def train(name: str = "infinity", steps: int = STEPS) -> Path:
     """Train or resume; returns the run's folder."""
     device = prepare(SEED)
-    vae = load_vae(device)
+    vae = load_vae(device=device)
     data = latent_set("infinity", vae.encode, PICTURES, device, hash_of(vae))
     run = Run(name)
     models = build().to(device)

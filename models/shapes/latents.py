@@ -48,8 +48,14 @@ class LatentSet:
 
 
 @torch.no_grad()
-def latent_set(name: str, encode: Callable[[torch.Tensor], torch.Tensor], pictures: int, device: torch.device, autoencoder: str) -> LatentSet:
-    """Return the set of this name, encoding it first if its file is not there; the file is named after what made it.
+def latent_set(
+    name: str,
+    encode: Callable[[torch.Tensor], torch.Tensor],
+    pictures: int,
+    device: torch.device,
+    autoencoder: str,
+) -> LatentSet:
+    """Return the set of this name, encoding it first if its file is not there; it is named after what made it.
 
     `autoencoder` is the hash of its weights.
     `encode` maps pictures float32 [B, 3, H, W] in [-1, 1] on `device` to latents.

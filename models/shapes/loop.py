@@ -13,6 +13,7 @@ from torch import nn
 
 RUNS = Path("training/shapes")
 LOG = "log.jsonl"
+NOTES = "notes.txt"
 
 
 def prepare(seed: int) -> torch.device:
@@ -82,9 +83,13 @@ class Run:
         torch.save({**state, "seconds": self.seconds}, partial)
         os.replace(partial, self.folder / "checkpoint.pt")
 
+    def note(self, text: str) -> None:
+        """Write notes.txt of the run's folder: what its settings were where they are not those of the script."""
+        (self.folder / NOTES).write_text(text + "\n", encoding="utf-8")
+
     def notes(self) -> str:
-        """Return notes.txt of the run's folder, where changes of settings while it runs belong; empty without one."""
-        path = self.folder / "notes.txt"
+        """Return notes.txt of the run's folder; empty without one."""
+        path = self.folder / NOTES
         return " ".join(path.read_text(encoding="utf-8").split()) if path.exists() else ""
 
     def log(self, **values: Any) -> None:

@@ -20,7 +20,8 @@ from models.shapes.load import LOGS, TEXT_ENCODER, weights
 from models.shapes.loop import LOG, Run
 from models.shapes.text import build_t5
 
-FACTS_OF = {"infinity": "generator", "flux": "generator", "tokenizer": "tokenizer", "flux-vae": "autoencoder"}
+FACTS_OF = {"infinity": "generator", "flux": "generator", "tokenizer": "tokenizer", "flux-vae": "autoencoder",
+            "tokenizer-previews": "preview decoder"}  # fmt: skip
 """What a card calls each run."""
 
 
@@ -29,7 +30,8 @@ def resume_infinity() -> dict[str, dict[str, Any]]:
     folder = weights("shapes-infinity")
     parts = load_pretrained(folder)
     models = nn.ModuleDict({"transformer": parts.transformer, "t5": build_t5().from_pretrained(folder / TEXT_ENCODER)})
-    return {"infinity": _state(models), "tokenizer": _state(parts.vae)}
+    vae = _state(parts.vae)
+    return {"infinity": _state(models), "tokenizer": vae, "tokenizer-previews": vae}
 
 
 def resume_flux() -> dict[str, dict[str, Any]]:
@@ -47,9 +49,13 @@ def _state(module: nn.Module) -> dict[str, Any]:
 
 
 def write_runs(model: str, states: Mapping[str, dict[str, Any]]) -> None:
-    """Write a run's folder for each state that has none yet, at the step and with the log of the shipped weights."""
+    """Write a run's folder for each state that has none yet, at the step and with the log of the shipped weights.
+
+    What the card says of how they came about is the generator's note.
+    """
     folder = weights(f"shapes-{model}")
-    facts = checked_card(folder)["training"]
+    card = checked_card(folder)
+    facts = card["training"]
     for name in RUNS_OF[model]:
         run = Run(name)
         if run.load() is not None:
@@ -62,8 +68,10 @@ def write_runs(model: str, states: Mapping[str, dict[str, Any]]) -> None:
         if shipped.is_file():
             shutil.copyfile(shipped, log)
         else:
-            line = {"seconds": own["seconds"], "step": own["steps"], "loss": own["loss"]}
+            line = {"seconds": own["seconds"], "step": own["steps"], "samples": own["samples"], "loss": own["loss"]}
             log.write_text(json.dumps(line) + "\n", encoding="utf-8")
+        if name == model:
+            run.note(card["recipe"])
         print(f"{run.folder} stands at step {own['steps']}")
 
 

@@ -18,8 +18,9 @@ STAGES = {
     "flux": "models.shapes.flux:train",
     "tokenizer": "models.shapes.tokenizer:train",
     "infinity": "models.shapes.infinity:train",
+    "tokenizer-previews": "models.shapes.tokenizer:train_previews",
 }
-CHAINS = (("flux-vae", "flux"), ("tokenizer", "infinity"))
+CHAINS = (("flux-vae", "flux"), ("tokenizer", "infinity", "tokenizer-previews"))
 """Stages that need one another's weights, in order; the chains are independent."""
 
 

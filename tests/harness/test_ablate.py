@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from harness import ablation, cli, registry
+from harness import ablation, cli, registry, runner
 from harness.ablation import Ablation, ablations
 from harness.cli import app
 from harness.lineup import line_up
@@ -44,6 +46,7 @@ def test_every_ablation_can_be_run_as_it_is_declared(one: Ablation) -> None:
         return
     values = {"model": lineup.models, "search": tuple(lineup.searches), "verifier": config.verifiers}[one.vary]
     assert one.against in values
+    assert {*one.pairs, *one.pairs.values()} <= {*values}
     assert len(values) > 1
     assert all(shortest(parse(text)) == text for text in config.searches)
     asked = {*config.models, *config.searches}
@@ -85,3 +88,29 @@ def test_what_is_given_wins_over_what_is_declared() -> None:
     settings = TOY.settings(["budgets=[6]", "chunk=3"], {"prompts": "2", "seeds": None})
     assert (settings.budgets, settings.chunk, settings.prompts, settings.models) == ((6,), 3, 2, ("toy-ar",))
     assert TOY.folder(settings) != TOY.folder(TOY.settings((), {}))
+
+
+def test_no_two_ablations_are_one_run() -> None:
+    runs = [{key: value for key, value in one.run.items() if key != "prompts"} for one in ablations().values()]
+    assert all(run not in runs[:index] for index, run in enumerate(runs))
+
+
+def test_a_line_can_be_set_against_another_and_says_what_is_settled(tmp_path: Path) -> None:
+    run = {**TOY.run, "searches": ["random", "greedy", "beam:width=2"]}
+    few = replace(TOY, pairs={"greedy": "beam:width=2"}, run=run)
+    settings = few.settings(("budgets=[24]",), {"prompts": 2})
+    folder = runner.finish_run(runner.prepare_run(settings, tmp_path), Console(quiet=True))
+    table = write_ablation(few, folder, folder / "report")
+    rows = {row["search"]: row for row in table.rows}
+    assert rows["greedy"]["against random"].endswith(" (against beam:width=2)")
+    assert "(against" not in rows["beam:width=2"]["against random"]
+    frame = table.frame.set_index("search")
+    assert frame.loc["greedy", "difference"] == pytest.approx(frame.loc["greedy", "mean"] - frame.loc["beam:width=2", "mean"])
+    assert [rows[name]["verdict"] for name in ("random", "greedy")] == ["–", "too few prompts to tell"]
+    assert "2 prompts are too few (at least " in table.caption
+
+
+def test_a_run_of_few_prompts_is_warned_of_before_it_begins() -> None:
+    shown = CliRunner().invoke(app, ["ablate", "toy", "--plan", "--prompts", "2"]).stdout
+    assert "2 prompts: too few for intervals" in shown
+    assert "too few for intervals" not in CliRunner().invoke(app, ["ablate", "toy", "--plan", "--prompts", "15"]).stdout

@@ -145,15 +145,15 @@ def test_every_published_model_is_measured_tiny(name: str, tmp_path: Path) -> No
 def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> None:
     prompts = bench_model.some_prompts(4)
     assert len({prompt.text for prompt in prompts}) == 4
-    found = [one for one in bench(infinity, [2, 7], float("nan"), prompts) if isinstance(one, Measured)]
+    found = [one for one in bench(infinity, [2, 8], float("nan"), prompts) if isinstance(one, Measured)]
     rows = {(one.batch, one.operation, one.step): one.rows for one in found}
-    assert [rows[batch, "encode", 0] for batch in (2, 7)] == [2, 4]
-    assert [rows[batch, "predict", 0] for batch in (2, 7)] == [2, 4]
-    assert [rows[batch, "predict", 1] for batch in (2, 7)] == [2, 7]
-    assert [rows[batch, "search", -1] for batch in (2, 7)] == [2, 4]
+    assert [rows[batch, "encode", 0] for batch in (2, 8)] == [2, 4]
+    assert [rows[batch, "predict", 0] for batch in (2, 8)] == [2, 4]
+    assert [rows[batch, "predict", 1] for batch in (2, 8)] == [2, 8]
+    assert [rows[batch, "search", -1] for batch in (2, 8)] == [2, 8]
     tokens = infinity.text_tokens([prompt.text for prompt in prompts])
     assert len(set(tokens)) > 1
-    encoded = next(one for one in found if (one.batch, one.operation) == (7, "encode"))
+    encoded = next(one for one in found if (one.batch, one.operation) == (8, "encode"))
     assert encoded.tflop == pytest.approx(sum(infinity.price("encode", 0, count).flops for count in tokens) / 1e12)
 
 
@@ -165,10 +165,13 @@ def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> Non
         (["shapes-flux", "--random-weights"], "shapes-flux comes with the package"),
         (["sdxl", "--random-weights", "--prompts", "0"], "--prompts 0 is not from 1 to 554"),
         (["sdxl", "--random-weights", "--prompts", "555"], "--prompts 555 is not from 1 to 554"),
+        (["infinity-2b", "--random-weights", "--tiny", "--prompts", "3", "--batch", "2,8"], "--batch 8 cannot be shared out evenly"),
         (["infinity-2b:tau=0", "--random-weights", "--tiny"], "infinity-2b: temperature 0.0 must be positive"),
         (["infinity-2b:cfg=-1", "--random-weights", "--tiny"], "infinity-2b: guidance -1.0 is negative: use 1 for none"),
         (["janus-pro-1b:cfg=-1", "--random-weights", "--tiny"], "janus-pro-1b: guidance -1.0 is negative: use 1 for none"),
         (["infinity-2b+flux-dev", "--random-weights"], "infinity-2b+flux-dev is a pair: name one of its models"),
+        (["infinity-2b:preview_shrink=2", "--random-weights", "--tiny"], "measures no previews, only whole images: leave preview_shrink"),
+        (["infinity-2b:preview_shrink=7", "--random-weights", "--tiny"], "preview_shrink=7 does not divide its latents, 64 by 64"),
         (["flux-dev:height=1000", "--random-weights", "--tiny"], "flux-dev: 1000 by 64 pixels: both must be multiples of 16"),
     ],
 )

@@ -72,17 +72,25 @@ def test_the_cache_is_used_and_nothing_else(cache: Path) -> None:
 
 def test_all_that_is_lacking_is_said_at_once(cache: Path, tmp_path: Path) -> None:
     other = Repository("someone/other", "main", ("a.pt",), 2_000_000_000, "MIT")
-    looked = [partial(locate, TOY, name="toy"), partial(locate, other, name="pair"), partial(locate, TOY, name="toy")]
+    head = partial(locate, other, name="pair", role="head")
+    looked = [partial(locate, TOY, name="toy"), head, partial(locate, TOY, name="toy"), partial(locate, other, name="same")]
     with pytest.raises(AbsentWeights) as error:
         together(looked)
     assert str(error.value) == (
-        "not on this machine, or not whole: someone/toy (about 4.2 GB, licence MIT, gated: accept the terms at "
-        f"{TOY.address} and log in), someone/other (2.0 GB, licence MIT): get them with "
-        "`vistas fetch toy pair`, or give local folders with --weights NAME=PATH"
+        "toy: someone/toy is not on this machine (about 4.2 GB, licence MIT, gated: accept the terms at "
+        f"{TOY.address} and log in); pair.head and same: someone/other is not on this machine (2.0 GB, licence MIT): get them "
+        "with `vistas fetch toy pair same`, or give local folders with --weights toy=PATH and so on, by these names"
     )
-    fill_cache(cache)
+    folder = fill_cache(cache)
+    (folder / "config.json").rename(tmp_path / "config.json")
+    with pytest.raises(AbsentWeights, match=r"^toy: someone/toy lacks config\.json \(about 4\.2 GB.*; pair\.head and same: "):
+        together(looked)
+    (tmp_path / "config.json").rename(folder / "config.json")
+    looked = [looked[0], partial(locate, other, name="pair")]
     with pytest.raises(AbsentWeights, match=r"^someone/other is not on this machine .* `vistas fetch pair`, or give a local folder"):
         together(looked)
+    with pytest.raises(AbsentWeights, match=r"`vistas fetch pair`, or give a local folder with --weights pair\.head=PATH$"):
+        head()
     with pytest.raises(MissingWeights, match=r"mirrors the repository with --weights pair\.head=PATH$"):
         locate(other, local=tmp_path, name="pair", role="head")
 
@@ -218,4 +226,4 @@ def test_a_fetch_says_first_how_much_all_of_it_is(monkeypatch: pytest.MonkeyPatc
     lines = list(fetch_all(["infinity-2b"]))
     assert lines[0] == "infinity-2b: 21.8 GB in all: weights, vae, text_encoder"
     assert lines[1].startswith("infinity-2b weights: FoundationVision/Infinity, 8.8 GB")
-    assert "; 21.8 GB to download, weights not here" in described(entry("model", "infinity-2b"))
+    assert "; download 21.8 GB, weights not here" in described(entry("model", "infinity-2b"))

@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from rich.console import Console
 
 from harness import registry
 from harness.config import Settings
 from harness.errors import WrongInput
+from harness.rows import CHEAP_ONLY
 from harness.runner import finish_run, prepare_run
 from results.schema import MEASURED, TABLES
+from verifiers.base import Scores
 from verifiers.spec import parse_verifier
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -71,6 +74,34 @@ def test_both_stages_are_metrics_of_what_is_returned(tmp_path: Path) -> None:
     final = tables["selections"].set_index(["search", "prompt_id"])["score"]
     dear = scores[scores["metric"] == "toy-other"].set_index(["search", "prompt_id"])["value"]
     pd.testing.assert_series_equal(final.sort_index(), dear.sort_index(), check_names=False)
+
+
+def test_a_place_below_what_the_dear_stage_judged_is_marked(tmp_path: Path) -> None:
+    candidates = run(tmp_path, (48,), ("toy-judge", CASCADE))["candidates"]
+    assert (candidates.loc[candidates["verifier"] == "toy-judge", "reason"] == "").all()
+    pool = candidates[(candidates["verifier"] == CASCADE) & (candidates["search"] == "random")]
+    for _, of_prompt in pool.groupby("prompt_id"):
+        best = of_prompt.sort_values("score", ascending=False)
+        assert list(best["reason"]) == ["", "", *[CHEAP_ONLY] * (len(best) - 2)]
+        assert best["score"].diff().iloc[3:].isin([0, -1]).all()
+
+
+def test_a_metric_that_is_lost_has_its_own_stages_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cheap stage sees nothing, the dear one everything."""
+    score = toy_world.ToyVerifier.score
+
+    def scored(self: toy_world.ToyVerifier, images: torch.Tensor, prompts: list[str]) -> Scores:
+        found = score(self, images, prompts)
+        blind = self.card.name == "toy-judge"
+        return Scores(np.full_like(found.values_NM, np.nan), ("no face",) * len(prompts)) if blind else found
+
+    monkeypatch.setattr(toy_world.ToyVerifier, "score", scored)
+    tables = run(tmp_path, (48,), (CASCADE.replace("keep=2", "keep=all"),))
+    reasons = tables["scores"].groupby("metric")["reason"].unique().map(list)
+    assert reasons["toy-judge"] == ["no face"]
+    assert reasons["toy-other"] == [""]
+    assert (tables["candidates"]["reason"] == "").all()
+    assert np.isfinite(tables["candidates"]["score"]).all()
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,10 @@ class ToyPrefixed(ToyGenerator):
 
 
 class ToyNoisy(ToyGenerator):
-    """Diffusion with every ability."""
+    """Diffusion with every ability; it pads every prompt to one length."""
+
+    def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
+        return (WORDS,) * len(prompts)
 
     def start_from(self, conditioning: Any, rows: Sequence[Row], noise_BX: torch.Tensor) -> ToyState:
         return replace(super().start_from(conditioning, rows, noise_BX), looks_ahead=True)

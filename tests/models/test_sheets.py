@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from harness.weights import LocalWeights
 from models.architecture import components, outline, parameters
 from models.diffusion.dry import decoder_call, denoiser_call
 from models.diffusion.published_flops import published_flops
-from models.dry import dry_run
+from models.dry import DryRun, dry_run
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.published import SIZES
 from models.infinity.sampling import Sampling
@@ -149,11 +148,12 @@ def test_the_batch_that_fits_shrinks_with_memory(infinity: Sheet) -> None:
     assert replace(infinity, decode_bytes=int(60e9)).rows_within(int(59e9)) == 0
 
 
-def test_the_document_is_what_the_configurations_say() -> None:
-    written = DOCUMENT.read_text(encoding="utf-8")
-    (cells,) = rows(["janus-pro-1b"])
-    assert "| " + " | ".join(cells) + " |" in written
-    assert set(re.findall(r"^\| ([a-z][^ |]*) \| (?:ar|diffusion)", written, re.MULTILINE)) == set(MODELS)
+def test_the_document_is_what_the_configurations_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row; the memory of a pass, whose dry runs take most of a sheet's time, is not in it."""
+    for family in ("infinity", "diffusion", "janus"):
+        monkeypatch.setattr(f"models.{family}.sheet.dry_run", lambda call: DryRun(0, 0))
+    monkeypatch.setattr("models.infinity.sheet._last_pass", lambda rollout: 0)
+    assert DOCUMENT.read_text(encoding="utf-8").splitlines() == document().splitlines()
 
 
 def test_doctor_says_what_is_here_and_what_fits() -> None:
@@ -175,8 +175,3 @@ def test_doctor_fits_a_terminal_of_eighty_columns() -> None:
     assert all(f"\n{name}: rows that fit: " in shown for name in published_models())
     about_models = shown.split("are planned with:")[1].split("\ndownload: ")[0]
     assert max(map(len, about_models.splitlines())) <= 80
-
-
-def test_the_introduction_names_the_command() -> None:
-    assert DOCUMENT.read_text(encoding="utf-8").startswith("# Published models\n\nWritten by `python -m harness.sheets")
-    assert callable(document)

@@ -72,6 +72,7 @@ def test_page_shows_figures_pictures_protocol_and_what_was_left_out(report: Path
     assert reader.tags.count("img") >= 12
     assert "0123abcd" in text
     assert "greedy does not fit shapes-flux" in text
+    assert re.findall(r'id="task-unit-(\w+)" checked', text) == ["nfe"], "the run's own unit comes first"
     assert len(re.findall(r'id="([^"]+)"', text)) == len(set(re.findall(r'id="([^"]+)"', text)))
 
 

@@ -11,10 +11,14 @@ import pytest
 
 from reports import numbers
 from reports.answer import answer
+from reports.certainty import YES, intervals_sentence, too_few
 from reports.equal import common_range, compare, read_at
+from reports.granted import granted, shared
+from reports.headline import NOTHING_SHARED
 from reports.load import read_runs
 from reports.points import Summary, summarise
 from reports.style import round_ticks, slug
+from reports.verdict import score
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +55,14 @@ def test_all_methods_reach_the_common_range(summary: Summary) -> None:
 
 def test_the_answer_names_every_unit_with_numbers(summary: Summary) -> None:
     found = answer(summary)
-    assert [verdict.unit for verdict in found.verdicts] == ["NFE", "FLOPs", "seconds"]
+    assert [verdict.where for verdict in found.verdicts[:3]] == ["budget of 14 NFE", "budget of 56 NFE", "budget of 224 NFE"]
+    assert [verdict.where.split()[1:] for verdict in found.verdicts[3:]] == [["GFLOP", "spent"], ["s", "spent"]]
     text = " ".join(found.sentences)
     assert "36 prompts" in text
     assert "Guided by shapes-clip instead" in text
-    for comparison, verdict in zip(found.comparisons[2::3], found.verdicts, strict=True):
-        assert verdict.clear == all(s.behind[1] > 0 for s in comparison.standings[1:])
+    told = [*found.shared[0].comparisons, *(each.judged for each in found.shared[1:])]
+    for comparison, verdict in zip(told, found.verdicts, strict=True):
+        assert (verdict.sure == YES) == all(s.behind[1] > 0 for s in comparison.standings[1:])
 
 
 def test_a_method_out_of_reach_is_left_out_and_named(make_run: Callable[..., Path], tmp_path: Path) -> None:
@@ -64,8 +70,9 @@ def test_a_method_out_of_reach_is_left_out_and_named(make_run: Callable[..., Pat
     most = make_run(tmp_path / "a", budgets=(14, 56), searches=("random",), **few)
     dear = make_run(tmp_path / "b", budgets=(448,), searches=("beam",), models={"shapes-infinity": "ar"}, **few)
     found = answer(summarise(read_runs([most, dear])))
-    assert len(found.verdicts) == 3
-    assert all("not comparable there: shapes-infinity + beam (spent" in text for text in found.sentences[-3:])
+    assert found.shared[0].judged.amount == 56
+    assert found.sentences[-3] == "Not compared at a budget of 56 NFE: shapes-infinity + beam (given 448 NFE)."
+    assert all(": shapes-infinity + beam (spent " in text for text in found.sentences[-2:])
 
 
 def test_methods_without_a_common_amount_are_not_compared(
@@ -74,8 +81,61 @@ def test_methods_without_a_common_amount_are_not_compared(
     cheap = make_run(tmp_path / "a", models={"shapes-infinity": "ar"}, budgets=(14,), searches=("random",), tasks=("colors",))
     dear = make_run(tmp_path / "b", models={"shapes-flux": "diffusion"}, budgets=(112,), searches=("random",), tasks=("colors",))
     found = answer(summarise(read_runs([cheap, dear])))
-    assert "share no amount of compute" in found.headline
+    assert found.headline == NOTHING_SHARED
     assert not found.verdicts
+
+
+def test_one_budget_is_compared_though_methods_spend_different_parts_of_it(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    """14 steps of 20 against 12: no amount is spent by both, and both were given the same."""
+    run = make_run(tmp_path / "run", budgets=(20,), searches=("random",), tasks=("colors",), verifiers=("shapes-clip",), prompts=8)
+    summary = summarise(read_runs([run]))
+    assert [len(compare(summary, "nfe", amount, "shapes-clip").standings) for amount in (12, 14)] == [1, 1]
+    found = answer(summary)
+    means = {s.method.model: s.mean for s in found.shared[0].judged.standings}
+    scores = read_runs([run]).scores.query("metric == 'grade'").groupby("model")["value"].mean()
+    assert means == pytest.approx(scores.to_dict())
+    assert "nder a budget of 20 NFE per prompt" in found.headline
+    assert found.verdicts[0].spent == "12 to 14 NFE spent"
+
+
+def test_budgets_are_measured_and_what_is_read_between_points_is_marked(summary: Summary) -> None:
+    by_budget = granted(summary, "shapes-clip")
+    assert [one.amount for one in by_budget] == [14, 56, 224]
+    for one in by_budget:
+        for standing in one.standings:
+            curve = summary.curve(standing.method, "shapes-clip", "grade").set_index("budget")
+            assert not standing.interpolated
+            assert standing.mean == pytest.approx(curve.loc[one.amount, "mean"])
+    between = 0
+    for each in shared(summary, "shapes-clip")[1:]:
+        for standing in each.judged.standings:
+            spent = summary.curve(standing.method, "shapes-clip", "grade")[each.judged.unit]
+            assert standing.interpolated == (not np.isclose(spent, each.judged.amount).any())
+            assert score(standing).startswith("≈") == standing.interpolated
+            between += standing.interpolated
+    assert between
+
+
+def test_runs_with_other_budgets_are_compared_by_what_they_spent(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    few = {"tasks": ("colors",), "verifiers": ("shapes-clip",)}
+    one = make_run(tmp_path / "a", budgets=(28, 84), models={"shapes-infinity": "ar"}, searches=("random", "beam"), **few)
+    other = make_run(tmp_path / "b", budgets=(24, 120), models={"shapes-flux": "diffusion"}, searches=("random",), **few)
+    found = answer(summarise(read_runs([one, other])))
+    assert granted(summarise(read_runs([one, other])), "shapes-clip"), "two methods of one model share budgets"
+    assert not found.shared[0].judged.granted
+    assert {s.method.model for s in found.shared[0].judged.standings} == {"shapes-infinity", "shapes-flux"}
+
+
+def test_few_prompts_are_said_to_be_few_and_how_many_it_takes(
+    summary: Summary, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    assert too_few(summary) == ""
+    assert intervals_sentence(summary).startswith("Brackets")
+    run = make_run(tmp_path / "run", budgets=(14,), tasks=("colors", "counting"), prompts=1, searches=("random",))
+    found = answer(summarise(read_runs([run])))
+    assert "No intervals, and no difference here is settled: 2 prompts are too few (at least 5)." in found.sentences
+    assert found.headline.startswith("Cannot tell: ")
+    assert {verdict.sure for verdict in found.verdicts} == {"too few prompts to tell"}
 
 
 @pytest.mark.parametrize(("low", "high"), [(13, 16), (10, 1000), (0.3, 4e6), (1e9, 6e10), (99, 101)])
@@ -89,6 +149,11 @@ def test_numbers_in_words() -> None:
     assert numbers.amount(1.23e9, "flops") == "1.23 GFLOP"
     assert numbers.amount(0.012, "seconds") == "12 ms"
     assert numbers.amount(112.0, "nfe") == "112"
+    assert numbers.budget(1e10, "flops") == "10 GFLOP"
+    assert numbers.budget(60, "nfe") == "60 NFE"
+    assert numbers.budget(1, "images") == "1 image"
+    assert numbers.between(210, 216, "nfe") == "210 to 216 NFE"
+    assert numbers.between(0.05, 0.2, "seconds") == "50 ms to 0.2 s"
     assert numbers.score(0.712, 0.6, 0.8) == "0.71 [0.60, 0.80]"
     assert numbers.score(0.5) == "0.50"
     assert numbers.score(math.nan) == "–"

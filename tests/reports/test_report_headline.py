@@ -1,26 +1,57 @@
 """The report's first sentence for every way an answer can come out."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
-from reports.answer import Verdict, _headline
+from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES
+from reports.headline import headline
+from reports.verdict import Verdict
 
-CLEAR = Verdict("NFE", "60", "ar + beam", "ar", "0.9", "+0.2", True, "+0.3", True, False)
+CLEAR = Verdict(
+    granted=True, where="budget of 10 GFLOP", spent="7.5 to 9.9 GFLOP spent", leaders=("ar + beam",), model="ar", score="0.90",
+    lead="+0.20 over ar + random", sure=YES, model_lead="+0.30 over flux + random", model_sure=True, methods=3,
+)  # fmt: skip
+FEW = "6 prompts are too few (at least 15)"
 
 
-def test_a_clear_winner_under_every_unit_is_named() -> None:
-    units = [replace(CLEAR, unit=unit) for unit in ("NFE", "FLOPs", "seconds")]
-    assert _headline(units) == "ar + beam is ahead at equal compute, by NFE, FLOPs and seconds alike."
-    assert _headline(units[:1]) == "ar + beam is ahead at equal compute, by NFE alike."
+def say(main: Verdict, *others: Verdict, few: str = "") -> str:
+    return headline(main, others, 6 if few else 60, few)
 
 
-def test_units_that_disagree_are_said_to() -> None:
-    other = replace(CLEAR, unit="FLOPs", best="flux + random", model="flux")
-    assert _headline([CLEAR, other]) == "The answer depends on the unit: ar + beam by NFE, flux + random by FLOPs."
-    doubtful = replace(other, clear=False)
-    assert "not separable from the next at 95 % by FLOPs" in _headline([CLEAR, doubtful])
+def test_a_clear_winner_is_named_with_its_budget_and_its_lead() -> None:
+    assert say(CLEAR) == "Under a budget of 10 GFLOP per prompt, best is ar + beam: 0.90, +0.20 over ar + random."
+    assert say(CLEAR, replace(CLEAR, granted=False, where="60 NFE spent")) == say(CLEAR)
+
+
+def test_units_and_budgets_that_clearly_disagree_are_said_to() -> None:
+    other = replace(CLEAR, granted=False, where="60 NFE spent", leaders=("flux + random",))
+    smaller = replace(CLEAR, where="budget of 5 GFLOP", leaders=("flux + random",))
+    assert say(CLEAR, smaller, other).endswith(
+        " The answer depends on the compute: ahead is flux + random under a budget of 5 GFLOP and flux + random at 60 NFE spent."
+    )
+
+
+def test_ties_and_undecided_differences_make_no_headline() -> None:
+    other = replace(CLEAR, granted=False, where="60 NFE spent", leaders=("flux + random",))
+    for unsettled in (NOT_SEPARABLE, TOO_FEW):
+        assert "depends" not in say(CLEAR, replace(other, sure=unsettled))
+    tied = replace(CLEAR, leaders=("ar + beam", "ar + random"), lead="+0.10 over flux + random", sure=NOT_SEPARABLE, model_sure=False)
+    assert "ar + beam and ar + random score highest" in say(tied)
 
 
 def test_a_lead_that_could_be_noise_is_not_called_one() -> None:
-    unclear = replace(CLEAR, clear=False, model_clear=False)
-    assert _headline([unclear]).startswith("No clear winner")
-    assert "by FLOPs its lead cannot be told from noise" in _headline([replace(CLEAR, model_clear=False), replace(unclear, unit="FLOPs")])
+    unclear = replace(CLEAR, sure=NOT_SEPARABLE, model_sure=False)
+    assert say(unclear).startswith("No clear winner: under a budget of 10 GFLOP per prompt, ar + beam scores highest (0.90)")
+    assert "ar is ahead; its best search is not settled" in say(replace(unclear, model_sure=True))
+
+
+def test_few_prompts_settle_nothing() -> None:
+    few = replace(CLEAR, sure=TOO_FEW, model_sure=False)
+    assert say(few, few=FEW) == (
+        "Cannot tell: under a budget of 10 GFLOP per prompt, ar + beam scores highest (0.90), +0.20 over ar + random, but "
+        "6 prompts are too few (at least 15)."
+    )
+    same = replace(few, lead="", score="1.00", leaders=("a", "b", "c"))
+    assert say(same, few=FEW) == f"Cannot tell: under a budget of 10 GFLOP per prompt all 3 methods score 1.00, and {FEW}."
+    assert say(replace(same, sure=NOT_SEPARABLE)).startswith("No difference: under a budget of 10 GFLOP per prompt all 3 methods")

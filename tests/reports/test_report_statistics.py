@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.statistics import OVERALL, Bootstrap
+from reports.statistics import OVERALL, Bootstrap, least_prompts
 
 TASKS = ["a"] * 40 + ["b"] * 60
 
@@ -107,3 +107,18 @@ def test_pooled_mean_over_the_prompts_that_have_a_value() -> None:
     mean, low, high = Bootstrap(TASKS).pooled(column)
     assert mean == pytest.approx(np.nanmean(column))
     assert low < mean < high
+
+
+def test_a_mean_of_few_prompts_has_no_interval_however_many_there_are() -> None:
+    column = np.full(100, np.nan)
+    column[:3] = [0.2, 0.5, 0.9]
+    assert np.isnan(Bootstrap(TASKS).pooled(column)[1])
+    column[3] = 0.4
+    assert np.isfinite(Bootstrap(TASKS).pooled(column)[1])
+
+
+def test_one_task_needs_as_many_prompts_alone_as_among_others() -> None:
+    assert [least_prompts(tasks) for tasks in (1, 2, 6)] == [4, 5, 15]
+    for prompts in (3, 4):
+        found = Bootstrap(["a"] * prompts).estimate(np.arange(prompts, dtype=float)[:, None])
+        assert np.isnan(found[OVERALL].low_G[0]) == np.isnan(found["a"].low_G[0]) == (prompts < 4)

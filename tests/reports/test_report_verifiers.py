@@ -61,7 +61,7 @@ def test_scores_that_do_not_rise_are_no_finding(run: Path) -> None:
     path = run / "scores.parquet"
     scores = pd.read_parquet(path)
     scores.assign(value=np.where(scores["metric"] == "grade", 1.0, 0.5)).to_parquet(path)
-    assert verdicts(summarise(read_runs([run]))) == {"not separable"}
+    assert verdicts(summarise(read_runs([run]))) == {"not separable at 95 %"}
 
 
 def test_cross_table_holds_the_means_by_hand(run: Path) -> None:

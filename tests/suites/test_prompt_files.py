@@ -34,7 +34,7 @@ def test_all_forms_say_the_same(name: str, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [one.fault for one in lines] == ["", "prompt holds control character U+000A", ""]
     place = {"a.csv": "line 5", "a.tsv": "line 5", "a.jsonl": "line 3", "a.json": "entry 3"}[name]
-    assert lines[-1].where == f"{path} {place}"
+    assert lines[-1].where == f"{path.name} {place}"
 
 
 def test_a_task_that_is_no_utf8_stays_a_name_that_tables_can_hold(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_plain_text_is_a_prompt_a_line(tmp_path: Path) -> None:
     path = written(tmp_path, "a.txt", "a cat\r\n\r\na dog\tnot part of it\r\nlast\r\n\r\n")
     lines = read_lines(path)
     assert [one.text for one in lines] == ["a cat", "", "a dog", "last"]
-    assert (lines[1].fault, lines[1].where) == ("prompt is empty", f"{path} line 2")
+    assert (lines[1].fault, lines[1].where) == ("prompt is empty", f"{path.name} line 2")
     (ended,) = read_lines(written(tmp_path, "b.jsonl", '{"prompt": "a cat\\r\\n"}'))
     assert (ended.text, ended.fault) == ("a cat", "")
     mapping = read_lines(written(tmp_path, "a.json", '{"x1": "a cat", "x2": "a dog"}'))

@@ -8,8 +8,10 @@ import pytest
 import torch
 from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 
+from harness.config import Settings
 from harness.flops import count_flops
 from harness.hub import MissingWeights
+from harness.runner import prepare_run
 from harness.weights import LocalWeights, published
 from verifiers.features import ClipPatches, DinoPatches, Features, described, features_of
 from verifiers.load import shapes_backbone
@@ -71,3 +73,12 @@ def test_weights_are_fetched_and_given_by_name(folder: Path) -> None:
     assert judge.features_sha256 == found.weights_sha256 != ClipPatches(shapes_backbone("cpu")).weights_sha256  # type: ignore[attr-defined]
     with pytest.raises(MissingWeights, match="vistas fetch dinov2"):
         features_of("photo")
+
+
+def test_a_run_that_lacks_them_says_so_with_all_else_that_is_lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    settings = Settings(models=("infinity-2b",), verifiers=("clip-score",), metrics=(), searches=("random", "tts-var"), prompts=1)
+    with pytest.raises(MissingWeights, match="`vistas fetch infinity-2b clip-score dinov2`"):
+        prepare_run(settings, tmp_path / "run")
+    with pytest.raises(MissingWeights, match="`vistas fetch infinity-2b clip-score`"):
+        prepare_run(Settings(**{**settings.model_dump(), "searches": ("random",)}), tmp_path / "run")

@@ -1,3 +1,4 @@
+from collections import defaultdict
 from itertools import count
 
 import numpy as np
@@ -9,6 +10,7 @@ from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.prices import Calibration, Prices, calibrate
 from harness.rows import select
 from harness.search.spec import parse
+from harness.search.window import Window
 from verifiers.base import Scores
 
 
@@ -171,3 +173,62 @@ def first_roots(task, prompt: int) -> int:
     found = task.candidates["judge"][prompt]
     begins = [one.order for one in found if one.step == 1 and (not one.order or found[one.order - 1].step != 1)]
     return sum(one.step == 1 for one in found[: begins[1]]) if len(begins) > 1 else 99
+
+
+@pytest.mark.parametrize("text", ["smc:preset=bfs", "beam:score=preview", "tts-var"])
+def test_looks_count_as_images_of_the_total(text: str, infinity, ran) -> None:
+    budget = Budget(40, Unit.IMAGES)
+    task = ran(parse(f"adaptive:search={text}"), infinity, budget, count=2).task
+    looked = [sum(t.rows for (name, _), t in task.generator.clock.items() if name == kind) for kind in ("preview", "decode")]
+    assert all(looked)
+    assert 60 < sum(looked) <= 80
+    assert sum(task.spent(prompt, task.judges[0]).verifier_calls for prompt in range(2)) <= sum(looked)
+
+
+def test_features_are_charged_to_the_prompts_whose_pictures_they_describe(infinity, make_judge, ran) -> None:
+    judge = make_judge()
+    task = ran(parse("adaptive:rounds=3,served=0.5,search=tts-var"), infinity, Budget(60, Unit.NFE), count=4, judges=[judge]).task
+    for prompt, entered in enumerate(task.candidates["judge"]):
+        spent = task.judges[0].ledger.spent(prompt)
+        assert spent.verifier_calls == len(entered)
+        features = spent.verifier_flops - judge.price(len(entered), 1).verifier_flops
+        described = task.generator.looks[prompt] - sum(not one.complete for one in entered)
+        assert features == described * judge.patches_price().verifier_flops > 0
+
+
+@pytest.mark.parametrize(("text", "model"), [("tts-var", "infinity"), ("smc", "infinity"), ("evolution", "flux"), ("paths", "flux")])
+def test_no_seed_is_used_twice(text: str, model: str, request, ran, monkeypatch) -> None:
+    """Those of resampling, clusters and tournaments too, and those of roots that left no candidate."""
+    asked: dict[tuple[str, int], set[int]] = defaultdict(set)
+    original = Window.seed
+
+    def spy(self: Window, prompt: int, path: tuple[int, ...], step: int) -> int:
+        seed = original(self, prompt, path, step)
+        asked[self.prompts[prompt].id, id(self)].add(seed)
+        alive.append(self)
+        return seed
+
+    alive: list[Window] = []
+    monkeypatch.setattr(Window, "seed", spy)
+    ran(parse(f"adaptive:served=1,search={text}"), request.getfixturevalue(model), Budget(160, Unit.NFE), count=5)
+    for prompt in {prompt for prompt, _ in asked}:
+        windows = [seeds for (whose, _), seeds in asked.items() if whose == prompt]
+        assert len(windows) > 1
+        assert len(set().union(*windows)) == sum(map(len, windows))
+
+
+@pytest.mark.parametrize(("text", "model"), [("random", "infinity"), ("random", "flux"), ("greedy", "infinity"), ("zero-order", "flux")])
+def test_a_prompt_alone_spends_its_plan(text: str, model: str, request, make_judge, ran) -> None:
+    search, generator = parse(f"adaptive:search={text}"), request.getfixturevalue(model)
+    least = smallest(search, generator, make_judge(), Unit.NFE)
+    for factor in (1.0, 1.25, 2.5, 3.9):
+        budget = Budget(int(least * factor), Unit.NFE)
+        task = ran(search, generator, budget, count=1).task
+        spent, planned = task.spent(0, task.judges[0]), task.plans[0].cost
+        assert (spent.nfe, spent.images, spent.flops) == (planned.nfe, planned.images, planned.flops)
+
+
+def test_what_wraps_is_not_wrapped() -> None:
+    for outer, inner in (("adaptive", "hybrid"), ("adaptive", "adaptive"), ("hybrid", "adaptive"), ("hybrid", "hybrid")):
+        with pytest.raises(WrongInput, match=f"search={inner} wraps a search itself, which cannot be wrapped again"):
+            parse(f"{outer}:search={inner}")

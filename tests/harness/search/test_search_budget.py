@@ -3,6 +3,7 @@ from itertools import count
 
 import pytest
 
+from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.prices import Calibration, Prices, calibrate
@@ -79,7 +80,7 @@ def test_a_run_spends_its_plan_to_the_last_flop(pair, make_judge, ran) -> None:
 
 
 def test_a_deadline_stops_a_search_that_is_slower_than_planned(pair, make_judge, ran, monkeypatch) -> None:
-    if pair[0].size in ("particles", "looks"):
+    if pair[0].size in ("particles", "looks") or getattr(pair[0], "score", "") == "preview":
         pytest.skip("nothing is finished before all is: see the next tests")
     ticks = count()
     monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)  # every call takes a millisecond
@@ -111,6 +112,29 @@ def test_particles_are_fewer_where_time_runs_out(text, infinity_13, make_judge, 
         finished = [one for one in entered if one.complete]
         assert 0 < len(finished) < plan.parameters["particles"]
         assert any(budget.affords(one.spent) for one in finished)
+
+
+@pytest.mark.parametrize("slower", [1, 2, 4, 8])
+@pytest.mark.parametrize(
+    ("text", "model"), [("beam:score=preview", "infinity"), ("greedy:score=preview", "infinity"), ("beam:score=preview", "flux")]
+)
+def test_survivors_of_previews_are_finished_however_slow(text, model, slower, request, make_judge, ran, monkeypatch) -> None:
+    """Their images are made in the last round: one that is left out would leave none."""
+    ticks = count()
+    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    judge, generator, search = make_judge(), request.getfixturevalue(model), parse(text)
+    honest = calibrate(generator, [judge], "red circle", 1)
+    hasty = Calibration({key: seconds / slower for key, seconds in honest.per_row.items()})
+    planned = search.plan(Budget(60, Unit.NFE), Prices(generator, judge, 6, honest)).cost
+    budget = Budget(planned.seconds, Unit.SECONDS)
+    task = ran(search, generator, budget, count=2, max_rows=1, calibration=hasty).task
+    for plan, entered in zip(task.plans, task.candidates["judge"], strict=True):
+        finished = [one for one in entered if one.complete]
+        assert finished
+        if slower <= 2:
+            assert any(budget.affords(one.spent) for one in finished)
+        if slower > 1:
+            assert len(entered) < plan.cost.verifier_calls
 
 
 def test_looks_are_fewer_where_time_runs_out(flux, make_judge, ran, monkeypatch) -> None:
@@ -150,6 +174,15 @@ def test_what_is_asked_for_is_checked(infinity, make_judge) -> None:
         parse("random:candidates=26").plan(Budget(100, Unit.NFE), prices)
     with pytest.raises(BudgetTooSmall, match=r"budget 3 nfe cannot buy one image: the smallest that can is 4 nfe"):
         parse("random").plan(Budget(3, Unit.NFE), prices)
+
+
+def test_what_leaves_nothing_to_look_at_is_refused(flux, infinity, make_judge) -> None:
+    prices = Prices(flux, make_judge(), 5)
+    with pytest.raises(WrongInput, match="looks=4 are fewer than the least for 4 steps: give looks=5 or more"):
+        parse("rbf:looks=4").plan(Budget(100, Unit.NFE), prices)
+    assert parse("rbf:looks=5").plan(Budget(100, Unit.NFE), prices).parameters["looks"] == 5
+    with pytest.raises(WrongInput, match="first=0,last=0 leave no look within 4 steps"):
+        parse("smc:first=0,last=0,every=0").plan(Budget(100, Unit.NFE), Prices(infinity, make_judge(), 5))
 
 
 def test_a_plan_depends_on_the_prompts_own_text_only(infinity, ran) -> None:

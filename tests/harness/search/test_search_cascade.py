@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from harness.flops import count_flops
-from harness.ledger import Budget, BudgetTooSmall, Unit
+from harness.ledger import Budget, BudgetTooSmall, Cost, Ledger, Unit
+from harness.meter import MeteredVerifier
 from harness.prices import Prices, calibrate
+from harness.search.allocation import Standing, most_telling
+from harness.search.base import Candidate
 from harness.search.rehearsal import rehearse
 from harness.search.spec import parse
 from models.pair import Pair
-from verifiers.base import UNASKED
+from verifiers.base import UNASKED, Scores
 from verifiers.cascade import Cascade
 from verifiers.features import Described
 
@@ -183,8 +187,59 @@ def test_what_neither_stage_can_score_has_a_reason(infinity, ran, make) -> None:
     assert entered[0].reason == "no face"
     assert [one.kept for one in entered].count(True) == 1
     for one in entered:
-        assert bool(one.reason) == bool(np.isnan(cascade.combine(np.array([one.values_M]))[0]))
-        assert not (one.kept and one.reason)
+        assert bool(one.reason) == np.isnan(one.values_M).any()
+        assert not (one.kept and np.isnan(one.values_M[-1]))
+
+
+def test_the_reason_of_the_cheap_stage_outlives_the_dear_one(infinity, ran, make) -> None:
+    cascade = make(None)
+    cheap = cascade.stages[0]
+    score = cheap.score
+    cheap.score = lambda images, prompts: Scores(np.full((len(prompts), 1), np.nan), ("no face",) * len(prompts))
+    try:
+        entered = ran(parse("random:candidates=3"), infinity, count=1, judges=[cascade]).of()
+    finally:
+        cheap.score = score
+    assert [one.reason for one in entered] == ["no face"] * 3
+    assert all(np.isnan(one.values_M[0]) and np.isfinite(one.values_M[1]) for one in entered)
+
+
+LOOKS = [*(f"smc:preset=bfs,potential={potential},particles=6" for potential in ("max", "difference", "sum", "return")),
+         "tts-var:scale=0.01,particles=6"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LOOKS)
+def test_whom_the_dear_stage_did_not_judge_has_no_weight(text: str, infinity, ran, make) -> None:
+    done = ran(parse(text), infinity, count=3, judges=[make(2)])
+    looked = [one for prompt in range(3) for one in done.of(prompt) if not one.complete]
+    unasked = [one for one in looked if one.values_M[-1] == UNASKED]
+    assert unasked
+    assert any(one.kept for one in looked)
+    assert not any(one.kept for one in unasked)
+
+
+def test_scales_tell_by_what_the_dear_stage_judged(make) -> None:
+    """Children of scale 0 differ under the dear one; of those of scale 3 it judged one, and the others' places differ more."""
+    def child(step: int, parent: int, place: int, cheap: float, dear: float) -> Candidate:
+        return Candidate(0, (parent, place), (parent,), step, True, 0, (cheap, dear), "", Cost(), False, torch.zeros(1))
+
+    task = SimpleNamespace(judges=(make(3),))
+    first = [child(1, 0, place, 0.5, dear) for place, dear in enumerate((-0.6, 0.0, 0.6))]
+    last = [child(4, 1, place, 0.5 + place / 1000, UNASKED if place else 0.0) for place in range(4)]
+    task.candidates = {"judge": [[*first, *last]]}
+    assert most_telling(task, 1) == (0,)
+    assert most_telling(task, 2) == (0,)
+
+
+def test_no_prompt_is_good_enough_by_a_made_up_place(make) -> None:
+    """What the dear stage could not judge leaves only places, which begin at -1."""
+    place = Candidate(0, (0,), (), 0, True, 0, (0.5, UNASKED), "", Cost(), False, torch.zeros(1))
+    blind = replace(place, path=(1,), order=1, values_M=(0.6, np.nan), reason="no hand")
+    judge = MeteredVerifier(make(1), Ledger(1))
+    task = SimpleNamespace(judges=(judge,), prompts=("a",), candidates={"judge": [[place, blind]]})
+    standing = Standing(task, 1.0, None, enough=-2.0)
+    standing.note([0])
+    assert standing.neediest() == [0]
 
 
 def test_a_pool_is_not_shared_with_a_cascade(infinity, ran, make, make_judge) -> None:

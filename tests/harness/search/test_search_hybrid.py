@@ -120,6 +120,17 @@ def test_pairs_of_two_sizes_are_refused(infinity, flux) -> None:
         Pair("pair", infinity, Larger())
 
 
+def test_a_refiner_whose_texts_differ_in_length_is_refused(infinity, flux) -> None:
+    class Uneven:
+        card = flux.card
+
+        def text_tokens(self, prompts):
+            return tuple(len(prompt.split()) for prompt in prompts)
+
+    with pytest.raises(WrongInput, match="the text length of tiny-flux differs between prompts, and a pair is priced by the draft's"):
+        Pair("pair", infinity, Uneven())
+
+
 def test_only_hybrid_runs_on_a_pair() -> None:
     names = {"models": ("shapes-infinity+shapes-flux", "shapes-flux"), "metrics": ()}
     lineup = line_up(RunConfig(searches=("random", "hybrid:search=beam"), **names))

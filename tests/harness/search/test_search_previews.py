@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional
 
+from harness.bench_model import prepared
 from harness.choice import choose_model
+from harness.config import Settings
 from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.ledger import Budget, Unit
 from harness.prices import Prices
 from harness.registry import entry
+from harness.runner import prepare_run
 from harness.search.spec import parse
 from harness.weights import build
+from models.published import published_models
+from models.sheet import latent_size
+from verifiers.spec import VerifierSpec
 
 LOOKING = [
     ("beam:width=2,score=preview", "infinity"), ("smc:preset=bfs", "infinity"), ("tts-var", "infinity"),
@@ -89,6 +97,10 @@ def test_the_setting_is_a_part_of_the_models_name() -> None:
         ("shapes-flux:preview_shrink=0", "preview_shrink=0 is not a whole number from 1; settings of shapes-flux"),
         ("shapes-flux:preview_shrink=half", "preview_shrink=half is not a whole number"),
         ("janus-pro-1b:preview_shrink=2", "unknown parameter 'preview_shrink'"),
+        ("infinity-2b:preview_shrink=3", "preview_shrink=3 does not divide its latents, 64 by 64: use 1 or 2 or 4 or 8"),
+        ("infinity-2b:pn=0.06M,preview_shrink=32", "preview_shrink=32 does not divide its latents, 16 by 16"),
+        ("flux-dev:preview_shrink=3", "preview_shrink=3 does not divide its latents, 128 by 128"),
+        ("sana-1.6b:height=512,preview_shrink=32", "preview_shrink=32 does not divide its latents, 16 by 32"),
     ],
 )
 def test_what_cannot_be_set_is_refused(text: str, message: str) -> None:
@@ -102,3 +114,21 @@ def test_the_embedded_pair_takes_it(name: str) -> None:
     assert generator.price("preview").flops == pytest.approx(generator.price("decode").flops / 4)
     with pytest.raises(WrongInput, match="preview_shrink=5 does not divide its latents"):
         generator.with_previews(5)
+
+
+@pytest.mark.parametrize("name", [name for name, model in published_models().items() if model.family == "diffusion"])
+def test_latents_are_known_without_weights(name: str) -> None:
+    text = f"{name}:steps=2,height=64,width=128"
+    generator: Any = prepared(text, "cpu", tiny=True)[1]
+    model = published_models()[name]
+    assert latent_size(model, model.merged(choose_model(text).overrides)) == generator.adapter.latent_size
+
+
+def test_a_model_of_the_package_is_checked_before_any_verifier_is_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def never(*_: Any) -> None:
+        raise AssertionError("a verifier was loaded")
+
+    monkeypatch.setattr(VerifierSpec, "load", never)
+    settings = Settings(models=("shapes-flux", "shapes-infinity:preview_shrink=5"), searches=("random",), prompts=1)
+    with pytest.raises(WrongInput, match="preview_shrink=5 does not divide its latents"):
+        prepare_run(settings, tmp_path)

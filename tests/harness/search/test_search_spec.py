@@ -36,6 +36,10 @@ def test_defaults_and_order_do_not_change_the_text() -> None:
         ("lookahead:scales=0-2", r"scales=0-2 is not whole numbers such as 0/2/4"),
         ("lookahead:scales=2/0", r"scales=2/0 are not in order"),
         ("smc:ess=2", "ess=2 is not a part, a number from 0 to 1"),
+        ("smc:first=0.8,last=0.2", "first=0.8 is after last=0.2, which leaves no look"),
+        ("smc:scale=-5", "scale=-5 is not a strength, a number from 0"),
+        ("tts-var:scale=-3", "scale=-3 is not a strength"),
+        ("smc:scale=nan", "scale=nan is not a strength"),
         ("smc:level=0", "level=0 is not a part of the noise"),
         ("zero-order:tau=2", "tau=2 is not a cosine"),
         ("zero-order:tau=nan", "is not a cosine"),
@@ -56,6 +60,7 @@ def test_unknown_search_suggests_the_near_one() -> None:
 def test_every_registered_search_can_be_parsed() -> None:
     for name in SEARCHES:
         assert parse(name).name == name
+        assert isinstance(parse(name), Search)
 
 
 @pytest.mark.parametrize(

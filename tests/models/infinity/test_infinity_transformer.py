@@ -185,6 +185,10 @@ def test_text_runs_and_refusals() -> None:
         (slice(0, 2), slice(0, 4), 2), (slice(2, 3), slice(4, 7), 3)]
     with pytest.raises(ValueError, match="do not fill 4 feature rows"):
         TextFeatures(torch.zeros(4, 2), (3,))
+    padded = torch.arange(12.0).view(2, 3, 2)
+    assert torch.equal(TextFeatures.from_padded(padded, (1, 3)).flat_TC, torch.cat([padded[0, :1], padded[1]]))
+    with pytest.raises(ValueError, match=r"text lengths \(4, 1\) exceed features padded to 3 tokens"):
+        TextFeatures.from_padded(padded, (4, 1))
     with pytest.raises(ValueError, match="a text of 7 tokens exceeds text_maxlen 6"):
         build().unconditional((7,))
     with pytest.raises(ValueError, match="head width must be a multiple of 4"):

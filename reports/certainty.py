@@ -1,0 +1,48 @@
+"""How sure a report may be: one wording for what cannot be told, and whether there are prompts enough for an interval."""
+
+from __future__ import annotations
+
+import math
+
+from reports.points import Summary
+from reports.statistics import LEVEL, OVERALL, least_prompts
+
+YES = "yes"
+NOT_SEPARABLE = f"not separable at {100 * LEVEL:.0f} %"
+TOO_FEW = "too few prompts to tell"
+
+
+def settled(low: float, high: float) -> str:
+    """YES where the interval of a difference excludes zero, else why not."""
+    if math.isnan(low):
+        return TOO_FEW
+    return YES if low > 1e-9 or high < -1e-9 else NOT_SEPARABLE
+
+
+def has_intervals(summary: Summary) -> bool:
+    """Whether any mean of the truth over all tasks has an interval."""
+    points = summary.points
+    return bool(points.loc[(points["task"] == OVERALL) & (points["metric"] == summary.truth), "low"].notna().any())
+
+
+def has_task_intervals(summary: Summary) -> bool:
+    """Whether any mean of the truth over one task has an interval."""
+    points = summary.points
+    return bool(points.loc[(points["task"] != OVERALL) & (points["metric"] == summary.truth), "low"].notna().any())
+
+
+def too_few(summary: Summary) -> str:
+    """ "12 prompts are too few (at least 15)"; empty where there are intervals."""
+    if has_intervals(summary):
+        return ""
+    prompts, least = len(summary.values), least_prompts(len(summary.tasks))
+    # Prompts enough, and yet no interval: scores are missing, or a task has a single prompt.
+    rest = f"at least {least}" if prompts < least else "two or more scored in every task"
+    return f"{prompts} prompt{'s are' if prompts != 1 else ' is'} too few ({rest})"
+
+
+def intervals_sentence(summary: Summary) -> str:
+    """What a reader may expect of every mean on the page."""
+    if has_intervals(summary):
+        return "Brackets: 95 % intervals over prompts."
+    return f"No intervals, and no difference here is settled: {too_few(summary)}."

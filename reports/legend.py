@@ -1,0 +1,45 @@
+"""Legends of figures: an entry a method, as it is drawn, in as many columns as there is room for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.lines import Line2D
+
+from reports.points import Summary, is_single
+from reports.style import QUIET, SURFACE, looks
+
+
+def handles(summary: Summary) -> list[Line2D]:
+    """Legend entries of all methods: a line and a marker, or the marker alone where there is one budget and so no line."""
+    budgets = summary.points.groupby(["model", "search", "budget_unit"])["budget"].nunique()
+    return [
+        Line2D([], [], color=look.colour, linestyle=look.line if budgets[method] > 1 else "none", marker=look.marker, markersize=5,
+               linewidth=1.8, label=summary.label(method))
+        for method, look in looks(summary).items()
+    ]  # fmt: skip
+
+
+def fit_legend(entries: Sequence[Line2D], width: float) -> tuple[int, int]:
+    """Columns and lines of a legend in a figure of this width in inches, at font sizes up to 8.5.
+
+    Names that are longer than the figure is wide are broken before their search.
+    """
+    room = max(len(str(entry.get_label())) for entry in entries) * 0.064 + 0.75
+    columns = max(1, min(len(entries), int(width / room)))
+    if room > width:
+        for entry in entries:
+            entry.set_label(str(entry.get_label()).replace(" + ", "\n+ ", 1))
+    lines = -(-len(entries) // columns)
+    # Filled column by column: so many lines may need fewer columns.
+    return -(-len(entries) // lines), lines * (2 if room > width else 1)
+
+
+def single_handle(summary: Summary) -> list[Line2D]:
+    """The entry of the ring around one image of random search; none where there is no such point."""
+    if not is_single(summary.points).any():
+        return []
+    return [
+        Line2D([], [], linestyle="none", marker="o", markersize=8, markerfacecolor=SURFACE, markeredgecolor=QUIET,
+               markeredgewidth=1.8, label="one image, no search")
+    ]  # fmt: skip

@@ -1,0 +1,122 @@
+"""One line of the answer: what a comparison says, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports import numbers
+from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, settled
+from reports.equal import Comparison, Standing
+from reports.points import Method, Summary
+from reports.statistics import OVERALL
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One comparison, ready to print."""
+
+    granted: bool
+    where: str
+    """ "budget of 10 GFLOP", or "43.8 GFLOP spent"."""
+    spent: str
+    """What was really spent of a budget, or that scores are interpolated; empty where there is nothing to add."""
+    leaders: tuple[str, ...]
+    """The best method; more than one where they score the same."""
+    model: str
+    """Model of the best; empty where leaders are of several."""
+    score: str
+    lead: str
+    """Lead over the next method; empty where all score the same."""
+    sure: str
+    """YES, or why the best cannot be told from the others."""
+    model_lead: str
+    """Lead over the best method of another model, where that is not the next one; else empty."""
+    model_sure: bool
+    """Whether the best is separable from every method of another model, and there is one."""
+    methods: int
+
+    @property
+    def best(self) -> str:
+        """The leaders, or that there are none."""
+        every = "both methods" if self.methods == 2 else f"all {self.methods} methods"
+        return " = ".join(self.leaders) if self.lead else f"{every} the same"
+
+    @property
+    def told(self) -> str:
+        """Whether the best can be told from the others, or at least its model."""
+        return "the model yes, its search no" if self.sure != YES and self.model and self.model_sure else self.sure
+
+    @property
+    def at(self) -> str:
+        """Where, within a sentence."""
+        return f"under a {self.where}" if self.granted else f"at {self.where}"
+
+
+def verdict(summary: Summary, comparison: Comparison) -> Verdict:
+    """Put a comparison in words."""
+    best, leaders = comparison.best, comparison.leaders
+    models = {standing.method.model for standing in leaders}
+    behind = comparison.standings[len(leaders) :]
+    foreign = [standing for standing in comparison.standings if standing.method.model not in models]
+    return Verdict(
+        granted=comparison.granted,
+        where=where(comparison),
+        spent=_really_spent(summary, comparison),
+        leaders=tuple(summary.label(standing.method) for standing in leaders),
+        model=models.pop() if len(models) == 1 else "",
+        score=score(best),
+        lead=_lead(summary, behind[0]) if behind else "",
+        sure=_sure(comparison),
+        model_lead=_lead(summary, foreign[0]) if foreign and foreign[0] is not behind[0] else "",
+        model_sure=bool(foreign) and all(standing.separable for standing in foreign),
+        methods=len(comparison.standings),
+    )
+
+
+def where(comparison: Comparison) -> str:
+    """The amount compared at: "budget of 10 GFLOP", or "43.8 GFLOP spent"."""
+    amount = numbers.budget(comparison.amount, comparison.unit)
+    return f"budget of {amount}" if comparison.granted else f"{amount} spent"
+
+
+def score(standing: Standing) -> str:
+    """A score with its interval, marked "≈" where it is read between two measured points."""
+    return ("≈\u00a0" if standing.interpolated else "") + numbers.score(standing.mean, standing.low, standing.high)
+
+
+def left_out(summary: Summary, comparison: Comparison) -> str:
+    """ "Not compared at 210 NFE spent: … (spent 216 NFE)."; empty where all are compared."""
+    if not comparison.left_out:
+        return ""
+    each = [_range(summary, *entry, comparison) for entry in comparison.left_out]
+    return f"Not compared at {'a ' if comparison.granted else ''}{where(comparison)}: {listed(each)}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _range(summary: Summary, method: Method, low: float, high: float, comparison: Comparison) -> str:
+    word = "given" if comparison.granted else "spent"
+    return f"{summary.label(method)} ({word} {numbers.between(low, high, comparison.unit)})"
+
+
+def _sure(comparison: Comparison) -> str:
+    found = [settled(*standing.behind[1:]) for standing in comparison.standings[1:]]
+    return next((word for word in (TOO_FEW, NOT_SEPARABLE) if word in found), YES)
+
+
+def _lead(summary: Summary, standing: Standing) -> str:
+    return f"{numbers.difference(*standing.behind)} over {summary.label(standing.method)}"
+
+
+def _really_spent(summary: Summary, comparison: Comparison) -> str:
+    if not comparison.granted:
+        return "some read between points" if any(standing.interpolated for standing in comparison.standings) else ""
+    points = summary.points[(summary.points["task"] == OVERALL) & (summary.points["budget"] == comparison.amount)]
+    points = points[(points["metric"] == summary.truth) & (points["verifier"] == summary.runs.verifiers[0])]
+    spent = numbers.between(points[comparison.unit].min(), points[comparison.unit].max(), comparison.unit)
+    return "" if spent == numbers.budget(comparison.amount, comparison.unit) else f"{spent} spent"
+

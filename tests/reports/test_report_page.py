@@ -1,0 +1,164 @@
+"""What a page claims fits what it shows: few prompts, no grader, one budget, images without a score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from reports import curves, legend, overoptimised, style
+from reports.build import build_report
+from reports.contrasts import equal_tables, paired_table
+from reports.gallery import gallery
+from reports.granted import shared
+from reports.load import read_runs
+from reports.notes import notes
+from reports.points import Summary, summarise
+from reports.reliability import cross_table
+from reports.tables import results_table
+
+MakeRun = Callable[..., Path]
+CASCADE = "cascade:cheap=shapes-clip,dear=shapes-reward,keep=2"
+
+
+@pytest.fixture(scope="module")
+def few(make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    folder = tmp_path_factory.mktemp("few") / "run"
+    return summarise(read_runs([make_run(folder, prompts=1, tasks=("counting", "colors"), budgets=(14, 56), verifiers=("shapes-reward",))]))
+
+
+@pytest.fixture(scope="module")
+def many(make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    folder = tmp_path_factory.mktemp("many") / "run"
+    two = {"tasks": ("counting", "colors"), "verifiers": ("shapes-reward",), "picture_px": 12}
+    return summarise(read_runs([make_run(folder, prompts=6, budgets=(14, 56, 112), **two)]))
+
+
+def captions(summary: Summary) -> list[str]:
+    verifier = summary.runs.verifiers[0]
+    tables = [*equal_tables(summary, verifier, shared(summary, verifier)), paired_table(summary), cross_table(summary),
+              results_table(summary, verifier, "results"), overoptimised.overoptimised_table(summary)]  # fmt: skip
+    return [table.caption for table in tables]
+
+
+def test_captions_promise_intervals_only_where_there_are_any(few: Summary, many: Summary) -> None:
+    assert all("95 %" in caption for caption in captions(many))
+    assert not any("95 %" in caption or "±" in caption for caption in captions(few))
+
+
+def test_rows_without_an_interval_all_say_the_same(few: Summary) -> None:
+    verifier = few.runs.verifiers[0]
+    by_budget = equal_tables(few, verifier, shared(few, verifier))[0]
+    assert {row["verdict"] for row in by_budget.rows} <= {"highest", "same score", "too few prompts to tell"}
+    assert {row["verdict"] for row in overoptimised.overoptimised_table(few).rows} == {"too few prompts to tell"}
+
+
+def test_shares_without_bands_are_drawn_from_0_to_1(few: Summary, many: Summary) -> None:
+    verifier = few.runs.verifiers[0]
+    bare = Summary(few.runs, few.points.assign(mean=0.7), few.values, few.bootstrap)
+    figures = [curves.main_figure(bare, verifier), curves.task_figure(few, verifier, "nfe"), curves.task_figure(many, verifier, "nfe")]
+    limits = [axes.get_ylim() for figure in figures for axes in figure.axes]
+    assert all(low < -0.04 and high > 1.04 for low, high in limits), "markers at 0 and 1 need their room"
+    close = Summary(many.runs, many.points.assign(mean=0.7, low=0.6, high=0.8), many.values, many.bootstrap)
+    low, high = curves.main_figure(close, verifier).axes[0].get_ylim()
+    assert high - low < 0.5, "bands are a measure: what they span may be enlarged"
+
+
+def test_scores_at_the_edge_of_a_shared_axis_keep_their_markers_whole(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", truth=False, prompts=2, tasks=("a", "b"), budgets=(28,), searches=("random",), verifiers=("clip",))
+    scores = pd.read_parquet(run / "scores.parquet")
+    scores.assign(value=scores["task"].map({"a": 1.5, "b": -1.0})).to_parquet(run / "scores.parquet")
+    figure = curves.task_figure(summarise(read_runs([run])), "clip", "nfe")
+    low, high = figure.axes[0].get_ylim()
+    assert low < -1.08
+    assert high > 1.58
+
+
+def test_what_lies_on_one_line_is_said(many: Summary) -> None:
+    values = many.points.assign(mean=1.0, low=1.0, high=1.0)
+    flat = Summary(many.runs, values, many.values, many.bootstrap)
+    texts = [text.get_text() for axes in curves.task_figure(flat, "shapes-reward", "nfe").axes for text in axes.texts]
+    assert texts == ["every method at every budget: 1.00"] * 2
+    assert not any(axes.texts for axes in curves.main_figure(many, "shapes-reward").axes)
+
+
+def test_legends_show_a_line_only_where_one_is_drawn(make_run: MakeRun, tmp_path: Path, many: Summary) -> None:
+    one = make_run(tmp_path / "run", budgets=(56,), tasks=("colors",), verifiers=("shapes-clip",))
+    assert {handle.get_linestyle() for handle in legend.handles(summarise(read_runs([one])))} == {"None"}
+    assert "None" not in {handle.get_linestyle() for handle in legend.handles(many)}
+
+
+def test_narrow_ranges_get_round_ticks() -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().add_subplot()
+    style.log_axis(axes, 7.5e9, 9.9e9)
+    ticks = [style.numbers.tick(tick) for tick in axes.xaxis.get_major_locator().tick_values(0, 1)]
+    assert {"5G", "10G"} <= set(ticks)
+    assert all(len(tick) <= 3 for tick in ticks)
+
+
+def test_long_names_stay_within_their_panels(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", budgets=(14, 56), tasks=("colors",), verifiers=("shapes-reward", CASCADE))
+    summary = summarise(read_runs([run]))
+    with style.context():
+        for figure in (curves.verifier_figure(summary, "nfe"), overoptimised.overoptimised_figure(summary)):
+            figure.draw_without_rendering()
+            width = figure.bbox.width
+            titles = [axes.title if axes.get_title() else axes._left_title for axes in figure.axes]  # type: ignore[attr-defined]
+            edges = [title.get_window_extent().x1 for title in titles]
+            assert max(edges) <= width
+            assert max(each.get_window_extent().x1 for each in figure.legends) <= width
+
+
+@pytest.mark.parametrize("search", ["random", "beam:width=2,reuse=True,score=preview"])
+def test_legends_stay_within_their_figures(make_run: MakeRun, tmp_path: Path, search: str) -> None:
+    models = {"shapes-infinity:preview_shrink=3": "ar", "shapes-infinity:preview_shrink=2": "ar", "shapes-infinity": "ar"}
+    run = make_run(tmp_path / "run", models=models, searches=(search,), budgets=(56,), tasks=("colors",), verifiers=("shapes-clip",))
+    summary = summarise(read_runs([run]))
+    with style.context():
+        for figure in (overoptimised.overoptimised_figure(summary), curves.main_figure(summary, "shapes-clip"),
+                       curves.main_figure(summary, "shapes-clip", narrow=True)):  # fmt: skip
+            figure.draw_without_rendering()
+            assert max(each.get_window_extent().x1 for each in figure.legends) <= figure.bbox.width
+
+
+def test_a_method_of_one_budget_is_ringed_too(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", budgets=(56,), tasks=("colors",), verifiers=("shapes-clip",), searches=("random",))
+    (axes,) = overoptimised.overoptimised_figure(summarise(read_runs([run]))).axes
+    assert sum(line.get_markersize() == 9 for line in axes.lines) == 2
+
+
+def test_empty_tables_leave_no_caption(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", truth=False, budgets=(28,), searches=("random",), tasks=("colors",), verifiers=("clip",))
+    page = build_report([run], tmp_path / "out")
+    for text in (page.read_text(), (page.parent / "report.md").read_text()):
+        assert "Optimised harder" not in text
+        assert "Trust in the verifiers" not in text
+        assert "nothing to show" not in text
+        assert "fools it" not in text
+
+
+def test_unscored_images_are_explained(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", budgets=(14,), tasks=("colors",), searches=("random",), verifiers=("shapes-clip",), nan_share=1.0)
+    scores = pd.read_parquet(run / "scores.parquet")
+    scores.loc[scores["metric"] == "grade", "value"] = [float("nan"), *[1.0] * (sum(scores["metric"] == "grade") - 1)]
+    scores.to_parquet(run / "scores.parquet")
+    caption = results_table(summarise(read_runs([run])), "shapes-clip", "results").caption
+    assert "Unscored: images without a score, left out of the means (no image)." in caption
+
+
+def test_a_gallery_says_where_all_choices_are_alike(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", budgets=(14,), tasks=("colors", "counting"), searches=("random",), verifiers=("shapes-clip",))
+    scores = pd.read_parquet(run / "scores.parquet")
+    of_flux = (scores["model"] == "shapes-flux").astype(float)
+    alike = scores["task"] == "colors"
+    scores.assign(value=of_flux.mask(alike, 1.0)).to_parquet(run / "scores.parquet")
+    assert [block.remark for block in gallery(summarise(read_runs([run])))] == ["every choice is right", ""]
+
+
+def test_seconds_of_few_prompts_are_no_finding(few: Summary, many: Summary) -> None:
+    assert any("a ranking by seconds is no finding" in note for note in notes(few))
+    assert not any("a ranking by seconds is no finding" in note for note in notes(many))
