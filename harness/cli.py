@@ -354,7 +354,7 @@ def _reported(debug: bool, store: Store | None = None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _leave(f"interrupted: {_kept(store)}", INTERRUPTED)
+        _leave(f"interrupted: {_kept(store)}" if store else "interrupted", INTERRUPTED)
     except (typer.Exit, typer.Abort, BrokenPipeError):  # the last: a reader such as `head` had enough; typer ends quietly
         raise
     except Exception as error:
@@ -372,9 +372,9 @@ def _reported(debug: bool, store: Store | None = None) -> Iterator[None]:
 add_folder_commands(app, _reported)
 
 
-def _kept(store: Store | None) -> str:
-    finished = store.finished() if store else 0
-    if not (store and finished):
+def _kept(store: Store) -> str:
+    finished = store.finished()
+    if not finished:
         return "no unit was finished, nothing is kept"
     return f"{finished} finished {'unit is' if finished == 1 else 'units are'} kept in {store.folder}; give the same command again to go on"
 

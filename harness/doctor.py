@@ -141,8 +141,8 @@ def show(texts: Sequence[str], device: str, memory: float | None, weights: Seque
     free = here.free if memory is None else int(memory * GIGA)
     console.print(f"\nwith {gigabytes(free)} free, of which {SHARE:.0%} are planned with:\n", highlight=False)
     for need in needs(texts, free, local):
-        found = "yes" if need.here else "no"
-        console.print(f"{need.model}: rows that fit: {need.fits}; weights here: {found}", highlight=False, markup=False)
+        stored = "yes" if need.here else "no"
+        console.print(f"{need.model}: rows that fit: {need.fits}; weights here: {stored}", highlight=False, markup=False)
         for name, value in need.lines:
             console.print(f"  {name:<10} {value}", highlight=False, markup=False)
     console.print(f"\n{NOTE}", highlight=False, markup=False)

@@ -55,4 +55,4 @@ def _terms(known: Entry) -> str:
     size = gigabytes(sum(repository.bytes for repository in repositories))
     gate = ", gated" if any(repository.gated for repository in repositories) else ""
     here = "weights here" if found("", known, LocalWeights()) else "weights not here"
-    return f"{known.row.licence}{gate}; {size} to download, {here}"
+    return f"{known.row.licence}{gate}; download {size}, {here}"

@@ -115,7 +115,9 @@ def test_missing_weights_stop_a_run_before_anything_is_loaded(monkeypatch: pytes
     monkeypatch.setattr(toy_world, "toy_judge", loaded)
     result = call(*RUN, "--model", "mine")
     assert result.exit_code == 2
-    assert result.stderr.strip() == (
+    first, said = result.stderr.splitlines()
+    assert first.startswith("loading mine and toy-judge")
+    assert said == (
         "vistas: someone/mine is not on this machine (2.0 GB, licence MIT): get it with `vistas fetch mine`, or give a "
         "local folder with --weights mine=PATH"
     )
@@ -175,7 +177,7 @@ def test_a_role_can_have_a_folder_of_its_own(tmp_path: Path) -> None:
 
 def test_list_says_terms_size_and_whether_it_is_here(tmp_path: Path) -> None:
     line = next(line for line in call("list", "models").stdout.splitlines() if " mine " in line)
-    assert line.endswith("one file and one entry (ar, shapes; MIT; 2.0 GB, weights not here)")
+    assert line.endswith("one file and one entry (ar, shapes; MIT; download 2.0 GB, weights not here)")
     repository = tmp_path / "cache" / "models--someone--mine"
     (repository / "refs").mkdir(parents=True)
     (repository / "refs" / "main").write_text("1" * 40)

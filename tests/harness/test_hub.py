@@ -226,4 +226,4 @@ def test_a_fetch_says_first_how_much_all_of_it_is(monkeypatch: pytest.MonkeyPatc
     lines = list(fetch_all(["infinity-2b"]))
     assert lines[0] == "infinity-2b: 21.8 GB in all: weights, vae, text_encoder"
     assert lines[1].startswith("infinity-2b weights: FoundationVision/Infinity, 8.8 GB")
-    assert "; 21.8 GB to download, weights not here" in described(entry("model", "infinity-2b"))
+    assert "; download 21.8 GB, weights not here" in described(entry("model", "infinity-2b"))

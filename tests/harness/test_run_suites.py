@@ -39,9 +39,9 @@ def test_a_file_of_prompts_runs_with_its_bad_lines_unscored_and_is_escaped_in_th
     assert result.exit_code == 0, result.output
     said = result.stderr
     for number, reason in ((3, "prompt is empty"), (5, "prompt has 10000 characters"), (6, "prompt holds control character U+0000")):
-        assert f"not scored: {file} line {number}: {reason}" in said
-    assert f"HTML, what looks like a path in {file} line 4: run as it stands" in said
-    assert f"right-to-left text in {file} line 7: run as it stands" in said
+        assert f"not scored: {file.name} line {number}: {reason}" in said
+    assert f"HTML, what looks like a path in {file.name} line 4: run as it stands" in said
+    assert f"right-to-left text in {file.name} line 7: run as it stands" in said
     selections = pd.read_parquet(tmp_path / "run/selections.parquet")
     assert set(selections["suite"]) == {"file-my-prompts@shapes"}
     assert selections["prompt"].tolist() == ["a red circle", hostile, "עיגול אדום"]
@@ -52,7 +52,7 @@ def test_a_file_of_prompts_runs_with_its_bad_lines_unscored_and_is_escaped_in_th
         for number, task in ((1, "plain"), (3, "odd"), (4, "odd")) for metric in ("toy-judge", "grade")
     ]  # fmt: skip
     assert lost["value"].isna().all()
-    assert lost["reason"].str.startswith(f"{file} line ").all()
+    assert lost["reason"].str.startswith(f"{file.name} line ").all()
     assert scores[scores["metric"] == "toy-judge"]["value"].notna().sum() == 3
     page = (tmp_path / "run/report/index.html").read_text(encoding="utf-8")
     assert "<script>alert" not in page
@@ -129,4 +129,4 @@ def test_wrong_sources_are_one_line(
     result = call("run", *arguments, *TOYS)
     assert result.exit_code == 2, result.output
     assert expected in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
+    assert len([line for line in result.stderr.splitlines() if not line.startswith("loading ")]) == 1
