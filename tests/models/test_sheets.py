@@ -171,7 +171,7 @@ def test_doctor_says_what_is_here_and_what_fits() -> None:
 
 
 def test_doctor_fits_a_terminal_of_eighty_columns() -> None:
-    names = ("infinity-125m", "infinity-8b-512", "janus-pro-1b:dtype=float32", "pixart-sigma")
+    names = ("infinity-125m", "janus-pro-1b:dtype=float32")
     shown = CliRunner().invoke(app, ["doctor", *names, "--memory", "80", "--device", "cpu"]).stdout
     assert all(f"\n{name}: rows that fit: " in shown for name in names)
     about_models = shown.split("are planned with:")[1].split("\ndownload: ")[0]
