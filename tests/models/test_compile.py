@@ -74,7 +74,7 @@ def test_blocks_of_infinity_share_their_code_whatever_prefix_and_text() -> None:
 
 
 def test_a_run_of_many_compiled_models_meets_no_limit() -> None:
-    for width in (64, 96):
+    for width in (64, 96, 128):
         config = TransformerConfig(depth=1, embed_dim=width, num_heads=4, codebook_dim=8, text_channels=16, text_maxlen=8)
         block = InfinityTransformer(config).eval().compile_blocks().ordered_blocks[0]
         for rows, tokens in ((1, 1), (1, 4), (2, 1), (3, 4), (3, 9)):
