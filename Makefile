@@ -59,7 +59,7 @@ test: $(STAMP)  ## run the tests
 lint: $(STAMP)  ## style and types
 	@$(BIN)/ruff check . && $(BIN)/mypy
 
-train-shapes: $(STAMP)  ## train the embedded models and verifiers from scratch (minutes on a GPU, most of a day on two cores; resumes)
+train-shapes: $(STAMP)  ## train the embedded models and verifiers from scratch (minutes on a GPU, many hours on two cores; resumes)
 	$(BIN)/python -m models.shapes.train all
 	$(BIN)/python -m models.shapes.export infinity flux
 	$(BIN)/python -m verifiers.train all

@@ -58,7 +58,7 @@ class Block(nn.Module):
         x_BnC, q_BnHd = self.between_attentions(x_BnC, attended_BnC, ada_B16C)
         return self.after_attentions(x_BnC, self.ca.attend(q_BnHd, text), ada_B16C), own_2BnHd
 
-    def compile(self) -> None:  # type: ignore[override]
+    def compile_parts(self) -> None:
         """Fuse what lies between the attentions, whose prefixes and texts differ in number and length from call to call."""
         for part in ("before_attention", "between_attentions", "after_attentions"):
             setattr(self, part, torch.compile(getattr(self, part), dynamic=True, fullgraph=True))

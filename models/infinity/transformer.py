@@ -81,7 +81,7 @@ class InfinityTransformer(nn.Module):
         """Fuse the elementwise work of the blocks (torch.compile): faster on a GPU, other rounding, some seconds at first."""
         allow_variants()
         for block in self.ordered_blocks:
-            block.compile()
+            block.compile_parts()
         return self
 
     # Text -----------------------------------------------------------------------------------------------------------
