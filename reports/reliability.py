@@ -92,7 +92,7 @@ def reliability_figure(table: Table) -> Figure:
     axes.margins(y=0.14)
     axes.set_xlabel("milliseconds an image, logarithmic", fontsize=8.5)
     axes.set_ylabel("AUROC within a prompt", fontsize=9)
-    axes.legend(frameon=False, fontsize=8, loc="lower right", labelcolor=QUIET)
+    axes.legend(facecolor="white", edgecolor="none", framealpha=1, fontsize=8, loc="lower right", labelcolor=QUIET)
     return figure
 
 
