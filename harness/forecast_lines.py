@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from harness.forecast import Forecast, computed_flops, computed_seconds, forecasts
+from harness.ledger import Unit
 from harness.progress import duration
 from harness.runner import Run, opening_lines
-from reports.numbers import amount
+from reports.numbers import amount, between
+from reports.numbers import budget as budgeted
 
 _SHOWN = ("nfe", "forwards", "flops", "images", "verifier_calls", "seconds", "verifier_seconds")
 _NAMES = {
@@ -28,6 +31,7 @@ def plan_lines(run: Run) -> Iterator[str]:
     yield from _overview(every)
     yield ""
     yield "passes, candidates, previews: rows of each step of the model, for one prompt, the one with the longest text"
+    yield "NFE: one per candidate and pass; forwards: passes as they run, shared by siblings, twice where guidance needs a second half"
     yield f"{len(run.units)} units; {amount(computed_flops(run), 'flops')} to compute in all"
     if every[0].timed:
         yield f"about {duration(computed_seconds(run))} of searching in all; loading, grading and the report come on top"
@@ -40,10 +44,11 @@ def _overview(every: Sequence[Forecast]) -> Iterator[str]:
     several = len({one.verifier for one in every}) > 1
     rows = [["pair", *["verifier"] * several, "budget", "used", "time" if every[0].timed else "FLOPs"]]
     for one in every:
+        budget = budgeted(one.budget.amount, one.budget.unit.value)
         shares = [f"{1 - max(0.0, left) / one.budget.amount:.0%}" for left in reversed(one.unused())]
         used = shares[0] if shares[0] == shares[1] else f"{shares[0]} to {shares[1]}"
         total = duration(one.total.seconds) if one.timed else amount(one.total.flops, "flops")
-        rows.append([f"{one.model} {one.search}", *[one.verifier] * several, str(one.budget), used, total])
+        rows.append([f"{one.model} {one.search}", *[one.verifier] * several, budget, used, total])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -64,22 +69,32 @@ def plan_json(run: Run) -> str:
 
 def _lines(forecast: Forecast) -> Iterator[str]:
     columns = [name for name in _SHOWN if forecast.timed or not name.endswith("seconds")]
-    yield f"{forecast.model} with {forecast.search} by {forecast.verifier} at {forecast.budget} a prompt"
+    budget = budgeted(forecast.budget.amount, forecast.budget.unit.value)
+    yield f"{forecast.model} with {forecast.search} by {forecast.verifier} at {budget} a prompt"
     for variant in forecast.variants if _differ(forecast) else forecast.variants[:1]:
-        chosen = ", ".join(f"{name} {value}" for name, value in variant.plan.parameters.items())
         whose = f" ({variant.prompts} prompts)" if _differ(forecast) else ""
-        yield f"  chosen      {chosen}{whose}"
+        yield f"  chosen      {_chosen(variant.plan.parameters)}{whose}"
     each = forecast.per_prompt()
     yield "  a prompt    " + ", ".join(_range(each[name], name) for name in columns)
     for operation, counts in forecast.rows.items():
         second, _, name = operation.rpartition(" ")
         yield f"  {_ROWS[name]:<11} {_counted(name, counts)}" + (" of the second model" if second else "")
+    looks = [variant.plan.looks for variant in forecast.variants]
+    if forecast.budget.unit is Unit.IMAGES and any(looks):
+        yield f"  counted     {_range((min(looks), max(looks)), 'looks')} at previews, each as an image of the budget"
     yield f"  unused      {'about ' if forecast.depends_on_scores else ''}{_unused(forecast)}"
     total = forecast.total.as_columns()
     runs = f"{forecast.prompts} prompts" + (f", {forecast.seeds} seeds" if forecast.seeds > 1 else "")
     yield f"  {runs}: " + ", ".join(_range((total[name], total[name]), name) for name in columns)
     if forecast.depends_on_scores:
         yield "  scores decide how much of this is done; rows are those of made-up scores"
+
+
+def _chosen(parameters: Mapping[str, Any]) -> str:
+    """Parameters in a row; those of a search within another in brackets."""
+    return ", ".join(
+        f"{name} ({_chosen(value)})" if isinstance(value, Mapping) else f"{name} {value}" for name, value in parameters.items()
+    )
 
 
 def _differ(forecast: Forecast) -> bool:
@@ -89,6 +104,8 @@ def _differ(forecast: Forecast) -> bool:
 def _range(ends: Sequence[float], column: str) -> str:
     least, most = (amount(end, column) for end in ends)
     name = _NAMES.get(column, column)
+    if least == most == "1" and name.endswith("s"):
+        name = name.removesuffix("s")
     return f"{least if least == most else f'{least} to {most}'} {name}".rstrip()
 
 
@@ -102,4 +119,4 @@ def _unused(forecast: Forecast) -> str:
     ends = [(max(0.0, left), left / forecast.budget.amount) for left in forecast.unused()]
     shares = [f"{max(0.0, share):.1%}" for _, share in ends]
     unit = forecast.budget.unit.value
-    return _range([left for left, _ in ends], unit) + f" ({shares[0] if shares[0] == shares[1] else ' to '.join(shares)})"
+    return between(ends[0][0], ends[1][0], unit) + f" ({shares[0] if shares[0] == shares[1] else ' to '.join(shares)})"

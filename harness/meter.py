@@ -61,8 +61,11 @@ PATCHES = "patches"
 class MeteredGenerator:
     """A generator that charges every operation to the prompts of its rows; `Row.prompt` indexes the ledger."""
 
-    def __init__(self, generator: Generator, ledger: Ledger, tell: Sequence[Listener] = ()) -> None:
-        """`tell` are verifiers that have to know the log-probability of every picture."""
+    def __init__(
+        self, generator: Generator, ledger: Ledger, tell: Sequence[Listener] = (), now: Callable[[], float] | None = None
+    ) -> None:
+        """`tell` are verifiers that have to know the log-probability of every picture; `now` is the clock, in seconds."""
+        self._now = now or perf_counter
         self._generator = generator
         self._tell = tuple(tell) if isinstance(generator, Prefixed) else ()
         self._prices: dict[tuple[Operation, int, int], Cost] = {}
@@ -196,11 +199,11 @@ class MeteredGenerator:
     def _timed(self, call: Callable[[], Result]) -> tuple[Result, float]:
         if self._cuda:
             torch.cuda.synchronize(self._generator.device)
-        begin = perf_counter()
+        begin = self._now()
         result = call()
         if self._cuda:
             torch.cuda.synchronize(self._generator.device)
-        return result, perf_counter() - begin
+        return result, self._now() - begin
 
     def _price(self, operation: Operation, step: int, tokens: int) -> Cost:
         key = (operation, step, tokens)
@@ -236,8 +239,10 @@ class MeteredVerifier:
     What the verifier knew of prompts is forgotten first: the pass that is charged is also run, and timed.
     """
 
-    def __init__(self, verifier: Verifier, ledger: Ledger) -> None:
+    def __init__(self, verifier: Verifier, ledger: Ledger, now: Callable[[], float] | None = None) -> None:
+        """`now` is the clock, in seconds."""
         verifier.forget()
+        self._now = now or perf_counter
         self._verifier = verifier
         self._text = verifier.price(0, 1)
         self._cascade = cascading(verifier)
@@ -280,9 +285,9 @@ class MeteredVerifier:
         return self._asked(1, images, texts, prompts)
 
     def _asked(self, stage: int, images: Images, texts: Sequence[str], prompts: Sequence[int]) -> Scores:
-        begin = perf_counter()
+        begin = self._now()
         scores = self._stages[stage].score(images, texts)
-        seconds = perf_counter() - begin
+        seconds = self._now() - begin
         self.clock.add(scoring(self._stages[stage].card), 0, len(texts), seconds)
         for prompt, count in Counter(prompts).items():
             share = seconds * count / len(texts)
@@ -292,9 +297,9 @@ class MeteredVerifier:
     def patches(self, images: Images, prompts: Sequence[int]) -> torch.Tensor:
         """Features of image n, float32 [N, L, E], charged to the account prompts[n] (verifiers that are `Describing`)."""
         verifier: Any = self._verifier
-        begin = perf_counter()
+        begin = self._now()
         patches_NLE: torch.Tensor = verifier.patches(images)
-        seconds = perf_counter() - begin
+        seconds = self._now() - begin
         self.clock.add(PATCHES, 0, len(prompts), seconds)
         for prompt, count in Counter(prompts).items():
             share = seconds * count / len(prompts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from harness.ledger import Budget, BudgetTooSmall, Ledger
 from harness.meter import MeteredGenerator, MeteredVerifier
@@ -24,8 +24,9 @@ def prepare(
     seeds: Seeds,
     max_rows: int,
     calibration: Calibration | None = None,
+    now: Callable[[], float] | None = None,
 ) -> Task:
-    """A task ready for `search.run`; `calibration` is needed for budgets in seconds.
+    """A task ready for `search.run`; `calibration` is needed for budgets in seconds, `now` is a clock other than the machine's.
 
     Raises:
         BudgetTooSmall: naming the smallest budget that serves every prompt.
@@ -40,16 +41,16 @@ def prepare(
     refiner: Refiner | None = None
     first = generator
     if isinstance(generator, Pair):
-        first, second = generator.draft, MeteredGenerator(generator.refine, ledger, told)
+        first, second = generator.draft, MeteredGenerator(generator.refine, ledger, told, now)
         refiner = Refiner(second, second.encode(texts))
-    metered = MeteredGenerator(first, ledger, told)
+    metered = MeteredGenerator(first, ledger, told, now)
     conditioning = metered.encode(texts)
     plans = plan_lengths(search, generator, verifiers, set(conditioning.text_tokens), budget, calibration)
     return Task(
         tuple(prompts),
         conditioning,
         metered,
-        tuple(MeteredVerifier(verifier, Ledger(len(prompts))) for verifier in verifiers),
+        tuple(MeteredVerifier(verifier, Ledger(len(prompts)), now) for verifier in verifiers),
         seeds,
         budget,
         tuple(plans[tokens] for tokens in conditioning.text_tokens),

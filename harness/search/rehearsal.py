@@ -1,7 +1,8 @@
 """A search run without its models: what it will ask of them, row by row, before anything is loaded onto it.
 
-The meter, the prices and the search are the real ones; only images and scores are made up. So what is counted is what
-a run will be charged, unless the strategy lets scores decide how much it does.
+The meter, the prices and the search are the real ones; only images and scores are made up, and time passes as measured
+speeds have it, not as the stand-ins take it. So what is counted is what a run will be charged, unless the strategy lets
+scores decide how much it does.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 
 from harness.ledger import Budget, Cost
-from harness.meter import MeteredGenerator
+from harness.meter import PATCHES, MeteredGenerator, scoring
 from harness.prices import Calibration
 from harness.search.base import Search
 from harness.search.prepare import prepare
@@ -38,7 +39,7 @@ class Rehearsed:
     rows: Mapping[str, tuple[int, ...]]
     """Operation to rows at each step: "predict" passes, "draw" candidates, "preview" and "decode" images."""
     spent: Cost
-    """As the meter has charged it, the wall time of the rehearsal itself apart."""
+    """As the meter has charged it; seconds by the calibration, 0 without one."""
 
 
 def rehearse(
@@ -50,14 +51,14 @@ def rehearse(
     calibration: Calibration | None = None,
 ) -> Rehearsed:
     """Run a search on one prompt with stand-ins for the models; raises BudgetTooSmall as its planner does."""
-    actor: Any = _Actor(generator) if not isinstance(generator, Pair) else _acting(generator)
-    task = prepare(search, actor, [_Critic(verifier)], [prompt], budget, Seeds(0, ""), 1 << 16, calibration)
+    actor: Any = _acting(generator, calibration) if isinstance(generator, Pair) else _Actor(generator, calibration)
+    critic = _Critic(verifier, calibration)
+    task = prepare(search, actor, [critic], [prompt], budget, Seeds(0, ""), 1 << 16, calibration, now=lambda: 0.0)
     search.run(task)
     rows = _rows(task.generator)
     if task.refiner:
         rows |= {f"refining {name}": counts for name, counts in _rows(task.refiner.generator).items()}
-    spent = replace(task.spent(0, task.judges[0]), seconds=0.0, verifier_seconds=0.0)
-    return Rehearsed(rows, spent)
+    return Rehearsed(rows, task.spent(0, task.judges[0]))
 
 
 def _rows(generator: MeteredGenerator) -> dict[str, tuple[int, ...]]:
@@ -68,8 +69,8 @@ def _rows(generator: MeteredGenerator) -> dict[str, tuple[int, ...]]:
     return {name: each for name, each in rows.items() if any(each)}
 
 
-def _acting(pair: Pair) -> Pair:
-    draft, refine = (_Actor(one) for one in (pair.draft, pair.refine))
+def _acting(pair: Pair, calibration: Calibration | None) -> Pair:
+    draft, refine = _Actor(pair.draft, calibration), _Actor(pair.refine, calibration and calibration.of_refining())
     return Pair(pair.card.name, draft, refine)  # type: ignore[arg-type]
 
 
@@ -106,12 +107,12 @@ class _Standing:
 
 
 class _Actor:
-    """A generator that has the card and the prices of another and makes nothing."""
+    """A generator that has the card, the prices and the speed of another and makes nothing."""
 
     device = torch.device("cpu")
 
-    def __init__(self, generator: Generator) -> None:
-        self._generator = generator
+    def __init__(self, generator: Generator, calibration: Calibration | None) -> None:
+        self._generator, self._calibration = generator, calibration
         self.card: ModelCard = generator.card
 
     def encode(self, prompts: Sequence[str]) -> _Texts:
@@ -148,7 +149,8 @@ class _Actor:
         return torch.zeros(len(state.rows), 3, _PIXELS, _PIXELS, dtype=torch.uint8)
 
     def price(self, operation: Operation, step: int = 0, text_tokens: int = 0) -> Cost:
-        return self._generator.price(operation, step, text_tokens)
+        cost = self._generator.price(operation, step, text_tokens)
+        return replace(cost, seconds=self._calibration.seconds(operation, step)) if self._calibration else cost
 
     def log_prob(self, state: _Standing) -> torch.Tensor:
         return torch.arange(len(state.rows), dtype=torch.float64)
@@ -178,13 +180,13 @@ class _Actor:
 
 
 class _Critic:
-    """A verifier that has the card and the prices of another and gives each image another score."""
+    """A verifier that has the card, the prices and the speed of another and gives each image another score."""
 
-    def __init__(self, verifier: Verifier) -> None:
-        self._verifier, self.card, self._seen = verifier, verifier.card, 0
+    def __init__(self, verifier: Verifier, calibration: Calibration | None) -> None:
+        self._verifier, self.card, self._seen, self._calibration = verifier, verifier.card, 0, calibration
         cascade = cascading(verifier)
         if cascade:
-            self.stages, self.going = tuple(map(_Critic, cascade.stages)), cascade.going
+            self.stages, self.going = tuple(_Critic(stage, calibration) for stage in cascade.stages), cascade.going
 
     def score(self, images: Images, prompts: Sequence[str]) -> Scores:
         random = np.random.default_rng(self._seen)
@@ -198,7 +200,7 @@ class _Critic:
     def patches_price(self) -> Cost:
         verifier: Any = self._verifier
         price: Cost = verifier.patches_price()
-        return price
+        return self._lasting(price, PATCHES, 1)
 
     def forget(self) -> None:
         """Nothing is known of any prompt."""
@@ -207,4 +209,10 @@ class _Critic:
         return self._verifier.combine(values_NM)
 
     def price(self, images: int, new_prompts: int = 0) -> Cost:
-        return self._verifier.price(images, new_prompts)
+        return self._lasting(self._verifier.price(images, new_prompts), scoring(self.card), images)
+
+    def _lasting(self, cost: Cost, operation: str, images: int) -> Cost:
+        if self._calibration is None or not images:
+            return cost
+        seconds = self._calibration.seconds(operation) * images
+        return replace(cost, seconds=seconds, verifier_seconds=seconds)

@@ -56,7 +56,7 @@ def test_the_totals_are_those_of_the_run(budget: list[str], tmp_path: Path, monk
 
 def test_it_says_what_is_chosen_what_is_unused_and_what_is_skipped() -> None:
     shown = call("plan", *ASKED, "--search", "random", "--search", "beam", "--budget", "14")
-    assert "toy-ar with random by toy-judge at 14 nfe a prompt" in shown
+    assert "toy-ar with random by toy-judge at 14 NFE a prompt" in shown
     assert "chosen      candidates 4" in shown
     assert "12 NFE" in shown
     assert "passes      9: 1 4 4 by step" in shown
@@ -88,5 +88,20 @@ def test_every_pair_is_in_one_line_of_the_overview() -> None:
     lines = call("plan", *ASKED, "--search", "random", "--search", "beam", "--budget", "14,28").splitlines()
     table = lines[next(n for n, line in enumerate(lines) if line.startswith("pair ")) :]
     assert table[0].split() == ["pair", "budget", "used", "FLOPs"]
-    assert table[1].split()[:5] == ["toy-ar", "random", "14", "nfe", "86%"]
-    assert table[2].split()[:4] == ["toy-ar", "random", "28", "nfe"]
+    assert table[1].split()[:5] == ["toy-ar", "random", "14", "NFE", "86%"]
+    assert table[2].split()[:4] == ["toy-ar", "random", "28", "NFE"]
+
+
+def test_a_budget_reads_as_a_report_has_it_and_looks_are_accounted_for() -> None:
+    asked = [*ASKED, "--search", "adaptive:search=beam:score=preview"]
+    shown = call("plan", *asked, "--budget", "40", "--unit", "images")
+    assert "toy-ar with adaptive:search=beam:score=preview by toy-judge at 40 images a prompt" in shown
+    assert re.search(r"chosen      rounds \d, search \(width 2, candidates \d, score preview\)\n", shown)
+    looks, images, unused = (
+        int(found[1]) for pattern in (r"counted     (\d+) looks at previews, each as an image", r" (\d+) images, \d+ verifier calls",
+                                      r"unused      about (\d+) image")
+        if (found := re.search(pattern, shown))
+    )  # fmt: skip
+    assert looks + images + unused == 40
+    timed = call("plan", *ASKED, "--search", "random", "--budget", "2", "--unit", "seconds")
+    assert re.search(r"unused      [\d.]+ m?s( to [\d.]+ m?s)? \(", timed)

@@ -11,9 +11,11 @@ from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.prices import Calibration, Prices, calibrate
 from harness.registry import SEARCHES
 from harness.search.adaptive import Adaptive
+from harness.search.rehearsal import rehearse
 from harness.search.spec import parse
 from models.base import ABILITIES
 from models.pair import Pair
+from suites.base import Prompt
 
 FAMILIES = {"ar": "infinity", "diffusion": "flux", "pair": "both"}
 REGISTERED = [(name, family) for name in SEARCHES for family in parse(name).families]
@@ -61,7 +63,7 @@ def test_a_large_budget_is_used_to_nine_tenths(name, family, unit, make_judge, m
     for factor in (1.0, 2.5, 40.0, 163.7):
         budget = Budget(least * factor, unit)
         plan = search.plan(budget, prices)
-        assert budget.affords(plan.cost)
+        assert budget.affords(plan.cost) and budget.affords(plan.limited)
         assert unit is Unit.IMAGES or plan.unused(budget) == budget.amount - plan.cost.amount(unit)
         if factor >= 40:
             assert 0 <= plan.unused(budget) <= 0.1 * budget.amount
@@ -78,7 +80,7 @@ def test_a_run_never_exceeds_its_budget(name, family, unit, make_judge, ran, tic
     prices = Prices(generator, judge, 7, calibration)
     budget = Budget(smallest(search, prices, unit) * 3, unit)
     task = ran(search, generator, budget, count=2, judges=[judge], max_rows=1, calibration=calibration).task
-    spent = [task.spent(prompt, task.judges[0]).amount(unit) for prompt in range(2)]
+    spent = [task.limited(prompt).amount(unit) for prompt in range(2)]
     total = isinstance(search, Adaptive)
     if unit is not Unit.SECONDS:  # a deadline is kept by what is returned, not by what is begun
         assert sum(spent) <= 2 * budget.amount if total else max(spent) <= budget.amount
@@ -89,3 +91,21 @@ def test_a_run_never_exceeds_its_budget(name, family, unit, make_judge, ran, tic
             best = max((one for one in entered if one.complete and budget.affords(one.spent)), key=lambda one: one.values_M[0])
             assert best.kept
 
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+@pytest.mark.parametrize(("name", "family"), REGISTERED)
+def test_a_rehearsal_spends_what_is_planned(name, family, unit, make_judge, measured, request) -> None:
+    """Of time too, though its stand-ins take none."""
+    generator, judge = request.getfixturevalue(FAMILIES[family]), make_judge()
+    search, prompt = parse(name), Prompt("0", "red circle", "any")
+    prices = Prices(generator, judge, generator.text_tokens([prompt.text])[0], measured)
+    budget = Budget(smallest(search, prices, unit) * 3, unit)
+    plan = search.plan(budget, prices)
+    if plan.exact:  # nothing to spare, but for rounding
+        budget = Budget(plan.limited.amount(unit) * (1 + 1e-9), unit)
+        plan = search.plan(budget, prices)
+    spent = rehearse(search, generator, judge, prompt, budget, measured).spent
+    assert spent.amount(unit) <= budget.amount
+    for column, value in plan.cost.as_columns().items():
+        assert spent.as_columns()[column] == pytest.approx(value, rel=1e-9 if plan.exact else 0.5), column
