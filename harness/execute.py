@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from harness.judge import Metrics, as_metrics
 from harness.ledger import Budget
-from harness.rows import SaveImage, Selected, candidate_rows, counted, score_rows, select, selection_row
+from harness.rows import SaveImage, Selected, candidate_rows, counted, overrun, score_rows, select, selection_row
 from harness.search.base import Candidate, Task
 from harness.search.prepare import prepare
 from harness.seeds import Seeds
@@ -92,13 +92,17 @@ def _search(session: Session, unit: WorkUnit, watch: Stopwatch) -> Task:
 
 def _select(session: Session, unit: WorkUnit, task: Task) -> Iterator[tuple[str, int, Selected]]:
     """(verifier, prompt index, selection) in table order."""
+    judges = dict(zip(unit.verifiers, task.judges, strict=True))
+    shared = sum(map(len, unit.budgets.values())) > 1
     for verifier in unit.verifiers:
         for index, (prompt, tokens) in enumerate(zip(unit.prompts, task.conditioning.text_tokens, strict=True)):
             for budget in unit.budgets[verifier]:
                 plan = session.plan(unit.model, unit.search, verifier, budget, tokens)
                 pool = task.candidates[verifier][index]
                 limit = task.limits.get(index, budget)
-                yield verifier, index, select(pool, session.verifiers[verifier], prompt, budget, plan, limit)
+                chosen = select(pool, session.verifiers[verifier], prompt, budget, plan, limit)
+                late = overrun(task.spent(index, judges[verifier]), limit, shared)
+                yield verifier, index, replace(chosen, overrun=late)
 
 
 def _measure(session: Session, task: Task, selected: list[tuple[str, int, Selected]]) -> dict[Order, Metrics]:

@@ -14,6 +14,7 @@ import torch
 from harness.ledger import Budget, Cost, Unit
 from harness.search.base import Candidate, Plan, choose
 from harness.seeds import path_name
+from results.schema import OVERRUN
 from suites.base import Prompt
 from verifiers.base import UNASKED, Verifier
 
@@ -40,6 +41,8 @@ class Selected:
     """Up to the last candidate within the budget; where none is, up to the first, which has overspent."""
     reason: str
     """Why there is no candidate, "" where there is one."""
+    overrun: float = 0.0
+    """Seconds that the search went on after its budget, or after the prompt's own limit; NaN where none stopped it."""
 
 
 def select(
@@ -65,6 +68,13 @@ def select(
         affordable[-1].spent if affordable else candidates[0].spent if candidates else Cost(),
         _why_none(affordable) if index is None else "",
     )
+
+
+def overrun(spent: Cost, limit: Budget, shared: bool) -> float:
+    """Seconds spent beyond a budget in seconds, NaN where one pool serves several; 0 under other units, which plans keep."""
+    if limit.unit is not Unit.SECONDS:
+        return 0.0
+    return float("nan") if shared else max(0.0, spent.seconds - limit.amount)
 
 
 def _why_none(affordable: Sequence[Candidate]) -> str:
@@ -144,6 +154,7 @@ def selection_row(unit: Mapping[str, Any], selected: Selected, truncated: bool, 
         "considered": selected.considered,
         "image": image,
         **selected.spent.as_columns(),
+        OVERRUN: selected.overrun,
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from harness.ablation import Ablation
 from reports import numbers
 from reports.certainty import YES, intervals_sentence, settled
+from reports.deadlines import after_deadline
 from reports.load import read_runs
 from reports.notes import SHAPES_NOTICE
 from reports.points import Summary, metric_phrase, summarise
@@ -49,7 +50,7 @@ def ablation_table(summary: Summary, ablation: Ablation) -> Table:
             f"against {ablation.against}": numbers.NOTHING if found is None else numbers.difference(*found) + _other(ablation, line),
             "verdict": numbers.NOTHING if found is None else _verdict(found),
             "its verifier": numbers.NOTHING if own is None else f"{own:.2f}",
-            **{name: numbers.amount(line[name], name) for name in _SPENT},
+            **{name: numbers.amount(line[name], name) for name in _SPENT}, **after_deadline(summary, line),
         })  # fmt: skip
         difference, low, high = found or (float("nan"),) * 3
         raw.append({

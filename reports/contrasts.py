@@ -8,6 +8,7 @@ import pandas as pd
 
 from reports import numbers
 from reports.certainty import YES, has_intervals, settled, too_few
+from reports.deadlines import after_deadline
 from reports.equal import Comparison
 from reports.granted import Shared
 from reports.points import AXES, Method, Summary, metric_phrase
@@ -31,22 +32,26 @@ def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tu
         f"interpolation in log(spent). {paired}"
     )
     return (
-        _standings("equal-budget", "Under the same budget", budget, verifier, granted),
-        _standings("equal-compute", "At the largest amount that most methods spent", spent, verifier, largest),
-        _standings("equal-compute-smaller", "At smaller equal amounts spent", spent, verifier, smaller),
+        _standings(summary, "equal-budget", "Under the same budget", budget, verifier, granted),
+        _standings(summary, "equal-compute", "At the largest amount that most methods spent", spent, verifier, largest),
+        _standings(summary, "equal-compute-smaller", "At smaller equal amounts spent", spent, verifier, smaller),
     )
 
 
-def _standings(name: str, title: str, caption: str, verifier: str, comparisons: Sequence[Comparison]) -> Table:
+def _standings(
+    summary: Summary, name: str, title: str, caption: str, verifier: str, comparisons: Sequence[Comparison]
+) -> Table:
     rows, raw = [], []
     for comparison in comparisons:
         for place, standing in enumerate(comparison.standings):
             method = standing.method
             same = standing in comparison.leaders
+            point = {**method._asdict(), "verifier": verifier, "budget": comparison.amount}
             rows.append({
                 "compared at": where(comparison), "model": method.model, "search": method.search, "score": score(standing),
                 "behind": numbers.NOTHING if same else numbers.difference(*standing.behind),
                 "verdict": _place(comparison, place),
+                **(after_deadline(summary, point) if comparison.granted else {}),
             })  # fmt: skip
             raw.append({
                 "axis": comparison.unit, "granted": comparison.granted, "amount": comparison.amount, **method._asdict(),

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from harness.errors import WrongInput
-from results.schema import MEASURED, SELECTIONS, TABLES
+from results.schema import ADDED, MEASURED, SELECTIONS, TABLES
 
 IDENTITY = ["suite", "model", "search", "verifier", "seed", "budget_unit", "budget", "prompt_id"]
 """What names one selection across runs, whatever unit it was computed in."""
@@ -102,7 +102,9 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
     path = folder / f"{name}.parquet"
     if not path.is_file():
         raise WrongInput(f"{path} is missing: the run is not finished; give the same `vistas run` command again")
-    return pd.read_parquet(path)
+    frame = pd.read_parquet(path)
+    later = [column.name for column in TABLES[name] if column.name in ADDED and column.name not in frame]
+    return frame.assign(**dict.fromkeys(later, float("nan")))
 
 
 def _refuse_conflicts(folders: Sequence[Path], manifests: Sequence[dict[str, Any]], selections: pd.DataFrame) -> None:

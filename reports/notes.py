@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reports import numbers
+from reports.deadlines import deadline_notes
 from reports.points import GRADE, Summary
 from reports.statistics import LEAST_OVERALL, LEAST_PROMPTS, OVERALL, least_prompts
 
@@ -20,6 +21,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
         "under protocol, shared evenly by the images of a batch. Neither is a law: look at all three units.",
         "x is what was really spent on average, not the budget asked for: a search never exceeds its budget and often "
         "cannot use all of it.",
+        *deadline_notes(summary),
         *_who_judges(summary),
         *_timing(summary),
         "Intervals, where there are any, are 95 % bootstrap intervals over prompts, drawn within tasks, all seeds of a prompt "

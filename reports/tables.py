@@ -12,6 +12,7 @@ import pandas as pd
 
 from reports import numbers
 from reports.certainty import has_intervals, has_task_intervals, too_few
+from reports.deadlines import after_deadline
 from reports.points import POINT, SPENT, Summary, metric_phrase
 from reports.statistics import OVERALL
 
@@ -114,7 +115,7 @@ def spent_table(summary: Summary, verifier: str, name: str) -> Table:
             "verifier share of FLOPs": numbers.share(point["verifier_flops_share"]),
             "verifier share of time": numbers.share(point["verifier_seconds_share"]),
         }
-        rows.append(_who(point) | amounts | shares)
+        rows.append(_who(point) | amounts | after_deadline(summary, {str(name): value for name, value in point.items()}) | shares)
     caption = (
         f"Mean per prompt, searches guided by {verifier}. FLOPs count 2 per multiply-add and include model, decoder, "
         "text and verifier; seconds include verification."

@@ -23,7 +23,7 @@ def document() -> str:
         "Written by `python -m results.document > docs/tables.md` from `results/schema.py`.",
         "",
         f"A run folder holds one Parquet file per table (schema version {SCHEMA_VERSION}); units and meanings are in the files' "
-        f"field metadata too. Two runs of one unit agree byte for byte in all columns but {' and '.join(MEASURED)}.",
+        f"field metadata too. Two runs of one unit agree byte for byte in all columns but {', '.join(MEASURED[:-1])} and {MEASURED[-1]}.",
     ]
     for name, columns in TABLES.items():
         lines += ["", f"## {name}.parquet", "", _ROWS[name], "", "| column | type | unit | meaning |", "|---|---|---|---|"]

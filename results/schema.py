@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from harness.ledger import COST_COLUMNS
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,11 @@ _MEANINGS: dict[str, tuple[str, str]] = {
 COST = tuple(
     Column(name, pa.float64() if name.endswith("seconds") else pa.int64(), *_MEANINGS[name]) for name in COST_COLUMNS
 )
-MEASURED = ("seconds", "verifier_seconds")
+OVERRUN = "overrun_seconds"
+MEASURED = ("seconds", "verifier_seconds", OVERRUN)
 """Columns that differ between two runs of the same unit; all others are equal byte for byte."""
+ADDED = {OVERRUN: 4}
+"""Columns that tables of an older schema are read without, and the version that brought them."""
 
 _UNIT = (
     _text("unit", "key of the unit: hash of everything that determines it"),
@@ -102,6 +105,13 @@ SELECTIONS = (
     _integer("considered", "finished candidates it was chosen from", "images"),
     _text("image", "path of the PNG within the run folder"),
     *COST,
+    _real(
+        OVERRUN,
+        "how long the search went on after its budget in seconds, or after what adaptive had allotted the prompt: what was scored "
+        "then is not chosen from and the other columns hold nothing of it; 0 where it ended in time and under other units; NaN "
+        "where images of one pool serve several budgets or verifiers, none of which it was stopped by",
+        "s",
+    ),
 )
 """One row per (unit, verifier, prompt, budget): what the search returned and what it had spent.
 

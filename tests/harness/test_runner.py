@@ -228,11 +228,22 @@ def test_what_is_scored_after_the_deadline_stays_in_the_tables(
     if seconds == 4.0:
         assert selections["considered"].tolist() == [3 - len(late)]
         assert scores["value"].notna().all()
+        assert selections["overrun_seconds"].tolist() == [candidates["seconds"].max() - seconds]
     else:
         assert selections[["candidate", "image", "considered"]].to_numpy().tolist() == [["", "", 0]]
         assert selections["seconds"].tolist() == candidates["seconds"].tolist()[:1]
         assert scores["value"].isna().all()
         assert set(scores["reason"]) == {"no finished candidate within the budget"}
+        assert selections["overrun_seconds"].iloc[0] > candidates["seconds"].max() - seconds - 1e-9
+
+
+def test_only_a_search_that_was_stopped_by_one_budget_has_overrun_it(tmp_path: Path) -> None:
+    one = run(tmp_path / "nfe", searches=("random", "beam"), models=("toy-ar",))["selections"]
+    assert (one["overrun_seconds"] == 0).all()
+    timed = run(tmp_path / "seconds", unit="seconds", budgets=(50, 60), searches=("random:candidates=3", "greedy:candidates=2"),
+                models=("toy-ar",), prompts=2)["selections"].set_index("search")["overrun_seconds"]  # fmt: skip
+    assert (timed["greedy:candidates=2"] == 0).all()
+    assert timed["random:candidates=3"].isna().all()  # images of the larger budget serve the smaller one
 
 
 def test_several_verifiers_in_seconds_and_resume_with_the_speeds_of_the_start(

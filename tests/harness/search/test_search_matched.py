@@ -63,7 +63,8 @@ def test_a_large_budget_is_used_to_nine_tenths(name, family, unit, make_judge, m
     for factor in (1.0, 2.5, 40.0, 163.7):
         budget = Budget(least * factor, unit)
         plan = search.plan(budget, prices)
-        assert budget.affords(plan.cost) and budget.affords(plan.limited)
+        assert budget.affords(plan.cost)
+        assert budget.affords(plan.limited)
         assert unit is Unit.IMAGES or plan.unused(budget) == budget.amount - plan.cost.amount(unit)
         if factor >= 40:
             assert 0 <= plan.unused(budget) <= 0.1 * budget.amount

@@ -1,0 +1,57 @@
+"""Budgets in seconds are deadlines: how often a search was still at work after one, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from reports import numbers
+from reports.points import POINT, Summary
+from results.schema import OVERRUN
+
+COLUMN = "after the deadline"
+"""Head of the column wherever methods stand side by side that were given seconds."""
+
+
+def overruns(summary: Summary) -> pd.DataFrame:
+    """One row per point that was budgeted in seconds: selections `held` to it, `late` ones, their `mean` and `most` seconds.
+
+    None is held to it where one pool of images serves several budgets or verifiers, or where a table does not say.
+    """
+    timed = summary.runs.selections
+    timed = timed[timed["budget_unit"] == "seconds"]
+    late = timed[timed[OVERRUN] > 0].groupby(POINT)[OVERRUN]
+    found = pd.DataFrame({"held": timed.groupby(POINT)[OVERRUN].count(), "late": late.count(), "mean": late.mean(), "most": late.max()})
+    return found.fillna({"late": 0}).reset_index()
+
+
+def after_deadline(summary: Summary, point: Mapping[str, Any]) -> dict[str, str]:
+    """The cell of a point, "3 of 12, by 0.2 s": selections whose search went on, and for how long on average; none in other units."""
+    if point["budget_unit"] != "seconds":
+        return {}
+    every = overruns(summary)
+    own = every[(every[POINT] == [point[name] for name in POINT]).all(axis=1)]
+    if own.empty or not own["held"].iloc[0]:
+        return {COLUMN: numbers.NOTHING}
+    late, held = int(own["late"].iloc[0]), int(own["held"].iloc[0])
+    by = f", by {numbers.amount(float(own['mean'].iloc[0]), 'seconds')}" if late else ""
+    return {COLUMN: f"{late} of {held}{by}"}
+
+
+def deadline_notes(summary: Summary) -> list[str]:
+    """What a budget in seconds means and how it was kept; nothing where none was given."""
+    every = overruns(summary)
+    if every.empty:
+        return []
+    rule = (
+        "A budget in seconds is a deadline for choosing: what was scored after it is not chosen from, and its time is in no figure of "
+        "what was spent."
+    )
+    held, late = int(every["held"].sum()), int(every["late"].sum())
+    if not held:
+        return [f"{rule} These tables do not say how long searches went on."]
+    by = f", by {numbers.amount(float(every['most'].max()), 'seconds')} at most" if late else ""
+    pools = " Images that serve several budgets or verifiers from one pool are not among them." if not every["held"].all() else ""
+    return [f"{rule} {late} of {held} searches were still at work when their time was up{by}: “{COLUMN}”.{pools}"]

@@ -1,0 +1,69 @@
+"""Budgets in seconds in a report: who was still at work when the time was up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from reports.build import build_report
+from reports.contrasts import equal_tables
+from reports.deadlines import COLUMN
+from reports.granted import shared
+from reports.load import read_runs
+from reports.notes import notes
+from reports.points import Summary, summarise
+from reports.tables import spent_table
+from results.schema import OVERRUN, TABLES
+
+VERIFIER = "shapes-reward"
+
+
+@pytest.fixture
+def timed(make_run: Callable[..., Path], tmp_path: Path) -> Path:
+    """Two searches with one budget of 56 seconds: beam was late for two prompts of six, random serves a pool."""
+    run = make_run(
+        tmp_path / "run", models={"shapes-infinity": "ar"}, searches=("random", "beam:width=2"), verifiers=(VERIFIER,), budgets=(56,),
+        tasks=("counting",), prompts=6, picture_px=12,
+    )  # fmt: skip
+    for name in TABLES:
+        table = pd.read_parquet(run / f"{name}.parquet").assign(budget_unit="seconds")
+        if name == "selections":
+            beam = table["search"] == "beam:width=2"
+            table.loc[beam, OVERRUN] = [0.0, 0.5, 0.0, 1.5, 0.0, 0.0]
+        table.to_parquet(run / f"{name}.parquet")
+    return run
+
+
+def summary(run: Path) -> Summary:
+    return summarise(read_runs([run]))
+
+
+def test_methods_that_were_given_seconds_say_how_often_they_were_late(timed: Path) -> None:
+    found = summary(timed)
+    tables = [equal_tables(found, VERIFIER, shared(found, VERIFIER))[0], spent_table(found, VERIFIER, "spent")]
+    for table in tables:
+        assert {row["search"]: row[COLUMN] for row in table.rows} == {"random": "–", "beam:width=2": "2 of 6, by 1 s"}
+    note = next(note for note in notes(found) if "deadline for choosing" in note)
+    assert "2 of 6 searches were still at work when their time was up, by 1.5 s at most" in note
+    assert "from one pool are not among them" in note
+    page = build_report([timed], timed / "report")
+    assert COLUMN in page.read_text()
+    assert COLUMN in (timed / "report" / "report.md").read_text()
+
+
+def test_other_units_have_no_deadline(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    found = summary(make_run(tmp_path / "run", budgets=(56,), prompts=1, picture_px=12))
+    assert not any("deadline" in note for note in notes(found))
+    assert COLUMN not in spent_table(found, VERIFIER, "spent").columns
+    assert COLUMN not in equal_tables(found, VERIFIER, shared(found, VERIFIER))[0].columns
+
+
+def test_tables_that_are_older_are_read_without(timed: Path) -> None:
+    selections = pd.read_parquet(timed / "selections.parquet").drop(columns=OVERRUN)
+    selections.to_parquet(timed / "selections.parquet")
+    found = summary(timed)
+    assert {row[COLUMN] for row in spent_table(found, VERIFIER, "spent").rows} == {"–"}
+    assert any("These tables do not say how long searches went on." in note for note in notes(found))
