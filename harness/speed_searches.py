@@ -1,58 +1,120 @@
-"""Every search with its prompts in flight together against one at a time, as ratios in one run (`make bench-speed`)."""
+"""Throughput of every search against the prompts that it has in flight, one at a time being 1 (`make bench-speed`).
+
+A search that is run prompt by prompt fills its batches with the rows of one prompt alone; here rows of all prompts in
+flight advance together. What is measured is function evaluations a second, planning and records included. The numbers
+in flight take turns in one run and their ratios are what is reported: absolute seconds depend on the machine and on what
+else it does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
 
+from harness.batches import batches
 from harness.ledger import Budget, BudgetTooSmall, Unit
+from harness.prices import Prices
 from harness.registry import entries, entry
 from harness.search.base import Search
 from harness.search.prepare import prepare
 from harness.search.spec import fits, parse
 from harness.seeds import Seeds
-from harness.speed import TEXTS, Comparison, compare, table
+from harness.speed import TEXTS
 from models.base import Generator
+from models.pair import Pair
 from suites.base import Prompt
 from verifiers.base import Verifier
 from verifiers.features import described
 
-ROWS = 64
-IN_FLIGHT = (4, 1)
+IN_FLIGHT = (1, 2, 4, 8)
 """Prompts advanced together; the first is the reference."""
-BUDGET = Budget(60, Unit.NFE)
+ROUNDS = 3
+ROWS = 64
+"""Most rows of one batch, as by default in a run."""
+ENOUGH = 30.0
+"""Function evaluations a prompt; a search that needs more gets the least that it needs."""
 
 
-def run_together(search: Search, generator: Generator, verifier: Verifier, prompts: Sequence[Prompt], size: int) -> None:
-    """All prompts, `size` at a time."""
-    for first in range(0, len(prompts), size):
-        part = prompts[first : first + size]
-        search.run(prepare(search, generator, [verifier], part, BUDGET, Seeds(0, "speed"), ROWS))
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """One search with one model."""
+
+    model: str
+    search: str
+    budget: Budget
+    ratios: Mapping[int, float]
+    """Prompts in flight to evaluations a second, as a multiple of those with one prompt at a time: medians over rounds."""
 
 
-def measure(models: Sequence[str] = ("shapes-infinity", "shapes-flux"), rounds: int = 1) -> list[Comparison]:
-    """Every registered search that fits a model and the budget."""
+def throughput(
+    search: Search,
+    generator: Generator,
+    verifier: Verifier,
+    prompts: Sequence[Prompt],
+    sizes: Sequence[int] = IN_FLIGHT,
+    rounds: int = ROUNDS,
+) -> Throughput:
+    """Search all prompts, so many at a time, each number in its turn, after one unmeasured turn of the largest."""
+    budget = enough(search, generator, verifier, prompts)
+    _rate(search, generator, verifier, prompts, budget, max(sizes))
+    turns = [{size: _rate(search, generator, verifier, prompts, budget, size) for size in sizes} for _ in range(rounds)]
+    ratios = {size: median(turn[size] / turn[sizes[0]] for turn in turns) for size in sizes}
+    return Throughput(generator.card.name, search.name, budget, ratios)
+
+
+def enough(search: Search, generator: Generator, verifier: Verifier, prompts: Sequence[Prompt]) -> Budget:
+    """`ENOUGH` evaluations, or the least that the search needs for any of the prompts."""
+    least = ENOUGH
+    for tokens in set(generator.text_tokens([prompt.text for prompt in prompts])):
+        try:
+            search.plan(Budget(ENOUGH, Unit.NFE), Prices(generator, verifier, tokens))
+        except BudgetTooSmall as error:
+            least = max(least, error.smallest)
+    return Budget(least, Unit.NFE)
+
+
+def _rate(
+    search: Search, generator: Generator, verifier: Verifier, prompts: Sequence[Prompt], budget: Budget, size: int
+) -> float:
+    """Function evaluations a second, `size` prompts at a time."""
+    evaluations, begin = 0, perf_counter()
+    for part in batches(prompts, size):
+        task = prepare(search, generator, [verifier], part, budget, Seeds(0, "speed"), ROWS)
+        search.run(task)
+        evaluations += sum(task.spent(prompt, task.judges[0]).nfe for prompt in range(len(part)))
+    return evaluations / (perf_counter() - begin)
+
+
+def measure(models: Sequence[str] = ("shapes-infinity", "shapes-flux"), rounds: int = ROUNDS) -> Iterator[Throughput]:
+    """Every registered search with every model that it fits, and with the two as a pair."""
     verifier = described([entry("verifier", "shapes-reward").resolve()()], "shapes")[0]
-    prompts = [Prompt(str(n), TEXTS[n % len(TEXTS)], "") for n in range(IN_FLIGHT[0])]
-    found: list[Comparison] = []
-    for model in models:
-        generator: Generator = entry("model", model).resolve()()
-        for name in entries("search"):
-            search = parse(name)
-            if fits(search, entry("model", model), model):
-                continue
-            work = partial(run_together, search, generator, verifier, prompts)
-            contestants: dict[str, Callable[[], object]] = {f"{size} in flight": partial(work, size) for size in IN_FLIGHT}
-            try:
-                found += compare(f"{model}: {name}, {len(prompts)} prompts at {BUDGET}", contestants, rounds)
-            except BudgetTooSmall:
-                continue
-    return found
+    prompts = [Prompt(str(n), TEXTS[n % len(TEXTS)], "") for n in range(max(IN_FLIGHT))]
+    made: dict[str, Generator] = {name: entry("model", name).resolve()() for name in models}
+    for name, generator in made.items():
+        for search in map(parse, entries("search")):
+            if fits(search, entry("model", name), name) is None:
+                yield throughput(search, generator, verifier, prompts, rounds=rounds)
+    pair: Generator = Pair("+".join(made), *made.values())  # type: ignore[assignment]
+    for search in map(parse, entries("search")):
+        if "pair" in search.families:
+            yield throughput(search, pair, verifier, prompts, rounds=rounds)
+
+
+def lines(found: Sequence[Throughput]) -> list[str]:
+    """The table in Markdown, least gain first within a model."""
+    sizes = list(found[0].ratios)
+    head = ["model", "search", "NFE a prompt", *(f"{size} in flight" for size in sizes)]
+    ordered = sorted(found, key=lambda one: ([each.model for each in found].index(one.model), one.ratios[sizes[-1]]))
+    rows = [[one.model, f"`{one.search}`", f"{one.budget.amount:g}", *(f"{one.ratios[n]:.2f}" for n in sizes)] for one in ordered]
+    rules = ["---", "---", *["---:"] * (len(sizes) + 1)]
+    return [f"| {' | '.join(row)} |" for row in (head, rules, *rows)]
 
 
 def main() -> None:
     """Print the table for this machine."""
-    print(table(measure()))
+    print("\n".join(lines(list(measure()))))
 
 
 if __name__ == "__main__":
