@@ -24,6 +24,14 @@ import toy_world
 
 MODELS = {"ar": "toy-ar", "diffusion": "toy-noisy", "pair": "toy-ar+toy-noisy"}
 RUNS = [(name, MODELS[family]) for name in registry.SEARCHES for family in parse(name).families]
+CASCADE = "cascade:cheap=toy-judge,dear=toy-other,keep=2"
+MORE = [
+    ("adaptive:search=beam:score=preview", "toy-ar", "toy-judge"), ("adaptive:patience=1,search=smc", "toy-noisy", "toy-judge"),
+    ("hybrid:search=greedy", "toy-ar+toy-noisy", "toy-judge"), ("published-tts-var", "toy-ar", "toy-judge"),
+    ("random", "toy-ar", CASCADE), ("beam:score=preview", "toy-ar", CASCADE), ("smc", "toy-noisy", CASCADE),
+    ("adaptive", "toy-noisy", CASCADE), ("hybrid", "toy-ar+toy-noisy", CASCADE),
+]
+"""What wraps another search, what has a name of its own, and searches under a cascade of verifiers."""
 
 
 @pytest.fixture(autouse=True)
@@ -33,14 +41,14 @@ def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
 
 
-def settings(search: str, model: str) -> Settings:
+def settings(search: str, model: str, verifier: str = "toy-judge") -> Settings:
     return Settings(
-        models=(model,), searches=(search,), verifiers=("toy-judge",), metrics=(), budgets=(40,), prompts=4, chunk=2,
+        models=(model,), searches=(search,), verifiers=(verifier,), metrics=(), budgets=(48,), prompts=4, chunk=2,
     )  # fmt: skip
 
 
-def run(search: str, model: str, folder: Path, engine: Any = None) -> dict[str, pd.DataFrame]:
-    prepared = prepare_run(settings(search, model), folder)
+def run(asked: Settings, folder: Path, engine: Any = None) -> dict[str, pd.DataFrame]:
+    prepared = prepare_run(asked, folder)
     finish_run(prepared, Console(quiet=True), **({"engine": engine} if engine else {}))
     found = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     return {name: table.drop(columns=[column for column in MEASURED if column in table]) for name, table in found.items()}
@@ -52,10 +60,13 @@ def between_units(work: Any, execute: Callable[[Any], Any]) -> Any:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("search", "model"), RUNS)
+@pytest.mark.parametrize(("search", "model", "verifier", "moments"), [
+    *((*run, "toy-judge", ("between", "first", "middle", "last")) for run in RUNS), *((*run, ("middle",)) for run in MORE),
+])  # fmt: skip
 def test_a_stopped_search_resumes_to_the_same_tables(
-    search: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    search: str, model: str, verifier: str, moments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    configured = settings(search, model, verifier)
     asked: list[int] = []
     original = toy_world.ToyVerifier.score
 
@@ -67,23 +78,20 @@ def test_a_stopped_search_resumes_to_the_same_tables(
 
     monkeypatch.setattr(toy_world.ToyVerifier, "score", counting)
     stop = 0
-    whole = run(search, model, tmp_path / "whole")
+    whole = run(configured, tmp_path / "whole")
     assert len(whole["selections"]) == 4
     calls, units = len(asked), whole["selections"]["unit"].nunique()
-    assert units == (1 if search == "adaptive" else 2)  # a pool is one unit
-    with pytest.raises(KeyboardInterrupt):
-        run(search, model, tmp_path / "between", between_units)
+    assert units == (1 if search.startswith("adaptive") else 2)  # a pool is one unit
     stops = {"between": 0, "first": 1, "middle": max(1, calls // 2), "last": calls}
-    for name, at in stops.items():
+    for name in moments:
         folder = tmp_path / name
-        if at:
-            asked.clear()
-            stop = at
-            with pytest.raises(KeyboardInterrupt):
-                run(search, model, folder)
-            stop = 0
-            assert len(list((folder / "parts").glob("*.part"))) < units
-        again = run(search, model, folder)
+        asked.clear()
+        stop = stops[name]
+        with pytest.raises(KeyboardInterrupt):
+            run(configured, folder, None if stop else between_units)
+        stop = 0
+        assert stops[name] == 0 or len(list((folder / "parts").glob("*.part"))) < units
+        again = run(configured, folder)
         for table in TABLES:
             pd.testing.assert_frame_equal(whole[table], again[table])
 

@@ -4,27 +4,46 @@ from __future__ import annotations
 
 import pytest
 
-from harness.ledger import Budget, Unit
+from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.meter import MeteredGenerator
+from harness.prices import Prices
+from harness.registry import SEARCHES
+from harness.search.adaptive import Allocating
 from harness.search.evolution import Evolution
+from harness.search.smc import PRESETS
 from harness.search.spec import parse
 from harness.search.tts_var import TTSVar, size_of
+from models.pair import Pair
 
+MODELS = {"ar": "infinity", "diffusion": "flux", "pair": "both"}
 RUNS = [
-    ("lookahead:scales=0/2", "infinity", 28), ("smc:preset=bfs", "infinity", 20), ("tts-var", "infinity", 20),
-    ("beam:width=2,candidates=2", "flux", 999), ("beam:score=preview", "flux", 20), ("smc:preset=das", "flux", 20),
-    ("paths", "flux", 40), ("rbf", "flux", 16), ("evolution", "flux", 40),
+    *((name, MODELS[family]) for name in SEARCHES for family in parse(name).families),
+    ("greedy:score=preview", "infinity"), ("beam:score=preview", "infinity"), ("beam:score=preview", "flux"),
+    ("lookahead:scales=0/2", "infinity"), ("lookahead:scales=0/2,reuse=True", "infinity"), ("zero-order:neighbours=2", "flux"),
+    *((f"smc:preset={preset}", model) for preset in PRESETS for model in ("infinity", "flux")), ("evolution:preset=sd2.1", "flux"),
+    ("adaptive:search=greedy", "infinity"), ("adaptive:search=zero-order", "flux"), ("hybrid:search=greedy", "both"),
 ]  # fmt: skip
+"""Every registered search on every family that it searches, and what their parameters make another search of."""
 
 
-@pytest.mark.parametrize(("text", "model", "nfe"), RUNS)
-def test_batches_order_and_company_change_nothing(text: str, model: str, nfe: int, request, ran) -> None:
-    generator, budget = request.getfixturevalue(model), Budget(nfe, Unit.NFE)
-    together = ran(parse(text), generator, budget, max_rows=64)
+@pytest.fixture(scope="module")
+def both(infinity, flux) -> Pair:
+    return Pair("tiny-infinity+tiny-flux", infinity, flux)
+
+
+@pytest.mark.parametrize(("text", "model"), RUNS)
+def test_batches_order_and_company_change_nothing(text: str, model: str, request, make_judge, ran) -> None:
+    generator, search = request.getfixturevalue(model), parse(text)
+    with pytest.raises(BudgetTooSmall) as refused:
+        search.plan(Budget(1, Unit.NFE), Prices(generator, make_judge(), 6))
+    budget = Budget(2 * refused.value.smallest, Unit.NFE)
+    together = ran(search, generator, budget, max_rows=64)
     asked = list(together.task.prompts)
-    reverse = ran(parse(text), generator, budget, max_rows=3, asked=asked[::-1])
-    alone = ran(parse(text), generator, budget, max_rows=1, asked=asked[1:2])
-    for prompt, other, place in [(0, reverse, 2), (2, reverse, 0), (1, alone, 0)]:
+    reverse = ran(search, generator, budget, max_rows=3, asked=asked[::-1])
+    others = [(0, reverse, 2), (1, reverse, 1), (2, reverse, 0)]
+    if not isinstance(search, Allocating):  # whose prompts share one total: without the others each has another
+        others.append((1, ran(search, generator, budget, max_rows=1, asked=asked[1:2]), 0))
+    for prompt, other, place in others:
         expected = {one.path: one for one in together.of(prompt)}
         found = {one.path: one for one in other.of(place)}
         assert [one.path for one in other.of(place)] == [one.path for one in together.of(prompt)]
