@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from harness.ledger import Cost
 from models.base import ModelCard
-from verifiers.base import Scores, VerifierCard
+
+sys.path.insert(0, str(Path(__file__).parent))
+from legible import Legible, LegibleJudge, Words
 
 History = tuple[tuple[Any, ...], ...]
 
@@ -24,12 +26,6 @@ def value(history: History) -> float:
 
 def _digest(history: History) -> bytes:
     return hashlib.blake2b(repr(history).encode(), digest_size=3).digest()
-
-
-@dataclass(frozen=True)
-class Words:
-    prompts: tuple[str, ...]
-    text_tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -57,26 +53,15 @@ class Told:
         return replace(self, histories=histories, predicted=False, **changes)
 
 
-class Chronicler:
+class Chronicler(Legible):
     """Every ability of a diffusion model; an image is the digest of its history."""
-
-    device = torch.device("cpu")
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
         self.card = ModelCard("chronicler", "diffusion", "shapes", steps, (1, 1), 1, "0" * 64, "none", {})
 
-    def encode(self, prompts: Sequence[str]) -> Words:
-        return Words(tuple(prompts), self.text_tokens(prompts))
-
-    def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
-        return (1,) * len(prompts)
-
     def start(self, conditioning: Words, rows: Sequence[Any]) -> Told:
         return Told(conditioning, tuple(rows), tuple((("noise", row.seed),) for row in rows), steps=self.steps)
-
-    def predict(self, state: Told) -> Told:
-        return replace(state, predicted=True)
 
     def draw(self, state: Told, seeds: Sequence[int]) -> Told:
         return state.after(*[("step", state.step)] * len(seeds), step=state.step + 1)
@@ -101,30 +86,12 @@ class Chronicler:
         rows, histories = (tuple(one for state in states for one in getattr(state, name)) for name in ("rows", "histories"))
         return replace(states[0], rows=rows, histories=histories)
 
-    def preview(self, state: Told) -> torch.Tensor:
-        return self.decode(state)
-
     def decode(self, state: Told) -> torch.Tensor:
         return torch.tensor([list(_digest(history)) for history in state.histories], dtype=torch.uint8)[:, :, None, None]
 
-    def price(self, operation: str, step: int = 0, text_tokens: int = 0) -> Cost:
-        return {"encode": Cost(text_flops=1), "predict": Cost(forwards=1, model_flops=10), "draw": Cost(nfe=1),
-                "preview": Cost(decode_flops=2), "decode": Cost(decode_flops=2, images=1)}[operation]  # fmt: skip
 
-
-class Reader:
+class Reader(LegibleJudge):
     """The score that a digest says."""
 
-    card = VerifierCard("judge", "shapes", (0.0, 1.0), ("judge",), "0" * 64, "none")
-
-    def score(self, images: torch.Tensor, prompts: Sequence[str]) -> Scores:
-        values = [[int.from_bytes(bytes(image.flatten().tolist()), "big") / 2**24] for image in images]
-        return Scores(np.array(values), ("",) * len(prompts))
-
-    def forget(self) -> None: ...
-
-    def combine(self, values_NM: np.ndarray) -> np.ndarray:
-        return values_NM[:, 0]
-
-    def price(self, images: int, new_prompts: int = 0) -> Cost:
-        return Cost(verifier_flops=3 * images + new_prompts, verifier_calls=images)
+    def read(self, image: torch.Tensor) -> float:
+        return int.from_bytes(bytes(image.flatten().tolist()), "big") / 2**24

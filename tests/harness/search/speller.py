@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from harness.ledger import Cost
 from models.base import ModelCard
-from verifiers.base import Scores, VerifierCard
+
+sys.path.insert(0, str(Path(__file__).parent))
+from legible import Legible, LegibleJudge, Words
 
 STEPS, CHOICES = 3, 4
 TABLE = {path: value for value, path in zip(
@@ -20,12 +23,6 @@ TABLE = {path: value for value, path in zip(
     itertools.product(range(CHOICES), repeat=STEPS), strict=True,
 )}  # fmt: skip
 """Every finished image and its score, all different."""
-
-
-@dataclass(frozen=True)
-class Words:
-    prompts: tuple[str, ...]
-    text_tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -45,23 +42,14 @@ class Spelled:
         return tuple(sorted(first.values()))
 
 
-class Speller:
+class Speller(Legible):
     """Each draw is one of four letters, named by the last number of its seed; an image is its word."""
 
-    device = torch.device("cpu")
+    late = 10
     card = ModelCard("speller", "ar", "shapes", STEPS, (1, STEPS), 1, "0" * 64, "none", {})
-
-    def encode(self, prompts: Sequence[str]) -> Words:
-        return Words(tuple(prompts), self.text_tokens(prompts))
-
-    def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
-        return (1,) * len(prompts)
 
     def start(self, conditioning: Words, rows: Sequence[Any]) -> Spelled:
         return Spelled(conditioning, tuple(rows), ((),) * len(rows))
-
-    def predict(self, state: Spelled) -> Spelled:
-        return replace(state, predicted=True)
 
     def draw(self, state: Spelled, seeds: Sequence[int]) -> Spelled:
         words = tuple((*word, seed % CHOICES) for word, seed in zip(state.letters, seeds, strict=True))
@@ -70,41 +58,23 @@ class Speller:
     def select(self, state: Spelled, indices: Sequence[int]) -> Spelled:
         return replace(state, rows=tuple(state.rows[n] for n in indices), letters=tuple(state.letters[n] for n in indices))
 
-    def preview(self, state: Spelled) -> torch.Tensor:
-        return self.decode(state)
-
     def decode(self, state: Spelled) -> torch.Tensor:
         padded = [word + (CHOICES,) * (STEPS - len(word)) for word in state.letters]
         return torch.tensor(padded, dtype=torch.uint8).view(-1, 1, 1, STEPS).expand(-1, 3, 1, STEPS)
-
-    def price(self, operation: str, step: int = 0, text_tokens: int = 0) -> Cost:
-        return {"encode": Cost(text_flops=1), "predict": Cost(forwards=1, model_flops=10 * (step + 1)), "draw": Cost(nfe=1),
-                "preview": Cost(decode_flops=2), "decode": Cost(decode_flops=2, images=1)}[operation]  # fmt: skip
 
     def log_prob(self, state: Spelled) -> torch.Tensor:
         return torch.zeros(len(state.rows), dtype=torch.float64)
 
 
-class Lexicon:
+class Lexicon(LegibleJudge):
     """The score of a word; of a prefix the mean of all words it begins."""
-
-    card = VerifierCard("judge", "shapes", (0.0, 1.0), ("judge",), "0" * 64, "none")
 
     def __init__(self, constant: bool = False, reach: bool = False) -> None:
         self.constant = constant
         self.value = reachable if reach else worth
 
-    def score(self, images: torch.Tensor, prompts: Sequence[str]) -> Scores:
-        values = [[0.5 if self.constant else self.value(word_of(image))] for image in images]
-        return Scores(np.array(values), ("",) * len(prompts))
-
-    def forget(self) -> None: ...
-
-    def combine(self, values_NM: np.ndarray) -> np.ndarray:
-        return values_NM[:, 0]
-
-    def price(self, images: int, new_prompts: int = 0) -> Cost:
-        return Cost(verifier_flops=3 * images + new_prompts, verifier_calls=images)
+    def read(self, image: torch.Tensor) -> float:
+        return 0.5 if self.constant else self.value(word_of(image))
 
 
 def word_of(image: torch.Tensor) -> tuple[int, ...]:

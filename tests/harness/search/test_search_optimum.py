@@ -13,7 +13,8 @@ import torch
 from harness.search.spec import parse
 
 sys.path.insert(0, str(Path(__file__).parent))
-from speller import STEPS, TABLE, Lexicon, Spelled, Speller, Words, drawn, worth
+from legible import Words
+from speller import STEPS, TABLE, Lexicon, Spelled, Speller, drawn, worth
 
 
 def best_of(done: Any) -> float:
