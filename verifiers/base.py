@@ -40,6 +40,14 @@ class Scores:
     """One per image: "" when scored, else why not."""
 
 
+def joined_reasons(names: Sequence[str], reasons: Sequence[str]) -> str:
+    """Why some of several verifiers have not scored an image, each by its name where more than one reason is given."""
+    given = {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
+    if len(set(given.values())) < 2:
+        return next(iter(given.values()), "")
+    return "; ".join(reason if name in reason else f"{name}: {reason}" for name, reason in given.items())
+
+
 @runtime_checkable
 class Verifier(Protocol):
     """Judges finished images or previews."""

@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 
 from harness.ledger import Cost
 from models.files import joint_sha256
-from verifiers.base import Scores, VerifierCard
+from verifiers.base import Scores, VerifierCard, joined_reasons
 from verifiers.intake import Pictures
 from verifiers.scorer import Scorer, passes_price
 
@@ -58,7 +58,7 @@ class Ensemble:
         return self._card
 
     def score(self, images: Pictures, prompts: Sequence[str]) -> Scores:
-        """Raw scores of every member; the reason is that of the first member that could not score.
+        """Raw scores of every member; the reason names every member that could not score, where they differ in why.
 
         Raises:
             ValueError: there are not as many prompts as images.
@@ -68,9 +68,10 @@ class Ensemble:
                 shared.enter_context(member.sharing())
             scores = [member.score(images, prompts) for member in self._members]
         reasons = zip(*(part.reasons for part in scores), strict=True)
+        names = [member.card.name for member in self._members]
         return Scores(
             np.concatenate([part.values_NM for part in scores], axis=1),
-            tuple(next((reason for reason in candidates if reason), "") for candidates in reasons),
+            tuple(joined_reasons(names, each) for each in reasons),
         )
 
     def forget(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from harness.errors import WrongInput
 from results.files import write_atomic
 from suites.base import Prompt
-from suites.layouts.base import SOME, Contents, Graded, Layout, Sample, images_in, left_out, shortage
+from suites.layouts.base import Contents, Graded, Layout, Sample, images_in, left_out, others_in, shortage, some
 from suites.prompt_checks import fault
 
 METADATA, SAMPLES, TASK, GRID = "metadata.jsonl", "samples", "task", "grid"
@@ -27,9 +27,7 @@ def read(root: Path, prompts: Mapping[str, Sequence[Prompt]]) -> Contents:
     Raises:
         WrongInput: there is no such folder.
     """
-    folders = [path for path in sorted(root.iterdir()) if path.is_dir() and path.name.isascii() and path.name.isdigit()]
-    if not folders:
-        raise WrongInput(f"{root} holds no folder with a number for a name (00000, 00001 …): give a folder in GenEval's layout")
+    folders = _folders(root)
     seen: dict[int, Path] = {}
     groups: list[tuple[Prompt, Path, list[Sample]]] = []
     sound: list[Prompt] = []
@@ -42,12 +40,25 @@ def read(root: Path, prompts: Mapping[str, Sequence[Prompt]]) -> Contents:
         samples = [replace(one, fault=reason) if reason else one for one in _samples(folder, prompt)]
         groups.append((prompt, folder, samples))
         strange += [path for stem, path in images_in(_inner(folder)) if not _numbered(stem) and stem != GRID]
+        strange += others_in(_inner(folder))
         sound += [] if reason else [prompt]
     most = max(len({one.number for one in samples}) for _, _, samples in groups)
     if not most:
         raise WrongInput(f"{root} holds no images: they belong into NUMBER/{SAMPLES}/00000.png and so on")
     notes = (*left_out(strange, "00000.png"), *_compared(sound, prompts))
     return Contents([one for group in groups for one in _filled(*group, most)], notes)
+
+
+def check(root: Path, tasks: Collection[str]) -> None:
+    """Raise WrongInput unless there is a folder whose name is a number."""
+    _folders(root)
+
+
+def _folders(root: Path) -> list[Path]:
+    folders = [path for path in sorted(root.iterdir()) if path.is_dir() and path.name.isascii() and path.name.isdigit()]
+    if not folders:
+        raise WrongInput(f"{root} holds no folder with a number for a name (00000, 00001 …): give a folder in GenEval's layout")
+    return folders
 
 
 def _compared(found: Sequence[Prompt], prompts: Mapping[str, Sequence[Prompt]]) -> list[str]:
@@ -57,11 +68,13 @@ def _compared(found: Sequence[Prompt], prompts: Mapping[str, Sequence[Prompt]]) 
         return []
     others = [one for one in found if one.text not in known or not _same(one, known[one.text])]
     total, there = sum(map(len, prompts.values())), len(found) - len(others)
-    notes = [] if there == total else [f"{there} of the suite's {total} prompts are there"]
+    texts = {one.text for one in found}
+    lacking = [prompt.id for text, prompt in known.items() if text not in texts]
+    which = f", not {some(lacking)}" if lacking else ""
+    notes = [] if there == total else [f"{there} of the suite's {total} prompts are there{which}"]
     if others:
-        names = ", ".join(f"{one.id} {one.text!r}" for one in others[:SOME])
-        more = f" and {len(others) - SOME} more" if len(others) > SOME else ""
-        notes.append(f"{len(others)} prompts are not the suite's, by their text or what {METADATA} asks for: {names}{more}")
+        names = some([f"{one.id} {one.text!r}" for one in others])
+        notes.append(f"{len(others)} prompts are not the suite's, by their text or what {METADATA} asks for: {names}")
     return notes
 
 
@@ -157,4 +170,4 @@ def results(graded: Sequence[Graded]) -> dict[str, str]:
     return {"results.jsonl": "".join(f"{line}\n" for line in lines)}
 
 
-LAYOUT = Layout("geneval", read, write, results)
+LAYOUT = Layout("geneval", check, read, write, results)
