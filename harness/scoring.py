@@ -25,7 +25,7 @@ from suites.base import Checked, Equipped, Grade, Prompt, Suite, display_name
 from suites.layouts.base import Graded, Layout, Sample, layout
 from suites.pictures import MOST_PIXELS, read_picture
 from suites.prompt_checks import as_utf8, printable
-from verifiers.base import Verifier, truncated_parts
+from verifiers.base import Verifier, sharing, truncated_parts
 from verifiers.spec import VerifierSpec, parse_verifier
 
 BATCH = 32
@@ -94,9 +94,10 @@ class Scorer:
         metrics: list[Metrics] = [{} for _ in samples]
         cut: list[set[str]] = [set() for _ in samples]
         texts = [one.prompt.text for one in samples]
-        for verifier in self.verifiers.values():
-            scores = verifier.score(images, texts)
-            for one, more in zip(metrics, measured(scores, verifier.card.parts), strict=True):
+        with sharing(self.verifiers.values()):
+            scores = [verifier.score(images, texts) for verifier in self.verifiers.values()]
+        for verifier, found in zip(self.verifiers.values(), scores, strict=True):
+            for one, more in zip(metrics, measured(found, verifier.card.parts), strict=True):
                 one |= more
             for part, flags in truncated_parts(verifier, texts).items():
                 for names, flag in zip(cut, flags, strict=True):

@@ -13,6 +13,20 @@ from verifiers.intake import Pictures
 from verifiers.scorer import Scorer, passes_price
 
 
+def mean_ranks(values_NM: np.ndarray, weights: Sequence[float] | np.ndarray | None = None) -> np.ndarray:
+    """Weighted mean of every candidate's ranks under M verifiers, lowest best: rank 1 is the highest value, ties share their mean.
+
+    Float64 [N]; a candidate that any verifier left unscored is NaN and takes no rank.
+    """
+    values_NM = np.asarray(values_NM, dtype=np.float64)
+    weights_M = np.ones(values_NM.shape[1]) if weights is None else np.asarray(weights, dtype=np.float64)
+    scored = ~np.isnan(values_NM).any(axis=1)
+    means = np.full(len(values_NM), np.nan)
+    if scored.any():
+        means[scored] = rankdata(-values_NM[scored], method="average", axis=0) @ weights_M / weights_M.sum()
+    return means
+
+
 class Ensemble:
     """Several verifiers on the same pictures; those that share a backbone share its pass, in time and in price."""
 
@@ -80,17 +94,8 @@ class Ensemble:
             member.forget()
 
     def combine(self, values_NM: np.ndarray) -> np.ndarray:
-        """Negated weighted mean of the members' ranks within this pool, best rank 1, ties sharing their mean rank.
-
-        Float64 [N]; a candidate that any member left unscored is NaN and takes no rank.
-        """
-        values_NM = np.asarray(values_NM, dtype=np.float64)
-        scored = ~np.isnan(values_NM).any(axis=1)
-        combined = np.full(len(values_NM), np.nan)
-        if scored.any():
-            ranks = rankdata(-values_NM[scored], method="average", axis=0)
-            combined[scored] = -(ranks @ self._weights_M) / self._weights_M.sum()
-        return combined
+        """Negated weighted mean of the members' ranks within this pool, float64 [N]."""
+        return -mean_ranks(values_NM, self._weights_M)
 
     def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
         """Whether any member reads only a part of each prompt."""

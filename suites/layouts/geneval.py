@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from suites.base import Prompt
 from suites.layouts.base import Contents, Graded, Layout, Sample, images_in, left_out, others_in, shortage, some
 from suites.prompt_checks import fault
 
+MOST_DIGITS = 18
+"""Of a sample's number: more do not fit the table's whole numbers."""
 METADATA, SAMPLES, TASK, GRID = "metadata.jsonl", "samples", "task", "grid"
 
 
@@ -67,11 +70,15 @@ def _compared(found: Sequence[Prompt], prompts: Mapping[str, Sequence[Prompt]]) 
     if not known:
         return []
     others = [one for one in found if one.text not in known or not _same(one, known[one.text])]
-    total, there = sum(map(len, prompts.values())), len(found) - len(others)
+    total, there = sum(map(len, prompts.values())), len({one.text for one in found} - {one.text for one in others})
     texts = {one.text for one in found}
     lacking = [prompt.id for text, prompt in known.items() if text not in texts]
     which = f", not {some(lacking)}" if lacking else ""
     notes = [] if there == total else [f"{there} of the suite's {total} prompts are there{which}"]
+    doubled = [text for text, times in Counter(one.text for one in found).items() if times > 1]
+    if doubled:
+        where = some([f"{text!r} in {' and '.join(one.id for one in found if one.text == text)}" for text in doubled])
+        notes.append(f"{len(doubled)} prompts are there more than once, and so weigh more: {where}")
     if others:
         names = some([f"{one.id} {one.text!r}" for one in others])
         notes.append(f"{len(others)} prompts are not the suite's, by their text or what {METADATA} asks for: {names}")
@@ -109,7 +116,7 @@ def _inner(folder: Path) -> Path:
 
 
 def _numbered(stem: str) -> bool:
-    return stem.isascii() and stem.isdigit()
+    return stem.isascii() and stem.isdigit() and len(stem) <= MOST_DIGITS
 
 
 def _doubled(number: int, path: Path, paths: Sequence[Path]) -> str:
