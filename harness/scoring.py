@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -30,6 +31,8 @@ from verifiers.spec import VerifierSpec, parse_verifier
 
 BATCH = 32
 """Most pictures in memory at once; large ones are fewer, all together of no more pixels than one may have."""
+SECONDS = 30.0
+"""Between two sentences about how far it is."""
 NAN = float("nan")
 
 
@@ -188,7 +191,7 @@ def score_folder(
     scorer = _scorer(suite, domain, chosen, place, local, absent)
     for line in scorer.notes:
         say(line)
-    scored = list(scorer.score(contents.samples))
+    scored = list(_counted(scorer.score(contents.samples), len(contents.samples), say))
     name = display_name(suite.card.name, domain)
     write_scores(target, [row for one in scored for row in _rows(one, name, folder)])
     if not scorer.cannot_grade:
@@ -196,6 +199,15 @@ def score_folder(
             write_atomic(target / file, content.encode())
     lines = [*summary(scored, scorer, contents, name, tuple(by_task)), *lacking, f"tables: {target}"]
     return [printable(line) for line in lines]
+
+
+def _counted(scored: Iterable[Scored], total: int, say: Callable[[str], None]) -> Iterator[Scored]:
+    said = perf_counter()
+    for number, one in enumerate(scored, 1):
+        yield one
+        if perf_counter() - said > SECONDS:
+            say(f"{number} of {total} samples")
+            said = perf_counter()
 
 
 def _by_task(suite: Suite, domain: Domain) -> tuple[dict[str, list[Prompt]], list[str]]:

@@ -158,6 +158,17 @@ def test_large_pictures_are_in_memory_one_by_one(tmp_path: Path, monkeypatch: py
     assert batches == [32, 32, 6]
 
 
+def test_a_long_scoring_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = prompt_folder(tmp_path / "made", "00000", PROMPTS[0])
+    shutil.copy(inner / "00000.png", inner / "00001.png")
+    said: list[str] = []
+    scoring.score_folder(tmp_path / "made", "geneval", "shapes", say=said.append)
+    assert said == []
+    monkeypatch.setattr(scoring, "SECONDS", -1.0)
+    scoring.score_folder(tmp_path / "made", "geneval", "shapes", say=said.append)
+    assert said == ["1 of 2 samples", "2 of 2 samples"]
+
+
 def test_batches_make_no_difference_and_order_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = samples(tmp_path, [(64, 64), (48, 80), (64, 64), (64, 64), (80, 48)])
     scorer = Scorer(GenEvalSuite(), "shapes", {"shapes-reward": shapes_reward()})
