@@ -67,7 +67,7 @@ def add(app: typer.Typer, reported: Guard) -> None:
 
             lines = score_folder(
                 folder, suite, domain.value, out, layout.value if layout else None, verifier or (),
-                str(prompts_from) if prompts_from else None, device, weights or (),
+                str(prompts_from) if prompts_from else None, device, weights or (), lambda line: typer.echo(line, err=True),
             )  # fmt: skip
             for line in lines:
                 typer.echo(line)

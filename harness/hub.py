@@ -91,19 +91,24 @@ class Absent:
 
 
 class AbsentWeights(MissingWeights):
-    """Raised for weights that the hub's cache lacks: one line for all of them."""
+    """Raised for weights that the hub's cache lacks: one line for all of them, and for `spare` ones that only grade."""
 
-    def __init__(self, absent: Iterable[Absent]) -> None:
-        self.absent = tuple(dict.fromkeys(absent))
-        names, first = " ".join(dict.fromkeys(one.name for one in self.absent)), f"--weights {self.absent[0].key}=PATH"
-        if len(self.absent) == 1:
-            super().__init__(f"{self.absent[0].said}: get it with `vistas fetch {names}`, or give a local folder with {first}")
+    def __init__(self, absent: Iterable[Absent], spare: Iterable[Absent] = ()) -> None:
+        self.absent, spare = tuple(dict.fromkeys(absent)), tuple(dict.fromkeys(spare))
+        every, first = (*self.absent, *spare), f"--weights {self.absent[0].key}=PATH"
+        names = " ".join(dict.fromkeys(one.name for one in every))
+        if len(every) == 1:
+            super().__init__(f"{every[0].said}: get it with `vistas fetch {names}`, or give a local folder with {first}")
             return
         keys: dict[str, list[str]] = {}
-        for one in self.absent:  # of one repository in several places once
+        for one in every:  # of one repository in several places once
             keys.setdefault(one.said, []).append(one.key)
         said = "; ".join(f"{' and '.join(places)}: {what}" for what, places in keys.items())
-        super().__init__(f"{said}: get them with `vistas fetch {names}`, or give local folders with {first} and so on, by these names")
+        graders = ", ".join(dict.fromkeys(one.name for one in spare))
+        without = f" ({graders}: for the suite's own grades alone)" if graders else ""
+        super().__init__(
+            f"{said}: get them with `vistas fetch {names}`{without}, or give local folders with {first} and so on, by these names"
+        )
 
 
 def gigabytes(count: int) -> str:

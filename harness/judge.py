@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import torch
 
+from harness.hub import Absent, AbsentWeights
 from models.base import Domain, Images
 from suites.base import Prompt, Suite
 from verifiers.base import Scores, Verifier, truncated_parts
@@ -20,10 +21,15 @@ GRADE = "grade"
 class Judge:
     """All metrics of a run: of its guides and of other verifiers. An ensemble's members are metrics, its own number is not."""
 
-    def __init__(self, verifiers: Mapping[str, Verifier], suite: Suite, domain: Domain) -> None:
+    def __init__(
+        self, verifiers: Mapping[str, Verifier], suite: Suite, domain: Domain, absent: Sequence[Absent] = ()
+    ) -> None:
+        """`absent`: weights of the suite's graders that are not on this machine."""
         self.verifiers, self.suite, self.domain = verifiers, suite, domain
-        self.cannot_grade = _why_not_gradable(suite, domain)
+        self.cannot_grade = why_not_gradable(suite, domain)
         """Why the suite has no verdict in this domain, "" when it has."""
+        self.notes = grading_notes(self.cannot_grade, absent)
+        """What a person should know of the grades before there are any."""
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -76,7 +82,16 @@ def as_metrics(parts: Sequence[str], values_M: Iterable[float], reason: str) -> 
     return {part: (float(value), reason if isnan(value) else "") for part, value in zip(parts, values_M, strict=True)}
 
 
-def _why_not_gradable(suite: Suite, domain: Domain) -> str:
+def grading_notes(cannot_grade: str, absent: Sequence[Absent]) -> list[str]:
+    """A sentence where a suite has no verdict, or, as some of its graders are absent, none on some of its prompts."""
+    if cannot_grade:
+        return [f"not graded: {cannot_grade}"]
+    names = ", ".join(dict.fromkeys(one.name for one in absent))
+    return [f"not graded by {names}: {AbsentWeights(absent)}"] if absent else []
+
+
+def why_not_gradable(suite: Suite, domain: Domain) -> str:
+    """Why a suite has no verdict on a domain's pictures, "" when it has; its graders may be loaded to tell."""
     try:
         suite.grade(torch.zeros(0, 3, 1, 1, dtype=torch.uint8), [], domain)
     except ValueError as error:

@@ -65,9 +65,7 @@ def prepare_run(
             say("calibrating: every operation of every model and verifier is timed")
         units, refused = plan_units(session, lineup)
     said = [*suite_notes(session.suite, session.domain, settings.seeds), *prompt_notes(session.prompts)]
-    notes = [*said, *lineup.notes, *refused]
-    if session.judge.cannot_grade:
-        notes.append(f"not graded: {session.judge.cannot_grade}")
+    notes = [*said, *lineup.notes, *refused, *session.judge.notes]
     return Run(session, units, notes, store, watch)
 
 

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import torch
 
-from harness.batches import batches
 from harness.errors import WrongInput
-from harness.judge import GRADE, Metrics, measured
+from harness.hub import Absent
+from harness.judge import GRADE, Metrics, grading_notes, measured, why_not_gradable
+from harness.score_summary import summary
 from harness.session import pick_device, use_half_the_cores
 from harness.suites import open_suite
-from harness.weights import LocalWeights
+from harness.weights import LocalWeights, absent_graders, some_grader, together
 from models.base import Domain
 from results.files import check_writable, write_atomic
 from results.folder_scores import write_scores
 from suites.base import Checked, Equipped, Grade, Prompt, Suite, display_name
-from suites.layouts.base import Contents, Graded, Layout, Sample, layout
-from suites.pictures import read_picture
-from verifiers.base import Verifier
-from verifiers.spec import parse_verifier
+from suites.layouts.base import Graded, Layout, Sample, layout
+from suites.pictures import MOST_PIXELS, read_picture
+from suites.prompt_checks import as_utf8, printable
+from verifiers.base import Verifier, sharing, truncated_parts
+from verifiers.spec import VerifierSpec, parse_verifier
 
 BATCH = 32
-"""Pictures in memory at once."""
+"""Most pictures in memory at once; large ones are fewer, all together of no more pixels than one may have."""
+SECONDS = 30.0
+"""Between two sentences about how far it is."""
 NAN = float("nan")
 
 
@@ -39,6 +44,17 @@ class Scored:
     metrics: Mapping[str, tuple[float, str]]
     """Metric to value and reason."""
     details: str = ""
+    cut: frozenset[str] = frozenset()
+    """Metrics whose verifier has not read the prompt to its end."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One sample with its picture, or why it has none."""
+
+    sample: Sample
+    image: torch.Tensor | None
+    fault: str
 
 
 @dataclass
@@ -49,6 +65,8 @@ class Scorer:
     domain: Domain
     verifiers: Mapping[str, Verifier] = field(default_factory=dict)
     cannot_grade: str = ""
+    notes: Sequence[str] = ()
+    """What has to be known of the grades."""
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -58,36 +76,44 @@ class Scorer:
 
     def score(self, samples: Sequence[Sample]) -> Iterator[Scored]:
         """Every sample in order; one that cannot be scored is NaN under every metric, with the reason."""
-        for batch in batches(samples, BATCH):
+        for batch in _read(samples):
             yield from self._batch(batch)
 
-    def _batch(self, samples: Sequence[Sample]) -> list[Scored]:
+    def _batch(self, batch: Sequence[_Read]) -> list[Scored]:
         found: dict[int, Scored] = {}
         by_size: dict[tuple[int, ...], list[tuple[int, torch.Tensor]]] = {}
-        for n, sample in enumerate(samples):
-            image, fault = _image(sample)
-            if image is None:
-                found[n] = Scored(sample, dict.fromkeys(self.metrics, (NAN, fault)))
+        for n, one in enumerate(batch):
+            if one.image is None:
+                found[n] = Scored(one.sample, dict.fromkeys(self.metrics, (NAN, one.fault)))
             else:
-                by_size.setdefault(tuple(image.shape), []).append((n, image))
+                by_size.setdefault(tuple(one.image.shape), []).append((n, one.image))
         for group in by_size.values():
-            some = [samples[n] for n, _ in group]
+            some = [batch[n].sample for n, _ in group]
             results = self._images(torch.stack([image for _, image in group]), some)
-            found |= {n: Scored(one, *result) for (n, _), one, result in zip(group, some, results, strict=True)}
-        return [found[n] for n in range(len(samples))]
+            found |= {n: result for (n, _), result in zip(group, results, strict=True)}
+        return [found[n] for n in range(len(batch))]
 
-    def _images(self, images: torch.Tensor, samples: Sequence[Sample]) -> list[tuple[Metrics, str]]:
+    def _images(self, images: torch.Tensor, samples: Sequence[Sample]) -> list[Scored]:
         metrics: list[Metrics] = [{} for _ in samples]
-        for verifier in self.verifiers.values():
-            scores = verifier.score(images, [one.prompt.text for one in samples])
-            for one, more in zip(metrics, measured(scores, verifier.card.parts), strict=True):
+        cut: list[set[str]] = [set() for _ in samples]
+        texts = [one.prompt.text for one in samples]
+        with sharing(self.verifiers.values()):
+            scores = [verifier.score(images, texts) for verifier in self.verifiers.values()]
+        for verifier, found in zip(self.verifiers.values(), scores, strict=True):
+            for one, more in zip(metrics, measured(found, verifier.card.parts), strict=True):
                 one |= more
+            for part, flags in truncated_parts(verifier, texts).items():
+                for names, flag in zip(cut, flags, strict=True):
+                    names |= {part} if flag else set()
         details = [""] * len(samples)
         if not self.cannot_grade:
             for n, grade in enumerate(self._grades(images, samples)):
                 metrics[n][GRADE] = (grade.value, grade.reason)
                 details[n] = grade.details
-        return list(zip(metrics, details, strict=True))
+        return [
+            Scored(sample, values, seen, frozenset(names))
+            for sample, values, seen, names in zip(samples, metrics, details, cut, strict=True)
+        ]
 
     def _grades(self, images: torch.Tensor, samples: Sequence[Sample]) -> list[Grade]:
         prompts = [one.prompt for one in samples]
@@ -105,11 +131,27 @@ class Scorer:
         return f"{sample.where}: {reason}" if reason and sample.where else reason
 
 
-def _image(sample: Sample) -> tuple[torch.Tensor | None, str]:
+def _read(samples: Sequence[Sample]) -> Iterator[list[_Read]]:
+    """Samples with their pictures, as many at once as may be in memory."""
+    batch: list[_Read] = []
+    pixels = 0
+    for sample in samples:
+        one = _image(sample)
+        more = 0 if one.image is None else one.image[0].numel()
+        if batch and (len(batch) == BATCH or pixels + more > MOST_PIXELS):
+            yield batch
+            batch, pixels = [], 0
+        batch.append(one)
+        pixels += more
+    if batch:
+        yield batch
+
+
+def _image(sample: Sample) -> _Read:
     if sample.fault or sample.path is None:
-        return None, sample.fault
+        return _Read(sample, None, sample.fault)
     picture = read_picture(sample.path)
-    return picture.image, f"{sample.path}: {picture.fault}" if picture.fault else ""
+    return _Read(sample, picture.image, f"{sample.path}: {picture.fault}" if picture.fault else "")
 
 
 def score_folder(
@@ -122,8 +164,11 @@ def score_folder(
     prompts_from: str | None = None,
     device: str = "auto",
     weights: Sequence[str] = (),
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[str]:
     """Score a folder and write official results and scores.parquet into `out`, by default FOLDER-scores beside it; returns the summary.
+
+    `say` hears what has to be known before the first picture is looked at.
 
     Raises:
         WrongInput: a folder that is not in the layout, or nothing that could score it.
@@ -136,35 +181,50 @@ def score_folder(
     form = layout(layout_name or ("t2i-compbench" if suite_name == "t2i-compbench" else "geneval"))
     if domain == "photo" and not verifiers:
         _check_domain(suite, form, folder)
-    by_task = _by_task(suite, domain)
+    local, place = LocalWeights.parse(weights), pick_device(device)
+    chosen = {name: _chosen(name, domain) for name in verifiers}
+    form.check(folder, suite.card.tasks)
+    absent = _equip(suite, domain, chosen.values(), place, local)
+    by_task, lacking = _by_task(suite, domain)
     contents = form.read(folder, by_task)
-    scorer = _scorer(suite, domain, verifiers, device, weights)
-    if not scorer.metrics:
-        raise WrongInput(f"{scorer.cannot_grade}; name a verifier with --verifier to score the pictures by it")
-    scored = list(scorer.score(contents.samples))
+    use_half_the_cores()
+    scorer = _scorer(suite, domain, chosen, place, local, absent)
+    for line in scorer.notes:
+        say(line)
+    scored = list(_counted(scorer.score(contents.samples), len(contents.samples), say))
     name = display_name(suite.card.name, domain)
     write_scores(target, [row for one in scored for row in _rows(one, name, folder)])
     if not scorer.cannot_grade:
         for file, content in form.results(_graded(scored)).items():
             write_atomic(target / file, content.encode())
-    return [*_summary(scored, scorer, contents, name, tuple(by_task)), f"tables: {target}"]
+    lines = [*summary(scored, scorer, contents, name, tuple(by_task)), *lacking, f"tables: {target}"]
+    return [printable(line) for line in lines]
 
 
-def _by_task(suite: Suite, domain: Domain) -> dict[str, list[Prompt]]:
-    """Prompts by task; where they are not at hand, the tasks alone."""
+def _counted(scored: Iterable[Scored], total: int, say: Callable[[str], None]) -> Iterator[Scored]:
+    said = perf_counter()
+    for number, one in enumerate(scored, 1):
+        yield one
+        if perf_counter() - said > SECONDS:
+            say(f"{number} of {total} samples")
+            said = perf_counter()
+
+
+def _by_task(suite: Suite, domain: Domain) -> tuple[dict[str, list[Prompt]], list[str]]:
+    """Prompts by task; where they are not at hand, the tasks alone, and why."""
     try:
         prompts = suite.prompts(domain)
-    except ValueError:
-        return {task: [] for task in suite.card.tasks}
+    except ValueError as error:
+        return {task: [] for task in suite.card.tasks}, [f"not compared with the suite's prompts: {error}"]
     by_task: dict[str, list[Prompt]] = {}
     for prompt in prompts:
         by_task.setdefault(prompt.task, []).append(prompt)
-    return by_task
+    return by_task, []
 
 
 def _check_domain(suite: Suite, form: Layout, folder: Path) -> None:
     """Raise WrongInput where most prompts are the suite's own of the shapes world, before weights for photographs are asked for."""
-    by_task = _by_task(suite, "shapes")
+    by_task, _ = _by_task(suite, "shapes")
     known = {prompt.text for of_task in by_task.values() for prompt in of_task}
     if not known:
         return
@@ -176,32 +236,53 @@ def _check_domain(suite: Suite, form: Layout, folder: Path) -> None:
         raise WrongInput(f"most prompts of {folder} are those of {display_name(suite.card.name, 'shapes')}: give --domain shapes")
 
 
-def _scorer(suite: Suite, domain: Domain, verifiers: Sequence[str], device: str, weights: Sequence[str]) -> Scorer:
-    local, place = LocalWeights.parse(weights), pick_device(device)
-    use_half_the_cores()
-    chosen = {name: parse_verifier(name) for name in verifiers}
-    for spec in chosen.values():
-        if spec.domain != domain:
-            raise WrongInput(f"verifier {spec.text} judges {spec.domain} images, not {domain}: give another --verifier or --domain")
-        spec.find(local)
+def _chosen(name: str, domain: Domain) -> VerifierSpec:
+    spec = parse_verifier(name)
+    if spec.needs:
+        raise WrongInput(f"verifier {name} cannot be read off a picture, it only guides a search: leave out --verifier {name}")
+    if spec.domain and spec.domain != domain:
+        raise WrongInput(f"verifier {spec.text} judges {spec.domain} images, not {domain}: give another --verifier or --domain")
+    return spec
+
+
+def _equip(
+    suite: Suite, domain: Domain, chosen: Collection[VerifierSpec], place: torch.device, local: LocalWeights
+) -> list[Absent]:
+    """Look for all weights before anything is loaded or asked of the hub; returns what is absent of the suite's graders.
+
+    Raises:
+        WrongInput: weights of a verifier are absent, or nothing could score the pictures.
+    """
+    groups: Sequence[Sequence[str]] = ()
     if isinstance(suite, Equipped):
         suite.equip(place, local)
-    reason = ""
-    try:
-        suite.grade(torch.zeros(0, 3, 1, 1, dtype=torch.uint8), [], domain)
-    except ValueError as error:
-        reason = str(error)
+        groups = suite.graders(domain)
+    absent = absent_graders(groups, local)
+    together([partial(spec.find, local) for spec in chosen], absent)
+    if not chosen and not some_grader(groups, local) and (reason := why_not_gradable(suite, domain)):
+        raise WrongInput(f"{reason}; name a verifier with --verifier to score the pictures by it")
+    return absent
+
+
+def _scorer(
+    suite: Suite, domain: Domain, chosen: Mapping[str, VerifierSpec], place: torch.device, local: LocalWeights,
+    absent: Sequence[Absent],
+) -> Scorer:  # fmt: skip
+    reason = why_not_gradable(suite, domain)
+    if reason and not chosen:
+        raise WrongInput(f"{reason}; name a verifier with --verifier to score the pictures by it")
     loaded = {name: spec.load(place, local) for name, spec in chosen.items()}
-    return Scorer(suite, domain, loaded, reason)
+    return Scorer(suite, domain, loaded, reason, grading_notes(reason, absent))
 
 
 def _rows(one: Scored, suite: str, folder: Path) -> Iterator[dict[str, Any]]:
     sample = one.sample
+    prompt_id, task, text = map(as_utf8, (sample.prompt.id, sample.prompt.task, sample.prompt.text))
+    image = "" if sample.path is None else as_utf8(sample.path.relative_to(folder).as_posix())
     for metric, (value, reason) in one.metrics.items():
         yield {
-            "suite": suite, "prompt_id": sample.prompt.id, "task": sample.prompt.task, "prompt": sample.prompt.text,
-            "sample": sample.number, "image": "" if sample.path is None else sample.path.relative_to(folder).as_posix(),
-            "metric": metric, "value": value, "reason": reason,
+            "suite": suite, "prompt_id": prompt_id, "task": task, "prompt": text, "sample": sample.number, "image": image,
+            "metric": metric, "value": value, "reason": as_utf8(reason), "text_truncated": metric in one.cut,
         }  # fmt: skip
 
 
@@ -209,47 +290,3 @@ def _graded(scored: Sequence[Scored]) -> list[Graded]:
     """The samples that the suite has a verdict on."""
     found = [(one, *one.metrics[GRADE]) for one in scored]
     return [Graded(one.sample, value, reason, one.details) for one, value, reason in found if not math.isnan(value)]
-
-
-def _summary(
-    scored: Sequence[Scored], scorer: Scorer, contents: Contents, name: str, tasks: Sequence[str]
-) -> list[str]:
-    """What a person reads: every metric per task and over all, what could not be scored, and the protocol."""
-    asked = scorer.suite.card.images_per_prompt
-    there = {(one.sample.prompt.id, one.sample.number) for one in scored if one.sample.path is not None}
-    counts = Counter(name for name, _ in there)
-    each = [counts[name] for name in dict.fromkeys(one.sample.prompt.id for one in scored)]
-    images = sum(one.sample.path is not None for one in scored)
-    lines = [f"{name}: {images} images of {len(each)} prompts", *contents.notes]
-    if asked and set(each) != {asked}:
-        here = f"{min(each)} to {max(each)}" if len(set(each)) > 1 else str(each[0])
-        lines.append(f"protocol: {asked} images a prompt are published, {here} a prompt are here")
-    if scorer.cannot_grade:
-        lines.append(f"not graded: {scorer.cannot_grade}")
-    for metric in scorer.metrics:
-        lines += _of_metric(metric, scored, tasks, over_prompts=scorer.suite.card.overall_over == "prompts")
-    faults = dict.fromkeys(reason for one in scored for value, reason in one.metrics.values() if math.isnan(value))
-    return [*lines, *(f"not scored: {reason}" for reason in faults)]
-
-
-def _of_metric(metric: str, scored: Sequence[Scored], tasks: Sequence[str], over_prompts: bool) -> list[str]:
-    by_task: dict[str, list[float]] = {}
-    for one in scored:
-        by_task.setdefault(one.sample.prompt.task or "of no known task", []).append(one.metrics[metric][0])
-    means = {}
-    lines = []
-    for task, values in by_task.items():
-        known = [value for value in values if not math.isnan(value)]
-        means[task] = sum(known) / len(known) if known else NAN
-        left_out = f" ({len(values) - len(known)} not scored)" if len(known) < len(values) else ""
-        lines.append(f"{metric} {task}: {means[task]:.4f} over {len(known)} images{left_out}")
-    if over_prompts:
-        known = [value for values in by_task.values() for value in values if not math.isnan(value)]
-        mean = sum(known) / len(known) if known else NAN
-        return [*lines, f"{metric} overall: {mean:.4f}, the mean of {len(known)} images"]
-    known = [means[task] for task in tasks if not math.isnan(means.get(task, NAN))]
-    overall = f"{sum(known) / len(known) if known else NAN:.4f}, the mean of {len(known)} of {len(tasks)} tasks"
-    lacking = [task for task in tasks if math.isnan(means.get(task, NAN))]
-    if lacking:
-        return [*lines, f"{metric} over a part, not the suite's overall: {overall}; nothing is scored of {', '.join(lacking)}"]
-    return [*lines, f"{metric} overall: {overall}"]

@@ -25,7 +25,7 @@ from harness.search.base import Plan, Search, describes
 from harness.shelf import Shelf
 from harness.suites import open_suite
 from harness.timing import LOAD, Stopwatch
-from harness.weights import LocalWeights, build, find, together
+from harness.weights import LocalWeights, absent_graders, build, find, together
 from models.base import Domain, Generator
 from suites.base import Equipped, Faulty, Prompt, Suite, display_name
 from suites.sample import sample
@@ -131,10 +131,11 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
     looked = [partial(find, one.name, one.entry, local) for one in chosen.values()]
     describing = any(describes(lineup.searches[search]) for _, search in lineup.pairs)
     features = [partial(find_features, lineup.domain, local)] if describing else []
-    # All that a run cannot do without is looked for before any of it is loaded; without graders it goes on, and says so.
-    located = together([*looked, *(partial(spec.find, local) for spec in judges.values()), *features])
-    folders = dict(zip(chosen, located[: len(chosen)], strict=True))
     suite: Suite = open_suite(settings.suite, settings.prompts_from)
+    graders = absent_graders(suite.graders(lineup.domain), local) if isinstance(suite, Equipped) else []
+    # All that a run cannot do without is looked for before any of it is loaded; without graders it goes on, and says so.
+    located = together([*looked, *(partial(spec.find, local) for spec in judges.values()), *features], graders)
+    folders = dict(zip(chosen, located[: len(chosen)], strict=True))
     prompts = _sample(suite.prompts(lineup.domain), settings)
     device = pick_device(settings.device)
     use_half_the_cores()
@@ -151,7 +152,7 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
     loaded = {name: spec.load(device, local) for name, spec in judges.items()}
     verifiers = {name: loaded[name] for name in settings.verifiers}
     measuring = {name: one for name, one in loaded.items() if name not in verifiers}
-    judge = Judge({**verifiers, **measuring}, suite, lineup.domain)
+    judge = Judge({**verifiers, **measuring}, suite, lineup.domain, graders)
     if describing:
         verifiers = dict(zip(verifiers, described(list(verifiers.values()), lineup.domain, device, local), strict=True))
     return Session(settings, lineup.domain, suite, prompts, models, lineup.searches, verifiers, judge)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from harness.errors import WrongInput
 from harness.hub import Absent, AbsentWeights, Repository, locate, present
-from harness.registry import Entry, entries
+from harness.registry import Entry, entries, entry
 
 Result = TypeVar("Result")
 
@@ -75,8 +75,11 @@ def find(name: str, known: Entry, local: LocalWeights) -> dict[str, Path]:
     return dict(zip(parts, folders, strict=True))
 
 
-def together(looked: Iterable[Callable[[], Result]]) -> list[Result]:
-    """What each gives. Raises AbsentWeights, in one line for all of them, after every one has been looked for."""
+def together(looked: Iterable[Callable[[], Result]], spare: Sequence[Absent] = ()) -> list[Result]:
+    """What each gives. Raises AbsentWeights, in one line for all of them, after every one has been looked for.
+
+    `spare` is absent too but could be done without: it is named in that line, and by itself no reason for one.
+    """
     results: list[Result] = []
     absent: list[Absent] = []
     for look in looked:
@@ -85,8 +88,31 @@ def together(looked: Iterable[Callable[[], Result]]) -> list[Result]:
         except AbsentWeights as error:
             absent += error.absent
     if absent:
-        raise AbsentWeights(absent)
+        raise AbsentWeights(absent, spare)
     return results
+
+
+def absent_graders(groups: Iterable[Sequence[str]], local: LocalWeights) -> list[Absent]:
+    """What is absent of a suite's graders: of each group of them, files of the first where none of the group is here.
+
+    Raises:
+        MissingWeights: a folder that was given is no copy of what it is given for.
+        DamagedWeights: a file is cut short.
+    """
+    absent: list[Absent] = []
+    for names in groups:
+        here = [name for name in names if found(name, entry("grader", name), local)]
+        try:
+            for name in here or names[:1]:
+                find(name, entry("grader", name), local)
+        except AbsentWeights as error:
+            absent += error.absent
+    return absent
+
+
+def some_grader(groups: Iterable[Sequence[str]], local: LocalWeights) -> bool:
+    """Whether any of a suite's graders is on this machine."""
+    return any(found(name, entry("grader", name), local) for names in groups for name in names)
 
 
 def found(name: str, known: Entry, local: LocalWeights) -> bool:

@@ -81,6 +81,10 @@ class Equipped(Protocol):
         """Say where its graders run, and which folders hold their weights in place of the hub's cache; nothing is loaded."""
         ...
 
+    def graders(self, domain: Domain) -> Sequence[tuple[str, ...]]:
+        """Names of the published graders of a domain's pictures: of each group, the first whose weights are here judges."""
+        ...
+
 
 @runtime_checkable
 class Located(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from harness.registry import entries
 from results.folder_scores import COLUMNS
 
-_TYPES = {"string": "text", "int64": "whole number", "double": "number"}
+_TYPES = {"string": "text", "int64": "whole number", "double": "number", "bool": "yes or no"}
 
 
 def suites_table() -> str:

@@ -19,8 +19,7 @@ CARD = ProtocolCard(
 SOURCE = Source(
     folder="image_reward",
     files={"benchmark-prompts.json": ""},
-    hub="json",
-    data_files=f"https://raw.githubusercontent.com/THUDM/ImageReward/{_COMMIT}/benchmark/benchmark-prompts.json",
+    url=f"https://raw.githubusercontent.com/THUDM/ImageReward/{_COMMIT}/benchmark/benchmark-prompts.json",
     obtain="benchmark/ of github.com/THUDM/ImageReward",
 )
 

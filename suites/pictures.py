@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 MOST_PIXELS = 64_000_000
 """Width times height; eight times a 4K picture."""
+MOST_ASPECT = 100
+"""The long side over the short one: networks that enlarge the short side to theirs would need the memory of a huge picture."""
 _KINDS = {"L": "grey", "LA": "grey", "1": "grey", "I": "grey", "F": "grey", "I;16": "grey", "CMYK": "CMYK"}
 
 
@@ -49,6 +51,8 @@ def _fault(opened: Image.Image) -> str:
     width, height = opened.size
     if width * height > MOST_PIXELS:
         return f"picture has {width} by {height} pixels, more than {MOST_PIXELS} in all"
+    if max(width, height) > MOST_ASPECT * min(width, height):
+        return f"picture has {width} by {height} pixels, one side more than {MOST_ASPECT} times the other"
     frames = getattr(opened, "n_frames", 1)
     if frames > 1:
         return f"picture is animated ({frames} frames)"
@@ -62,5 +66,6 @@ def _rgb(path: Path, opened: Image.Image) -> Picture:
         alpha = np.asarray(opened.convert("RGBA"))[..., 3]
         if (alpha < 255).any():
             return Picture(path, None, f"picture is transparent in {(alpha < 255).mean():.0%} of its pixels")
-    values_HWC = np.array(opened.convert("RGB"))
+    # A camera's orientation is part of the picture to whoever shows it, and to GenEval's own evaluator.
+    values_HWC = np.array(ImageOps.exif_transpose(opened).convert("RGB"))
     return Picture(path, torch.from_numpy(values_HWC).permute(2, 0, 1).contiguous())

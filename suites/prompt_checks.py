@@ -27,6 +27,16 @@ def fault(text: object) -> str:
     return ""
 
 
+def as_utf8(value: object) -> str:
+    """As text that a table and a terminal can hold: what is no UTF-8 becomes a question mark."""
+    return str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def printable(text: str) -> str:
+    """As a line for a terminal: line ends, control and direction characters as escapes, whatever a file is named."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in as_utf8(text))
+
+
 def remark(text: str) -> str:
     """What is unusual about a prompt that is run as it is, "" for nothing."""
     found = []

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import WrongInput
-from suites.prompt_checks import fault
+from suites.prompt_checks import as_utf8, fault
 
 TEXT_COLUMNS = ("prompt", "prompts", "text", "caption")
 TASK_COLUMNS = ("category", "task", "tag")
@@ -63,15 +63,10 @@ def read_lines(path: Path) -> list[Line]:
 def line(text: Any, where: str, fields: Mapping[str, Any] | None = None) -> Line:
     """One prompt with what is known of it; columns are matched whatever their case, a line's end is no part of it."""
     known = {str(key).strip().lower(): value for key, value in (fields or {}).items()}
-    task = next((_utf8(known[name]) for name in TASK_COLUMNS if known.get(name)), "")
-    name = next((_utf8(known[name]) for name in ID_COLUMNS if known.get(name) not in (None, "")), "")
+    task = next((as_utf8(known[name]) for name in TASK_COLUMNS if known.get(name)), "")
+    name = next((as_utf8(known[name]) for name in ID_COLUMNS if known.get(name) not in (None, "")), "")
     words = text.rstrip("\r\n") if isinstance(text, str) else text
     return Line(words if isinstance(words, str) else "", where, task, name, fault(words), fields or {})
-
-
-def _utf8(value: Any) -> str:
-    """As text that a table can hold: a byte that was no UTF-8 becomes a question mark."""
-    return str(value).encode("utf-8", "replace").decode("utf-8")
 
 
 def from_rows(rows: Iterable[tuple[str, Mapping[str, Any]]], columns: Iterable[str], what: str) -> Iterator[Line]:

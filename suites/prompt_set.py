@@ -125,7 +125,7 @@ def remarks(lines: Sequence[Line]) -> list[str]:
 def digest(lines: Sequence[Line]) -> str:
     """SHA-256 of all prompts in order, faulty ones as they stand."""
     texts = "\n".join(one.text.strip() for one in lines)
-    return hashlib.sha256(texts.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(texts.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def embedded(tasks: Mapping[str, str]) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import WrongInput
+from suites.hub_sets import file_at, rows
 from suites.prompt_files import SUFFIXES, Line, from_rows, line, read_lines
 
 VARIABLE = "VISTAS_PROMPTS"
@@ -27,13 +29,13 @@ class Source:
     files: Mapping[str, str]
     """File name to task; "" takes the task from the rows. Of several names without a task, the first that is there."""
     hub: str = ""
-    """owner/name of the data set on the hub, or a builder of `datasets` such as json; "" where it is not there."""
+    """owner/name of the data set on the hub, "" where it is not there."""
     revision: str = ""
     """Commit on the hub."""
     subsets: Mapping[str, str] = field(default_factory=dict)
     """Name of a subset on the hub to task, where there are several."""
-    data_files: str = ""
-    """Address of the file that a builder of `datasets` reads."""
+    url: str = ""
+    """Address of the only file, of one commit, where it is not on the hub."""
     obtain: str = ""
     """Where else a person gets the files."""
 
@@ -70,31 +72,31 @@ class Source:
 
     def _from_hub(self, name: str) -> Iterator[Line]:
         how = f"get {' and '.join(self.files)} from {self.obtain} and give the folder with --prompts-from PATH or {VARIABLE}"
-        if not self.hub:
+        if not self.hub and not self.url:
             raise MissingPrompts(f"prompts of {name} are not at hand: {how}")
         try:
+            if self.url:
+                yield from self._from_address()
+                return
             for subset, task in (self.subsets or {"": ""}).items():
-                yield from _with_task(list(_rows(self, subset)), task)
+                what, columns, found = rows(self.hub, subset, self.revision)
+                pairs = ((f"{what} row {number}", row) for number, row in enumerate(found, 1))
+                yield from _with_task(list(from_rows(pairs, columns, what)), task)
         except WrongInput:
             raise
         except Exception as error:  # the hub's client, its transport and its builders each raise their own
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-            at = f"{self.hub} at {self.revision[:12]}" if self.revision else self.data_files
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            reason = re.sub(r"\[Errno -?\d+\] ?", "", first)
+            at = self.url or f"{self.hub} at {self.revision[:12]}"
             raise MissingPrompts(f"prompts of {name} are not at hand: {at} cannot be loaded ({reason}); {how}") from error
 
-
-def _rows(source: Source, subset: str) -> Iterator[Line]:
-    from datasets import load_dataset
-
-    options = {"data_files": source.data_files} if source.data_files else {}
-    loaded = load_dataset(source.hub, subset or None, revision=source.revision or None, **options)
-    splits = list(loaded)
-    what = f"{source.hub} {subset}".strip()
-    if len(splits) != 1:
-        raise WrongInput(f"{what} has splits {', '.join(map(str, splits))} instead of one: give local files with --prompts-from")
-    rows = loaded[splits[0]]
-    pairs = ((f"{what} row {number}", row) for number, row in enumerate(rows, 1))
-    yield from from_rows(pairs, list(rows.column_names), what)
+    def _from_address(self) -> list[Line]:
+        path = file_at(self.url)
+        try:
+            return read_lines(path)
+        except WrongInput:
+            path.unlink()  # what answered was not the file: it must not be taken for it another time
+            raise
 
 
 def _with_task(lines: list[Line], task: str) -> list[Line]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast, runtime_checkable
 
@@ -38,6 +39,25 @@ class Scores:
     """float64 [N, M]."""
     reasons: tuple[str, ...]
     """One per image: "" when scored, else why not."""
+
+
+@contextmanager
+def sharing(verifiers: Iterable[Verifier]) -> Iterator[None]:
+    """Within, those of these verifiers that have a pass in common run it once for the same pictures; not where it is timed."""
+    with ExitStack() as shared:
+        for verifier in verifiers:
+            for member in getattr(verifier, "members", (verifier,)):
+                if hasattr(member, "sharing"):
+                    shared.enter_context(member.sharing())
+        yield
+
+
+def joined_reasons(names: Sequence[str], reasons: Sequence[str]) -> str:
+    """Why some of several verifiers have not scored an image, each by its name where more than one reason is given."""
+    given = {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
+    if len(set(given.values())) < 2:
+        return next(iter(given.values()), "")
+    return "; ".join(reason if name in reason else f"{name}: {reason}" for name, reason in given.items())
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 from harness.ledger import Cost
 from models.base import Images
 from models.files import joint_sha256
-from verifiers.base import Scores, Verifier, VerifierCard, asked
+from verifiers.base import Scores, Verifier, VerifierCard, asked, joined_reasons
 
 
 class Cascade:
@@ -42,9 +42,10 @@ class Cascade:
         return candidates if self._keep is None else min(self._keep, candidates)
 
     def score(self, images: Images, prompts: Sequence[str]) -> Scores:
-        """Raw scores of both for every image; the reason is the dear one's, or else the cheap one's."""
+        """Raw scores of both for every image; the reason names each that could not score, where they differ in why."""
         first, second = (stage.score(images, prompts) for stage in self.stages)
-        reasons = tuple(dear or cheap for cheap, dear in zip(first.reasons, second.reasons, strict=True))
+        names = [stage.card.name for stage in self.stages]
+        reasons = tuple(joined_reasons(names, each) for each in zip(first.reasons, second.reasons, strict=True))
         return Scores(np.concatenate([first.values_NM, second.values_NM], axis=1), reasons)
 
     def forget(self) -> None:

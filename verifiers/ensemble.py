@@ -8,9 +8,23 @@ from scipy.stats import rankdata
 
 from harness.ledger import Cost
 from models.files import joint_sha256
-from verifiers.base import Scores, VerifierCard
+from verifiers.base import Scores, VerifierCard, joined_reasons
 from verifiers.intake import Pictures
 from verifiers.scorer import Scorer, passes_price
+
+
+def mean_ranks(values_NM: np.ndarray, weights: Sequence[float] | np.ndarray | None = None) -> np.ndarray:
+    """Weighted mean of every candidate's ranks under M verifiers, lowest best: rank 1 is the highest value, ties share their mean.
+
+    Float64 [N]; a candidate that any verifier left unscored is NaN and takes no rank.
+    """
+    values_NM = np.asarray(values_NM, dtype=np.float64)
+    weights_M = np.ones(values_NM.shape[1]) if weights is None else np.asarray(weights, dtype=np.float64)
+    scored = ~np.isnan(values_NM).any(axis=1)
+    means = np.full(len(values_NM), np.nan)
+    if scored.any():
+        means[scored] = rankdata(-values_NM[scored], method="average", axis=0) @ weights_M / weights_M.sum()
+    return means
 
 
 class Ensemble:
@@ -58,7 +72,7 @@ class Ensemble:
         return self._card
 
     def score(self, images: Pictures, prompts: Sequence[str]) -> Scores:
-        """Raw scores of every member; the reason is that of the first member that could not score.
+        """Raw scores of every member; the reason names every member that could not score, where they differ in why.
 
         Raises:
             ValueError: there are not as many prompts as images.
@@ -68,9 +82,10 @@ class Ensemble:
                 shared.enter_context(member.sharing())
             scores = [member.score(images, prompts) for member in self._members]
         reasons = zip(*(part.reasons for part in scores), strict=True)
+        names = [member.card.name for member in self._members]
         return Scores(
             np.concatenate([part.values_NM for part in scores], axis=1),
-            tuple(next((reason for reason in candidates if reason), "") for candidates in reasons),
+            tuple(joined_reasons(names, each) for each in reasons),
         )
 
     def forget(self) -> None:
@@ -79,17 +94,8 @@ class Ensemble:
             member.forget()
 
     def combine(self, values_NM: np.ndarray) -> np.ndarray:
-        """Negated weighted mean of the members' ranks within this pool, best rank 1, ties sharing their mean rank.
-
-        Float64 [N]; a candidate that any member left unscored is NaN and takes no rank.
-        """
-        values_NM = np.asarray(values_NM, dtype=np.float64)
-        scored = ~np.isnan(values_NM).any(axis=1)
-        combined = np.full(len(values_NM), np.nan)
-        if scored.any():
-            ranks = rankdata(-values_NM[scored], method="average", axis=0)
-            combined[scored] = -(ranks @ self._weights_M) / self._weights_M.sum()
-        return combined
+        """Negated weighted mean of the members' ranks within this pool, float64 [N]."""
+        return -mean_ranks(values_NM, self._weights_M)
 
     def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
         """Whether any member reads only a part of each prompt."""

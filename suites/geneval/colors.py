@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch.nn import functional
+from torchvision.transforms.functional import crop
 
 from suites.geneval.rules import Detection
 from suites.geneval.vocabulary import PHOTO
@@ -44,9 +45,20 @@ class ColorClassifier:
 
 
 def cut_out(image_CHW: torch.Tensor, detection: Detection) -> torch.Tensor:
-    """The object on plain grey, cropped to its box -> uint8 [3, h, w]; without a mask, the box as it is."""
+    """The object on plain grey, cropped to its box -> uint8 [3, h, w]; without a mask, the box as it is.
+
+    Cropped as PIL does: edges are rounded, and what lies beyond the picture is black. A box has at least a pixel.
+
+    Raises:
+        ValueError: the mask has neither the box's size nor the picture's.
+    """
     x1, y1, x2, y2 = (round(edge) for edge in detection.box)
-    crop = image_CHW[:, y1:y2, x1:x2].cpu()
-    if detection.mask is None:
-        return crop
-    return torch.where(detection.mask, crop, torch.full_like(crop, GREY))
+    place = (y1, x1, max(1, y2 - y1), max(1, x2 - x1))
+    cropped, mask = crop(image_CHW, *place).cpu(), detection.mask
+    if mask is None:
+        return cropped
+    if mask.shape == image_CHW.shape[1:] != cropped.shape[1:]:
+        mask = crop(mask[None], *place)[0]
+    if mask.shape != cropped.shape[1:]:
+        raise ValueError(f"mask of {detection.class_name!r} has shape {tuple(mask.shape)}: give the box's {tuple(cropped.shape[1:])}")
+    return torch.where(mask.cpu(), cropped, torch.full_like(cropped, GREY))

@@ -15,9 +15,9 @@ _BITS = 11
 
 
 def resized(height: int, width: int, short: int = SHORT_SIDE, long: int = LONG_SIDE) -> tuple[int, int]:
-    """The largest size of the same aspect within a short and a long side, halves rounded up."""
+    """The largest size of the same aspect within a short and a long side, halves rounded up, at least a pixel."""
     scale = min(long / max(height, width), short / min(height, width))
-    return int(height * scale + 0.5), int(width * scale + 0.5)
+    return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
 
 
 def resize(images_BCHW: Images, height: int, width: int) -> Images:

@@ -21,7 +21,7 @@ class Detection:
     box: tuple[float, float, float, float]
     color: str | None = None
     mask: Any = field(default=None, compare=False, repr=False)
-    """Bool tensor within the box, where the detector gives one: which pixels are the object."""
+    """Bool tensor of the box, or of the whole picture, where the detector gives one: which pixels are the object."""
 
     def __post_init__(self) -> None:
         """Raise ValueError unless the score is a finite number and the box four of them."""

@@ -58,6 +58,10 @@ class GenEvalSuite:
         """Say where Mask2Former and CLIP run, and which folders hold their weights."""
         self._device, self._weights = device, weights
 
+    def graders(self, domain: Domain) -> tuple[tuple[str, ...], ...]:
+        """Mask2Former of either publication for photographs; none where a detector was given or comes with the package."""
+        return (GRADERS,) if domain == "photo" and domain not in self._detectors else ()
+
     @property
     def card(self) -> ProtocolCard:
         """The published protocol."""

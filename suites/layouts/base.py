@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from suites.base import Prompt
 
 SOME = 5
 """Files that are named before the others are only counted."""
-IMAGE = re.compile(r"(?P<stem>.+)\.(png|jpg|jpeg)", re.IGNORECASE)
+IMAGE = re.compile(r"(?P<stem>.+)\.(png|jpg|jpeg)", re.IGNORECASE | re.DOTALL)
+OTHER = re.compile(r".+\.(webp|gif|bmp|tiff?|avif|heic|jfif|jp2|ppm)", re.IGNORECASE | re.DOTALL)
+"""Pictures in forms that the benchmarks' own evaluators do not read either."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Layout:
     """A folder form: how it is read and which images of a run are written where."""
 
     name: str
+    check: Callable[[Path, Collection[str]], None]
+    """(folder, the suite's tasks): raises WrongInput where it has not this form; prompts are not needed to tell."""
     read: Callable[[Path, Mapping[str, Sequence[Prompt]]], Contents]
     """(folder, prompts by task) to what it holds; raises WrongInput where it has not this form."""
     write: Callable[[Path, Sequence[tuple[Prompt, Sequence[Path]]], int], list[str]]
@@ -80,10 +84,20 @@ def images_in(folder: Path) -> list[tuple[str, Path]]:
     return [(match["stem"], path) for match, path in found if match]
 
 
+def others_in(folder: Path) -> list[Path]:
+    """Image files of a folder that are neither PNG nor JPEG by their names."""
+    return [path for path in sorted(folder.iterdir()) if OTHER.fullmatch(path.name)]
+
+
 def left_out(paths: Sequence[Path], form: str) -> tuple[str, ...]:
     """Sentences about image files that are no sample, the first few by name."""
     named = [f"{path}: not named {form}, left out" for path in paths[:SOME]]
     return (*named, *([f"{len(paths) - SOME} more files are not named {form}, left out"] if len(paths) > SOME else ()))
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    return ", ".join(names[:SOME]) + (f" and {len(names) - SOME} more" if len(names) > SOME else "")
 
 
 def shortage(prompt: Prompt, where: Path, number: int, most: int) -> Sample:

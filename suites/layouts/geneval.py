@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from typing import Any
 from harness.errors import WrongInput
 from results.files import write_atomic
 from suites.base import Prompt
-from suites.layouts.base import SOME, Contents, Graded, Layout, Sample, images_in, left_out, shortage
+from suites.layouts.base import Contents, Graded, Layout, Sample, images_in, left_out, others_in, shortage, some
 from suites.prompt_checks import fault
 
+MOST_DIGITS = 18
+"""Of a sample's number: more do not fit the table's whole numbers."""
 METADATA, SAMPLES, TASK, GRID = "metadata.jsonl", "samples", "task", "grid"
 
 
@@ -27,9 +30,7 @@ def read(root: Path, prompts: Mapping[str, Sequence[Prompt]]) -> Contents:
     Raises:
         WrongInput: there is no such folder.
     """
-    folders = [path for path in sorted(root.iterdir()) if path.is_dir() and path.name.isascii() and path.name.isdigit()]
-    if not folders:
-        raise WrongInput(f"{root} holds no folder with a number for a name (00000, 00001 …): give a folder in GenEval's layout")
+    folders = _folders(root)
     seen: dict[int, Path] = {}
     groups: list[tuple[Prompt, Path, list[Sample]]] = []
     sound: list[Prompt] = []
@@ -42,6 +43,7 @@ def read(root: Path, prompts: Mapping[str, Sequence[Prompt]]) -> Contents:
         samples = [replace(one, fault=reason) if reason else one for one in _samples(folder, prompt)]
         groups.append((prompt, folder, samples))
         strange += [path for stem, path in images_in(_inner(folder)) if not _numbered(stem) and stem != GRID]
+        strange += others_in(_inner(folder))
         sound += [] if reason else [prompt]
     most = max(len({one.number for one in samples}) for _, _, samples in groups)
     if not most:
@@ -50,18 +52,36 @@ def read(root: Path, prompts: Mapping[str, Sequence[Prompt]]) -> Contents:
     return Contents([one for group in groups for one in _filled(*group, most)], notes)
 
 
+def check(root: Path, tasks: Collection[str]) -> None:
+    """Raise WrongInput unless there is a folder whose name is a number."""
+    _folders(root)
+
+
+def _folders(root: Path) -> list[Path]:
+    folders = [path for path in sorted(root.iterdir()) if path.is_dir() and path.name.isascii() and path.name.isdigit()]
+    if not folders:
+        raise WrongInput(f"{root} holds no folder with a number for a name (00000, 00001 …): give a folder in GenEval's layout")
+    return folders
+
+
 def _compared(found: Sequence[Prompt], prompts: Mapping[str, Sequence[Prompt]]) -> list[str]:
     """How many of the suite's prompts a folder has, and which it has besides; metadata is the folder's own word for itself."""
     known = {prompt.text: prompt for of_task in prompts.values() for prompt in of_task}
     if not known:
         return []
     others = [one for one in found if one.text not in known or not _same(one, known[one.text])]
-    total, there = sum(map(len, prompts.values())), len(found) - len(others)
-    notes = [] if there == total else [f"{there} of the suite's {total} prompts are there"]
+    total, there = sum(map(len, prompts.values())), len({one.text for one in found} - {one.text for one in others})
+    texts = {one.text for one in found}
+    lacking = [prompt.id for text, prompt in known.items() if text not in texts]
+    which = f", not {some(lacking)}" if lacking else ""
+    notes = [] if there == total else [f"{there} of the suite's {total} prompts are there{which}"]
+    doubled = [text for text, times in Counter(one.text for one in found).items() if times > 1]
+    if doubled:
+        where = some([f"{text!r} in {' and '.join(one.id for one in found if one.text == text)}" for text in doubled])
+        notes.append(f"{len(doubled)} prompts are there more than once, and so weigh more: {where}")
     if others:
-        names = ", ".join(f"{one.id} {one.text!r}" for one in others[:SOME])
-        more = f" and {len(others) - SOME} more" if len(others) > SOME else ""
-        notes.append(f"{len(others)} prompts are not the suite's, by their text or what {METADATA} asks for: {names}{more}")
+        names = some([f"{one.id} {one.text!r}" for one in others])
+        notes.append(f"{len(others)} prompts are not the suite's, by their text or what {METADATA} asks for: {names}")
     return notes
 
 
@@ -96,7 +116,7 @@ def _inner(folder: Path) -> Path:
 
 
 def _numbered(stem: str) -> bool:
-    return stem.isascii() and stem.isdigit()
+    return stem.isascii() and stem.isdigit() and len(stem) <= MOST_DIGITS
 
 
 def _doubled(number: int, path: Path, paths: Sequence[Path]) -> str:
@@ -157,4 +177,4 @@ def results(graded: Sequence[Graded]) -> dict[str, str]:
     return {"results.jsonl": "".join(f"{line}\n" for line in lines)}
 
 
-LAYOUT = Layout("geneval", read, write, results)
+LAYOUT = Layout("geneval", check, read, write, results)

@@ -6,12 +6,12 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import WrongInput
 from suites.base import Prompt
-from suites.layouts.base import Contents, Graded, Layout, Sample, images_in, left_out, shortage
+from suites.layouts.base import Contents, Graded, Layout, Sample, images_in, left_out, others_in, shortage, some
 from suites.prompt_checks import fault
 
 SAMPLES = "samples"
@@ -26,26 +26,39 @@ def read(root: Path, prompts: Mapping[str, Sequence[Prompt]]) -> Contents:
     Raises:
         WrongInput: no images in such folders.
     """
-    found = {task: folder for task in prompts if (folder := _samples_folder(root / task)) is not None}
-    single = _samples_folder(root) if not found else None
-    if not found and single is None:
-        raise WrongInput(f"{root} holds no images named PROMPT_000000.png: give a folder in T2I-CompBench's layout")
+    found, single = _found(root, prompts)
     if single is not None:
         found = {_category(single, root.name, prompts): single}
     samples: list[Sample] = []
     notes: list[str] = []
     named = {task: _named(folder) for task, folder in found.items()}
-    most = max(count for some in named.values() for count in Counter(text for _, text, _ in some).values())
+    most = max(count for each in named.values() for count in Counter(text for _, text, _ in each).values())
     for task, folder in found.items():
         known = {prompt.text: prompt for prompt in prompts.get(task, ())}
-        some = _category_samples(folder, task, known, named[task], most)
-        notes += left_out([path for stem, path in images_in(folder) if not _NAME.fullmatch(stem)], "PROMPT_000000.png")
-        there = {one.prompt.text for one in some} & set(known)
-        if len(there) != len(known):
-            notes.append(f"{len(there)} of the {len(known)} prompts of {task} are there")
-        samples += some
+        read_here = _category_samples(folder, task, known, named[task], most)
+        strange = [path for stem, path in images_in(folder) if not _NAME.fullmatch(stem)] + others_in(folder)
+        notes += left_out(strange, "PROMPT_000000.png")
+        texts = {one.prompt.text for one in read_here}
+        lacking = [repr(text) for text in known if text not in texts]
+        if lacking:
+            notes.append(f"{len(known) - len(lacking)} of the {len(known)} prompts of {task} are there, not {some(lacking)}")
+        samples += read_here
     absent = [task for task in prompts if task not in found]
     return Contents(samples, (*notes, *([f"no images of {', '.join(absent)}"] if absent else ())))
+
+
+def check(root: Path, tasks: Collection[str]) -> None:
+    """Raise WrongInput unless there are images named after prompts, of a category or alone."""
+    _found(root, tasks)
+
+
+def _found(root: Path, tasks: Collection[str]) -> tuple[dict[str, Path], Path | None]:
+    """Folders of samples by category, or the one that is of no known category."""
+    found = {task: folder for task in tasks if (folder := _samples_folder(root / task)) is not None}
+    single = _samples_folder(root) if not found else None
+    if not found and single is None:
+        raise WrongInput(f"{root} holds no images named PROMPT_000000.png: give a folder in T2I-CompBench's layout")
+    return found, single
 
 
 def _samples_folder(folder: Path) -> Path | None:
@@ -90,8 +103,8 @@ def _category_samples(
     ids: dict[str, list[int]] = {}
     for number, text, _ in named:
         ids.setdefault(text, []).append(number)
-    numbers = {text: _within(some, most) for text, some in ids.items()}
-    left = {text: iter(some) for text, some in numbers.items()}
+    numbers = {text: _within(each, most) for text, each in ids.items()}
+    left = {text: iter(each) for text, each in numbers.items()}
     samples: list[Sample] = []
     for number, text, path in named:
         prompt = known.get(text) or Prompt(f"{task}/{text}", text, task, {"prompt": text})
@@ -154,5 +167,5 @@ def results(graded: Sequence[Graded]) -> dict[str, str]:
     return {f"{_plain(task)}/vqa_result.json": json.dumps(answers) + "\n" for task, answers in by_task.items()}
 
 
-LAYOUT = Layout("t2i-compbench", read, write, results)
+LAYOUT = Layout("t2i-compbench", check, read, write, results)
 

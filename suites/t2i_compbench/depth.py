@@ -56,7 +56,8 @@ class DepthEstimator:
 def _in_frame(depth_HW: torch.Tensor, height: int, width: int) -> np.ndarray:
     """By way of an 8-bit picture of the original size, as published."""
     depth = depth_HW.float().cpu()
-    depth = (depth - depth.min()) / (depth.max() - depth.min())
+    span = depth.max() - depth.min()
+    depth = (depth - depth.min()) / (span if span > 0 else 1)  # nothing is nearer than anything else in a flat picture
     large = functional.interpolate(depth[None, None], (height, width), mode="bilinear", align_corners=True)[0, 0]
     picture = Image.fromarray((255 * large).numpy()).convert("L")
     rows, columns = frame(height, width)

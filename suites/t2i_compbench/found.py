@@ -27,7 +27,7 @@ def frame(height: int, width: int) -> tuple[int, int]:
     short, long = min(height, width), max(height, width)
     scaled = (SHORT_SIDE, int(SHORT_SIDE * long / short))
     if scaled[1] > LONG_SIDE:
-        scaled = (int(LONG_SIDE * scaled[0] / scaled[1]), LONG_SIDE)
+        scaled = (max(1, int(LONG_SIDE * scaled[0] / scaled[1])), LONG_SIDE)
     return scaled if height <= width else (scaled[1], scaled[0])
 
 

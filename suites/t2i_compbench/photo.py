@@ -7,14 +7,16 @@ from collections.abc import Sequence
 
 import torch
 
-from harness.hub import MissingWeights
-from harness.registry import entry
-from harness.weights import LocalWeights, found
+from harness.hub import AbsentWeights, MissingWeights
+from harness.weights import LocalWeights, absent_graders, some_grader
 from models.base import Images
 from suites.base import Grade, Prompt
 from suites.published import load_grader
 from suites.t2i_compbench.categories import GRADER_OF
 from suites.t2i_compbench.graders import CategoryGrader
+
+ALONE = tuple((name,) for name in dict.fromkeys(GRADER_OF.values()))
+"""Every grader, each with nothing in its place."""
 
 
 class PhotoGraders:
@@ -28,11 +30,11 @@ class PhotoGraders:
         """Score image n (uint8 [N, 3, H, W]) for prompt n; NaN with a reason where its grader is not here.
 
         Raises:
-            MissingWeights: no grader is here at all.
+            AbsentWeights: no grader is here at all.
             ValueError: a prompt of a category that T2I-CompBench does not have.
         """
-        if not any(found(name, entry("grader", name), self._weights) for name in GRADER_OF.values()):
-            self._load(next(iter(GRADER_OF.values())))
+        if not some_grader(ALONE, self._weights):
+            raise AbsentWeights(absent_graders(ALONE, self._weights))
         grades = [Grade(math.nan)] * len(prompts)
         for name, places in _by_grader(prompts).items():
             try:

@@ -9,7 +9,7 @@ from models.base import Domain, Images
 from suites.base import Grade, Prompt, ProtocolCard
 from suites.prompt_set import PromptSetSuite, embedded
 from suites.t2i_compbench.categories import GRADER_OF
-from suites.t2i_compbench.photo import PhotoGraders
+from suites.t2i_compbench.photo import ALONE, PhotoGraders
 from suites.t2i_compbench.prompts import CATEGORIES, PROMPTS_SHA256, SOURCE, SPLIT
 from suites.t2i_compbench.shapes import MEASURES, shapes_prompts
 
@@ -35,6 +35,10 @@ class T2ICompBenchSuite(PromptSetSuite):
     def equip(self, device: torch.device, weights: LocalWeights) -> None:
         """Say where the graders of photographs run, and which folders hold their weights."""
         self._photo = PhotoGraders(device, weights)
+
+    def graders(self, domain: Domain) -> tuple[tuple[str, ...], ...]:
+        """The grader of every category of photographs, each once."""
+        return ALONE if domain == "photo" else ()
 
     def grade(self, images: Images, prompts: Sequence[Prompt], domain: Domain) -> list[Grade]:
         """Judge image n (uint8 [N, 3, H, W]) for prompt n: shapes exactly, photographs by the grader of the category.

@@ -74,6 +74,7 @@ def test_sizes_are_those_of_the_published_settings():
     assert resized(512, 768) == (800, 1200)
     assert resized(100, 1000) == (133, 1333)
     assert resized(333, 500) == (800, 1201)
+    assert resized(1, 4000) == (1, 1333)
     pixels, unpadded = prepare(pictures(1, 40, 60))
     assert unpadded == (800, 1200)
     assert pixels.shape == (1, 3, 800, 1216)
@@ -192,7 +193,21 @@ def test_cut_outs_are_pils_composite_and_crop():
     wanted = pil_to_tensor(whole.crop(box))
     detection = Detection("dog", 0.9, tuple(map(float, box)), mask=mask[7:33, 5:30])
     assert torch.equal(cut_out(image, detection), wanted)
+    assert torch.equal(cut_out(image, Detection("dog", 0.9, tuple(map(float, box)), mask=mask)), wanted)
     assert torch.equal(cut_out(image, Detection("dog", 0.9, box)), image[:, 7:33, 5:30])
+
+
+@pytest.mark.parametrize("box", [(-3.0, -2.0, 20.4, 10.6), (30.5, 31.5, 80.0, 50.0), (5.5, 6.5, 9.5, 10.5)])
+def test_boxes_beyond_the_picture_or_between_pixels_are_cut_as_pil_cuts_them(box):
+    image = pictures(1)[0]
+    assert torch.equal(cut_out(image, Detection("dog", 0.9, box)), pil_to_tensor(to_pil_image(image).crop(box)))
+
+
+def test_a_box_without_a_pixel_has_one_and_a_mask_must_fit():
+    image = pictures(1)[0]
+    assert cut_out(image, Detection("dog", 0.9, (5.0, 6.0, 5.2, 6.2))).shape == (3, 1, 1)
+    with pytest.raises(ValueError, match=r"mask of 'dog' has shape \(3, 3\): give the box's \(26, 25\)"):
+        cut_out(image, Detection("dog", 0.9, (5, 7, 30, 33), mask=torch.ones(3, 3, dtype=torch.bool)))
 
 
 def test_colours_are_those_of_clip_by_hand(colors, clip_folder):

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 
@@ -102,9 +103,43 @@ def test_the_hub_is_read_through_datasets(tmp_path: Path, monkeypatch: pytest.Mo
     assert [(one.text, one.task, one.fault) for one in lines] == [
         ("a cat, asleep", "Cats", ""), ("א dog", "Dogs", ""), ("", "Dogs", "prompt is NoneType, not text")
     ]  # fmt: skip
-    (tmp_path / "p.json").write_text('[{"id": "1", "prompt": "a cat"}]')
-    through_builder = Source("x", {"x.json": ""}, hub="json", data_files=str(tmp_path / "p.json"))
-    assert [one.text for one in through_builder.lines("x", None)] == ["a cat"]
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """`datasets` by itself asks six times, waits in between, and says so each time."""
+    import datasets
+    from huggingface_hub import constants
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    begin = perf_counter()
+    with pytest.raises(MissingPrompts, match=r"someone/prompts at 0123456789ab cannot be loaded \(Connection refused\); get x\.csv"):
+        Source("x", {"x.csv": ""}, hub="someone/prompts", revision="0123456789abcdef", obtain="someone").lines("x", None)
+    assert perf_counter() - begin < 5
+    assert capfd.readouterr() == ("", "")
+    assert not constants.HF_HUB_OFFLINE
+    assert not datasets.config.HF_HUB_OFFLINE
+
+
+def test_a_file_at_an_address_is_kept_unless_it_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    page = tmp_path / "p.json"
+    source = Source("x", {"p.json": ""}, url=page.as_uri(), obtain="someone")
+    page.write_text("<html>log in</html>")
+    with pytest.raises(WrongInput, match="is no JSON"):
+        source.lines("x", None)
+    page.write_text('[{"id": "1", "prompt": "a cat"}]')
+    assert [(one.text, one.id) for one in source.lines("x", None)] == [("a cat", "1")]
+    page.unlink()
+    assert [one.text for one in source.lines("x", None)] == ["a cat"]
+    with pytest.raises(MissingPrompts, match=r"cannot be loaded \(.*No such file.*\); get q\.json from someone"):
+        Source("x", {"q.json": ""}, url=(tmp_path / "q.json").as_uri(), obtain="someone").lines("x", None)
 
 
 def test_other_prompts_have_another_digest(tmp_path: Path) -> None:

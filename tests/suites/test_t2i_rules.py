@@ -183,6 +183,7 @@ def test_the_frame_is_torchvisions():
     for height, width in ((512, 512), (1024, 1024), (480, 640), (640, 480), (300, 1000), (479, 480), (64, 63)):
         picture = torch.zeros(1, height, width)
         assert frame(height, width) == tuple(resize(picture, 479, max_size=480).shape[1:])
+    assert (frame(1, 4000), frame(4000, 1)) == ((1, 480), (480, 1))
 
 
 @pytest.mark.skipif(not PROMPTS.is_dir(), reason="T2I-CompBench's prompts are not beside this checkout")

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from verifiers.base import Verifier, VerifierCard, truncated_parts
-from verifiers.ensemble import Ensemble
+from verifiers.cascade import Cascade
+from verifiers.ensemble import Ensemble, mean_ranks
 from verifiers.scorer import Scorer
 
 
@@ -74,6 +75,42 @@ def test_a_member_that_cannot_score_gives_the_reason() -> None:
     scores = ensemble().score(pictures((1, 2), (3, 4)), ["x", " "])
     assert scores.reasons == ("", "prompt is empty")
     assert list(np.isnan(scores.values_NM[1])) == [False, True]
+
+
+class Blind(Brightness):
+    """Sees nothing, and says why."""
+
+    def __init__(self, channel: int, why: str) -> None:
+        super().__init__(channel)
+        self.why = why
+
+    def verdicts(self, images: Sequence[torch.Tensor], prompts: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+        return np.full(len(images), np.nan), [self.why] * len(images)
+
+
+def test_every_member_that_cannot_score_gives_its_reason() -> None:
+    cases = (
+        (("no light", "no eyes"), "channel-0: no light; channel-1: no eyes"),
+        (("no light", "no light"), "no light"),
+        (("", "no eyes"), "channel-0 gave no finite score; channel-1: no eyes"),
+    )
+    for whys, expected in cases:
+        members = [Blind(channel, why) for channel, why in enumerate(whys)]
+        for both in (Ensemble(members, "both"), Cascade(*members, "both", None)):
+            scores = both.score(pictures((1, 2)), ["x"])
+            assert scores.reasons == (expected,)
+            assert np.isnan(scores.values_NM).all()
+    alone = Ensemble([Brightness(0), Blind(1, "no eyes"), Brightness(2)], "three").score(pictures((1, 2)), ["x"])
+    assert alone.reasons == ("no eyes",)
+
+
+def test_mean_ranks_by_hand() -> None:
+    values = np.array([[3.0, 1.0, 0.0], [2.0, 1.0, 0.0], [1.0, 5.0, 0.0], [9.0, np.nan, 0.0]])
+    assert mean_ranks(values)[:3] == pytest.approx([5.5 / 3, 6.5 / 3, 6 / 3])
+    assert np.isnan(mean_ranks(values)[3])
+    assert mean_ranks(values, [2, 1, 1])[:3] == pytest.approx([6.5 / 4, 8.5 / 4, 9 / 4])
+    assert mean_ranks(np.zeros((4, 2))) == pytest.approx([2.5] * 4)
+    assert mean_ranks(np.array([[np.inf], [-np.inf], [0.0]])) == pytest.approx([1, 3, 2])
 
 
 def test_shared_passes_are_charged_once() -> None:

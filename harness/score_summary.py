@@ -1,0 +1,71 @@
+"""What a person reads of a scored folder: every metric per task and over all, what could not be scored, and the protocol."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from suites.layouts.base import Contents
+
+if TYPE_CHECKING:
+    from harness.scoring import Scored, Scorer
+
+NAN = float("nan")
+
+
+def summary(
+    scored: Sequence[Scored], scorer: Scorer, contents: Contents, name: str, tasks: Sequence[str]
+) -> list[str]:
+    """What a person reads: every metric per task and over all, what could not be scored, and the protocol."""
+    asked = scorer.suite.card.images_per_prompt
+    there = {(one.sample.prompt.id, one.sample.number) for one in scored if one.sample.path is not None}
+    counts = Counter(name for name, _ in there)
+    each = [counts[name] for name in dict.fromkeys(one.sample.prompt.id for one in scored)]
+    images = sum(one.sample.path is not None for one in scored)
+    lines = [f"{name}: {images} images of {len(each)} prompts", *contents.notes]
+    if asked and set(each) != {asked}:
+        here = f"{min(each)} to {max(each)}" if len(set(each)) > 1 else str(each[0])
+        lines.append(f"protocol: {asked} images a prompt are published, {here} a prompt are here")
+    lines += scorer.notes
+    for metric in scorer.metrics:
+        lines += _of_metric(metric, scored, tasks, over_prompts=scorer.suite.card.overall_over == "prompts")
+    return [*lines, *(f"not scored: {fault}" for fault in _faults(scored))]
+
+
+def _faults(scored: Sequence[Scored]) -> list[str]:
+    """Every reason once, those of a prompt's missing samples in one."""
+    faults: dict[str, None] = {}
+    missing: dict[str, list[str]] = {}
+    for one in scored:
+        reasons = [reason for value, reason in one.metrics.values() if math.isnan(value)]
+        if one.sample.path is None:
+            missing.setdefault(one.sample.prompt.id, []).extend(dict.fromkeys(reasons))
+        else:
+            faults |= dict.fromkeys(reasons)
+    several = (f"{first}, as are {len(more)} more of its samples" if more else first for first, *more in missing.values())
+    return [*faults, *several]
+
+
+def _of_metric(metric: str, scored: Sequence[Scored], tasks: Sequence[str], over_prompts: bool) -> list[str]:
+    by_task: dict[str, list[float]] = {}
+    for one in scored:
+        by_task.setdefault(one.sample.prompt.task or "of no known task", []).append(one.metrics[metric][0])
+    means = {}
+    lines = []
+    for task, values in by_task.items():
+        known = [value for value in values if not math.isnan(value)]
+        means[task] = sum(known) / len(known) if known else NAN
+        left_out = f" ({len(values) - len(known)} not scored)" if len(known) < len(values) else ""
+        lines.append(f"{metric} {task}: {means[task]:.4f} over {len(known)} images{left_out}")
+    if over_prompts:
+        known = [value for values in by_task.values() for value in values if not math.isnan(value)]
+        mean = sum(known) / len(known) if known else NAN
+        return [*lines, f"{metric} overall: {mean:.4f}, the mean of {len(known)} images"]
+    known = [means[task] for task in tasks if not math.isnan(means.get(task, NAN))]
+    overall = f"{sum(known) / len(known) if known else NAN:.4f}, the mean of {len(known)} of {len(tasks)} tasks"
+    lacking = [task for task in tasks if math.isnan(means.get(task, NAN))]
+    if lacking:
+        return [*lines, f"{metric} over a part, not the suite's overall: {overall}; nothing is scored of {', '.join(lacking)}"]
+    return [*lines, f"{metric} overall: {overall}"]

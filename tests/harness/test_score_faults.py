@@ -1,0 +1,191 @@
+"""Folders as people really have them: names and records that are no text, pictures of any form and size, prompts twice over."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from harness import registry, scoring
+from harness.cli import app
+from harness.scoring import Scorer
+from suites.base import Prompt
+from suites.geneval.suite import GenEvalSuite
+from suites.layouts.base import Sample
+from suites.shapes.renderer import render
+from suites.shapes.scenes import sample_scene
+from verifiers.load import shapes_aesthetic, shapes_clip, shapes_reward
+
+sys.path.insert(0, str(Path(__file__).parent))
+import toy_world
+
+PROMPTS = GenEvalSuite().prompts("shapes")
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, entry in toy_world.VERIFIERS.items():
+        monkeypatch.setitem(registry.VERIFIERS, name, entry)  # type: ignore[arg-type]
+
+
+def picture(prompt: Prompt) -> Image.Image:
+    scene = sample_scene(np.random.default_rng(0), prompt.metadata)
+    return Image.fromarray(render([scene])[0].permute(1, 2, 0).numpy())
+
+
+def prompt_folder(root: Path, name: str, of: Prompt, **change: object) -> Path:
+    inner = root / name / "samples"
+    inner.mkdir(parents=True)
+    picture(of).save(inner / "00000.png")
+    (root / name / "metadata.jsonl").write_text(json.dumps(dict(of.metadata) | change) + "\n")
+    return inner
+
+
+def score(folder: Path, *more: object) -> tuple[pd.DataFrame, str]:
+    result = CliRunner().invoke(app, ["score", str(folder), "--domain", "shapes", *map(str, more)], prog_name="vistas")
+    assert result.exit_code == 0, result.output
+    return pd.read_parquet(folder.with_name(f"{folder.name}-scores") / "scores.parquet"), result.stdout
+
+
+def test_text_that_is_no_utf8_spoils_nothing_else(tmp_path: Path) -> None:
+    root = tmp_path / "made"
+    prompt_folder(root, "00000", PROMPTS[0])
+    prompt_folder(root, "00001", PROMPTS[1], prompt="\ud800", tag="\ud800")
+    table, said = score(root)
+    assert f"not scored: {root / '00001/metadata.jsonl'} line 1: prompt is not UTF-8" in said
+    assert dict(zip(table["prompt"], table["value"].notna(), strict=True)) == {PROMPTS[0].text: True, "?": False}
+
+
+def test_names_of_files_are_data(tmp_path: Path) -> None:
+    prompt = next(one for one in registry.entry("suite", "t2i-compbench").resolve()().prompts("shapes") if one.task == "color")
+    samples = tmp_path / "made/color/samples"
+    samples.mkdir(parents=True)
+    names = {
+        f"{prompt.text}_000000.png".encode(): "", b"caf\xe9_000001.png": "prompt is not UTF-8",
+        b"two\nlines_000002.png": "prompt holds control character U+000A", b"\x1b[2J_000003.png": "control character U+001B",
+        "a\u202eb_000004.png".encode(): "control character U+202E", b"_000005.png": "prompt is empty",
+    }  # fmt: skip
+    for name in names:
+        picture(prompt).save(tmp_path / "one.png")
+        shutil.copy(tmp_path / "one.png", os.path.join(os.fsencode(samples), name))
+    (samples / f"{prompt.text}_000006.webp").write_bytes(b"x")
+    table, said = score(tmp_path / "made", "--suite", "t2i-compbench")
+    for shown, reason in (("caf?", "not UTF-8"), ("two\\nlines", "U+000A"), ("\\x1b[2J", "U+001B"), ("a\\u202eb", "U+202E")):
+        assert f"not scored: {samples}/{shown}_00000" in said
+        assert reason in said
+    assert all(line.isprintable() for line in said.splitlines())
+    assert f"{samples}/{prompt.text}_000006.webp: not named PROMPT_000000.png, left out" in said
+    assert table["value"].notna().sum() == 1
+    assert len(table) == len(names)
+
+
+def test_forms_and_sizes_that_no_evaluator_takes_are_named(tmp_path: Path) -> None:
+    inner = prompt_folder(tmp_path / "made", "00000", PROMPTS[0])
+    Image.new("RGB", (2, 300)).save(inner / "00001.png")
+    (inner / "00002.webp").write_bytes(b"x")
+    shutil.copy(inner / "00000.png", inner / f"{'9' * 20}.png")
+    (inner / "00003.png").symlink_to("/dev/zero")
+    table, said = score(tmp_path / "made")
+    assert f"not scored: {inner / '00001.png'}: picture has 2 by 300 pixels, one side more than 100 times the other" in said
+    for name in ("00002.webp", f"{'9' * 20}.png"):
+        assert f"{inner / name}: not named 00000.png, left out" in said
+    assert table["value"].notna().tolist() == [True, False, False]
+
+
+def test_a_turned_photograph_is_graded_as_it_is_shown(tmp_path: Path) -> None:
+    """GenEval's own evaluator reads the orientation too."""
+    position = next(one for one in PROMPTS if one.task == "position")
+    inner = prompt_folder(tmp_path / "made", "00000", position)
+    orientation = Image.Exif()
+    orientation[0x112] = 6  # to be shown a quarter turn clockwise
+    picture(position).rotate(90, expand=True).save(inner / "00000.png", exif=orientation)
+    assert score(tmp_path / "made")[0]["value"].tolist() == [1.0]
+
+
+def test_missing_samples_of_a_prompt_are_one_line_and_prompts_twice_over_are_said(tmp_path: Path) -> None:
+    root = tmp_path / "made"
+    inner = prompt_folder(root, "00000", PROMPTS[0])
+    for number in range(1, 4):
+        shutil.copy(inner / "00000.png", inner / f"{number:05d}.png")
+    prompt_folder(root, "00001", PROMPTS[1])
+    prompt_folder(root, "00007", PROMPTS[0])
+    table, said = score(root)
+    assert f"not scored: {root / '00001'}: sample 1 is missing (other prompts have 4), as are 2 more of its samples" in said
+    assert said.count("is missing") == 2
+    assert table["value"].isna().sum() == 6
+    assert f"2 of the suite's 343 prompts are there, not {PROMPTS[2].id}, {PROMPTS[3].id}, " in said
+    assert f"1 prompts are there more than once, and so weigh more: {PROMPTS[0].text!r} in 00000 and 00007" in said
+
+
+def test_a_prompt_that_is_read_in_part_says_so(tmp_path: Path) -> None:
+    prompt_folder(tmp_path / "made", "00000", PROMPTS[0])
+    prompt_folder(tmp_path / "made", "00001", PROMPTS[1], prompt="a red circle and " * 40 + "a star")
+    table, _ = score(tmp_path / "made", "--verifier", "shapes-clip", "--verifier", "shapes-aesthetic")
+    cut = table.pivot_table(index="prompt_id", columns="metric", values="text_truncated", aggfunc="max")
+    assert cut["shapes-clip"].tolist() == [False, True]
+    assert not cut["shapes-aesthetic"].any()
+    assert not cut["grade"].any()
+
+
+def samples(folder: Path, sides: list[tuple[int, int]]) -> list[Sample]:
+    found = []
+    for number, side in enumerate(sides):
+        path = folder / f"{number}.png"
+        Image.fromarray(np.random.default_rng(number).integers(0, 255, (*side, 3), dtype=np.uint8)).save(path)
+        found.append(Sample(PROMPTS[0], number, path))
+    return found
+
+
+def test_large_pictures_are_in_memory_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "MOST_PIXELS", 64 * 64 * 2)
+    scorer = Scorer(GenEvalSuite(), "shapes")
+    batches: list[int] = []
+    monkeypatch.setattr(Scorer, "_batch", lambda self, batch: batches.append(len(batch)) or [])
+    assert list(scorer.score(samples(tmp_path, [(64, 64)] * 3 + [(200, 100), (64, 64)]))) == []
+    assert batches == [2, 1, 1, 1]
+    batches.clear()
+    list(scorer.score([replace(one, path=None, fault="is missing") for one in samples(tmp_path, [(4, 4)] * 70)]))
+    assert batches == [32, 32, 6]
+
+
+def test_a_long_scoring_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = prompt_folder(tmp_path / "made", "00000", PROMPTS[0])
+    shutil.copy(inner / "00000.png", inner / "00001.png")
+    said: list[str] = []
+    scoring.score_folder(tmp_path / "made", "geneval", "shapes", say=said.append)
+    assert said == []
+    monkeypatch.setattr(scoring, "SECONDS", -1.0)
+    scoring.score_folder(tmp_path / "made", "geneval", "shapes", say=said.append)
+    assert said == ["1 of 2 samples", "2 of 2 samples"]
+
+
+def test_batches_make_no_difference_and_order_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = samples(tmp_path, [(64, 64), (48, 80), (64, 64), (64, 64), (80, 48)])
+    scorer = Scorer(GenEvalSuite(), "shapes", {"shapes-reward": shapes_reward()})
+    whole = list(scorer.score(found))
+    monkeypatch.setattr(scoring, "BATCH", 1)
+    alone = list(scorer.score(found))
+    assert [one.sample.number for one in whole] == [one.sample.number for one in alone] == [0, 1, 2, 3, 4]
+    for one, other in zip(whole, alone, strict=True):
+        assert one.metrics["shapes-reward"][0] == pytest.approx(other.metrics["shapes-reward"][0], abs=1e-5)
+        assert one.metrics["grade"] == other.metrics["grade"]
+
+
+def test_verifiers_on_one_backbone_share_its_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip, aesthetic = shapes_clip(), shapes_aesthetic()
+    passes: list[int] = []
+    tower = clip._backbone._image_tower
+    monkeypatch.setattr(clip._backbone, "_image_tower", lambda batch: passes.append(len(batch)) or tower(batch))
+    both = list(Scorer(GenEvalSuite(), "shapes", {"a": clip, "b": aesthetic}).score(samples(tmp_path, [(64, 64)] * 3)))
+    assert passes == [3]
+    assert torch.isfinite(torch.tensor([one.metrics[name][0] for one in both for name in ("shapes-clip", "shapes-aesthetic")])).all()
