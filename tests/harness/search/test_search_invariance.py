@@ -14,6 +14,7 @@ RUNS = [
     ("lookahead:scales=0/2", "infinity", 28), ("smc:preset=bfs", "infinity", 20), ("tts-var", "infinity", 20),
     ("beam:width=2,candidates=2", "flux", 999), ("beam:score=preview", "flux", 20), ("smc:preset=das", "flux", 20),
     ("paths", "flux", 40), ("rbf", "flux", 16), ("evolution", "flux", 40),
+    ("halving", "infinity", 20), ("halving:at=0.3/0.8", "flux", 20),
 ]  # fmt: skip
 
 
