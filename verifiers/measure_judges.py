@@ -17,12 +17,11 @@ from transformers import (
     Qwen2Config,
     SiglipVisionConfig,
 )
+from transformers.initialization import no_init_weights
 from transformers.models.llava_onevision.image_processing_llava_onevision import LlavaOnevisionImageProcessor
 from transformers.models.llava_onevision.video_processing_llava_onevision import LlavaOnevisionVideoProcessor
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
-
-from transformers.initialization import no_init_weights
 
 from verifiers.vlm import VisionLanguage
 from verifiers.vlm_judge import JUDGE, YesNo
@@ -41,7 +40,7 @@ GRID_PINPOINTS = [[384 * high, 384 * wide] for high in range(1, 7) for wide in r
 
 
 def _words(*pads: str) -> Any:
-    """A token a word: about as many as the published tokenizer, whose files are not needed to measure; `pads` stand for picture and video."""
+    """A token a word: about as many as the published tokenizer, whose files measuring does not need; `pads`: picture, video."""
     words = {word: place for place, word in enumerate((*SPECIAL, "Yes", "yes", "No", "no"))}
     core = Tokenizer(WordLevel(words, unk_token="<|endoftext|>"))
     core.pre_tokenizer = Whitespace()
@@ -82,7 +81,7 @@ def llava() -> YesNo:
         vision_use_head=False,
     )  # fmt: skip
     config = LlavaOnevisionConfig(
-        vision_config=vision, text_config=Qwen2Config(vocab_size=152128, **TEXT), image_token_id=words.convert_tokens_to_ids("<image>"),
+        vision_config=vision, text_config=Qwen2Config(vocab_size=152064, **TEXT), image_token_id=words.convert_tokens_to_ids("<image>"),
         video_token_id=words.convert_tokens_to_ids("<video>"), image_grid_pinpoints=GRID_PINPOINTS,
     )  # fmt: skip
     processor = LlavaOnevisionProcessor(
