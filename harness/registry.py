@@ -83,6 +83,7 @@ SEARCHES: Mapping[str, Entry] = {
     "greedy": Entry("harness.search.beam:Greedy", "greedy token optimisation: one prefix, c rollouts per scale", "ar"),
     "beam": Entry("harness.search.beam:Beam", "w prefixes, c children each per scale or step, scored on rollouts or previews"),
     "lookahead": Entry("harness.search.lookahead:Lookahead", "beam with rollouts at chosen scales only", "ar"),
+    "halving": Entry("harness.search.halving:Halving", "many begin, those whose previews score best are finished"),
     "smc": Entry("harness.search.smc:SMC", "particles weighted and resampled on previews: FK steering, DAS, BFS, SVDD"),
     "hybrid": Entry("harness.search.hybrid:Hybrid", "drafts searched on the first model of a pair, refined by the second", "pair"),
     "adaptive": Entry("harness.search.adaptive:Adaptive", "any search, its total moved between prompts by their scores"),

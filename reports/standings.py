@@ -1,8 +1,9 @@
-"""What each search won or lost in a run: a Markdown table for docs/searches.md (`python -m reports.standings FOLDER`)."""
+"""What each search won or lost: a Markdown table for docs/searches.md (`python -m reports.standings FOLDER…`)."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,27 +11,30 @@ import pandas as pd
 GRADE = "grade"
 
 
-def standings(folder: Path) -> str:
-    """Each model's searches at its largest budget, best first: grade, its difference to random search, and what was spent.
+def standings(folders: Sequence[Path]) -> str:
+    """Each model's searches at each budget, best first: grade, its difference to random search, and what was spent.
 
-    A difference is over the prompts and seeds that both searches have; its standard error is that of the paired mean.
+    A difference is over the prompts and seeds that both searches have, its standard error that of the mean over prompts
+    of what the seeds of a prompt have on average.
     """
-    scores = pd.read_parquet(folder / "scores.parquet")
-    spent = pd.read_parquet(folder / "selections.parquet")
+    scores = pd.concat([pd.read_parquet(folder / "scores.parquet") for folder in folders])
+    spent = pd.concat([pd.read_parquet(folder / "selections.parquet") for folder in folders])
     grades = scores[scores["metric"] == GRADE]
-    lines = ["| model | search | budget | grade | against random | spent (NFE, TFLOP) |", "|---|---|---|---|---|---|"]
-    for model in sorted({str(name) for name in grades["model"]}):
-        part = grades[grades["model"] == model]
-        largest = part[part["budget"] == part["budget"].max()]
-        pivot = largest.pivot_table(index=["verifier", "seed", "prompt_id"], columns="search", values="value")
+    lines = [
+        "| model | budget | search | grade | prompts, seeds | against random | spent (NFE, GFLOP) |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for (model, budget, unit), part in grades.groupby(["model", "budget", "budget_unit"]):
+        pivot = part.pivot_table(index=["verifier", "prompt_id", "seed"], columns="search", values="value")
         means = pivot.mean().sort_values(ascending=False)
         for search, mean in zip((str(name) for name in means.index), means, strict=True):
-            budget, unit = float(largest["budget"].iloc[0]), str(largest["budget_unit"].iloc[0])
+            done = pivot[search].dropna().index
+            prompts, seeds = (done.get_level_values(level).nunique() for level in ("prompt_id", "seed"))
             same = spent[(spent["model"] == model) & (spent["search"] == search) & (spent["budget"] == budget)]
             nfe, flops = float(same["nfe"].mean()), float(same["flops"].mean())
             lines.append(
-                f"| {model} | {search} | {budget:g} {unit} | {float(mean):.3f} | "
-                f"{_against(pivot, search)} | {nfe:.0f}, {flops / 1e12:.3g} |"
+                f"| {model} | {budget:g} {unit} | {search} | {float(mean):.3f} | {prompts}, {seeds} | "
+                f"{_against(pivot, search)} | {nfe:.0f}, {flops / 1e9:.3g} |"
             )
     return "\n".join(lines)
 
@@ -41,16 +45,21 @@ def _against(pivot: pd.DataFrame, search: str) -> str:
     difference = (pivot[search] - pivot["random"]).dropna()
     if difference.empty:
         return "no common prompts"
-    values = difference.to_numpy(dtype=float)
+    values = difference.groupby(level=["verifier", "prompt_id"]).mean().to_numpy(dtype=float)
     error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
     return f"{values.mean():+.3f} ± {error:.3f}"
 
 
 def main() -> None:
-    """Print the table of a run's folder."""
-    if len(sys.argv) != 2 or not (Path(sys.argv[1]) / "scores.parquet").is_file():
-        sys.exit("give the folder of a finished run: python -m reports.standings results/runs/NAME")
-    print(standings(Path(sys.argv[1])))
+    """Print the table of one or several runs, on the same prompts."""
+    folders = [Path(text) for text in sys.argv[1:]]
+    missing = [folder for folder in folders if not (folder / "scores.parquet").is_file()]
+    if not folders or missing:
+        sys.exit(
+            (f"{missing[0]} is no folder of a finished run; " if missing else "")
+            + "give folders of finished runs: python -m reports.standings results/runs/NAME …"
+        )
+    print(standings(folders))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from verifiers.clip_backbone import ClipBackbone
 from verifiers.clip_transformers import PilPreprocess, TransformersClip
 from verifiers.image_reward import ImageReward
 from verifiers.image_reward_network import RewardConfig, RewardNetwork
+from verifiers.measure_judges import llava, qwen
 from verifiers.preprocess import LongestSide, Preprocess, Preprocessing
 from verifiers.scorer import Scorer
 
@@ -65,6 +66,8 @@ BUILDERS: Mapping[str, Callable[[], Scorer]] = {
     "pick-score": _pick_score,
     "hps-v2.1": lambda: _open_clip("ViT-H-14", LongestSide),
 }
+JUDGES: Mapping[str, Callable[[], Scorer]] = {"vlm-judge": llava, "vlm-judge-qwen": qwen}  # vqa-score is the latter's pass
+"""15 GB of memory each; asked for by name only."""
 
 
 def measure(verifier: Scorer, images: int) -> dict[str, float]:
@@ -82,16 +85,16 @@ def measure(verifier: Scorer, images: int) -> dict[str, float]:
 def main() -> None:
     """Print one line a verifier."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BUILDERS)}; all without one")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BUILDERS)} (all these without one), {', '.join(JUDGES)}")
     parser.add_argument("--images", type=int, default=4)
     asked = parser.parse_args()
-    wrong = [name for name in asked.names if name not in BUILDERS]
+    wrong = [name for name in asked.names if name not in {**BUILDERS, **JUDGES}]
     if wrong:
-        parser.error(f"{wrong[0]!r} cannot be measured without its files; give {', '.join(BUILDERS)}")
-    print(f"{torch.get_num_threads()} threads, float32, {asked.images} pictures of {SIDE} pixels")
+        parser.error(f"{wrong[0]!r} cannot be measured without its files; give {', '.join((*BUILDERS, *JUDGES))}")
+    print(f"{torch.get_num_threads()} threads, float32 (judges bfloat16), {asked.images} pictures of {SIDE} pixels")
     for name in asked.names or BUILDERS:
         with torch.inference_mode():
-            found = measure(BUILDERS[name](), asked.images)
+            found = measure({**BUILDERS, **JUDGES}[name](), asked.images)
         print(f"{name:15} {found['gflop_image']:8.1f} GFLOP an image, {found['gflop_prompt']:6.1f} a new prompt, "
               f"{found['seconds_image']:6.2f} s an image ({found['processor_image']:.2f} s of the processor)", flush=True)  # fmt: skip
 

@@ -105,7 +105,7 @@ def _kind(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return " or ".join(get_args(hint))
     if get_origin(hint) is tuple:
-        return "whole numbers such as 0/2/4"
+        return "whole numbers such as 0/2/4" if int in get_args(hint) else "numbers such as 0.4/0.7"
     return {int: "a whole number from 1", bool: "True or False", float: "a number", Search: "a search with its parameters, last"}[hint]
 
 
@@ -116,7 +116,7 @@ def _convert(value: str, hint: Any) -> Any:
         if get_origin(hint) is Literal:
             converted: Any = {choice: choice for choice in get_args(hint)}[value]
         elif get_origin(hint) is tuple:
-            converted = tuple(int(number) for number in value.split("/"))
+            converted = tuple(get_args(hint)[0](number) for number in value.split("/"))
             if min(converted) < 0:
                 raise ValueError
         elif hint is bool:

@@ -14,9 +14,9 @@ from verifiers.shapes.generated_pool import load_generated
 from verifiers.shapes.pool import Groups, batches, join, load_pool
 
 SEED = 0
-SHARDS = 16
+SHARDS = 48
 """Of drawn pictures."""
-GENERATED_SHARDS = 8
+GENERATED_SHARDS = 16
 """Of each generator's pictures."""
 GROUPS_PER_BATCH = 32
 POOL = RUNS / "verifier-pool"

@@ -6,7 +6,7 @@ from suites.shapes.vocabulary import IMAGE_SIDE
 from verifiers.image_reward_network import RewardConfig
 from verifiers.shapes.tokenizer import TEXT_LENGTH, vocabulary_size
 
-PATCH = 12
+PATCH = 8
 MEAN = STD = (0.5, 0.5, 0.5)
 
 

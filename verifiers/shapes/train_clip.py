@@ -11,7 +11,7 @@ from verifiers.shapes.pool import PICTURES, Groups, possible
 from verifiers.shapes.settings import clip_config
 from verifiers.shapes.tokenizer import TEXT_LENGTH, build_tokenizer
 
-STEPS = 1200
+STEPS = 5000
 LEARNING_RATE = 3e-3
 HEADS = ("token_embedding", "positional_embedding", "class_embedding", "reader", "quality")
 

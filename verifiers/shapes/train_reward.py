@@ -16,7 +16,7 @@ from verifiers.shapes.pool import PICTURES, Groups
 from verifiers.shapes.settings import reward_config
 from verifiers.shapes.tokenizer import TEXT_LENGTH, build_tokenizer
 
-STEPS = 1500
+STEPS = 7000
 LEARNING_RATE = 3e-3
 HEADS = ("word_embeddings", "position_embeddings", "class_embedding", "position_embedding", "reader", "mlp.layers.7")
 CLEARLY_BETTER = 0.2

@@ -175,7 +175,7 @@ def first_roots(task, prompt: int) -> int:
     return sum(one.step == 1 for one in found[: begins[1]]) if len(begins) > 1 else 99
 
 
-@pytest.mark.parametrize("text", ["smc:preset=bfs", "beam:score=preview", "tts-var"])
+@pytest.mark.parametrize("text", ["smc:preset=bfs", "beam:score=preview", "tts-var", "halving"])
 def test_looks_count_as_images_of_the_total(text: str, infinity, ran) -> None:
     budget = Budget(40, Unit.IMAGES)
     task = ran(parse(f"adaptive:search={text}"), infinity, budget, count=2).task

@@ -14,12 +14,14 @@ PAIRS = [
     ("beam:score=preview", "infinity"), ("greedy:score=preview", "infinity"), ("zero-order:neighbours=3", "flux"),
     ("smc", "infinity"), ("smc:preset=das", "infinity"), ("smc:preset=bfs", "flux"), ("beam", "flux"),
     ("beam:score=preview", "flux"), ("lookahead:scales=0/2", "infinity"),
-    ("tts-var", "infinity"), ("paths", "flux"), ("rbf", "flux"), ("evolution", "flux"),
+    ("tts-var", "infinity"), ("paths", "flux"), ("rbf", "flux"), ("evolution", "flux"), ("halving", "infinity"),
+    ("halving:at=0.25/0.6,keep=0.4", "flux"),
 ]  # fmt: skip
 BUDGETS = {
     "random": Budget(3, Unit.IMAGES), "greedy": Budget(24, Unit.NFE), "beam": Budget(44, Unit.NFE),
     "zero-order": Budget(6, Unit.IMAGES), "smc": Budget(24, Unit.NFE), "lookahead": Budget(24, Unit.NFE),
     "tts-var": Budget(24, Unit.NFE), "paths": Budget(36, Unit.NFE), "rbf": Budget(20, Unit.NFE), "evolution": Budget(30, Unit.NFE),
+    "halving": Budget(24, Unit.NFE),
 }  # fmt: skip
 
 
@@ -80,7 +82,7 @@ def test_a_run_spends_its_plan_to_the_last_flop(pair, make_judge, ran) -> None:
 
 
 def test_a_deadline_stops_a_search_that_is_slower_than_planned(pair, make_judge, ran, monkeypatch) -> None:
-    if pair[0].size in ("particles", "looks") or getattr(pair[0], "score", "") == "preview":
+    if pair[0].size in ("particles", "looks") or getattr(pair[0], "score", "") == "preview" or pair[0].name == "halving":
         pytest.skip("nothing is finished before all is: see the next tests")
     ticks = count()
     monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)  # every call takes a millisecond
@@ -97,7 +99,7 @@ def test_a_deadline_stops_a_search_that_is_slower_than_planned(pair, make_judge,
         assert all(budget.affords(one.spent) for one in entered[:first])
 
 
-@pytest.mark.parametrize("text", ["smc", "smc:preset=bfs"])
+@pytest.mark.parametrize("text", ["smc", "smc:preset=bfs", "halving:keep=0.7"])
 def test_particles_are_fewer_where_time_runs_out(text, infinity_13, make_judge, ran, monkeypatch) -> None:
     ticks = count()
     monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
@@ -110,7 +112,7 @@ def test_particles_are_fewer_where_time_runs_out(text, infinity_13, make_judge, 
     task = ran(search, infinity_13, budget, count=2, max_rows=1, calibration=hasty).task
     for plan, entered in zip(task.plans, task.candidates["judge"], strict=True):
         finished = [one for one in entered if one.complete]
-        assert 0 < len(finished) < plan.parameters["particles"]
+        assert 0 < len(finished) < plan.cost.images
         assert any(budget.affords(one.spent) for one in finished)
 
 

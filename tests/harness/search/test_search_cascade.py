@@ -29,7 +29,7 @@ RUNS = [
     ("lookahead:scales=0/2", "infinity", 36), ("smc:preset=bfs", "infinity", 24), ("tts-var", "infinity", 24),
     ("beam:width=2", "flux", 60), ("beam:score=preview", "flux", 20), ("smc:preset=das", "flux", 24),
     ("zero-order:neighbours=3", "flux", 28), ("paths", "flux", 40), ("rbf", "flux", 16), ("evolution", "flux", 40),
-    ("adaptive:rounds=2", "infinity", 60), ("hybrid", "both", 60),
+    ("halving", "infinity", 24), ("halving:at=0.3/0.8", "flux", 24), ("adaptive:rounds=2", "infinity", 60), ("hybrid", "both", 60),
 ]  # fmt: skip
 
 

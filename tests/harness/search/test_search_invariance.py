@@ -22,6 +22,7 @@ RUNS = [
     ("lookahead:scales=0/2", "infinity"), ("lookahead:scales=0/2,reuse=True", "infinity"), ("zero-order:neighbours=2", "flux"),
     *((f"smc:preset={preset}", model) for preset in PRESETS for model in ("infinity", "flux")), ("evolution:preset=sd2.1", "flux"),
     ("adaptive:search=greedy", "infinity"), ("adaptive:search=zero-order", "flux"), ("hybrid:search=greedy", "both"),
+    ("halving:at=0.3/0.8", "flux"),
 ]  # fmt: skip
 """Every registered search on every family that it searches, and what their parameters make another search of."""
 

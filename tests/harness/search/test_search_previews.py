@@ -28,6 +28,7 @@ from verifiers.spec import VerifierSpec
 LOOKING = [
     ("beam:width=2,score=preview", "infinity"), ("smc:preset=bfs", "infinity"), ("tts-var", "infinity"),
     ("beam:score=preview", "flux"), ("smc:preset=das", "flux"), ("rbf", "flux"),
+    ("halving", "infinity"), ("halving:at=0.25/0.75", "flux"),
 ]  # fmt: skip
 
 

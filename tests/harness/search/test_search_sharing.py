@@ -7,7 +7,7 @@ from harness.search.spec import parse
 from models.infinity.unshared import Unshared
 
 TEXTS = ["random:candidates=3", "greedy:candidates=2", "beam:width=2,candidates=2", "beam:width=2,candidates=2,score=preview",
-         "lookahead:width=2,candidates=2,scales=0/2", "smc:particles=4", "tts-var:particles=8"]  # fmt: skip
+         "lookahead:width=2,candidates=2,scales=0/2", "smc:particles=4", "tts-var:particles=8", "halving:candidates=4"]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", TEXTS)

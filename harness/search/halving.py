@@ -1,0 +1,121 @@
+"""Successive halving on previews: many candidates begin, those whose previews score best go on.
+
+Jamieson and Talwalkar (arXiv 1502.07943) as a search over images: an arm is a candidate, a pull some of its steps.
+Nothing is copied and no noise added, so what is finished are images that random search would have made, bit for bit;
+what is saved is the rest of those that were dropped. Needs no ability beyond previews, so that it runs on any model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from harness.errors import WrongInput
+from harness.ledger import Budget, Cost
+from harness.prices import Prices
+from harness.search.affordable import given, most
+from harness.search.base import Plan, Task
+from harness.search.deadline import Deadline
+from harness.search.front import Front, Name, finish, groups, grow, name_of, preview, roots, thinned
+from harness.search.rounds import Branch, Round, best_first, mark_final
+from harness.search.tally import Tally
+from models.base import Family
+
+
+@dataclass(frozen=True, slots=True)
+class Halving:
+    """N candidates, a part of them kept at each look."""
+
+    name: ClassVar[str] = "halving"
+    families: ClassVar[tuple[Family, ...]] = ("ar", "diffusion")
+    needs: ClassVar[tuple[type, ...]] = ()
+    pools: ClassVar[bool] = False
+    size: ClassVar[str] = "candidates"
+
+    candidates: int | None = None
+    """Candidates that begin; None for as many as the budget buys."""
+    at: tuple[float, ...] = (0.5,)
+    """Parts of the steps after which previews are looked at, in order, written 0.4/0.7."""
+    keep: float = 0.5
+    """Part of the candidates that goes on after each look, at least one."""
+
+    def __post_init__(self) -> None:
+        if not self.at or list(self.at) != sorted(set(self.at)) or not all(0 < part < 1 for part in self.at):
+            raise ValueError(f"at={'/'.join(map(str, self.at))} are not parts of the steps in order, numbers between 0 and 1")
+        if not 0 < self.keep < 1:
+            raise ValueError(f"keep={self.keep:g} drops none or all: give a number between 0 and 1")
+
+    def looks(self, steps: int) -> tuple[int, ...]:
+        """Draws done at each look, of an image of `steps`. Raises WrongInput where no step lies between."""
+        if steps < 2:
+            raise WrongInput("halving looks at unfinished images, and images of one step are never unfinished: use random")
+        return tuple(dict.fromkeys(min(steps - 1, max(1, int(part * steps + 0.5))) for part in self.at))
+
+    def sizes(self, candidates: int, steps: int) -> dict[int, int]:
+        """Draws done at each look to how many go on after it."""
+        return {
+            look: max(1, int(candidates * self.keep ** (index + 1) + 0.5)) for index, look in enumerate(self.looks(steps))
+        }
+
+    def plan(self, budget: Budget, prices: Prices) -> Plan:
+        """The most candidates that the budget buys, at least two. Raises BudgetTooSmall."""
+        prices.check(budget)
+
+        def tallied(candidates: int) -> Tally:
+            tally, rows, sizes = Tally(prices), candidates, self.sizes(candidates, prices.steps)
+            tally.start(rows)
+            for step in range(prices.steps):
+                tally.path(step, step + 1, rows)
+                if step + 1 in sizes:
+                    tally.look(step + 1, rows)
+                    rows = sizes[step + 1]
+                elif step + 1 == prices.steps:
+                    tally.finish(rows)
+                tally.cut()
+            return tally
+
+        def cost(candidates: int) -> Cost:
+            return tallied(candidates).limited
+
+        candidates = self.candidates or most(budget, cost, 2, "two candidates")
+        given(budget, cost(candidates), f"{candidates} candidates")
+        tally = tallied(candidates)
+        looks = "/".join(map(str, self.looks(prices.steps)))
+        return Plan({"candidates": candidates, "looks": looks, "keep": self.keep}, tally.rounds, looks=tally.looks)
+
+    def run(self, task: Task) -> None:
+        """Advance all prompts step by step, as many together as fill one batch with their first candidates."""
+        deadline = Deadline(task)
+        for prompts in groups(task, lambda prompt: int(task.plans[prompt].parameters["candidates"])):
+            self._run_group(task, prompts, deadline)
+        mark_final(task)
+
+    def _run_group(self, task: Task, prompts: Sequence[int], deadline: Deadline) -> None:
+        steps = task.generator.card.steps
+        first = {prompt: int(task.plans[prompt].parameters["candidates"]) for prompt in prompts}
+        sizes = {prompt: self.sizes(count, steps) for prompt, count in first.items()}
+        front = roots(task, first)
+        children = thinned(front, dict.fromkeys(prompts, 1.0))
+        for step in range(steps - 1):
+            front = list(grow(task, front, children))
+            rest = {prompt: deadline.rest(prompt, step + 1) for prompt in prompts}
+            if step + 1 in self.looks(steps):
+                left = {prompt: max(1, int(sizes[prompt][step + 1] * rest[prompt])) for prompt in prompts}
+                front, children = _best(task, front, left)
+            else:
+                children = thinned(front, rest)
+        finish(task, list(grow(task, front, children)))
+
+
+def _best(task: Task, front: Front, left: Mapping[int, int]) -> tuple[Front, dict[Name, list[Branch]]]:
+    """The rows with their predictions, and the best of each prompt as their own only children."""
+    this = Round(task, left, complete=False)
+    front = preview(task, front, this)
+    children: dict[Name, list[Branch]] = {}
+    for prompt, count in left.items():
+        branches = this.branches(prompt)
+        kept = sorted(best_first(task.judges[0], this.values(prompt))[:count])
+        children |= {name_of(branches[row]): [branches[row]] for row in kept}
+    this.close(children)
+    return front, children

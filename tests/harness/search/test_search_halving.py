@@ -1,0 +1,71 @@
+"""Successive halving: what it finishes are random search's own images, and those it drops are the worst previews."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from harness.errors import WrongInput
+from harness.ledger import Budget, Unit
+from harness.prices import Prices
+from harness.search.halving import Halving
+from harness.search.spec import parse, shortest
+from models.base import Row
+
+
+@pytest.mark.parametrize("model", ["infinity", "flux"])
+def test_what_is_finished_is_what_random_search_makes(model: str, request, ran) -> None:
+    generator = request.getfixturevalue(model)
+    pool = ran(parse("random:candidates=6"), generator)
+    halved = ran(parse("halving:candidates=6,at=0.5/0.75"), generator)
+    for prompt in range(3):
+        made = {one.path: one.image for one in pool.of(prompt)}
+        finished = [one for one in halved.of(prompt) if one.complete]
+        assert len(finished) == 2  # of 6 after two looks
+        for one in finished:
+            assert torch.equal(one.image, made[one.path])
+
+
+@pytest.mark.parametrize("model", ["infinity", "flux"])
+def test_the_best_previews_go_on(model: str, request, ran, make_judge) -> None:
+    """Against previews made and scored one candidate at a time."""
+    generator, judge = request.getfixturevalue(model), make_judge()
+    run = ran(parse("halving:candidates=5,at=0.5,keep=0.6"), generator, judges=[judge])
+    task, steps = run.task, generator.card.steps
+    for prompt, asked in enumerate(task.prompts):
+        conditioning, scores = generator.encode([asked.text]), []
+        for index in range(5):
+            state = generator.start(conditioning, [Row(0, task.seed(prompt, (index,), -1))])
+            for step in range(steps // 2):
+                state = generator.draw(generator.predict(state), [task.seed(prompt, (index,), step)])
+            if model == "flux":  # a preview is what its next prediction leads to
+                state = generator.predict(state)
+            scores.append(float(judge.score(generator.preview(state), [asked.text]).values_NM[0, 0]))
+        best = {(int(index),) for index in np.argsort(scores)[::-1][:3]}
+        assert {one.path for one in run.of(prompt) if one.complete} == best
+        assert {one.path for one in run.of(prompt) if not one.complete and one.kept} == best
+
+
+def test_a_dropped_candidate_costs_what_it_has_taken(flux, make_judge) -> None:
+    """Eight of four steps, of which four end at the look: their third prediction is made for the preview, their fourth never."""
+    plan = parse("halving:candidates=8").plan(Budget(1e9, Unit.NFE), Prices(flux, make_judge(), 6))
+    assert plan.cost.nfe == 8 * 3 + 4
+    assert (plan.cost.images, plan.cost.verifier_calls, plan.looks) == (4, 12, 8)
+
+
+def test_looks_are_parts_of_any_schedule() -> None:
+    search = parse("halving:at=0.4/0.7,keep=0.25")
+    assert search == Halving(at=(0.4, 0.7), keep=0.25)
+    assert shortest(search) == "halving:at=0.4/0.7,keep=0.25"
+    assert search.sizes(16, 10) == {4: 4, 7: 1}
+    assert search.sizes(16, 50) == {20: 4, 35: 1}
+    assert Halving(at=(0.9, 0.95)).looks(4) == (3,)
+    with pytest.raises(WrongInput, match="images of one step are never unfinished"):
+        search.looks(1)
+
+
+@pytest.mark.parametrize("text", ["at=0.7/0.4", "at=0", "at=1", "at=-1", "at=nan", "keep=1", "keep=0", "at=half"])
+def test_wrong_parameters_are_refused(text: str) -> None:
+    with pytest.raises(WrongInput, match=r"parts of the steps in order|drops none or all|numbers such as 0\.4/0\.7"):
+        parse(f"halving:{text}")
