@@ -216,8 +216,8 @@ def fetch(
 @app.command()
 def doctor(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME[:KEY=VALUE,…]…]", help="Published models; all without.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
-    memory: Annotated[float | None, typer.Option(metavar="GB", help="Plan for this much free memory instead.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
+    memory: Annotated[str | None, typer.Option(metavar="GB[,GB…]", help="Plan for this much free memory instead, of each device.")] = None,
     weights: Weights = None,
     debug: Debug = False,
 ) -> None:
@@ -236,7 +236,7 @@ def bench_model(
     ] = False,
     batch: Annotated[str, typer.Option(metavar="1,2,4,…", help="Rows of one batch; stops where memory runs out.")] = "1,2,4",
     prompts: Annotated[int, typer.Option(help="Prompts that these rows are of, at most: one shares its text and first step.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
     tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network, and images and steps not given.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Also write all figures here.")] = None,
     debug: Debug = False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from transformers import JanusForConditionalGeneration, JanusProcessor
 from harness.errors import WrongInput
 from models.architecture import components
 from models.configuration import CONFIG, check_size, read_config
+from models.division import Parts, place
 from models.files import weights_sha256
 from models.folder import from_folder
 from models.janus.generator import JanusGenerator
@@ -30,8 +31,8 @@ TELLING = ("hidden_size", "num_hidden_layers")
 
 
 def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.device,
-         settings: Mapping[str, Any], offload: Offload = "none") -> JanusGenerator:
-    """A published Janus from its folder, on `device`, its networks there as `offload` says.
+         settings: Mapping[str, Any], offload: Offload = "none", devices: Sequence[torch.device] = ()) -> JanusGenerator:
+    """A published Janus from its folder, on `device`, its networks there as `offload` says, or divided over several.
 
     Raises:
         WrongInput: the folder holds another model, or a setting has no such value.
@@ -45,7 +46,9 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     _check_published(folder, model.name)
     whole_model = from_folder(JanusForConditionalGeneration, folder, dtype_of(settings["dtype"]), _PARTS)
     network = JanusNetwork(whole_model)
-    if offload == "none":
+    if devices:
+        place(parts_of(network), devices, model.name)
+    elif offload == "none":
         network.to(device)
     else:
         _take_turns(network, device)
@@ -61,6 +64,11 @@ def _check_published(folder: Path, name: str) -> None:
     if name in published_models():
         part, wanted = "text_config", components(name)["model"]
         check_size(folder, name, f"{part} of {CONFIG}", read_config(folder).get(part) or {}, wanted[part], TELLING)
+
+
+def parts_of(network: JanusNetwork) -> Parts:
+    """The network as what can be divided over several devices: layers of the language model."""
+    return Parts(network, tuple(f"language_model.layers.{layer}" for layer in range(network.layers)), {})
 
 
 def _take_turns(network: JanusNetwork, device: torch.device) -> None:
