@@ -15,6 +15,8 @@ from harness.registry import resolve
 from models.compiling import allow_variants, asks_to_compile
 from models.diffusion.folder import check_components, check_published, published_config, weight_files
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
+from models.diffusion.noise_schedule import check_sampler_fits
+from models.diffusion.published_flops import check_size, check_skipping
 from models.division import Parts, place, top_blocks
 from models.files import weights_sha256
 from models.folder import from_folder
@@ -32,14 +34,16 @@ class Family:
     adapter: str
     """ "module:class"."""
     settings: str
+    flow: bool
+    """Whether it predicts a velocity of flow matching; otherwise noise."""
 
 
 FAMILIES: Mapping[str, Family] = {
-    "FluxPipeline": Family("models.diffusion.flux:FluxAdapter", "models.diffusion.flux:FluxSettings"),
-    "StableDiffusion3Pipeline": Family("models.diffusion.sd3:Sd3Adapter", "models.diffusion.sd3:Sd3Settings"),
-    "StableDiffusionXLPipeline": Family("models.diffusion.sdxl:SdxlAdapter", "models.diffusion.guided:GuidedSettings"),
-    "PixArtSigmaPipeline": Family("models.diffusion.pixart:PixArtAdapter", "models.diffusion.pixart:PixArtSettings"),
-    "SanaPipeline": Family("models.diffusion.sana:SanaAdapter", "models.diffusion.sana:SanaSettings"),
+    "FluxPipeline": Family("models.diffusion.flux:FluxAdapter", "models.diffusion.flux:FluxSettings", flow=True),
+    "StableDiffusion3Pipeline": Family("models.diffusion.sd3:Sd3Adapter", "models.diffusion.sd3:Sd3Settings", flow=True),
+    "StableDiffusionXLPipeline": Family("models.diffusion.sdxl:SdxlAdapter", "models.diffusion.guided:GuidedSettings", flow=False),
+    "PixArtSigmaPipeline": Family("models.diffusion.pixart:PixArtAdapter", "models.diffusion.pixart:PixArtSettings", flow=False),
+    "SanaPipeline": Family("models.diffusion.sana:SanaAdapter", "models.diffusion.sana:SanaSettings", flow=True),
 }
 """By the class that a folder's model_index.json names; a new family is one line here and one file."""
 
@@ -71,6 +75,22 @@ def load(
         adapter, name=model.name, domain=model.domain, licence=model.licence,
         weights_sha256=weights_sha256(weight_files(folder, model.variant)),
     )  # fmt: skip
+
+
+def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
+    """Refuse settings that the published model cannot have, before anything is looked for. Raises WrongInput."""
+    config = published_config(model.name)
+    dtype_of(settings["dtype"])
+    if config is None:
+        return
+    family = FAMILIES[config["_class_name"]]
+    options = settings_of(model.name, family, settings)
+    check_size(model.name, config, options.height, options.width)
+    check_skipping(model.name, config, settings)
+    try:
+        check_sampler_fits(settings.get("scheduler", "published"), family.flow)
+    except ValueError as error:
+        raise WrongInput(f"model {model.name}: {error}") from error
 
 
 def load_pipeline(

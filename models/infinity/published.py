@@ -24,7 +24,10 @@ from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 from models.offload import Offload, Turns
 from models.published import PublishedModel
-from models.settings import dtype_of, number, numbers, whole
+from models.settings import as_typed, dtype_of, number, numbers, whole
+
+TYPED = {"guidance": "cfg", "temperature": "tau", "insertion layer": "cfg_insertion_layer"}
+"""The authors' names of what `Sampling` calls otherwise."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     sources = {role: source_of(model, folders, role) for role in ("weights", "vae")}
     home = torch.device("cpu") if offload != "none" or devices else device
     own = home if offload == "model" or devices else device
-    block_dtype, text_dtype = dtype_of(settings["dtype"]), dtype_of(settings["text_dtype"])
+    block_dtype, text_dtype = dtype_of(settings["dtype"]), dtype_of(settings["text_dtype"], "text_dtype")
     encoder = T5TextEncoder.load(
         folders["text_encoder"], folders["text_encoder"], size.transformer.text_maxlen, home, text_dtype,
         autocast=torch.bfloat16 if settings["text_autocast"] else None)
@@ -113,8 +116,16 @@ def plan_of(name: str, size: PublishedSize, settings: Mapping[str, Any]) -> tupl
     try:
         sampling.validate(len(schedule), size.transformer.depth)
     except ValueError as error:
-        raise WrongInput(f"{name}: {error}") from error
+        raise WrongInput(f"{name}: {as_typed(str(error), TYPED)}") from error
     return schedule, sampling
+
+
+def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
+    """Refuse settings that the model cannot have, before anything is looked for. Raises WrongInput."""
+    if model.name in SIZES:
+        plan_of(model.name, SIZES[model.name], settings)
+    for key in ("dtype", "text_dtype"):
+        dtype_of(settings[key], key)
 
 
 def schedule_of(name: str, size: PublishedSize, settings: Mapping[str, Any]) -> ScaleSchedule:

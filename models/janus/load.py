@@ -21,13 +21,15 @@ from models.janus.prompts import JanusPrompts
 from models.janus.sampling import JanusSampling
 from models.offload import Offload, Turns
 from models.published import PublishedModel, published_models
-from models.settings import dtype_of, number, whole
+from models.settings import as_typed, dtype_of, number, whole
 
 _PARTS = ("model.language_model.", "model.generation_", "model.vqmodel.decoder.", "model.vqmodel.post_quant_conv.",
           "model.vqmodel.quantize.")
 """What makes images; the rest is for understanding them."""
 TELLING = ("hidden_size", "num_hidden_layers")
 """What tells one size from another."""
+TYPED = {"guidance": "cfg", "temperature": "tau"}
+"""The settings' names of what `JanusSampling` calls otherwise."""
 
 
 def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.device,
@@ -79,6 +81,12 @@ def _take_turns(network: JanusNetwork, device: torch.device) -> None:
     turns.add(network.codebook, network.post_quant_conv, network.decoder)
 
 
+def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
+    """Refuse settings that the model cannot have, before anything is looked for. Raises WrongInput."""
+    sampling_of(model.name, settings)
+    dtype_of(settings["dtype"])
+
+
 def sampling_of(name: str, settings: Mapping[str, Any]) -> JanusSampling:
     """Settings under the authors' names as sampling settings. Raises WrongInput."""
     values = {key: number(key, settings[key]) for key in ("cfg", "tau", "top_p")}
@@ -86,4 +94,4 @@ def sampling_of(name: str, settings: Mapping[str, Any]) -> JanusSampling:
     try:
         return JanusSampling(values["cfg"], values["tau"], top_k, values["top_p"])
     except ValueError as error:
-        raise WrongInput(f"{name}: {error}") from error
+        raise WrongInput(f"{name}: {as_typed(str(error), TYPED)}") from error
