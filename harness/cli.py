@@ -203,13 +203,16 @@ def report(
 @app.command()
 def fetch(
     names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Models, verifiers or graders with published weights.")],
+    check: Annotated[bool, typer.Option("--check", help="Download nothing: read what is here whole, and compare its hashes.")] = False,
+    weights: Weights = None,
     debug: Debug = False,
 ) -> None:
     """Download published weights into the hub's cache and check them."""
     with _reported(debug):
-        from harness.fetching import fetch_all
+        from harness.fetching import check_all, fetch_all
+        from harness.weights import LocalWeights
 
-        for line in fetch_all(names):
+        for line in check_all(names, LocalWeights.parse(weights or ())) if check else fetch_all(names):
             typer.echo(line)
 
 

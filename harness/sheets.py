@@ -35,7 +35,16 @@ training size and then scales and crops the picture, is not done. All rows of a 
 
 How to get them: `vistas fetch NAME`, or `--weights NAME=FOLDER` with a copy of the repository. Gated ones ask for their terms to
 be accepted on the hub first; the command says where. What fits on a machine: `vistas doctor`. How to add one:
-[add-a-model.md](add-a-model.md)."""
+[add-a-model.md](add-a-model.md).
+
+What is checked:
+
+* `fetch` compares every file with the size and the hash that the hub publishes for it (SHA-256 of large files, git's of small ones), or
+  the SHA-256 of the entry where that has one. A file that differs is named and not kept.
+* Before anything is loaded: that no file is missing, that none is cut short (by its own header; where the entry knows a size to the byte,
+  by that), that names and shapes of weights are those of the configuration, and the entry's SHA-256 for folders given by `--weights`.
+* `vistas fetch NAME --check` reads what is here again and compares it with the same hashes, without a network.
+* No entry has a commit or hashes yet: revisions are branches, which move. A run's manifest holds the hash of the weights that it used."""
 
 
 def rows(texts: Sequence[str] = ()) -> list[tuple[str, ...]]:

@@ -95,8 +95,8 @@ def test_an_image_of_infinity_costs_what_others_have_counted() -> None:
     [
         ("flux-dev:steps=0", "steps=0 must be at least 1"), ("flux-dev:height=1000", "both must be multiples of 16"),
         ("sdxl:width=1040", "both must be multiples of 32"), ("sana-1.6b:height=1000", "both must be multiples of 32"),
-        ("sdxl:scheduler=foo", "'foo' is unknown"), ("sdxl:guidance_scale=4/3", "is no number"),
-        ("infinity-2b:cfg=4/3", "guidance has 2 values for 13 scales"), ("infinity-2b:tau=0", "must be positive"),
+        ("sdxl:scheduler=foo", "'foo' is unknown"), ("sdxl:guidance_scale=4/3", "is a list"),
+        ("infinity-2b:cfg=4/3", "cfg has 2 values for 13 scales"), ("infinity-2b:tau=0", "must be positive"),
         ("infinity-2b:tau=nan", "tau=nan is not a number"), ("janus-pro-1b:tau=0", "must be positive"),
     ],
 )  # fmt: skip
