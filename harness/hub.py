@@ -237,6 +237,8 @@ def _folder(local: Path, repository: Repository) -> Path:
     if path.is_file() and len(repository.files) == 1 and fnmatch(path.name, Path(repository.files[0]).name):
         return path.parent
     rule = "the folder that mirrors the repository" if path.is_file() else "a folder that is there"
+    if path.is_file() and len(repository.files) == 1:
+        rule = f"a file of its published name, {Path(repository.files[0]).name}, or {rule}"
     raise MissingWeights(f"weights {local} of {repository.repo}: give {rule}")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from harness.errors import DamagedWeights, WrongInput
 
 CARD_FILE = "card.json"
+POINTER = b"version https://git-lfs"
 RESTORE = "reinstall vistas, or restore"
 
 
@@ -87,17 +88,18 @@ def check_whole(path: Path) -> None:
     """Check that a weight file has the length its own header gives, and an index all of its shards; nothing is loaded.
 
     Raises:
-        DamagedWeights: the file is cut short, is no file of its kind, or a shard is missing.
+        DamagedWeights: the file is cut short, is no file of its kind, stands for one elsewhere, or a shard is missing.
     """
+    with path.open("rb") as stream:
+        begin = stream.read(len(POINTER))
+    if begin == POINTER:
+        raise DamagedWeights(f"{path} is a pointer of git-lfs and not the file itself: run `git lfs pull` where it lies, or fetch it")
     if path.suffix == ".safetensors":
         _check_safetensors(path)
     elif ".safetensors.index." in path.name and path.suffix == ".json":
         _check_shards(path)
-    elif path.suffix in (".pth", ".pt", ".bin", ".ckpt"):
-        with path.open("rb") as stream:
-            zipped = stream.read(2) == b"PK"
-        if zipped and not zipfile.is_zipfile(path):
-            raise DamagedWeights(f"{path} is cut short (the end of the archive is missing): fetch or copy it again")
+    elif path.suffix in (".pth", ".pt", ".bin", ".ckpt") and begin.startswith(b"PK") and not zipfile.is_zipfile(path):
+        raise DamagedWeights(f"{path} is cut short (the end of the archive is missing): fetch or copy it again")
 
 
 def _check_safetensors(path: Path) -> None:

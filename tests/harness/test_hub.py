@@ -111,7 +111,7 @@ def test_one_file_stands_for_a_repository_of_one_file(tmp_path: Path) -> None:
     folder = fill(tmp_path / "mine")
     single = Repository("someone/toy", "main", ("model.safetensors",), 1, "MIT")
     assert locate(single, local=folder / "part" / "model.safetensors") == folder / "part"
-    with pytest.raises(MissingWeights, match=r"config.json of someone/toy: give the folder that mirrors"):
+    with pytest.raises(MissingWeights, match=r"config.json of someone/toy: give a file of its published name, model.safetensors, or the"):
         locate(single, local=folder / "config.json")
 
 
