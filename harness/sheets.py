@@ -31,7 +31,8 @@ Written by `python -m harness.sheets > docs/models.md`. Prices are worked out fr
 
 SD3.5 Medium's skip-layer guidance is a preset, `sd3.5-medium:preset=slg`, or `skip_guidance_layers=7/8/9`; its third pass in the early
 steps is charged. PixArt and SANA make exactly the height and width asked for: the pipelines' "resolution binning", which makes the nearest
-training size and then scales and crops the picture, is not done. All rows of a diffusion batch are at one step.
+training size and then scales and crops the picture, is not done. Diffusion networks are told the time of every row: rows of different
+steps share a pass where a search lets prompts go on at their own pace (`rbf`); in all other searches rows are at one step.
 
 How to get them: `vistas fetch NAME`, or `--weights NAME=FOLDER` with a copy of the repository. Gated ones ask for their terms to
 be accepted on the hub first; the command says where. What fits on a machine: `vistas doctor`. How to add one:

@@ -11,7 +11,7 @@ import torch
 
 from harness.ledger import Cost
 from models.base import Domain, Images, ModelCard, Operation, Row
-from models.diffusion.schedule import Schedule
+from models.diffusion.schedule import Schedule, Step
 from models.diffusion.state import DiffusionConditioning, DiffusionState, joined
 from models.offload import device_of
 from models.small_previews import SETTING, smaller
@@ -47,8 +47,8 @@ class Adapter(Protocol):
         """Noise of one row in the latents' shape [1, ...]: float32 on the CPU, drawn as the pipeline draws it."""
         ...
 
-    def forward(self, latents_UX: torch.Tensor, text_U: tuple[torch.Tensor, ...], step: int) -> torch.Tensor:
-        """The guided prediction of this step, in the latents' shape."""
+    def forward(self, latents_UX: torch.Tensor, text_U: tuple[torch.Tensor, ...], step: Step) -> torch.Tensor:
+        """The guided prediction of this step, or of each row's own, in the latents' shape; all take as many sequences."""
         ...
 
     def decode(self, latents_NX: torch.Tensor, shrink: int = 1) -> torch.Tensor:
@@ -79,7 +79,7 @@ class Adapter(Protocol):
 class DiffusionGenerator:
     """A diffusion model cut into the operations of `models.base.Generator`.
 
-    Also `Perturbable`, `Stochastic`, `Renoisable`, `Mutable`, `Refinable` and `SmallPreviews`.
+    Also `Perturbable`, `Stochastic`, `Renoisable`, `Mutable`, `Mixed`, `Refinable` and `SmallPreviews`.
 
     A negative prompt belongs to the model, not to a prompt: the adapter encodes it once when built; no price holds it.
     """
@@ -188,6 +188,26 @@ class DiffusionGenerator:
             return state
         latents_UX = self.adapter.schedule.model_input(state.latents_UX, state.step)
         return replace(state, prediction_UX=self.adapter.forward(latents_UX, state.text_U(), state.step))
+
+    @torch.inference_mode()
+    def predict_all(self, states: Sequence[DiffusionState]) -> list[DiffusionState]:
+        """`predict` of states at any steps: one pass for all whose rows take as many sequences."""
+        after, groups = list(states), dict[int, list[int]]()
+        for place, state in enumerate(states):
+            if state.pending:
+                groups.setdefault(self._predictions[state.step].forwards, []).append(place)
+        for places in groups.values():
+            for place, predicted in zip(places, self._predicted_together([states[place] for place in places]), strict=True):
+                after[place] = predicted
+        return after
+
+    def _predicted_together(self, states: Sequence[DiffusionState]) -> list[DiffusionState]:
+        sizes = [len(state.latents_UX) for state in states]
+        steps = tuple(state.step for state, size in zip(states, sizes, strict=True) for _ in range(size))
+        inputs = [self.adapter.schedule.model_input(state.latents_UX, state.step) for state in states]
+        text_U = tuple(torch.cat(tensors) for tensors in zip(*(state.text_U() for state in states), strict=True))
+        prediction_UX = self.adapter.forward(torch.cat(inputs), text_U, steps if len(set(steps)) > 1 else steps[0])
+        return [replace(state, prediction_UX=own) for state, own in zip(states, prediction_UX.split(sizes), strict=True)]
 
     @torch.inference_mode()
     def draw(self, state: DiffusionState, seeds: Sequence[int]) -> DiffusionState:
