@@ -47,7 +47,7 @@ class FluxSettings:
 
 
 class FluxAdapter:
-    """`models.diffusion.generator.Adapter` over a FluxPipeline; latents are packed [B, L, 4 C] as in the pipeline.
+    """`models.diffusion.adapter.Adapter` over a FluxPipeline; latents are packed [B, L, 4 C] as in the pipeline.
 
     Raises ValueError for an image size that the model cannot make and TypeError for a scheduler of another kind.
     """

@@ -54,7 +54,7 @@ class TextSettings(GuidedSettings):
 
 
 class GuidedAdapter(ABC):
-    """`models.diffusion.generator.Adapter` but for the text and the network's call.
+    """`models.diffusion.adapter.Adapter` but for the text and the network's call.
 
     Raises ValueError for an image size that the model cannot make, or a scheduler without pure steps.
     """
