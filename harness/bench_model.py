@@ -17,7 +17,7 @@ from harness.meter import MeteredGenerator
 from harness.search.prepare import prepare
 from harness.search.random import Random
 from harness.seeds import Seeds
-from harness.session import pick_device
+from harness.session import pick_devices
 from harness.suites import open_suite
 from models.base import Generator, Images, Row
 from models.random_weights import random_generator
@@ -222,15 +222,15 @@ def prepared(text: str, device: str, tiny: bool) -> tuple[str, Generator, float]
     Raises WrongInput.
     """
     choice = choose_model(text)
-    model, where = choice.published(), pick_device(device)
+    model, devices = choice.published(), pick_devices(device)
     if choice.preview_shrink > 1:
         raise WrongInput(f"{choice.text}: bench-model measures no previews, only whole images: leave {SETTING} out")
     if tiny:
         small = {key: value for key, value in TINY.items() if key in model.settings and key not in choice.overrides}
         choice = choose_model(_with(choice.text, small))
     settings = model.merged(choice.overrides)
-    generator = random_generator(model, settings, where, tiny)
-    return choice.text, generator, peak_of(where, str(settings.get("dtype", "")))
+    generator = random_generator(model, settings, devices, tiny)
+    return choice.text, generator, peak_of(devices[0], str(settings.get("dtype", "")))
 
 
 def _with(text: str, settings: Mapping[str, int]) -> str:

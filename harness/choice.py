@@ -53,8 +53,8 @@ def choose_model(text: str) -> ModelChoice:
 
     Raises:
         UnknownName: a name that is not registered.
-        WrongInput: a setting or preset that the model does not have, a value of the wrong type, previews of a published
-            model that do not divide its latents, or models that make no pair.
+        WrongInput: a setting or preset that the model does not have, a value of the wrong type or one that the model
+            cannot have, previews of a published model that do not divide its latents, or models that make no pair.
     """
     if len(members := _PLUS.split(text)) > 1:
         return _pair(text, [choose_model(member) for member in members])
@@ -74,6 +74,7 @@ def choose_model(text: str) -> ModelChoice:
         needed = {key: values[key] for key in settings if key in values and values[key] != settings[key]}
         return ModelChoice(written(name, needed | previews), name, found, needed, preview_shrink=shrink)
     merged = found.row.merged(values)
+    found.row.check(merged)
     latents = latent_size(found.row, merged) if shrink > 1 else None
     if latents:
         smaller(latents, shrink, name)

@@ -203,21 +203,24 @@ def report(
 @app.command()
 def fetch(
     names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Models, verifiers or graders with published weights.")],
+    check: Annotated[bool, typer.Option("--check", help="Download nothing: read what is here whole, and compare its hashes.")] = False,
+    weights: Weights = None,
     debug: Debug = False,
 ) -> None:
     """Download published weights into the hub's cache and check them."""
     with _reported(debug):
-        from harness.fetching import fetch_all
+        from harness.fetching import check_all, fetch_all
+        from harness.weights import LocalWeights
 
-        for line in fetch_all(names):
+        for line in check_all(names, LocalWeights.parse(weights or ())) if check else fetch_all(names):
             typer.echo(line)
 
 
 @app.command()
 def doctor(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME[:KEY=VALUE,…]…]", help="Published models; all without.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
-    memory: Annotated[float | None, typer.Option(metavar="GB", help="Plan for this much free memory instead.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
+    memory: Annotated[str | None, typer.Option(metavar="GB[,GB…]", help="Plan for this much free memory instead, of each device.")] = None,
     weights: Weights = None,
     debug: Debug = False,
 ) -> None:
@@ -236,7 +239,7 @@ def bench_model(
     ] = False,
     batch: Annotated[str, typer.Option(metavar="1,2,4,…", help="Rows of one batch; stops where memory runs out.")] = "1,2,4",
     prompts: Annotated[int, typer.Option(help="Prompts that these rows are of, at most: one shares its text and first step.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
     tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network, and images and steps not given.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Also write all figures here.")] = None,
     debug: Debug = False,

@@ -82,7 +82,7 @@ class Settings(RunConfig):
     """A run's configuration with what changes how it is computed, not what comes out."""
 
     device: str = "auto"
-    """auto (an accelerator where there is one), cpu, cuda, cuda:1 …"""
+    """auto (an accelerator where there is one), cpu, cuda, cuda:1 …; several, as cuda:0,cuda:1, to divide published models over."""
     max_rows: int = Field(64, ge=1)
     """Most candidates in one batch of the generator: lower it when memory runs out."""
     offload: Literal["none", "text", "model"] = "none"

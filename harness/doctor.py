@@ -5,25 +5,27 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from harness.choice import ModelChoice, choose_model
+from harness.errors import WrongInput
 from harness.hub import GIGA, gigabytes
-from harness.session import pick_device
+from harness.memory import SHARE, free_and_total
+from harness.session import pick_devices
 from harness.weights import LocalWeights, found
+from models.division import Division, divide
 from models.published import published_models
-from models.sheet import BYTES, Sheet, sheet
+from models.sheet import BYTES, Sheet, parts, sheet
 
-SHARE = 0.9
-"""Of free memory that is planned with: kernels' workspaces and fragments take the rest."""
 NOTE = """download: all files as published, often in float32 or with parts that are not used. in memory: all
 networks, text encoders included, in the number formats they run in. each row: one candidate image. Passes and decoding are estimates.
 Candidates of one prefix share its cache, so that a search may fit more; a batch that does not fit
-is tried again with half the rows. --set offload=model keeps one network on the device at a time."""
+is tried again with half the rows. --set offload=model keeps one network on the device at a time, --set device=A,B divides a
+model over several devices."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,10 @@ class Machine:
 
 def machine(device: torch.device) -> Machine:
     """The device as it is."""
+    free, total = free_and_total(device)
     if device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
         name = f"{device} {torch.cuda.get_device_name(device)}"
         return Machine(name, free, total, torch.cuda.is_bf16_supported(including_emulation=False))
-    free, total = _memory()
     return Machine(f"{device} {platform.machine()}, {os.cpu_count()} cores", free, total, _cpu_bfloat16())
 
 
@@ -54,8 +55,8 @@ def described(found: Machine) -> Iterator[tuple[str, str]]:
     cache = Path(constants.HF_HUB_CACHE)
     there = next(folder for folder in (cache, *cache.parents) if folder.exists())
     yield "device", found.device
-    if torch.cuda.device_count() > 1:
-        yield "devices", f"{torch.cuda.device_count()}; a run uses one, --set device=cuda:N; for all, one process each: run --shard K/N"
+    if (count := torch.cuda.device_count()) > 1:
+        yield "devices", f"{count}; a run uses one, --set device=cuda:N; or all: one process each with run --shard K/N, or device=A,B"
     yield "memory", f"{gigabytes(found.free)} free of {gigabytes(found.total)}"
     yield "bfloat16", "native" if found.bfloat16 else "not native: slow; use dtype=float32"
     yield "torch", f"{torch.__version__}, CUDA {torch.version.cuda or 'none'}"
@@ -75,25 +76,37 @@ class Need:
     """Name and value of everything else."""
 
 
-def needs(texts: Sequence[str], free: int, local: LocalWeights) -> Iterator[Need]:
-    """Those of the models named, of all published ones without names. Raises WrongInput."""
+def needs(texts: Sequence[str], memory: Mapping[str, int], local: LocalWeights) -> Iterator[Need]:
+    """Those of the models named, of all published ones without names; memory: free bytes of each device. Raises WrongInput."""
     for text in texts or published_models():
         choice = choose_model(text)
-        yield _need(choice, free, local)
+        yield _need(choice, memory, local)
 
 
-def _need(choice: ModelChoice, free: int, local: LocalWeights) -> Need:
+def _need(choice: ModelChoice, memory: Mapping[str, int], local: LocalWeights) -> Need:
     model = choice.published()
-    one = sheet(model, model.merged(choice.overrides))
+    settings = model.merged(choice.overrides)
+    one, networks = sheet(model, settings), parts(model, settings) if len(memory) > 1 else None
+    division = divide(networks, [int(SHARE * free) for free in memory.values()]) if networks else None
     kept = f"{gigabytes(one.row_bytes)} {'of cache' if one.cache_step_bytes else 'of latents'}"
     growth = [("each step", f"adds {_span(one.cache_step_bytes)} of it")] if one.cache_step_bytes else []
-    return Need(choice.text, fitting(one, free), found(choice.name, choice.entry, local), (
+    divided = [("" if at else "divided", line) for at, line in enumerate(_said(division, list(memory)))] if division else []
+    return Need(choice.text, fitting(one, memory, division), found(choice.name, choice.entry, local), (
         ("download", gigabytes(model.bytes)),
         ("in memory", f"{gigabytes(one.weight_bytes)}; {gigabytes(one.all_parameters * BYTES['float32'])} in float32"),
         ("each row", f"{kept}, {gigabytes(one.pass_bytes)} more within a pass"),
         *growth,
         ("decoding", f"{gigabytes(one.decode_bytes)} an image"),
+        *divided,
     ))  # fmt: skip
+
+
+def _said(division: Division, devices: Sequence[str]) -> Iterator[str]:
+    """What would lie where, a device at a time."""
+    for at, device in enumerate(devices):
+        texts = [name for name, place in division.places.items() if place == at and "." not in name]
+        held = [f"{division.blocks[at]} of {sum(division.blocks)} blocks", *texts, *(["decoder"] if at == 0 else [])]
+        yield f"{device} {gigabytes(division.bytes[at])} ({', '.join(held)})"
 
 
 def rows_that_fit(one: Sheet, free: int, weights: int | None = None) -> int:
@@ -103,11 +116,32 @@ def rows_that_fit(one: Sheet, free: int, weights: int | None = None) -> int:
     return one.rows_within(left) if left >= 0 else -1
 
 
-def fitting(one: Sheet, free: int) -> str:
-    """The largest batch in words."""
+def rows_divided(one: Sheet, division: Division, memory: Sequence[int]) -> int:
+    """The largest batch of a model that is divided over devices with so many bytes free; negative where weights do not fit.
+
+    A block's cache lies with the block, latents on the first device, where images are decoded.
+    """
+    least = []
+    for at, (free, weights, blocks) in enumerate(zip(memory, division.bytes, division.blocks, strict=True)):
+        left = int(free * SHARE) - weights
+        if left < 0:
+            return -1
+        own = one.row_bytes * blocks // sum(division.blocks) if one.cache_step_bytes else one.row_bytes * (at == 0)
+        least.append(left // (own + one.pass_bytes))
+        if at == 0 and own:
+            least.append(max(0, (left - one.decode_bytes) // own))
+    return min(least)
+
+
+def fitting(one: Sheet, memory: Mapping[str, int], division: Division | None = None) -> str:
+    """The largest batch in words: on the first device, else over all of them, else with offload."""
+    free = next(iter(memory.values()))
     rows = rows_that_fit(one, free)
     if rows > 0:
         return str(rows)
+    divided = rows_divided(one, division, list(memory.values())) if division else 0
+    if divided > 0:
+        return f"{divided} with device={','.join(memory)}"
     offloaded = rows_that_fit(one, free, one.largest_bytes)
     if offloaded > 0:
         return f"{offloaded} with offload=model"
@@ -118,31 +152,48 @@ def _span(sizes: Sequence[int]) -> str:
     return gigabytes(sizes[0]) if len(set(sizes)) == 1 else f"{gigabytes(min(sizes))} to {gigabytes(max(sizes))}"
 
 
-def _memory() -> tuple[int, int]:
-    """Bytes of memory free and in all; what the machine gives this process where it says so."""
-    import psutil
-
-    memory = psutil.virtual_memory()
-    return int(memory.available), int(memory.total)
-
-
 def _cpu_bfloat16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def show(texts: Sequence[str], device: str, memory: float | None, weights: Sequence[str]) -> None:
-    """Print both; `memory` in GB stands for what is free. Raises WrongInput for a name, setting or device that is not there."""
+def show(texts: Sequence[str], device: str, memory: str | None, weights: Sequence[str]) -> None:
+    """Print both; `memory` in GB, one number or one for each device, stands for what is free.
+
+    Raises WrongInput for a name, setting or device that is not there.
+    """
     from rich.console import Console
 
     console, local = Console(soft_wrap=True), LocalWeights.parse(weights)
-    here = machine(pick_device(device))
+    devices = pick_devices(device)
+    here = machine(devices[0])
     for name, value in described(here):
         console.print(f"{name:<10} {value}", highlight=False, markup=False)
-    free = here.free if memory is None else int(memory * GIGA)
-    console.print(f"\nwith {gigabytes(free)} free, of which {SHARE:.0%} are planned with:\n", highlight=False)
+    free = planned(devices, memory)
+    said = ", ".join(f"{gigabytes(count)} free" + (f" on {name}" if len(free) > 1 else "") for name, count in free.items())
+    console.print(f"\nwith {said}, of which {SHARE:.0%} are planned with:\n", highlight=False)
     for need in needs(texts, free, local):
         stored = "yes" if need.here else "no"
         console.print(f"{need.model}: rows that fit: {need.fits}; weights here: {stored}", highlight=False, markup=False)
         for name, value in need.lines:
             console.print(f"  {name:<10} {value}", highlight=False, markup=False)
     console.print(f"\n{NOTE}", highlight=False, markup=False)
+
+
+def planned(devices: Sequence[torch.device], memory: str | None) -> dict[str, int]:
+    """Free bytes by device: as given in GB, or what these and, where only one CUDA card is named, the others have.
+
+    Raises WrongInput for numbers that are none.
+    """
+    if memory is not None:
+        try:
+            sizes = [int(float(part) * GIGA) for part in memory.split(",")]
+        except (ValueError, OverflowError):
+            sizes = []
+        if not sizes or min(sizes) <= 0:
+            raise WrongInput(f"--memory {memory!r} is no list of GB: write --memory 80, or --memory 24,24 for two devices")
+        return {f"cuda:{at}" if len(sizes) > 1 else str(devices[0]): size for at, size in enumerate(sizes)}
+    if len(devices) == 1 and devices[0].type == "cuda":
+        first = devices[0].index or 0
+        others = [at for at in range(torch.cuda.device_count()) if at != first]
+        devices = [torch.device("cuda", at) for at in (first, *others)]
+    return {str(device): free_and_total(device)[0] for device in devices}

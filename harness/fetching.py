@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.assignments import name_of
+from harness.download import fetch
 from harness.errors import WrongInput, unknown
-from harness.hub import fetch, gigabytes
+from harness.hub import Repository, checked_whole, gigabytes, locate
 from harness.registry import Entry, entries
 from harness.weights import LocalWeights, found, published
 
@@ -18,18 +19,8 @@ def fetch_all(names: Sequence[str]) -> Iterator[str]:
         WrongInput: a name without published weights, a full disk, or weights that cannot be had.
         DamagedWeights: what arrived is not what is published.
     """
-    known = published()
-    names = [name_of(name) for name in names]
-    for name in names:
-        if name not in known:
-            embedded = any(name in entries(kind) for kind in ("model", "verifier"))
-            raise WrongInput(
-                f"{name} comes with the package: there is nothing to fetch" if embedded
-                else unknown("published model, verifier or grader", name, list(known))
-            )  # fmt: skip
     done: set[tuple[str, tuple[str, ...]]] = set()
-    for name in names:
-        parts = known[name]
+    for name, parts in _parts(names).items():
         if len(parts) > 1:
             yield f"{name}: {gigabytes(sum(one.bytes for one in parts.values()))} in all: {', '.join(parts)}"
         for role, repository in parts.items():
@@ -40,6 +31,35 @@ def fetch_all(names: Sequence[str]) -> Iterator[str]:
             gate = f", gated: terms at {repository.address}" if repository.gated else ""
             yield f"{name} {role}: {repository.repo}, {repository.size}, licence {repository.licence}{gate}"
             yield f"{name} {role}: checked, in {fetch(repository)}"
+
+
+def check_all(names: Sequence[str], local: LocalWeights) -> Iterator[str]:
+    """Read every file of these models, verifiers and graders that is here, and compare it with its published hash.
+
+    Raises:
+        WrongInput: a name without published weights, or weights that are not here.
+        DamagedWeights: a file is not what is published, or cut short.
+    """
+    for name, parts in _parts(names).items():
+        for role, repository in parts.items():
+            folder = locate(repository, local=local.folder(name, role), name=name, role=role if len(parts) > 1 else "")
+            compared, unknown = checked_whole(folder, repository)
+            rest = f", {unknown} with no known hash" if unknown else ""
+            yield f"{name} {role}: {compared} files are what is published{rest}, in {folder}"
+
+
+def _parts(names: Sequence[str]) -> dict[str, Mapping[str, Repository]]:
+    """The repositories of each name by role. Raises WrongInput."""
+    known, found = published(), {}
+    for name in map(name_of, names):
+        if name not in known:
+            embedded = any(name in entries(kind) for kind in ("model", "verifier"))
+            raise WrongInput(
+                f"{name} comes with the package: there is nothing to fetch" if embedded
+                else unknown("published model, verifier or grader", name, list(known))
+            )  # fmt: skip
+        found[name] = known[name]
+    return found
 
 
 def described(known: Entry) -> str:

@@ -1,20 +1,15 @@
-"""Files of published weights: found in a local folder or the hub's cache, fetched only when asked, checked either way."""
+"""Files of published weights: found in a local folder or the hub's cache, and checked; nothing is downloaded here."""
 
 from __future__ import annotations
 
-import errno
-import re
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 from harness import webfile
 from harness.errors import DamagedWeights, WrongInput
-from models.files import check_whole, sha256_of
+from models.files import check_whole, git_sha1_of, published_hash, sha256_of
 
 GIGA = 1_000_000_000
 
@@ -128,61 +123,21 @@ def locate(repository: Repository, *, local: Path | None = None, name: str = "",
     """
     if local is None:
         folder = _cached(repository, name, role)
+        for file, size in _exact_size(repository).items():  # a folder given by hand may hold other weights of the same kind
+            check_file(folder / file, size, None)
     else:
         folder = _folder(local, repository)
         lacking = missing(folder, repository.files)
         if lacking:
             how = f" with --weights {name}.{role}=PATH" if role else ""
             raise MissingWeights(
-                f"{folder} is no copy of {repository.repo}: it lacks {_some(lacking)}; give a folder that mirrors the "
+                f"{folder} is no copy of {repository.repo}: it lacks {some(lacking)}; give a folder that mirrors the "
                 f"repository{how}"
             )
     check(folder, repository)
     if local is not None:
         verify(folder, repository)  # what is in the cache was verified as it came
     return folder
-
-
-def fetch(repository: Repository) -> Path:
-    """Download what the cache lacks, with progress, and check sizes and hashes; returns the local folder.
-
-    Raises:
-        MissingWeights: the hub cannot be reached, asks for terms to be accepted, or has no such repository.
-        DamagedWeights: what arrived is not what is published.
-        WrongInput: the disk is too small.
-    """
-    from huggingface_hub import HfApi, constants, errors, snapshot_download
-
-    if repository.url:
-        with _translated(repository):
-            if constants.HF_HUB_OFFLINE:
-                raise errors.OfflineModeIsEnabled
-            return webfile.download(repository.url)
-    with _translated(repository):
-        info = HfApi().model_info(repository.repo, revision=repository.revision, files_metadata=True)
-        published = [file for file in info.siblings or () if _asked(file.rfilename, repository.wanted)]
-        lacking = [wanted for wanted in repository.files if not any(_asked(one.rfilename, [wanted]) for one in published)]
-        if lacking:
-            raise MissingWeights(f"{repository.repo} at {repository.revision} has no {_some(lacking)}: its files have been "
-                                 "renamed; correct the entry, or give a local folder with --weights NAME=PATH")
-        _check_space(sum(file.size or 0 for file in published), repository)
-        folder = Path(snapshot_download(
-            repository.repo, revision=repository.revision, allow_patterns=repository.wanted
-        ))  # fmt: skip
-    for file in published:
-        digest = file.lfs.sha256 if file.lfs is not None else None
-        _check_fetched(folder / file.rfilename, file.size, repository.sha256.get(file.rfilename, digest))
-    check(folder, repository)
-    return folder
-
-
-def _check_fetched(path: Path, size: int | None, sha256: str | None) -> None:
-    try:
-        _check_file(path, size, sha256)
-    except DamagedWeights:
-        for file in (path.resolve(), path):  # the cache would take it for what it is named after
-            file.unlink(missing_ok=True)
-        raise
 
 
 def present(repository: Repository) -> bool:
@@ -204,23 +159,51 @@ def check(folder: Path, repository: Repository) -> None:
     """Check what costs no full read: known sizes, and that no weight file is cut short. Raises DamagedWeights."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and _asked(name, repository.wanted):
-            _check_file(path, repository.sizes.get(name), None)
+        if path.is_file() and asked(name, repository.wanted):
+            check_file(path, repository.sizes.get(name), None)
             check_whole(path)
+
+
+def _exact_size(repository: Repository) -> dict[str, int]:
+    """The size of a repository's only file, where the entry knows it to the byte."""
+    single = len(repository.wanted) == 1 and not set("*?[") & set(repository.files[0]) and not repository.url
+    return {repository.files[0]: repository.bytes} if single and not repository.approximate else {}
 
 
 def verify(folder: Path, repository: Repository) -> None:
     """Check known hashes, which reads the files whole. Raises DamagedWeights."""
     for name, digest in repository.sha256.items():
-        _check_file(folder / name, repository.sizes.get(name), digest)
+        check_file(folder / name, repository.sizes.get(name), digest)
 
 
-def _check_file(path: Path, size: int | None, sha256: str | None) -> None:
+def check_file(path: Path, size: int | None, sha256: str | None, git_sha1: str | None = None) -> None:
+    """Compare a file with what is known of it. Raises DamagedWeights."""
     found = path.stat().st_size
     if size is not None and found != size:
         raise DamagedWeights(f"{path} has {found} bytes instead of {size}: fetch or copy it again")
     if sha256 is not None and sha256_of(path) != sha256:
         raise DamagedWeights(f"{path} does not hash to the published SHA-256 {sha256}: fetch or copy it again")
+    if git_sha1 is not None and git_sha1_of(path) != git_sha1:
+        raise DamagedWeights(f"{path} does not hash to the published git object {git_sha1}: fetch or copy it again")
+
+
+def checked_whole(folder: Path, repository: Repository) -> tuple[int, int]:
+    """Read every file and compare it with its published hash: the entry's, or the name that the hub's cache gives it.
+
+    Returns how many were compared, and how many have no known hash. Raises DamagedWeights.
+    """
+    if repository.url:
+        webfile.check(repository.url, folder)
+        return 1, 0
+    compared = unknown = 0
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if asked(name, repository.wanted):
+            digest, small = repository.sha256.get(name) or published_hash(path, 64) or None, published_hash(path, 40) or None
+            check_file(path, repository.sizes.get(name), digest, small)
+            known = digest is not None or small is not None
+            compared, unknown = compared + known, unknown + (not known)
+    return compared, unknown
 
 
 def _cached(repository: Repository, name: str, role: str) -> Path:
@@ -243,7 +226,7 @@ def _cached(repository: Repository, name: str, role: str) -> Path:
         raise absent(f"{repository.repo} is not on this machine") from error
     lacking = missing(folder, repository.files)
     if lacking:
-        raise absent(f"{repository.repo} lacks {_some(lacking)}")
+        raise absent(f"{repository.repo} lacks {some(lacking)}")
     return folder
 
 
@@ -259,74 +242,16 @@ def _folder(local: Path, repository: Repository) -> Path:
     if path.is_file() and len(repository.files) == 1 and fnmatch(path.name, Path(repository.files[0]).name):
         return path.parent
     rule = "the folder that mirrors the repository" if path.is_file() else "a folder that is there"
+    if path.is_file() and len(repository.files) == 1:
+        rule = f"a file of its published name, {Path(repository.files[0]).name}, or {rule}"
     raise MissingWeights(f"weights {local} of {repository.repo}: give {rule}")
 
 
-def _asked(name: str, files: Sequence[str]) -> bool:
+def asked(name: str, files: Sequence[str]) -> bool:
+    """Whether a file is one of these names, or fits one of these patterns."""
     return any(fnmatch(name, wanted) for wanted in files)
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first of them for people."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _check_space(size: int, repository: Repository) -> None:
-    from huggingface_hub import constants
-
-    cache = Path(constants.HF_HUB_CACHE)
-    there = next(folder for folder in (cache, *cache.parents) if folder.exists())
-    free, needed = shutil.disk_usage(there).free, size - present_bytes(cache, repository)
-    if needed > free:
-        raise WrongInput(f"{repository.repo} needs {gigabytes(needed)} more and {there} has {gigabytes(free)} free: "
-                         "make room, or set HF_HOME to a larger disk")
-
-
-def present_bytes(cache: Path, repository: Repository) -> int:
-    """Bytes of this repository that the cache holds already, of any revision."""
-    blobs = cache / f"models--{repository.repo.replace('/', '--')}" / "blobs"
-    return sum(path.stat().st_size for path in blobs.glob("*") if path.is_file()) if blobs.is_dir() else 0
-
-
-@contextmanager
-def _translated(repository: Repository) -> Iterator[None]:
-    """Turn what the hub's client raises into one line each."""
-    from huggingface_hub import errors
-
-    try:
-        yield
-    except errors.GatedRepoError as error:
-        raise MissingWeights(f"{repository.repo} is gated (licence {repository.licence}): accept its terms at "
-                             f"{repository.address}, then log in with `hf auth login` or HF_TOKEN") from error
-    except errors.RevisionNotFoundError as error:
-        raise MissingWeights(f"{repository.repo} has no revision {repository.revision}: correct the entry, or give a local "
-                             "folder with --weights NAME=PATH") from error
-    except errors.RepositoryNotFoundError as error:
-        raise MissingWeights(f"{repository.repo} is not on the hub, or is private: log in with `hf auth login`, or give a "
-                             "local folder with --weights NAME=PATH") from error
-    except errors.OfflineModeIsEnabled as error:
-        raise MissingWeights(f"{repository.repo} cannot be fetched while HF_HUB_OFFLINE is set: unset it") from error
-    except errors.HfHubHTTPError as error:
-        raise MissingWeights(f"{repository.repo} cannot be fetched ({_first_line(error)}): try again later") from error
-    except DamagedWeights:
-        raise
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise WrongInput(f"no space left on disk for {repository.repo} ({repository.size}): make room, or set HF_HOME to "
-                             "a larger disk; the same command goes on where it stopped") from error
-        raise _unreachable(repository, error) from error
-    except Exception as error:
-        if not type(error).__module__.startswith(("httpx", "httpcore")):
-            raise
-        raise _unreachable(repository, error) from error
-
-
-def _unreachable(repository: Repository, error: BaseException) -> MissingWeights:
-    return MissingWeights(
-        f"{repository.repo} ({repository.size}) cannot be fetched, the hub is not reached ({_first_line(error)}): check the "
-        "network, or give a local folder with --weights NAME=PATH"
-    )
-
-
-def _first_line(error: Any) -> str:
-    lines = str(error).strip().splitlines()
-    return re.sub(r"\[Errno -?\d+\] ?", "", lines[0]).rstrip(".") if lines else type(error).__name__

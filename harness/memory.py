@@ -14,6 +14,19 @@ from harness.batches import batches
 from harness.errors import RunFailed
 
 Result = TypeVar("Result")
+SHARE = 0.9
+"""Of free memory that is planned with: kernels' workspaces and fragments take the rest."""
+
+
+def free_and_total(device: torch.device) -> tuple[int, int]:
+    """Bytes of a device's memory that are free, and all of them; of a CPU what the machine gives this process."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return free, total
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return int(memory.available), int(memory.total)
 
 
 def out_of_memory(error: BaseException) -> bool:

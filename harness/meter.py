@@ -18,7 +18,7 @@ import torch
 from harness.evaluations import Evaluations
 from harness.ledger import Cost, Ledger
 from harness.memory import Parts
-from models.base import Generator, Images, ModelCard, Operation, Prefixed, Row
+from models.base import Generator, Images, Mixed, ModelCard, Operation, Prefixed, Row
 from verifiers.base import UNASKED, Listener, Scores, Verifier, VerifierCard, cascading
 
 Result = TypeVar("Result")
@@ -124,6 +124,17 @@ class MeteredGenerator:
             return state
         after, seconds = self._timed(lambda: self._generator.predict(state))
         self._charge("predict", state, [state.rows[index] for index in pending], seconds)
+        return after
+
+    def predict_all(self, states: Sequence[Any]) -> list[Any]:
+        """`predict` of several states, in few passes where the generator is `Mixed`; each is charged for its own rows."""
+        generator, counts = self._generator, [len(state.pending) for state in states]
+        if not isinstance(generator, Mixed) or sum(map(bool, counts)) < 2:
+            return [self.predict(state) for state in states]
+        after, seconds = self._timed(lambda: generator.predict_all(states))
+        for state, count in zip(states, counts, strict=True):
+            if count:
+                self._charge("predict", state, [state.rows[index] for index in state.pending], seconds * count / sum(counts))
         return after
 
     def draw(self, state: Any, seeds: Sequence[int]) -> Any:

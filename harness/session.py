@@ -137,14 +137,17 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
     located = together([*looked, *(partial(spec.find, local) for spec in judges.values()), *features], graders)
     folders = dict(zip(chosen, located[: len(chosen)], strict=True))
     prompts = _sample(suite.prompts(lineup.domain), settings)
-    device = pick_device(settings.device)
+    devices = pick_devices(settings.device)
+    device = devices[0]
+    if len(devices) > 1 and settings.offload != "none":
+        raise WrongInput(f"offload={settings.offload} is for one device, device={settings.device} names several: leave one of them out")
     use_half_the_cores()
     if isinstance(suite, Equipped):
         suite.equip(device, local)
 
     def load(one: ModelChoice) -> Generator:
         with watch.section(LOAD):
-            generator: Any = _load(one.entry, folders[one.text], device, one.overrides, settings.offload)
+            generator: Any = _load(one.entry, folders[one.text], devices, one.overrides, settings.offload)
             smaller: Generator = generator.with_previews(one.preview_shrink) if one.preview_shrink > 1 else generator
             return smaller
 
@@ -167,6 +170,14 @@ def use_half_the_cores() -> None:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
 
 
+def pick_devices(asked: str) -> tuple[torch.device, ...]:
+    """The devices of a list such as "cuda:0,cuda:1", or the one that `pick_device` picks. Raises WrongInput."""
+    devices = tuple(pick_device(part.strip()) for part in asked.split(","))
+    if len(set(devices)) < len(devices) or (len(devices) > 1 and any(one.type == "cuda" and one.index is None for one in devices)):
+        raise WrongInput(f"device {asked!r} is no list of different devices: name each with its number, as cuda:0,cuda:1")
+    return devices
+
+
 def pick_device(asked: str) -> torch.device:
     """The device named, or for "auto" an accelerator where there is one; raises WrongInput when it is not there."""
     if asked == "auto":
@@ -181,14 +192,14 @@ def pick_device(asked: str) -> torch.device:
 
 
 def _load(
-    known: Entry, folders: Mapping[str, Path], device: torch.device, overrides: Mapping[str, Any], offload: str
+    known: Entry, folders: Mapping[str, Path], devices: Sequence[torch.device], overrides: Mapping[str, Any], offload: str
 ) -> Generator:
     known.resolve()  # imports the libraries
     for library in ("diffusers", "transformers"):
         logging = sys.modules.get(f"{library}.utils.logging")
         if logging is not None:  # their bars, one for each file, drown what this program says
             logging.disable_progress_bar()
-    generator: Generator = build(known, folders, device, overrides, offload)
+    generator: Generator = build(known, folders, devices[0], overrides, offload, devices)
     return generator
 
 

@@ -31,11 +31,21 @@ Written by `python -m harness.sheets > docs/models.md`. Prices are worked out fr
 
 SD3.5 Medium's skip-layer guidance is a preset, `sd3.5-medium:preset=slg`, or `skip_guidance_layers=7/8/9`; its third pass in the early
 steps is charged. PixArt and SANA make exactly the height and width asked for: the pipelines' "resolution binning", which makes the nearest
-training size and then scales and crops the picture, is not done. All rows of a diffusion batch are at one step.
+training size and then scales and crops the picture, is not done. Diffusion networks are told the time of every row: rows of different
+steps share a pass where a search lets prompts go on at their own pace (`rbf`); in all other searches rows are at one step.
 
 How to get them: `vistas fetch NAME`, or `--weights NAME=FOLDER` with a copy of the repository. Gated ones ask for their terms to
 be accepted on the hub first; the command says where. What fits on a machine: `vistas doctor`. How to add one:
-[add-a-model.md](add-a-model.md)."""
+[add-a-model.md](add-a-model.md).
+
+What is checked:
+
+* `fetch` compares every file with the size and the hash that the hub publishes for it (SHA-256 of large files, git's of small ones), or
+  the SHA-256 of the entry where that has one. A file that differs is named and not kept.
+* Before anything is loaded: that no file is missing, that none is cut short (by its own header; where the entry knows a size to the byte,
+  by that), that names and shapes of weights are those of the configuration, and the entry's SHA-256 for folders given by `--weights`.
+* `vistas fetch NAME --check` reads what is here again and compares it with the same hashes, without a network.
+* No entry has a commit or hashes yet: revisions are branches, which move. A run's manifest holds the hash of the weights that it used."""
 
 
 def rows(texts: Sequence[str] = ()) -> list[tuple[str, ...]]:

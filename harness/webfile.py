@@ -31,6 +31,13 @@ def cached(url: str) -> Path | None:
     return folder if (folder / name_of(url)).is_file() else None
 
 
+def check(url: str, folder: Path) -> None:
+    """Read the file and compare it with the digits in its name. Raises DamagedWeights."""
+    path = folder / name_of(url)
+    if not sha256_of(path).startswith(_digits(url)):
+        raise DamagedWeights(f"{path} does not hash to the digits in its name: fetch or copy it again")
+
+
 def download(url: str) -> Path:
     """Fetch the file unless it is there, with progress; returns its folder.
 

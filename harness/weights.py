@@ -123,17 +123,23 @@ def found(name: str, known: Entry, local: LocalWeights) -> bool:
 
 
 def build(
-    known: Entry, folders: Mapping[str, Path], device: Any, overrides: Mapping[str, Any] | None = None, offload: str = "none"
+    known: Entry, folders: Mapping[str, Path], device: Any, overrides: Mapping[str, Any] | None = None, offload: str = "none",
+    devices: Sequence[Any] = (),
 ) -> Any:
     """Build a registered model or verifier from the folders that `find` gave.
 
+    devices: several to divide a published model over, `device` first; what comes with the package is small and is on `device`.
     Raises:
-        WrongInput: a published model whose loader knows no offload; what comes with the package is small and has none.
+        WrongInput: a published model whose loader knows no offload, or no several devices.
     """
     make = known.resolve()
     if known.row is None:
         return make(device, **(overrides or {}))
-    placing = {} if offload == "none" else {"offload": offload}
+    placing: dict[str, Any] = {} if offload == "none" else {"offload": offload}
     if placing and "offload" not in signature(make).parameters:
         raise WrongInput(f"model {known.row.name} cannot be offloaded, its loader knows no offload={offload}: use offload=none")
+    if len(devices) > 1:
+        placing["devices"] = devices
+        if "devices" not in signature(make).parameters:
+            raise WrongInput(f"model {known.row.name} cannot be divided, its loader knows no devices: give one device")
     return make(known.row, folders, device, known.row.merged(overrides or {}), **placing)

@@ -222,6 +222,15 @@ class Mutable(Protocol):
 
 
 @runtime_checkable
+class Mixed(Protocol):
+    """A generator that predicts rows of several steps in one pass: its network is told the time of every row (diffusion)."""
+
+    def predict_all(self, states: Sequence[Any]) -> list[Any]:
+        """`predict` of states that may be at different steps, in as few passes as these allow; priced as "predict" -> States."""
+        ...
+
+
+@runtime_checkable
 class Refinable(Protocol):
     """A generator that can start from images (diffusion)."""
 

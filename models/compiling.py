@@ -13,14 +13,16 @@ VARIANTS = 64
 """Of one block's code: few for one model (a scale of one token, a batch of one row), times the models and settings of a run."""
 
 
-def asks_to_compile(settings: Mapping[str, Any], offload: str = "none") -> bool:
+def asks_to_compile(settings: Mapping[str, Any], offload: str = "none", divided: bool = False) -> bool:
     """Whether the blocks shall be compiled; models without that setting are not.
 
-    Raises WrongInput beside an offload, which moves what was compiled.
+    Raises WrongInput beside an offload, which moves what was compiled, and for a model that is divided over several devices.
     """
     asked = bool(settings.get("compile", False))
     if asked and offload != "none":
         raise WrongInput(f"compile=true does not go with offload={offload}: leave one of them out")
+    if asked and divided:
+        raise WrongInput("compile=true does not go with several devices: leave it out, or give one device")
     return asked
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from harness.errors import DamagedWeights, WrongInput
 
 CARD_FILE = "card.json"
+POINTER = b"version https://git-lfs"
 RESTORE = "reinstall vistas, or restore"
 
 
@@ -21,17 +22,24 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def git_sha1_of(path: Path) -> str:
+    """Return the hash by which git names a file's content, as the hub names small files."""
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
 def weights_sha256(paths: Iterable[Path]) -> str:
     """Return one hash over weight files in the order given.
 
     The hub's cache names a large file by its published SHA-256, which `vistas fetch` checks: such a file is not read again.
     """
-    return joint_sha256(_blob_name(path) or sha256_of(path) for path in paths)
+    return joint_sha256(published_hash(path, 64) or sha256_of(path) for path in paths)
 
 
-def _blob_name(path: Path) -> str:
+def published_hash(path: Path, digits: int) -> str:
+    """The hash by which the hub's cache names a file: SHA-256 has 64 digits, git's 40; "" where it has no such name."""
     target = path.resolve()
-    return target.name if target.parent.name == "blobs" and re.fullmatch("[0-9a-f]{64}", target.name) else ""
+    return target.name if target.parent.name == "blobs" and re.fullmatch(f"[0-9a-f]{{{digits}}}", target.name) else ""
 
 
 def joint_sha256(hashes: Iterable[str]) -> str:
@@ -80,17 +88,18 @@ def check_whole(path: Path) -> None:
     """Check that a weight file has the length its own header gives, and an index all of its shards; nothing is loaded.
 
     Raises:
-        DamagedWeights: the file is cut short, is no file of its kind, or a shard is missing.
+        DamagedWeights: the file is cut short, is no file of its kind, stands for one elsewhere, or a shard is missing.
     """
+    with path.open("rb") as stream:
+        begin = stream.read(len(POINTER))
+    if begin == POINTER:
+        raise DamagedWeights(f"{path} is a pointer of git-lfs and not the file itself: run `git lfs pull` where it lies, or fetch it")
     if path.suffix == ".safetensors":
         _check_safetensors(path)
     elif ".safetensors.index." in path.name and path.suffix == ".json":
         _check_shards(path)
-    elif path.suffix in (".pth", ".pt", ".bin", ".ckpt"):
-        with path.open("rb") as stream:
-            zipped = stream.read(2) == b"PK"
-        if zipped and not zipfile.is_zipfile(path):
-            raise DamagedWeights(f"{path} is cut short (the end of the archive is missing): fetch or copy it again")
+    elif path.suffix in (".pth", ".pt", ".bin", ".ckpt") and begin.startswith(b"PK") and not zipfile.is_zipfile(path):
+        raise DamagedWeights(f"{path} is cut short (the end of the archive is missing): fetch or copy it again")
 
 
 def _check_safetensors(path: Path) -> None:

@@ -50,5 +50,5 @@ class PrefixReader:
 
     def block(self, block: int) -> list[Tensor]:
         """One block's keys and values [2, B, n_k, heads, hd] of every earlier scale; whole segments are not copied."""
-        return [part.blocks[block] if index is None else part.blocks[block].index_select(1, index)
+        return [part.blocks[block] if index is None else part.blocks[block].index_select(1, index.to(part.blocks[block].device))
                 for part, index in self._parts]

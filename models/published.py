@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
+from importlib import import_module
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -42,6 +43,12 @@ class PublishedModel:
     domain: Literal["photo", "shapes"] = "photo"
     sheet: str = ""
     """ "module:function" that works out prices and memory from the configuration (models/sheet.py)."""
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that the model cannot have, where `check` is beside its loader; no weights are needed. Raises WrongInput."""
+        find = getattr(import_module(self.loader.partition(":")[0]), "check", None) if self.loader else None
+        if find is not None:
+            find(self, settings)
 
     @property
     def bytes(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -24,16 +24,18 @@ _BUILDERS: Mapping[str, str] = {
 
 
 def random_generator(
-    model: PublishedModel, settings: Mapping[str, Any], device: torch.device, tiny: bool = False
+    model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[torch.device], tiny: bool = False
 ) -> Generator:
     """The generator that the model's loader would make, its weights random; `tiny` shrinks every network for tests.
+
+    Several devices share the model, and the weights are drawn in host memory first.
 
     Raises WrongInput for a model that cannot be built so.
     """
     if model.loader not in _BUILDERS:
         raise WrongInput(f"{model.name} cannot be built with random weights yet: fetch it, or take another model")
     module, _, name = _BUILDERS[model.loader].partition(":")
-    built: Generator = getattr(import_module(module), name)(model, settings, device, tiny)
+    built: Generator = getattr(import_module(module), name)(model, settings, devices, tiny)
     return built
 
 
@@ -48,6 +50,11 @@ def filled(network: nn.Module, device: torch.device) -> nn.Module:
             else:
                 tensor.zero_()
     return network.eval()
+
+
+def home(devices: Sequence[torch.device]) -> torch.device:
+    """Where weights are drawn."""
+    return devices[0] if len(devices) == 1 else torch.device("cpu")
 
 
 def letter_tokenizer(length: int | None, begin: str = "", **named: str) -> Any:

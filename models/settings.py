@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
@@ -14,15 +16,17 @@ BETWEEN = "/"
 """Between the values of a list on the command line, where the comma is between settings."""
 
 
-def dtype_of(value: Any) -> torch.dtype:
+def dtype_of(value: Any, key: str = "dtype") -> torch.dtype:
     """The type of this name. Raises WrongInput for another one."""
     if value not in DTYPES:
-        raise WrongInput(f"dtype={value!r} is no type that models run in: use one of {', '.join(DTYPES)}")
+        raise WrongInput(f"{key}={value!r} is no type that models run in: use one of {', '.join(DTYPES)}")
     return DTYPES[value]
 
 
 def number(name: str, value: Any) -> float:
     """A finite number. Raises WrongInput."""
+    if isinstance(value, (list, tuple)):
+        raise WrongInput(f"{name}={BETWEEN.join(f'{one:g}' for one in value)} is a list: this model takes one number, such as {name}=2.5")
     try:
         if not isfinite(float(value)):
             raise ValueError
@@ -47,3 +51,11 @@ def numbers(name: str, value: Any) -> float | tuple[float, ...]:
     if isinstance(several, (list, tuple)):
         return tuple(number(name, one) for one in several) if len(several) > 1 else number(name, several[0])
     return number(name, several)
+
+
+def as_typed(message: str, words: Mapping[str, str]) -> str:
+    """A message with the words that were typed in place of those of the code, and lists as they are typed."""
+    for own, typed in words.items():
+        message = re.sub(rf"\b{own}\b", typed, message)
+    message = re.sub(r"\(([-\d.e+]+(?:, [-\d.e+]+)+)\)", lambda found: found[1].replace(", ", BETWEEN), message)
+    return re.sub(r"\b(\d+)\.0\b", r"\1", message)

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from harness.errors import WrongInput
+from models.division import Parts
 from models.published import PublishedModel
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -80,4 +81,12 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
         raise WrongInput(f"{model.name} has no data sheet: its entry names no function for it")
     module, _, name = model.sheet.partition(":")
     found: Sheet = getattr(import_module(module), name)(model, settings)
+    return found
+
+
+def parts(model: PublishedModel, settings: Mapping[str, Any]) -> Parts | None:
+    """A published model's networks without weights, to be divided; None where `parts` is not beside its sheet's function."""
+    module, _, _ = model.sheet.partition(":")
+    find = getattr(import_module(module), "parts", None) if module else None
+    found: Parts | None = find(model, settings) if find else None
     return found

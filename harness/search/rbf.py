@@ -3,6 +3,9 @@
 Several noises are looked at and the best is taken. Then every step has a quota of children, drawn one at a time by the
 stochastic step and looked at; the first that is better than all before is taken and the rest of the quota goes to the
 next step; without one, the best of the quota is. The last step that takes noise uses up what is left.
+
+No prompt waits for another: the next children of all prompts, each at its own step, are predicted together where the
+generator can (`Mixed`).
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from harness.prices import Prices
 from harness.search.affordable import given, most
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
-from harness.search.front import Front, Part, advance, finish, gather, groups, name_of, preview, roots
+from harness.search.front import Front, Name, Part, advance, finish, gather, groups, keep, name_of, preview, roots
 from harness.search.launch import check_level, draw
 from harness.search.rounds import Branch, Round, best_first, mark_final, mark_kept
 from harness.search.tally import Tally
@@ -91,59 +94,53 @@ class RBF:
         return Plan({"looks": looks}, tally.rounds, looks=tally.looks)
 
     def run(self, task: Task) -> None:
-        """All prompts step by step; those that still look draw their next child in one batch."""
-        deadline = Deadline(task)
+        """All prompts at once, each at its own step; their next children are looked at together."""
+        deadline, steps = Deadline(task), task.generator.card.steps
 
-        def starts(prompt: int) -> int:
-            return self.split(task.plans[prompt].parameters["looks"], task.generator.card.steps)[0]
+        def split(prompt: int) -> tuple[int, list[int]]:
+            return self.split(task.plans[prompt].parameters["looks"], steps)
 
-        for prompts in groups(task, starts):
-            steps = task.generator.card.steps
-            lines = {prompt: _Line(*self.split(task.plans[prompt].parameters["looks"], steps)) for prompt in prompts}
+        for prompts in groups(task, lambda prompt: split(prompt)[0]):
+            lines = {prompt: _Line(*split(prompt)) for prompt in prompts}
             front = self._first(task, lines)
-            for step in range(steps - 1):
-                front = self._step(task, front, lines, step, deadline)
-            finish(task, [_ended(part, steps) for part in advance(task, front, steps)])
+            while looking := [prompt for prompt, line in lines.items() if line.step < steps - 1]:
+                front = self._look(task, front, lines, looking, deadline)
+            last = gather(task, front, [(name_of(line.parent), line.parent) for line in lines.values()])
+            finish(task, [_ended(part, steps) for part in advance(task, last, steps)])
         mark_final(task)
 
     def _first(self, task: Task, lines: dict[int, _Line]) -> Front:
         this = Round(task, list(lines), complete=False)
         front = preview(task, roots(task, {prompt: line.starts for prompt, line in lines.items()}), this)
-        kept = {}
         for prompt, line in lines.items():
             best = best_first(task.judges[0], this.values(prompt))[0]
             line.highest_M = this.values(prompt)[best]
-            kept[prompt] = this.branches(prompt)[best]
+            line.go_on(this.branches(prompt)[best])
             line.spent = 1
-        this.close({name_of(branch) for branch in kept.values()})
-        return gather(task, front, [(name_of(branch), branch) for branch in kept.values()])
+        this.close({name_of(line.parent) for line in lines.values()})
+        return keep(task, front, {name_of(line.parent) for line in lines.values()})
 
-    def _step(self, task: Task, front: Front, lines: dict[int, _Line], step: int, deadline: Deadline) -> Front:
-        """One child of every prompt, taken when it is better, when the quota is used up, or when time is."""
-        parents = {branch.prompt: branch for part in front for branch in part.branches}
-        last = step == task.generator.card.steps - 2
-        for line in lines.values():
-            line.quota += line.quotas[step]
-            line.tried = []
-        looking, seen = list(lines), list[Part]()
-        while looking:
-            wanted = [(name_of(parents[prompt]), lines[prompt].child(parents[prompt], step)) for prompt in looking]
-            this = Round(task, looking, complete=False)
-            for part in gather(task, front, wanted):
-                state = draw(task, part.state, part.branches, self.level)
-                seen += preview(task, [Part(state, part.branches)], this)
-            for prompt in looking:
-                lines[prompt].look(task, this.branches(prompt)[0], this.values(prompt)[0])
-                deadline.done(prompt, lines[prompt].spent)
-            ended = [prompt for prompt in looking if self._ends(task, lines[prompt], prompt, last, deadline)]
-            this.close()
-            for prompt in ended:  # the best of a quota may be a child of an earlier round
-                mark_kept(task, lines[prompt].taken)
-            looking = [prompt for prompt in looking if prompt not in ended]
-        return gather(task, seen, [(name_of(line.taken), line.taken) for line in lines.values()])
+    def _look(self, task: Task, front: Front, lines: dict[int, _Line], looking: Sequence[int], deadline: Deadline) -> Front:
+        """The next child of every prompt; the best of a step's is taken when it is better, or when quota or time are used up."""
+        drawn: Front = []
+        for step in sorted({lines[prompt].step for prompt in looking}):
+            wanted = [(name_of(lines[prompt].parent), lines[prompt].child()) for prompt in looking if lines[prompt].step == step]
+            drawn += [Part(draw(task, part.state, part.branches, self.level), part.branches) for part in gather(task, front, wanted)]
+        states = task.generator.predict_all([part.state for part in drawn])
+        this = Round(task, looking, complete=False)
+        seen = preview(task, [Part(state, part.branches) for state, part in zip(states, drawn, strict=True)], this)
+        for prompt in looking:
+            lines[prompt].look(task, this.branches(prompt)[0], this.values(prompt)[0])
+            deadline.done(prompt, lines[prompt].spent)
+        ended = [prompt for prompt in looking if self._ends(task, lines[prompt], prompt, deadline)]
+        this.close()
+        for prompt in ended:  # the best of a quota may be a child of an earlier round
+            mark_kept(task, lines[prompt].taken)
+            lines[prompt].go_on(lines[prompt].taken)
+        return keep(task, [*front, *seen], {name for line in lines.values() for name in line.held})
 
-    def _ends(self, task: Task, line: _Line, prompt: int, last: bool, deadline: Deadline) -> bool:
-        left = len(line.quotas) + 2
+    def _ends(self, task: Task, line: _Line, prompt: int, deadline: Deadline) -> bool:
+        left, last = len(line.quotas) + 2, line.step == len(line.quotas) - 1
         late = not deadline.allows(prompt, line.spent, min(line.spent + left, len(task.plans[prompt].rounds)))
         return line.quota == 0 or late or (line.better and not last)
 
@@ -159,6 +156,9 @@ class _Line:
 
     starts: int
     quotas: Sequence[int]
+    """Of each step that takes noise."""
+    step: int = -1
+    """At which its next children are drawn; before the first noise none."""
     quota: int = 0
     """Children that may still be drawn at this step."""
     spent: int = 0
@@ -168,11 +168,24 @@ class _Line:
     tried: list[tuple[Branch, np.ndarray]] = field(default_factory=list)
     """The children of this step."""
     better: bool = False
+    parent: Branch = field(default_factory=lambda: Branch(0, ()))
     taken: Branch = field(default_factory=lambda: Branch(0, ()))
+    """The best child of this step so far."""
 
-    def child(self, parent: Branch, step: int) -> Branch:
+    def child(self) -> Branch:
         """The next child of this step."""
-        return Branch(parent.prompt, (*parent.path, len(self.tried)), parent.path, step + 1)
+        return Branch(self.parent.prompt, (*self.parent.path, len(self.tried)), self.parent.path, self.step + 1)
+
+    def go_on(self, parent: Branch) -> None:
+        """From this row to the next step, whose quota is added to what is left."""
+        self.parent, self.tried, self.better, self.step = parent, [], False, self.step + 1
+        if self.step < len(self.quotas):
+            self.quota += self.quotas[self.step]
+
+    @property
+    def held(self) -> list[Name]:
+        """Rows that may still be gone on from."""
+        return [name_of(self.parent), *(name_of(child) for child, _ in self.tried)]
 
     def look(self, task: Task, child: Branch, values_M: np.ndarray) -> None:
         """Enter a child and its scores: the best of the step is taken so far."""

@@ -98,7 +98,8 @@ class _Generator:
         self.card = generator.card
         # The rows of a state name their prompts as the task behind does: what takes a state needs no renaming.
         self.predict, self.draw, self.draw_stochastic = generator.predict, generator.draw, generator.draw_stochastic
-        self.renoise, self.mutate, self.join = generator.renoise, generator.mutate, generator.join
+        self.predict_all, self.join = generator.predict_all, generator.join
+        self.renoise, self.mutate = generator.renoise, generator.mutate
         self.select, self.preview, self.decode = generator.select, generator.preview, generator.decode
 
     def start(self, conditioning: Any, rows: Sequence[Row]) -> Any:

@@ -14,7 +14,7 @@ from harness.ledger import Cost
 from models.base import Domain
 from models.diffusion.flops import flux_transformer_flops
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
-from models.diffusion.schedule import FlowEuler, Schedule
+from models.diffusion.schedule import FlowEuler, Schedule, Step, of_rows
 from models.diffusion.vae_flops import kl_decoder_flops, kl_encoder_flops
 from models.offload import device_of
 from models.small_previews import shrunk
@@ -47,7 +47,7 @@ class FluxSettings:
 
 
 class FluxAdapter:
-    """`models.diffusion.generator.Adapter` over a FluxPipeline; latents are packed [B, L, 4 C] as in the pipeline.
+    """`models.diffusion.adapter.Adapter` over a FluxPipeline; latents are packed [B, L, 4 C] as in the pipeline.
 
     Raises ValueError for an image size that the model cannot make and TypeError for a scheduler of another kind.
     """
@@ -101,7 +101,7 @@ class FluxAdapter:
         noise_1CHW = torch.randn(1, channels, 2 * rows, 2 * columns, generator=generator)
         return FluxPipeline._pack_latents(noise_1CHW, 1, channels, 2 * rows, 2 * columns)
 
-    def forward(self, latents_UX: torch.Tensor, text_U: tuple[torch.Tensor, ...], step: int) -> torch.Tensor:
+    def forward(self, latents_UX: torch.Tensor, text_U: tuple[torch.Tensor, ...], step: Step) -> torch.Tensor:
         """The velocity; with true guidance both halves go through the transformer in one call of 2 U rows."""
         if self._negative is None:
             return self._velocity(latents_UX, text_U, step)
@@ -111,11 +111,11 @@ class FluxAdapter:
         positive, negative = self._velocity(torch.cat([latents_UX, latents_UX]), both, step).chunk(2)
         return negative + self._options.true_cfg_scale * (positive - negative)
 
-    def _velocity(self, latents_UX: torch.Tensor, text_U: tuple[torch.Tensor, ...], step: int) -> torch.Tensor:
+    def _velocity(self, latents_UX: torch.Tensor, text_U: tuple[torch.Tensor, ...], step: Step) -> torch.Tensor:
         rows = len(latents_UX)
         velocity: torch.Tensor = self.transformer(
             hidden_states=latents_UX,
-            timestep=self._timesteps_K[step].expand(rows),
+            timestep=of_rows(self._timesteps_K, step, rows),
             guidance=None if self._guidance is None else self._guidance.expand(rows),
             encoder_hidden_states=text_U[0],
             pooled_projections=text_U[1],

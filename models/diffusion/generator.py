@@ -1,17 +1,16 @@
-"""The generator protocol over any diffusion model: what the families share; what differs is an `Adapter`."""
+"""The generator protocol over any diffusion model: what the families share; what differs is an `Adapter` (models/diffusion/adapter.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Any, Protocol
 
 import torch
 
 from harness.ledger import Cost
 from models.base import Domain, Images, ModelCard, Operation, Row
-from models.diffusion.schedule import Schedule
+from models.diffusion.adapter import Adapter
 from models.diffusion.state import DiffusionConditioning, DiffusionState, joined
 from models.offload import device_of
 from models.small_previews import SETTING, smaller
@@ -21,65 +20,10 @@ _DECODE_PIXELS = 8 * 1024 * 1024
 """Pixels through the VAE at once: its activations are what fills a device first."""
 
 
-class Adapter(Protocol):
-    """What a family of diffusion models has to say about itself; everything else is `DiffusionGenerator`'s."""
-
-    schedule: Schedule
-    transformer: torch.nn.Module
-    image_size: tuple[int, int]
-    """Height and width in pixels."""
-    latent_size: tuple[int, int]
-    """Rows and columns of what the VAE decodes."""
-    text_tokens: int
-    """Text tokens the transformer attends to, padding included: the same for every prompt."""
-    settings: dict[str, Any]
-    dtype: torch.dtype
-
-    def encode(self, prompts: Sequence[str]) -> tuple[torch.Tensor, ...]:
-        """Text features, each tensor with the prompts as its first dimension."""
-        ...
-
-    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
-        """Whether each prompt's end is read by no text encoder."""
-        ...
-
-    def noise(self, generator: torch.Generator) -> torch.Tensor:
-        """Noise of one row in the latents' shape [1, ...]: float32 on the CPU, drawn as the pipeline draws it."""
-        ...
-
-    def forward(self, latents_UX: torch.Tensor, text_U: tuple[torch.Tensor, ...], step: int) -> torch.Tensor:
-        """The guided prediction of this step, in the latents' shape."""
-        ...
-
-    def decode(self, latents_NX: torch.Tensor, shrink: int = 1) -> torch.Tensor:
-        """Finished latents -> images [N, 3, H, W] in -1 to 1 (may overshoot), their sides divided by `shrink`."""
-        ...
-
-    def embed(self, images_NCHW: torch.Tensor) -> torch.Tensor:
-        """Images [N, 3, H, W] in -1 to 1 -> finished latents: the mean of what the VAE's encoder says."""
-        ...
-
-    def prediction(self, step: int) -> Cost:
-        """Of one row at this step: the sequences that pass through the transformer, and their FLOPs."""
-        ...
-
-    def decoder_flops(self, shrink: int = 1) -> int:
-        """One image whose sides are divided by `shrink`."""
-        ...
-
-    def embedder_flops(self) -> int:
-        """One image through the VAE's encoder."""
-        ...
-
-    def text_flops(self) -> int:
-        """One prompt."""
-        ...
-
-
 class DiffusionGenerator:
     """A diffusion model cut into the operations of `models.base.Generator`.
 
-    Also `Perturbable`, `Stochastic`, `Renoisable`, `Mutable`, `Refinable` and `SmallPreviews`.
+    Also `Perturbable`, `Stochastic`, `Renoisable`, `Mutable`, `Mixed`, `Refinable` and `SmallPreviews`.
 
     A negative prompt belongs to the model, not to a prompt: the adapter encodes it once when built; no price holds it.
     """
@@ -188,6 +132,26 @@ class DiffusionGenerator:
             return state
         latents_UX = self.adapter.schedule.model_input(state.latents_UX, state.step)
         return replace(state, prediction_UX=self.adapter.forward(latents_UX, state.text_U(), state.step))
+
+    @torch.inference_mode()
+    def predict_all(self, states: Sequence[DiffusionState]) -> list[DiffusionState]:
+        """`predict` of states at any steps: one pass for all whose rows take as many sequences."""
+        after, groups = list(states), dict[int, list[int]]()
+        for place, state in enumerate(states):
+            if state.pending:
+                groups.setdefault(self._predictions[state.step].forwards, []).append(place)
+        for places in groups.values():
+            for place, predicted in zip(places, self._predicted_together([states[place] for place in places]), strict=True):
+                after[place] = predicted
+        return after
+
+    def _predicted_together(self, states: Sequence[DiffusionState]) -> list[DiffusionState]:
+        sizes = [len(state.latents_UX) for state in states]
+        steps = tuple(state.step for state, size in zip(states, sizes, strict=True) for _ in range(size))
+        inputs = [self.adapter.schedule.model_input(state.latents_UX, state.step) for state in states]
+        text_U = tuple(torch.cat(tensors) for tensors in zip(*(state.text_U() for state in states), strict=True))
+        prediction_UX = self.adapter.forward(torch.cat(inputs), text_U, steps if len(set(steps)) > 1 else steps[0])
+        return [replace(state, prediction_UX=own) for state, own in zip(states, prediction_UX.split(sizes), strict=True)]
 
     @torch.inference_mode()
     def draw(self, state: DiffusionState, seeds: Sequence[int]) -> DiffusionState:

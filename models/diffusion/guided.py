@@ -11,7 +11,7 @@ import torch
 
 from harness.ledger import Cost
 from models.diffusion.noise_schedule import Sampler, check_sampler, make_schedule
-from models.diffusion.schedule import Schedule
+from models.diffusion.schedule import Schedule, Step
 from models.diffusion.vae_flops import kl_decoder_flops, kl_encoder_flops
 from models.offload import device_of
 from models.small_previews import shrunk
@@ -54,7 +54,7 @@ class TextSettings(GuidedSettings):
 
 
 class GuidedAdapter(ABC):
-    """`models.diffusion.generator.Adapter` but for the text and the network's call.
+    """`models.diffusion.adapter.Adapter` but for the text and the network's call.
 
     Raises ValueError for an image size that the model cannot make, or a scheduler without pure steps.
     """
@@ -95,7 +95,7 @@ class GuidedAdapter(ABC):
         """Whether each prompt's end is read by no text encoder."""
 
     @abstractmethod
-    def predict(self, latents_NX: torch.Tensor, text_N: Text, step: int) -> torch.Tensor:
+    def predict(self, latents_NX: torch.Tensor, text_N: Text, step: Step) -> torch.Tensor:
         """One call of the network."""
 
     @abstractmethod
@@ -114,7 +114,7 @@ class GuidedAdapter(ABC):
         """Noise [1, C, h, w] as the pipeline draws it from this generator in float32."""
         return torch.randn(1, self.transformer.config.in_channels, *self.latent_size, generator=generator)
 
-    def forward(self, latents_UX: torch.Tensor, text_U: Text, step: int) -> torch.Tensor:
+    def forward(self, latents_UX: torch.Tensor, text_U: Text, step: Step) -> torch.Tensor:
         """The guided prediction; with guidance both halves go through the network in one call of 2 U rows."""
         if self._negative is None:
             return self.predict(latents_UX, text_U, step)
@@ -122,7 +122,7 @@ class GuidedAdapter(ABC):
         return negative + self.options.guidance_scale * (positive - negative)
 
     def halves(
-        self, latents_UX: torch.Tensor, text_U: Text, negative_1: Text, step: int
+        self, latents_UX: torch.Tensor, text_U: Text, negative_1: Text, step: Step
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """What the network says of the negative prompt and of each row's own."""
         both = tuple(

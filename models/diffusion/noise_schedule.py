@@ -98,6 +98,13 @@ def check_sampler(sampler: str) -> None:
         raise ValueError(f"scheduler {sampler!r} is unknown; use {', '.join(get_args(Sampler))}")
 
 
+def check_sampler_fits(sampler: str, flow: bool) -> None:
+    """Raise ValueError for a sampler of another kind than the model; `flow`: whether it is a flow-matching one."""
+    if sampler != "published" and flow != (sampler == "flow-euler"):
+        kind = "flow-matching" if flow else "noise-predicting"
+        raise ValueError(f"scheduler {sampler!r} does not fit a {kind} model; use {'flow-euler' if flow else 'ddim or euler'}")
+
+
 def make_schedule(
     scheduler: Any, sampler: Sampler, steps: int, image_tokens: int, device: torch.device | str = "cpu"
 ) -> Schedule:
@@ -110,9 +117,7 @@ def make_schedule(
     config = dict(scheduler.config)
     own: Any = scheduler
     flow = config.get("use_flow_sigmas", False) or isinstance(scheduler, FlowMatchEulerDiscreteScheduler)
-    if sampler != "published" and flow != (sampler == "flow-euler"):
-        kind = "flow-matching" if flow else "noise-predicting"
-        raise ValueError(f"scheduler {sampler!r} does not fit a {kind} model; use {'flow-euler' if flow else 'ddim or euler'}")
+    check_sampler_fits(sampler, flow)
     if sampler == "ddim":
         own = DDIMScheduler.from_config(config, timestep_spacing="trailing", clip_sample=False, set_alpha_to_one=True)
     elif sampler == "euler" and not isinstance(scheduler, EulerDiscreteScheduler):

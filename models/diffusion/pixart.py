@@ -10,6 +10,7 @@ from diffusers import PixArtSigmaPipeline
 
 from models.diffusion.flops import pixart_transformer_flops
 from models.diffusion.guided import GuidedAdapter, Text, TextSettings
+from models.diffusion.schedule import Step, of_rows
 from models.offload import device_of
 from models.text_flops import t5_encoder_flops
 from models.text_length import longer_than
@@ -45,13 +46,13 @@ class PixArtAdapter(GuidedAdapter):
         """Whether a prompt is longer than T5 is asked for."""
         return longer_than(self.pipeline.tokenizer, [prompt.lower().strip() for prompt in prompts], self._length)
 
-    def predict(self, latents_NX: torch.Tensor, text_N: Text, step: int) -> torch.Tensor:
+    def predict(self, latents_NX: torch.Tensor, text_N: Text, step: Step) -> torch.Tensor:
         """The noise."""
         prediction: torch.Tensor = self.transformer(
             latents_NX,
             encoder_hidden_states=text_N[0],
             encoder_attention_mask=text_N[1],
-            timestep=self.schedule.timesteps_K[step].expand(len(latents_NX)),
+            timestep=of_rows(self.schedule.timesteps_K, step, len(latents_NX)),
             added_cond_kwargs={"resolution": None, "aspect_ratio": None},
             return_dict=False,
         )[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ from harness.registry import resolve
 from models.compiling import allow_variants, asks_to_compile
 from models.diffusion.folder import check_components, check_published, published_config, weight_files
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
+from models.diffusion.noise_schedule import check_sampler_fits
+from models.diffusion.published_flops import check_size, check_skipping
+from models.division import Parts, place, top_blocks
 from models.files import weights_sha256
 from models.folder import from_folder
 from models.offload import Offload, Turns
@@ -31,23 +34,25 @@ class Family:
     adapter: str
     """ "module:class"."""
     settings: str
+    flow: bool
+    """Whether it predicts a velocity of flow matching; otherwise noise."""
 
 
 FAMILIES: Mapping[str, Family] = {
-    "FluxPipeline": Family("models.diffusion.flux:FluxAdapter", "models.diffusion.flux:FluxSettings"),
-    "StableDiffusion3Pipeline": Family("models.diffusion.sd3:Sd3Adapter", "models.diffusion.sd3:Sd3Settings"),
-    "StableDiffusionXLPipeline": Family("models.diffusion.sdxl:SdxlAdapter", "models.diffusion.guided:GuidedSettings"),
-    "PixArtSigmaPipeline": Family("models.diffusion.pixart:PixArtAdapter", "models.diffusion.pixart:PixArtSettings"),
-    "SanaPipeline": Family("models.diffusion.sana:SanaAdapter", "models.diffusion.sana:SanaSettings"),
+    "FluxPipeline": Family("models.diffusion.flux:FluxAdapter", "models.diffusion.flux:FluxSettings", flow=True),
+    "StableDiffusion3Pipeline": Family("models.diffusion.sd3:Sd3Adapter", "models.diffusion.sd3:Sd3Settings", flow=True),
+    "StableDiffusionXLPipeline": Family("models.diffusion.sdxl:SdxlAdapter", "models.diffusion.guided:GuidedSettings", flow=False),
+    "PixArtSigmaPipeline": Family("models.diffusion.pixart:PixArtAdapter", "models.diffusion.pixart:PixArtSettings", flow=False),
+    "SanaPipeline": Family("models.diffusion.sana:SanaAdapter", "models.diffusion.sana:SanaSettings", flow=True),
 }
 """By the class that a folder's model_index.json names; a new family is one line here and one file."""
 
 
 def load(
     model: PublishedModel, folders: Mapping[str, Path], device: torch.device, settings: Mapping[str, Any],
-    offload: Offload = "none",
+    offload: Offload = "none", devices: Sequence[torch.device] = (),
 ) -> DiffusionGenerator:
-    """The generator of a row of models/published.toml, its networks on `device` as `offload` says.
+    """The generator of a row of models/published.toml, its networks on `device` as `offload` says, or divided over several.
 
     Raises:
         WrongInput: the folder is another model's, or the settings do not fit the model.
@@ -58,8 +63,10 @@ def load(
     options = settings_of(model.name, family, settings)
     check_published(folder, model.name)
     check_components(folder, model.variant)
-    compiled = asks_to_compile(settings, offload)
-    pipeline = load_pipeline(folder, device, dtype, model.variant, offload)
+    compiled = asks_to_compile(settings, offload, len(devices) > 1)
+    pipeline = load_pipeline(folder, torch.device("cpu") if devices else device, dtype, model.variant, offload)
+    if devices:
+        place(parts_of(pipeline.components), devices, model.name)
     adapter = adapted(model.name, family, pipeline, options)
     adapter.settings |= {"dtype": str(dtype).removeprefix("torch."), "variant": model.variant, "compile": compiled}
     if compiled:
@@ -68,6 +75,22 @@ def load(
         adapter, name=model.name, domain=model.domain, licence=model.licence,
         weights_sha256=weights_sha256(weight_files(folder, model.variant)),
     )  # fmt: skip
+
+
+def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
+    """Refuse settings that the published model cannot have, before anything is looked for. Raises WrongInput."""
+    config = published_config(model.name)
+    dtype_of(settings["dtype"])
+    if config is None:
+        return
+    family = FAMILIES[config["_class_name"]]
+    options = settings_of(model.name, family, settings)
+    check_size(model.name, config, options.height, options.width)
+    check_skipping(model.name, config, settings)
+    try:
+        check_sampler_fits(settings.get("scheduler", "published"), family.flow)
+    except ValueError as error:
+        raise WrongInput(f"model {model.name}: {error}") from error
 
 
 def load_pipeline(
@@ -90,6 +113,13 @@ def load_pipeline(
         return pipeline.to(device)
     _take_turns(pipeline, offload, device)
     return pipeline
+
+
+def parts_of(components: Mapping[str, Any]) -> Parts:
+    """A pipeline's networks as what can be divided over several devices."""
+    network: torch.nn.Module = components.get("transformer") or components["unet"]
+    encoders = {name: part for name, part in components.items() if name.startswith("text_encoder") and part is not None}
+    return Parts(network, top_blocks(network), encoders, components["vae"])
 
 
 def _take_turns(pipeline: Any, offload: Offload, device: torch.device) -> None:

@@ -79,6 +79,18 @@ def check_size(name: str, parts: Mapping[str, Any], height: int, width: int) -> 
     unit = 2**halvings * grain
     if height % unit or width % unit:
         raise WrongInput(f"model {name}: {height} by {width} pixels: both must be multiples of {unit}")
+    most = parts.get("transformer", {}).get("pos_embed_max_size")
+    if most is not None and max(height, width) > most * unit:
+        raise WrongInput(f"model {name}: {height} by {width} pixels: the model has positions for {most * unit} at most")
+
+
+def check_skipping(name: str, parts: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Refuse to skip blocks that the model lacks, or none for want of guidance. Raises WrongInput."""
+    if skipped := blocks_of(settings.get("skip_guidance_layers", "")):
+        try:
+            check_blocks(skipped, settings["guidance_scale"], parts["transformer"]["num_layers"])
+        except ValueError as error:
+            raise WrongInput(f"model {name}: {error}") from error
 
 
 def _patch(network: Config) -> int:
@@ -97,14 +109,11 @@ def _sequence(parts: Mapping[str, Any], latent: tuple[int, int], text_tokens: in
 
 def _skipping(name: str, parts: Mapping[str, Any], latent: tuple[int, int], settings: Mapping[str, Any]) -> int:
     """Raises WrongInput for blocks that the model lacks."""
+    check_skipping(name, parts, settings)
     skipped = blocks_of(settings.get("skip_guidance_layers", ""))
     if not skipped:
         return 0
     network = parts["transformer"]
-    try:
-        check_blocks(skipped, settings["guidance_scale"], network["num_layers"])
-    except ValueError as error:
-        raise WrongInput(f"model {name}: {error}") from error
     tokens = latent[0] // network["patch_size"] * (latent[1] // network["patch_size"])
     once = sd3_transformer_flops(network, tokens, _text_tokens(parts, settings), skipped)
     return once * sum(skips(step, settings["steps"]) for step in range(settings["steps"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,10 +11,11 @@ from models.architecture import components, outline
 from models.compiling import asks_to_compile
 from models.diffusion.folder import published_config
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
-from models.diffusion.published import FAMILIES, adapted, compile_blocks, settings_of
+from models.diffusion.published import FAMILIES, adapted, compile_blocks, parts_of, settings_of
 from models.diffusion.published_flops import CLIP_TOKENS
+from models.division import place
 from models.published import PublishedModel
-from models.random_weights import filled, letter_tokenizer
+from models.random_weights import filled, home, letter_tokenizer
 from models.settings import dtype_of
 
 _SCHEDULERS: Mapping[str, tuple[str, dict[str, Any]]] = {
@@ -61,23 +62,25 @@ _TINY: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 """Smaller networks of the same kind, for tests."""
 
 
-def build(model: PublishedModel, settings: Mapping[str, Any], device: torch.device, tiny: bool) -> DiffusionGenerator:
+def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[torch.device], tiny: bool) -> DiffusionGenerator:
     """The published networks, settings and dtype behind their adapter; only weights and tokenizers are others."""
     import diffusers
 
     kind = str((published_config(model.name) or {})["_class_name"])
     dtype, options = dtype_of(settings["dtype"]), settings_of(model.name, FAMILIES[kind], settings)
-    smaller = _TINY[kind] if tiny else {}
+    smaller, device = _TINY[kind] if tiny else {}, home(devices)
     parts: dict[str, Any] = {}
     for part, row in components(model.name).items():
         parts[part] = filled(outline({**row, **smaller.get(part, {})}, dtype), device)
         if part.startswith("text_encoder"):
             clip = type(parts[part]).__name__.startswith("CLIP")
             parts[part.replace("text_encoder", "tokenizer")] = letter_tokenizer(CLIP_TOKENS if clip else None)
+    compiled = asks_to_compile(settings, divided=len(devices) > 1)
+    if len(devices) > 1:
+        place(parts_of(parts), devices, model.name)
     scheduler, values = _SCHEDULERS[kind]
     parts["scheduler"] = getattr(diffusers, scheduler)(**values)
     adapter = adapted(model.name, FAMILIES[kind], getattr(diffusers, kind)(**parts), options)
-    compiled = asks_to_compile(settings)
     adapter.settings |= {"dtype": settings["dtype"], "compile": compiled}
     if compiled:
         compile_blocks(adapter.transformer)

@@ -11,6 +11,7 @@ from diffusers import SanaPipeline
 
 from models.diffusion.flops import sana_transformer_flops
 from models.diffusion.guided import GuidedAdapter, Text, TextSettings
+from models.diffusion.schedule import Step, of_rows
 from models.diffusion.vae_flops import dc_decoder_flops, dc_encoder_flops
 from models.offload import device_of
 from models.text_flops import gemma_text_flops
@@ -67,10 +68,10 @@ class SanaAdapter(GuidedAdapter):
         texts = [before + prompt.lower().strip() for prompt in prompts]
         return longer_than(self.pipeline.tokenizer, texts, self._read())
 
-    def predict(self, latents_NX: torch.Tensor, text_N: Text, step: int) -> torch.Tensor:
+    def predict(self, latents_NX: torch.Tensor, text_N: Text, step: Step) -> torch.Tensor:
         """The velocity, in float32."""
         network = self.transformer
-        timesteps_N = self.schedule.timesteps_K[step].expand(len(latents_NX)) * network.config.timestep_scale
+        timesteps_N = of_rows(self.schedule.timesteps_K, step, len(latents_NX)) * network.config.timestep_scale
         velocity: torch.Tensor = network(
             latents_NX.to(network.dtype),
             encoder_hidden_states=text_N[0].to(network.dtype),

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from copy import deepcopy
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
+
+Step: TypeAlias = int | tuple[int, ...]
+"""The step of all rows of a pass, or of each."""
+
+
+def of_rows(values_K: torch.Tensor, step: Step, rows: int) -> torch.Tensor:
+    """What a network is told about the step of each row [rows]; guidance's other half stands behind the rows and repeats them."""
+    if isinstance(step, int):
+        return values_K[step].expand(rows)
+    return values_K[torch.tensor(step, device=values_K.device)].repeat(rows // len(step))
 
 
 class Schedule(ABC):

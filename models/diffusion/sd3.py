@@ -12,6 +12,7 @@ from diffusers import StableDiffusion3Pipeline
 from harness.ledger import Cost
 from models.diffusion.flops import sd3_transformer_flops
 from models.diffusion.guided import GuidedAdapter, Text, TextSettings
+from models.diffusion.schedule import Step, of_rows
 from models.diffusion.skip_layers import SCALE, blocks_of, check_blocks, skips
 from models.offload import device_of
 from models.text_flops import clip_projection_flops, clip_text_flops, t5_encoder_flops
@@ -59,9 +60,9 @@ class Sd3Adapter(GuidedAdapter):
         """Whether T5, which takes the longest text, loses the end."""
         return longer_than(self.pipeline.tokenizer_3, prompts, self._length)
 
-    def forward(self, latents_UX: torch.Tensor, text_U: Text, step: int) -> torch.Tensor:
+    def forward(self, latents_UX: torch.Tensor, text_U: Text, step: Step) -> torch.Tensor:
         """The guided prediction, in early steps pushed away from that of the network without some blocks."""
-        if self._negative is None or not self._skips(step):
+        if self._negative is None or not self._skips(step if isinstance(step, int) else step[0]):
             return super().forward(latents_UX, text_U, step)
         negative, positive = self.halves(latents_UX, text_U, self._negative, step)
         guided = negative + self.options.guidance_scale * (positive - negative)
@@ -71,12 +72,12 @@ class Sd3Adapter(GuidedAdapter):
         return bool(self._skipped) and skips(step, self.options.steps)
 
     def predict(
-        self, latents_NX: torch.Tensor, text_N: Text, step: int, skipped: Collection[int] = ()
+        self, latents_NX: torch.Tensor, text_N: Text, step: Step, skipped: Collection[int] = ()
     ) -> torch.Tensor:
         """The velocity."""
         velocity: torch.Tensor = self.transformer(
             hidden_states=latents_NX,
-            timestep=self.schedule.timesteps_K[step].expand(len(latents_NX)),
+            timestep=of_rows(self.schedule.timesteps_K, step, len(latents_NX)),
             encoder_hidden_states=text_N[0],
             pooled_projections=text_N[1],
             skip_layers=skipped,

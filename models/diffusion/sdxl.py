@@ -8,6 +8,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 
 from models.diffusion.guided import GuidedAdapter, GuidedSettings, Text
+from models.diffusion.schedule import Step, of_rows
 from models.diffusion.unet_flops import unet_flops
 from models.offload import device_of
 from models.text_flops import clip_projection_flops, clip_text_flops
@@ -48,12 +49,12 @@ class SdxlAdapter(GuidedAdapter):
         """Whether a prompt is longer than CLIP takes."""
         return longer_than(self.pipeline.tokenizer, prompts, self.text_tokens)
 
-    def predict(self, latents_NX: torch.Tensor, text_N: Text, step: int) -> torch.Tensor:
+    def predict(self, latents_NX: torch.Tensor, text_N: Text, step: Step) -> torch.Tensor:
         """The noise, or v."""
         rows = len(latents_NX)
         prediction: torch.Tensor = self.transformer(
             latents_NX,
-            self.schedule.timesteps_K[step],
+            of_rows(self.schedule.timesteps_K, step, rows),
             encoder_hidden_states=text_N[0],
             added_cond_kwargs={"text_embeds": text_N[1], "time_ids": self._sizes.expand(rows, -1)},
             return_dict=False,

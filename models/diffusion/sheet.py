@@ -8,8 +8,9 @@ from typing import Any
 from models.architecture import components, count, outline, parameters
 from models.diffusion.dry import decoder_call, denoiser_call, latent_shape
 from models.diffusion.folder import published_config
-from models.diffusion.published import FAMILIES, settings_of
+from models.diffusion.published import FAMILIES, parts_of, settings_of
 from models.diffusion.published_flops import CLIP_TOKENS, check_size, published_flops
+from models.division import Parts
 from models.dry import dry_run
 from models.published import PublishedModel
 from models.settings import dtype_of
@@ -21,6 +22,12 @@ def latent_size(model: PublishedModel, settings: Mapping[str, Any]) -> tuple[int
     check_size(model.name, published_config(model.name) or {}, settings["height"], settings["width"])
     _, rows, columns = latent_shape(outline(components(model.name)["vae"]), settings)
     return rows, columns
+
+
+def parts(model: PublishedModel, settings: Mapping[str, Any]) -> Parts:
+    """Its networks without weights."""
+    dtype = dtype_of(settings["dtype"])
+    return parts_of({name: outline(row, dtype) for name, row in components(model.name).items()})
 
 
 def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:

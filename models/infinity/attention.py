@@ -78,10 +78,10 @@ class CrossAttention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def text_kv(self, memory_TC: Tensor) -> Tensor:
-        """Keys and values [T, 2, heads, hd] of projected text tokens [T, C]."""
+        """Keys and values [T, 2, heads, hd] of projected text tokens [T, C], where the tokens are."""
         bias = torch.cat([self.zero_k_bias, self.v_bias])
-        return F.linear(memory_TC.to(self.mat_kv.weight.dtype), self.mat_kv.weight, bias).unflatten(
-            -1, (2, self.heads, -1))
+        kv_TC = F.linear(memory_TC.to(self.mat_kv.weight), self.mat_kv.weight, bias)
+        return kv_TC.to(memory_TC.device).unflatten(-1, (2, self.heads, -1))
 
     def queries(self, x_BnC: Tensor) -> Tensor:
         """Queries [B, n, heads, hd] of image tokens."""

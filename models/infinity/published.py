@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 
 from harness.errors import WrongInput
 from models.compiling import asks_to_compile
+from models.division import Parts, place
 from models.files import weights_sha256
 from models.infinity.checkpoint import load_transformer, load_vae, weight_files
 from models.infinity.config import PUBLISHED_TRANSFORMERS, PUBLISHED_VAES, TransformerConfig, VAEConfig
@@ -19,9 +20,14 @@ from models.infinity.pretrained import InfinityParts
 from models.infinity.sampling import Sampling
 from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule, published_schedule
 from models.infinity.text_encoder import T5TextEncoder
+from models.infinity.transformer import InfinityTransformer
+from models.infinity.vae import InfinityVAE
 from models.offload import Offload, Turns
 from models.published import PublishedModel
-from models.settings import dtype_of, number, numbers, whole
+from models.settings import as_typed, dtype_of, number, numbers, whole
+
+TYPED = {"guidance": "cfg", "temperature": "tau", "insertion layer": "cfg_insertion_layer"}
+"""The authors' names of what `Sampling` calls otherwise."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,8 @@ SIZES: dict[str, PublishedSize] = {
 
 
 def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.device,
-         settings: Mapping[str, Any], offload: Offload = "none") -> InfinityGenerator:
-    """A published Infinity from the folders that mirror its repositories, on `device`, its networks there as `offload` says.
+         settings: Mapping[str, Any], offload: Offload = "none", devices: Sequence[torch.device] = ()) -> InfinityGenerator:
+    """A published Infinity from the folders that mirror its repositories, on `device` as `offload` says, or over several.
 
     With dtype bfloat16 the blocks and the prefix cache are bfloat16 and the rest is float32, as published.
 
@@ -59,21 +65,24 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
         raise WrongInput(f"{model.name} has no size: add it to SIZES beside {', '.join(SIZES)}")
     size = SIZES[model.name]
     schedule, sampling = plan_of(model.name, size, settings)
-    compiled = asks_to_compile(settings, offload)
+    compiled = asks_to_compile(settings, offload, len(devices) > 1)
     sources = {role: source_of(model, folders, role) for role in ("weights", "vae")}
-    home = device if offload == "none" else torch.device("cpu")
-    block_dtype, text_dtype = dtype_of(settings["dtype"]), dtype_of(settings["text_dtype"])
+    home = torch.device("cpu") if offload != "none" or devices else device
+    own = home if offload == "model" or devices else device
+    block_dtype, text_dtype = dtype_of(settings["dtype"]), dtype_of(settings["text_dtype"], "text_dtype")
     encoder = T5TextEncoder.load(
         folders["text_encoder"], folders["text_encoder"], size.transformer.text_maxlen, home, text_dtype,
         autocast=torch.bfloat16 if settings["text_autocast"] else None)
     parts = InfinityParts(
-        load_transformer(size.transformer, sources["weights"], device=home if offload == "model" else device,
+        load_transformer(size.transformer, sources["weights"], device=own,
                          block_dtype=block_dtype, averaged=bool(settings["averaged"])),
-        load_vae(size.vae, sources["vae"], device=home if offload == "model" else device), schedule, sampling)
+        load_vae(size.vae, sources["vae"], device=own), schedule, sampling)
     if compiled:
         parts.transformer.compile_blocks()
     if offload != "none":
         _take_turns(parts, encoder, offload, device)
+    if devices:
+        place(parts_of(parts.transformer, parts.vae, encoder.model), devices, model.name)
     files = [path for source in sources.values() for path in weight_files(source)]
     files += sorted(folders["text_encoder"].glob("*.safetensors"))
     return InfinityGenerator(parts, encoder, name=model.name, domain=model.domain, licence=model.licence,
@@ -84,6 +93,13 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
 def precision_of(settings: Mapping[str, Any], compiled: bool) -> dict[str, Any]:
     """The settings that change the images by rounding alone."""
     return {key: settings[key] for key in ("dtype", "text_dtype", "text_autocast")} | {"compile": compiled}
+
+
+def parts_of(transformer: InfinityTransformer, vae: InfinityVAE, encoder: torch.nn.Module) -> Parts:
+    """The networks as what can be divided over several devices."""
+    names = {id(module): name for name, module in transformer.named_modules()}
+    blocks = tuple(names[id(block)] for block in transformer.ordered_blocks)
+    return Parts(transformer, blocks, {"text_encoder": encoder}, vae)
 
 
 def _take_turns(parts: InfinityParts, encoder: T5TextEncoder, offload: Offload, device: torch.device) -> None:
@@ -100,8 +116,16 @@ def plan_of(name: str, size: PublishedSize, settings: Mapping[str, Any]) -> tupl
     try:
         sampling.validate(len(schedule), size.transformer.depth)
     except ValueError as error:
-        raise WrongInput(f"{name}: {error}") from error
+        raise WrongInput(f"{name}: {as_typed(str(error), TYPED)}") from error
     return schedule, sampling
+
+
+def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
+    """Refuse settings that the model cannot have, before anything is looked for. Raises WrongInput."""
+    if model.name in SIZES:
+        plan_of(model.name, SIZES[model.name], settings)
+    for key in ("dtype", "text_dtype"):
+        dtype_of(settings[key], key)
 
 
 def schedule_of(name: str, size: PublishedSize, settings: Mapping[str, Any]) -> ScaleSchedule:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,17 +10,18 @@ import torch
 
 from models.architecture import components, outline
 from models.compiling import asks_to_compile
+from models.division import place
 from models.infinity.checkpoint import constant_buffer
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
 from models.infinity.pretrained import InfinityParts
-from models.infinity.published import SIZES, plan_of, precision_of
+from models.infinity.published import SIZES, parts_of, plan_of, precision_of
 from models.infinity.sampling import Sampling
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 from models.published import PublishedModel
-from models.random_weights import filled, letter_tokenizer
+from models.random_weights import filled, home, letter_tokenizer
 from models.settings import dtype_of
 
 _TINY = TransformerConfig(depth=2, embed_dim=64, num_heads=4, codebook_dim=8, text_channels=32, text_maxlen=64)
@@ -30,9 +31,9 @@ _TINY_TEXT = {"_class_name": "T5EncoderModel", "d_model": 32, "d_kv": 8, "d_ff":
 _TINY_SCALES = 4
 
 
-def build(model: PublishedModel, settings: Mapping[str, Any], device: torch.device, tiny: bool) -> InfinityGenerator:
+def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[torch.device], tiny: bool) -> InfinityGenerator:
     """The published networks, schedule, sampling and dtypes; only weights and tokenizer are others."""
-    size = SIZES[model.name]
+    size, device = SIZES[model.name], home(devices)
     schedule, sampling = plan_of(model.name, size, settings)
     transformer_config, vae_config, text = size.transformer, size.vae, components(model.name)["text_encoder"]
     if tiny:
@@ -42,7 +43,7 @@ def build(model: PublishedModel, settings: Mapping[str, Any], device: torch.devi
         transformer, vae = InfinityTransformer(transformer_config), InfinityVAE(vae_config)
     transformer.cast_blocks(dtype_of(settings["dtype"]))
     filled(transformer, device)
-    compiled = asks_to_compile(settings)
+    compiled = asks_to_compile(settings, divided=len(devices) > 1)
     if compiled:
         transformer.compile_blocks()
     filled(vae, device)
@@ -50,9 +51,12 @@ def build(model: PublishedModel, settings: Mapping[str, Any], device: torch.devi
         for name, buffer in list(network.named_buffers(remove_duplicate=False)):
             owner, _, leaf = name.rpartition(".")
             network.get_submodule(owner).register_buffer(leaf, constant_buffer(leaf, buffer).to(device))
+    vae = vae.to(memory_format=torch.channels_last)
     encoder: Any = filled(outline(text, dtype_of(settings["text_dtype"])), device)
+    if len(devices) > 1:
+        place(parts_of(transformer, vae, encoder), devices, model.name)
     tokenizer = letter_tokenizer(transformer_config.text_maxlen)
-    parts = InfinityParts(transformer, vae.to(memory_format=torch.channels_last), schedule, sampling)
+    parts = InfinityParts(transformer, vae, schedule, sampling)
     text_encoder = T5TextEncoder(encoder, tokenizer, transformer_config.text_maxlen,
                                  autocast=torch.bfloat16 if settings["text_autocast"] else None)
     return InfinityGenerator(parts, text_encoder, name=model.name, domain=model.domain, licence=model.licence,

@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 
-from models.architecture import components, count, parameters
+from models.architecture import components, count, outline, parameters
+from models.division import Parts
 from models.dry import dry_run
 from models.infinity.conditions import PromptConditions
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.memory import row_bytes, scale_bytes
-from models.infinity.published import SIZES, plan_of
+from models.infinity.published import SIZES, parts_of, plan_of
 from models.infinity.rollout import Rollout
 from models.infinity.text import TextFeatures
 from models.infinity.transformer import InfinityTransformer
@@ -31,6 +32,15 @@ def latent_size(model: PublishedModel, settings: Mapping[str, Any]) -> tuple[int
     """Rows and columns of the last scale's latents. Raises WrongInput for settings that the model cannot have."""
     size = SIZES[model.name]
     return plan_of(model.name, size, settings)[0].latent_grids(size.transformer.patch)[-1]
+
+
+def parts(model: PublishedModel, settings: Mapping[str, Any]) -> Parts:
+    """Its networks without weights."""
+    size = SIZES[model.name]
+    with torch.device("meta"):
+        transformer, vae = InfinityTransformer(size.transformer), InfinityVAE(size.vae)
+    encoder = outline(components(model.name)["text_encoder"], dtype_of(settings["text_dtype"]))
+    return parts_of(transformer.cast_blocks(dtype_of(settings["dtype"])), vae, encoder)
 
 
 def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:

@@ -160,8 +160,8 @@ class InfinityTransformer(nn.Module):
         after_block: what guidance does to the residual stream right after the blocks of these indices. keep: whether a
         scale follows; if not, no keys and values are held (the last scale's are two fifths of all).
         """
-        start = sum(schedule.lengths[:k])
-        rotation_Lj2 = torch.view_as_real(rope_table(schedule, self.config.head_dim, x_BnC.device))
+        start, device = sum(schedule.lengths[:k]), x_BnC.device
+        rotation_Lj2 = torch.view_as_real(rope_table(schedule, self.config.head_dim, device))
         rotation_nj2 = rotation_Lj2[start:start + schedule.lengths[k]]
         kept = []
         for index, block in enumerate(self.ordered_blocks):
@@ -171,4 +171,4 @@ class InfinityTransformer(nn.Module):
                 kept.append(own_2BnHd)
             if index in after_block:
                 x_BnC = after_block[index](x_BnC)
-        return x_BnC, kept
+        return x_BnC.to(device), kept  # blocks may lie on several devices

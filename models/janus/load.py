@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from transformers import JanusForConditionalGeneration, JanusProcessor
 from harness.errors import WrongInput
 from models.architecture import components
 from models.configuration import CONFIG, check_size, read_config
+from models.division import Parts, place
 from models.files import weights_sha256
 from models.folder import from_folder
 from models.janus.generator import JanusGenerator
@@ -20,18 +21,20 @@ from models.janus.prompts import JanusPrompts
 from models.janus.sampling import JanusSampling
 from models.offload import Offload, Turns
 from models.published import PublishedModel, published_models
-from models.settings import dtype_of, number, whole
+from models.settings import as_typed, dtype_of, number, whole
 
 _PARTS = ("model.language_model.", "model.generation_", "model.vqmodel.decoder.", "model.vqmodel.post_quant_conv.",
           "model.vqmodel.quantize.")
 """What makes images; the rest is for understanding them."""
 TELLING = ("hidden_size", "num_hidden_layers")
 """What tells one size from another."""
+TYPED = {"guidance": "cfg", "temperature": "tau"}
+"""The settings' names of what `JanusSampling` calls otherwise."""
 
 
 def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.device,
-         settings: Mapping[str, Any], offload: Offload = "none") -> JanusGenerator:
-    """A published Janus from its folder, on `device`, its networks there as `offload` says.
+         settings: Mapping[str, Any], offload: Offload = "none", devices: Sequence[torch.device] = ()) -> JanusGenerator:
+    """A published Janus from its folder, on `device`, its networks there as `offload` says, or divided over several.
 
     Raises:
         WrongInput: the folder holds another model, or a setting has no such value.
@@ -45,7 +48,9 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     _check_published(folder, model.name)
     whole_model = from_folder(JanusForConditionalGeneration, folder, dtype_of(settings["dtype"]), _PARTS)
     network = JanusNetwork(whole_model)
-    if offload == "none":
+    if devices:
+        place(parts_of(network), devices, model.name)
+    elif offload == "none":
         network.to(device)
     else:
         _take_turns(network, device)
@@ -63,12 +68,23 @@ def _check_published(folder: Path, name: str) -> None:
         check_size(folder, name, f"{part} of {CONFIG}", read_config(folder).get(part) or {}, wanted[part], TELLING)
 
 
+def parts_of(network: JanusNetwork) -> Parts:
+    """The network as what can be divided over several devices: layers of the language model."""
+    return Parts(network, tuple(f"language_model.layers.{layer}" for layer in range(network.layers)), {})
+
+
 def _take_turns(network: JanusNetwork, device: torch.device) -> None:
     """Language model with the image tokens' way in and out, and the decoder of pictures."""
     turns = Turns(device)
     turns.add(network.language_model, network.language_model.embed_tokens, network.generation_embeddings,
               network.generation_aligner, network.generation_head)
     turns.add(network.codebook, network.post_quant_conv, network.decoder)
+
+
+def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
+    """Refuse settings that the model cannot have, before anything is looked for. Raises WrongInput."""
+    sampling_of(model.name, settings)
+    dtype_of(settings["dtype"])
 
 
 def sampling_of(name: str, settings: Mapping[str, Any]) -> JanusSampling:
@@ -78,4 +94,4 @@ def sampling_of(name: str, settings: Mapping[str, Any]) -> JanusSampling:
     try:
         return JanusSampling(values["cfg"], values["tau"], top_k, values["top_p"])
     except ValueError as error:
-        raise WrongInput(f"{name}: {error}") from error
+        raise WrongInput(f"{name}: {as_typed(str(error), TYPED)}") from error

@@ -50,12 +50,14 @@ class JanusNetwork(nn.Module):
         """Pixels along one side of an image."""
         return self.side * 2 ** (len(self.config.vq_config.channel_multiplier) - 1)
 
-    def empty_cache_like(self) -> Tensor:
-        """A tensor [heads, hd] of the type, place and sizes of one token's keys."""
+    def empty_cache_like(self, layer: int) -> Tensor:
+        """A tensor [heads, hd] of the type, place and sizes of one token's keys in a layer."""
         text = self.config.text_config
         head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        weight = self.language_model.embed_tokens.weight
-        return torch.empty(text.num_key_value_heads, head_dim, dtype=weight.dtype, device=self.device)
+        found = device_of(self.language_model.layers[layer])
+        where = self.device if found.type == "meta" else found  # at rest all layers go to one device
+        dtype = self.language_model.embed_tokens.weight.dtype
+        return torch.empty(text.num_key_value_heads, head_dim, dtype=dtype, device=where)
 
     def read(self, ids_BL: Tensor, cache: RunCache) -> Tensor:
         """Texts of equal length -> logits [B, V] of the first image token (float32)."""

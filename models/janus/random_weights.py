@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from transformers import JanusImageProcessor, JanusProcessor
 
 from models.architecture import components, outline
+from models.division import place
 from models.janus.generator import JanusGenerator
-from models.janus.load import sampling_of
+from models.janus.load import parts_of, sampling_of
 from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
 from models.published import PublishedModel
-from models.random_weights import filled, letter_tokenizer
+from models.random_weights import filled, home, letter_tokenizer
 from models.settings import dtype_of
 
 _TEMPLATE = (
@@ -31,14 +32,16 @@ _TINY: Mapping[str, Mapping[str, Any]] = {
 """A smaller network of the same kind that makes images of 4 by 4 tokens, for tests."""
 
 
-def build(model: PublishedModel, settings: Mapping[str, Any], device: torch.device, tiny: bool) -> JanusGenerator:
+def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[torch.device], tiny: bool) -> JanusGenerator:
     """The published network, sampling and dtype; only weights, tokenizer and template are others."""
     row, dtype = dict(components(model.name)["model"]), dtype_of(settings["dtype"])
     if tiny:
         row |= {part: {**row[part], **smaller} for part, smaller in _TINY.items()}
     sampling = sampling_of(model.name, settings)
     network = JanusNetwork(outline(row, dtype))
-    filled(network, device)
+    filled(network, home(devices))
+    if len(devices) > 1:
+        place(parts_of(network), devices, model.name)
     longest = network.config.text_config.max_position_embeddings
     tokenizer = letter_tokenizer(
         longest, begin="<begin>", boi_token="<begin_of_image>", eoi_token="<end_of_image>", image_token="<image_placeholder>"

@@ -88,9 +88,10 @@ class RowRollout:
                                   device=network.device)
             cache = RunCache([0] * len(ids_BL), network.layers, length)
             for layer in range(network.layers):
-                cache.fill(layer, 0, (), network.empty_cache_like())
+                cache.fill(layer, 0, (), network.empty_cache_like(layer))
             logits_GV = self.sampling.mixed(network.read(ids_BL, cache))
-            kv_l2hGLKd = torch.stack([cache.added(layer).unflatten(1, (halves, -1)) for layer in range(network.layers)])
+            added = [cache.added(layer).to(network.device) for layer in range(network.layers)]
+            kv_l2hGLKd = torch.stack([kv_2BLKd.unflatten(1, (halves, -1)) for kv_2BLKd in added])
             for place, (row, prompt) in enumerate(group):
                 texts[prompt], logits[row] = kv_l2hGLKd[:, :, :, place].clone(), logits_GV[place]
         return RowPrediction(torch.stack([logits[row] for row in rows]), _places(rows), texts, None)
@@ -132,9 +133,8 @@ class RowRollout:
         lengths = [texts[prompt].shape[3] + held for prompt in prompts] * halves
         cache = RunCache(lengths, self.network.layers, room)
         reader = PrefixReader(segment, rows, halves)
-        like = self.network.empty_cache_like()
         for layer in range(self.network.layers):
-            parts = reader.block(layer)
+            parts, like = reader.block(layer), self.network.empty_cache_like(layer)
             for run, span in enumerate(cache.runs):
                 text = torch.stack([texts[prompts[at % count]][layer, :, at // count]
                                     for at in range(span.rows.start, span.rows.stop)], dim=1)

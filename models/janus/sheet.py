@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from models.architecture import components, outline, parameters
+from models.division import Parts
 from models.dry import dry_run
 from models.janus.flops import decoder_flops, read_flops, token_flops
-from models.janus.load import sampling_of
+from models.janus.load import parts_of, sampling_of
 from models.janus.memory import row_bytes
 from models.janus.network import JanusNetwork
 from models.published import PublishedModel
@@ -20,6 +21,11 @@ from models.sheet import BYTES, Sheet
 
 TEXT_TOKENS = 32
 """Of the prompt that is priced, its template included."""
+
+
+def parts(model: PublishedModel, settings: Mapping[str, Any]) -> Parts:
+    """Its network without weights."""
+    return parts_of(JanusNetwork(outline(components(model.name)["model"], dtype_of(settings["dtype"]))))
 
 
 def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:

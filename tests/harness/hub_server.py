@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 COMMIT = "1" * 40
+SMALL = (".json", ".txt")
 TORN = b"this arrives with another last letter"
 
 
@@ -32,7 +33,7 @@ def serve(repositories: Mapping[str, Mapping[str, bytes]], gated: tuple[str, ...
                 return
             match = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
             if match and match[3] in repositories.get(match[1], {}):
-                self._file(repositories[match[1]][match[3]])
+                self._file(match[3], repositories[match[1]][match[3]])
                 return
             self._refuse(404, "EntryNotFound")
 
@@ -43,15 +44,15 @@ def serve(repositories: Mapping[str, Mapping[str, bytes]], gated: tuple[str, ...
                 self._refuse(404, "RepoNotFound")
             elif what == "tree":
                 self._send(json.dumps([
-                    {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest(), **_lfs(data)}
+                    {"type": "file", "path": name, "size": len(data), "oid": git_sha1(data), **({} if name.endswith(SMALL) else _lfs(data))}
                     for name, data in repositories[repo].items()
                 ]).encode())  # fmt: skip
             else:
-                files = [{"rfilename": name, "size": len(data), **_lfs(data)} for name, data in repositories[repo].items()]
+                files = [{"rfilename": name, "size": len(data), **_kept(name, data)} for name, data in repositories[repo].items()]
                 self._send(json.dumps({"id": repo, "sha": COMMIT, "siblings": files}).encode())
 
-        def _file(self, data: bytes) -> None:
-            digest = hashlib.sha256(data).hexdigest()
+        def _file(self, name: str, data: bytes) -> None:
+            digest = git_sha1(data) if name.endswith(SMALL) else hashlib.sha256(data).hexdigest()
             sent = data[:-1] + b"!" if data == TORN else data
             self._send(sent, **{"ETag": f'"{digest}"', "X-Repo-Commit": COMMIT, "X-Linked-Etag": f'"{digest}"'})
 
@@ -80,6 +81,15 @@ def serve(repositories: Mapping[str, Mapping[str, bytes]], gated: tuple[str, ...
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _kept(name: str, data: bytes) -> dict[str, object]:
+    """As the hub keeps large files, or small ones, which are the texts."""
+    return {"blobId": git_sha1(data)} if name.endswith(SMALL) else _lfs(data)
+
+
+def git_sha1(data: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 def _lfs(data: bytes) -> dict[str, object]:

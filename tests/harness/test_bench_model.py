@@ -166,13 +166,13 @@ def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> Non
         (["sdxl", "--random-weights", "--prompts", "0"], "--prompts 0 is not from 1 to 554"),
         (["sdxl", "--random-weights", "--prompts", "555"], "--prompts 555 is not from 1 to 554"),
         (["infinity-2b", "--random-weights", "--tiny", "--prompts", "3", "--batch", "2,8"], "--batch 8 cannot be shared out evenly"),
-        (["infinity-2b:tau=0", "--random-weights", "--tiny"], "infinity-2b: temperature 0.0 must be positive"),
-        (["infinity-2b:cfg=-1", "--random-weights", "--tiny"], "infinity-2b: guidance -1.0 is negative: use 1 for none"),
-        (["janus-pro-1b:cfg=-1", "--random-weights", "--tiny"], "janus-pro-1b: guidance -1.0 is negative: use 1 for none"),
+        (["infinity-2b:tau=0", "--random-weights", "--tiny"], "infinity-2b: tau 0 must be positive"),
+        (["infinity-2b:cfg=-1", "--random-weights", "--tiny"], "infinity-2b: cfg -1 is negative: use 1 for none"),
+        (["janus-pro-1b:cfg=-1", "--random-weights", "--tiny"], "janus-pro-1b: cfg -1 is negative: use 1 for none"),
         (["infinity-2b+flux-dev", "--random-weights"], "infinity-2b+flux-dev is a pair: name one of its models"),
         (["infinity-2b:preview_shrink=2", "--random-weights", "--tiny"], "measures no previews, only whole images: leave preview_shrink"),
         (["infinity-2b:preview_shrink=7", "--random-weights", "--tiny"], "preview_shrink=7 does not divide its latents, 64 by 64"),
-        (["flux-dev:height=1000", "--random-weights", "--tiny"], "flux-dev: 1000 by 64 pixels: both must be multiples of 16"),
+        (["flux-dev:height=1000", "--random-weights", "--tiny"], "flux-dev: 1000 by 1024 pixels: both must be multiples of 16"),
     ],
 )
 def test_wrong_input_is_refused(arguments: list[str], message: str) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections import namedtuple
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,11 +15,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from harness.download import fetch
 from harness.errors import DamagedWeights, WrongInput
-from harness.fetching import described, fetch_all
-from harness.hub import AbsentWeights, MissingWeights, Repository, fetch, locate, present
+from harness.fetching import check_all, described, fetch_all
+from harness.hub import AbsentWeights, MissingWeights, Repository, locate, present
 from harness.registry import entry
-from harness.weights import together
+from harness.weights import LocalWeights, together
 from models.files import sha256_of, weights_sha256
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -109,7 +111,7 @@ def test_one_file_stands_for_a_repository_of_one_file(tmp_path: Path) -> None:
     folder = fill(tmp_path / "mine")
     single = Repository("someone/toy", "main", ("model.safetensors",), 1, "MIT")
     assert locate(single, local=folder / "part" / "model.safetensors") == folder / "part"
-    with pytest.raises(MissingWeights, match=r"config.json of someone/toy: give the folder that mirrors"):
+    with pytest.raises(MissingWeights, match=r"config.json of someone/toy: give a file of its published name, model.safetensors, or the"):
         locate(single, local=folder / "config.json")
 
 
@@ -143,6 +145,7 @@ def test_offline_fetches_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -
 PUBLISHED = {
     "someone/toy": {"config.json": b"{}", "part/a.bin": b"abc", "part/b.bin": b"not asked for"},
     "someone/torn": {"a.bin": TORN},
+    "someone/torn-text": {"a.json": TORN},
 }
 
 
@@ -178,6 +181,49 @@ def test_a_wrong_hash_is_refused_and_not_kept(cache: Path) -> None:
         fetch(asked("someone/torn", "*"))
     assert not present(asked("someone/torn", "*"))
     assert not [path for path in (cache / "models--someone--torn" / "blobs").iterdir() if path.is_file()]
+
+
+@pytest.mark.usefixtures("hub")
+def test_small_files_are_checked_by_the_hash_that_git_has_for_them() -> None:
+    with pytest.raises(DamagedWeights, match=r"a.json does not hash to the published git object [0-9a-f]{40}: fetch"):
+        fetch(asked("someone/torn-text", "*"))
+    assert not present(asked("someone/torn-text", "*"))
+
+
+@pytest.mark.usefixtures("hub")
+def test_what_is_here_can_be_compared_again_without_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    wanted = asked("someone/toy", "config.json", "part/a*")
+    monkeypatch.setattr("harness.fetching.published", lambda: {"toy": {"weights": wanted}})
+    with pytest.raises(AbsentWeights, match="`vistas fetch toy`"):
+        list(check_all(["toy"], LocalWeights()))
+    folder = fetch(wanted)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert list(check_all(["toy"], LocalWeights())) == [f"toy weights: 2 files are what is published, in {folder}"]
+    shutil.copytree(folder, tmp_path / "copy")
+    local = LocalWeights({("toy", ""): tmp_path / "copy"})
+    said = "0 files are what is published, 2 with no known hash"
+    assert list(check_all(["toy"], local)) == [f"toy weights: {said}, in {tmp_path / 'copy'}"]
+    for name, what in (("config.json", "published git object"), ("part/a.bin", "published SHA-256")):
+        blob = (folder / name).resolve()
+        good = blob.read_bytes()
+        blob.write_bytes(good[::-1])
+        with pytest.raises(DamagedWeights, match=f"{name} does not hash to the {what}"):
+            list(check_all(["toy"], LocalWeights()))
+        blob.write_bytes(good)
+    with pytest.raises(WrongInput, match="unknown published model, verifier or grader 'toi'; did you mean toy"):
+        list(check_all(["toi"], LocalWeights()))
+
+
+def test_a_cached_file_of_another_size_than_the_entrys_is_named(cache: Path, tmp_path: Path) -> None:
+    one = Repository("someone/toy", "main", ("config.json",), 2, "MIT")
+    folder = fill_cache(cache)
+    assert locate(one) == folder
+    (folder / "config.json").write_text("{ }")
+    with pytest.raises(DamagedWeights, match=r"config.json has 3 bytes instead of 2: fetch or copy it again"):
+        locate(one)
+    assert locate(one, local=folder) == folder  # somebody's own weights
+    assert locate(replace(one, approximate=True)) == folder
+    assert locate(replace(one, files=("*.json",))) == folder
 
 
 @pytest.mark.usefixtures("hub")

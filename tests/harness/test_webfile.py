@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness.download import fetch
 from harness.errors import DamagedWeights
-from harness.hub import MissingWeights, Repository, fetch, locate, present
+from harness.hub import MissingWeights, Repository, checked_whole, locate, present
 from harness.webfile import folder_of
 from models.files import sha256_of
 
@@ -41,6 +42,10 @@ def test_a_file_is_fetched_once_and_found_again(tmp_path: Path) -> None:
     (tmp_path / repository.files[0]).unlink()
     assert fetch(repository) == folder
     assert locate(repository, local=folder / repository.files[0]) == folder
+    assert checked_whole(folder, repository) == (1, 0)
+    (folder / repository.files[0]).write_bytes(b"another")
+    with pytest.raises(DamagedWeights, match="does not hash to the digits in its name"):
+        checked_whole(folder, repository)
 
 
 def test_another_file_under_the_name_is_refused_and_not_kept(tmp_path: Path) -> None:

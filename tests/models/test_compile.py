@@ -41,7 +41,7 @@ def traced_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def generator_of(name: str, compiled: bool) -> Any:
     model = published_models()[name]
     settings = model.merged({**SIZES[name], "dtype": "float32", "compile": compiled})
-    return random_generator(model, settings, torch.device("cpu"), tiny=True)
+    return random_generator(model, settings, [torch.device("cpu")], tiny=True)
 
 
 def last_prediction(generator: Any, rows: int) -> tuple[torch.Tensor, torch.Tensor]:

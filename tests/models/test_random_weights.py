@@ -25,7 +25,7 @@ def built(name: str, device: torch.device, tiny: bool, **changes: Any) -> tuple[
     """The generator, and the settings it has."""
     model = published_models()[name]
     settings = model.merged(changes)
-    return random_generator(model, settings, device, tiny), settings
+    return random_generator(model, settings, [device], tiny), settings
 
 
 @pytest.mark.parametrize("name", ["janus-pro-1b", "janus-pro-7b", "sd3.5-medium", "sdxl", "pixart-sigma", "sana-1.6b"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.doctor import fitting, machine, needs, rows_that_fit
+from harness.doctor import fitting, machine, needs, planned, rows_divided, rows_that_fit
 from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.hub import gigabytes
@@ -20,13 +21,14 @@ from harness.weights import LocalWeights
 from models.architecture import components, outline, parameters
 from models.diffusion.dry import decoder_call, denoiser_call
 from models.diffusion.published_flops import published_flops
+from models.division import Division, divide
 from models.dry import DryRun, dry_run
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.published import SIZES
 from models.infinity.sampling import Sampling
 from models.infinity.schedule import published_schedule
 from models.published import published_models
-from models.sheet import Sheet, sheet
+from models.sheet import Sheet, parts, sheet
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
 MODELS = published_models()
@@ -93,8 +95,8 @@ def test_an_image_of_infinity_costs_what_others_have_counted() -> None:
     [
         ("flux-dev:steps=0", "steps=0 must be at least 1"), ("flux-dev:height=1000", "both must be multiples of 16"),
         ("sdxl:width=1040", "both must be multiples of 32"), ("sana-1.6b:height=1000", "both must be multiples of 32"),
-        ("sdxl:scheduler=foo", "'foo' is unknown"), ("sdxl:guidance_scale=4/3", "is no number"),
-        ("infinity-2b:cfg=4/3", "guidance has 2 values for 13 scales"), ("infinity-2b:tau=0", "must be positive"),
+        ("sdxl:scheduler=foo", "'foo' is unknown"), ("sdxl:guidance_scale=4/3", "is a list"),
+        ("infinity-2b:cfg=4/3", "cfg has 2 values for 13 scales"), ("infinity-2b:tau=0", "must be positive"),
         ("infinity-2b:tau=nan", "tau=nan is not a number"), ("janus-pro-1b:tau=0", "must be positive"),
     ],
 )  # fmt: skip
@@ -140,8 +142,8 @@ def test_the_batch_that_fits_shrinks_with_memory(infinity: Sheet) -> None:
     fits = [rows_that_fit(infinity, int(gigabytes * 1e9)) for gigabytes in (3, 4, 5, 80, 140)]
     assert fits == sorted(fits)
     assert fits[0] == -1
-    assert fitting(infinity, int(2e9)) == "none: its weights do not fit"
-    assert fitting(infinity, int((infinity.weight_bytes - 1e8) / 0.9)).endswith(" with offload=model")
+    assert fitting(infinity, {"cuda:0": int(2e9)}) == "none: its weights do not fit"
+    assert fitting(infinity, {"cuda:0": int((infinity.weight_bytes - 1e8) / 0.9)}).endswith(" with offload=model")
     assert rows_that_fit(infinity, int(80e9), infinity.largest_bytes) > fits[3]
     last = int(0.9 * 80e9) - infinity.weight_bytes - fits[3] * (infinity.row_bytes + infinity.pass_bytes)
     assert 0 <= last < infinity.row_bytes + infinity.pass_bytes
@@ -159,7 +161,7 @@ def test_the_document_is_what_the_configurations_say(monkeypatch: pytest.MonkeyP
 def test_doctor_says_what_is_here_and_what_fits() -> None:
     here = machine(torch.device("cpu"))
     assert 0 < here.free <= here.total
-    (need,) = needs(["janus-pro-1b:dtype=float32"], int(100e9), LocalWeights())
+    (need,) = needs(["janus-pro-1b:dtype=float32"], {"cpu": int(100e9)}, LocalWeights())
     assert need.model == "janus-pro-1b:dtype=float32"
     assert int(need.fits) > 1
     assert not need.here
@@ -167,12 +169,57 @@ def test_doctor_says_what_is_here_and_what_fits() -> None:
     assert lines["in memory"].split("; ")[0] == lines["in memory"].split("; ")[1].removesuffix(" in float32")
     assert lines["download"] == gigabytes(published_models()["janus-pro-1b"].bytes)
     with pytest.raises(WrongInput, match="shapes-flux comes with the package: there is no published row of it"):
-        list(needs(["shapes-flux"], 1, LocalWeights()))
+        list(needs(["shapes-flux"], {"cpu": 1}, LocalWeights()))
+
+
+def test_doctor_says_where_a_model_would_be_divided() -> None:
+    """FLUX with its T5 does not fit one card of 24 GB; over two each has about half, and every block and encoder once."""
+    memory = {"cuda:0": int(24e9), "cuda:1": int(24e9)}
+    (need,) = needs(["pixart-sigma"], memory, LocalWeights())
+    assert need.fits.isdecimal()  # one card is enough, and what a division would be is said all the same
+    lines = [line for _, line in need.lines][-2:]
+    assert re.fullmatch(r"cuda:0 \d\.\d GB \(\d+ of 28 blocks, decoder\)", lines[0])
+    assert re.fullmatch(r"cuda:1 \d+\.\d GB \(\d+ of 28 blocks, text_encoder\)", lines[1])
+    assert sum(int(re.search(r"(\d+) of 28", line)[1]) for line in lines) == 28  # type: ignore[index]
+    small = {device: int(12e9) for device in memory}
+    (need,) = needs(["pixart-sigma"], small, LocalWeights())
+    assert re.fullmatch(r"\d+ with device=cuda:0,cuda:1", need.fits)
+
+
+def test_networks_to_divide_weigh_what_the_sheet_says(infinity: Sheet) -> None:
+    for name in ("infinity-125m", "janus-pro-1b", "pixart-sigma"):
+        model = published_models()[name]
+        settings = model.merged({})
+        networks = parts(model, settings)
+        assert networks is not None
+        found = divide(networks, [int(40e9)] * 2)
+        assert found is not None
+        one = infinity if name == "infinity-125m" else sheet(model, settings)
+        assert sum(found.bytes) == pytest.approx(one.weight_bytes, rel=0.01)
+
+
+def test_rows_of_a_divided_model(infinity: Sheet) -> None:
+    """Half of the blocks hold half of each row's cache; latents are all on the first device."""
+    halves = Division({}, (16, 16), (int(6e9), int(6e9)))
+    free = int(20e9)
+    assert rows_divided(infinity, halves, [free, free]) == (int(0.9 * free) - int(6e9)) // (infinity.row_bytes // 2 + infinity.pass_bytes)
+    assert rows_divided(infinity, halves, [int(6e9), free]) == -1
+    latents = replace(infinity, cache_step_bytes=(), row_bytes=int(1e9), pass_bytes=int(1e9), decode_bytes=0)
+    assert rows_divided(latents, halves, [free, free]) == 6  # 12 GB in 2 GB a row
+    assert rows_divided(latents, halves, [int(2 * 20e9), free]) == 12  # on the second no latents
+
+
+def test_memory_of_several_devices_is_given_as_a_list() -> None:
+    assert planned([torch.device("cpu")], "24") == {"cpu": int(24e9)}
+    assert planned([torch.device("cpu")], "24,16.5") == {"cuda:0": int(24e9), "cuda:1": int(16.5e9)}
+    for wrong in ("24,", "-1", "much", "0", "inf"):
+        with pytest.raises(WrongInput, match=f"--memory '{wrong}' is no list of GB: write --memory 80, or --memory 24,24"):
+            planned([torch.device("cpu")], wrong)
 
 
 def test_doctor_fits_a_terminal_of_eighty_columns() -> None:
     names = ("infinity-125m", "janus-pro-1b:dtype=float32")
-    shown = CliRunner().invoke(app, ["doctor", *names, "--memory", "80", "--device", "cpu"]).stdout
+    shown = CliRunner().invoke(app, ["doctor", *names, "--memory", "80,80", "--device", "cpu"]).stdout
     assert all(f"\n{name}: rows that fit: " in shown for name in names)
     about_models = shown.split("are planned with:")[1].split("\ndownload: ")[0]
     assert max(map(len, about_models.splitlines())) <= 80

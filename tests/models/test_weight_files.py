@@ -100,3 +100,11 @@ def test_another_models_file_is_named_by_its_first_keys(tmp_path: Path) -> None:
         check_keys(tmp_path, wanted, {"a.weight": (2, 3), "c.weight": (4,)})
     with pytest.raises(WrongInput, match=r"in 1 weights, first b.weight is \(5,\) instead of \(4,\): the configured size"):
         check_keys(tmp_path, wanted, {"a.weight": (2, 3), "b.weight": (5,)})
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "weights.pth", "model.safetensors.index.json"])
+def test_a_pointer_is_told_from_a_damaged_file(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(DamagedWeights, match=f"{name} is a pointer of git-lfs and not the file itself: run `git lfs pull`"):
+        check_whole(path)

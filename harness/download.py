@@ -1,0 +1,120 @@
+"""Getting published weights from the hub: only when asked, with progress, and what arrives is checked against what is published."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness import webfile
+from harness.errors import DamagedWeights, WrongInput
+from harness.hub import MissingWeights, Repository, asked, check, check_file, gigabytes, some
+
+
+def fetch(repository: Repository) -> Path:
+    """Download what the cache lacks, with progress, and check sizes and hashes; returns the local folder.
+
+    Raises:
+        MissingWeights: the hub cannot be reached, asks for terms to be accepted, or has no such repository.
+        DamagedWeights: what arrived is not what is published.
+        WrongInput: the disk is too small.
+    """
+    from huggingface_hub import HfApi, constants, errors, snapshot_download
+
+    if repository.url:
+        with _translated(repository):
+            if constants.HF_HUB_OFFLINE:
+                raise errors.OfflineModeIsEnabled
+            return webfile.download(repository.url)
+    with _translated(repository):
+        info = HfApi().model_info(repository.repo, revision=repository.revision, files_metadata=True)
+        published = [file for file in info.siblings or () if asked(file.rfilename, repository.wanted)]
+        lacking = [wanted for wanted in repository.files if not any(asked(one.rfilename, [wanted]) for one in published)]
+        if lacking:
+            raise MissingWeights(f"{repository.repo} at {repository.revision} has no {some(lacking)}: its files have been "
+                                 "renamed; correct the entry, or give a local folder with --weights NAME=PATH")
+        _check_space(sum(file.size or 0 for file in published), repository)
+        folder = Path(snapshot_download(
+            repository.repo, revision=repository.revision, allow_patterns=repository.wanted
+        ))  # fmt: skip
+    for file in published:
+        digest = file.lfs.sha256 if file.lfs is not None else None
+        small = file.blob_id if file.lfs is None else None
+        _check_fetched(folder / file.rfilename, file.size, repository.sha256.get(file.rfilename, digest), small)
+    check(folder, repository)
+    return folder
+
+
+def _check_fetched(path: Path, size: int | None, sha256: str | None, git_sha1: str | None) -> None:
+    try:
+        check_file(path, size, sha256, git_sha1)
+    except DamagedWeights:
+        for file in (path.resolve(), path):  # the cache would take it for what it is named after
+            file.unlink(missing_ok=True)
+        raise
+
+
+def _check_space(size: int, repository: Repository) -> None:
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE)
+    there = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    free, needed = shutil.disk_usage(there).free, size - present_bytes(cache, repository)
+    if needed > free:
+        raise WrongInput(f"{repository.repo} needs {gigabytes(needed)} more and {there} has {gigabytes(free)} free: "
+                         "make room, or set HF_HOME to a larger disk")
+
+
+def present_bytes(cache: Path, repository: Repository) -> int:
+    """Bytes of this repository that the cache holds already, of any revision."""
+    blobs = cache / f"models--{repository.repo.replace('/', '--')}" / "blobs"
+    return sum(path.stat().st_size for path in blobs.glob("*") if path.is_file()) if blobs.is_dir() else 0
+
+
+@contextmanager
+def _translated(repository: Repository) -> Iterator[None]:
+    """Turn what the hub's client raises into one line each."""
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise MissingWeights(f"{repository.repo} is gated (licence {repository.licence}): accept its terms at "
+                             f"{repository.address}, then log in with `hf auth login` or HF_TOKEN") from error
+    except errors.RevisionNotFoundError as error:
+        raise MissingWeights(f"{repository.repo} has no revision {repository.revision}: correct the entry, or give a local "
+                             "folder with --weights NAME=PATH") from error
+    except errors.RepositoryNotFoundError as error:
+        raise MissingWeights(f"{repository.repo} is not on the hub, or is private: log in with `hf auth login`, or give a "
+                             "local folder with --weights NAME=PATH") from error
+    except errors.OfflineModeIsEnabled as error:
+        raise MissingWeights(f"{repository.repo} cannot be fetched while HF_HUB_OFFLINE is set: unset it") from error
+    except errors.HfHubHTTPError as error:
+        raise MissingWeights(f"{repository.repo} cannot be fetched ({_first_line(error)}): try again later") from error
+    except DamagedWeights:
+        raise
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise WrongInput(f"no space left on disk for {repository.repo} ({repository.size}): make room, or set HF_HOME to "
+                             "a larger disk; the same command goes on where it stopped") from error
+        raise _unreachable(repository, error) from error
+    except Exception as error:
+        if not type(error).__module__.startswith(("httpx", "httpcore")):
+            raise
+        raise _unreachable(repository, error) from error
+
+
+def _unreachable(repository: Repository, error: BaseException) -> MissingWeights:
+    return MissingWeights(
+        f"{repository.repo} ({repository.size}) cannot be fetched, the hub is not reached ({_first_line(error)}): check the "
+        "network, or give a local folder with --weights NAME=PATH"
+    )
+
+
+def _first_line(error: Any) -> str:
+    lines = str(error).strip().splitlines()
+    return re.sub(r"\[Errno -?\d+\] ?", "", lines[0]).rstrip(".") if lines else type(error).__name__

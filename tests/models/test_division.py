@@ -1,0 +1,243 @@
+"""One model over several devices: what goes where, the same images, and no tensor on the wrong device."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
+
+from harness import session
+from harness.config import Settings
+from harness.errors import WrongInput
+from harness.lineup import line_up
+from harness.registry import Entry
+from harness.session import open_session, pick_devices
+from harness.timing import Stopwatch
+from harness.weights import build
+from models import division
+from models.base import Images, Row
+from models.diffusion import flux, guided
+from models.diffusion import published as diffusion
+from models.division import Division, Parts, divide, place, size_of, spread, top_blocks
+from models.infinity import published as infinity
+from models.janus import load as janus
+from models.published import PublishedModel, published_models
+
+sys.path.insert(0, str(Path(__file__).parent))
+import test_offload
+from test_offload import CPU, DIFFUSION, PROMPTS, everything, tiny_families, tiny_janus, tiny_published
+
+TWO_CARDS = (torch.device("cuda:0"), torch.device("cuda:1"))
+EVERY = [*DIFFUSION, "infinity", "janus"]
+
+
+class Network(nn.Module):
+    """Six blocks of one million bytes, and 300,000 bytes around them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.empty(25_000, device="meta"))
+        self.transformer_blocks = nn.ModuleList(nn.Linear(250, 1000, bias=False, device="meta") for _ in range(6))
+        self.out = nn.Linear(50, 1000, bias=False, device="meta")
+
+
+def parts(*encoders: int) -> Parts:
+    """With text encoders of so many millions of bytes, and a decoder of 700,000 bytes."""
+    network = Network()
+    texts = {f"text_encoder_{n}": nn.Linear(size * 250, 1000, bias=False, device="meta") for n, size in enumerate(encoders)}
+    return Parts(network, top_blocks(network), texts, nn.Linear(175, 1000, bias=False, device="meta"))
+
+
+def test_two_equal_cards_are_filled_alike_and_pieces_stay_whole() -> None:
+    found = divide(parts(3, 1), [10_000_000, 10_000_000])
+    assert found is not None
+    blocks = [found.places[f"transformer_blocks.{n}"] for n in range(6)]
+    assert blocks == [0, 0, 0, 0, 0, 1]  # with 1 million beside them on the first, and 4 of text on the second
+    assert (found.places["text_encoder_0"], found.places["text_encoder_1"]) == (1, 1)
+    assert found.bytes == (6_000_000, 5_000_000)
+    assert found.blocks == (5, 1)
+
+
+def test_a_smaller_card_gets_less() -> None:
+    found = divide(parts(), [3_000_000, 9_000_000])
+    assert found is not None
+    assert found.blocks == (1, 5)
+    assert found.bytes[0] == 2_000_000  # of the weights around the blocks, the decoder's, and one block's
+    three = divide(parts(), [3_000_000, 3_000_000, 3_000_000])
+    assert three is not None
+    assert three.blocks == (2, 3, 1)
+
+
+def test_what_does_not_fit_is_no_division() -> None:
+    assert divide(parts(), [4_000_000, 2_900_000]) is None  # 7 million of 6.9
+    assert divide(parts(), [900_000, 9_000_000]) is None  # decoder and surroundings on the first
+    assert divide(parts(5), [8_000_000, 4_900_000]) is None  # a text encoder is not divided
+
+
+def test_too_small_devices_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(division, "free_and_total", lambda device: (3_500_000, 9_000_000))
+    with pytest.raises(WrongInput, match=r"big does not fit on cuda:0 with 0.0 GB free, cuda:1 with .*offload=model .*doctor big"):
+        place(parts(), TWO_CARDS, "big")
+
+
+def test_real_networks_have_their_blocks_found() -> None:
+    with torch.device("meta"):
+        pipeline = tiny_families.FAMILIES["flux"].build()
+    assert len(diffusion.parts_of(pipeline.components).blocks) == 5
+    assert set(diffusion.parts_of(pipeline.components).encoders) == {"text_encoder", "text_encoder_2"}
+
+
+# Real models -------------------------------------------------------------------------------------------------------------
+
+
+def halves(model: Parts) -> Division:
+    """The first half of the blocks on the first device, the rest and the text encoders on the second."""
+    count = len(model.blocks)
+    places = {name: int(n >= count // 2) for n, name in enumerate(model.blocks)} | dict.fromkeys(model.encoders, 1)
+    return Division(places, (count // 2, count - count // 2), (0, 0))
+
+
+@pytest.fixture
+def opener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Loads a tiny published model of a family, over devices if asked: `placed` hears of its parts just before."""
+    for name, size in tiny_published.TINY.items():
+        monkeypatch.setitem(infinity.SIZES, name, size)
+
+    def opened(family: str, devices: Sequence[torch.device] = (), placed: Callable[[Parts], None] = lambda model: None) -> Any:
+        def placing(model: Parts, devices: Sequence[torch.device], name: str) -> None:
+            placed(model)
+            spread(model, halves(model), devices)
+
+        for module in (diffusion, infinity, janus):
+            monkeypatch.setattr(module, "place", placing)
+        extra: Any = {"devices": devices} if devices else {}
+        folder = tmp_path / family
+        if family == "janus":
+            if not folder.is_dir():
+                tiny_janus.save(folder)
+            return janus.load(tiny_janus.row(), {"weights": folder}, CPU, tiny_janus.SETTINGS, **extra)
+        if family == "infinity":
+            row = published_models()["infinity-2b"]
+            folders = {"weights": folder / "weights", "vae": folder / "weights", "text_encoder": folder / "text"}
+            if not folder.is_dir():
+                tiny_published.publish(folder, "infinity-2b")
+            settings = {"pn": "0.06M", "dtype": "float32", "text_dtype": "float32", "negative_prompt": "red star",
+                        "cfg_insertion_layer": "0/-1"}  # fmt: skip
+            return infinity.load(row, folders, CPU, row.merged(settings), **extra)
+        if not folder.is_dir():
+            tiny_families.save(family, folder)
+        row = PublishedModel("tiny", "", "diffusion", "", "", "none", "", {}, {}, {})
+        settings = {**tiny_families.FAMILIES[family].settings, "dtype": "float32"}
+        if family == "sd3":
+            settings |= {"steps": 8, "skip_guidance_layers": "1"}
+        return diffusion.load(row, {"weights": folder}, CPU, settings, **extra)
+
+    return opened
+
+
+@pytest.mark.parametrize("family", EVERY)
+def test_images_prices_and_cards_are_the_same(opener: Callable[..., Any], family: str) -> None:
+    whole, divided = opener(family), opener(family, (CPU, CPU))
+    assert divided.card == whole.card
+    assert divided.device == CPU
+    for operation, step in (("encode", 0), ("predict", 1), ("decode", 0)):
+        assert divided.price(operation, step, 5) == whole.price(operation, step, 5)
+    for one, other in zip(everything(whole), everything(divided), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
+@pytest.mark.parametrize("family", EVERY)
+def test_every_operation_finds_its_tensors_on_one_device(
+    opener: Callable[..., Any], family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two cards that are not there: tensors without values, which refuse to meet those of another device."""
+    whole = opener(family)
+    if hasattr(whole, "adapter"):  # text and schedules have values that are read, so they are a real model's
+        monkeypatch.setattr(type(whole.adapter), "encode", encoded_on(TWO_CARDS[0], whole.adapter))
+        if "encode_negative" in vars(type(whole.adapter)):
+            monkeypatch.setattr(type(whole.adapter), "encode_negative", guided.GuidedAdapter.encode_negative)
+        monkeypatch.setattr(guided, "make_schedule", with_values(guided.make_schedule))
+        monkeypatch.setattr(flux, "FlowEuler", with_values(flux.FlowEuler))
+    with ExitStack() as stack:
+        divided = opener(family, TWO_CARDS, lambda model: stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True)))
+        network = divided.network if family == "janus" else divided.transformer if family == "infinity" else divided.adapter.transformer
+        assert {tensor.device for tensor in network.parameters()} == set(TWO_CARDS)
+        assert divided.device == TWO_CARDS[0]
+        assert len(begun(divided)) == 3
+
+
+def begun(generator: Any) -> Images:
+    """Two steps with a fork between them, and what the third would look like."""
+    state = generator.start(generator.encode(PROMPTS), [Row(0, 1), Row(1, 2)])
+    state = generator.draw(generator.predict(state), [3, 4])
+    state = generator.select(generator.predict(state), [1, 0, 1])
+    state = generator.draw(state, [5, 6, 7])
+    images: Images = generator.preview(generator.predict(state))
+    return images
+
+
+def encoded_on(device: torch.device, adapter: Any) -> Any:
+    """An adapter's `encode`: tensors of the shapes that a real one's have, without values."""
+    real = type(adapter).encode
+
+    def encode(_: Any, prompts: Sequence[str]) -> tuple[torch.Tensor, ...]:
+        with unset_fake_temporarily():
+            found = real(adapter, prompts)
+        return tuple(torch.empty(one.shape, dtype=one.dtype, device=device) for one in found)
+
+    return encode
+
+
+def with_values(make: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **options: Any) -> Any:
+        with unset_fake_temporarily():
+            return make(*[CPU if isinstance(one, torch.device) else one for one in args], **options)
+
+    return call
+
+
+# Named on the command line ------------------------------------------------------------------------------------------------
+
+
+def test_devices_are_named_with_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pick_devices("cpu") == (CPU,)
+    monkeypatch.setattr(session, "pick_device", torch.device)
+    assert pick_devices("cuda:0, cuda:1") == TWO_CARDS
+    for wrong in ("cuda:0,cuda:0", "cuda,cuda:1"):
+        with pytest.raises(WrongInput, match=f"device '{wrong}' is no list of different devices: .* as cuda:0,cuda:1"):
+            pick_devices(wrong)
+
+
+def test_offload_and_several_devices_exclude_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "pick_devices", lambda asked: TWO_CARDS)
+    settings = Settings(device="cuda:0,cuda:1", offload="text")
+    with pytest.raises(WrongInput, match=r"offload=text is for one device, device=cuda:0,cuda:1 names several"):
+        open_session(settings, line_up(settings.run()), Stopwatch())
+    assert settings.run().identity() == Settings().run().identity()
+
+
+def test_a_loader_that_knows_no_devices_is_told_apart() -> None:
+    row = PublishedModel("plain", "", "ar", "", "", "none", "", {}, {}, {})
+    entry = Entry("test_offload:plain", "", row=row)
+    assert build(entry, {}, CPU, devices=(CPU,)) == test_offload.plain(row, {}, CPU, {})
+    with pytest.raises(WrongInput, match="model plain cannot be divided, its loader knows no devices: give one device"):
+        build(entry, {}, CPU, devices=TWO_CARDS)
+
+
+def test_what_is_divided_is_not_compiled() -> None:
+    with pytest.raises(WrongInput, match="compile=true does not go with several devices: leave it out, or give one device"):
+        diffusion.asks_to_compile({"compile": True}, divided=True)
+
+
+def test_shared_weights_count_once() -> None:
+    tied = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
+    tied[1].weight = tied[0].weight
+    assert size_of(tied) == 64

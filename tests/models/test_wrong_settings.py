@@ -1,0 +1,58 @@
+"""Settings that a published model cannot have are told in the words that were typed, before anything is looked for."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.choice import choose_model
+from harness.cli import app
+from harness.errors import WrongInput
+from models.published import published_models
+from models.settings import as_typed
+
+WRONG = [
+    ("infinity-2b:cfg=4/3", "infinity-2b: cfg has 2 values for 13 scales: give one, or one per scale"),
+    ("infinity-2b:pn=0.25M,tau=1/1", "tau has 2 values for 10 scales"),
+    ("infinity-2b:cfg=-1", "cfg -1 is negative: use 1 for none"),
+    ("infinity-2b:pn=0.06M,tau=1/1/1/1/1/0.5/-1", r"tau 1/1/1/1/1/0\.5/-1 must be positive"),
+    ("infinity-2b:cfg_insertion_layer=-40", r"cfg_insertion_layer -40 is not 0 or one of -1\.\.-31 \(depth 32\)"),
+    ("infinity-2b:aspect=1.6", r"aspect=1\.6 \(height / width\) has no schedule: use one of 1\.0, 1\.25"),
+    ("infinity-8b:pn=0.25M", r"pn=0\.25M is no resolution of infinity-8b: it has 1M \(0\.25M is infinity-8b-512\)"),
+    ("infinity-2b:text_dtype=int8", "text_dtype='int8' is no type that models run in"),
+    ("janus-pro-1b:tau=0", "janus-pro-1b: tau 0 must be positive"),
+    ("janus-pro-1b:cfg=1/2", "cfg=1/2 is a list: this model takes one number, such as cfg=2.5"),
+    ("flux-dev:height=1000", "model flux-dev: 1000 by 1024 pixels: both must be multiples of 16"),
+    ("flux-dev:true_cfg_scale=0.5", r"true_cfg_scale=0\.5 is below 1"),
+    ("sd3.5-large:height=4096", "4096 by 1024 pixels: the model has positions for 3072 at most"),
+    ("sd3.5-medium:skip_guidance_layers=99", "skip_guidance_layers names block 99: the model has 0 to 23"),
+    ("sdxl:scheduler=flow-euler", "scheduler 'flow-euler' does not fit a noise-predicting model; use ddim or euler"),
+    ("sana-1.6b:scheduler=ddim", "scheduler 'ddim' does not fit a flow-matching model; use flow-euler"),
+    ("pixart-sigma:dtype=int8", "dtype='int8' is no type"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG)
+def test_a_wrong_setting_is_told_when_the_model_is_named(text: str, said: str) -> None:
+    with pytest.raises(WrongInput, match=said):
+        choose_model(text)
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_and_before_weights_that_are_missing(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "geneval", "--model", "infinity-2b:tau=0", "--verifier", "image-reward"])
+    assert result.exit_code == 2
+    assert "infinity-2b: tau 0 must be positive" in result.stderr
+    assert "not on this machine" not in result.stderr
+
+
+def test_every_published_model_takes_its_own_settings_and_presets() -> None:
+    for name, model in published_models().items():
+        choose_model(name)
+        for preset in model.presets:
+            choose_model(f"{name}:preset={preset}")
+
+
+def test_only_whole_words_are_replaced() -> None:
+    words = {"guidance": "cfg"}
+    assert as_typed("guidance (3.0, 2.5) of guidance_scale 7.0: use 10.05", words) == "cfg 3/2.5 of guidance_scale 7: use 10.05"
