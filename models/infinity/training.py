@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from models.infinity.schedule import ScaleSchedule
 from models.infinity.transformer import InfinityTransformer
 
-NO_DECAY = ("ada_gss", "scale_mul", "mat_q", "pos_start", "lvl_embed", "cfg_uncond")
+NO_DECAY = ("ada_gss", "scale_mul", "text_proj_for_sos.ca.mat_q", "pos_start", "lvl_embed", "cfg_uncond")
 
 
 @torch.no_grad()

@@ -129,6 +129,7 @@ def test_initial_weights_and_decay_groups() -> None:
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     assert {names[id(p)].rpartition(".")[2] for p in decay["params"]} == {"weight"}
     assert {"cfg_uncond", "lvl_embed.weight", "text_norm.weight"} <= {names[id(p)] for p in keep["params"]}
+    assert {name for name in names.values() if "ca.mat_q.weight" in name} <= {names[id(p)] for p in decay["params"]}
     assert len(decay["params"]) + len(keep["params"]) == len(names)
 
 
