@@ -12,6 +12,7 @@ from harness.registry import SEARCHES, entry
 from harness.search.spec import parse
 
 ROOT = Path(__file__).resolve().parents[3]
+MODELS = {("ar", "diffusion"): "both", ("ar",): "AR", ("diffusion",): "diffusion", ("pair",): "a pair"}
 PAGE = (ROOT / "docs" / "searches.md").read_text(encoding="utf-8")
 
 
@@ -28,7 +29,7 @@ def test_its_row_is_complete(name: str) -> None:
     assert row[1] == search.__module__.rpartition(".")[2] + ".py"
     if name != "adaptive":  # it has the families and the needs of the search within
         assert {need.__name__ for need in search.needs} == set(re.findall(r"`(\w+)`", row[4]))
-        assert row[3].startswith({("ar", "diffusion"): "both", ("ar",): "AR", ("diffusion",): "diffusion", ("pair",): "a pair"}[search.families])
+        assert row[3].startswith(MODELS[search.families])
     for field in fields(search):
         assert re.search(rf"\b{field.name}\b", row[5]), field.name
     assert f"**{search.size}**" in row[5] or name == "adaptive"  # whose rounds are no more than their number
