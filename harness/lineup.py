@@ -33,7 +33,7 @@ class Lineup:
     metrics: tuple[str, ...]
     """Verifiers that measure what was selected, besides those that guide."""
     notes: tuple[str, ...]
-    """A sentence for every pair that does not fit."""
+    """A sentence for every pair that does not fit; of `all`, one for all searches of other families."""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -56,6 +56,7 @@ def line_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Lineup: 
     every = entries("search") if ALL in config.searches else ()
     searches = {shortest(search): search for search in map(parse, (*named, *every))}
     pairs, notes = [], []
+    foreign: dict[str, list[str]] = {model: [] for model in choices}  # searches of `all` that are for other families
     for text, search in searches.items():
         misfits = {model: fits(search, choice.entry, model) for model, choice in choices.items()}
         if all(misfits.values()) and "searches" in config.model_fields_set and not every:
@@ -63,8 +64,16 @@ def line_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Lineup: 
                 f"search {text} fits none of the models: {'; '.join(str(reason) for reason in misfits.values())}; "
                 "leave it out, or add a model it fits with --model"
             )
-        notes += [f"skipped {model} with {text}: {reason}" for model, reason in misfits.items() if reason]
+        for model, reason in misfits.items():
+            if reason and text in every and choices[model].entry.family not in search.families:
+                foreign[model].append(text)
+            elif reason:
+                notes.append(f"skipped {model} with {text}: {reason}")
         pairs += [(model, text) for model, reason in misfits.items() if not reason]
+    notes += [
+        f"skipped {model} with {', '.join(texts)}: they do not search {choices[model].entry.family} models"
+        for model, texts in foreign.items() if texts
+    ]  # fmt: skip
     if not pairs:
         raise WrongInput(f"no search fits {', '.join(choices)}: give one with --search")
     pairs.sort(key=lambda pair: list(choices).index(pair[0]))
