@@ -132,4 +132,4 @@ def _kind(default: Any) -> str:
         return "true or false"
     if isinstance(default, int):
         return "a whole number"
-    return "a number, or one per step as a/b/…" if isinstance(default, float) else "text"
+    return "a number; a/b/… one per step, where it may differ by step" if isinstance(default, float) else "text"

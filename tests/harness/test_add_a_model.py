@@ -127,7 +127,7 @@ def test_missing_weights_stop_a_run_before_anything_is_loaded(monkeypatch: pytes
     ("text", "message"),
     [
         ("mine:contrst=2", "model 'mine:contrst=2': unknown parameter 'contrst', did you mean contrast?; settings of mine: "),
-        ("mine:contrast=big", "contrast=big is not a number, or one per step as a/b/…"),
+        ("mine:contrast=big", "contrast=big is not a number; a/b/… one per step"),
         ("mine:rounds=2.5", "rounds=2.5 is not a whole number"),
         ("mine:sharp=1", "sharp=1 is not true or false"),
         ("mine:sharp", "sharp has no value: write sharp=…"),
