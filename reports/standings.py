@@ -9,10 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 GRADE = "grade"
+TOGETHER = ("suite", "model", "verifier", "budget", "budget_unit")
+"""What searches have in common that are compared."""
 
 
 def standings(folders: Sequence[Path]) -> str:
-    """Each model's searches at each budget, best first: grade, its difference to random search, and what was spent.
+    """Each model's searches at each budget under each verifier, best first: grade, its difference to random search, and what was spent.
 
     A difference is over the prompts and seeds that both searches have, its standard error that of the mean over prompts
     of what the seeds of a prompt have on average.
@@ -21,19 +23,22 @@ def standings(folders: Sequence[Path]) -> str:
     spent = pd.concat([pd.read_parquet(folder / "selections.parquet") for folder in folders])
     grades = scores[scores["metric"] == GRADE]
     lines = [
-        "| model | budget | search | grade | prompts, seeds | against random | spent (NFE, GFLOP) |",
-        "|---|---|---|---|---|---|---|",
+        "| suite | model | guided by | budget | search | grade | prompts, seeds | against random | spent (NFE, GFLOP) |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    for (model, budget, unit), part in grades.groupby(["model", "budget", "budget_unit"]):
-        pivot = part.pivot_table(index=["verifier", "prompt_id", "seed"], columns="search", values="value")
+    spendings = spent.groupby(list(TOGETHER))
+    for key, part in grades.groupby(list(TOGETHER)):
+        of_it = spendings.get_group(key)
+        suite, model, verifier, budget, unit = key
+        pivot = part.pivot_table(index=["prompt_id", "seed"], columns="search", values="value")
         means = pivot.mean().sort_values(ascending=False)
         for search, mean in zip((str(name) for name in means.index), means, strict=True):
             done = pivot[search].dropna().index
             prompts, seeds = (done.get_level_values(level).nunique() for level in ("prompt_id", "seed"))
-            same = spent[(spent["model"] == model) & (spent["search"] == search) & (spent["budget"] == budget)]
+            same = of_it[of_it["search"] == search]
             nfe, flops = float(same["nfe"].mean()), float(same["flops"].mean())
             lines.append(
-                f"| {model} | {budget:g} {unit} | {search} | {float(mean):.3f} | {prompts}, {seeds} | "
+                f"| {suite} | {model} | {verifier} | {budget:g} {unit} | {search} | {float(mean):.3f} | {prompts}, {seeds} | "
                 f"{_against(pivot, search)} | {nfe:.0f}, {flops / 1e9:.3g} |"
             )
     return "\n".join(lines)
@@ -45,7 +50,7 @@ def _against(pivot: pd.DataFrame, search: str) -> str:
     difference = (pivot[search] - pivot["random"]).dropna()
     if difference.empty:
         return "no common prompts"
-    values = difference.groupby(level=["verifier", "prompt_id"]).mean().to_numpy(dtype=float)
+    values = difference.groupby(level="prompt_id").mean().to_numpy(dtype=float)
     error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
     return f"{values.mean():+.3f} ± {error:.3f}"
 

@@ -86,11 +86,16 @@ def itself(front: Front) -> dict[Name, list[Branch]]:
     return {name_of(branch): [branch] for part in front for branch in part.branches}
 
 
-def thinned(front: Front, parts: Mapping[int, float]) -> dict[Name, list[Branch]]:
-    """Every branch as its own only child; where only a part of a prompt's rows can go on, the first of them, at least one."""
+def thinned(front: Front, parts: Mapping[int, float], ranks: Mapping[Name, int] | None = None) -> dict[Name, list[Branch]]:
+    """Every branch as its own only child; where only a part of a prompt's rows can go on, the first of them, at least one.
+
+    `ranks` says which those are, of rows in no order of worth.
+    """
     children: dict[Name, list[Branch]] = {}
     for prompt, part in parts.items():
         rows = [branch for one in front for branch in one.branches if branch.prompt == prompt]
+        if ranks:
+            rows.sort(key=lambda branch: ranks.get(name_of(branch), 0))
         going = rows if part >= 1 else rows[: max(1, int(len(rows) * part))]
         children |= {name_of(branch): [branch] for branch in going}
     return children

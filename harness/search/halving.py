@@ -1,6 +1,7 @@
 """Successive halving on previews: many candidates begin, those whose previews score best go on.
 
-Jamieson and Talwalkar (arXiv 1502.07943) as a search over images: an arm is a candidate, a pull some of its steps.
+Jamieson and Talwalkar (arXiv 1502.07943) as a search over images: an arm is a candidate, a pull some of its steps. They
+give every rung the same budget and keep 1 / eta; here the looks are at given parts of the steps, and `keep` is 1 / eta.
 Nothing is copied and no noise added, so what is finished are images that random search would have made, bit for bit;
 what is saved is the rest of those that were dropped. Needs no ability beyond previews, so that it runs on any model.
 """
@@ -36,7 +37,7 @@ class Halving:
     candidates: int | None = None
     """Candidates that begin; None for as many as the budget buys."""
     at: tuple[float, ...] = (0.5,)
-    """Parts of the steps after which previews are looked at, in order, written 0.4/0.7."""
+    """Parts of the steps after which previews are looked at, in order, written 0.4/0.7; those that round to one step are one."""
     keep: float = 0.5
     """Part of the candidates that goes on after each look, at least one."""
 
@@ -97,25 +98,30 @@ class Halving:
         sizes = {prompt: self.sizes(count, steps) for prompt, count in first.items()}
         front = roots(task, first)
         children = thinned(front, dict.fromkeys(prompts, 1.0))
+        ranks: dict[Name, int] = {}
         for step in range(steps - 1):
             front = list(grow(task, front, children))
-            rest = {prompt: deadline.rest(prompt, step + 1) for prompt in prompts}
             if step + 1 in self.looks(steps):
-                left = {prompt: max(1, int(sizes[prompt][step + 1] * rest[prompt])) for prompt in prompts}
-                front, children = _best(task, front, left)
+                front, children = _best(task, front, {prompt: sizes[prompt][step + 1] for prompt in prompts}, ranks, deadline)
             else:
-                children = thinned(front, rest)
+                children = thinned(front, {prompt: deadline.rest(prompt, step + 1) for prompt in prompts}, ranks)
         finish(task, list(grow(task, front, children)))
 
 
-def _best(task: Task, front: Front, left: Mapping[int, int]) -> tuple[Front, dict[Name, list[Branch]]]:
-    """The rows with their predictions, and the best of each prompt as their own only children."""
-    this = Round(task, left, complete=False)
+def _best(
+    task: Task, front: Front, sizes: Mapping[int, int], ranks: dict[Name, int], deadline: Deadline
+) -> tuple[Front, dict[Name, list[Branch]]]:
+    """The rows with their predictions, and the best of each prompt as their own only children, whose ranks are noted.
+
+    Fewer than `sizes` where time runs out, at least one.
+    """
+    look, this = front[0].state.step, Round(task, sizes, complete=False)
     front = preview(task, front, this)
     children: dict[Name, list[Branch]] = {}
-    for prompt, count in left.items():
-        branches = this.branches(prompt)
-        kept = sorted(best_first(task.judges[0], this.values(prompt))[:count])
-        children |= {name_of(branches[row]): [branches[row]] for row in kept}
+    for prompt, size in sizes.items():
+        branches, order = this.branches(prompt), best_first(task.judges[0], this.values(prompt))
+        ranks.update({name_of(branches[row]): rank for rank, row in enumerate(order)})
+        count = max(1, int(size * deadline.rest(prompt, look)))
+        children |= {name_of(branches[row]): [branches[row]] for row in sorted(order[:count])}
     this.close(children)
     return front, children

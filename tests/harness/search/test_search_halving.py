@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import numpy as np
 import pytest
 import torch
 
 from harness.errors import WrongInput
 from harness.ledger import Budget, Unit
-from harness.prices import Prices
+from harness.prices import Calibration, Prices
 from harness.search.halving import Halving
 from harness.search.spec import parse, shortest
 from models.base import Row
@@ -52,6 +54,23 @@ def test_a_dropped_candidate_costs_what_it_has_taken(flux, make_judge) -> None:
     plan = parse("halving:candidates=8").plan(Budget(1e9, Unit.NFE), Prices(flux, make_judge(), 6))
     assert plan.cost.nfe == 8 * 3 + 4
     assert (plan.cost.images, plan.cost.verifier_calls, plan.looks) == (4, 12, 8)
+
+
+@pytest.mark.parametrize("slowing", [30, 45, 60])
+def test_the_best_go_on_where_time_runs_out(slowing: int, flux, ran, make_judge, monkeypatch) -> None:
+    """Calls take longer and longer, so that steps after the look drop more: of its survivors only the best are finished."""
+    ticks = count()
+    monkeypatch.setattr("harness.meter.perf_counter", lambda: (tick := next(ticks)) / 1000 * (1 + tick / slowing))
+    operations = ("encode", "predict", "draw", "preview", "decode", "score judge")
+    planned = Calibration({(operation, 0): 0.001 for operation in operations})
+    judge, search = make_judge(), parse("halving:candidates=12,at=0.25,keep=0.75")
+    cost = search.plan(Budget(1e9, Unit.NFE), Prices(flux, judge, 6, planned)).cost
+    budget = Budget(4 * cost.seconds, Unit.SECONDS)
+    run = ran(search, flux, budget, count=1, max_rows=1, calibration=planned, judges=[judge])
+    looked = sorted((one for one in run.of(0) if not one.complete), key=lambda one: -one.values_M[0])
+    survivors, finished = [one.path for one in looked if one.kept], [one.path for one in run.of(0) if one.complete]
+    assert 0 < len(finished) < len(survivors) <= 9
+    assert set(finished) == {one.path for one in looked[: len(finished)]}
 
 
 def test_looks_are_parts_of_any_schedule() -> None:
