@@ -56,7 +56,7 @@ def test_a_dropped_candidate_costs_what_it_has_taken(flux, make_judge) -> None:
     assert (plan.cost.images, plan.cost.verifier_calls, plan.looks) == (4, 12, 8)
 
 
-@pytest.mark.parametrize("slowing", [30, 45, 60])
+@pytest.mark.parametrize("slowing", [40, 50, 60])
 def test_the_best_go_on_where_time_runs_out(slowing: int, flux, ran, make_judge, monkeypatch) -> None:
     """Calls take longer and longer, so that steps after the look drop more: of its survivors only the best are finished."""
     ticks = count()
