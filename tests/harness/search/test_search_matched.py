@@ -50,7 +50,7 @@ def test_both_families_and_all_searches_are_there() -> None:
     assert {name for name, _ in REGISTERED} == set(SEARCHES)
     assert {family for _, family in REGISTERED} == set(FAMILIES)
     assert {name for name, family in REGISTERED if family == "ar"} & {name for name, family in REGISTERED if family == "diffusion"} == {
-        "random", "beam", "smc", "adaptive",
+        "random", "halving", "beam", "smc", "adaptive",
     }  # fmt: skip
 
 
