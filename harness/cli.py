@@ -66,6 +66,9 @@ class Kind(StrEnum):
 _SINGULAR = {Kind.MODELS: "model", Kind.SEARCHES: "search", Kind.VERIFIERS: "verifier", Kind.SUITES: "suite",
              Kind.GRADERS: "grader", Kind.FEATURES: "features"}  # fmt: skip
 
+PUBLISHED = "published"
+"""What `list` prints as a table: numbers printed in papers."""
+
 
 @app.command()
 def run(
@@ -275,13 +278,26 @@ def bench_model(
 
 @app.command("list")
 def list_(
-    kind: Annotated[str | None, typer.Argument(metavar=f"[{'|'.join(Kind)}]", help="One kind only.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar=f"[{'|'.join((*Kind, PUBLISHED))}]", help=f"One kind only; {PUBLISHED}: numbers printed in papers."),
+    ] = None,
     prices: Annotated[bool, typer.Option("--prices", help="Sizes and prices of published models, from their configurations.")] = False,
-    model: Annotated[list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE,…]", help="With --prices: of these only.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE,…]", help=f"With --prices or {PUBLISHED}: of these only.")
+    ] = None,
+    suite: Annotated[str | None, typer.Option(metavar="NAME", help=f"With {PUBLISHED}: of this one only.")] = None,
     debug: Debug = False,
 ) -> None:
     """List all that has a name; of published weights also terms, size, and whether they are here."""
     with _reported(debug):
+        if kind == PUBLISHED and not prices:
+            from harness.printed import show as show_printed
+
+            show_printed(suite, model or ())
+            return
+        if suite is not None or kind == PUBLISHED:
+            raise WrongInput(f"--suite goes with {PUBLISHED}, --prices with models: ask for one at a time")
         if prices or model:
             from harness.sheets import show as show_prices
 
@@ -291,7 +307,7 @@ def list_(
         from harness.named_searches import named_searches
 
         if kind is not None and kind not in list(Kind):
-            raise WrongInput(unknown("kind", kind, list(Kind)))
+            raise WrongInput(unknown("kind", kind, [*Kind, PUBLISHED]))
         for each in [Kind(kind)] if kind else list(Kind):
             typer.echo(f"{each}:")
             known = entries(_SINGULAR[each])

@@ -13,6 +13,7 @@ from reports.markdown import write_markdown
 from reports.overoptimised import overoptimised_figure, overoptimised_table, shown
 from reports.page import Contents, write_page
 from reports.points import AXES, Summary, summarise
+from reports.published import published_table
 from reports.reliability import cross_table, reliability_figure, reliability_table
 from reports.style import slug
 from reports.tables import Table, results_table, spent_table
@@ -28,7 +29,8 @@ def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
     found = answer(summary)
     contents = _contents(summary, found, out / "figures")
     tables = (*contents.equal, contents.paired, *contents.results, contents.trust, contents.overoptimised,
-              contents.cross, contents.reliability, *contents.spent)  # fmt: skip
+              contents.cross, contents.reliability, *contents.spent,
+              *([contents.published] if contents.published.rows else []))  # fmt: skip
     for table in tables:
         table.write_csv(out / "tables")
     write_markdown(summary, contents, tables, out / "report.md")
@@ -54,6 +56,7 @@ def _contents(summary: Summary, found: Answer, folder: Path) -> Contents:
         overoptimised=overoptimised_table(summary),
         cross=cross_table(summary),
         reliability=reliability,
+        published=published_table(summary),
     )
 
 

@@ -40,6 +40,8 @@ class Contents:
     """Searched by one verifier, scored by all."""
     reliability: Table
     """What a verifier costs next to how far it can be trusted."""
+    published: Table
+    """What papers print of the suite and the models; no rows in the shapes world."""
 
 
 def write_page(summary: Summary, contents: Contents, path: Path) -> None:

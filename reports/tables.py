@@ -17,7 +17,7 @@ from reports.points import POINT, SPENT, Summary, metric_phrase
 from reports.statistics import OVERALL
 
 Row = dict[str, Any]
-_WORDS = ("model", "search", "verifier", "guided by", "unit", "compared", "compared at", "verdict")
+_WORDS = ("model", "search", "verifier", "guided by", "unit", "compared", "compared at", "verdict", "from", "evidence")
 """Columns set flush left; the others hold numbers."""
 
 
@@ -30,6 +30,8 @@ class Table:
     caption: str
     rows: tuple[dict[str, str], ...]
     frame: pd.DataFrame
+    links: tuple[tuple[str, str], ...] = ()
+    """Texts with the addresses that they stand for, set beneath the table."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -49,7 +51,8 @@ class Table:
         cells = [[escape_markdown(row[column]) for column in self.columns] for row in self.rows]
         lines = [[escape_markdown(column) for column in self.columns], rules, *cells]
         body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        return f"{escape_markdown(self.caption)}\n\n{body}\n"
+        links = "\n".join(f"* {escape_markdown(text)}: <{address}>" for text, address in self.links)
+        return f"{escape_markdown(self.caption)}\n\n{body}\n" + (f"\n{links}\n" if links else "")
 
     def write_csv(self, folder: Path) -> None:
         """Write the raw numbers as `name`.csv."""

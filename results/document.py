@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from results.papers import COLUMNS
 from results.schema import MEASURED, SCHEMA_VERSION, TABLES, Column
 
 _ROWS = {
@@ -12,6 +13,13 @@ _ROWS = {
     "was scored within a budget in seconds, the costs are those of the first candidate, which has overspent.",
     "scores": "One row per selection and metric; prompts that could not be run have rows here alone.",
 }
+_PAPERS = (
+    "# Numbers printed in papers",
+    "",
+    "`results/published/` of the package, one CSV a paper: what papers, their project pages and those who quote them print; nothing of it "
+    "was measured here. `vistas list published --suite NAME --model NAME` prints them, and the report of a run of photographs shows those "
+    "of its suite and models.",
+)
 _TYPES = {"string": "text", "int64": "whole number", "double": "number", "bool": "yes or no"}
 
 
@@ -28,6 +36,7 @@ def document() -> str:
     for name, columns in TABLES.items():
         lines += ["", f"## {name}.parquet", "", _ROWS[name], "", "| column | type | unit | meaning |", "|---|---|---|---|"]
         lines += [_row(column) for column in columns]
+    lines += ["", *_PAPERS, "", "| column | meaning |", "|---|---|", *(f"| `{name}` | {meaning} |" for name, meaning in COLUMNS.items())]
     return "\n".join(lines) + "\n"
 
 

@@ -64,6 +64,17 @@ def test_list_names_everything() -> None:
     assert "shapes-clip" not in call("list", "searches").stdout
 
 
+def test_list_prints_numbers_of_papers_by_suite_and_model() -> None:
+    result = call("list", "published", "--suite", "geneval", "--model", "infinity-8b")
+    assert result.exit_code == 0, result.output
+    assert "N = 4" in result.stdout
+    assert "0.819" in result.stdout
+    assert "reported: quoted by a third party" in result.stdout
+    assert "https://arxiv.org/abs/2507.18537" in result.stdout
+    assert "drawbench" not in result.stdout
+    assert "0.83 " not in result.stdout, "that is another model's"
+
+
 def test_run_has_exactly_the_stable_options() -> None:
     shown = call("run", "--help").stdout
     for option in ("model", "search", "verifier", "budget", "unit", "prompts", "seed", "out", "config", "set", "profile"):
@@ -98,6 +109,10 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
         (["run", "geneval", "--search", "rndom"], "unknown search 'rndom'; did you mean random"),
         (["run", "geneval", "--verifier", "shapes-clp"], "unknown verifier 'shapes-clp'; did you mean shapes-clip"),
         (["list", "modls"], "unknown kind 'modls'; did you mean models? known: models, searches"),
+        (["list", "published", "--suite", "genevl"], "no suite 'genevl' among these numbers; did you mean geneval? there are: "),
+        (["list", "published", "--model", "flux"], "no model 'flux' among these numbers; did you mean flux-dev?"),
+        (["list", "models", "--suite", "geneval"], "--suite goes with published"),
+        (["list", "published", "--prices"], "--prices with models"),
         (["run", "geneval", "--budget", "6;12"], "--budget '6;12' is not a list of numbers"),
         (["run", "geneval", "--unit", "hours"], "unit='hours'"),
         (["run", "geneval", "--set", "promts=3"], "did you mean prompts"),

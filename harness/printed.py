@@ -1,0 +1,48 @@
+"""`vistas list published`: numbers printed in papers, with where each can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from results.papers import EVIDENCE, UNITS, chosen, read_papers
+
+HEADER = ("paper", "where", "suite", "metric", "task", "model", "search", "guided by", "budget", "value", "evidence")
+
+
+def show(suite: str | None, models: Sequence[str]) -> None:
+    """Print the rows of a suite and of some models, of all without them, and the sources beneath.
+
+    Raises:
+        WrongInput: a suite or model of which nothing is printed.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    rows = chosen(read_papers(), suite, models)
+    table = Table(*HEADER)
+    for row in rows.to_dict("records"):
+        named = [str(row[name]) for name in HEADER[:7]]
+        table.add_row(*named, row["verifier"], budget_text(row["budget"], row["budget_unit"]), row["printed"], row["evidence"])
+    console = Console()
+    Console(width=max(console.width, 200), markup=False, highlight=False).print(table)
+    console = Console(soft_wrap=True, markup=False, highlight=False)
+    for label, address in sources(rows):
+        console.print(f"{label}: {address}")
+    for evidence in rows["evidence"].unique():
+        console.print(f"{evidence}: {EVIDENCE[evidence]}")
+
+
+def budget_text(amount: float, unit: str) -> str:
+    """A budget as it is printed: "1365 NFE", "N = 8"; empty where the source names none."""
+    return "" if pd.isna(amount) else UNITS[unit].format(amount)
+
+
+def sources(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Each place that rows are from, with its evidence and what has to be known of it, and its address."""
+    found = []
+    for (paper, where, evidence, source), part in rows.groupby(["paper", "where", "evidence", "source"], sort=False):
+        notes = "; ".join(dict.fromkeys(said for note in part["note"] if note for said in note.split("; ")))
+        found.append((f"arXiv {paper}, {where}, {evidence}" + (f" ({notes})" if notes else ""), str(source)))
+    return found
