@@ -87,6 +87,19 @@ def test_too_small_devices_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         place(parts(), TWO_CARDS, "big")
 
 
+def test_host_memory_has_room_for_the_model_that_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """11 million bytes: 4.5 million on the card, the rest stays where it is although little is free beside it."""
+    found: list[Division] = []
+    monkeypatch.setattr(division, "spread", lambda model, one, devices: found.append(one))
+    monkeypatch.setattr(division, "free_and_total", lambda device: (5_000_000 if device.type == "cuda" else 500_000, 99_000_000))
+    place(parts(3, 1), (TWO_CARDS[0], CPU), "big")
+    assert sum(found[0].bytes) == 11_000_000
+    assert found[0].bytes[1] > 500_000
+    monkeypatch.setattr(division, "free_and_total", lambda device: (5_000_000, 99_000_000))
+    with pytest.raises(WrongInput, match="big does not fit on cuda:0"):  # on cards it is not yet
+        place(parts(3, 1), TWO_CARDS, "big")
+
+
 def test_real_networks_have_their_blocks_found() -> None:
     with torch.device("meta"):
         pipeline = tiny_families.FAMILIES["flux"].build()
