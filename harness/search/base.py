@@ -29,6 +29,8 @@ class Plan:
     share a total, which of them gets more."""
     looks: int = 0
     """Previews looked at, which a budget in images pays for as images."""
+    opening: Cost = field(default_factory=Cost)
+    """Of the first round's price what is paid before a deadline is asked about that round; none where it is begun unasked."""
 
     @property
     def cost(self) -> Cost:
