@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from harness.errors import WrongInput
+from reports import deadlines
 from reports.build import build_report
 from reports.contrasts import equal_tables
-from reports.deadlines import COLUMN
+from reports.deadlines import COLUMN, overruns
 from reports.granted import shared
 from reports.load import read_runs
 from reports.notes import notes
@@ -54,6 +55,13 @@ def test_methods_that_were_given_seconds_say_how_often_they_were_late(timed: Pat
     page = build_report([timed], timed / "report")
     assert COLUMN in page.read_text()
     assert COLUMN in (timed / "report" / "report.md").read_text()
+
+
+def test_selections_are_grouped_once_for_a_table(timed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, asked = summary(timed), []
+    monkeypatch.setattr(deadlines, "overruns", lambda summary: asked.append(summary) or overruns(summary))
+    assert len(spent_table(found, VERIFIER, "spent").rows) == 2
+    assert len(asked) == 1
 
 
 def test_other_units_have_no_deadline(make_run: Callable[..., Path], tmp_path: Path) -> None:
