@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import torch
 
 from harness.ledger import Budget, Cost
-from harness.meter import MeteredGenerator, MeteredVerifier
+from harness.meter import MeteredGenerator
 from harness.prices import Prices
 from harness.seeds import Path, Seeds
+from harness.verifier_meter import MeteredVerifier
 from models.base import Family
 from suites.base import Prompt
 
