@@ -1,6 +1,7 @@
 """The ledger: what one operation costs, what a budget allows, and who has spent what.
 
-Every method, autoregressive or diffusion, is charged in these columns at the generator and verifier boundary (`harness/meter.py`).
+Every method, autoregressive or diffusion, is charged in these columns at the generator and verifier boundary
+(`harness/meter.py`, `harness/verifier_meter.py`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from functools import cache
 from typing import Any
 
 from harness.ledger import Budget, Cost, Ledger, Unit
-from harness.meter import PATCHES, Clock, MeteredGenerator, MeteredVerifier, scoring
+from harness.meter import PATCHES, Clock, MeteredGenerator, scoring
+from harness.verifier_meter import MeteredVerifier
 from models.base import Family, Generator, Operation, Refinable, Row
 from models.pair import Pair
 from verifiers.base import Verifier, cascading

@@ -33,6 +33,7 @@ from verifiers.features import described
 IN_FLIGHT = (1, 2, 4, 8)
 """Prompts advanced together; the first is the reference."""
 ROUNDS = 1
+"""Turns of all numbers in flight that are measured; a ratio is the median over them."""
 ROWS = 64
 """Most rows of one batch, as by default in a run."""
 ENOUGH = 30.0
@@ -47,7 +48,7 @@ class Throughput:
     search: str
     budget: Budget
     ratios: Mapping[int, float]
-    """Prompts in flight to evaluations a second, as a multiple of those with one prompt at a time: medians over rounds."""
+    """Prompts in flight to evaluations a second, as a multiple of those with one prompt at a time."""
 
 
 def throughput(
@@ -58,7 +59,10 @@ def throughput(
     sizes: Sequence[int] = IN_FLIGHT,
     rounds: int = ROUNDS,
 ) -> Throughput:
-    """Search all prompts, so many at a time, each number in its turn, after one unmeasured turn of the largest."""
+    """Search all prompts, so many at a time, each number in its turn, after one unmeasured turn of the largest.
+
+    rounds: turns of all numbers; a ratio is the median over them.
+    """
     budget = enough(search, generator, verifier, prompts)
     _rate(search, generator, verifier, prompts, budget, max(sizes))
     turns = [{size: _rate(search, generator, verifier, prompts, budget, size) for size in sizes} for _ in range(rounds)]

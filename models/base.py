@@ -223,7 +223,11 @@ class Mutable(Protocol):
 
 @runtime_checkable
 class Mixed(Protocol):
-    """A generator that predicts rows of several steps in one pass: its network is told the time of every row (diffusion)."""
+    """A generator that predicts rows of several steps in one pass: its network is told the time of every row (diffusion).
+
+    It is not among the `ABILITIES`, as no search needs it: where it is missing the meter predicts state by state, at the same price
+    and, rounding apart, to the same images.
+    """
 
     def predict_all(self, states: Sequence[Any]) -> list[Any]:
         """`predict` of states that may be at different steps, in as few passes as these allow; priced as "predict" -> States."""

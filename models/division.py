@@ -96,12 +96,21 @@ def _filled(first: int, sizes: Sequence[int], memory: Sequence[int]) -> list[int
 
 def place(parts: Parts, devices: Sequence[torch.device], name: str) -> None:
     """Put a model, until now in host memory, on these devices as `divide` says. Raises WrongInput where they are too small."""
-    free = [free_and_total(device)[0] for device in devices]
+    free = [_room(parts, device) for device in devices]
     found = divide(parts, [int(SHARE * count) for count in free])
     if found is None:
         said = ", ".join(f"{device} with {count / 1e9:.1f} GB free" for device, count in zip(devices, free, strict=True))
         raise WrongInput(f"{name} does not fit on {said}: give more devices, or one with offload=model (`vistas doctor {name}`)")
     spread(parts, found, devices)
+
+
+def _room(parts: Parts, device: torch.device) -> int:
+    """Bytes that a model, which is in host memory, may take on a device: there what it takes already is its own."""
+    free, total = free_and_total(device)
+    if device.type != "cpu":
+        return free
+    networks = (parts.denoiser, *parts.encoders.values(), *([parts.decoder] if parts.decoder is not None else []))
+    return min(total, free + sum(map(size_of, networks)))
 
 
 def spread(parts: Parts, division: Division, devices: Sequence[torch.device]) -> None:

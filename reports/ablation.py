@@ -39,7 +39,7 @@ def ablation_table(summary: Summary, ablation: Ablation) -> Table:
     lines = [dict(zip(map(str, points.columns), line, strict=True)) for line in points.itertuples(index=False)]
     order = {name: place for place, name in enumerate(_asked(summary, ablation))}
     lines.sort(key=lambda line: (line["budget"], order.get(_varied(ablation, line), len(order))))
-    rows, raw = [], []
+    rows, raw, late = [], [], after_deadline(summary)
     for line in lines:
         found = _against(summary, ablation, truth, line)
         own = _own_score(summary, line)
@@ -50,7 +50,7 @@ def ablation_table(summary: Summary, ablation: Ablation) -> Table:
             f"against {ablation.against}": numbers.NOTHING if found is None else numbers.difference(*found) + _other(ablation, line),
             "verdict": numbers.NOTHING if found is None else _verdict(found),
             "its verifier": numbers.NOTHING if own is None else f"{own:.2f}",
-            **{name: numbers.amount(line[name], name) for name in _SPENT}, **after_deadline(summary, line),
+            **{name: numbers.amount(line[name], name) for name in _SPENT}, **late(line),
         })  # fmt: skip
         difference, low, high = found or (float("nan"),) * 3
         raw.append({

@@ -41,7 +41,7 @@ def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tu
 def _standings(
     summary: Summary, name: str, title: str, caption: str, verifier: str, comparisons: Sequence[Comparison]
 ) -> Table:
-    rows, raw = [], []
+    rows, raw, late = [], [], after_deadline(summary)
     for comparison in comparisons:
         for place, standing in enumerate(comparison.standings):
             method = standing.method
@@ -51,7 +51,7 @@ def _standings(
                 "compared at": where(comparison), "model": method.model, "search": method.search, "score": score(standing),
                 "behind": numbers.NOTHING if same else numbers.difference(*standing.behind),
                 "verdict": _place(comparison, place),
-                **(after_deadline(summary, point) if comparison.granted else {}),
+                **(late(point) if comparison.granted else {}),
             })  # fmt: skip
             raw.append({
                 "axis": comparison.unit, "granted": comparison.granted, "amount": comparison.amount, **method._asdict(),

@@ -73,14 +73,18 @@ class Runs:
 def read_runs(run_dirs: Sequence[Path]) -> Runs:
     """Read and concatenate run folders.
 
-    Raises WrongInput for a folder without finished tables, and ConflictingRuns when the runs contradict each other.
+    Raises WrongInput for a folder without finished tables or with one that lacks a column of its schema, and ConflictingRuns when
+    the runs contradict each other.
     """
     folders = tuple(Path(folder) for folder in run_dirs)
     if not folders:
         raise WrongInput("no run folder given: name at least one")
     manifests = tuple(_manifest(folder) for folder in folders)
+    schemas = [int(manifest["schema_version"]) for manifest in manifests]
     tables = {
-        name: pd.concat([_table(folder, name).assign(run=run) for run, folder in enumerate(folders)], ignore_index=True)
+        name: pd.concat(
+            [_table(folder, name, schemas[run]).assign(run=run) for run, folder in enumerate(folders)], ignore_index=True
+        )
         for name in TABLES
     }
     selections = tables["selections"]
@@ -98,13 +102,20 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def _table(folder: Path, name: str) -> pd.DataFrame:
+def _table(folder: Path, name: str, schema: int) -> pd.DataFrame:
+    """A table, with NaN in columns that its schema, the manifest's, did not have."""
     path = folder / f"{name}.parquet"
     if not path.is_file():
         raise WrongInput(f"{path} is missing: the run is not finished; give the same `vistas run` command again")
     frame = pd.read_parquet(path)
-    later = [column.name for column in TABLES[name] if column.name in ADDED and column.name not in frame]
-    return frame.assign(**dict.fromkeys(later, float("nan")))
+    lacking = [column.name for column in TABLES[name] if column.name in ADDED and column.name not in frame]
+    for column in lacking:
+        if schema >= ADDED[column]:
+            raise WrongInput(
+                f"{path} has no column {column}, which tables have from schema {ADDED[column]} on and the manifest says {schema}: "
+                "the table was changed after the run; give the same `vistas run` command again"
+            )
+    return frame.assign(**dict.fromkeys(lacking, float("nan")))
 
 
 def _refuse_conflicts(folders: Sequence[Path], manifests: Sequence[dict[str, Any]], selections: pd.DataFrame) -> None:

@@ -53,7 +53,7 @@ OVERRUN = "overrun_seconds"
 MEASURED = ("seconds", "verifier_seconds", OVERRUN)
 """Columns that differ between two runs of the same unit; all others are equal byte for byte."""
 ADDED = {OVERRUN: 4}
-"""Columns that tables of an older schema are read without, and the version that brought them."""
+"""Columns that tables of an older schema are read without, and the version from which on they are there."""
 
 _UNIT = (
     _text("unit", "key of the unit: hash of everything that determines it"),

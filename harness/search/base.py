@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import torch
 
 from harness.ledger import Budget, Cost
-from harness.meter import MeteredGenerator, MeteredVerifier
+from harness.meter import MeteredGenerator
 from harness.prices import Prices
 from harness.seeds import Path, Seeds
+from harness.verifier_meter import MeteredVerifier
 from models.base import Family
 from suites.base import Prompt
 
@@ -29,6 +30,8 @@ class Plan:
     share a total, which of them gets more."""
     looks: int = 0
     """Previews looked at, which a budget in images pays for as images."""
+    opening: Cost = field(default_factory=Cost)
+    """Of the first round's price what is paid before a deadline is asked about that round; none where it is begun unasked."""
 
     @property
     def cost(self) -> Cost:

@@ -23,11 +23,9 @@ class Deadline:
             return True
         rounds = len(self._task.plans[prompt].rounds)
         after = self._seconds(prompt, rounds if then is None else then, rounds)
-        expected = (self._seconds(prompt, first, last) + after) * self._pace()
-        spent = self._spent(prompt)
-        if first == 0:  # what a prompt pays before its first round is part of that round's price
-            spent -= min(spent, self._seconds(prompt, 0, 1))
-        return spent + expected <= self._task.budget.amount
+        paid = self._task.plans[prompt].opening.seconds if first == 0 else 0.0
+        expected = (self._seconds(prompt, first, last) - paid + after) * self._pace()
+        return self._spent(prompt) + expected <= self._task.budget.amount
 
     def rest(self, prompt: int, rounds: int, whole: int = 0) -> float:
         """A prompt has ended its first `rounds` rounds: how much of the others still fits, 1 for all of it.

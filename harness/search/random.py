@@ -41,7 +41,8 @@ class Random:
         count = most(budget, cost, 1, "one image") if self.candidates is None else self.candidates
         given(budget, cost(count), f"{count} images")
         settling = prices.settling(count)
-        return Plan({"candidates": count}, (first, *[each] * (count - 1), *([settling] if settling != Cost() else [])))
+        rounds = (first, *[each] * (count - 1), *([settling] if settling != Cost() else []))
+        return Plan({"candidates": count}, rounds, opening=first - each)
 
     def run(self, task: Task) -> None:
         """Rows of several prompts fill one batch; the prompts follow one another.

@@ -16,9 +16,9 @@ import torch
 
 from harness.batches import batches
 from harness.ledger import COLUMNS, Cost
-from harness.meter import MeteredVerifier
 from harness.search.base import Candidate, Task, choose
 from harness.seeds import Path
+from harness.verifier_meter import MeteredVerifier
 from models.base import Images
 from verifiers.base import asked
 

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 
 from harness.ledger import Budget, Cost, Ledger
-from harness.meter import MeteredGenerator, MeteredVerifier
+from harness.meter import MeteredGenerator
 from harness.search.base import Plan, Search, Task
 from harness.seeds import Path
+from harness.verifier_meter import MeteredVerifier
 from models.base import Images, Row
 from verifiers.base import Scores
 

@@ -18,6 +18,7 @@ from harness.choice import choose_model
 from harness.errors import WrongInput
 from harness.hub import MissingWeights
 from harness.weights import LocalWeights, find
+from models import base
 from models.published import PublishedModel, read_models
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -192,3 +193,12 @@ def test_fetch_names_what_it_gets_and_refuses_what_it_cannot() -> None:
     assert result.stderr == "vistas: someone/mine cannot be fetched while HF_HUB_OFFLINE is set: unset it\n"
     assert call("fetch", "shapes-flux").stderr == "vistas: shapes-flux comes with the package: there is nothing to fetch\n"
     assert "did you mean flux-dev" in call("fetch", "flux-dv").stderr
+
+
+def test_what_no_search_needs_is_in_the_document_as_optional() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "add-a-model.md").read_text(encoding="utf-8")
+    checked = {name for name, one in vars(base).items() if getattr(one, "_is_runtime_protocol", False) and one.__module__ == base.__name__}
+    needed = {one.__name__ for family in base.ABILITIES.values() for one in family}
+    optional = checked - needed - {"Generator"}
+    assert optional >= {"Mixed", "SmallPreviews"}
+    assert {name for name in optional if f"(protocol `{name}`)" not in page} == set()

@@ -87,6 +87,19 @@ def test_too_small_devices_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         place(parts(), TWO_CARDS, "big")
 
 
+def test_host_memory_has_room_for_the_model_that_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """11 million bytes: 4.5 million on the card, the rest stays where it is although little is free beside it."""
+    found: list[Division] = []
+    monkeypatch.setattr(division, "spread", lambda model, one, devices: found.append(one))
+    monkeypatch.setattr(division, "free_and_total", lambda device: (5_000_000 if device.type == "cuda" else 500_000, 99_000_000))
+    place(parts(3, 1), (TWO_CARDS[0], CPU), "big")
+    assert sum(found[0].bytes) == 11_000_000
+    assert found[0].bytes[1] > 500_000
+    monkeypatch.setattr(division, "free_and_total", lambda device: (5_000_000, 99_000_000))
+    with pytest.raises(WrongInput, match="big does not fit on cuda:0"):  # on cards it is not yet
+        place(parts(3, 1), TWO_CARDS, "big")
+
+
 def test_real_networks_have_their_blocks_found() -> None:
     with torch.device("meta"):
         pipeline = tiny_families.FAMILIES["flux"].build()
@@ -106,17 +119,21 @@ def halves(model: Parts) -> Division:
 
 @pytest.fixture
 def opener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Loads a tiny published model of a family, over devices if asked: `placed` hears of its parts just before."""
+    """Loads a tiny published model of a family, over devices if asked: `placed` hears of its parts just before.
+
+    They are divided in halves; with `placed` None as `place` does it.
+    """
     for name, size in tiny_published.TINY.items():
         monkeypatch.setitem(infinity.SIZES, name, size)
 
-    def opened(family: str, devices: Sequence[torch.device] = (), placed: Callable[[Parts], None] = lambda model: None) -> Any:
+    def opened(family: str, devices: Sequence[torch.device] = (), placed: Callable[[Parts], None] | None = lambda model: None) -> Any:
         def placing(model: Parts, devices: Sequence[torch.device], name: str) -> None:
+            assert placed is not None
             placed(model)
             spread(model, halves(model), devices)
 
         for module in (diffusion, infinity, janus):
-            monkeypatch.setattr(module, "place", placing)
+            monkeypatch.setattr(module, "place", placing if placed else place)
         extra: Any = {"devices": devices} if devices else {}
         folder = tmp_path / family
         if family == "janus":
@@ -150,6 +167,23 @@ def test_images_prices_and_cards_are_the_same(opener: Callable[..., Any], family
     for operation, step in (("encode", 0), ("predict", 1), ("decode", 0)):
         assert divided.price(operation, step, 5) == whole.price(operation, step, 5)
     for one, other in zip(everything(whole), everything(divided), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("family", ["flux", "infinity"])
+def test_a_loaded_model_is_divided_by_its_own_sizes(opener: Callable[..., Any], family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the loader to the hooks, the model filling what room there is: some of it lies on each device."""
+    found: list[Division] = []
+
+    def spreading(model: Parts, division: Division, devices: Sequence[torch.device]) -> None:
+        found.append(division)
+        spread(model, division, devices)
+
+    monkeypatch.setattr(division, "free_and_total", lambda device: (0, 2**40))
+    monkeypatch.setattr(division, "spread", spreading)
+    divided = opener(family, (CPU, CPU), None)
+    assert min(found[0].bytes) > 0
+    for one, other in zip(everything(opener(family)), everything(divided), strict=True):
         assert torch.equal(one, other)
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from harness.errors import WrongInput
+from reports import deadlines
 from reports.build import build_report
 from reports.contrasts import equal_tables
-from reports.deadlines import COLUMN
+from reports.deadlines import COLUMN, overruns
 from reports.granted import shared
 from reports.load import read_runs
 from reports.notes import notes
 from reports.points import Summary, summarise
 from reports.tables import spent_table
-from results.schema import OVERRUN, TABLES
+from results.schema import ADDED, OVERRUN, TABLES
 
 VERIFIER = "shapes-reward"
 
@@ -54,6 +57,13 @@ def test_methods_that_were_given_seconds_say_how_often_they_were_late(timed: Pat
     assert COLUMN in (timed / "report" / "report.md").read_text()
 
 
+def test_selections_are_grouped_once_for_a_table(timed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, asked = summary(timed), []
+    monkeypatch.setattr(deadlines, "overruns", lambda summary: asked.append(summary) or overruns(summary))
+    assert len(spent_table(found, VERIFIER, "spent").rows) == 2
+    assert len(asked) == 1
+
+
 def test_other_units_have_no_deadline(make_run: Callable[..., Path], tmp_path: Path) -> None:
     found = summary(make_run(tmp_path / "run", budgets=(56,), prompts=1, picture_px=12))
     assert not any("deadline" in note for note in notes(found))
@@ -61,9 +71,22 @@ def test_other_units_have_no_deadline(make_run: Callable[..., Path], tmp_path: P
     assert COLUMN not in equal_tables(found, VERIFIER, shared(found, VERIFIER))[0].columns
 
 
+def of_schema(version: int, run: Path) -> None:
+    """The run's selections without the column, and its manifest with this version."""
+    selections = pd.read_parquet(run / "selections.parquet").drop(columns=OVERRUN)
+    selections.to_parquet(run / "selections.parquet")
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps(manifest | {"schema_version": version}))
+
+
 def test_tables_that_are_older_are_read_without(timed: Path) -> None:
-    selections = pd.read_parquet(timed / "selections.parquet").drop(columns=OVERRUN)
-    selections.to_parquet(timed / "selections.parquet")
+    of_schema(ADDED[OVERRUN] - 1, timed)
     found = summary(timed)
     assert {row[COLUMN] for row in spent_table(found, VERIFIER, "spent").rows} == {"–"}
     assert any("These tables do not say how long searches went on." in note for note in notes(found))
+
+
+def test_tables_that_have_lost_a_column_are_refused(timed: Path) -> None:
+    of_schema(ADDED[OVERRUN], timed)
+    with pytest.raises(WrongInput, match=r"selections\.parquet has no column overrun_seconds, .* from schema 4 on .* says 4: .*again"):
+        read_runs([timed])

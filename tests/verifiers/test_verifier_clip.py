@@ -12,7 +12,7 @@ from torch import nn
 
 from harness.flops import count_flops
 from harness.ledger import Ledger
-from harness.meter import MeteredVerifier
+from harness.verifier_meter import MeteredVerifier
 from verifiers.aesthetic import Aesthetic, collapse
 from verifiers.base import Verifier
 from verifiers.clip import ClipScore

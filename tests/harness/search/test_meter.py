@@ -3,7 +3,8 @@ import torch
 
 from harness.flops import count_flops
 from harness.ledger import Cost, Ledger
-from harness.meter import MeteredGenerator, MeteredVerifier
+from harness.meter import MeteredGenerator
+from harness.verifier_meter import MeteredVerifier
 from models.base import Row
 
 TEXTS = ["red circle", "green square above red star"]

@@ -99,6 +99,31 @@ def test_a_deadline_stops_a_search_that_is_slower_than_planned(pair, make_judge,
         assert all(budget.affords(one.spent) for one in entered[:first])
 
 
+@pytest.mark.parametrize(("images", "begun"), [(0, 4), (1, 3), (2, 2)])
+@pytest.mark.parametrize("model", ["infinity", "flux"])
+def test_a_cold_text_encoder_costs_the_images_it_takes_the_time_of(
+    model, images, begun, request, make_judge, ran, monkeypatch
+) -> None:
+    """Time for four images in one batch and for most of what comes before them: that is to be paid once."""
+    ticks = count()
+    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    generator, judge, search = request.getfixturevalue(model), make_judge(), parse("random")
+    honest = calibrate(generator, [judge], "red circle", 1)
+    first, each = parse("random:candidates=2").plan(Budget(1e18, Unit.NFE), Prices(generator, judge, 6, honest)).rounds
+    encode = generator.encode
+
+    def cold(texts):
+        for _ in range(round(images * each.seconds * 1000)):
+            next(ticks)
+        return encode(texts)
+
+    monkeypatch.setattr(generator, "encode", cold)
+    budget = Budget(first.seconds + 3 * each.seconds + 0.75 * (first - each).seconds, Unit.SECONDS)
+    task = ran(search, generator, budget, count=1, judges=[judge], calibration=honest).task
+    assert task.plans[0].parameters["candidates"] == 4
+    assert len(task.candidates["judge"][0]) == begun
+
+
 @pytest.mark.parametrize("text", ["smc", "smc:preset=bfs", "halving:keep=0.7"])
 def test_particles_are_fewer_where_time_runs_out(text, infinity_13, make_judge, ran, monkeypatch) -> None:
     ticks = count()

@@ -12,12 +12,12 @@ import torch
 
 from harness.flops import count_flops
 from harness.ledger import Budget, BudgetTooSmall, Cost, Ledger, Unit
-from harness.meter import MeteredVerifier
 from harness.prices import Prices, calibrate
 from harness.search.allocation import Standing, most_telling
 from harness.search.base import Candidate
 from harness.search.rehearsal import rehearse
 from harness.search.spec import parse
+from harness.verifier_meter import MeteredVerifier
 from models.pair import Pair
 from verifiers.base import UNASKED, Scores
 from verifiers.cascade import Cascade

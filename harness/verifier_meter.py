@@ -1,0 +1,94 @@
+"""The meter of verifiers: as `harness/meter.py` is that of generators, the only way a search reaches one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.ledger import Cost, Ledger
+from harness.meter import PATCHES, Clock, scoring, wall_seconds
+from models.base import Images
+from verifiers.base import UNASKED, Scores, Verifier, VerifierCard, cascading
+
+
+class MeteredVerifier:
+    """A verifier with its own ledger; a prompt's text pass is charged once, before its first image.
+
+    Of a cascade `score` asks the cheap stage and `examine` the dear one, each charged for what it is given.
+    What the verifier knew of prompts is forgotten first: the pass that is charged is also run, and timed.
+    """
+
+    def __init__(self, verifier: Verifier, ledger: Ledger, now: Callable[[], float] | None = None) -> None:
+        """`now` is the clock, in seconds."""
+        verifier.forget()
+        self._now = now or wall_seconds
+        self._verifier = verifier
+        self._text = verifier.price(0, 1)
+        self._cascade = cascading(verifier)
+        self._stages: tuple[Verifier, ...] = self._cascade.stages if self._cascade else (verifier,)
+        self._image = [stage.price(1) for stage in self._stages]
+        self._opened: set[int] = set()
+        self.ledger = ledger
+        self.clock = Clock()
+
+    @property
+    def card(self) -> VerifierCard:
+        return self._verifier.card
+
+    @property
+    def ranks(self) -> bool:
+        """Whether a pool's best score compares within its pool only: an ensemble's does, also as a cascade's dear stage."""
+        return len(self._stages[-1].card.parts) > 1
+
+    def open(self, prompts: Iterable[int]) -> None:
+        """Charge the text pass of prompts that are new; its seconds are measured with their first images."""
+        for prompt in prompts:
+            if prompt not in self._opened:
+                self._opened.add(prompt)
+                self.ledger.charge(prompt, self._text)
+
+    def score(self, images: Images, texts: Sequence[str], prompts: Sequence[int]) -> Scores:
+        """Score image n against texts[n]; it is charged to the account prompts[n]. What a cascade's second stage says is `UNASKED`."""
+        self.open(prompts)
+        scores = self._asked(0, images, texts, prompts)
+        left = len(self.card.parts) - scores.values_NM.shape[1]
+        unasked_NM = np.full((len(texts), left), UNASKED)
+        return Scores(np.concatenate([scores.values_NM, unasked_NM], axis=1), scores.reasons) if left else scores
+
+    def going(self, candidates: int) -> int:
+        """How many of a prompt's candidates of one round are to be examined: none without a second stage."""
+        return self._cascade.going(candidates) if self._cascade else 0
+
+    def examine(self, images: Images, texts: Sequence[str], prompts: Sequence[int]) -> Scores:
+        """The second stage's own columns, charged as `score` is."""
+        return self._asked(1, images, texts, prompts)
+
+    def _asked(self, stage: int, images: Images, texts: Sequence[str], prompts: Sequence[int]) -> Scores:
+        begin = self._now()
+        scores = self._stages[stage].score(images, texts)
+        seconds = self._now() - begin
+        self.clock.add(scoring(self._stages[stage].card), 0, len(texts), seconds)
+        for prompt, count in Counter(prompts).items():
+            share = seconds * count / len(texts)
+            self.ledger.charge(prompt, self._image[stage] * count + Cost(seconds=share, verifier_seconds=share))
+        return scores
+
+    def patches(self, images: Images, prompts: Sequence[int]) -> torch.Tensor:
+        """Features of image n, float32 [N, L, E], charged to the account prompts[n] (verifiers that are `Describing`)."""
+        verifier: Any = self._verifier
+        begin = self._now()
+        patches_NLE: torch.Tensor = verifier.patches(images)
+        seconds = self._now() - begin
+        self.clock.add(PATCHES, 0, len(prompts), seconds)
+        for prompt, count in Counter(prompts).items():
+            share = seconds * count / len(prompts)
+            self.ledger.charge(prompt, verifier.patches_price() * count + Cost(seconds=share, verifier_seconds=share))
+        return patches_NLE
+
+    def combine(self, values_NM: np.ndarray) -> np.ndarray:
+        """One comparable number per candidate of one prompt's pool: float64 [N], NaN where unscored."""
+        return self._verifier.combine(values_NM)

@@ -1,0 +1,95 @@
+"""What is said before a run begins: the sample, what is skipped, and what is refused."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import registry
+from harness.config import Settings
+from harness.errors import WrongInput
+from harness.runner import opening_lines, prepare_run
+
+sys.path.insert(0, str(Path(__file__).parent))
+from toy_runs import BASE, use_toys
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_toys(monkeypatch)
+
+
+def test_a_sample_that_was_not_asked_for_says_why(tmp_path: Path) -> None:
+    given = {key: value for key, value in BASE.items() if key != "prompts"}
+    line = opening_lines(prepare_run(Settings(**given), tmp_path))[0]
+    assert line.endswith(
+        "an even sample per task (seed 0) chosen to keep the command under 10 minutes on 2 cores; "
+        "PROMPTS=all or --prompts all runs all"
+    )
+
+
+def test_pairs_and_budgets_that_do_not_fit_are_named_once(tmp_path: Path) -> None:
+    prepared = prepare_run(Settings(**BASE), tmp_path)
+    lines = opening_lines(prepared)
+    assert lines[0] == (
+        "geneval@shapes: 6 of 343 prompts, an even sample per task (seed 0; --prompts all runs all)"
+    )
+    assert [line for line in lines if line.startswith("skipped")] == [
+        "skipped toy-diffusion with beam: beam needs a model that is Stochastic and toy-diffusion is not",
+        "skipped toy-ar with zero-order: zero-order searches diffusion models and toy-ar is an ar model",
+        "skipped toy-ar with beam at 6 nfe (verifier toy-judge): the smallest budget that works is 24 nfe",
+    ]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"searches": ("zero-order",), "models": ("toy-ar",)}, "search zero-order fits none of the models: .*toy-ar"),
+        ({"budgets": (1, 2)}, r"no pair can run under 1, 2 nfe: the cheapest, toy-ar with random, needs 3 for one image"),
+        (
+            {"budgets": (6,), "models": ("toy-ar",), "searches": ("beam",)},
+            "toy-ar with beam cannot run under 6 nfe: width 2 with 2 children a prefix costs 24; raise --budget",
+        ),
+        ({"metrics": ("toy-othr",)}, "unknown verifier 'toy-othr'; did you mean toy-other"),
+        ({"metrics": ("toy-pair",)}, "metric toy-pair ranks within one pool"),
+        ({"prompts": 10_000}, "10000 prompts asked for: give a number from 1 to 343"),
+        ({"models": ("toy-arr",)}, r"unknown model 'toy-arr'; did you mean toy-ar"),
+        ({"searches": ("beem",)}, "unknown search 'beem'; did you mean beam"),
+        ({"searches": ("beam:widht=2",)}, "unknown parameter 'widht', did you mean width"),
+        ({"verifiers": ("toy-juge",)}, "unknown verifier 'toy-juge'; did you mean toy-judge"),
+        ({"suite": "genevl"}, "unknown suite 'genevl'; did you mean geneval"),
+        ({"device": "warp"}, "device 'warp' cannot be used"),
+    ],
+)
+def test_wrong_input_is_one_sentence(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as raised:
+        prepare_run(Settings(**{**BASE, **changes}), tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_models_and_verifiers_of_one_domain_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = registry.Entry("nowhere:nothing", "photo", "ar", "photo", "toy_world:ToyPrefixed")
+    monkeypatch.setitem(registry.MODELS, "photo-ar", photo)  # type: ignore[arg-type]
+    with pytest.raises(WrongInput, match="toy-ar is shapes, photo-ar is photo"):
+        prepare_run(Settings(**{**BASE, "models": ("toy-ar", "photo-ar")}), tmp_path)
+    with pytest.raises(WrongInput, match="verifier toy-judge judges shapes images, the models make photo images"):
+        prepare_run(Settings(**{**BASE, "models": ("photo-ar",)}), tmp_path)
+
+
+def test_a_default_verifier_of_another_domain_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given = {key: value for key, value in BASE.items() if key != "verifiers"} | {"models": ("infinity-2b",), "searches": ("random",)}
+    with pytest.raises(WrongInput) as raised:
+        prepare_run(Settings(**given), tmp_path)
+    said = str(raised.value)
+    assert said.startswith("the default verifier shapes-reward judges shapes images, infinity-2b makes photo images: give --verifier NAME")
+    assert "none of their weights is here: aesthetic, clip-score, " in said
+    assert said.endswith("; weights of infinity-2b are missing too: `vistas fetch infinity-2b`")
+
+
+def test_default_searches_that_do_not_fit_are_only_skipped(tmp_path: Path) -> None:
+    given = {key: value for key, value in BASE.items() if key != "searches"} | {"models": ("toy-ar",)}
+    assert {unit.search for unit in prepare_run(Settings(**given), tmp_path).units} == {"random", "greedy", "beam"}

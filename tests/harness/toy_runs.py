@@ -1,0 +1,56 @@
+"""Runs of the toy models: their settings, how they are made, stopped and compared."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from harness import registry
+from harness.config import Settings
+from harness.runner import finish_run, prepare_run
+from results.schema import MEASURED, TABLES
+
+sys.path.insert(0, str(Path(__file__).parent))
+import toy_world
+
+BASE: dict[str, Any] = {
+    "models": ("toy-ar", "toy-diffusion"), "searches": ("random", "beam", "zero-order"), "verifiers": ("toy-judge",),
+    "metrics": (), "budgets": (6, 24), "prompts": 6, "chunk": 4,
+}  # fmt: skip
+
+
+def use_toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
+        for name, entry in toys.items():
+            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+
+
+def run(folder: Path, engine: Any = None, **changes: Any) -> dict[str, pd.DataFrame]:
+    prepared = prepare_run(Settings(**{**BASE, **changes}), folder)
+    finish_run(prepared, Console(quiet=True), **({"engine": engine} if engine else {}))
+    return tables(folder)
+
+
+def tables(folder: Path) -> dict[str, pd.DataFrame]:
+    return {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+
+
+def assert_equal(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame], but: tuple[str, ...] = ()) -> None:
+    for name in TABLES:
+        measured = [column for column in (*MEASURED, *but) if column in one[name]]
+        pd.testing.assert_frame_equal(one[name].drop(columns=measured), other[name].drop(columns=measured))
+
+
+def stop_after(units: int) -> Any:
+    def engine(work: Any, execute: Any) -> Any:
+        for index, unit in enumerate(work):
+            if index == units:
+                raise KeyboardInterrupt
+            yield unit, execute(unit)
+
+    return engine
