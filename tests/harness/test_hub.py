@@ -201,7 +201,7 @@ def test_what_is_here_can_be_compared_again_without_the_hub(monkeypatch: pytest.
     assert list(check_all(["toy"], LocalWeights())) == [f"toy weights: 2 files are what is published, in {folder}"]
     shutil.copytree(folder, tmp_path / "copy")
     local = LocalWeights({("toy", ""): tmp_path / "copy"})
-    said = "0 files are what is published, 2 with no known hash"
+    said = "none of 2 files could be compared: no hash is known"
     assert list(check_all(["toy"], local)) == [f"toy weights: {said}, in {tmp_path / 'copy'}"]
     for name, what in (("config.json", "published git object"), ("part/a.bin", "published SHA-256")):
         blob = (folder / name).resolve()
