@@ -144,6 +144,7 @@ def test_offline_fetches_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -
 
 PUBLISHED = {
     "someone/toy": {"config.json": b"{}", "part/a.bin": b"abc", "part/b.bin": b"not asked for"},
+    "someone/twins": {"config.json": b"{}", "a.bin": b"abc", "same.bin": b"abc"},
     "someone/torn": {"a.bin": TORN},
     "someone/torn-text": {"a.json": TORN},
 }
@@ -181,6 +182,18 @@ def test_a_wrong_hash_is_refused_and_not_kept(cache: Path) -> None:
         fetch(asked("someone/torn", "*"))
     assert not present(asked("someone/torn", "*"))
     assert not [path for path in (cache / "models--someone--torn" / "blobs").iterdir() if path.is_file()]
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_file_that_is_damaged_in_the_cache_is_fetched_again() -> None:
+    wanted = asked("someone/twins", "*")
+    folder = fetch(wanted)
+    for name, data in (("config.json", b"{]"), ("a.bin", b"a")):
+        good = (folder / name).read_bytes()
+        (folder / name).resolve().write_bytes(data)
+        assert fetch(wanted) == folder
+        assert (folder / name).read_bytes() == good
+    assert (folder / "same.bin").read_bytes() == good
 
 
 @pytest.mark.usefixtures("hub")
