@@ -26,13 +26,11 @@ def fetch(repository: Repository) -> Path:
         DamagedWeights: what arrived is not what is published.
         WrongInput: the disk is too small.
     """
-    from huggingface_hub import HfApi, constants, errors
+    from huggingface_hub import HfApi
 
     if repository.url:
         with _translated(repository):
-            if constants.HF_HUB_OFFLINE:
-                raise errors.OfflineModeIsEnabled
-            return webfile.download(repository.url)
+            return webfile.download(repository.url, progress=True).parent
     with _translated(repository):
         info = HfApi().model_info(repository.repo, revision=repository.revision, files_metadata=True)
         published = [file for file in info.siblings or () if asked(file.rfilename, repository.wanted)]
@@ -130,8 +128,9 @@ def _translated(repository: Repository) -> Iterator[None]:
 
 
 def _unreachable(repository: Repository, error: BaseException) -> MissingWeights:
+    where = repository.url or "the hub"
     return MissingWeights(
-        f"{repository.repo} ({repository.size}) cannot be fetched, the hub is not reached ({_first_line(error)}): check the "
+        f"{repository.repo} ({repository.size}) cannot be fetched, {where} is not reached ({_first_line(error)}): check the "
         "network, or give a local folder with --weights NAME=PATH"
     )
 
