@@ -17,8 +17,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from harness import registry, scoring
+from harness import scorer as scorer_module
 from harness.cli import app
-from harness.scoring import Scorer
+from harness.scorer import Scorer
 from suites.base import Prompt
 from suites.geneval.suite import GenEvalSuite
 from suites.layouts.base import Sample
@@ -155,7 +156,7 @@ def samples(folder: Path, sides: list[tuple[int, int]]) -> list[Sample]:
 
 
 def test_large_pictures_are_in_memory_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "MOST_PIXELS", 64 * 64 * 2)
+    monkeypatch.setattr(scorer_module, "MOST_PIXELS", 64 * 64 * 2)
     scorer = Scorer(GenEvalSuite(), "shapes")
     batches: list[int] = []
     monkeypatch.setattr(Scorer, "_batch", lambda self, batch: batches.append(len(batch)) or [])
@@ -181,7 +182,7 @@ def test_batches_make_no_difference_and_order_is_kept(tmp_path: Path, monkeypatc
     found = samples(tmp_path, [(64, 64), (48, 80), (64, 64), (64, 64), (80, 48)])
     scorer = Scorer(GenEvalSuite(), "shapes", {"shapes-reward": shapes_reward()})
     whole = list(scorer.score(found))
-    monkeypatch.setattr(scoring, "BATCH", 1)
+    monkeypatch.setattr(scorer_module, "BATCH", 1)
     alone = list(scorer.score(found))
     assert [one.sample.number for one in whole] == [one.sample.number for one in alone] == [0, 1, 2, 3, 4]
     for one, other in zip(whole, alone, strict=True):
