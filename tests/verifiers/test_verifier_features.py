@@ -78,7 +78,7 @@ def test_weights_are_fetched_and_given_by_name(folder: Path) -> None:
 def test_a_run_that_lacks_them_says_so_with_all_else_that_is_lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     settings = Settings(models=("infinity-2b",), verifiers=("clip-score",), metrics=(), searches=("random", "tts-var"), prompts=1)
-    with pytest.raises(MissingWeights, match="`vistas fetch infinity-2b clip-score dinov2`"):
+    with pytest.raises(MissingWeights, match="`vistas fetch infinity-2b clip-score dinov2 geneval-grader`"):
         prepare_run(settings, tmp_path / "run")
-    with pytest.raises(MissingWeights, match="`vistas fetch infinity-2b clip-score`"):
+    with pytest.raises(MissingWeights, match="`vistas fetch infinity-2b clip-score geneval-grader`"):
         prepare_run(Settings(**{**settings.model_dump(), "searches": ("random",)}), tmp_path / "run")
