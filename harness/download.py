@@ -5,31 +5,32 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import webfile
 from harness.errors import DamagedWeights, WrongInput
 from harness.hub import MissingWeights, Repository, asked, check, check_file, gigabytes, some
 
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import RepoSibling
+
 
 def fetch(repository: Repository) -> Path:
-    """Download what the cache lacks, with progress, and check sizes and hashes; returns the local folder.
+    """Download what the cache lacks or holds damaged, with progress, and check sizes and hashes; returns the local folder.
 
     Raises:
         MissingWeights: the hub cannot be reached, asks for terms to be accepted, or has no such repository.
         DamagedWeights: what arrived is not what is published.
         WrongInput: the disk is too small.
     """
-    from huggingface_hub import HfApi, constants, errors, snapshot_download
+    from huggingface_hub import HfApi
 
     if repository.url:
         with _translated(repository):
-            if constants.HF_HUB_OFFLINE:
-                raise errors.OfflineModeIsEnabled
-            return webfile.download(repository.url)
+            return webfile.download(repository.url, progress=True).parent
     with _translated(repository):
         info = HfApi().model_info(repository.repo, revision=repository.revision, files_metadata=True)
         published = [file for file in info.siblings or () if asked(file.rfilename, repository.wanted)]
@@ -38,24 +39,42 @@ def fetch(repository: Repository) -> Path:
             raise MissingWeights(f"{repository.repo} at {repository.revision} has no {some(lacking)}: its files have been "
                                  "renamed; correct the entry, or give a local folder with --weights NAME=PATH")
         _check_space(sum(file.size or 0 for file in published), repository)
-        folder = Path(snapshot_download(
-            repository.repo, revision=repository.revision, allow_patterns=repository.wanted
-        ))  # fmt: skip
-    for file in published:
-        digest = file.lfs.sha256 if file.lfs is not None else None
-        small = file.blob_id if file.lfs is None else None
-        _check_fetched(folder / file.rfilename, file.size, repository.sha256.get(file.rfilename, digest), small)
+        folder = _whole(repository, published)
     check(folder, repository)
     return folder
 
 
-def _check_fetched(path: Path, size: int | None, sha256: str | None, git_sha1: str | None) -> None:
+def _whole(repository: Repository, published: Sequence[RepoSibling]) -> Path:
+    """The folder with every file as published: those that are not, in the cache or as they came, are fetched once more.
+
+    Raises:
+        DamagedWeights: one is not what is published then either; it is not kept.
+    """
+    from huggingface_hub import snapshot_download
+
+    damaged: list[DamagedWeights] = []
+    for _ in range(2):
+        folder = Path(snapshot_download(
+            repository.repo, revision=repository.revision, allow_patterns=repository.wanted
+        ))  # fmt: skip
+        damaged = [error for file in published for error in _damage(folder, file, repository)]
+        if not damaged:
+            return folder
+    raise damaged[0]
+
+
+def _damage(folder: Path, file: RepoSibling, repository: Repository) -> Iterator[DamagedWeights]:
+    """What is wrong with a file, which is deleted then: the cache would take it for what it is named after."""
+    digest, small = (file.lfs.sha256, None) if file.lfs is not None else (None, file.blob_id)
+    path = folder / file.rfilename
     try:
-        check_file(path, size, sha256, git_sha1)
-    except DamagedWeights:
-        for file in (path.resolve(), path):  # the cache would take it for what it is named after
-            file.unlink(missing_ok=True)
-        raise
+        check_file(path, file.size, repository.sha256.get(file.rfilename, digest), small)
+    except DamagedWeights as error:
+        for one in (path.resolve(), path):
+            one.unlink(missing_ok=True)
+        yield error
+    except FileNotFoundError:
+        path.unlink(missing_ok=True)  # a link to the same content as a file that has just been deleted
 
 
 def _check_space(size: int, repository: Repository) -> None:
@@ -109,8 +128,9 @@ def _translated(repository: Repository) -> Iterator[None]:
 
 
 def _unreachable(repository: Repository, error: BaseException) -> MissingWeights:
+    where = repository.url or "the hub"
     return MissingWeights(
-        f"{repository.repo} ({repository.size}) cannot be fetched, the hub is not reached ({_first_line(error)}): check the "
+        f"{repository.repo} ({repository.size}) cannot be fetched, {where} is not reached ({_first_line(error)}): check the "
         "network, or give a local folder with --weights NAME=PATH"
     )
 

@@ -45,7 +45,9 @@ def check_all(names: Sequence[str], local: LocalWeights) -> Iterator[str]:
             folder = locate(repository, local=local.folder(name, role), name=name, role=role if len(parts) > 1 else "")
             compared, unknown = checked_whole(folder, repository)
             rest = f", {unknown} with no known hash" if unknown else ""
-            yield f"{name} {role}: {compared} files are what is published{rest}, in {folder}"
+            none = f"none of {unknown} files could be compared: no hash is known"
+            said = f"{compared} files are what is published{rest}" if compared else none
+            yield f"{name} {role}: {said}, in {folder}"
 
 
 def _parts(names: Sequence[str]) -> dict[str, Mapping[str, Repository]]:

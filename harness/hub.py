@@ -44,6 +44,11 @@ class Repository:
     url: str = ""
     """The address of the only file where it is not on the hub; its name ends in digits of its SHA-256 (harness/webfile.py)."""
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for an address whose file could not be checked by its name."""
+        if self.url and not webfile.digits_of(self.url):
+            raise ValueError(f"{self.url} does not end in digits of its SHA-256: give a file that does")
+
     @property
     def wanted(self) -> list[str]:
         """Everything to take: `files` and what is optional."""

@@ -5,14 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from harness.scorer import NAN, Scored, Scorer
 from suites.layouts.base import Contents
-
-if TYPE_CHECKING:
-    from harness.scoring import Scored, Scorer
-
-NAN = float("nan")
 
 
 def summary(

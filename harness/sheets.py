@@ -41,9 +41,12 @@ be accepted on the hub first; the command says where. What fits on a machine: `v
 What is checked:
 
 * `fetch` compares every file with the size and the hash that the hub publishes for it (SHA-256 of large files, git's of small ones), or
-  the SHA-256 of the entry where that has one. A file that differs is named and not kept.
-* Before anything is loaded: that no file is missing, that none is cut short (by its own header; where the entry knows a size to the byte,
-  by that), that names and shapes of weights are those of the configuration, and the entry's SHA-256 for folders given by `--weights`.
+  the SHA-256 of the entry where that has one. A file that differs, as it came or in the cache, is fetched once more; if it differs
+  again, it is named and not kept.
+* Before anything is loaded: that no file is missing, that none is cut short (by its own header; in the cache also by the size of a
+  repository's only file where the entry knows it to the byte, from which a folder given by `--weights` is exempt: it may hold other
+  weights of the same kind), that names and shapes of weights are those of the configuration, and the entry's SHA-256 for folders given
+  by `--weights`.
 * `vistas fetch NAME --check` reads what is here again and compares it with the same hashes, without a network.
 * No entry has a commit or hashes yet: revisions are branches, which move. A run's manifest holds the hash of the weights that it used."""
 

@@ -1,28 +1,42 @@
-"""Weight files that are published at an address of their own, outside the hub: kept beside the hub's cache, checked by their name.
+"""Files that are published at an address of their own, outside the hub: kept in a folder of the hub's cache.
 
-Their names end in the first digits of their SHA-256, as PyTorch's and OpenMMLab's do.
+Names of weight files end in the first digits of their SHA-256, as PyTorch's and OpenMMLab's do, and are checked by them. What
+has no such name is taken as it comes: its address has to name a commit.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from pathlib import Path
-from urllib.error import HTTPError, URLError
+from urllib.error import URLError
+from urllib.request import Request, urlopen
 
 from harness.errors import DamagedWeights
 from models.files import sha256_of
+
+SECONDS = 10.0
+"""How long is waited for an answer, and for more of it."""
+CHUNK_BYTES = 1 << 20
+
+
+def digits_of(url: str) -> str:
+    """The digits of its SHA-256 in the file's name, "" where it has none."""
+    found = re.search(r"-([0-9a-f]{8,64})\.[a-z]+$", url)
+    return found[1] if found else ""
+
+
+def name_of(url: str) -> str:
+    """The file's name."""
+    return url.rsplit("/", 1)[-1]
 
 
 def folder_of(url: str) -> Path:
     """Where a file is kept: a folder of its own."""
     from huggingface_hub import constants
 
-    return Path(constants.HF_HUB_CACHE) / "files" / _digits(url)
-
-
-def name_of(url: str) -> str:
-    """The file's name."""
-    return url.rsplit("/", 1)[-1]
+    return Path(constants.HF_HUB_CACHE) / "files" / (digits_of(url) or hashlib.sha256(url.encode()).hexdigest()[:16])
 
 
 def cached(url: str) -> Path | None:
@@ -34,35 +48,50 @@ def cached(url: str) -> Path | None:
 def check(url: str, folder: Path) -> None:
     """Read the file and compare it with the digits in its name. Raises DamagedWeights."""
     path = folder / name_of(url)
-    if not sha256_of(path).startswith(_digits(url)):
+    if not sha256_of(path).startswith(digits_of(url)):
         raise DamagedWeights(f"{path} does not hash to the digits in its name: fetch or copy it again")
 
 
-def download(url: str) -> Path:
-    """Fetch the file unless it is there, with progress; returns its folder.
+def download(url: str, progress: bool = False) -> Path:
+    """Fetch the file unless it is there and whole; returns its path.
 
     Raises:
-        OSError: the address cannot be reached, or the disk is full.
-        DamagedWeights: what arrived does not hash to the digits in the name.
+        OSError: the address cannot be reached or breaks off, HF_HUB_OFFLINE is set, or the disk is full.
+        DamagedWeights: what arrived does not hash to the digits in the name; it is not kept.
     """
-    from torch.hub import download_url_to_file
+    from huggingface_hub import constants, errors
 
-    folder = folder_of(url)
-    path = folder / name_of(url)
-    if path.is_file() and sha256_of(path).startswith(_digits(url)):
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
+    path = folder_of(url) / name_of(url)
+    if path.is_file() and (not digits_of(url) or sha256_of(path).startswith(digits_of(url))):
+        return path
+    if constants.HF_HUB_OFFLINE:
+        raise errors.OfflineModeIsEnabled("HF_HUB_OFFLINE is set")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        download_url_to_file(url, str(path), hash_prefix=_digits(url))
-    except (HTTPError, URLError) as error:
-        raise OSError(f"{url}: {getattr(error, 'reason', error)}") from error
-    except RuntimeError as error:
-        raise DamagedWeights(f"{url} does not hash to the digits in its name: fetch it again") from error
-    return folder
+        if not _stream(url, partial, progress).startswith(digits_of(url)):
+            raise DamagedWeights(f"{url} does not hash to the digits in its name: fetch it again")
+        partial.replace(path)
+    except URLError as error:
+        raise OSError(str(error.reason)) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
 
 
-def _digits(url: str) -> str:
-    found = re.search(r"-([0-9a-f]{8,64})\.[a-z]+$", url)
-    if found is None:
-        raise ValueError(f"{url} does not end in digits of its SHA-256: give a file that does")
-    return found[1]
+def _stream(url: str, path: Path, progress: bool) -> str:
+    """Write what the address answers; returns its SHA-256."""
+    from tqdm import tqdm
+
+    digest = hashlib.sha256()
+    with urlopen(Request(url, headers={"User-Agent": "vistas"}), timeout=SECONDS) as answer, open(path, "wb") as file:
+        length = answer.headers["Content-Length"]
+        total = int(length) if length else None
+        with tqdm(total=total, disable=not progress, desc=name_of(url), unit="B", unit_scale=True, unit_divisor=1024) as bar:
+            while data := answer.read(CHUNK_BYTES):
+                file.write(data)
+                digest.update(data)
+                bar.update(len(data))
+        if total is not None and file.tell() != total:
+            raise OSError(f"{file.tell()} of {total} bytes arrived")
+    return digest.hexdigest()

@@ -23,7 +23,8 @@ COLUMNS = (
     Column("metric", pa.string(), "", "a verifier's name, or grade for the suite's own evaluator"),
     Column("value", pa.float64(), "", "the metric; NaN where it could not be scored"),
     Column("reason", pa.string(), "", "why there is no value, or why the suite's evaluator says it is wrong; empty otherwise"),
-    Column("text_truncated", pa.bool_(), "", "whether the prompt is longer than this verifier reads, its end unread"),
+    Column("text_truncated", pa.bool_(), "",
+           "whether the prompt is longer than this verifier reads, its end unread; no for grade, of which it is not known"),
 )
 """One row per (image, metric)."""
 

@@ -124,7 +124,8 @@ SCORES = (
     _real("budget", "budget per prompt, in budget_unit"),
     _text("metric", "a verifier's name, or grade for the suite's own evaluator"),
     _real("value", "the metric of the selected image; NaN where it could not be scored"),
-    Column("text_truncated", pa.bool_(), "", "whether the prompt is longer than this verifier reads, its end unread"),
+    Column("text_truncated", pa.bool_(), "",
+           "whether the prompt is longer than this verifier reads, its end unread; no for grade, of which it is not known"),
     _text("reason", "why there is no value, or why the suite's evaluator says it is wrong; empty otherwise"),
 )
 """One row per (selection, metric), and per metric of every prompt that could not be run, which has no selection."""

@@ -1,13 +1,11 @@
-"""Sets of prompts from elsewhere: of the hub through `datasets`, or one file at an address; either at once, or a reason at once."""
+"""Sets of prompts of the hub, through `datasets`: at once, or a reason at once."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 SECONDS = 10.0
 """How long is waited for an answer."""
@@ -33,34 +31,9 @@ def rows(repo: str, subset: str, revision: str) -> tuple[str, list[str], list[Ma
     splits = list(loaded)
     what = f"{repo} {subset}".strip()
     if len(splits) != 1:
-        raise ValueError(f"{what} has splits {', '.join(map(str, splits))} instead of one: give local files with --prompts-from")
+        raise ValueError(f"{what} has splits {', '.join(map(str, splits))} instead of one")
     table = loaded[splits[0]]
     return what, list(table.column_names), list(table)
-
-
-def file_at(url: str) -> Path:
-    """The file at an address, kept beside the hub's cache under a folder of its own: an address that names a commit never changes.
-
-    Raises:
-        NotReached: the address cannot be reached.
-    """
-    from huggingface_hub import constants
-
-    from results.files import write_atomic
-
-    folder = Path(constants.HF_HUB_CACHE) / "files" / hashlib.sha256(url.encode()).hexdigest()[:16]
-    path = folder / url.rsplit("/", 1)[-1]
-    if path.is_file():
-        return path
-    if constants.HF_HUB_OFFLINE:
-        raise NotReached("HF_HUB_OFFLINE is set")
-    try:
-        with urlopen(url, timeout=SECONDS) as answer:
-            content = answer.read()
-    except OSError as error:
-        raise NotReached(str(getattr(error, "reason", error))) from error
-    write_atomic(path, content)
-    return path
 
 
 @contextmanager

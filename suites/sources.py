@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness import webfile
 from harness.errors import WrongInput
-from suites.hub_sets import file_at, rows
+from suites.hub_sets import rows
 from suites.prompt_files import SUFFIXES, Line, from_rows, line, read_lines
 
 VARIABLE = "VISTAS_PROMPTS"
@@ -91,7 +92,7 @@ class Source:
             raise MissingPrompts(f"prompts of {name} are not at hand: {at} cannot be loaded ({reason}); {how}") from error
 
     def _from_address(self) -> list[Line]:
-        path = file_at(self.url)
+        path = webfile.download(self.url)
         try:
             return read_lines(path)
         except WrongInput:

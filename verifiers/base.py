@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -39,17 +40,6 @@ class Scores:
     """float64 [N, M]."""
     reasons: tuple[str, ...]
     """One per image: "" when scored, else why not."""
-
-
-@contextmanager
-def sharing(verifiers: Iterable[Verifier]) -> Iterator[None]:
-    """Within, those of these verifiers that have a pass in common run it once for the same pictures; not where it is timed."""
-    with ExitStack() as shared:
-        for verifier in verifiers:
-            for member in getattr(verifier, "members", (verifier,)):
-                if hasattr(member, "sharing"):
-                    shared.enter_context(member.sharing())
-        yield
 
 
 def joined_reasons(names: Sequence[str], reasons: Sequence[str]) -> str:
@@ -90,6 +80,40 @@ class Verifier(Protocol):
         ...
 
 
+@runtime_checkable
+class Composed(Protocol):
+    """A verifier made of several."""
+
+    @property
+    def members(self) -> Sequence[Verifier]:
+        """Those that score, none of them composed itself, in the order of the card's `parts`."""
+        ...
+
+
+def members_of(verifier: Verifier) -> Sequence[Verifier]:
+    """The verifiers that one is made of: itself where it is made of no others."""
+    return verifier.members if isinstance(verifier, Composed) else (verifier,)
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """A verifier that may have a pass in common with others."""
+
+    def sharing(self) -> AbstractContextManager[None]:
+        """Within, the pass is run once for the same pictures."""
+        ...
+
+
+@contextmanager
+def sharing(verifiers: Iterable[Verifier]) -> Iterator[None]:
+    """Within, those of these verifiers that have a pass in common run it once for the same pictures; not where it is timed."""
+    with ExitStack() as shared:
+        for member in chain.from_iterable(map(members_of, verifiers)):
+            if isinstance(member, Sharing):
+                shared.enter_context(member.sharing())
+        yield
+
+
 UNASKED = -np.inf
 """In a column of `Scores.values_NM`: the second stage of a `Cascading` verifier was not asked about this image."""
 
@@ -128,10 +152,9 @@ class Truncating(Protocol):
 
 def truncated_parts(verifier: Verifier, prompts: Sequence[str]) -> Mapping[str, tuple[bool, ...]]:
     """For each part of a verifier, an ensemble's members apart, whether each prompt's end is unread."""
-    members: Sequence[Verifier] = getattr(verifier, "members", (verifier,))
     return {
         part: member.truncated(prompts)
-        for member in members if isinstance(member, Truncating) for part in member.card.parts
+        for member in members_of(verifier) if isinstance(member, Truncating) for part in member.card.parts
     }  # fmt: skip
 
 
@@ -146,5 +169,4 @@ class Listener(Protocol):
 
 def listeners(verifiers: Sequence[Verifier]) -> list[Listener]:
     """Those that have to be told, members of ensembles included."""
-    members = [member for verifier in verifiers for member in getattr(verifier, "members", (verifier,))]
-    return [member for member in members if isinstance(member, Listener)]
+    return [member for member in chain.from_iterable(map(members_of, verifiers)) if isinstance(member, Listener)]

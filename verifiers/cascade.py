@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 from harness.ledger import Cost
 from models.base import Images
 from models.files import joint_sha256
-from verifiers.base import Scores, Verifier, VerifierCard, asked, joined_reasons
+from verifiers.base import Scores, Verifier, VerifierCard, asked, joined_reasons, members_of
 
 
 class Cascade:
@@ -35,7 +35,7 @@ class Cascade:
     @property
     def members(self) -> tuple[Verifier, ...]:
         """All verifiers in it, an ensemble's own ones in its place."""
-        return tuple(member for stage in self.stages for member in getattr(stage, "members", (stage,)))
+        return tuple(member for stage in self.stages for member in members_of(stage))
 
     def going(self, candidates: int) -> int:
         """How many of a prompt's candidates of one round the dear one is given."""

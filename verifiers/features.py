@@ -15,7 +15,7 @@ import torch
 from harness.ledger import Cost
 from models.base import Domain, Images
 from models.files import weights_sha256
-from verifiers.base import Verifier
+from verifiers.base import Verifier, members_of
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.passes import pass_flops
 
@@ -62,6 +62,11 @@ class Described:
 
     def __init__(self, verifier: Verifier, features: Features) -> None:
         self._verifier, self._features = verifier, features
+
+    @property
+    def members(self) -> Sequence[Verifier]:
+        """The verifier's own: abilities of theirs are not to be missed behind features."""
+        return members_of(self._verifier)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._verifier, name)

@@ -5,6 +5,7 @@ Scores mean nothing here; FLOPs and, on this machine, seconds are those of the r
 
 import argparse
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import perf_counter, process_time
 from typing import Any
 
@@ -66,7 +67,12 @@ BUILDERS: Mapping[str, Callable[[], Scorer]] = {
     "pick-score": _pick_score,
     "hps-v2.1": lambda: _open_clip("ViT-H-14", LongestSide),
 }
-JUDGES: Mapping[str, Callable[[], Scorer]] = {"vlm-judge": llava, "vlm-judge-qwen": qwen}  # vqa-score is the latter's pass
+JUDGES: Mapping[str, Callable[[], Scorer]] = {
+    "vlm-judge": llava,
+    "vlm-judge:mode=rubric": partial(llava, "rubric"),
+    "vlm-judge-qwen": qwen,  # vqa-score has the same pass
+    "vlm-judge-qwen:mode=rubric": partial(qwen, "rubric"),
+}
 """15 GB of memory each; asked for by name only."""
 
 
@@ -95,7 +101,7 @@ def main() -> None:
     for name in asked.names or BUILDERS:
         with torch.inference_mode():
             found = measure({**BUILDERS, **JUDGES}[name](), asked.images)
-        print(f"{name:15} {found['gflop_image']:8.1f} GFLOP an image, {found['gflop_prompt']:6.1f} a new prompt, "
+        print(f"{name:26} {found['gflop_image']:8.1f} GFLOP an image, {found['gflop_prompt']:6.1f} a new prompt, "
               f"{found['seconds_image']:6.2f} s an image ({found['processor_image']:.2f} s of the processor)", flush=True)  # fmt: skip
 
 

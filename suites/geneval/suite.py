@@ -96,7 +96,7 @@ class GenEvalSuite:
             _check_domain(prompt, domain)
         except (ValueError, TypeError, AttributeError) as error:
             return str(error)
-        return contradiction(prompt.metadata)
+        return contradiction(prompt.metadata, VOCABULARIES[domain])
 
     def detector(self, domain: Domain) -> Detector:
         """What looks at the pictures; loaded when it is first needed.

@@ -69,8 +69,9 @@ def _compared(found: Sequence[Prompt], prompts: Mapping[str, Sequence[Prompt]]) 
     known = {prompt.text: prompt for of_task in prompts.values() for prompt in of_task}
     if not known:
         return []
-    others = [one for one in found if one.text not in known or not _same(one, known[one.text])]
-    total, there = sum(map(len, prompts.values())), len({one.text for one in found} - {one.text for one in others})
+    own = [one.text in known and _same(one, known[one.text]) for one in found]
+    others = [one for one, whole in zip(found, own, strict=True) if not whole]
+    total, there = sum(map(len, prompts.values())), len({one.text for one, whole in zip(found, own, strict=True) if whole})
     texts = {one.text for one in found}
     lacking = [prompt.id for text, prompt in known.items() if text not in texts]
     which = f", not {some(lacking)}" if lacking else ""

@@ -18,6 +18,7 @@ from suites.geneval.grader import details
 from suites.geneval.grader import grade as grade_by_rules
 from suites.geneval.records import check_parts, check_record
 from suites.geneval.rules import Detection
+from suites.geneval.suite import SHAPES
 from suites.shapes.detector import ShapesDetector
 from suites.shapes.vocabulary import COLOUR_NAMES, KINDS
 
@@ -52,7 +53,7 @@ def check(prompt: Prompt) -> str:
         check_record(asked(prompt))
     except (ValueError, TypeError, AttributeError) as error:
         return str(error)
-    return contradiction(prompt.metadata)
+    return contradiction(prompt.metadata, SHAPES)
 
 
 def asked(prompt: Prompt) -> dict[str, Any]:

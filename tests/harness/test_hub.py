@@ -144,6 +144,7 @@ def test_offline_fetches_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -
 
 PUBLISHED = {
     "someone/toy": {"config.json": b"{}", "part/a.bin": b"abc", "part/b.bin": b"not asked for"},
+    "someone/twins": {"config.json": b"{}", "a.bin": b"abc", "same.bin": b"abc"},
     "someone/torn": {"a.bin": TORN},
     "someone/torn-text": {"a.json": TORN},
 }
@@ -184,6 +185,18 @@ def test_a_wrong_hash_is_refused_and_not_kept(cache: Path) -> None:
 
 
 @pytest.mark.usefixtures("hub")
+def test_a_file_that_is_damaged_in_the_cache_is_fetched_again() -> None:
+    wanted = asked("someone/twins", "*")
+    folder = fetch(wanted)
+    for name, data in (("config.json", b"{]"), ("a.bin", b"a")):
+        good = (folder / name).read_bytes()
+        (folder / name).resolve().write_bytes(data)
+        assert fetch(wanted) == folder
+        assert (folder / name).read_bytes() == good
+    assert (folder / "same.bin").read_bytes() == good
+
+
+@pytest.mark.usefixtures("hub")
 def test_small_files_are_checked_by_the_hash_that_git_has_for_them() -> None:
     with pytest.raises(DamagedWeights, match=r"a.json does not hash to the published git object [0-9a-f]{40}: fetch"):
         fetch(asked("someone/torn-text", "*"))
@@ -201,7 +214,7 @@ def test_what_is_here_can_be_compared_again_without_the_hub(monkeypatch: pytest.
     assert list(check_all(["toy"], LocalWeights())) == [f"toy weights: 2 files are what is published, in {folder}"]
     shutil.copytree(folder, tmp_path / "copy")
     local = LocalWeights({("toy", ""): tmp_path / "copy"})
-    said = "0 files are what is published, 2 with no known hash"
+    said = "none of 2 files could be compared: no hash is known"
     assert list(check_all(["toy"], local)) == [f"toy weights: {said}, in {tmp_path / 'copy'}"]
     for name, what in (("config.json", "published git object"), ("part/a.bin", "published SHA-256")):
         blob = (folder / name).resolve()

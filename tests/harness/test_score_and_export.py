@@ -130,7 +130,7 @@ def spoil(folder: Path) -> dict[str, str]:
         f"{one / 'samples/0001.png'}": "picture is grey (mode L), not RGB",
         f"{two}": "sample 3 is missing (other prompts have 4)",
         f"{three / 'samples/00001.png'}": "sample 1 is doubled (00001.png, 0001.png)",
-        f"{four / 'metadata.jsonl'} line 1": "metadata contradicts itself: prompt 'a photo of a star' but requirements of",
+        f"{four / 'metadata.jsonl'} line 1": "metadata contradicts itself: prompt 'a photo of a star' ",
         f"{five / 'metadata.jsonl'} line 1": "no JSON",
         f"{six / 'metadata.jsonl'} line 1": "prompt is empty",
     }

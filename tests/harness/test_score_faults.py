@@ -17,8 +17,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from harness import registry, scoring
+from harness import scorer as scorer_module
 from harness.cli import app
-from harness.scoring import Scorer
+from harness.scorer import Scorer
 from suites.base import Prompt
 from suites.geneval.suite import GenEvalSuite
 from suites.layouts.base import Sample
@@ -127,6 +128,14 @@ def test_missing_samples_of_a_prompt_are_one_line_and_prompts_twice_over_are_sai
     assert f"1 prompts are there more than once, and so weigh more: {PROMPTS[0].text!r} in 00000 and 00007" in said
 
 
+def test_a_prompt_that_is_there_with_its_own_record_and_with_another_is_there(tmp_path: Path) -> None:
+    prompt_folder(tmp_path / "made", "00000", PROMPTS[0])
+    prompt_folder(tmp_path / "made", "00001", PROMPTS[0], include=[{"class": "moon", "count": 1}])
+    _, said = score(tmp_path / "made")
+    assert "1 of the suite's 343 prompts are there" in said
+    assert "1 prompts are not the suite's, by their text or what metadata.jsonl asks for: 00001 " in said
+
+
 def test_a_prompt_that_is_read_in_part_says_so(tmp_path: Path) -> None:
     prompt_folder(tmp_path / "made", "00000", PROMPTS[0])
     prompt_folder(tmp_path / "made", "00001", PROMPTS[1], prompt="a red circle and " * 40 + "a star")
@@ -147,7 +156,7 @@ def samples(folder: Path, sides: list[tuple[int, int]]) -> list[Sample]:
 
 
 def test_large_pictures_are_in_memory_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "MOST_PIXELS", 64 * 64 * 2)
+    monkeypatch.setattr(scorer_module, "MOST_PIXELS", 64 * 64 * 2)
     scorer = Scorer(GenEvalSuite(), "shapes")
     batches: list[int] = []
     monkeypatch.setattr(Scorer, "_batch", lambda self, batch: batches.append(len(batch)) or [])
@@ -173,7 +182,7 @@ def test_batches_make_no_difference_and_order_is_kept(tmp_path: Path, monkeypatc
     found = samples(tmp_path, [(64, 64), (48, 80), (64, 64), (64, 64), (80, 48)])
     scorer = Scorer(GenEvalSuite(), "shapes", {"shapes-reward": shapes_reward()})
     whole = list(scorer.score(found))
-    monkeypatch.setattr(scoring, "BATCH", 1)
+    monkeypatch.setattr(scorer_module, "BATCH", 1)
     alone = list(scorer.score(found))
     assert [one.sample.number for one in whole] == [one.sample.number for one in alone] == [0, 1, 2, 3, 4]
     for one, other in zip(whole, alone, strict=True):

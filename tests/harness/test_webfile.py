@@ -1,8 +1,10 @@
-"""Weight files outside the hub are fetched once, checked by the digits in their name, and found again."""
+"""Files outside the hub are fetched once, checked by the digits in their name, and found again."""
 
 from __future__ import annotations
 
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ import torch
 from harness.download import fetch
 from harness.errors import DamagedWeights
 from harness.hub import MissingWeights, Repository, checked_whole, locate, present
-from harness.webfile import folder_of
+from harness.webfile import cached, download, folder_of
 from models.files import sha256_of
 
 
@@ -58,8 +60,46 @@ def test_another_file_under_the_name_is_refused_and_not_kept(tmp_path: Path) -> 
 def test_an_address_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = published(tmp_path)
     (tmp_path / repository.files[0]).unlink()
-    with pytest.raises(MissingWeights, match=r"someone/net .* cannot be fetched"):
+    with pytest.raises(MissingWeights, match=r"someone/net .* cannot be fetched, file:///.*\.pth is not reached \(.*No such file"):
         fetch(repository)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(MissingWeights, match="HF_HUB_OFFLINE is set: unset it"):
         fetch(repository)
+
+
+def test_an_address_without_digits_is_no_address_of_weights() -> None:
+    with pytest.raises(ValueError, match=r"net.pth does not end in digits of its SHA-256: give a file that does"):
+        Repository("someone/net", "", ("net.pth",), 1, "MIT", url="https://someone/net.pth")
+
+
+def test_what_is_damaged_in_the_cache_is_fetched_again(tmp_path: Path) -> None:
+    repository = published(tmp_path)
+    path = fetch(repository) / repository.files[0]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert (fetch(repository) / repository.files[0]).read_bytes() == whole
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_an_answer_that_breaks_off_is_not_kept() -> None:
+    class Short(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "10")
+            self.end_headers()
+            self.wfile.write(b"short")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Short)
+    Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_address[1]}/prompts.json"
+    try:
+        with pytest.raises(OSError, match="5 of 10 bytes arrived"):
+            download(address)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert cached(address) is None
+    assert not list(folder_of(address).iterdir())

@@ -140,6 +140,19 @@ def test_a_file_at_an_address_is_kept_unless_it_is_none(tmp_path: Path, monkeypa
     assert [one.text for one in source.lines("x", None)] == ["a cat"]
     with pytest.raises(MissingPrompts, match=r"cannot be loaded \(.*No such file.*\); get q\.json from someone"):
         Source("x", {"q.json": ""}, url=(tmp_path / "q.json").as_uri(), obtain="someone").lines("x", None)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(MissingPrompts, match=r"cannot be loaded \(HF_HUB_OFFLINE is set\); get q\.json from someone"):
+        Source("x", {"q.json": ""}, url=(tmp_path / "q.json").as_uri(), obtain="someone").lines("x", None)
+
+
+def test_a_set_of_several_splits_is_refused_with_one_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.csv").write_text("prompt\na cat\n")
+    with pytest.raises(MissingPrompts, match=r"has splits train, test instead of one\); get x\.csv") as caught:
+        Source("x", {"x.csv": ""}, hub=str(tmp_path), obtain="someone").lines("x", None)
+    assert str(caught.value).count("--prompts-from") == 1
 
 
 def test_other_prompts_have_another_digest(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """Rank averaging, shared passes, and what happens to candidates that a member could not score."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from verifiers.base import Verifier, VerifierCard, truncated_parts
+from verifiers.base import Verifier, VerifierCard, listeners, members_of, sharing, truncated_parts
 from verifiers.cascade import Cascade
 from verifiers.ensemble import Ensemble, mean_ranks
+from verifiers.features import Described
 from verifiers.scorer import Scorer
 
 
@@ -145,3 +148,18 @@ def test_a_prompt_is_truncated_where_any_member_reads_only_a_part_of_it(monkeypa
     assert ensemble().truncated(["red", "blue", "green"]) == (False, True, True)
     assert truncated_parts(ensemble(), ["red", "blue"]) == {"channel-0": (False, True), "channel-1": (False, False)}
     assert truncated_parts(Brightness(1), ["green"]) == {"channel-1": (True,)}
+
+
+def test_abilities_are_those_of_members_however_deep_and_behind_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = (Brightness(channel) for channel in range(3))
+    shared: list[Verifier] = []
+    monkeypatch.setattr(Brightness, "hear", lambda self, images, prompts, log_prob_N: None, raising=False)
+    monkeypatch.setattr(Brightness, "truncated", lambda self, prompts: (True,) * len(prompts))
+    monkeypatch.setattr(Brightness, "sharing", lambda self: shared.append(self) or nullcontext())
+    deep: Any = Described(Cascade(Ensemble([first, second], "two"), third, "deep", None), None)  # type: ignore[arg-type]
+    assert members_of(first) == (first,)
+    assert members_of(deep) == (first, second, third)
+    assert listeners([deep, first]) == [first, second, third, first]
+    assert list(truncated_parts(deep, ["red"])) == ["channel-0", "channel-1", "channel-2"]
+    with sharing([deep, first]):
+        assert shared == [first, second, third, first]
