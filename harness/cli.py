@@ -344,6 +344,7 @@ def _finish(prepared: Any, profile: bool = False, shard: Shard | None = None) ->
     if unfinished:
         typer.echo(unfinished)
     else:
+        console.print("building the report", highlight=False)
         with prepared.watch.section(REPORT):
             _build_report([folder], folder / "report")
     if profile:
