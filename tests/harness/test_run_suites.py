@@ -111,7 +111,10 @@ def test_the_number_of_images_a_prompt_is_said_where_it_is_not_the_published_one
     ("arguments", "expected"),
     [
         (["geneval", "--prompts-from", "x.csv"], "suite geneval makes its own prompts: leave out --prompts-from x.csv"),
-        (["geneval", "--suite-file", "x.csv"], "--suite-file x.csv is a suite of its own: leave out the suite's name 'geneval', as in: vistas run --suite-file x.csv"),
+        (
+            ["geneval", "--suite-file", "x.csv"],
+            "x.csv is a suite of its own: leave out the suite's name 'geneval', as in: vistas run --suite-file x.csv",
+        ),
         (["geneval", "--suite-file", "nowhere.csv"], "--suite-file nowhere.csv is not there: give a file of prompts"),
         (["--suite-file", "nowhere.csv"], "--suite-file nowhere.csv is not there"),
         (["--suite-file", "."], "--suite-file . is a folder"),
