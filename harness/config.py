@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import WrongInput, unknown
 from harness.ledger import Unit
 from harness.named_searches import expanded
+
+ALL = "all"
+"""Among searches, and among metrics: every registered one that fits."""
+EMBEDDED = ("shapes-infinity", "shapes-flux")
 
 
 class RunConfig(BaseModel):
@@ -25,7 +29,7 @@ class RunConfig(BaseModel):
     suite: str = "geneval"
     prompts_from: str | None = None
     """File or folder of the suite's prompts, in place of VISTAS_PROMPTS and the hub."""
-    models: tuple[str, ...] = Field(("shapes-infinity", "shapes-flux"), min_length=1)
+    models: tuple[str, ...] = Field(EMBEDDED, min_length=1)
     searches: tuple[str, ...] = Field(("random", "greedy", "beam", "zero-order"), min_length=1)
     verifiers: tuple[str, ...] = Field(("shapes-reward",), min_length=1)
     metrics: tuple[str, ...] = ("all",)
@@ -42,6 +46,14 @@ class RunConfig(BaseModel):
     """Prompts of one unit: what is advanced together, and what an interruption loses."""
     keep: int = Field(1, ge=0)
     """Prompts per task whose candidate images are all kept; selected images always are."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_searches_have_a_model(cls, values: Any) -> Any:
+        """All searches without models named are run on the embedded pair and, for those of pairs, on the two joined."""
+        if isinstance(values, dict) and "models" not in values and ALL in values.get("searches", ()):
+            return {**values, "models": (*EMBEDDED, "+".join(EMBEDDED))}
+        return values
 
     @field_validator("budgets")
     @classmethod

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from harness.choice import ModelChoice, choose_model
-from harness.config import RunConfig
+from harness.config import ALL, RunConfig
 from harness.errors import WrongInput
 from harness.registry import entries, entry, resolve
 from harness.search.base import Search
@@ -15,8 +15,6 @@ from harness.search.spec import fits, parse, shortest
 from harness.weights import LocalWeights, found
 from models.base import Domain
 from verifiers.spec import VerifierSpec, parse_verifier
-
-ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)

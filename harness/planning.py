@@ -75,9 +75,10 @@ def _notes(
         which = ", ".join(f"{error.budget.amount:g}" for error in refused)
         unit = refused[0].budget.unit.value
         rest = "; nothing is left for this pair" if nothing_left else ""
+        smallest = max(error.smallest for error in refused)  # a larger budget is refused for what comes later in a search
         yield (
             f"skipped {model} with {search} at {which} {unit} (verifier {verifier}): "
-            f"the smallest budget that works is {refused[0].smallest:g} {unit}{rest}"
+            f"the smallest budget that works is {smallest:g} {unit}{rest}"
         )
 
 

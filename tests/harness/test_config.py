@@ -85,6 +85,13 @@ def test_only_what_determines_results_names_the_run() -> None:
     assert Settings(prompts=default + 1).run().run_name() != name
 
 
+def test_all_searches_run_on_the_pair_too_where_no_model_is_named() -> None:
+    assert Settings(searches=("all",)).models == ("shapes-infinity", "shapes-flux", "shapes-infinity+shapes-flux")
+    assert load_settings(None, ["searches=all"], {}).models[-1] == "shapes-infinity+shapes-flux"
+    assert Settings(searches=("all",), models=("shapes-flux",)).models == ("shapes-flux",)
+    assert Settings(searches=("random",)).models == Settings().models == ("shapes-infinity", "shapes-flux")
+
+
 def test_default_folder_in_and_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).resolve().parents[2]
     monkeypatch.chdir(tmp_path)

@@ -11,6 +11,8 @@ import pytest
 from harness import registry
 from harness.config import Settings
 from harness.errors import WrongInput
+from harness.ledger import Budget, BudgetTooSmall, Unit
+from harness.planning import _notes
 from harness.runner import opening_lines, prepare_run
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -93,3 +95,10 @@ def test_a_default_verifier_of_another_domain_is_said_to_be_one(monkeypatch: pyt
 def test_default_searches_that_do_not_fit_are_only_skipped(tmp_path: Path) -> None:
     given = {key: value for key, value in BASE.items() if key != "searches"} | {"models": ("toy-ar",)}
     assert {unit.search for unit in prepare_run(Settings(**given), tmp_path).units} == {"random", "greedy", "beam"}
+
+
+def test_the_smallest_budget_that_is_named_is_one_that_works() -> None:
+    """A pair's drafts alone need 10 evaluations of a budget, its refinement one more: the larger refusal knows of both."""
+    refused = [BudgetTooSmall(Budget(5, Unit.NFE), 10, "drafts"), BudgetTooSmall(Budget(10, Unit.NFE), 11, "a refinement")]
+    (note,) = _notes("a+b", "hybrid", "judge", refused, nothing_left=False)
+    assert note == "skipped a+b with hybrid at 5, 10 nfe (verifier judge): the smallest budget that works is 11 nfe"
