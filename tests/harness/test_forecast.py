@@ -103,5 +103,5 @@ def test_a_budget_reads_as_a_report_has_it_and_looks_are_accounted_for() -> None
         if (found := re.search(pattern, shown))
     )  # fmt: skip
     assert looks + images + unused == 40
-    timed = call("plan", *ASKED, "--search", "random", "--budget", "2", "--unit", "seconds")
+    timed = call("plan", *ASKED, "--search", "random", "--budget", "0.05", "--unit", "seconds")
     assert re.search(r"unused      [\d.]+ m?s( to [\d.]+ m?s)? \(", timed)
