@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from time import perf_counter, process_time
 
 import torch
 
 from harness.batches import batches
+from harness.config import EMBEDDED
 from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.prices import Prices
 from harness.registry import entries, entry
@@ -32,8 +32,6 @@ from verifiers.features import described
 
 IN_FLIGHT = (1, 2, 4, 8)
 """Prompts advanced together; the first is the reference."""
-ROUNDS = 1
-"""Turns of all numbers in flight that are measured; a ratio is the median over them."""
 ROWS = 64
 """Most rows of one batch, as by default in a run."""
 ENOUGH = 30.0
@@ -57,17 +55,12 @@ def throughput(
     verifier: Verifier,
     prompts: Sequence[Prompt],
     sizes: Sequence[int] = IN_FLIGHT,
-    rounds: int = ROUNDS,
 ) -> Throughput:
-    """Search all prompts, so many at a time, each number in its turn, after one unmeasured turn of the largest.
-
-    rounds: turns of all numbers; a ratio is the median over them.
-    """
+    """Search all prompts, so many at a time, each number in its turn, after one unmeasured turn of the largest."""
     budget = enough(search, generator, verifier, prompts)
     _rate(search, generator, verifier, prompts, budget, max(sizes))
-    turns = [{size: _rate(search, generator, verifier, prompts, budget, size) for size in sizes} for _ in range(rounds)]
-    ratios = {size: median(turn[size] / turn[sizes[0]] for turn in turns) for size in sizes}
-    return Throughput(generator.card.name, search.name, budget, ratios)
+    rates = {size: _rate(search, generator, verifier, prompts, budget, size) for size in sizes}
+    return Throughput(generator.card.name, search.name, budget, {size: rate / rates[sizes[0]] for size, rate in rates.items()})
 
 
 def enough(search: Search, generator: Generator, verifier: Verifier, prompts: Sequence[Prompt]) -> Budget:
@@ -94,19 +87,19 @@ def _rate(
     return evaluations / (now() - begin)
 
 
-def measure(models: Sequence[str] = ("shapes-infinity", "shapes-flux"), rounds: int = ROUNDS) -> Iterator[Throughput]:
+def measure() -> Iterator[Throughput]:
     """Every registered search with every model that it fits, and with the two as a pair."""
     verifier = described([entry("verifier", "shapes-reward").resolve()()], "shapes")[0]
     prompts = [Prompt(str(n), TEXTS[n % len(TEXTS)], "") for n in range(max(IN_FLIGHT))]
-    made: dict[str, Generator] = {name: entry("model", name).resolve()() for name in models}
+    made: dict[str, Generator] = {name: entry("model", name).resolve()() for name in EMBEDDED}
     for name, generator in made.items():
         for search in map(parse, entries("search")):
             if fits(search, entry("model", name), name) is None:
-                yield throughput(search, generator, verifier, prompts, rounds=rounds)
+                yield throughput(search, generator, verifier, prompts)
     pair: Generator = Pair("+".join(made), *made.values())  # type: ignore[assignment]
     for search in map(parse, entries("search")):
         if "pair" in search.families:
-            yield throughput(search, pair, verifier, prompts, rounds=rounds)
+            yield throughput(search, pair, verifier, prompts)
 
 
 def lines(found: Sequence[Throughput]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +22,7 @@ class Words:
     text_tokens: tuple[int, ...]
 
 
-class Legible:
+class Legible(ABC):
     """A generator whose preview is its decode and whose prices are small whole numbers; `late` passes may cost more."""
 
     device = torch.device("cpu")
@@ -40,26 +41,28 @@ class Legible:
     def preview(self, state: Any) -> torch.Tensor:
         return self.decode(state)
 
-    def decode(self, state: Any) -> torch.Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def decode(self, state: Any) -> torch.Tensor: ...
 
     def price(self, operation: str, step: int = 0, text_tokens: int = 0) -> Cost:
         return {"encode": Cost(text_flops=1), "predict": Cost(forwards=1, model_flops=10 + self.late * step), "draw": Cost(nfe=1),
                 "preview": Cost(decode_flops=2), "decode": Cost(decode_flops=2, images=1)}[operation]  # fmt: skip
 
 
-class LegibleJudge:
+class LegibleJudge(ABC):
     """The score of what an image says."""
 
     card = VerifierCard("judge", "shapes", (0.0, 1.0), ("judge",), "0" * 64, "none")
 
-    def read(self, image: torch.Tensor) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def read(self, image: torch.Tensor) -> float: ...
 
     def score(self, images: torch.Tensor, prompts: Sequence[str]) -> Scores:
         return Scores(np.array([[self.read(image)] for image in images]), ("",) * len(prompts))
 
-    def forget(self) -> None: ...
+    def forget(self) -> None:
+        """Nothing is kept."""
+        return
 
     def combine(self, values_NM: np.ndarray) -> np.ndarray:
         return values_NM[:, 0]

@@ -28,14 +28,14 @@ def test_the_same_evaluations_in_fewer_calls(text: str, model: str, nfe: int, ma
         return original(*arguments)
 
     monkeypatch.setattr(speed_searches, "prepare", counting)
-    found = throughput(parse(text), request.getfixturevalue(model), make_judge(), PROMPTS, sizes=(1, 2, 4), rounds=1)
+    found = throughput(parse(text), request.getfixturevalue(model), make_judge(), PROMPTS, sizes=(1, 2, 4))
     assert done == [4, 1, 1, 1, 1, 2, 2, 4]
     assert found.ratios == {1: 1.0, 2: 2.0, 4: 4.0}
     assert found.budget == Budget(nfe, Unit.NFE)  # the least that beam needs on four steps is more than what others get
 
 
 def test_every_search_is_measured_on_all_that_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    def named(search: Any, generator: Any, verifier: Any, prompts: Any, rounds: int) -> Throughput:
+    def named(search: Any, generator: Any, verifier: Any, prompts: Any) -> Throughput:
         assert len(prompts) == max(speed_searches.IN_FLIGHT)
         return Throughput(generator.card.name, search.name, Budget(30, Unit.NFE), {1: 1.0, 8: 1.5 if search.name == "beam" else 2.0})
 
