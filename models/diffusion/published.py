@@ -12,6 +12,7 @@ import torch
 
 from harness.errors import DamagedWeights, WrongInput
 from harness.registry import resolve
+from models.attention import SETTING, kernel_of, prefer
 from models.compiling import allow_variants, asks_to_compile
 from models.diffusion.folder import check_components, check_published, published_config, weight_files
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
@@ -64,13 +65,15 @@ def load(
     check_published(folder, model.name)
     check_components(folder, model.variant)
     compiled = asks_to_compile(settings, offload, len(devices) > 1)
+    kernel = kernel_of(settings, devices[0] if devices else device)
     pipeline = load_pipeline(folder, torch.device("cpu") if devices else device, dtype, model.variant, offload)
     if devices:
         place(parts_of(pipeline.components), devices, model.name)
     adapter = adapted(model.name, family, pipeline, options)
-    adapter.settings |= {"dtype": str(dtype).removeprefix("torch."), "variant": model.variant, "compile": compiled}
+    adapter.settings |= {"dtype": str(dtype).removeprefix("torch."), "variant": model.variant, SETTING: kernel, "compile": compiled}
     if compiled:
         compile_blocks(adapter.transformer)
+    prefer(adapter.transformer, kernel)
     return diffusion_generator(
         adapter, name=model.name, domain=model.domain, licence=model.licence,
         weights_sha256=weights_sha256(weight_files(folder, model.variant)),
@@ -81,6 +84,7 @@ def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
     """Refuse settings that the published model cannot have, before anything is looked for. Raises WrongInput."""
     config = published_config(model.name)
     dtype_of(settings["dtype"])
+    kernel_of(settings)
     if config is None:
         return
     family = FAMILIES[config["_class_name"]]
@@ -160,7 +164,7 @@ def _family(folder: Path, name: str) -> Family:
 
 def settings_of(name: str, family: Family, settings: Mapping[str, Any]) -> Any:
     """The family's settings, without those of the networks that come with them. Raises WrongInput."""
-    networks = ("dtype", "compile")
+    networks = ("dtype", SETTING, "compile")
     kind, options = resolve(family.settings), {key: value for key, value in settings.items() if key not in networks}
     known = {field.name: field.default for field in fields(kind)}
     unknown = [key for key in options if key not in known]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from models.architecture import components, outline
+from models.attention import SETTING, kernel_of, prefer
 from models.compiling import asks_to_compile
 from models.diffusion.folder import published_config
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
@@ -75,15 +76,16 @@ def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[
         if part.startswith("text_encoder"):
             clip = type(parts[part]).__name__.startswith("CLIP")
             parts[part.replace("text_encoder", "tokenizer")] = letter_tokenizer(CLIP_TOKENS if clip else None)
-    compiled = asks_to_compile(settings, divided=len(devices) > 1)
+    compiled, kernel = asks_to_compile(settings, divided=len(devices) > 1), kernel_of(settings, devices[0])
     if len(devices) > 1:
         place(parts_of(parts), devices, model.name)
     scheduler, values = _SCHEDULERS[kind]
     parts["scheduler"] = getattr(diffusers, scheduler)(**values)
     adapter = adapted(model.name, FAMILIES[kind], getattr(diffusers, kind)(**parts), options)
-    adapter.settings |= {"dtype": settings["dtype"], "compile": compiled}
+    adapter.settings |= {"dtype": settings["dtype"], SETTING: kernel, "compile": compiled}
     if compiled:
         compile_blocks(adapter.transformer)
+    prefer(adapter.transformer, kernel)
     return diffusion_generator(
         adapter, name=model.name, domain=model.domain, licence=model.licence, weights_sha256="random"
     )

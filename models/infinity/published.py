@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from harness.errors import WrongInput
+from models.attention import kernel_of, prefer
 from models.compiling import asks_to_compile
 from models.division import Parts, place
 from models.files import weights_sha256
@@ -66,6 +67,7 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     size = SIZES[model.name]
     schedule, sampling = plan_of(model.name, size, settings)
     compiled = asks_to_compile(settings, offload, len(devices) > 1)
+    kernel = kernel_of(settings, devices[0] if devices else device)
     sources = {role: source_of(model, folders, role) for role in ("weights", "vae")}
     home = torch.device("cpu") if offload != "none" or devices else device
     own = home if offload == "model" or devices else device
@@ -79,6 +81,7 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
         load_vae(size.vae, sources["vae"], device=own), schedule, sampling)
     if compiled:
         parts.transformer.compile_blocks()
+    prefer(parts.transformer, kernel, "predict")
     if offload != "none":
         _take_turns(parts, encoder, offload, device)
     if devices:
@@ -92,7 +95,7 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
 
 def precision_of(settings: Mapping[str, Any], compiled: bool) -> dict[str, Any]:
     """The settings that change the images by rounding alone."""
-    return {key: settings[key] for key in ("dtype", "text_dtype", "text_autocast")} | {"compile": compiled}
+    return {key: settings[key] for key in ("dtype", "text_dtype", "text_autocast", "attention")} | {"compile": compiled}
 
 
 def parts_of(transformer: InfinityTransformer, vae: InfinityVAE, encoder: torch.nn.Module) -> Parts:
@@ -126,6 +129,7 @@ def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
         plan_of(model.name, SIZES[model.name], settings)
     for key in ("dtype", "text_dtype"):
         dtype_of(settings[key], key)
+    kernel_of(settings)
 
 
 def schedule_of(name: str, size: PublishedSize, settings: Mapping[str, Any]) -> ScaleSchedule:

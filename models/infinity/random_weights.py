@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from models.architecture import components, outline
+from models.attention import kernel_of, prefer
 from models.compiling import asks_to_compile
 from models.division import place
 from models.infinity.checkpoint import constant_buffer
@@ -46,6 +47,7 @@ def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[
     compiled = asks_to_compile(settings, divided=len(devices) > 1)
     if compiled:
         transformer.compile_blocks()
+    prefer(transformer, kernel_of(settings, devices[0]), "predict")
     filled(vae, device)
     for network in (transformer, vae):
         for name, buffer in list(network.named_buffers(remove_duplicate=False)):
