@@ -228,11 +228,20 @@ def _cached(repository: Repository, name: str, role: str) -> Path:
             repository.repo, revision=repository.revision, allow_patterns=repository.wanted, local_files_only=True
         ))  # fmt: skip
     except LocalEntryNotFoundError as error:
-        raise absent(f"{repository.repo} is not on this machine") from error
+        raise absent(f"{repository.repo} is not on this machine{_elsewhere(repository)}") from error
     lacking = missing(folder, repository.files)
     if lacking:
-        raise absent(f"{repository.repo} lacks {some(lacking)}")
+        raise absent(f"{repository.repo} lacks {some(lacking)}{_elsewhere(repository)}")
     return folder
+
+
+def _elsewhere(repository: Repository) -> str:
+    """That the cache holds another revision whole, and where; "" where it does not."""
+    from huggingface_hub import constants
+
+    snapshots = Path(constants.HF_HUB_CACHE) / f"models--{repository.repo.replace('/', '--')}" / "snapshots"
+    found = next((one for one in sorted(snapshots.glob("*")) if not missing(one, repository.files)), None)
+    return f" at {repository.revision}, another revision is at {found}" if found is not None else ""
 
 
 def _terms(repository: Repository) -> str:

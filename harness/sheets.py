@@ -15,6 +15,8 @@ HEADER = (
     "model", "family", "parameters", "steps", "pixels", "TFLOP a step", "TFLOP an image, unguided", "as set", "decoder",
     "text", "settings", "licence", "gated", "download", "paper",
 )  # fmt: skip
+_UNSAID = ("", False, "auto")
+"""Values of settings that ask for nothing."""
 INTRODUCTION = """# Published models
 
 Written by `python -m harness.sheets > docs/models.md`. Prices are worked out from the published configurations
@@ -27,12 +29,17 @@ Written by `python -m harness.sheets > docs/models.md`. Prices are worked out fr
 * *as set*: all steps of one image under the settings of the row, guidance included; decoder and text encoders are extra.
 * *text*: one prompt through the text encoders: {tokens} tokens for Infinity, padded to the length in the settings for the others.
   Janus reads the prompt with its own network, in the first step.
+* *settings*: what differs from "off" and "auto". All of them, and the presets, are in `models/published.toml`.
 * *download*: everything that `vistas fetch` gets.
 
 SD3.5 Medium's skip-layer guidance is a preset, `sd3.5-medium:preset=slg`, or `skip_guidance_layers=7/8/9`; its third pass in the early
 steps is charged. PixArt and SANA make exactly the height and width asked for: the pipelines' "resolution binning", which makes the nearest
 training size and then scales and crops the picture, is not done. Diffusion networks are told the time of every row: rows of different
 steps share a pass where a search lets prompts go on at their own pace (`rbf`); in all other searches rows are at one step.
+
+`attention=flash`, `cudnn`, `efficient` or `math` lets the transformer try that kernel of torch's first ("auto" is torch's own order, in which cuDNN's
+is last), and `compile=true` fuses what lies between the matrix products: other rounding, the same images otherwise. Infinity and diffusion models have
+both; what they are worth: [speed.md](speed.md).
 
 How to get them: `vistas fetch NAME`, or `--weights NAME=FOLDER` with a copy of the repository. Gated ones ask for their terms to
 be accepted on the hub first; the command says where. What fits on a machine: `vistas doctor`. How to add one:
@@ -48,7 +55,9 @@ What is checked:
   weights of the same kind), that names and shapes of weights are those of the configuration, and the entry's SHA-256 for folders given
   by `--weights`.
 * `vistas fetch NAME --check` reads what is here again and compares it with the same hashes, without a network.
-* No entry has a commit or hashes yet: revisions are branches, which move. A run's manifest holds the hash of the weights that it used."""
+* Entries are pinned to a commit where two independent public sources name it (all but Infinity and Janus-Pro 7B, which are at the branch "main"); none
+  has been fetched here, and hashes of files are the hub's. A run's manifest holds the hash of the weights that it used.
+* Weights of another commit in the cache are named, with the option that takes them, and are not used unasked."""
 
 
 def rows(texts: Sequence[str] = ()) -> list[tuple[str, ...]]:
@@ -68,7 +77,7 @@ def row(text: str, model: PublishedModel, settings: Mapping[str, Any]) -> tuple[
     return (
         text, model.family, amount(found.parameters), str(found.steps), "×".join(map(str, found.image_size)),
         _steps(found), _tera(found.unguided_flops), _tera(found.guided_flops), _tera(found.decoder_flops),
-        _tera(found.text_flops), ", ".join(f"{key} {value}" for key, value in settings.items() if value != ""),
+        _tera(found.text_flops), ", ".join(f"{key} {value}" for key, value in settings.items() if value not in _UNSAID),
         model.licence, "yes" if model.gated else "no", _download(model),
         f"arXiv {model.paper}" if model.paper else "none",
     )  # fmt: skip

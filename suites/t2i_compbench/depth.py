@@ -13,11 +13,14 @@ from torch.nn import functional
 from torchvision.transforms import Compose, Normalize, Resize, ToTensor
 from torchvision.transforms.functional import to_pil_image
 
+from harness.errors import DamagedWeights
+from models.files import load_pickle
 from suites.pretrained import load_whole
 from suites.t2i_compbench.found import frame
 
 SIDE = 480
 BATCH = 8
+WEIGHTS = "pytorch_model.bin"
 _UNUSED = ("fusion_stage.layers.0.residual_layer1.",)
 """The first fusion has nothing to add; the published file leaves its layer out."""
 
@@ -31,10 +34,16 @@ class DepthEstimator:
 
     @classmethod
     def from_folder(cls, folder: Path, device: torch.device | str = "cpu") -> DepthEstimator:
-        """Load a folder in transformers' format."""
-        from transformers import DPTForDepthEstimation
+        """Load a folder in transformers' format, its weights in a pickle of tensors: the published one has no other file.
 
-        network = load_whole(DPTForDepthEstimation, folder, device, _UNUSED)
+        Raises WrongInput and DamagedWeights.
+        """
+        from transformers import DPTConfig, DPTForDepthEstimation
+
+        weights, config = load_pickle(folder / WEIGHTS), DPTConfig.from_pretrained(folder, local_files_only=True)
+        if not isinstance(weights, dict):
+            raise DamagedWeights(f"{folder / WEIGHTS} holds a {type(weights).__name__} and no weights by name: fetch it again")
+        network = load_whole(DPTForDepthEstimation, folder, device, _UNUSED, state_dict=weights, config=config)
         # It was trained at 384 pixels and is used at 480: positions are interpolated anyway, only its check of the size is in the way.
         network.dpt.embeddings.image_size = (SIDE, SIDE)
         return cls(network)

@@ -55,6 +55,20 @@ def fill_cache(cache: Path) -> Path:
     return fill(repository / "snapshots" / ("1" * 40))
 
 
+def test_another_revision_in_the_cache_is_named_and_not_taken(cache: Path) -> None:
+    fill_cache(cache)
+    pinned = replace(TOY, revision="2" * 40)
+    here = cache / "models--someone--toy" / "snapshots" / ("1" * 40)
+    with pytest.raises(MissingWeights) as error:
+        locate(pinned, name="toy")
+    assert f"someone/toy is not on this machine at {'2' * 40}, another revision is at {here} (about 4.2 GB" in str(error.value)
+    assert str(error.value).endswith("get it with `vistas fetch toy`, or give a local folder with --weights toy=PATH")
+    assert locate(pinned, local=here) == here
+    (here / "config.json").unlink()
+    with pytest.raises(MissingWeights, match=r"^someone/toy is not on this machine \("):
+        locate(pinned, name="toy")
+
+
 def test_the_cache_is_used_and_nothing_else(cache: Path) -> None:
     assert not present(TOY)
     with pytest.raises(MissingWeights) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,8 @@ def dpt(folder: Path) -> None:
         neck_ignore_stages=[0, 1], fusion_hidden_size=8, readout_type="project", backbone_out_indices=[0, 1, 2, 3],
     )  # fmt: skip
     shaken(DPTForDepthEstimation(config)).save_pretrained(folder)
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")  # what the hub's repository has
+    (folder / "model.safetensors").unlink()
 
 
 @pytest.fixture(scope="module")
@@ -251,14 +254,27 @@ def test_a_flat_picture_has_one_depth_and_a_slim_one_a_frame():
 )
 def test_a_file_that_lacks_weights_is_refused(role, kind, lost, folders, tmp_path):
     shutil.copytree(folders[role], tmp_path, dirs_exist_ok=True)
-    saved = load_file(tmp_path / "model.safetensors")
+    pickled = (tmp_path / "pytorch_model.bin").exists()
+    path = tmp_path / ("pytorch_model.bin" if pickled else "model.safetensors")
+    saved = torch.load(path, weights_only=True) if pickled else load_file(path)
+    write = torch.save if pickled else partial(save_file, metadata={"format": "pt"})
     whole = {key: value for key, value in saved.items() if "fusion_stage.layers.0.residual_layer1" not in key}
-    save_file(whole, tmp_path / "model.safetensors", {"format": "pt"})
+    write(whole, path)
     kind.from_folder(tmp_path)
     gone = next(key for key in whole if lost in key and key.endswith("weight"))
-    save_file({key: value for key, value in whole.items() if key != gone}, tmp_path / "model.safetensors", {"format": "pt"})
+    write({key: value for key, value in whole.items() if key != gone}, path)
     with pytest.raises(WrongInput, match=rf"lacks 1 weights of \w+, such as {lost}.*: fetch it again"):
         kind.from_folder(tmp_path)
+
+
+def test_depth_weights_that_are_none_or_need_code_are_refused(folders, tmp_path):
+    shutil.copytree(folders["depth"], tmp_path, dirs_exist_ok=True)
+    torch.save([torch.zeros(1)], tmp_path / "pytorch_model.bin")
+    with pytest.raises(WrongInput, match="holds a list and no weights by name"):
+        DepthEstimator.from_folder(tmp_path)
+    torch.save({"a": Path("x")}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(WrongInput, match="pickle that needs code to load"):
+        DepthEstimator.from_folder(tmp_path)
 
 
 def test_a_detector_that_sees_nobody_is_refused(folders, monkeypatch):
