@@ -37,9 +37,9 @@ steps is charged. PixArt and SANA make exactly the height and width asked for: t
 training size and then scales and crops the picture, is not done. Diffusion networks are told the time of every row: rows of different
 steps share a pass where a search lets prompts go on at their own pace (`rbf`); in all other searches rows are at one step.
 
-`attention=flash`, `cudnn`, `efficient` or `math` lets the transformer try that kernel of torch's first ("auto" is torch's own order, in which cuDNN's
-is last), and `compile=true` fuses what lies between the matrix products: other rounding, the same images otherwise. Infinity and diffusion models have
-both; what they are worth: [speed.md](speed.md).
+`attention=flash`, `cudnn`, `efficient` or `math` lets the transformer try that kernel of torch's first ("auto" is torch's own order, in
+which cuDNN's is last), and `compile=true` fuses what lies between the matrix products: other rounding, the same images otherwise.
+Infinity and diffusion models have both; what they are worth: [speed.md](speed.md).
 
 How to get them: `vistas fetch NAME`, or `--weights NAME=FOLDER` with a copy of the repository. Gated ones ask for their terms to
 be accepted on the hub first; the command says where. What fits on a machine: `vistas doctor`. How to add one:
@@ -55,8 +55,8 @@ What is checked:
   weights of the same kind), that names and shapes of weights are those of the configuration, and the entry's SHA-256 for folders given
   by `--weights`.
 * `vistas fetch NAME --check` reads what is here again and compares it with the same hashes, without a network.
-* Entries are pinned to a commit where two independent public sources name it (all but Infinity and Janus-Pro 7B, which are at the branch "main"); none
-  has been fetched here, and hashes of files are the hub's. A run's manifest holds the hash of the weights that it used.
+* Entries are pinned to a commit where two independent public sources name it: all but Infinity and Janus-Pro 7B, which are at the
+  branch "main". None has been fetched here; hashes of files are the hub's. A run's manifest holds the hash of the weights it used.
 * Weights of another commit in the cache are named, with the option that takes them, and are not used unasked."""
 
 
