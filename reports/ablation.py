@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from harness.ablation import Ablation
@@ -40,8 +42,7 @@ def ablation_table(summary: Summary, ablation: Ablation) -> Table:
     order = {name: place for place, name in enumerate(_asked(summary, ablation))}
     lines.sort(key=lambda line: (line["budget"], order.get(_varied(ablation, line), len(order))))
     rows, raw, late = [], [], after_deadline(summary)
-    for line in lines:
-        found = _against(summary, ablation, truth, line)
+    for line, found in zip(lines, _against(summary, ablation, truth, lines), strict=True):
         own = _own_score(summary, line)
         budget = numbers.budget(line["budget"], line["budget_unit"])
         rows.append({
@@ -60,7 +61,7 @@ def ablation_table(summary: Summary, ablation: Ablation) -> Table:
         })  # fmt: skip
     caption = (
         f"Truth is the {metric_phrase(truth)} on {len(summary.values)} prompts. {intervals_sentence(summary)} Differences are paired "
-        "by prompt, several are looked at without a correction. Costs are means per prompt, verification included."
+        "by prompt; their intervals hold together for all rows. Costs are means per prompt, verification included."
     )
     return Table("ablation", ablation.question, caption, filled(rows), pd.DataFrame(raw))
 
@@ -96,15 +97,20 @@ def _reference(ablation: Ablation, line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _against(
-    summary: Summary, ablation: Ablation, truth: str, line: dict[str, Any]
-) -> tuple[float, float, float] | None:
-    """Paired difference to the reference at the same budget; None for the reference and where there is none."""
-    if _varied(ablation, line) == ablation.against:
-        return None
-    mine, other = (_column(truth, one) for one in (line, _reference(ablation, line)))
-    if other not in summary.values.columns:
-        return None
-    return summary.bootstrap.overall((summary.values[mine] - summary.values[other]).to_numpy(dtype=float))
+    summary: Summary, ablation: Ablation, truth: str, lines: Sequence[dict[str, Any]]
+) -> list[tuple[float, float, float] | None]:
+    """Each line's paired difference to its reference at the same budget; None for a reference and where there is none."""
+    differences = {}
+    for place, line in enumerate(lines):
+        other = _column(truth, _reference(ablation, line))
+        if _varied(ablation, line) != ablation.against and other in summary.values.columns:
+            differences[place] = summary.values[_column(truth, line)] - summary.values[other]
+    if not differences:
+        return [None] * len(lines)
+    told = summary.bootstrap.together(np.column_stack(list(differences.values())).astype(float))
+    ends = zip(told.mean_G.tolist(), told.low_G.tolist(), told.high_G.tolist(), strict=True)
+    found = dict(zip(differences, ends, strict=True))
+    return [found.get(place) for place in range(len(lines))]
 
 
 def _own_score(summary: Summary, line: dict[str, Any]) -> float | None:

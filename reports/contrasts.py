@@ -23,7 +23,7 @@ def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tu
     smaller = [one for each in found for one in each.comparisons if not one.granted and one is not each.judged]
     truth = metric_phrase(str(summary.truth)).capitalize()
     paired = (
-        "“Behind” the highest is paired by prompt, with its 95 % interval; several comparisons are made without a correction."
+        "“Behind” the highest is paired by prompt; its 95 % intervals hold together for all methods at one amount."
         if has_intervals(summary) else f"“Behind” the highest has no interval: {too_few(summary)}."
     )  # fmt: skip
     budget = f"{truth} of what each made of the same budget, guided by {verifier}; nothing is read between points. {paired}"
@@ -93,8 +93,8 @@ def paired_table(summary: Summary) -> Table:
                 })  # fmt: skip
     caption = (
         f"Difference in the {metric_phrase(metric)} at the same nominal budget, paired by prompt"
-        f"{', with its 95 % interval' if has_intervals(summary) else ''}. The ratios are what the first really spent over what "
-        "the second spent: equal in the budget's own unit is rarely equal in the others."
+        f"{', with a 95 % interval that holds for this one alone' if has_intervals(summary) else ''}. The ratios are what the first "
+        "really spent over what the second spent: equal in the budget's own unit is rarely equal in the others."
     )
     return Table("paired", "Paired differences at the same budget", caption, filled(rows), pd.DataFrame(raw))
 

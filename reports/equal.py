@@ -20,7 +20,7 @@ class Standing:
     low: float
     high: float
     behind: tuple[float, float, float]
-    """Best minus this: mean, low, high; zeros for the best itself."""
+    """Best minus this: mean, low, high, in intervals that hold for all pairs of methods together; zeros for the best itself."""
     interpolated: bool
     """Whether the score is read between two measured points."""
 
@@ -102,8 +102,11 @@ def ranked(summary: Summary, read: Mapping[Method, Floats], between: Collection[
     """Standings by each prompt's score [P], best first; `between` names the methods whose scores are interpolated."""
     estimates = {method: summary.bootstrap.overall(values_P) for method, values_P in read.items()}
     order = sorted(read, key=lambda method: -estimates[method][0])
-    behind = {method: summary.bootstrap.overall(read[order[0]] - read[method]) for method in order}
-    return tuple(Standing(method, *estimates[method], behind[method], method in between) for method in order)
+    behind = summary.bootstrap.behind_first(np.column_stack([read[method] for method in order])) if order else []
+    return tuple(
+        Standing(method, *estimates[method], difference, method in between)
+        for method, difference in zip(order, behind, strict=True)
+    )
 
 
 def _is_measured(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> bool:

@@ -65,34 +65,63 @@ class Bootstrap:
 
         A column without a single value in one of the tasks has no mean of the tasks.
         """
-        found: dict[str, Estimates] = {}
-        means, replicates, counts = [], [], []
-        for task, (rows, counts_RP) in self._strata.items():
+        mean_TG, replicates_TRG, number_TG = self._tasks(values_PG)
+        few_TG = np.where(number_TG < LEAST_PROMPTS, np.nan, 1.0)
+        found = {
+            task: _interval(mean_TG[place], replicates_TRG[place] * few_TG[place], number_TG[place])
+            for place, task in enumerate(self._strata)
+        }
+        return {OVERALL: _interval(*self._over_tasks(mean_TG, replicates_TRG, number_TG)), **found}
+
+    def _tasks(self, values_PG: Floats) -> tuple[Floats, Floats, Floats]:
+        """Of each task T: means [T, G], their replicates [T, R, G], and how many prompts have a value [T, G]."""
+        means, replicates, numbers = [], [], []
+        for rows, counts_RP in self._strata.values():
             values = values_PG[rows]
             valid = np.isfinite(values).astype(np.float64)
             filled = np.where(valid > 0, values, 0.0)
-            number = valid.sum(axis=0)
+            number_G = valid.sum(axis=0)
             with np.errstate(invalid="ignore", divide="ignore"):
-                mean_G = filled.sum(axis=0) / number
+                means.append(filled.sum(axis=0) / number_G)
                 replicates_RG = (counts_RP @ filled) / (counts_RP @ valid)
-            replicates_RG[:, number < 2] = np.nan
-            found[task] = _interval(mean_G, np.where(number < LEAST_PROMPTS, np.nan, replicates_RG), number)
-            means.append(mean_G)
+            replicates_RG[:, number_G < 2] = np.nan
             replicates.append(replicates_RG)
-            counts.append(number)
-        return {OVERALL: self._overall(np.stack(means), np.stack(replicates), np.stack(counts)), **found}
+            numbers.append(number_G)
+        return np.stack(means), np.stack(replicates), np.stack(numbers)
 
-    def _overall(self, mean_TG: Floats, replicates_TRG: Floats, number_TG: Floats) -> Estimates:
-        """Over tasks T, each weighing the same or by its scored prompts."""
+    def _over_tasks(self, mean_TG: Floats, replicates_TRG: Floats, number_TG: Floats) -> tuple[Floats, Floats, Floats]:
+        """Means [G], replicates [R, G] and prompts [G] over tasks, each weighing the same or by its scored prompts."""
         total_G = number_TG.sum(axis=0)
         replicates_TRG = np.where(total_G < least_prompts(len(number_TG)), np.nan, replicates_TRG)
         if not self._over_prompts:
-            return _interval(mean_TG.mean(axis=0), replicates_TRG.mean(axis=0), total_G)
+            return mean_TG.mean(axis=0), replicates_TRG.mean(axis=0), total_G
         share_TG = number_TG / np.where(total_G > 0, total_G, np.nan)
         # A task without a score has no part in it; nor has it a mean.
         mean_G = np.where(share_TG == 0, 0, share_TG * mean_TG).sum(axis=0)
-        replicates_RG = np.where(share_TG[:, None] == 0, 0, share_TG[:, None] * replicates_TRG).sum(axis=0)
-        return _interval(mean_G, replicates_RG, total_G)
+        return mean_G, np.where(share_TG[:, None] == 0, 0, share_TG[:, None] * replicates_TRG).sum(axis=0), total_G
+
+    def together(self, differences_PG: Floats) -> Estimates:
+        """Means over all tasks with intervals that hold for all columns at once, however many are looked at.
+
+        The 95 % quantile of the largest studentised deviation among the columns takes the place of that of one alone (the
+        bootstrap's max-t: Westfall and Young, 1993).
+        """
+        mean_G, replicates_RG, number_G = self._over_tasks(*self._tasks(differences_PG))
+        error_G = replicates_RG.std(axis=0)
+        moving = np.flatnonzero(error_G > 0)  # a difference that is the same for every prompt has nothing to deviate
+        largest_R = np.abs((replicates_RG[:, moving] - mean_G[moving]) / error_G[moving]).max(axis=1, initial=0.0)
+        half_G = np.quantile(largest_R, LEVEL) * error_G
+        return Estimates(mean_G, mean_G - half_G, mean_G + half_G, number_G.astype(np.int64))
+
+    def behind_first(self, values_PG: Floats) -> list[tuple[float, float, float]]:
+        """How far each column lies behind the first, over all tasks, paired by prompt: mean, low and high end.
+
+        The intervals hold together for every pair of columns: which column is put first may be read off the same values.
+        """
+        left, right = np.triu_indices(values_PG.shape[1], 1)  # the pairs with the first column come first
+        pairs = self.together(values_PG[:, left] - values_PG[:, right])
+        others = range(values_PG.shape[1] - 1)
+        return [(0.0, 0.0, 0.0), *((float(pairs.mean_G[n]), float(pairs.low_G[n]), float(pairs.high_G[n])) for n in others)]
 
     def overall(self, values_P: Floats) -> tuple[float, float, float]:
         """Mean, low and high end of one column over all tasks."""

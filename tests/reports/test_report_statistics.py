@@ -122,3 +122,47 @@ def test_one_task_needs_as_many_prompts_alone_as_among_others() -> None:
     for prompts in (3, 4):
         found = Bootstrap(["a"] * prompts).estimate(np.arange(prompts, dtype=float)[:, None])
         assert np.isnan(found[OVERALL].low_G[0]) == np.isnan(found["a"].low_G[0]) == (prompts < 4)
+
+
+def test_intervals_that_hold_together_are_those_of_the_largest_of_many() -> None:
+    """Independent columns: the 95 % quantile of the largest of 20 absolute normals is 3.02, that of one 1.96."""
+    columns = np.random.default_rng(2).normal(size=(400, 20))
+    bootstrap = Bootstrap(["a"] * 400, replicates=8000)
+    together, alone = bootstrap.together(columns), bootstrap.together(columns[:, :1])
+    error = columns.std(axis=0, ddof=1) / 20
+    widest = 2 * stats.norm.ppf((1 + 0.95 ** (1 / 20)) / 2)
+    assert (together.high_G - together.low_G) / error == pytest.approx(np.full(20, widest), rel=0.04)
+    assert (alone.high_G[0] - alone.low_G[0]) / error[0] == pytest.approx(2 * 1.96, rel=0.04)
+    assert together.mean_G == pytest.approx(columns.mean(axis=0))
+
+
+def test_the_best_of_equal_methods_is_rarely_told_from_the_others() -> None:
+    """Eight methods that differ by luck alone: whichever comes first, at most one experiment in twenty may tell it from any."""
+    generator, told, alone = np.random.default_rng(11), 0, 0
+    for _ in range(200):
+        values = generator.random((60, 8)) < 0.5
+        order = np.argsort(-values.mean(axis=0))
+        columns = values[:, order].astype(float)
+        bootstrap = Bootstrap(["a"] * 60, replicates=400)
+        told += any(low > 0 for _, low, _ in bootstrap.behind_first(columns)[1:])
+        alone += any(bootstrap.overall(columns[:, 0] - columns[:, other])[1] > 0 for other in range(1, 8))
+    assert told <= 16, "10 are expected, 16 is two standard errors above"
+    assert alone > 60, "without the correction one of the seven is often 'behind'"
+
+
+def test_what_is_behind_is_paired_and_the_first_is_not_behind_itself() -> None:
+    base = values()
+    behind = Bootstrap(TASKS).behind_first(np.column_stack([base + 0.1, base, np.where(base > 0, 0.0, base)]))
+    assert behind[0] == (0, 0, 0)
+    assert behind[1] == pytest.approx((0.1, 0.1, 0.1))
+    mean, low, high = behind[2]
+    assert low < mean < high
+    assert Bootstrap(TASKS).behind_first(base[:, None]) == [(0, 0, 0)]
+
+
+def test_a_column_without_enough_prompts_has_no_interval_and_costs_the_others_none() -> None:
+    column = values()
+    few = np.where(np.arange(100) < 2, column, np.nan)
+    beside, alone = Bootstrap(TASKS).together(np.column_stack([column, few])), Bootstrap(TASKS).together(column[:, None])
+    assert np.isnan(beside.low_G[1])
+    assert (beside.low_G[0], beside.high_G[0]) == pytest.approx((alone.low_G[0], alone.high_G[0]))
