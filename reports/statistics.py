@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 REPLICATES = 2000
 LEVEL = 0.95
@@ -104,13 +105,15 @@ class Bootstrap:
         """Means over all tasks with intervals that hold for all columns at once, however many are looked at.
 
         The 95 % quantile of the largest studentised deviation among the columns takes the place of that of one alone (the
-        bootstrap's max-t: Westfall and Young, 1993).
+        bootstrap's max-t: Westfall and Young, 1993), widened as Student's t is beside the normal: with few prompts the
+        errors themselves are uncertain.
         """
         mean_G, replicates_RG, number_G = self._over_tasks(*self._tasks(differences_PG))
         error_G = replicates_RG.std(axis=0)
         moving = np.flatnonzero(error_G > 0)  # a difference that is the same for every prompt has nothing to deviate
         largest_R = np.abs((replicates_RG[:, moving] - mean_G[moving]) / error_G[moving]).max(axis=1, initial=0.0)
-        half_G = np.quantile(largest_R, LEVEL) * error_G
+        freedom_G = np.maximum(number_G - len(self._strata), 1)
+        half_G = special.stdtrit(freedom_G, special.ndtr(np.quantile(largest_R, LEVEL))) * error_G
         return Estimates(mean_G, mean_G - half_G, mean_G + half_G, number_G.astype(np.int64))
 
     def behind_first(self, values_PG: Floats) -> list[tuple[float, float, float]]:
