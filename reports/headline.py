@@ -20,7 +20,7 @@ def headline(main: Verdict, others: Sequence[Verdict], prompts: int, few: str) -
     against = [other for other in others if other.sure == YES and other.leaders != main.leaders]
     if not against:
         return first
-    says = listed([f"{listed(other.leaders)} {other.at}" for other in against])
+    says = listed([f"{listed(other.named)} {other.at}" for other in against])
     return f"{first} The answer depends on the compute: ahead is {says}."
 
 
@@ -32,7 +32,7 @@ def _first(main: Verdict, prompts: int, few: str) -> str:
         if main.sure == TOO_FEW:
             return f"Cannot tell: {main.at} per prompt {same}, and {doubt}."
         return f"No difference: {main.at} per prompt {same} on {prompts} prompts."
-    best = listed(main.leaders)
+    best = listed(main.named)
     if main.sure == YES:
         return f"{at}, best is {best}: {main.score}, {main.lead}."
     if main.model and main.model_sure:

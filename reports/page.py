@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,8 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
         picture=data_uri,
         manifests=[(folder.name, protocol(manifest)) for folder, manifest in zip(runs.folders, runs.manifests, strict=True)],
     )
-    path.write_text(text, encoding="utf-8")
+    # "95 %" on two lines reads as two things.
+    path.write_text(re.sub(r"(?<=\d) %", "\u00a0%", text), encoding="utf-8")
 
 
 def protocol(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -11,6 +11,9 @@ from reports.equal import Comparison, Standing
 from reports.points import Method, Summary
 from reports.statistics import OVERALL
 
+MOST_NAMED = 3
+"""Methods that a sentence names where many score the same; a single one more is named as well."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -40,7 +43,13 @@ class Verdict:
     def best(self) -> str:
         """The leaders, or that there are none."""
         every = "both methods" if self.methods == 2 else f"all {self.methods} methods"
-        return " = ".join(self.leaders) if self.lead else f"{every} the same"
+        return " = ".join(self.named) if self.lead else f"{every} the same"
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The leaders; of many that score the same a few, and how many more."""
+        more = len(self.leaders) - MOST_NAMED
+        return (*self.leaders[:MOST_NAMED], f"{more} others") if more > 1 else self.leaders
 
     @property
     def told(self) -> str:

@@ -40,6 +40,14 @@ def test_ties_and_undecided_differences_make_no_headline() -> None:
     assert "ar + beam and ar + random score highest" in say(tied)
 
 
+def test_of_many_that_tie_a_few_are_named() -> None:
+    seven = tuple(f"ar + {n}" for n in range(7))
+    tied = replace(CLEAR, leaders=seven, methods=9, lead="+0.10 over flux", sure=NOT_SEPARABLE, model_sure=False)
+    assert "ar + 0, ar + 1, ar + 2 and 4 others score highest" in say(tied)
+    assert tied.best == "ar + 0 = ar + 1 = ar + 2 = 4 others"
+    assert replace(tied, leaders=tied.leaders[:4]).best == "ar + 0 = ar + 1 = ar + 2 = ar + 3"
+
+
 def test_a_lead_that_could_be_noise_is_not_called_one() -> None:
     unclear = replace(CLEAR, sure=NOT_SEPARABLE, model_sure=False)
     assert say(unclear).startswith("No clear winner: under a budget of 10 GFLOP per prompt, ar + beam scores highest (0.90)")
