@@ -44,5 +44,5 @@ def too_few(summary: Summary) -> str:
 def intervals_sentence(summary: Summary) -> str:
     """What a reader may expect of every mean on the page."""
     if has_intervals(summary):
-        return "Brackets: 95 % intervals over prompts."
+        return "Brackets: 95 % intervals over prompts; none where all prompts of a task score the same."
     return f"No intervals, and no difference here is settled: {too_few(summary)}."

@@ -26,7 +26,8 @@ def notes(summary: Summary) -> tuple[str, ...]:
         *_timing(summary),
         "Intervals, where there are any, are 95 % bootstrap intervals over prompts, drawn within tasks, all seeds of a prompt "
         "together; they do not cover another training of the models or another verifier. Where all images of a task are right (or "
-        f"all wrong) the interval has no width, which is too sure of itself; a task with fewer than {LEAST_PROMPTS} prompts gets none, "
+        f"all wrong) resampling cannot widen anything, and no interval is shown; in the mean of all tasks such a task counts as certain, "
+        f"which is too sure of itself; a task with fewer than {LEAST_PROMPTS} prompts gets none, "
         f"nor do all tasks together with fewer than {LEAST_OVERALL} a task on average, and at least {LEAST_PROMPTS} in all.",
         *_unscored(summary),
     )

@@ -40,24 +40,24 @@ def tick(value: float) -> str:
 
 
 def score(mean: float, low: float = math.nan, high: float = math.nan) -> str:
-    """A score with the ends of its interval: "0.71 [0.60, 0.80]"."""
+    """A score with the ends of its interval, where that has a width: "0.71 [0.60, 0.80]"."""
     if math.isnan(mean):
         return NOTHING
-    return f"{_fixed(mean)} [{_fixed(low)}, {_fixed(high)}]" if math.isfinite(low) else _fixed(mean)
+    return f"{_fixed(mean)} [{_fixed(low)}, {_fixed(high)}]" if _has_width(low, high) else _fixed(mean)
 
 
 def plus_minus(mean: float, low: float, high: float) -> str:
-    """A score with half the width of its interval: "0.71 ± 0.10"."""
+    """A score with half the width of its interval, where that has one: "0.71 ± 0.10"."""
     if math.isnan(mean):
         return NOTHING
-    return f"{_fixed(mean)} ± {(high - low) / 2:.2f}" if math.isfinite(low) else _fixed(mean)
+    return f"{_fixed(mean)} ± {(high - low) / 2:.2f}" if _has_width(low, high) else _fixed(mean)
 
 
 def difference(mean: float, low: float, high: float) -> str:
-    """A signed difference with its interval: "+0.05 [−0.02, +0.12]"."""
+    """A signed difference with its interval, where that has a width: "+0.05 [−0.02, +0.12]"."""
     if math.isnan(mean):
         return NOTHING
-    return f"{_signed(mean)} [{_signed(low)}, {_signed(high)}]" if math.isfinite(low) else _signed(mean)
+    return f"{_signed(mean)} [{_signed(low)}, {_signed(high)}]" if _has_width(low, high) else _signed(mean)
 
 
 def ratio(value: float) -> str:
@@ -68,6 +68,11 @@ def ratio(value: float) -> str:
 def share(value: float) -> str:
     """A share in percent: "7 %"."""
     return NOTHING if not math.isfinite(value) else f"{100 * value:.0f} %"
+
+
+def _has_width(low: float, high: float) -> bool:
+    """Prompts that all score the same resample to the same: that is no interval, and "± 0.00" would be a claim."""
+    return math.isfinite(low) and high - low > 1e-9
 
 
 def _fixed(value: float) -> str:

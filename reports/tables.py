@@ -91,7 +91,7 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
     caption = f"{metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: {overall}"
     caption += " with its 95 % interval over prompts." if has_intervals(summary) else f"; no interval, as {too_few(summary)}."
     if has_task_intervals(summary):
-        caption += " Tasks: mean ± half the width of the interval."
+        caption += " Tasks: mean ± half the width of the interval, which has none where all prompts score the same."
     if gaps:
         caption += f" Unscored: images without a score, left out of the means ({_reasons(summary, metric)})."
     columns = [*POINT, "metric", "task", "mean", "low", "high", "prompts", "unscored", "considered"]

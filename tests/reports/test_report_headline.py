@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES
 from reports.headline import headline
 from reports.verdict import Verdict
@@ -63,3 +64,10 @@ def test_few_prompts_settle_nothing() -> None:
     same = replace(few, lead="", score="1.00", leaders=("a", "b", "c"))
     assert say(same, few=FEW) == f"Cannot tell: under a budget of 10 GFLOP per prompt all 3 methods score 1.00, and {FEW}."
     assert say(replace(same, sure=NOT_SEPARABLE)).startswith("No difference: under a budget of 10 GFLOP per prompt all 3 methods")
+
+
+def test_an_interval_without_width_is_not_shown_as_one() -> None:
+    assert numbers.score(1.0, 1.0, 1.0) == "1.00"
+    assert numbers.plus_minus(0.0, 0.0, 0.0) == "0.00"
+    assert numbers.difference(0.5, 0.5, 0.5) == "+0.50"
+    assert numbers.plus_minus(0.9, 0.8, 1.0) == "0.90 ± 0.10"
