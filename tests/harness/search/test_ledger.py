@@ -1,7 +1,8 @@
 import pytest
 
 from harness.ledger import COST_COLUMNS, Budget, BudgetTooSmall, Cost, Ledger, Unit
-from harness.search.affordable import given, most
+from harness.search.affordable import given, largest, most
+from harness.search.base import Plan
 
 
 def test_costs_add_scale_and_sum_their_flops() -> None:
@@ -43,3 +44,22 @@ def test_the_smallest_budget_that_is_printed_works(flops: int) -> None:
     printed = str(refused.value).split("the smallest that can is ")[1].split(" ")[0]
     assert flops <= float(printed) <= flops * 1.00001
     given(Budget(float(printed), Unit.FLOPS), Cost(model_flops=flops), "one image")
+
+
+def sized(size: int) -> Plan:
+    """Two evaluations and a preview a row."""
+    return Plan({"rows": size}, (Cost(nfe=size, images=1), Cost(nfe=size)), looks=size)
+
+
+@pytest.mark.parametrize(("budget", "size"), [(Budget(9, Unit.NFE), 4), (Budget(9, Unit.IMAGES), 8)])
+def test_the_largest_plan_that_a_budget_affords_is_taken(budget: Budget, size: int) -> None:
+    """Previews count as images, or nothing would limit them."""
+    assert largest(budget, sized, None, 2, lambda rows: f"{rows} rows") == sized(size)
+    assert largest(budget, sized, 3, 2, lambda rows: f"{rows} rows") == sized(3)
+
+
+@pytest.mark.parametrize(("asked", "what", "smallest"), [(None, "2 rows", 4), (5, "5 rows", 10)])
+def test_what_a_budget_cannot_buy_is_what_was_asked_for_or_the_least(asked: int | None, what: str, smallest: int) -> None:
+    with pytest.raises(BudgetTooSmall) as refused:
+        largest(Budget(3, Unit.NFE), sized, asked, 2, lambda rows: f"{rows} rows")
+    assert (refused.value.what, refused.value.smallest) == (what, smallest)
