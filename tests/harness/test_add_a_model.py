@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
-from harness import cli, registry
+from harness import cli, registry, run_commands
 from harness.choice import choose_model
 from harness.errors import WrongInput
 from harness.hub import MissingWeights
@@ -70,7 +70,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PublishedModel:
     for name, entry in toy_world.VERIFIERS.items():
         monkeypatch.setitem(registry.VERIFIERS, name, entry)  # type: ignore[arg-type]
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(cli, "_build_report", lambda *_: None)
+    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
     return row
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from harness import cli, registry
+from harness import registry, run_commands
 from harness.cli import app
 from harness.errors import DamagedWeights
 from results.files import locked
@@ -92,7 +92,7 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
     def build(folders: list[Path], out: Path) -> None:
         built.append((folders, out))
 
-    monkeypatch.setattr(cli, "_build_report", build)
+    monkeypatch.setattr(run_commands, "_build_report", build)
     result = call(*RUN, "--budget", "3,6", "--out", str(tmp_path), "--profile", "--set", "chunk=1")
     assert result.exit_code == 0, result.output
     assert built == [([tmp_path], tmp_path / "report")]
@@ -201,7 +201,7 @@ def test_a_disk_that_fills_up_anywhere_is_one_line_and_code_1(tmp_path: Path, mo
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cli, "_finish", full)
+    monkeypatch.setattr(run_commands, "_finish", full)
     result = call(*RUN, "--out", str(tmp_path))
     assert result.exit_code == 1
     assert one_line(result) == f"vistas: failed: no space left on disk in {tmp_path}: free space and give the same command again"
@@ -238,7 +238,7 @@ def test_a_reader_that_has_had_enough_is_no_failure() -> None:
 
 
 def test_what_takes_time_is_said_and_what_is_kept_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_build_report", lambda folders, out: None)
+    monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: None)
     asked = [*RUN[:4], "--search", "random:candidates=2", *RUN[6:], "--budget", "60", "--unit", "seconds", "--set", "chunk=1",
              "--out", str(tmp_path)]  # fmt: skip
     saved: list[str] = []
