@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import typer
 
 from harness.folder_commands import export, score
 from harness.model_commands import bench_model, doctor, fetch, list_
 from harness.run_commands import ablate, plan, report, run
 
-COMMANDS = {
+COMMANDS: Mapping[str, Callable[..., None]] = {
     "run": run, "plan": plan, "ablate": ablate, "report": report,
     "fetch": fetch, "doctor": doctor, "bench-model": bench_model, "list": list_,
     "score": score, "export": export,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.config import load_settings, run_folder
+from harness.config import Settings, load_settings, run_folder
 from harness.errors import WrongInput
 from harness.exits import reported, say
 from harness.options import (
@@ -30,6 +30,9 @@ from harness.options import (
 from harness.shard import Shard
 from harness.suites import suite_flags
 from results.files import check_writable
+
+if TYPE_CHECKING:
+    from harness.runner import Run
 
 
 def run(
@@ -63,9 +66,7 @@ def run(
         settings = load_settings(config, set_ or (), flags)
         part = Shard.parse(shard) if shard is not None else None
         check_writable(run_folder(settings, out))
-        from harness import runner
-
-        prepared = runner.prepare_run(settings, out, say=say)
+        prepared = _prepared(settings, out)
     with reported(debug, prepared.store):
         _finish(prepared, profile, part)
 
@@ -97,10 +98,9 @@ def plan(
             "weights": weights,
         }  # fmt: skip
         settings = load_settings(config, set_ or (), flags)
+        prepared = _prepared(settings, out, calibrate)
         from harness.forecast_lines import plan_json, plan_lines
-        from harness.runner import prepare_run
 
-        prepared = prepare_run(settings, out, measured=calibrate, say=say)
         for line in [plan_json(prepared)] if as_json else plan_lines(prepared):
             typer.echo(line)
 
@@ -131,9 +131,7 @@ def ablate(
         folder = out if out is not None else asked.folder(settings)
         if not plan_only:
             check_writable(folder)
-        from harness import runner
-
-        prepared = runner.prepare_run(settings, folder, measured=calibrate, say=say)
+        prepared = _prepared(settings, folder, calibrate)
         if plan_only:
             from harness.forecast_lines import plan_lines
 
@@ -161,7 +159,15 @@ def report(
         _build_report(folders, out if out is not None else folders[0] / "report")
 
 
-def _finish(prepared: Any, profile: bool = False, shard: Shard | None = None) -> Path:
+def _prepared(settings: Settings, out: Path | None, measured: bool = False) -> Run:
+    """The run, checked and loaded; says so before the libraries, which take seconds."""
+    say(f"loading libraries for {', '.join(settings.models)}")
+    from harness.runner import prepare_run
+
+    return prepare_run(settings, out, measured, say)
+
+
+def _finish(prepared: Run, profile: bool = False, shard: Shard | None = None) -> Path:
     """Run what is missing, then the report (of several shards the last one makes it); returns the run's folder."""
     from rich.console import Console
 
@@ -171,7 +177,7 @@ def _finish(prepared: Any, profile: bool = False, shard: Shard | None = None) ->
     console = Console(stderr=True, soft_wrap=True)
     for line in runner.opening_lines(prepared):
         console.print(line, highlight=False, markup=False)
-    folder: Path = prepared.store.folder
+    folder = prepared.store.folder
     unfinished = ""
     if shard is None:
         runner.finish_run(prepared, console)

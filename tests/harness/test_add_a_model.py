@@ -116,7 +116,7 @@ def test_missing_weights_stop_a_run_before_anything_is_loaded(monkeypatch: pytes
     monkeypatch.setattr(toy_world, "toy_judge", loaded)
     result = call(*RUN, "--model", "mine")
     assert result.exit_code == 2
-    first, said = result.stderr.splitlines()
+    _, first, said = result.stderr.splitlines()
     assert first.startswith("loading mine and toy-judge")
     assert said == (
         "vistas: someone/mine is not on this machine (2.0 GB, licence MIT): get it with `vistas fetch mine`, or give a "

@@ -62,7 +62,7 @@ def test_it_says_what_is_chosen_what_is_unused_and_what_is_skipped() -> None:
     assert "passes      9: 1 4 4 by step" in shown
     assert "unused      2 NFE (14.3%)" in shown
     assert "skipped toy-diffusion with beam: " in shown
-    assert "skipped toy-ar with beam at 14 nfe" in shown
+    assert "skipped toy-ar with beam at 14 NFE" in shown
     assert "no time is estimated: --calibrate measures every operation first" in shown
 
 
