@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import typer
 
+from harness.exits import reported, say
 from harness.options import Debug, PromptsFrom, Weights
-
-Guard: TypeAlias = Callable[[bool], AbstractContextManager[None]]
 
 
 class DomainName(StrEnum):
@@ -46,47 +43,44 @@ _OnlyVerifiers = Annotated[
 _OnlyBudgets = Annotated[list[float] | None, typer.Option("--budget", metavar="N", help="Only this budget; repeat for several.")]
 
 
-def add(app: typer.Typer, reported: Guard) -> None:
-    """Add both commands to the program; `reported` turns errors into one line and an exit code."""
-    @app.command()
-    def score(
-        folder: _SCORED,
-        suite: Annotated[str, typer.Option(help="Whose prompts and rules.")] = "geneval",
-        domain: _DOMAIN = DomainName.PHOTO,
-        verifier: _ScoredBy = None,
-        layout: _LAYOUT = None,
-        out: _OUT = None,
-        prompts_from: PromptsFrom = None,
-        weights: Weights = None,
-        device: Annotated[str, typer.Option(help="auto, cpu, cuda …")] = "auto",
-        debug: Debug = False,
-    ) -> None:
-        """Grade a folder of images in a benchmark's own layout, whoever made it."""
-        with reported(debug):
-            from harness.scoring import score_folder
+def score(
+    folder: _SCORED,
+    suite: Annotated[str, typer.Option(help="Whose prompts and rules.")] = "geneval",
+    domain: _DOMAIN = DomainName.PHOTO,
+    verifier: _ScoredBy = None,
+    layout: _LAYOUT = None,
+    out: _OUT = None,
+    prompts_from: PromptsFrom = None,
+    weights: Weights = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda …")] = "auto",
+    debug: Debug = False,
+) -> None:
+    """Grade a folder of images in a benchmark's own layout, whoever made it."""
+    with reported(debug):
+        from harness.scoring import score_folder
 
-            lines = score_folder(
-                folder, suite, domain.value, out, layout.value if layout else None, verifier or (),
-                str(prompts_from) if prompts_from else None, device, weights or (), lambda line: typer.echo(line, err=True),
-            )  # fmt: skip
-            for line in lines:
-                typer.echo(line)
+        lines = score_folder(
+            folder, suite, domain.value, out, layout.value if layout else None, verifier or (),
+            str(prompts_from) if prompts_from else None, device, weights or (), say,
+        )  # fmt: skip
+        for line in lines:
+            typer.echo(line)
 
-    @app.command()
-    def export(
-        run: _RUN,
-        layout: Annotated[LayoutName, typer.Option("--layout", help="Form of the folder.")] = LayoutName.GENEVAL,
-        out: _EXPORT_OUT = None,
-        model: _OnlyModels = None,
-        search: _OnlySearches = None,
-        verifier: _OnlyVerifiers = None,
-        budget: _OnlyBudgets = None,
-        debug: Debug = False,
-    ) -> None:
-        """Write the images a run has selected in the layout of a benchmark's own evaluator."""
-        with reported(debug):
-            from harness.export import export_run
 
-            only = {"model": model or (), "search": search or (), "verifier": verifier or (), "budget": budget or ()}
-            for line in export_run(run, layout.value, out, only):
-                typer.echo(line)
+def export(
+    run: _RUN,
+    layout: Annotated[LayoutName, typer.Option("--layout", help="Form of the folder.")] = LayoutName.GENEVAL,
+    out: _EXPORT_OUT = None,
+    model: _OnlyModels = None,
+    search: _OnlySearches = None,
+    verifier: _OnlyVerifiers = None,
+    budget: _OnlyBudgets = None,
+    debug: Debug = False,
+) -> None:
+    """Write the images a run has selected in the layout of a benchmark's own evaluator."""
+    with reported(debug):
+        from harness.export import export_run
+
+        only = {"model": model or (), "search": search or (), "verifier": verifier or (), "budget": budget or ()}
+        for line in export_run(run, layout.value, out, only):
+            typer.echo(line)

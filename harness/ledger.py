@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from harness.errors import WrongInput
+from reports import numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Budget:
         return cost.amount(self.unit) <= self.amount
 
     def __str__(self) -> str:
-        return f"{self.amount:g} {self.unit.value}"
+        return numbers.budget(self.amount, self.unit.value)
 
 
 class BudgetTooSmall(WrongInput):
@@ -95,9 +96,17 @@ class BudgetTooSmall(WrongInput):
 
     def __init__(self, budget: Budget, smallest: float, what: str) -> None:
         self.budget, self.smallest, self.what = budget, smallest, what
-        super().__init__(
-            f"budget {budget} cannot buy {what}: the smallest that can is {smallest:g} {budget.unit.value}; raise --budget"
-        )
+        super().__init__(f"budget {budget} cannot buy {what}: the smallest that can is {self.least}; {self.advice}")
+
+    @property
+    def least(self) -> Budget:
+        """The smallest budget that can."""
+        return Budget(self.smallest, self.budget.unit)
+
+    @property
+    def advice(self) -> str:
+        """What to do: the smallest budget as it is typed, which has more digits than it is read with."""
+        return f"give --budget {self.smallest:g} or more"
 
 
 class Ledger:

@@ -13,6 +13,7 @@ from harness.search.adaptive import Allocating
 from harness.search.base import describes
 from harness.session import Session
 from harness.units import WorkUnit, unit_key
+from reports import numbers
 from suites.base import Prompt
 from verifiers.base import cascading
 
@@ -58,13 +59,12 @@ def _affordable(
 
 
 def _nothing_runs(config: RunConfig, refusals: Sequence[tuple[str, BudgetTooSmall]]) -> str:
-    budgets, unit = ", ".join(f"{budget:g}" for budget in config.budgets), config.unit.value
+    tried = numbers.budgets(config.budgets, config.unit.value)
     pair, cheapest = min(refusals, key=lambda refusal: refusal[1].smallest)
     if len({pair for pair, _ in refusals}) == 1:
-        return f"{pair} cannot run under {budgets} {unit}: {cheapest.what} costs {cheapest.smallest:g}; raise --budget"
+        return f"{pair} cannot run under {tried}: {cheapest.what} costs {cheapest.least}; {cheapest.advice}"
     return (
-        f"no pair can run under {budgets} {unit}: the cheapest, {pair}, needs {cheapest.smallest:g} for {cheapest.what}; "
-        "raise --budget"
+        f"no pair can run under {tried}: the cheapest, {pair}, needs {cheapest.least} for {cheapest.what}; {cheapest.advice}"
     )
 
 
@@ -72,13 +72,13 @@ def _notes(
     model: str, search: str, verifier: str, refused: Sequence[BudgetTooSmall], nothing_left: bool
 ) -> Iterator[str]:
     if refused:
-        which = ", ".join(f"{error.budget.amount:g}" for error in refused)
-        unit = refused[0].budget.unit.value
+        which = numbers.budgets([error.budget.amount for error in refused], refused[0].budget.unit.value)
         rest = "; nothing is left for this pair" if nothing_left else ""
-        smallest = max(error.smallest for error in refused)  # a larger budget is refused for what comes later in a search
+        # A larger budget is refused for what comes later in a search.
+        largest = max(refused, key=lambda error: error.smallest)
         yield (
-            f"skipped {model} with {search} at {which} {unit} (verifier {verifier}): "
-            f"the smallest budget that works is {smallest:g} {unit}{rest}"
+            f"skipped {model} with {search} at {which} (verifier {verifier}): "
+            f"the smallest budget that works is {largest.least} (--budget {largest.smallest:g}){rest}"
         )
 
 

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 LINE_EVERY_SECONDS = 15.0
+
+
+class _Bar(Progress):
+    """A bar under a line that names the unit in work: in one line a long name would leave no room for the figures."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """The name, as far as the terminal is wide, and the bar."""
+        for task in self.tasks:
+            yield Text(task.description, no_wrap=True, overflow="ellipsis")
+        yield self.make_tasks_table(self.tasks)
 
 
 class RunProgress:
@@ -21,8 +33,8 @@ class RunProgress:
         self._planned, self._spent, self._images = planned_flops, 0.0, 0
         self._said = False
         self._begun = self._last_line = time.perf_counter()
-        self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("units"),
+        self._bar = _Bar(
+            BarColumn(), MofNCompleteColumn(), TextColumn("units"),
             TextColumn("{task.fields[pace]}"), TimeElapsedColumn(), console=console, disable=not console.is_terminal,
         )  # fmt: skip
         self._task = self._bar.add_task("searching", total=units, completed=done, pace="")
@@ -41,7 +53,7 @@ class RunProgress:
         self._bar.update(self._task, description=title)
         if not (self._console.is_terminal or self._said):
             self._said = True
-            self._console.print(f"begins with {title}", highlight=False)
+            self._console.print(f"unit {self._done + 1} of {self._units}: {title}", highlight=False)
 
     def finish(self, title: str, images: int, planned_flops: float) -> None:
         """Count a finished unit."""

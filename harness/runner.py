@@ -195,9 +195,9 @@ def opening_lines(run: Run) -> list[str]:
     seed = session.settings.sample_seed
     sample = f"{chosen} of {total} prompts, an even sample per task (seed {seed}"
     if "prompts" in session.settings.model_fields_set:
-        sample += "; --prompts all runs all)"
+        sample += "; --prompts all, make: PROMPTS=all, runs all)"
     else:
-        sample += ") chosen to keep the command under 10 minutes on 2 cores; PROMPTS=all or --prompts all runs all"
+        sample += ") chosen to keep the command under 10 minutes on 2 cores; --prompts all (make: PROMPTS=all) runs all"
     return [
         f"{session.suite_name}: {sample if chosen < total else f'all {total} prompts'}",
         *run.notes,

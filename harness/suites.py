@@ -67,4 +67,7 @@ def prompt_notes(prompts: Sequence[Any]) -> list[str]:
     least = least_prompts(len({prompt.task for prompt in prompts}))
     if len(prompts) >= least:
         return []
-    return [f"{len(prompts)} prompts: too few for intervals, so no difference can be told from chance; give at least --prompts {least}"]
+    return [
+        f"{len(prompts)} prompts: too few for intervals, so no difference can be told from chance; give at least --prompts {least} "
+        f"(make: PROMPTS={least})"
+    ]

@@ -40,7 +40,9 @@ class WorkUnit:
         """What is in work, for people."""
         judges = " ".join(self.verifiers)
         largest = max((budget for budgets in self.budgets.values() for budget in budgets), key=lambda b: b.amount)
-        return f"{self.model} {self.search} by {judges} at {largest}, {self.prompts[0].id}–{self.prompts[-1].id}"
+        count, first, last = len(self.prompts), self.prompts[0].id, self.prompts[-1].id
+        prompts = f"prompt {first}" if count == 1 else f"{count} prompts, {first} to {last}"
+        return f"{self.model} {self.search} by {judges} at {largest}, {prompts}"
 
 
 def unit_key(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports import numbers
-from reports.certainty import intervals_sentence, too_few
+from reports.certainty import intervals_sentence, more_prompts, too_few
 from reports.equal import Comparison, compare
 from reports.granted import Shared, granted, shared
 from reports.headline import NOTHING_SHARED, headline
@@ -55,7 +55,7 @@ def _opening(summary: Summary) -> tuple[str, ...]:
         f"{metric_phrase(str(summary.truth)).capitalize()}{mean}, on {prompts} prompt{'s' if prompts > 1 else ''} of {runs.suite} with "
         f"{seeds} seed{'s' if seeds > 1 else ''}; searches guided by {runs.verifiers[0]}."
     )
-    sure = intervals_sentence(summary)
+    sure = f"{intervals_sentence(summary)} {more_prompts(summary)}".strip()
     single = summary.points[is_single(summary.points) & (summary.points["task"] == OVERALL)]
     # One image is the same whatever verifier looks at it.
     single = single[(single["metric"] == summary.truth) & (single["verifier"] == runs.verifiers[0])].drop_duplicates("model")

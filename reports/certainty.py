@@ -41,6 +41,13 @@ def too_few(summary: Summary) -> str:
     return f"{prompts} prompt{'s are' if prompts != 1 else ' is'} too few ({rest})"
 
 
+def more_prompts(summary: Summary) -> str:
+    """How to get intervals where the prompts are too few: "Run it with --prompts 15 or more (make: PROMPTS=15)."; else empty."""
+    least = least_prompts(len(summary.tasks))
+    enough = has_intervals(summary) or len(summary.values) >= least
+    return "" if enough else f"Run it with --prompts {least} or more (make: PROMPTS={least})."
+
+
 def intervals_sentence(summary: Summary) -> str:
     """What a reader may expect of every mean on the page."""
     if has_intervals(summary):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 NOTHING = "–"
@@ -23,6 +24,13 @@ def budget(value: float, unit: str) -> str:
     """An amount with the name of its unit, wherever one is not part of it: "10 GFLOP", "0.6 s", "60 NFE", "8 images"."""
     name = {"nfe": " NFE", "images": " image" if value == 1 else " images"}.get(unit, "")
     return amount(value, unit) + name
+
+
+def budgets(values: Iterable[float], unit: str) -> str:
+    """Several amounts, the unit once where it is the same: "6, 24 NFE", "800 MFLOP, 13 GFLOP"."""
+    *others, last = (budget(value, unit) for value in values)
+    name = last.partition(" ")[2]
+    return ", ".join([*(text.removesuffix(f" {name}") for text in others), last])
 
 
 def between(low: float, high: float, unit: str) -> str:

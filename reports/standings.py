@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports import numbers
+
 GRADE = "grade"
 TOGETHER = ("suite", "model", "verifier", "budget", "budget_unit")
 """What searches have in common that are compared."""
@@ -30,6 +32,7 @@ def standings(folders: Sequence[Path]) -> str:
     for key, part in grades.groupby(list(TOGETHER)):
         of_it = spendings.get_group(key)
         suite, model, verifier, budget, unit = key
+        amount = numbers.budget(float(str(budget)), str(unit))
         pivot = part.pivot_table(index=["prompt_id", "seed"], columns="search", values="value")
         means = pivot.mean().sort_values(ascending=False)
         for search, mean in zip((str(name) for name in means.index), means, strict=True):
@@ -38,7 +41,7 @@ def standings(folders: Sequence[Path]) -> str:
             same = of_it[of_it["search"] == search]
             nfe, flops = float(same["nfe"].mean()), float(same["flops"].mean())
             lines.append(
-                f"| {suite} | {model} | {verifier} | {budget:g} {unit} | {search} | {float(mean):.3f} | {prompts}, {seeds} | "
+                f"| {suite} | {model} | {verifier} | {amount} | {search} | {float(mean):.3f} | {prompts}, {seeds} | "
                 f"{_against(pivot, search)} | {nfe:.0f}, {flops / 1e9:.3g} |"
             )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What planners share: the largest whole number that a budget affords."""
+"""What planners share: the largest size of a search that a budget affords."""
 
 from __future__ import annotations
 
@@ -6,6 +6,23 @@ from collections.abc import Callable
 from math import ceil, floor, log10
 
 from harness.ledger import Budget, BudgetTooSmall, Cost
+from harness.search.base import Plan
+
+
+def largest(
+    budget: Budget, sized: Callable[[int], Plan], asked: int | None, least: int, what: Callable[[int], str]
+) -> Plan:
+    """The plan of the size asked for or, without one, of the largest that the budget affords, from `least` on.
+
+    `sized` is the plan of a size and `what` its words; a larger size costs more. Raises BudgetTooSmall.
+    """
+
+    def cost(size: int) -> Cost:
+        return sized(size).limited
+
+    size = most(budget, cost, least, what(least)) if asked is None else asked
+    given(budget, cost(size), what(size))
+    return sized(size)
 
 
 def most(budget: Budget, cost: Callable[[int], Cost], least: int, what: str) -> int:

@@ -40,7 +40,7 @@ class Plan:
 
     @property
     def limited(self) -> Cost:
-        """The price that a budget has to afford: previews count as images here (`Tally.limited`)."""
+        """The price that a budget has to afford: previews count as images here, or no budget in images would limit them."""
         return self.cost + Cost(images=self.looks)
 
     def unused(self, budget: Budget) -> float:
@@ -131,7 +131,7 @@ class Task:
         return self.generator.ledger.spent(prompt) + judge.ledger.spent(prompt)
 
     def limited(self, prompt: int) -> Cost:
-        """What a prompt has spent as a budget sees it (`Tally.limited`): previews that were looked at count as images."""
+        """What a prompt has spent as a budget sees it (`Plan.limited`): previews that were looked at count as images."""
         return self.spent(prompt, self.judges[0]) + Cost(images=self.generator.looks[prompt])
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Literal, TypeAlias
 
-from harness.ledger import Budget, Cost
+from harness.ledger import Budget
 from harness.prices import Prices
-from harness.search.affordable import given, most
+from harness.search.affordable import largest
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, advance, groups, grow, itself, keep, name_of, only, preview, roots
@@ -40,15 +40,12 @@ def plan(
     """The most children that the budget buys, at least two a prefix. Raises BudgetTooSmall."""
     prices.check(budget)
 
-    def cost(children: int) -> Cost:
-        return _tally(prices, points, width, children, score, reuse).limited
+    def sized(children: int) -> Plan:
+        tally = _tally(prices, points, width, children, score, reuse)
+        parameters = {"width": width, "candidates": children, "score": score, **({"reuse": True} if reuse else {})}
+        return Plan(parameters, tally.rounds, looks=tally.looks)
 
-    if candidates is None:
-        candidates = most(budget, cost, 2, f"width {width} with 2 children a prefix")
-    given(budget, cost(candidates), f"width {width} with {candidates} children a prefix")
-    tally = _tally(prices, points, width, candidates, score, reuse)
-    parameters = {"width": width, "candidates": candidates, "score": score, **({"reuse": True} if reuse else {})}
-    return Plan(parameters, tally.rounds, looks=tally.looks)
+    return largest(budget, sized, candidates, 2, lambda size: f"width {width} with {size} children a prefix")
 
 
 def check_reuse(score: Score, reuse: bool) -> None:

@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from harness.ledger import Budget, Cost
+from harness.ledger import Budget
 from harness.prices import Prices
-from harness.search.affordable import given, most
+from harness.search.affordable import largest
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, Part, advance, gather, groups, name_of, roots
@@ -70,24 +70,18 @@ class Evolution:
         """The largest first population that the budget buys, at least two. Raises BudgetTooSmall."""
         prices.check(budget)
 
-        def tallied(population: int) -> Tally:
+        def sized(population: int) -> Plan:
             tally, steps = Tally(prices), prices.steps
-            generations = self.generations(population, steps)
-            for step, images, elites in generations:
+            for step, images, elites in self.generations(population, steps):
                 # What elites go on from was predicted when they passed the step first.
                 tally.predict(step, images - elites)
                 tally.predicted(step)
                 tally.path(step, steps, images)
                 tally.finish(images)
                 tally.cut()
-            return tally
+            return Plan({"preset": self.preset, "population": population}, tally.rounds)
 
-        def cost(population: int) -> Cost:
-            return tallied(population).cost
-
-        population = self.population or most(budget, cost, 2, "a first population of two")
-        given(budget, cost(population), f"a first population of {population}")
-        return Plan({"preset": self.preset, "population": population}, tallied(population).rounds)
+        return largest(budget, sized, self.population, 2, lambda size: f"a first population of {size}")
 
     def run(self, task: Task) -> None:
         """All prompts generation by generation, as many together as fill one batch with the first population."""

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.errors import WrongInput
-from harness.ledger import Budget, Cost
+from harness.ledger import Budget
 from harness.prices import Prices
-from harness.search.affordable import given, most
+from harness.search.affordable import largest
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, finish, groups, grow, name_of, preview, roots, thinned
 from harness.search.rounds import Branch, Round, best_first, mark_final
-from harness.search.tally import Tally
+from harness.search.tally import in_step
 from models.base import Family
 
 
@@ -62,28 +62,13 @@ class Halving:
     def plan(self, budget: Budget, prices: Prices) -> Plan:
         """The most candidates that the budget buys, at least two. Raises BudgetTooSmall."""
         prices.check(budget)
-
-        def tallied(candidates: int) -> Tally:
-            tally, rows, sizes = Tally(prices), candidates, self.sizes(candidates, prices.steps)
-            tally.start(rows)
-            for step in range(prices.steps):
-                tally.path(step, step + 1, rows)
-                if step + 1 in sizes:
-                    tally.look(step + 1, rows)
-                    rows = sizes[step + 1]
-                elif step + 1 == prices.steps:
-                    tally.finish(rows)
-                tally.cut()
-            return tally
-
-        def cost(candidates: int) -> Cost:
-            return tallied(candidates).limited
-
-        candidates = self.candidates or most(budget, cost, 2, "two candidates")
-        given(budget, cost(candidates), f"{candidates} candidates")
-        tally = tallied(candidates)
         looks = "/".join(map(str, self.looks(prices.steps)))
-        return Plan({"candidates": candidates, "looks": looks, "keep": self.keep}, tally.rounds, looks=tally.looks)
+
+        def sized(candidates: int) -> Plan:
+            tally = in_step(prices, candidates, self.sizes(candidates, prices.steps))
+            return Plan({"candidates": candidates, "looks": looks, "keep": self.keep}, tally.rounds, looks=tally.looks)
+
+        return largest(budget, sized, self.candidates, 2, lambda size: f"{size} candidates")
 
     def run(self, task: Task) -> None:
         """Advance all prompts step by step, as many together as fill one batch with their first candidates."""

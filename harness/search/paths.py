@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.ledger import Budget, Cost
+from harness.ledger import Budget
 from harness.prices import Prices
-from harness.search.affordable import given, most
+from harness.search.affordable import largest
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, advance, finish, gather, groups, keep, name_of, preview, roots
@@ -67,7 +67,7 @@ class Paths:
         prices.check(budget)
         start, turns = self.turns(prices.steps)
 
-        def tallied(children: int) -> Tally:
+        def sized(children: int) -> Plan:
             tally = Tally(prices)
             tally.start(self.width)
             tally.path(0, start, self.width)
@@ -81,15 +81,9 @@ class Paths:
                 else:
                     tally.finish(rows)
                 tally.cut()
-            return tally
+            return Plan({"width": self.width, "candidates": children}, tally.rounds, looks=tally.looks)
 
-        def cost(children: int) -> Cost:
-            return tallied(children).limited
-
-        children = self.candidates or most(budget, cost, 2, f"{self.width} paths with 2 children each")
-        given(budget, cost(children), f"{self.width} paths with {children} children each")
-        tally = tallied(children)
-        return Plan({"width": self.width, "candidates": children}, tally.rounds, looks=tally.looks)
+        return largest(budget, sized, self.candidates, 2, lambda size: f"{self.width} paths with {size} children each")
 
     def run(self, task: Task) -> None:
         """All prompts turn by turn, as many together as fill one batch with children."""

@@ -17,9 +17,9 @@ from typing import ClassVar
 import numpy as np
 
 from harness.errors import WrongInput
-from harness.ledger import Budget, Cost
+from harness.ledger import Budget
 from harness.prices import Prices
-from harness.search.affordable import given, most
+from harness.search.affordable import largest
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, Part, advance, finish, gather, groups, keep, name_of, preview, roots
@@ -66,7 +66,7 @@ class RBF:
         """
         prices.check(budget)
 
-        def tallied(looks: int) -> Tally:
+        def sized(looks: int) -> Plan:
             tally = Tally(prices)
             starts, quotas = self.split(looks, prices.steps)
             tally.predict(0, starts)
@@ -80,18 +80,13 @@ class RBF:
             tally.draw(prices.steps - 1, 1)
             tally.finish(1)
             tally.cut()
-            return tally
-
-        def cost(looks: int) -> Cost:
-            return tallied(looks).limited
+            return Plan({"looks": looks}, tally.rounds, looks=tally.looks)
 
         least = prices.steps + 1
         if self.looks is not None and self.looks < least:
             raise WrongInput(f"looks={self.looks} are fewer than the least for {prices.steps} steps: give looks={least} or more")
-        looks = self.looks or most(budget, cost, least, f"{least} looks, at a noise, at a child a step and one more")
-        given(budget, cost(looks), f"{looks} looks")
-        tally = tallied(looks)
-        return Plan({"looks": looks}, tally.rounds, looks=tally.looks)
+        why = ", at a noise, at a child a step and one more"
+        return largest(budget, sized, self.looks, least, lambda size: f"{size} looks{why if size == least else ''}")
 
     def run(self, task: Task) -> None:
         """All prompts at once, each at its own step; their next children are looked at together."""

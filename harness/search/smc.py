@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from harness.errors import WrongInput
-from harness.ledger import Budget, Cost
+from harness.ledger import Budget
 from harness.prices import Prices
-from harness.search.affordable import given, most
+from harness.search.affordable import largest
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, finish, groups, grow, name_of, preview, roots, thinned
@@ -25,7 +25,7 @@ from harness.search.launch import check_level
 from harness.search.potentials import Particle, Potential, Tempering, check_scale, strength_at
 from harness.search.resampling import SCHEMES, Resampling, effective, normalised
 from harness.search.rounds import Branch, Round, mark_final
-from harness.search.tally import Tally
+from harness.search.tally import in_step
 from models.base import Family, Stochastic
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -112,26 +112,14 @@ class SMC:
                 "one is random search: give parts further apart"
             )
 
-        def tallied(particles: int) -> Tally:
-            tally = Tally(prices)
-            tally.start(particles)
-            for step in range(prices.steps):
-                tally.path(step, step + 1, particles)
-                if step + 1 in looks:
-                    tally.look(step + 1, particles)
-                elif step + 1 == prices.steps:
-                    tally.finish(particles)
-                tally.cut()
-            return tally
-
-        def cost(particles: int) -> Cost:
-            return tallied(particles).limited
-
-        particles = self.particles or most(budget, cost, 2, "two particles")
-        given(budget, cost(particles), f"{particles} particles")
         # Survivors of one autoregressive parent share its prediction: how many there are shows on the way.
-        exact, tally = prices.family != "ar", tallied(particles)
-        return Plan({"preset": self.preset, "particles": particles}, tally.rounds, exact, tally.looks)
+        exact = prices.family != "ar"
+
+        def sized(particles: int) -> Plan:
+            tally = in_step(prices, particles, dict.fromkeys(looks, particles))
+            return Plan({"preset": self.preset, "particles": particles}, tally.rounds, exact, tally.looks)
+
+        return largest(budget, sized, self.particles, 2, lambda size: f"{size} particles")
 
     def run(self, task: Task) -> None:
         """Advance all prompts step by step, as many together as fill one batch with particles."""

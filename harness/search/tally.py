@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 
 from harness.evaluations import Evaluations
 from harness.ledger import Cost
@@ -88,16 +89,25 @@ class Tally:
         return tuple(self._rounds)
 
     @property
-    def cost(self) -> Cost:
-        """Cost of all rounds that have ended."""
-        return sum(self._rounds, Cost())
-
-    @property
     def looks(self) -> int:
         """Previews looked at, in all rounds."""
         return self._looks
 
-    @property
-    def limited(self) -> Cost:
-        """The cost that a budget has to afford: previews count as images here, or no budget in images would limit them."""
-        return self.cost + Cost(images=self._looks)
+
+def in_step(prices: Prices, rows: int, left: Mapping[int, int], described: Collection[int] = ()) -> Tally:
+    """Rows that advance together, a round a step, and are finished after the last.
+
+    `left` has the draws done at each look, and how many rows go on after it; at those in `described` previews are not scored.
+    """
+    tally = Tally(prices)
+    tally.start(rows)
+    for step in range(prices.steps):
+        tally.path(step, step + 1, rows)
+        done = step + 1
+        if done in left:
+            tally.describe(done, rows) if done in described else tally.look(done, rows)
+            rows = left[done]
+        elif done == prices.steps:
+            tally.finish(rows)
+        tally.cut()
+    return tally

@@ -14,9 +14,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from harness.ledger import Budget, Cost
+from harness.ledger import Budget
 from harness.prices import Prices
-from harness.search.affordable import given, most
+from harness.search.affordable import largest
 from harness.search.base import Plan, Task
 from harness.search.clusters import principal, representatives
 from harness.search.deadline import Deadline
@@ -24,7 +24,7 @@ from harness.search.front import Front, Name, finish, groups, grow, name_of, roo
 from harness.search.potentials import check_scale
 from harness.search.resampling import SCHEMES, normalised
 from harness.search.rounds import Branch, Round, mark_final
-from harness.search.tally import Tally
+from harness.search.tally import in_step
 from models.base import Family, Prefixed
 
 SCALES = 13
@@ -63,29 +63,15 @@ class TTSVar:
         """The largest first batch that the budget buys, at least two. Raises BudgetTooSmall."""
         prices.check(budget)
         events = self.events(prices.steps)
+        clustered = [step for step, (kind, _) in events.items() if kind == "cluster"]
 
-        def tallied(particles: int) -> Tally:
-            tally, rows = Tally(prices), particles
-            tally.start(rows)
-            for step in range(prices.steps):
-                tally.path(step, step + 1, rows)
-                if step + 1 in events:
-                    kind, left = events[step + 1]
-                    tally.describe(step + 1, rows) if kind == "cluster" else tally.look(step + 1, rows)
-                    rows = size_of(particles, left)
-                elif step + 1 == prices.steps:
-                    tally.finish(rows)
-                tally.cut()
-            return tally
+        def sized(particles: int) -> Plan:
+            left = {step: size_of(particles, of_8) for step, (_, of_8) in events.items()}
+            tally = in_step(prices, particles, left, clustered)
+            # Survivors of one parent share its prediction: how many there are shows on the way.
+            return Plan({"particles": particles, "scale": self.scale}, tally.rounds, exact=False, looks=tally.looks)
 
-        def cost(particles: int) -> Cost:
-            return tallied(particles).limited
-
-        particles = self.particles or most(budget, cost, 2, "two candidates")
-        given(budget, cost(particles), f"{particles} candidates")
-        # Survivors of one parent share its prediction: how many there are shows on the way.
-        tally = tallied(particles)
-        return Plan({"particles": particles, "scale": self.scale}, tally.rounds, exact=False, looks=tally.looks)
+        return largest(budget, sized, self.particles, 2, lambda size: f"{size} candidates")
 
     def run(self, task: Task) -> None:
         """Advance all prompts scale by scale, as many together as fill one batch with their first candidates."""

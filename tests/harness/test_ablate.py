@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from harness import ablation, cli, registry, runner
+from harness import ablation, registry, run_commands, runner
 from harness.ablation import Ablation, ablations
 from harness.cli import app
 from harness.lineup import line_up
@@ -34,7 +34,7 @@ def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
         for name, entry in toys.items():
             monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
     monkeypatch.setattr(ablation, "ablations", lambda: {"toy": TOY})
-    monkeypatch.setattr(cli, "_build_report", lambda folders, out: Path(out).mkdir(parents=True, exist_ok=True))
+    monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: Path(out).mkdir(parents=True, exist_ok=True))
 
 
 @pytest.mark.parametrize("one", ablations().values(), ids=list(ablations()))

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
-from harness import cli, registry
+from harness import cli, registry, run_commands
 from harness.choice import choose_model
 from harness.errors import WrongInput
 from harness.hub import MissingWeights
@@ -70,7 +70,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PublishedModel:
     for name, entry in toy_world.VERIFIERS.items():
         monkeypatch.setitem(registry.VERIFIERS, name, entry)  # type: ignore[arg-type]
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(cli, "_build_report", lambda *_: None)
+    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
     return row
 
 
@@ -116,7 +116,7 @@ def test_missing_weights_stop_a_run_before_anything_is_loaded(monkeypatch: pytes
     monkeypatch.setattr(toy_world, "toy_judge", loaded)
     result = call(*RUN, "--model", "mine")
     assert result.exit_code == 2
-    first, said = result.stderr.splitlines()
+    _, first, said = result.stderr.splitlines()
     assert first.startswith("loading mine and toy-judge")
     assert said == (
         "vistas: someone/mine is not on this machine (2.0 GB, licence MIT): get it with `vistas fetch mine`, or give a "

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from harness import cli, registry
+from harness import registry, run_commands
 from harness.cli import app
 from harness.errors import DamagedWeights
 from results.files import locked
@@ -92,7 +92,7 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
     def build(folders: list[Path], out: Path) -> None:
         built.append((folders, out))
 
-    monkeypatch.setattr(cli, "_build_report", build)
+    monkeypatch.setattr(run_commands, "_build_report", build)
     result = call(*RUN, "--budget", "3,6", "--out", str(tmp_path), "--profile", "--set", "chunk=1")
     assert result.exit_code == 0, result.output
     assert built == [([tmp_path], tmp_path / "report")]
@@ -116,7 +116,7 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
         (["run", "geneval", "--budget", "6;12"], "--budget '6;12' is not a list of numbers"),
         (["run", "geneval", "--unit", "hours"], "unit='hours'"),
         (["run", "geneval", "--set", "promts=3"], "did you mean prompts"),
-        ([*RUN, "--budget", "1"], "toy-ar with random cannot run under 1 nfe: one image costs 3; raise --budget"),
+        ([*RUN, "--budget", "1"], "toy-ar with random cannot run under 1 NFE: one image costs 3 NFE; give --budget 3 or more"),
         ([*RUN, "--search", "zero-order"], "search zero-order fits none of the models"),
         (["report", "nowhere"], "nowhere"),
         (["run", "geneval", "--suite-file", "nowhere.txt"], "--suite-file nowhere.txt is not there: give a file of prompts"),
@@ -201,7 +201,7 @@ def test_a_disk_that_fills_up_anywhere_is_one_line_and_code_1(tmp_path: Path, mo
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cli, "_finish", full)
+    monkeypatch.setattr(run_commands, "_finish", full)
     result = call(*RUN, "--out", str(tmp_path))
     assert result.exit_code == 1
     assert one_line(result) == f"vistas: failed: no space left on disk in {tmp_path}: free space and give the same command again"
@@ -238,7 +238,7 @@ def test_a_reader_that_has_had_enough_is_no_failure() -> None:
 
 
 def test_what_takes_time_is_said_and_what_is_kept_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_build_report", lambda folders, out: None)
+    monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: None)
     asked = [*RUN[:4], "--search", "random:candidates=2", *RUN[6:], "--budget", "60", "--unit", "seconds", "--set", "chunk=1",
              "--out", str(tmp_path)]  # fmt: skip
     saved: list[str] = []
@@ -258,9 +258,9 @@ def test_what_takes_time_is_said_and_what_is_kept_is_counted(tmp_path: Path, mon
         second = call(*asked)
     assert (first.exit_code, second.exit_code) == (130, 130)
     assert first.stderr.splitlines()[-1] == "vistas: interrupted: no unit was finished, nothing is kept"
-    assert "loading toy-ar and toy-judge\ncalibrating: every operation" in first.stderr
+    assert first.stderr.startswith("loading libraries for toy-ar\nloading toy-ar and toy-judge\ncalibrating: every operation")
     assert "2 units, each one search of one model on up to 1 prompts, into" in first.stderr
-    assert "begins with toy-ar random:candidates=2 by toy-judge at 60 seconds, " in first.stderr
+    assert "\nunit 1 of 2: toy-ar random:candidates=2 by toy-judge at 60 s, prompt " in first.stderr
     kept = f"1 finished unit is kept in {tmp_path}; give the same command again to go on"
     assert second.stderr.splitlines()[-1] == f"vistas: interrupted: {kept}"
     third = call(*asked)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from harness import cli, registry
+from harness import registry, run_commands
 from harness.cli import app
 from harness.ledger import COST_COLUMNS
 
@@ -37,7 +37,7 @@ def call(*arguments: str) -> str:
 
 @pytest.mark.parametrize("budget", [["--budget", "6,26"], ["--budget", "800,2500", "--unit", "flops"]])
 def test_the_totals_are_those_of_the_run(budget: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_build_report", lambda *_: None)
+    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
     foretold = json.loads(call("plan", *ASKED, *budget, "--json"))["searches"]
     assert not list(tmp_path.iterdir())
     call("run", *ASKED, *budget, "--out", str(tmp_path))
@@ -62,7 +62,7 @@ def test_it_says_what_is_chosen_what_is_unused_and_what_is_skipped() -> None:
     assert "passes      9: 1 4 4 by step" in shown
     assert "unused      2 NFE (14.3%)" in shown
     assert "skipped toy-diffusion with beam: " in shown
-    assert "skipped toy-ar with beam at 14 nfe" in shown
+    assert "skipped toy-ar with beam at 14 NFE" in shown
     assert "no time is estimated: --calibrate measures every operation first" in shown
 
 

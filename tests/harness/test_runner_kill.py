@@ -18,7 +18,7 @@ import harness.runner  # imported here once, so that every fork has them
 import harness.search.beam
 import harness.search.random  # noqa: F401
 import suites.geneval.suite  # noqa: F401
-from harness import cli, registry
+from harness import cli, registry, run_commands
 from results.schema import MEASURED, TABLES
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -38,7 +38,7 @@ def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
     for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
         for name, entry in toys.items():
             monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
-    monkeypatch.setattr(cli, "_build_report", lambda folders, out: None)
+    monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: None)
 
 
 class Process:

@@ -29,7 +29,7 @@ def test_a_sample_that_was_not_asked_for_says_why(tmp_path: Path) -> None:
     line = opening_lines(prepare_run(Settings(**given), tmp_path))[0]
     assert line.endswith(
         "an even sample per task (seed 0) chosen to keep the command under 10 minutes on 2 cores; "
-        "PROMPTS=all or --prompts all runs all"
+        "--prompts all (make: PROMPTS=all) runs all"
     )
 
 
@@ -37,12 +37,12 @@ def test_pairs_and_budgets_that_do_not_fit_are_named_once(tmp_path: Path) -> Non
     prepared = prepare_run(Settings(**BASE), tmp_path)
     lines = opening_lines(prepared)
     assert lines[0] == (
-        "geneval@shapes: 6 of 343 prompts, an even sample per task (seed 0; --prompts all runs all)"
+        "geneval@shapes: 6 of 343 prompts, an even sample per task (seed 0; --prompts all, make: PROMPTS=all, runs all)"
     )
     assert [line for line in lines if line.startswith("skipped")] == [
         "skipped toy-diffusion with beam: beam needs a model that is Stochastic and toy-diffusion is not",
         "skipped toy-ar with zero-order: zero-order searches diffusion models and toy-ar is an ar model",
-        "skipped toy-ar with beam at 6 nfe (verifier toy-judge): the smallest budget that works is 24 nfe",
+        "skipped toy-ar with beam at 6 NFE (verifier toy-judge): the smallest budget that works is 24 NFE (--budget 24)",
     ]
     assert not list(tmp_path.iterdir())
 
@@ -51,10 +51,10 @@ def test_pairs_and_budgets_that_do_not_fit_are_named_once(tmp_path: Path) -> Non
     ("changes", "message"),
     [
         ({"searches": ("zero-order",), "models": ("toy-ar",)}, "search zero-order fits none of the models: .*toy-ar"),
-        ({"budgets": (1, 2)}, r"no pair can run under 1, 2 nfe: the cheapest, toy-ar with random, needs 3 for one image"),
+        ({"budgets": (1, 2)}, r"under 1, 2 NFE: the cheapest, toy-ar with random, needs 3 NFE for one image; give --budget 3 or more"),
         (
             {"budgets": (6,), "models": ("toy-ar",), "searches": ("beam",)},
-            "toy-ar with beam cannot run under 6 nfe: width 2 with 2 children a prefix costs 24; raise --budget",
+            "toy-ar with beam cannot run under 6 NFE: width 2 with 2 children a prefix costs 24 NFE; give --budget 24 or more",
         ),
         ({"metrics": ("toy-othr",)}, "unknown verifier 'toy-othr'; did you mean toy-other"),
         ({"metrics": ("toy-pair",)}, "metric toy-pair ranks within one pool"),
@@ -101,4 +101,11 @@ def test_the_smallest_budget_that_is_named_is_one_that_works() -> None:
     """A pair's drafts alone need 10 evaluations of a budget, its refinement one more: the larger refusal knows of both."""
     refused = [BudgetTooSmall(Budget(5, Unit.NFE), 10, "drafts"), BudgetTooSmall(Budget(10, Unit.NFE), 11, "a refinement")]
     (note,) = _notes("a+b", "hybrid", "judge", refused, nothing_left=False)
-    assert note == "skipped a+b with hybrid at 5, 10 nfe (verifier judge): the smallest budget that works is 11 nfe"
+    assert note == "skipped a+b with hybrid at 5, 10 NFE (verifier judge): the smallest budget that works is 11 NFE (--budget 11)"
+
+
+def test_budgets_are_said_as_they_are_read_and_the_smallest_also_as_it_is_typed() -> None:
+    refused = [BudgetTooSmall(Budget(amount, Unit.FLOPS), 12997400000, "one image") for amount in (8e8, 1.2e10)]
+    (note,) = _notes("a", "beam", "judge", refused, nothing_left=False)
+    assert note.startswith("skipped a with beam at 800 MFLOP, 12 GFLOP (verifier judge): the smallest budget that works is 13 GFLOP ")
+    assert note.endswith(" (--budget 1.29974e+10)")

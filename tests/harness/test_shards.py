@@ -16,7 +16,7 @@ import harness.runner  # imported here once, so that every fork has them
 import harness.search.beam
 import harness.search.random  # noqa: F401
 import suites.geneval.suite  # noqa: F401
-from harness import cli, registry
+from harness import cli, registry, run_commands
 from harness.errors import WrongInput
 from harness.shard import Shard
 from results.files import alone, locked, locked_part, write_atomic
@@ -37,7 +37,7 @@ def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
     for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
         for name, entry in toys.items():
             monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
-    monkeypatch.setattr(cli, "_build_report", lambda folders, out: out.mkdir())
+    monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: out.mkdir())
 
 
 def _command(arguments: list[str], delay: float, log: Path) -> None:

@@ -133,7 +133,8 @@ def test_few_prompts_are_said_to_be_few_and_how_many_it_takes(
     assert intervals_sentence(summary).startswith("Brackets")
     run = make_run(tmp_path / "run", budgets=(14,), tasks=("colors", "counting"), prompts=1, searches=("random",))
     found = answer(summarise(read_runs([run])))
-    assert "No intervals, and no difference here is settled: 2 prompts are too few (at least 5)." in found.sentences
+    said = "No intervals, and no difference here is settled: 2 prompts are too few (at least 5)."
+    assert f"{said} Run it with --prompts 5 or more (make: PROMPTS=5)." in found.sentences
     assert found.headline.startswith("Cannot tell: ")
     assert {verdict.sure for verdict in found.verdicts} == {"too few prompts to tell"}
 
@@ -152,6 +153,9 @@ def test_numbers_in_words() -> None:
     assert numbers.budget(1e10, "flops") == "10 GFLOP"
     assert numbers.budget(60, "nfe") == "60 NFE"
     assert numbers.budget(1, "images") == "1 image"
+    assert numbers.budgets([6, 24], "nfe") == "6, 24 NFE"
+    assert numbers.budgets([8e8, 1.3e10], "flops") == "800 MFLOP, 13 GFLOP"
+    assert numbers.budgets([0.5], "seconds") == "0.5 s"
     assert numbers.between(210, 216, "nfe") == "210 to 216 NFE"
     assert numbers.between(0.05, 0.2, "seconds") == "50 ms to 0.2 s"
     assert numbers.score(0.712, 0.6, 0.8) == "0.71 [0.60, 0.80]"

@@ -20,10 +20,10 @@ def test_every_search_is_compared_with_random_on_common_prompts(tmp_path) -> Non
     write(tmp_path / "one", {("random", 10.0, 0): (1, 0, 0, 1), ("random", 20.0, 0): (1, 0, 0, 1), ("beam", 20.0, 0): (1, 1, 0, 1)})
     write(tmp_path / "two", {("smc", 20.0, 0): (0, 0, 0)})
     assert standings([tmp_path / "one", tmp_path / "two"]).splitlines()[2:] == [
-        "| s | m | v | 10 nfe | random | 0.500 | 4, 1 | reference | 18, 2e+03 |",
-        "| s | m | v | 20 nfe | beam | 0.750 | 4, 1 | +0.250 ± 0.250 | 18, 2e+03 |",
-        "| s | m | v | 20 nfe | random | 0.500 | 4, 1 | reference | 18, 2e+03 |",
-        "| s | m | v | 20 nfe | smc | 0.000 | 3, 1 | -0.333 ± 0.333 | 18, 2e+03 |",
+        "| s | m | v | 10 NFE | random | 0.500 | 4, 1 | reference | 18, 2e+03 |",
+        "| s | m | v | 20 NFE | beam | 0.750 | 4, 1 | +0.250 ± 0.250 | 18, 2e+03 |",
+        "| s | m | v | 20 NFE | random | 0.500 | 4, 1 | reference | 18, 2e+03 |",
+        "| s | m | v | 20 NFE | smc | 0.000 | 3, 1 | -0.333 ± 0.333 | 18, 2e+03 |",
     ]
 
 
@@ -33,7 +33,7 @@ def test_seeds_of_a_prompt_are_averaged_before_the_error_is_taken(tmp_path) -> N
     write(tmp_path / "one", once)
     write(tmp_path / "same", {(search, budget, 1): values for (search, budget, _), values in once.items()})
     line = standings([tmp_path / "one", tmp_path / "same"]).splitlines()[2]
-    assert line == "| s | m | v | 20 nfe | beam | 0.750 | 4, 2 | +0.250 ± 0.250 | 18, 2e+03 |"
+    assert line == "| s | m | v | 20 NFE | beam | 0.750 | 4, 2 | +0.250 ± 0.250 | 18, 2e+03 |"
 
 
 def test_verifiers_and_units_are_lines_of_their_own(tmp_path) -> None:
@@ -44,8 +44,8 @@ def test_verifiers_and_units_are_lines_of_their_own(tmp_path) -> None:
     lines = standings([tmp_path / name for name in ("one", "other", "images")]).splitlines()[2:]
     assert len(lines) == 6
     assert lines[0] == "| s | m | v | 20 images | beam | 0.750 | 4, 1 | +0.250 ± 0.250 | 180, 2e+03 |"
-    assert lines[2] == "| s | m | v | 20 nfe | beam | 0.750 | 4, 1 | +0.250 ± 0.250 | 18, 2e+03 |"
-    assert lines[4] == "| s | m | w | 20 nfe | beam | 0.750 | 4, 1 | +0.250 ± 0.250 | 18, 2e+03 |"
+    assert lines[2] == "| s | m | v | 20 NFE | beam | 0.750 | 4, 1 | +0.250 ± 0.250 | 18, 2e+03 |"
+    assert lines[4] == "| s | m | w | 20 NFE | beam | 0.750 | 4, 1 | +0.250 ± 0.250 | 18, 2e+03 |"
 
 
 @pytest.mark.parametrize("folders", [[], ["nowhere"]])

@@ -1,7 +1,8 @@
 import pytest
 
 from harness.ledger import COST_COLUMNS, Budget, BudgetTooSmall, Cost, Ledger, Unit
-from harness.search.affordable import given, most
+from harness.search.affordable import given, largest, most
+from harness.search.base import Plan
 
 
 def test_costs_add_scale_and_sum_their_flops() -> None:
@@ -32,7 +33,7 @@ def test_most_is_the_largest_that_fits(each: int, amount: int) -> None:
     if affordable:
         assert most(budget, cost, 1, "it") == affordable[-1]
     else:
-        with pytest.raises(BudgetTooSmall, match=f"cannot buy it: the smallest that can is {1 + each} nfe"):
+        with pytest.raises(BudgetTooSmall, match=f"cannot buy it: the smallest that can is {1 + each} NFE"):
             most(budget, cost, 1, "it")
 
 
@@ -40,6 +41,25 @@ def test_most_is_the_largest_that_fits(each: int, amount: int) -> None:
 def test_the_smallest_budget_that_is_printed_works(flops: int) -> None:
     with pytest.raises(BudgetTooSmall) as refused:
         given(Budget(1, Unit.FLOPS), Cost(model_flops=flops), "one image")
-    printed = str(refused.value).split("the smallest that can is ")[1].split(" ")[0]
+    printed = str(refused.value).split("give --budget ")[1].split(" ")[0]
     assert flops <= float(printed) <= flops * 1.00001
     given(Budget(float(printed), Unit.FLOPS), Cost(model_flops=flops), "one image")
+
+
+def sized(size: int) -> Plan:
+    """Two evaluations, a preview and an image a row."""
+    return Plan({"rows": size}, (Cost(nfe=size), Cost(nfe=size, images=size)), looks=size)
+
+
+@pytest.mark.parametrize(("budget", "size"), [(Budget(13, Unit.NFE), 6), (Budget(9, Unit.IMAGES), 4)])
+def test_the_largest_plan_that_a_budget_affords_is_taken(budget: Budget, size: int) -> None:
+    """Previews count as images, or nothing would limit them."""
+    assert largest(budget, sized, None, 2, lambda rows: f"{rows} rows") == sized(size)
+    assert largest(budget, sized, 3, 2, lambda rows: f"{rows} rows") == sized(3)
+
+
+@pytest.mark.parametrize(("asked", "what", "smallest"), [(None, "2 rows", 4), (5, "5 rows", 10)])
+def test_what_a_budget_cannot_buy_is_what_was_asked_for_or_the_least(asked: int | None, what: str, smallest: int) -> None:
+    with pytest.raises(BudgetTooSmall) as refused:
+        largest(Budget(3, Unit.NFE), sized, asked, 2, lambda rows: f"{rows} rows")
+    assert (refused.value.what, refused.value.smallest) == (what, smallest)

@@ -138,7 +138,7 @@ def test_a_missed_deadline_is_no_overspending(flux, make_judge, ran, monkeypatch
 
 def test_two_rounds_are_the_least(infinity, make_judge) -> None:
     prices = Prices(infinity, make_judge(), 6)
-    with pytest.raises(BudgetTooSmall, match=r"cannot buy two rounds of beam: the smallest that can is 80 nfe"):
+    with pytest.raises(BudgetTooSmall, match=r"cannot buy two rounds of beam: the smallest that can is 80 NFE"):
         parse("adaptive:search=beam").plan(Budget(79, Unit.NFE), prices)
     plan = parse("adaptive:search=beam").plan(Budget(125, Unit.NFE), prices)
     assert plan.parameters["rounds"] == 3

@@ -189,17 +189,17 @@ def last_round(search: str, entered) -> int:
 
 
 def test_seconds_without_a_calibration_are_refused(flux, make_judge) -> None:
-    with pytest.raises(ValueError, match=r"budget 3 seconds cannot be planned without measured speeds: calibrate\(\)"):
+    with pytest.raises(ValueError, match=r"budget 3 s cannot be planned without measured speeds: calibrate\(\)"):
         parse("random").plan(Budget(3, Unit.SECONDS), Prices(flux, make_judge(), 6))
 
 
 def test_what_is_asked_for_is_checked(infinity, make_judge) -> None:
     prices = Prices(infinity, make_judge(), 5)
-    with pytest.raises(BudgetTooSmall, match=r"budget 100 nfe cannot buy width 3 with 5 children a prefix: .* is 150 nfe"):
+    with pytest.raises(BudgetTooSmall, match=r"budget 100 NFE cannot buy width 3 with 5 children a prefix: .* is 150 NFE"):
         parse("beam:width=3,candidates=5").plan(Budget(100, Unit.NFE), prices)
-    with pytest.raises(BudgetTooSmall, match=r"budget 100 nfe cannot buy 26 images: .* is 104 nfe; raise --budget"):
+    with pytest.raises(BudgetTooSmall, match=r"budget 100 NFE cannot buy 26 images: .* is 104 NFE; give --budget 104"):
         parse("random:candidates=26").plan(Budget(100, Unit.NFE), prices)
-    with pytest.raises(BudgetTooSmall, match=r"budget 3 nfe cannot buy one image: the smallest that can is 4 nfe"):
+    with pytest.raises(BudgetTooSmall, match=r"budget 3 NFE cannot buy one image: the smallest that can is 4 NFE"):
         parse("random").plan(Budget(3, Unit.NFE), prices)
 
 

@@ -1,0 +1,64 @@
+"""What a command says while it works, and how it ends: errors in one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from harness.errors import WrongInput
+from results.files import FULL
+
+if TYPE_CHECKING:
+    from results.store import Store
+
+WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+
+def say(line: str) -> None:
+    """Print a line beside the result, on standard error."""
+    typer.echo(line, err=True)
+
+
+@contextmanager
+def reported(debug: bool, store: Store | None = None) -> Iterator[None]:
+    """Turn errors into one line and an exit code: 2 for WrongInput, 1 for anything else, 130 for Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _leave(f"interrupted: {_kept(store)}" if store else "interrupted", INTERRUPTED)
+    except (typer.Exit, typer.Abort, BrokenPipeError):  # the last: a reader such as `head` had enough; typer ends quietly
+        raise
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        if isinstance(error, WrongInput):
+            _leave(_line(error), WRONG_INPUT)
+        if isinstance(error, OSError) and error.errno in FULL:
+            folder = store.folder if store else Path(error.filename).parent if error.filename else None
+            where = f" in {folder}" if folder else ""
+            _leave(f"failed: no space left on disk{where}: free space and give the same command again", FAILED)
+        _leave(f"failed: {_line(error)}" + ("" if debug else " (--debug shows where)"), FAILED)
+
+
+def _kept(store: Store) -> str:
+    finished = store.finished()
+    if not finished:
+        return "no unit was finished, nothing is kept"
+    return f"{finished} finished {'unit is' if finished == 1 else 'units are'} kept in {store.folder}; give the same command again to go on"
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    known = type(error).__module__.startswith(("harness", "results", "reports", "models", "verifiers", "suites"))
+    return text if text and known else f"{type(error).__name__}: {text}"
+
+
+def _leave(line: str, code: int) -> NoReturn:
+    typer.echo(f"vistas: {line}", err=True)
+    sys.exit(code)

@@ -1,0 +1,147 @@
+"""The commands on models and all else that has a name: fetch, doctor, bench-model and list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import WrongInput, unknown
+from harness.exits import reported, say
+from harness.options import Debug, Weights
+from harness.registry import entries
+from results.files import check_writable
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    MODELS = "models"
+    SEARCHES = "searches"
+    VERIFIERS = "verifiers"
+    SUITES = "suites"
+    GRADERS = "graders"
+    FEATURES = "features"
+
+
+_SINGULAR = {Kind.MODELS: "model", Kind.SEARCHES: "search", Kind.VERIFIERS: "verifier", Kind.SUITES: "suite",
+             Kind.GRADERS: "grader", Kind.FEATURES: "features"}  # fmt: skip
+
+PUBLISHED = "published"
+"""What `list` prints as a table: numbers printed in papers."""
+
+
+def fetch(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Models, verifiers or graders with published weights.")],
+    check: Annotated[bool, typer.Option("--check", help="Download nothing: read what is here whole, and compare its hashes.")] = False,
+    weights: Weights = None,
+    debug: Debug = False,
+) -> None:
+    """Download published weights into the hub's cache and check them."""
+    with reported(debug):
+        from harness.fetching import check_all, fetch_all
+        from harness.weights import LocalWeights
+
+        for line in check_all(names, LocalWeights.parse(weights or ())) if check else fetch_all(names):
+            typer.echo(line)
+
+
+def doctor(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME[:KEY=VALUE,…]…]", help="Published models; all without.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
+    memory: Annotated[str | None, typer.Option(metavar="GB[,GB…]", help="Plan for this much free memory instead, of each device.")] = None,
+    weights: Weights = None,
+    debug: Debug = False,
+) -> None:
+    """Show this machine, what each published model needs of it, and the largest batch that fits."""
+    with reported(debug):
+        from harness.doctor import show
+
+        show(names or (), device, memory, weights or ())
+
+
+def bench_model(
+    name: Annotated[str, typer.Argument(metavar="NAME[:KEY=VALUE,…]", help="A published model.")],
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Build it at its published size with random weights; the only way yet.")
+    ] = False,
+    batch: Annotated[str, typer.Option(metavar="1,2,4,…", help="Rows of one batch; stops where memory runs out.")] = "1,2,4",
+    prompts: Annotated[int, typer.Option(help="Prompts that these rows are of, at most: one shares its text and first step.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
+    tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network, and images and steps not given.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Also write all figures here.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Measure a model at its published size: seconds, memory and share of the card's peak, of every step and of a search."""
+    with reported(debug):
+        if not random_weights:
+            raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
+        from harness.bench_model import Measured, bench, prepared, sizes, some_prompts
+        from harness.bench_table import as_csv, as_markdown
+
+        if csv is not None:
+            check_writable(csv.parent, "--csv")
+        texts = some_prompts(prompts)
+        batches = sizes(batch, prompts)
+        say(f"building {name} with random weights")
+        text, generator, peak = prepared(name, device, tiny)
+        rows = f", rows of up to {prompts} prompts" if prompts > 1 else ""
+        typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}random weights{rows}\n")
+        measured = []
+
+        def kept() -> Iterator[Measured | str]:
+            for one in bench(generator, batches, peak, texts, say):
+                measured.append(one)
+                yield one
+
+        for line in as_markdown(kept(), share=peak == peak, memory=generator.device.type == "cuda"):
+            typer.echo(line)
+        if csv is not None:
+            csv.parent.mkdir(parents=True, exist_ok=True)
+            csv.write_text(as_csv([one for one in measured if isinstance(one, Measured)]), encoding="utf-8")
+
+
+def list_(
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar=f"[{'|'.join((*Kind, PUBLISHED))}]", help=f"One kind only; {PUBLISHED}: numbers printed in papers."),
+    ] = None,
+    prices: Annotated[bool, typer.Option("--prices", help="Sizes and prices of published models, from their configurations.")] = False,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME[:KEY=VALUE,…]", help=f"With --prices or {PUBLISHED}: of these only.")
+    ] = None,
+    suite: Annotated[str | None, typer.Option(metavar="NAME", help=f"With {PUBLISHED}: of this one only.")] = None,
+    debug: Debug = False,
+) -> None:
+    """List all that has a name; of published weights also terms, size, and whether they are here."""
+    with reported(debug):
+        if kind == PUBLISHED and not prices:
+            from harness.printed import show as show_printed
+
+            show_printed(suite, model or ())
+            return
+        if suite is not None or kind == PUBLISHED:
+            raise WrongInput(f"--suite goes with {PUBLISHED}, --prices with models: ask for one at a time")
+        if prices or model:
+            from harness.sheets import show as show_prices
+
+            show_prices(model or ())
+            return
+        from harness.fetching import described
+        from harness.named_searches import named_searches
+
+        if kind is not None and kind not in list(Kind):
+            raise WrongInput(unknown("kind", kind, [*Kind, PUBLISHED]))
+        for each in [Kind(kind)] if kind else list(Kind):
+            typer.echo(f"{each}:")
+            known = entries(_SINGULAR[each])
+            width = max(map(len, known))
+            for name, one in known.items():
+                typer.echo(f"  {name:<{width}}  {described(one)}")
+            if each is Kind.SEARCHES:
+                typer.echo("named searches:")
+                for name, named in named_searches().items():
+                    typer.echo(f"  {name}  {named.search} ({named.source})")

@@ -1,0 +1,210 @@
+"""The commands that search: run, plan, ablate, and the report of what was run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.config import Settings, load_settings, run_folder
+from harness.errors import WrongInput
+from harness.exits import reported, say
+from harness.options import (
+    Assignments,
+    Budgets,
+    Config,
+    Debug,
+    Models,
+    Out,
+    Prompts,
+    PromptsFrom,
+    Searches,
+    SeedList,
+    Suite,
+    SuiteFile,
+    UnitName,
+    Verifiers,
+    Weights,
+)
+from harness.shard import Shard
+from harness.suites import suite_flags
+from results.files import check_writable
+
+if TYPE_CHECKING:
+    from harness.runner import Run
+
+
+def run(
+    suite: Suite = None,
+    model: Models = None,
+    search: Searches = None,
+    verifier: Verifiers = None,
+    budget: Budgets = None,
+    unit: UnitName = None,
+    prompts: Prompts = None,
+    seed: SeedList = None,
+    out: Out = None,
+    config: Config = None,
+    set_: Assignments = None,
+    weights: Weights = None,
+    suite_file: SuiteFile = None,
+    prompts_from: PromptsFrom = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Show where the time went; write profile.json.")] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="K/N", help="Run every N-th unit from K = 0 on; others run the rest into the same folder.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Run searches on a suite and build the report. The same command again finishes what is missing."""
+    with reported(debug):
+        flags = {
+            **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
+            "budgets": _numbers(budget), "unit": unit, "prompts": prompts, "seeds": seed,
+            "weights": weights,
+        }  # fmt: skip
+        settings = load_settings(config, set_ or (), flags)
+        part = Shard.parse(shard) if shard is not None else None
+        check_writable(run_folder(settings, out))
+        prepared = _prepared(settings, out)
+    with reported(debug, prepared.store):
+        _finish(prepared, profile, part)
+
+
+def plan(
+    suite: Suite = None,
+    model: Models = None,
+    search: Searches = None,
+    verifier: Verifiers = None,
+    budget: Budgets = None,
+    unit: UnitName = None,
+    prompts: Prompts = None,
+    seed: SeedList = None,
+    out: Out = None,
+    config: Config = None,
+    set_: Assignments = None,
+    weights: Weights = None,
+    suite_file: SuiteFile = None,
+    prompts_from: PromptsFrom = None,
+    calibrate: Annotated[bool, typer.Option("--calibrate", help="Measure every operation, to estimate time.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Say what `run` with the same options would do and cost; nothing is run and nothing written."""
+    with reported(debug):
+        flags = {
+            **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
+            "budgets": _numbers(budget), "unit": unit, "prompts": prompts, "seeds": seed,
+            "weights": weights,
+        }  # fmt: skip
+        settings = load_settings(config, set_ or (), flags)
+        prepared = _prepared(settings, out, calibrate)
+        from harness.forecast_lines import plan_json, plan_lines
+
+        for line in [plan_json(prepared)] if as_json else plan_lines(prepared):
+            typer.echo(line)
+
+
+def ablate(
+    name: Annotated[str | None, typer.Argument(help="Without it, the ablations are listed.")] = None,
+    prompts: Prompts = None,
+    seed: SeedList = None,
+    out: Out = None,
+    set_: Assignments = None,
+    plan_only: Annotated[bool, typer.Option("--plan", help="Say what it would do and cost; run nothing.")] = False,
+    calibrate: Annotated[bool, typer.Option("--calibrate", help="With --plan: measure every operation, to estimate time.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Run one of the ablations on the embedded pair and write its table. The same command again goes on with it."""
+    with reported(debug):
+        from harness.ablation import ablation, ablations
+
+        if calibrate and not plan_only:
+            raise WrongInput("--calibrate estimates time for --plan: give both, or neither")
+        if name is None:
+            width = max(map(len, ablations()))
+            for one in ablations().values():
+                typer.echo(f"{one.name:<{width}}  {one.question}")
+            return
+        asked = ablation(name)
+        settings = asked.settings(set_ or (), {"prompts": prompts, "seeds": seed})
+        folder = out if out is not None else asked.folder(settings)
+        if not plan_only:
+            check_writable(folder)
+        prepared = _prepared(settings, folder, calibrate)
+        if plan_only:
+            from harness.forecast_lines import plan_lines
+
+            for line in plan_lines(prepared):
+                typer.echo(line)
+            return
+    with reported(debug, prepared.store):
+        folder = _finish(prepared)
+        from reports.ablation import write_ablation
+
+        typer.echo(write_ablation(asked, folder, folder / "report").markdown())
+
+
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders of finished runs.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; the DIR's own without it, required for several.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Build the report of one or more runs."""
+    with reported(debug):
+        if out is None and len(folders) > 1:
+            raise WrongInput(f"a report of {len(folders)} runs belongs to none of their folders: say where with --out")
+        if out is not None:
+            check_writable(out)
+        _build_report(folders, out if out is not None else folders[0] / "report")
+
+
+def _prepared(settings: Settings, out: Path | None, measured: bool = False) -> Run:
+    """The run, checked and loaded; says so before the libraries, which take seconds."""
+    say(f"loading libraries for {', '.join(settings.models)}")
+    from harness.runner import prepare_run
+
+    return prepare_run(settings, out, measured, say)
+
+
+def _finish(prepared: Run, profile: bool = False, shard: Shard | None = None) -> Path:
+    """Run what is missing, then the report (of several shards the last one makes it); returns the run's folder."""
+    from rich.console import Console
+
+    from harness import runner
+    from harness.timing import REPORT
+
+    console = Console(stderr=True, soft_wrap=True)
+    for line in runner.opening_lines(prepared):
+        console.print(line, highlight=False, markup=False)
+    folder = prepared.store.folder
+    unfinished = ""
+    if shard is None:
+        runner.finish_run(prepared, console)
+    else:
+        unfinished = runner.finish_shard(prepared, shard, console)
+    if unfinished:
+        typer.echo(unfinished)
+    else:
+        console.print("building the report", highlight=False)
+        with prepared.watch.section(REPORT):
+            _build_report([folder], folder / "report")
+    if profile:
+        for line in runner.write_profile(prepared):
+            console.print(line, highlight=False, markup=False)
+    return folder
+
+
+def _build_report(folders: list[Path], out: Path) -> None:
+    from reports.build import build_report
+
+    typer.echo(f"report: {build_report(folders, out)}")
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise WrongInput(f"--budget {text!r} is not a list of numbers: write --budget 6,12,24, for example") from None
