@@ -12,7 +12,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+
+from harness.flops import FlopCounter
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ def dry_run(call: Callable[[], Any]) -> DryRun:
 
     Attention counts as a kernel that keeps no matrix of scores, as those of accelerators do.
     """
-    live, attention, counter = _Live(), _Attention(), FlopCounterMode(display=False)
+    live, attention, counter = _Live(), _Attention(), FlopCounter()
     with torch.no_grad(), counter, live, attention:
         call()
-    return DryRun(counter.get_total_flops() + attention.flops, live.peak)
+    return DryRun(counter.flops + attention.flops, live.peak)
 
 
 class _Live(TorchDispatchMode):
