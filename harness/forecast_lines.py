@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.amounts import amount, between
+from harness.amounts import budget as budgeted
 from harness.forecast import Forecast, computed_flops, computed_seconds, forecasts
 from harness.ledger import Unit
 from harness.progress import duration
 from harness.runner import Run, opening_lines
-from reports.numbers import amount, between
-from reports.numbers import budget as budgeted
 
 _SHOWN = ("nfe", "forwards", "flops", "images", "verifier_calls", "seconds", "verifier_seconds")
 _NAMES = {

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
+from harness import amounts
 from harness.errors import WrongInput
-from reports import numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Budget:
         return cost.amount(self.unit) <= self.amount
 
     def __str__(self) -> str:
-        return numbers.budget(self.amount, self.unit.value)
+        return amounts.budget(self.amount, self.unit.value)
 
 
 class BudgetTooSmall(WrongInput):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from harness import amounts
 from harness.batches import batches
 from harness.config import RunConfig
 from harness.errors import WrongInput
@@ -13,7 +14,6 @@ from harness.search.adaptive import Allocating
 from harness.search.base import describes
 from harness.session import Session
 from harness.units import WorkUnit, unit_key
-from reports import numbers
 from suites.base import Prompt
 from verifiers.base import cascading
 
@@ -59,7 +59,7 @@ def _affordable(
 
 
 def _nothing_runs(config: RunConfig, refusals: Sequence[tuple[str, BudgetTooSmall]]) -> str:
-    tried = numbers.budgets(config.budgets, config.unit.value)
+    tried = amounts.budgets(config.budgets, config.unit.value)
     pair, cheapest = min(refusals, key=lambda refusal: refusal[1].smallest)
     if len({pair for pair, _ in refusals}) == 1:
         return f"{pair} cannot run under {tried}: {cheapest.what} costs {cheapest.least}; {cheapest.advice}"
@@ -72,7 +72,7 @@ def _notes(
     model: str, search: str, verifier: str, refused: Sequence[BudgetTooSmall], nothing_left: bool
 ) -> Iterator[str]:
     if refused:
-        which = numbers.budgets([error.budget.amount for error in refused], refused[0].budget.unit.value)
+        which = amounts.budgets([error.budget.amount for error in refused], refused[0].budget.unit.value)
         rest = "; nothing is left for this pair" if nothing_left else ""
         # A larger budget is refused for what comes later in a search.
         largest = max(refused, key=lambda error: error.smallest)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness import amounts
 from harness.ablation import Ablation
 from reports import numbers
 from reports.certainty import YES, intervals_sentence, settled
@@ -44,14 +45,14 @@ def ablation_table(summary: Summary, ablation: Ablation) -> Table:
     rows, raw, late = [], [], after_deadline(summary)
     for line, found in zip(lines, _against(summary, ablation, truth, lines), strict=True):
         own = _own_score(summary, line)
-        budget = numbers.budget(line["budget"], line["budget_unit"])
+        budget = amounts.budget(line["budget"], line["budget_unit"])
         rows.append({
             **{name: line[name] for name in _WHO}, "budget": budget,
             "truth": numbers.score(line["mean"], line["low"], line["high"]),
             f"against {ablation.against}": numbers.NOTHING if found is None else numbers.difference(*found) + _other(ablation, line),
             "verdict": numbers.NOTHING if found is None else _verdict(found),
             "its verifier": numbers.NOTHING if own is None else f"{own:.2f}",
-            **{name: numbers.amount(line[name], name) for name in _SPENT}, **late(line),
+            **{name: amounts.amount(line[name], name) for name in _SPENT}, **late(line),
         })  # fmt: skip
         difference, low, high = found or (float("nan"),) * 3
         raw.append({

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from harness import amounts
 from reports import numbers
 from reports.certainty import YES, has_intervals, settled, too_few
 from reports.deadlines import after_deadline
@@ -83,7 +84,7 @@ def paired_table(summary: Summary) -> Table:
                 ratios = {unit: point[unit] / point[f"{unit}_other"] for unit in AXES}
                 rows.append({
                     "compared": f"{summary.label(ours)} − {summary.label(other)}", "guided by": verifier,
-                    "budget": numbers.budget(budget, ours.budget_unit), "difference": numbers.difference(*found),
+                    "budget": amounts.budget(budget, ours.budget_unit), "difference": numbers.difference(*found),
                     **{f"{name} ratio": numbers.ratio(ratios[unit]) for unit, name in AXES.items()},
                 })  # fmt: skip
                 raw.append({

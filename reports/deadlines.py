@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness import amounts
 from reports import numbers
 from reports.points import POINT, Summary
 from results.schema import OVERRUN
@@ -40,7 +41,7 @@ def after_deadline(summary: Summary) -> Callable[[Mapping[str, Any]], dict[str, 
         own = every.get(tuple(point[name] for name in POINT))
         if own is None or not own["held"]:
             return {COLUMN: numbers.NOTHING}
-        by = f", by {numbers.amount(float(own['mean']), 'seconds')}" if own["late"] else ""
+        by = f", by {amounts.amount(float(own['mean']), 'seconds')}" if own["late"] else ""
         return {COLUMN: f"{int(own['late'])} of {int(own['held'])}{by}"}
 
     return cell
@@ -58,6 +59,6 @@ def deadline_notes(summary: Summary) -> list[str]:
     held, late = int(every["held"].sum()), int(every["late"].sum())
     if not held:
         return [f"{rule} These tables do not say how long searches went on."]
-    by = f", by {numbers.amount(float(every['most'].max()), 'seconds')} at most" if late else ""
+    by = f", by {amounts.amount(float(every['most'].max()), 'seconds')} at most" if late else ""
     pools = " Images that serve several budgets or verifiers from one pool are not among them." if not every["held"].all() else ""
     return [f"{rule} {late} of {held} searches were still at work when their time was up{by}: “{COLUMN}”.{pools}"]

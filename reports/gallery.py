@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from reports import numbers
+from harness import amounts
 from reports.load import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
 from reports.points import GRADE, Method, Summary
@@ -83,7 +83,7 @@ def _block(summary: Summary, task: str, choices: pd.DataFrame) -> Block:
         cells = {(row.budget_unit, row.budget): _choice(summary, row) for row in ours.itertuples()}
         if cells:
             rows.append((method, tuple(cells.get(column) for column in columns)))
-    budgets = tuple(numbers.budget(amount, unit) for unit, amount in columns)
+    budgets = tuple(amounts.budget(amount, unit) for unit, amount in columns)
     return Block(task, str(choices["prompt"].iloc[0]), budgets, tuple(rows))
 
 

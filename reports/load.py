@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from harness import amounts
 from harness.errors import WrongInput
-from reports import numbers
 from results.schema import ADDED, MEASURED, SELECTIONS, TABLES
 
 IDENTITY = ["suite", "model", "search", "verifier", "seed", "budget_unit", "budget", "prompt_id"]
@@ -142,7 +142,7 @@ def _refuse_conflicts(folders: Sequence[Path], manifests: Sequence[dict[str, Any
         row = repeated.loc[differing[differing].index[0]]
         raise ConflictingRuns(
             f"two results for {row['model']} + {row['search']} by {row['verifier']}, seed {row['seed']}, budget "
-            f"{numbers.budget(row['budget'], row['budget_unit'])}, prompt {row['prompt_id']}: leave out the run that is out of date"
+            f"{amounts.budget(row['budget'], row['budget_unit'])}, prompt {row['prompt_id']}: leave out the run that is out of date"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports import numbers
+from harness import amounts
 from reports.deadlines import deadline_notes
 from reports.points import GRADE, Summary
 from reports.statistics import LEAST_OVERALL, LEAST_PROMPTS, OVERALL, least_prompts
@@ -37,7 +37,7 @@ def _what_nfe_hides(summary: Summary) -> list[str]:
     points = summary.points[(summary.points["task"] == OVERALL) & (summary.points["nfe"] > 0)]
     random = points[points["search"].str.startswith("random")]
     cost = (random["flops"] / random["nfe"]).groupby(random["model"]).mean()
-    each = [f"{numbers.amount(float(flops), 'flops')} with {model}" for model, flops in cost.items()]
+    each = [f"{amounts.amount(float(flops), 'flops')} with {model}" for model, flops in cost.items()]
     measured = f" Here one pass of random search costs, all in, {' and '.join(each)}." if each else ""
     return [
         "NFE counts transformer passes, whatever their size: the first scale of an autoregressive model (one token) counts "

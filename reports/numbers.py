@@ -1,50 +1,12 @@
-"""Numbers as a reader wants them: amounts of compute with a prefix, scores with their interval."""
+"""Numbers as a reader of a report wants them: scores and differences with their intervals, ratios, shares."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
-_PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-NOTHING = "–"
+from harness import amounts
 
-
-def amount(value: float, column: str) -> str:
-    """An amount of a ledger column: "1.2 GFLOP", "0.35 s", "112"."""
-    if math.isnan(value):
-        return NOTHING
-    if column.endswith("flops"):
-        return f"{_prefixed(value, ' ')}FLOP"
-    if column.endswith("seconds"):
-        return f"{_rounded(value)} s" if value >= 0.1 or value == 0 else f"{_rounded(value * 1000)} ms"
-    return _rounded(value) if value < 100_000 else _prefixed(value, " ").strip()
-
-
-def budget(value: float, unit: str) -> str:
-    """An amount with the name of its unit, wherever one is not part of it: "10 GFLOP", "0.6 s", "60 NFE", "8 images"."""
-    name = {"nfe": " NFE", "images": " image" if value == 1 else " images"}.get(unit, "")
-    return amount(value, unit) + name
-
-
-def budgets(values: Iterable[float], unit: str) -> str:
-    """Several amounts, the unit once where it is the same: "6, 24 NFE", "800 MFLOP, 13 GFLOP"."""
-    *others, last = (budget(value, unit) for value in values)
-    name = last.partition(" ")[2]
-    return ", ".join([*(text.removesuffix(f" {name}") for text in others), last])
-
-
-def between(low: float, high: float, unit: str) -> str:
-    """A range of amounts, the unit once where it is the same: "210 to 216 NFE"."""
-    first, last = budget(low, unit), budget(high, unit)
-    if first == last:
-        return first
-    number, _, name = first.partition(" ")
-    return f"{number} to {last}" if last.endswith(f" {name}") else f"{first} to {last}"
-
-
-def tick(value: float) -> str:
-    """A short axis label: "500", "2k", "10G", "0.05"."""
-    return _prefixed(value, "") if value >= 1000 else f"{value:g}"
+NOTHING = amounts.NOTHING
 
 
 def score(mean: float, low: float = math.nan, high: float = math.nan) -> str:
@@ -90,14 +52,3 @@ def _fixed(value: float) -> str:
 def _signed(value: float) -> str:
     text = f"{value:+.2f}"
     return ("0.00" if float(text) == 0 else text).replace("-", "−")
-
-
-def _prefixed(value: float, space: str) -> str:
-    for size, prefix in _PREFIXES:
-        if value >= size:
-            return f"{value / size:.3g}{space}{prefix}"
-    return f"{value:.3g}{space}"
-
-
-def _rounded(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

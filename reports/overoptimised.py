@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from harness import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, has_intervals
 from reports.legend import fit_legend, handles
@@ -30,14 +31,14 @@ def overoptimised_table(summary: Summary) -> Table:
                 continue
             first, last = truth.iloc[0], truth.iloc[-1]
             own, true = (_change(summary, method, verifier, metric) for metric in (verifier, GRADE))
-            named = [numbers.budget(point["budget"], method.budget_unit) for point in (first, last)]
+            named = [amounts.budget(point["budget"], method.budget_unit) for point in (first, last)]
             peak = truth.iloc[int(truth["mean"].argmax())] if truth["mean"].notna().any() else first
             verdict = _verdict(own, true)
             rows.append({
                 "guided by": verifier, "model": method.model, "search": method.search,
                 "budgets": " → ".join(named),
                 "its score": numbers.difference(*own), "right by the grader": numbers.difference(*true),
-                "best budget": numbers.budget(peak["budget"], method.budget_unit),
+                "best budget": amounts.budget(peak["budget"], method.budget_unit),
                 "since then": numbers.difference(last["mean"] - peak["mean"], *[np.nan] * 2),
                 "verdict": verdict,
             })  # fmt: skip

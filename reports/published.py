@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness import amounts
 from harness.assignments import name_of
 from harness.printed import budget_text, sources
 from reports import numbers
@@ -90,7 +91,7 @@ def _ends(summary: Summary, method: Method) -> list[pd.DataFrame]:
 
 def _measured(point: pd.DataFrame, columns: Mapping[tuple[str, str], str]) -> Row:
     first = point.iloc[0]
-    budget = numbers.budget(float(first["budget"]), str(first["budget_unit"]))
+    budget = amounts.budget(float(first["budget"]), str(first["budget_unit"]))
     row: Row = {"model": name_of(first["model"]), "from": HERE, "search": first["search"], "guided by": first["verifier"], "budget": budget}
     if first["model"] != row["model"]:
         row["from"] = f"{HERE}: {first['model']}"

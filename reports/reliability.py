@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from harness import amounts
 from reports import numbers
 from reports.certainty import has_intervals
 from reports.points import POINT, Summary, is_single, metric_name
@@ -31,7 +32,7 @@ def cross_table(summary: Summary) -> Table:
             if points.empty:
                 continue
             found = points.set_index("metric")
-            budget = numbers.budget(float(points["budget"].iloc[0]), method.budget_unit)
+            budget = amounts.budget(float(points["budget"].iloc[0]), method.budget_unit)
             cells = {metric_name(one): _cell(found.loc[one]) for one in summary.metrics if one in found.index}
             rows.append({"model": method.model, "search": method.search, "guided by": guide, "budget": budget, **cells})
             raw.append(points.assign(guide=guide)[["guide", *POINT, "metric", "mean", "low", "high", "prompts"]])
@@ -53,8 +54,8 @@ def reliability_table(summary: Summary, trust: Table) -> Table:
         for area in entries:
             within = (area["within"], area["within_low"], area["within_high"])
             rows.append({
-                "verifier": verifier, "model": str(area["model"]), "time an image": numbers.amount(cost["seconds"], "seconds"),
-                "FLOPs an image": numbers.amount(cost["flops"], "flops"), "share of all time": numbers.share(cost["share"]),
+                "verifier": verifier, "model": str(area["model"]), "time an image": amounts.amount(cost["seconds"], "seconds"),
+                "FLOPs an image": amounts.amount(cost["flops"], "flops"), "share of all time": numbers.share(cost["share"]),
                 "AUROC within a prompt": numbers.score(*within),
                 "best of a pool is right": numbers.share(area.get("best_right", np.nan)),
                 "any of a pool": numbers.share(area.get("chance", np.nan)),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports import numbers
+from harness import amounts
 
 GRADE = "grade"
 TOGETHER = ("suite", "model", "verifier", "budget", "budget_unit")
@@ -32,7 +32,7 @@ def standings(folders: Sequence[Path]) -> str:
     for key, part in grades.groupby(list(TOGETHER)):
         of_it = spendings.get_group(key)
         suite, model, verifier, budget, unit = key
-        amount = numbers.budget(float(str(budget)), str(unit))
+        amount = amounts.budget(float(str(budget)), str(unit))
         pivot = part.pivot_table(index=["prompt_id", "seed"], columns="search", values="value")
         means = pivot.mean().sort_values(ascending=False)
         for search, mean in zip((str(name) for name in means.index), means, strict=True):

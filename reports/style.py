@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reports import numbers
+from harness import amounts
 from reports.points import Method, Summary, search_rank
 
 INK, QUIET, GRID, SURFACE = "#24292f", "#656d76", "#dfe3e8", "#fefefe"
@@ -95,7 +95,7 @@ def log_axis(axes: Axes, low: float, high: float) -> None:
     axes.set_xscale("log")
     axes.set_xlim(low / margin, high * margin)
     axes.xaxis.set_major_locator(FixedLocator(round_ticks(low / margin, high * margin)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.tick(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: amounts.tick(value)))
     axes.xaxis.set_minor_locator(NullLocator())
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness import amounts
 from reports import numbers
 from reports.certainty import has_intervals, has_task_intervals, too_few
 from reports.deadlines import after_deadline
@@ -113,7 +114,7 @@ def spent_table(summary: Summary, verifier: str, name: str) -> Table:
     frame["verifier_seconds_share"] = frame["verifier_seconds"] / frame["seconds"]
     rows, late = [], after_deadline(summary)
     for point in frame.to_dict("records"):
-        amounts = {column.replace("_", " "): numbers.amount(point[column], column) for column in SPENT}
+        amounts = {column.replace("_", " "): amounts.amount(point[column], column) for column in SPENT}
         shares = {
             "verifier share of FLOPs": numbers.share(point["verifier_flops_share"]),
             "verifier share of time": numbers.share(point["verifier_seconds_share"]),
@@ -127,5 +128,5 @@ def spent_table(summary: Summary, verifier: str, name: str) -> Table:
 
 
 def _who(point: dict[Hashable, Any]) -> Row:
-    budget = numbers.budget(float(point["budget"]), str(point["budget_unit"]))
+    budget = amounts.budget(float(point["budget"]), str(point["budget_unit"]))
     return {"model": point["model"], "search": point["search"], "budget": budget}

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reports import numbers
+from harness import amounts
 from reports.load import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
 from reports.points import GRADE, Summary
@@ -74,7 +74,7 @@ def _placed(summary: Summary, nodes: pd.DataFrame) -> Tree:
     # Candidates of a guided search need not be graded; the picture that was returned is.
     nodes["truth"] = nodes["truth"].mask(nodes["chosen"], grade.iloc[0] if len(grade) else np.nan)
     kinds = "finished rollouts" if nodes["complete"].all() else "previews" if not nodes["complete"].any() else "previews and rollouts"
-    budget = numbers.budget(float(first["budget"]), str(first["budget_unit"]))
+    budget = amounts.budget(float(first["budget"]), str(first["budget_unit"]))
     caption = (
         f"{first['model']} + {first['search']}, guided by {first['verifier']}, budget {budget}: "
         f"{len(nodes)} {kinds}, each with its score. Dark frames: carried on. Gold: the picture returned. "

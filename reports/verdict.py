@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, settled
 from reports.equal import Comparison, Standing
@@ -85,7 +86,7 @@ def verdict(summary: Summary, comparison: Comparison) -> Verdict:
 
 def where(comparison: Comparison) -> str:
     """The amount compared at: "budget of 10 GFLOP", or "43.8 GFLOP spent"."""
-    amount = numbers.budget(comparison.amount, comparison.unit)
+    amount = amounts.budget(comparison.amount, comparison.unit)
     return f"budget of {amount}" if comparison.granted else f"{amount} spent"
 
 
@@ -109,7 +110,7 @@ def listed(names: Sequence[str]) -> str:
 
 def _range(summary: Summary, method: Method, low: float, high: float, comparison: Comparison) -> str:
     word = "given" if comparison.granted else "spent"
-    return f"{summary.label(method)} ({word} {numbers.between(low, high, comparison.unit)})"
+    return f"{summary.label(method)} ({word} {amounts.between(low, high, comparison.unit)})"
 
 
 def _sure(comparison: Comparison) -> str:
@@ -126,6 +127,6 @@ def _really_spent(summary: Summary, comparison: Comparison) -> str:
         return "some read between points" if any(standing.interpolated for standing in comparison.standings) else ""
     points = summary.points[(summary.points["task"] == OVERALL) & (summary.points["budget"] == comparison.amount)]
     points = points[(points["metric"] == summary.truth) & (points["verifier"] == summary.runs.verifiers[0])]
-    spent = numbers.between(points[comparison.unit].min(), points[comparison.unit].max(), comparison.unit)
-    return "" if spent == numbers.budget(comparison.amount, comparison.unit) else f"{spent} spent"
+    spent = amounts.between(points[comparison.unit].min(), points[comparison.unit].max(), comparison.unit)
+    return "" if spent == amounts.budget(comparison.amount, comparison.unit) else f"{spent} spent"
 

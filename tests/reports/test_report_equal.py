@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness import amounts
 from reports import numbers
 from reports.answer import answer
 from reports.certainty import YES, intervals_sentence, too_few
@@ -147,17 +148,17 @@ def test_round_ticks_are_few_and_inside(low: float, high: float) -> None:
 
 
 def test_numbers_in_words() -> None:
-    assert numbers.amount(1.23e9, "flops") == "1.23 GFLOP"
-    assert numbers.amount(0.012, "seconds") == "12 ms"
-    assert numbers.amount(112.0, "nfe") == "112"
-    assert numbers.budget(1e10, "flops") == "10 GFLOP"
-    assert numbers.budget(60, "nfe") == "60 NFE"
-    assert numbers.budget(1, "images") == "1 image"
-    assert numbers.budgets([6, 24], "nfe") == "6, 24 NFE"
-    assert numbers.budgets([8e8, 1.3e10], "flops") == "800 MFLOP, 13 GFLOP"
-    assert numbers.budgets([0.5], "seconds") == "0.5 s"
-    assert numbers.between(210, 216, "nfe") == "210 to 216 NFE"
-    assert numbers.between(0.05, 0.2, "seconds") == "50 ms to 0.2 s"
+    assert amounts.amount(1.23e9, "flops") == "1.23 GFLOP"
+    assert amounts.amount(0.012, "seconds") == "12 ms"
+    assert amounts.amount(112.0, "nfe") == "112"
+    assert amounts.budget(1e10, "flops") == "10 GFLOP"
+    assert amounts.budget(60, "nfe") == "60 NFE"
+    assert amounts.budget(1, "images") == "1 image"
+    assert amounts.budgets([6, 24], "nfe") == "6, 24 NFE"
+    assert amounts.budgets([8e8, 1.3e10], "flops") == "800 MFLOP, 13 GFLOP"
+    assert amounts.budgets([0.5], "seconds") == "0.5 s"
+    assert amounts.between(210, 216, "nfe") == "210 to 216 NFE"
+    assert amounts.between(0.05, 0.2, "seconds") == "50 ms to 0.2 s"
     assert numbers.score(0.712, 0.6, 0.8) == "0.71 [0.60, 0.80]"
     assert numbers.score(0.5) == "0.50"
     assert numbers.score(math.nan) == "–"

@@ -95,7 +95,7 @@ def test_narrow_ranges_get_round_ticks() -> None:
 
     axes = Figure().add_subplot()
     style.log_axis(axes, 7.5e9, 9.9e9)
-    ticks = [style.numbers.tick(tick) for tick in axes.xaxis.get_major_locator().tick_values(0, 1)]
+    ticks = [style.amounts.tick(tick) for tick in axes.xaxis.get_major_locator().tick_values(0, 1)]
     assert {"5G", "10G"} <= set(ticks)
     assert all(len(tick) <= 3 for tick in ticks)
 
