@@ -114,12 +114,12 @@ def spent_table(summary: Summary, verifier: str, name: str) -> Table:
     frame["verifier_seconds_share"] = frame["verifier_seconds"] / frame["seconds"]
     rows, late = [], after_deadline(summary)
     for point in frame.to_dict("records"):
-        amounts = {column.replace("_", " "): amounts.amount(point[column], column) for column in SPENT}
+        spent = {column.replace("_", " "): amounts.amount(point[column], column) for column in SPENT}
         shares = {
             "verifier share of FLOPs": numbers.share(point["verifier_flops_share"]),
             "verifier share of time": numbers.share(point["verifier_seconds_share"]),
         }
-        rows.append(_who(point) | amounts | late({str(name): value for name, value in point.items()}) | shares)
+        rows.append(_who(point) | spent | late({str(name): value for name, value in point.items()}) | shares)
     caption = (
         f"Mean per prompt, searches guided by {verifier}. FLOPs count 2 per multiply-add and include model, decoder, "
         "text and verifier; seconds include verification."
