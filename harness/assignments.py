@@ -1,11 +1,18 @@
-"""Texts of the form NAME:key=value,…: how searches and models are named on the command line and in tables."""
+"""Texts of the form NAME:key=value,…: how searches and models are named on the command line and in tables.
+
+A value that holds a comma stands in double quotes: NAME:negative_prompt="blurred, dark".
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from harness.errors import WrongInput, near
+
+_COMMA = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')
+"""A comma outside of quotes: an even number of them follows."""
 
 
 def name_of(text: str) -> str:
@@ -21,11 +28,13 @@ def assignments(what: str, text: str, known: Collection[str], listing: str) -> d
     """
     _, colon, rest = text.partition(":")
     values: dict[str, str] = {}
-    for assignment in rest.split(",") if colon else []:
+    if rest.count('"') % 2:
+        raise WrongInput(f"{what} {text!r}: a double quote is not closed; a value in quotes begins and ends with one")
+    for assignment in _COMMA.split(rest) if colon else []:
         key, equals, value = (part.strip() for part in assignment.partition("="))
         if not equals or key not in known or key in values:
             raise WrongInput(f"{what} {text!r}: {_complaint(key, equals, known)}; {listing}")
-        values[key] = value
+        values[key] = value.strip('"')
     return values
 
 
@@ -36,7 +45,8 @@ def written(name: str, values: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    return "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    text = "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return f'"{text}"' if "," in text else text
 
 
 def _complaint(key: str, equals: str, known: Collection[str]) -> str:

@@ -69,8 +69,11 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
 def _search(session: Session, unit: WorkUnit, watch: Stopwatch) -> Task:
     budget = max((given[-1] for given in unit.budgets.values()), key=lambda budget: budget.amount)
     search = session.searches[unit.search]
+    largest = 0
 
     def attempt(rows: int) -> Task:
+        nonlocal largest
+        largest = 0
         task = prepare(
             search,
             session.models[unit.model],
@@ -81,11 +84,14 @@ def _search(session: Session, unit: WorkUnit, watch: Stopwatch) -> Task:
             rows,
             session.calibration(unit.model),
         )
-        search.run(task)
+        try:
+            search.run(task)
+        finally:
+            largest = task.largest_batch
         return task
 
     with watch.section(SEARCH):
-        task = session.shrinking(unit.model, attempt)
+        task = session.shrinking(unit.model, attempt, lambda: largest)
     watch.add_clocks(task)
     return task
 

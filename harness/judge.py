@@ -9,6 +9,8 @@ from typing import TypeAlias
 import torch
 
 from harness.hub import Absent, AbsentWeights
+from harness.memory import Parts
+from harness.verifier_meter import scored
 from models.base import Domain, Images
 from suites.base import Prompt, Suite
 from verifiers.base import Scores, Verifier, truncated_parts
@@ -26,6 +28,7 @@ class Judge:
     ) -> None:
         """`absent`: weights of the suite's graders that are not on this machine."""
         self.verifiers, self.suite, self.domain = verifiers, suite, domain
+        self._scoring, self._grading = Parts(), Parts()
         self.cannot_grade = why_not_gradable(suite, domain)
         """Why the suite has no verdict in this domain, "" when it has."""
         self.notes = grading_notes(self.cannot_grade, absent)
@@ -49,7 +52,7 @@ class Judge:
             elif all(part in found[0] for part in parts):
                 continue
             else:
-                values = measured(verifier.score(images, [prompt.text for prompt in prompts]), parts)
+                values = measured(scored(verifier, images, [prompt.text for prompt in prompts], self._scoring), parts)
             for metrics, some in zip(found, values, strict=True):
                 metrics |= {part: some[part] for part in parts}
         for metrics, grade in zip(found, self.grades(images, prompts), strict=True):
@@ -69,7 +72,10 @@ class Judge:
         """The suite's verdict on image n and its reason; NaN where the suite cannot grade."""
         if self.cannot_grade or not prompts:
             return [(float("nan"), self.cannot_grade)] * len(prompts)
-        return [(grade.value, grade.reason) for grade in self.suite.grade(images, prompts, self.domain)]
+        some = self._grading.run(
+            lambda rows: self.suite.grade(images[rows[0] : rows[-1] + 1], prompts[rows[0] : rows[-1] + 1], self.domain), len(prompts)
+        )
+        return [(grade.value, grade.reason) for grades in some for grade in grades]
 
 
 def measured(scores: Scores, parts: Sequence[str]) -> list[Metrics]:

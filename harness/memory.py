@@ -45,8 +45,13 @@ def release() -> None:
     clear_device_cache(garbage_collection=True)
 
 
-def with_fewer_rows(attempt: Callable[[int], Result], rows: int, shrunk: Callable[[int], None], what: str) -> Result:
+def with_fewer_rows(
+    attempt: Callable[[int], Result], rows: int, shrunk: Callable[[int], None], what: str, used: Callable[[], int] = lambda: 0
+) -> Result:
     """`attempt(rows)`, with half the rows after every time that memory runs out; `shrunk` hears of each.
+
+    `used` tells the rows of the largest batch of the last attempt, 0 where that is not known: half of them are tried next,
+    as a limit above them would change nothing.
 
     Raises:
         RunFailed: memory runs out at one row.
@@ -57,6 +62,7 @@ def with_fewer_rows(attempt: Callable[[int], Result], rows: int, shrunk: Callabl
         except Exception as error:
             if not out_of_memory(error):
                 raise
+            rows = min(rows, used() or rows)
             if rows == 1:
                 raise RunFailed(
                     f"{what} runs out of memory with one row: take a smaller size or dtype (`vistas doctor` says what fits)"
@@ -74,10 +80,14 @@ class Parts:
 
     def join(self, work: Callable[[Sequence[int]], torch.Tensor], rows: int) -> torch.Tensor:
         """`work` on the rows 0, 1, 2 …, in parts where memory runs out; results [N, …] are joined in order."""
+        return torch.cat(self.run(work, rows))
+
+    def run(self, work: Callable[[Sequence[int]], Result], rows: int) -> list[Result]:
+        """`work` on the rows 0, 1, 2 …, in parts where memory runs out: the result of each part, in order."""
         while True:
             size = rows if self._most is None else min(rows, self._most)
             try:
-                return torch.cat([work(part) for part in batches(range(rows), size)])
+                return [work(part) for part in batches(range(rows), size)]
             except Exception as error:
                 if size == 1 or not out_of_memory(error):
                     raise

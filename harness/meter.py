@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 
 import torch
 
+from harness.errors import RunFailed
 from harness.evaluations import Evaluations
 from harness.ledger import Cost, Ledger
-from harness.memory import Parts
+from harness.memory import Parts, out_of_memory
 from models.base import Generator, Images, Mixed, ModelCard, Operation, Prefixed, Row
 from verifiers.base import Listener, VerifierCard
 
@@ -80,14 +81,27 @@ class MeteredGenerator:
         self.clock = Clock()
         self.looks: Counter[int] = Counter()
         """Previews of each prompt's rows."""
+        self.largest_batch = 0
+        """Most rows that one state has had."""
 
     @property
     def card(self) -> ModelCard:
         return self._generator.card
 
     def encode(self, prompts: Sequence[str]) -> Any:
-        """Conditioning of all prompts of the ledger, in its order; each is charged its text pass."""
-        conditioning, seconds = self._timed(lambda: self._generator.encode(prompts))
+        """Conditioning of all prompts of the ledger, in its order; each is charged its text pass.
+
+        Raises RunFailed where memory does not hold all of them: fewer rows of images would not help.
+        """
+        try:
+            conditioning, seconds = self._timed(lambda: self._generator.encode(prompts))
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            raise RunFailed(
+                f"{self.card.name} runs out of memory encoding the text of {len(prompts)} prompts at once: take fewer with "
+                "--set chunk=N, or let the text encoders leave with --set offload=text"
+            ) from error
         self.clock.add("encode", 0, len(prompts), seconds)
         for prompt, tokens in enumerate(conditioning.text_tokens):
             self.ledger.charge(prompt, self._price("encode", 0, tokens) + Cost(seconds=seconds / len(prompts)))
@@ -242,6 +256,7 @@ class MeteredGenerator:
 
     def _spend(self, name: str, step: int, rows: Sequence[Row], seconds: float) -> None:
         """Charge the time of what has no static price."""
+        self.largest_batch = max(self.largest_batch, len(rows))
         self.clock.add(name, step, len(rows), seconds)
         for prompt, count in Counter(row.prompt for row in rows).items():
             self.ledger.charge(prompt, Cost(seconds=seconds * count / len(rows)))

@@ -77,11 +77,12 @@ class Session:
         """Most rows of one batch of a model: the setting, or less where memory has run out."""
         return self.limits.get(model, self.settings.max_rows)
 
-    def shrinking(self, model: str, attempt: Callable[[int], Result]) -> Result:
-        """`attempt(rows)` with as many rows as memory holds; what was found holds for later. Raises RunFailed."""
-        return with_fewer_rows(
-            attempt, self.max_rows(model), lambda rows: self.limits.update({model: rows}), model
-        )
+    def shrinking(self, model: str, attempt: Callable[[int], Result], used: Callable[[], int] = lambda: 0) -> Result:
+        """`attempt(rows)` with as many rows as memory holds; what was found holds for later. `used`: as in `with_fewer_rows`.
+
+        Raises RunFailed.
+        """
+        return with_fewer_rows(attempt, self.max_rows(model), lambda rows: self.limits.update({model: rows}), model, used)
 
     def text_tokens(self, model: str, prompts: Sequence[Prompt]) -> list[int]:
         """Text tokens of each prompt under a model, on which prices depend."""

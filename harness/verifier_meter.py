@@ -10,9 +10,18 @@ import numpy as np
 import torch
 
 from harness.ledger import Cost, Ledger
+from harness.memory import Parts
 from harness.meter import PATCHES, Clock, scoring, wall_seconds
 from models.base import Images
 from verifiers.base import UNASKED, Scores, Verifier, VerifierCard, cascading
+
+
+def scored(verifier: Verifier, images: Images, texts: Sequence[str], parts: Parts) -> Scores:
+    """Scores of all images, of some at a time where memory runs out."""
+    if not texts:
+        return verifier.score(images, texts)
+    some = parts.run(lambda rows: verifier.score(images[rows[0] : rows[-1] + 1], texts[rows[0] : rows[-1] + 1]), len(texts))
+    return Scores(np.concatenate([one.values_NM for one in some]), tuple(reason for one in some for reason in one.reasons))
 
 
 class MeteredVerifier:
@@ -32,6 +41,7 @@ class MeteredVerifier:
         self._stages: tuple[Verifier, ...] = self._cascade.stages if self._cascade else (verifier,)
         self._image = [stage.price(1) for stage in self._stages]
         self._opened: set[int] = set()
+        self._parts = Parts()
         self.ledger = ledger
         self.clock = Clock()
 
@@ -69,7 +79,7 @@ class MeteredVerifier:
 
     def _asked(self, stage: int, images: Images, texts: Sequence[str], prompts: Sequence[int]) -> Scores:
         begin = self._now()
-        scores = self._stages[stage].score(images, texts)
+        scores = scored(self._stages[stage], images, texts, self._parts)
         seconds = self._now() - begin
         self.clock.add(scoring(self._stages[stage].card), 0, len(texts), seconds)
         for prompt, count in Counter(prompts).items():
@@ -81,7 +91,9 @@ class MeteredVerifier:
         """Features of image n, float32 [N, L, E], charged to the account prompts[n] (verifiers that are `Describing`)."""
         verifier: Any = self._verifier
         begin = self._now()
-        patches_NLE: torch.Tensor = verifier.patches(images)
+        patches_NLE: torch.Tensor = self._parts.join(
+            lambda rows: verifier.patches(images[rows[0] : rows[-1] + 1]), len(images)
+        )
         seconds = self._now() - begin
         self.clock.add(PATCHES, 0, len(prompts), seconds)
         for prompt, count in Counter(prompts).items():

@@ -130,6 +130,12 @@ class Task:
         """What a prompt has spent under one judge: the generation, and this judge's verification."""
         return self.generator.ledger.spent(prompt) + judge.ledger.spent(prompt)
 
+    @property
+    def largest_batch(self) -> int:
+        """Most rows that a state of any of the models has had."""
+        refining = self.refiner.generator.largest_batch if self.refiner else 0
+        return max(self.generator.largest_batch, refining)
+
     def limited(self, prompt: int) -> Cost:
         """What a prompt has spent as a budget sees it (`Plan.limited`): previews that were looked at count as images."""
         return self.spent(prompt, self.judges[0]) + Cost(images=self.generator.looks[prompt])

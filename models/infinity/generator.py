@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.errors import WrongInput
 from harness.ledger import Cost
 from models.base import Domain, Images, ModelCard, Operation, Row
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
@@ -45,6 +46,11 @@ class InfinityGenerator:
         self._preview_shrink = 1
         self._negative = None
         if negative_prompt is not None:
+            if text_encoder.truncated([negative_prompt])[0]:
+                raise WrongInput(
+                    f"model {name}: negative_prompt has more tokens than its text encoder takes, and no table would say that it is "
+                    "cut: give a shorter one"
+                )
             with torch.no_grad():
                 self._negative = self.transformer.condition(self._features([negative_prompt]))
         rows, columns = self._latent_grid

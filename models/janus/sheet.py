@@ -46,12 +46,12 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
         image_size=(network.pixels, network.pixels), decoder_flops=decoder_flops(config), text_flops=0,
         text_tokens=TEXT_TOKENS, row_bytes=max(kept),
         cache_step_bytes=tuple(max(0, after - before) for before, after in pairwise(kept)),
-        pass_bytes=_pass_bytes(network, sequences), decode_bytes=dry_run(lambda: network.pixels_of(tokens)).peak_bytes,
+        pass_bytes=_pass_bytes(network, sequences) + max(kept), decode_bytes=dry_run(lambda: network.pixels_of(tokens)).peak_bytes,
     )  # fmt: skip
 
 
 def _pass_bytes(network: JanusNetwork, sequences: int) -> int:
-    """Intermediate bytes of reading a prompt, the largest pass of a row, bound from above by all of a layer's tensors."""
+    """Intermediate bytes of reading a prompt, bound from above by all of a layer's tensors; a draw copies the row's cache besides."""
     text: Any = network.config.text_config
     width = 6 * text.hidden_size + 3 * text.intermediate_size
     return int(sequences * TEXT_TOKENS * width * network.codebook.weight.element_size())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -19,6 +20,7 @@ from harness.errors import RunFailed
 from harness.memory import Parts, out_of_memory, with_fewer_rows
 from harness.registry import Entry
 from harness.runner import finish_run, prepare_run
+from suites.geneval.suite import GenEvalSuite
 
 sys.path.insert(0, str(Path(__file__).parent))
 import toy_world
@@ -129,3 +131,58 @@ def test_parts_are_joined_in_order() -> None:
     assert parts.join(work, 7).tolist() == list(range(7))
     assert parts.join(work, 2).tolist() == [0, 1]
     assert seen == [1] * 7 + [1] * 2
+
+
+def test_verifiers_metrics_and_grades_are_made_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a search has made is not lost to a judge of many pictures, and a judge's memory does not shrink the model's batches."""
+    wide = {"predict": 1000, "draw": 1000}
+    monkeypatch.setitem(registry.VERIFIERS, "toy-other", toy_world.VERIFIERS["toy-other"])  # type: ignore[arg-type]
+    expected, _, _ = run(tmp_path / "a", monkeypatch, wide, metrics=("toy-other",))
+    score, grade, asked = toy_world.ToyVerifier.score, GenEvalSuite.grade, Counter[str]()
+
+    def scored(self: Any, images: torch.Tensor, prompts: Sequence[str]) -> Any:
+        if len(prompts) > 2:
+            raise torch.OutOfMemoryError(f"CUDA out of memory at {len(prompts)} images")
+        asked[self.card.name] += 1
+        return score(self, images, prompts)
+
+    def graded(self: Any, images: torch.Tensor, prompts: Sequence[Any], domain: Any) -> Any:
+        if len(prompts) > 3:
+            raise torch.OutOfMemoryError(f"CUDA out of memory at {len(prompts)} images")
+        asked["grade"] += 1
+        return grade(self, images, prompts, domain)
+
+    monkeypatch.setattr(toy_world.ToyVerifier, "score", scored)
+    monkeypatch.setattr(GenEvalSuite, "grade", graded)
+    found, models, said = run(tmp_path / "b", monkeypatch, wide, metrics=("toy-other",))
+    assert "out of memory" not in said
+    assert all(asked[name] > 1 for name in ("toy-judge", "toy-other", "grade"))
+    assert max(models[0].rows["predict"]) > 2
+    for name, table in expected.items():
+        pd.testing.assert_frame_equal(table, found[name], check_exact=True)
+
+
+def test_text_that_does_not_fit_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def encode(self: Any, prompts: Sequence[str]) -> Any:
+        tried.append(len(prompts))
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(toy_world.ToyGenerator, "encode", encode)
+    with pytest.raises(RunFailed, match=r"toy-ar runs out of memory encoding the text of 6 prompts at once: .*--set chunk=N"):
+        run(tmp_path, monkeypatch, {}, searches=("random",))
+    assert tried == [6]
+
+
+def test_half_of_the_batch_that_was_too_large_is_tried_next() -> None:
+    tried: list[int] = []
+
+    def attempt(rows: int) -> int:
+        tried.append(rows)
+        if min(rows, 6) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return rows
+
+    assert with_fewer_rows(attempt, 64, lambda rows: None, "it", lambda: min(tried[-1], 6)) == 1
+    assert tried == [64, 3, 1]

@@ -285,6 +285,12 @@ def test_negative_prompt_changes_the_images(generator: InfinityGenerator) -> Non
     assert not torch.equal(plain.decode(make(plain, PROMPTS, rows)), negative.decode(make(negative, PROMPTS, rows)))
 
 
+def test_a_negative_prompt_that_would_be_cut_is_refused() -> None:
+    build(negative_prompt="two red star above")
+    with pytest.raises(WrongInput, match="tiny: negative_prompt has more tokens than its text encoder takes"):
+        build(negative_prompt="two red star above blue circle")
+
+
 def test_wrong_use_is_refused(generator: InfinityGenerator) -> None:
     conditioning = generator.encode(PROMPTS[:2])
     with pytest.raises(ValueError, match="row names prompt 2, the conditioning holds 2; use 0 to 1"):
