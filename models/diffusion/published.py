@@ -84,8 +84,8 @@ def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
     if config is None:
         return
     family = FAMILIES[config["_class_name"]]
-    options = settings_of(model.name, family, settings)
-    check_size(model.name, config, options.height, options.width)
+    settings_of(model.name, family, settings)
+    check_size(model.name, config, settings)
     check_skipping(model.name, config, settings)
     try:
         check_sampler_fits(settings.get("scheduler", "published"), family.flow)
