@@ -33,7 +33,7 @@ PEAKS: Mapping[str, float] = {
     "RTX 4090": 165e12,
 }  # fmt: skip
 """Dense bfloat16 FLOP/s of cards by a part of their names, as their makers give them."""
-TINY: Mapping[str, int] = {"steps": 2, "height": 64, "width": 64}
+TINY: Mapping[str, int] = {"steps": 2, "height": 64, "width": 64, "resolution_binning": False}
 """Settings of a diffusion model whose networks are shrunk: at its own 30 steps of 1024 pixels it would still take minutes."""
 
 

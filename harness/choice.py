@@ -65,9 +65,9 @@ def choose_model(text: str) -> ModelChoice:
     listing = f"settings of {name}: {', '.join(f'{key} ({_kind(value)})' for key, value in described.items())}"
     presets = {PRESET} if found.row is not None and found.row.presets else set()
     given = assignments("model", text, {*described, *presets}, listing)
-    shrink = _preview_shrink(text, given.pop(SETTING, "1"), listing)
+    shrink = _preview_shrink(text, given.pop(SETTING, "1"))
     previews = {SETTING: shrink} if shrink > 1 else {}
-    values = {key: _convert(text, key, value, settings.get(key, ""), listing) for key, value in given.items()}
+    values = {key: _convert(text, key, value, settings.get(key, "")) for key, value in given.items()}
     if found.row is None:
         if any(isinstance(value, tuple) for value in values.values()):
             raise WrongInput(f"model {text!r}: {name} takes one number for each of its settings; {listing}")
@@ -81,10 +81,10 @@ def choose_model(text: str) -> ModelChoice:
     return ModelChoice(written(name, _needed(found.row, values) | previews), name, found, values, preview_shrink=shrink)
 
 
-def _preview_shrink(text: str, value: str, listing: str) -> int:
-    shrink: int = _convert(text, SETTING, value, 1, listing)
+def _preview_shrink(text: str, value: str) -> int:
+    shrink: int = _convert(text, SETTING, value, 1)
     if shrink < 1:
-        raise WrongInput(f"model {text!r}: {SETTING}={shrink} is not a whole number from 1; {listing}")
+        raise WrongInput(f"model {text!r}: {SETTING}={shrink} is not a whole number from 1: write {SETTING}=2, for example")
     return shrink
 
 
@@ -111,7 +111,7 @@ def _needed(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     return ({PRESET: preset} if preset != row.settings.get(PRESET) else {}) | kept
 
 
-def _convert(text: str, key: str, value: str, default: Any, listing: str) -> Any:
+def _convert(text: str, key: str, value: str, default: Any) -> Any:
     try:
         if isinstance(default, bool):
             return {"true": True, "false": False}[value.lower()]
@@ -124,7 +124,11 @@ def _convert(text: str, key: str, value: str, default: Any, listing: str) -> Any
             return numbers if len(numbers) > 1 else numbers[0]
         return value
     except (ValueError, KeyError):
-        raise WrongInput(f"model {text!r}: {key}={value} is not {_kind(default)}; {listing}") from None
+        raise WrongInput(f"model {text!r}: {key}={value} is not {_kind(default)}: write {key}={_example(default)}, for example") from None
+
+
+def _example(default: Any) -> str:
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def _kind(default: Any) -> str:

@@ -16,7 +16,7 @@ from harness.errors import WrongInput
 from harness.hub import GIGA, gigabytes
 from harness.memory import SHARE, free_and_total
 from harness.session import pick_devices
-from harness.weights import LocalWeights, found
+from harness.weights import LocalWeights, find, found
 from models.division import Division, divide
 from models.published import published_models
 from models.sheet import BYTES, Sheet, parts, sheet
@@ -77,10 +77,15 @@ class Need:
 
 
 def needs(texts: Sequence[str], memory: Mapping[str, int], local: LocalWeights) -> Iterator[Need]:
-    """Those of the models named, of all published ones without names; memory: free bytes of each device. Raises WrongInput."""
-    for text in texts or published_models():
-        choice = choose_model(text)
-        yield _need(choice, memory, local)
+    """Those of the models named, of all published ones without names; memory: free bytes of each device.
+
+    Raises WrongInput at once, also for a folder that was given and is no copy of what it is given for.
+    """
+    choices = [choose_model(text) for text in texts or published_models()]
+    for choice in choices:
+        if any(local.folder(choice.name, role) for role in choice.published().repositories) and found(choice.name, choice.entry, local):
+            find(choice.name, choice.entry, local)
+    return (_need(choice, memory, local) for choice in choices)
 
 
 def _need(choice: ModelChoice, memory: Mapping[str, int], local: LocalWeights) -> Need:
@@ -165,13 +170,13 @@ def show(texts: Sequence[str], device: str, memory: str | None, weights: Sequenc
 
     console, local = Console(soft_wrap=True), LocalWeights.parse(weights)
     devices = pick_devices(device)
-    here = machine(devices[0])
-    for name, value in described(here):
-        console.print(f"{name:<10} {value}", highlight=False, markup=False)
     free = planned(devices, memory)
+    needed = needs(texts, free, local)
+    for name, value in described(machine(devices[0])):
+        console.print(f"{name:<10} {value}", highlight=False, markup=False)
     said = ", ".join(f"{gigabytes(count)} free" + (f" on {name}" if len(free) > 1 else "") for name, count in free.items())
     console.print(f"\nwith {said}, of which {SHARE:.0%} are planned with:\n", highlight=False)
-    for need in needs(texts, free, local):
+    for need in needed:
         stored = "yes" if need.here else "no"
         console.print(f"{need.model}: rows that fit: {need.fits}; weights here: {stored}", highlight=False, markup=False)
         for name, value in need.lines:

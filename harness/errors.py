@@ -28,3 +28,10 @@ def near(name: str, known: Sequence[str]) -> str:
     """A question with the names most like `name`, such as "did you mean beam?"; "" where none is like it."""
     found = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
     return f"did you mean {' or '.join(found)}?" if found else ""
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's error says first, without the full stop and with what follows a colon, or what it is."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    last = next((place for place, line in enumerate(lines) if not line.endswith(":")), len(lines) - 1)
+    return " ".join(lines[: last + 1]).rstrip(".")

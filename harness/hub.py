@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -132,6 +133,7 @@ def locate(repository: Repository, *, local: Path | None = None, name: str = "",
             check_file(folder / file, size, None)
     else:
         folder = _folder(local, repository)
+        _check_readable(folder)
         lacking = missing(folder, repository.files)
         if lacking:
             how = f" with --weights {name}.{role}=PATH" if role else ""
@@ -242,6 +244,16 @@ def _elsewhere(repository: Repository) -> str:
     snapshots = Path(constants.HF_HUB_CACHE) / f"models--{repository.repo.replace('/', '--')}" / "snapshots"
     found = next((one for one in sorted(snapshots.glob("*")) if not missing(one, repository.files)), None)
     return f" at {repository.revision}, another revision is at {found}" if found is not None else ""
+
+
+def _check_readable(folder: Path) -> None:
+    """Refuse a folder of which nothing would be found. Raises MissingWeights."""
+
+    def refuse(error: OSError) -> None:
+        raise MissingWeights(f"{error.filename} cannot be read ({error.strerror}): allow reading it, or give another folder") from error
+
+    for _ in os.walk(folder, onerror=refuse):
+        pass
 
 
 def _terms(repository: Repository) -> str:

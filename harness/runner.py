@@ -19,7 +19,7 @@ from harness.lineup import line_up
 from harness.planning import plan_units
 from harness.prices import Calibration
 from harness.progress import RunProgress
-from harness.session import Session, open_session
+from harness.session import Session, open_session, unused_weights
 from harness.shard import Shard
 from harness.suites import prompt_notes, suite_notes
 from harness.timing import LOAD, Stopwatch, profile_lines
@@ -57,6 +57,8 @@ def prepare_run(
         lineup = line_up(settings.run(), LocalWeights.parse(settings.weights))
         say(f"loading {', '.join(lineup.models)} and {', '.join(dict.fromkeys((*settings.verifiers, *lineup.metrics)))}")
         session = open_session(settings, lineup, watch)
+        for name in unused_weights(session, lineup):
+            say(f"--weights {name} is not used: {name} is not in this run")
         session.measured = measured
     store = Store(run_folder(settings, out))
     with watch.section("planning"):

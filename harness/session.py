@@ -14,13 +14,13 @@ import torch
 
 from harness.choice import ModelChoice
 from harness.config import Settings
-from harness.errors import WrongInput
+from harness.errors import RunFailed, WrongInput, first_line
 from harness.judge import Judge
 from harness.ledger import Budget, Unit
 from harness.lineup import Lineup
-from harness.memory import with_fewer_rows
+from harness.memory import out_of_memory, with_fewer_rows
 from harness.prices import Calibration, Prices, calibrate
-from harness.registry import Entry
+from harness.registry import Entry, entries
 from harness.search.base import Plan, Search, describes
 from harness.shelf import Shelf
 from harness.suites import open_suite
@@ -148,7 +148,13 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
 
     def load(one: ModelChoice) -> Generator:
         with watch.section(LOAD):
-            generator: Any = _load(one.entry, folders[one.text], devices, one.overrides, settings.offload)
+            try:
+                generator: Any = _load(one.entry, folders[one.text], devices, one.overrides, settings.offload)
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                raise RunFailed(f"{one.text} runs out of memory while it is loaded: take a smaller size or dtype, --set offload=model or "
+                                "--set device=A,B (`vistas doctor` says what fits)") from error  # fmt: skip
             smaller: Generator = generator.with_previews(one.preview_shrink) if one.preview_shrink > 1 else generator
             return smaller
 
@@ -160,6 +166,14 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
     if describing:
         verifiers = dict(zip(verifiers, described(list(verifiers.values()), lineup.domain, device, local), strict=True))
     return Session(settings, lineup.domain, suite, prompts, models, lineup.searches, verifiers, judge)
+
+
+def unused_weights(session: Session, lineup: Lineup) -> list[str]:
+    """Names that weights were given for and that are in no part of the run."""
+    models = {one.name for text in lineup.models for one in lineup.choices[text].members}
+    judges = {name for text in (*session.settings.verifiers, *lineup.metrics) for name in parse_verifier(text).names}
+    graders = {name for group in session.suite.graders(session.domain) for name in group} if isinstance(session.suite, Equipped) else set()
+    return LocalWeights.parse(session.settings.weights).unused({*models, *judges, *graders, *entries("features")})
 
 
 def use_half_the_cores() -> None:
@@ -187,8 +201,7 @@ def pick_device(asked: str) -> torch.device:
         device = torch.device(asked)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise WrongInput(f"device {asked!r} cannot be used ({reason}): give auto, cpu or cuda") from error
+        raise WrongInput(f"device {asked!r} cannot be used ({first_line(error)}): give auto, cpu or cuda") from error
     return device
 
 

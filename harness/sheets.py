@@ -33,9 +33,12 @@ Written by `python -m harness.sheets > docs/models.md`. Prices are worked out fr
 * *download*: everything that `vistas fetch` gets.
 
 SD3.5 Medium's skip-layer guidance is a preset, `sd3.5-medium:preset=slg`, or `skip_guidance_layers=7/8/9`; its third pass in the early
-steps is charged. PixArt and SANA make exactly the height and width asked for: the pipelines' "resolution binning", which makes the nearest
-training size and then scales and crops the picture, is not done. Diffusion networks are told the time of every row: rows of different
-steps share a pass where a search lets prompts go on at their own pace (`rbf`); in all other searches rows are at one step.
+steps is charged. Diffusion networks are told the time of every row: rows of different steps share a pass where a search lets prompts go
+on at their own pace (`rbf`); in all other searches rows are at one step.
+
+PixArt and SANA have `resolution_binning`, as their pipelines do: an image of another height and width than those of the table that the
+model was trained for is made at the table's size of the nearest aspect ratio, then resized and cropped. Its costs are those of the size
+that is made: 512×512 of a 1024 px model costs what 1024×1024 does. `resolution_binning=false` makes the asked size itself.
 
 `attention=flash`, `cudnn`, `efficient` or `math` lets the transformer try that kernel of torch's first ("auto" is torch's own order, in
 which cuDNN's is last), and `compile=true` fuses what lies between the matrix products: other rounding, the same images otherwise.
@@ -53,7 +56,8 @@ What is checked:
 * Before anything is loaded: that no file is missing, that none is cut short (by its own header; in the cache also by the size of a
   repository's only file where the entry knows it to the byte, from which a folder given by `--weights` is exempt: it may hold other
   weights of the same kind), that names and shapes of weights are those of the configuration, and the entry's SHA-256 for folders given
-  by `--weights`.
+  by `--weights`. Of diffusion models also that every part is of the class and size that was published, that an index of shards names
+  what these hold, and that tokenizers and scheduler are those of the networks. Pickles are read by Infinity alone, and only tensors.
 * `vistas fetch NAME --check` reads what is here again and compares it with the same hashes, without a network.
 * Entries are pinned to a commit where two independent public sources name it: all but Infinity and Janus-Pro 7B, which are at the
   branch "main". None has been fetched here; hashes of files are the hub's. A run's manifest holds the hash of the weights it used.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.errors import WrongInput
+from harness.errors import WrongInput, near
 from harness.hub import Absent, AbsentWeights, Repository, locate, present
 from harness.registry import Entry, entries, entry
 
@@ -38,6 +38,10 @@ class LocalWeights:
             folders[_name_and_role(key.strip(), text)] = Path(path.strip())
         return cls(folders)
 
+    def unused(self, names: Collection[str]) -> list[str]:
+        """What was given for names other than these."""
+        return [name for name in dict.fromkeys(name for name, _ in self.folders) if name not in names]
+
     def folder(self, name: str, role: str) -> Path | None:
         """The folder given for a role, None where none is."""
         return self.folders.get((name, role), self.folders.get((name, "")))
@@ -49,7 +53,8 @@ def _name_and_role(key: str, text: str) -> tuple[str, str]:
         return key, ""
     name, _, role = key.rpartition(".")
     if name not in known:
-        raise WrongInput(f"--weights {text!r}: {key!r} has no published weights; known: {', '.join(known)}")
+        hint = near(key, list(known))
+        raise WrongInput(f"--weights {text!r}: {key!r} has no published weights; {hint and hint + ' '}known: {', '.join(known)}")
     if role not in known[name]:
         raise WrongInput(f"--weights {text!r}: {name} has no role {role!r}; its roles: {', '.join(known[name])}")
     return name, role

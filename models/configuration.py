@@ -12,14 +12,20 @@ from harness.errors import DamagedWeights, WrongInput
 CONFIG = "config.json"
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """A folder's config.json. Raises DamagedWeights."""
-    path = folder / CONFIG
+def read_config(folder: Path, file: str = CONFIG) -> dict[str, Any]:
+    """A folder's config.json, or another file of its kind. Raises DamagedWeights."""
+    path = folder / file
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        return dict(config)
-    except (OSError, ValueError, TypeError) as error:
-        raise DamagedWeights(f"{path} is missing or damaged: fetch or copy it again") from error
+    except FileNotFoundError as error:
+        raise DamagedWeights(f"{path} is missing: fetch or copy it again, or give a whole folder") from error
+    except OSError as error:
+        raise DamagedWeights(f"{path} cannot be read ({error.strerror}): fetch or copy it again, or allow reading it") from error
+    except ValueError as error:
+        raise DamagedWeights(f"{path} is no JSON file: fetch or copy it again") from error
+    if not isinstance(config, dict):
+        raise DamagedWeights(f"{path} holds a {type(config).__name__} and not names with values: fetch or copy it again")
+    return config
 
 
 def check_size(

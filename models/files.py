@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from harness.errors import DamagedWeights, WrongInput
 
 CARD_FILE = "card.json"
 POINTER = b"version https://git-lfs"
+TORCH_PROTOCOL = 2
+"""Of the pickles that torch saves and reads without running code."""
 RESTORE = "reinstall vistas, or restore"
 
 
@@ -88,10 +91,14 @@ def check_whole(path: Path) -> None:
     """Check that a weight file has the length its own header gives, and an index all of its shards; nothing is loaded.
 
     Raises:
-        DamagedWeights: the file is cut short, is no file of its kind, stands for one elsewhere, or a shard is missing.
+        DamagedWeights: the file cannot be read, is cut short, is no file of its kind, stands for one elsewhere, or a shard
+            is missing.
     """
-    with path.open("rb") as stream:
-        begin = stream.read(len(POINTER))
+    try:
+        with path.open("rb") as stream:
+            begin = stream.read(len(POINTER))
+    except OSError as error:
+        raise DamagedWeights(f"{path} cannot be read ({error.strerror}): fetch or copy it again, or allow reading it") from error
     if begin == POINTER:
         raise DamagedWeights(f"{path} is a pointer of git-lfs and not the file itself: run `git lfs pull` where it lies, or fetch it")
     if path.suffix == ".safetensors":
@@ -116,12 +123,20 @@ def _check_safetensors(path: Path) -> None:
         raise DamagedWeights(f"{path} has {size} bytes, its header says {expected}: fetch or copy it again")
 
 
-def _check_shards(path: Path) -> None:
+def shard_of_each(index: Path) -> dict[str, str]:
+    """The shard in which an index says that each weight is. Raises DamagedWeights, also for a shard outside of its folder."""
     try:
-        shards = set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values())
+        shards = dict(json.loads(index.read_text(encoding="utf-8"))["weight_map"])
+        outside = sorted(shard for shard in shards.values() if Path(shard).name != shard or "\\" in shard)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedWeights(f"{path} is no index of shards: fetch or copy it again") from error
-    lacking = sorted(shard for shard in shards if not (path.parent / shard).is_file())
+        raise DamagedWeights(f"{index} is no index of shards: fetch or copy it again") from error
+    if outside:
+        raise DamagedWeights(f"{index} names {outside[0]}, outside its folder: the index is damaged or hostile; fetch it again")
+    return shards
+
+
+def _check_shards(path: Path) -> None:
+    lacking = sorted(shard for shard in set(shard_of_each(path).values()) if not (path.parent / shard).is_file())
     if lacking:
         raise DamagedWeights(f"{path} names {lacking[0]}, which is missing: fetch or copy it again")
 
@@ -131,15 +146,20 @@ def load_pickle(path: Path) -> Any:
 
     Raises:
         DamagedWeights: the file is cut short or is no pickle.
-        WrongInput: it needs code to load, which is refused.
+        WrongInput: it needs code to load, which is refused, or is no pickle of torch's.
     """
     import torch
 
     check_whole(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of protocols that are refused below
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL (\S+)|[Uu]nsupported (?:class|global):? (?!GLOBAL)(\S+)", str(error))
+        with path.open("rb") as stream:
+            begin = stream.read(2)
+        if found is None and begin[:1] == pickle.PROTO and begin[1] > TORCH_PROTOCOL:
+            raise WrongInput(f"{path} is a pickle of protocol {begin[1]}, which is not read: save its tensors as safetensors") from error
         if found is None:
             raise DamagedWeights(f"{path} is no weight file or is cut short: fetch or copy it again") from error
         needs = next(filter(None, found.groups()))

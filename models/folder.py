@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from transformers.utils import logging
 
-from harness.errors import WrongInput
+from harness.errors import WrongInput, first_line
+from harness.memory import out_of_memory
+from models.configuration import CONFIG, read_config
 from models.files import check_whole
 
 
@@ -17,20 +19,23 @@ def from_folder(kind: Any, folder: Path, dtype: torch.dtype, parts: tuple[str, .
 
     parts: beginnings of the names of the weights that are used; what else the file holds or lacks is no matter. Without
     parts every weight is, and what the file holds beside them is no matter.
-    Raises WrongInput where one of them is missing, surplus or of another shape, DamagedWeights for a truncated file.
+    Raises WrongInput where one of them is missing, surplus or of another shape, or the folder is of another kind of model, and
+    DamagedWeights for a truncated file or configuration.
     """
     ending = f".{variant}" if variant else ""
     for path in (*folder.glob(f"*{ending and ending + '*'}.safetensors"), *folder.glob(f"*.safetensors.index{ending}.json")):
         check_whole(path)
+    _check_kind(kind, folder)
     before = logging.get_verbosity()
     logging.set_verbosity_error()  # its table of what does not fit is one line here
     try:
         model, report = kind.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True,
                                              variant=variant or None, output_loading_info=True,
                                              ignore_mismatched_sizes=True)  # below they are named and refused
-    except (RuntimeError, OSError, TypeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise WrongInput(f"{folder} cannot be loaded as {kind.__name__} ({reason}): give the published folder") from error
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        raise WrongInput(f"{folder} cannot be loaded as {kind.__name__} ({first_line(error)}): give the published folder") from error
     finally:
         logging.set_verbosity(before)
     for wrong in ("missing_keys", "mismatched_keys", *(["unexpected_keys"] if parts else [])):
@@ -39,6 +44,29 @@ def from_folder(kind: Any, folder: Path, dtype: torch.dtype, parts: tuple[str, .
             raise WrongInput(f"{folder} is another model's or contradicts its config.json: {len(keys)} "
                              f"{wrong.replace('_', ' ')}, first {', '.join(keys[:3])}; give the published folder")
     return model.eval()
+
+
+def reader_from_folder(kind: Any, folder: Path) -> Any:
+    """A tokenizer or processor of transformers from a local folder. Raises WrongInput."""
+    try:
+        return kind.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        raise WrongInput(f"{folder} holds no {kind.__name__} that can be read ({first_line(error)}): give the published folder") from error
+
+
+def check_tokens(folder: Path, tokenizer: Any, known: int) -> None:
+    """Refuse a tokenizer with tokens that a network of so many does not have. Raises WrongInput."""
+    most = max(tokenizer.get_vocab().values(), default=0)
+    if most >= known:
+        raise WrongInput(f"{folder} numbers tokens up to {most}, its text encoder has {known}: it is another model's; give the published "
+                         "folder")
+
+
+def _check_kind(kind: Any, folder: Path) -> None:
+    """Refuse the configuration of another kind of model. Raises WrongInput, DamagedWeights."""
+    found, wanted = read_config(folder).get("model_type"), getattr(kind.config_class, "model_type", None)
+    if found is not None and wanted and found != wanted:
+        raise WrongInput(f"{folder / CONFIG} is of a {found!r} model and not of a {wanted!r} one: give the published folder")
 
 
 def _said(key: Any) -> str:

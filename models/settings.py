@@ -12,6 +12,8 @@ import torch
 from harness.errors import WrongInput
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+MOST_PIXELS = 16384
+"""Of an image's side: more than any published model makes."""
 BETWEEN = "/"
 """Between the values of a list on the command line, where the comma is between settings."""
 
@@ -21,6 +23,14 @@ def dtype_of(value: Any, key: str = "dtype") -> torch.dtype:
     if value not in DTYPES:
         raise WrongInput(f"{key}={value!r} is no type that models run in: use one of {', '.join(DTYPES)}")
     return DTYPES[value]
+
+
+def check_count(name: str, value: int, most: int | None = None) -> None:
+    """Raise ValueError for a whole number below 1, or above `most`."""
+    if value < 1:
+        raise ValueError(f"{name}={value} must be at least 1")
+    if most is not None and value > most:
+        raise ValueError(f"{name}={value} must be at most {most}")
 
 
 def number(name: str, value: Any) -> float:

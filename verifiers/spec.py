@@ -56,6 +56,11 @@ class VerifierSpec:
         return bool(self.members) or entry("verifier", self.name).ensemble
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Its own name and those of its members."""
+        return (self.name, *(name for member, _ in self.members for name in member.names))
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """What a generator must be, as "module:protocol"."""
         own = entry("verifier", self.name).needs

@@ -17,7 +17,9 @@ class Adapter(Protocol):
     schedule: Schedule
     transformer: torch.nn.Module
     image_size: tuple[int, int]
-    """Height and width in pixels."""
+    """Height and width in pixels, of what `decode` gives and `embed` takes."""
+    made_size: tuple[int, int]
+    """Height and width that network and VAE work at: another one where pictures are resized (models/diffusion/binning.py)."""
     latent_size: tuple[int, int]
     """Rows and columns of what the VAE decodes."""
     text_tokens: int

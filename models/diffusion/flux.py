@@ -17,6 +17,7 @@ from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.diffusion.schedule import FlowEuler, Schedule, Step, of_rows
 from models.diffusion.vae_flops import kl_decoder_flops, kl_encoder_flops
 from models.offload import device_of
+from models.settings import MOST_PIXELS, check_count
 from models.small_previews import shrunk
 from models.text_flops import clip_text_flops, t5_encoder_flops
 from models.text_length import longer_than
@@ -38,10 +39,12 @@ class FluxSettings:
     """Tokens of the T5 text, padding included."""
 
     def __post_init__(self) -> None:
-        least = {"steps": self.steps, "max_sequence_length": self.max_sequence_length, "height": self.height, "width": self.width}
-        for key, value in least.items():
-            if value < 1:
-                raise ValueError(f"{key}={value} must be at least 1")
+        check_count("steps", self.steps)
+        check_count("height", self.height, MOST_PIXELS)
+        check_count("width", self.width, MOST_PIXELS)
+        check_count("max_sequence_length", self.max_sequence_length, most=512)  # as the pipeline has it
+        if self.guidance_scale < 0:
+            raise ValueError(f"guidance_scale={self.guidance_scale:g} is negative; use 0 or more")
         if self.true_cfg_scale < 1:
             raise ValueError(f"true_cfg_scale={self.true_cfg_scale} is below 1; use 1 for no guidance")
 
@@ -58,7 +61,7 @@ class FluxAdapter:
         self._pipeline, self._options = pipeline, settings
         self.settings: dict[str, Any] = asdict(settings)
         self.transformer, self.dtype = pipeline.transformer, pipeline.transformer.dtype
-        self.image_size = (settings.height, settings.width)
+        self.image_size = self.made_size = (settings.height, settings.width)
         patch = 2 * pipeline.vae_scale_factor
         if settings.height % patch or settings.width % patch:
             raise ValueError(f"{settings.height} by {settings.width} pixels: both must be multiples of {patch}")

@@ -239,7 +239,7 @@ class DiffusionGenerator:
     @property
     def _chunk(self) -> int:
         """Images that go through the VAE at once."""
-        height, width = self.adapter.image_size
+        height, width = self.adapter.made_size
         return max(1, _DECODE_PIXELS // (height * width))
 
     def _images(self, latents_NX: torch.Tensor, shrink: int = 1) -> Images:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from harness.ledger import Cost
-from models.diffusion.noise_schedule import Sampler, check_sampler, make_schedule
+from models.diffusion.binning import fitted, made_size
+from models.diffusion.noise_schedule import DDIM_STEPS, Sampler, check_sampler, make_schedule
 from models.diffusion.schedule import Schedule, Step
 from models.diffusion.vae_flops import kl_decoder_flops, kl_encoder_flops
 from models.offload import device_of
+from models.settings import MOST_PIXELS, check_count
 from models.small_previews import shrunk
 
 Text = tuple[torch.Tensor, ...]
@@ -32,10 +34,10 @@ class GuidedSettings:
     scheduler: Sampler = "published"
 
     def __post_init__(self) -> None:
-        for key, value in {"steps": self.steps, "height": self.height, "width": self.width}.items():
-            if value < 1:
-                raise ValueError(f"{key}={value} must be at least 1")
         check_sampler(self.scheduler)
+        check_count("steps", self.steps, DDIM_STEPS if self.scheduler == "ddim" else None)
+        check_count("height", self.height, MOST_PIXELS)
+        check_count("width", self.width, MOST_PIXELS)
         if self.guidance_scale < 0:
             raise ValueError(f"guidance_scale={self.guidance_scale:g} is negative; use 1 for no guidance")
 
@@ -46,11 +48,20 @@ class TextSettings(GuidedSettings):
 
     max_sequence_length: int = 256
     """Tokens of the longest text encoder, padding included."""
+    most_tokens: ClassVar[int | None] = None
+    """The longest text that the pipeline takes, None for any."""
 
     def __post_init__(self) -> None:
         GuidedSettings.__post_init__(self)
-        if self.max_sequence_length < 1:
-            raise ValueError(f"max_sequence_length={self.max_sequence_length} must be at least 1")
+        check_count("max_sequence_length", self.max_sequence_length, self.most_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class BinnedSettings(TextSettings):
+    """Settings of the models that were trained for a table of sizes."""
+
+    resolution_binning: bool = True
+    """Whether another size than those of the table is made at the nearest aspect ratio's and then resized and cropped."""
 
 
 class GuidedAdapter(ABC):
@@ -68,10 +79,11 @@ class GuidedAdapter(ABC):
         self.settings: dict[str, Any] = asdict(settings)
         self.transformer, self.dtype = network, network.dtype
         self.image_size = (settings.height, settings.width)
-        factor, unit = pipeline.vae_scale_factor, pipeline.vae_scale_factor * grain
-        if settings.height % unit or settings.width % unit:
-            raise ValueError(f"{settings.height} by {settings.width} pixels: both must be multiples of {unit}")
-        self.latent_size = (settings.height // factor, settings.width // factor)
+        self.made_size = made_size({**network.config, "_class_name": type(network).__name__}, self.settings)
+        (height, width), factor, unit = self.made_size, pipeline.vae_scale_factor, pipeline.vae_scale_factor * grain
+        if height % unit or width % unit:
+            raise ValueError(f"{height} by {width} pixels: both must be multiples of {unit}")
+        self.latent_size = (height // factor, width // factor)
         patch = getattr(network.config, "patch_size", None) or 1
         self.image_tokens = (self.latent_size[0] // patch) * (self.latent_size[1] // patch)
         self.schedule: Schedule = make_schedule(
@@ -132,17 +144,17 @@ class GuidedAdapter(ABC):
         return negative_UX, positive_UX
 
     def decode(self, latents_NX: torch.Tensor, shrink: int = 1) -> torch.Tensor:
-        """The VAE's images, their sides divided by `shrink`."""
+        """The VAE's images in the size that was asked for, their sides divided by `shrink` and rounded up."""
         config = self.vae.config
         unscaled_NX = shrunk(latents_NX.to(self.vae.dtype), shrink) / config.scaling_factor
         shift = config.get("shift_factor")
         image_NCHW: torch.Tensor = self.vae.decode(unscaled_NX if shift is None else unscaled_NX + shift, return_dict=False)[0]
-        return image_NCHW
+        return fitted(image_NCHW, (-(-self.image_size[0] // shrink), -(-self.image_size[1] // shrink)))
 
     def embed(self, images_NCHW: torch.Tensor) -> torch.Tensor:
-        """The VAE's latents: the mean where it gives a distribution."""
+        """The VAE's latents of images in the size that was asked for: the mean where it gives a distribution."""
         config = self.vae.config
-        encoded = self.vae.encode(images_NCHW.to(self.vae.dtype), return_dict=False)[0]
+        encoded = self.vae.encode(fitted(images_NCHW, self.made_size).to(self.vae.dtype), return_dict=False)[0]
         latents_NX = encoded if torch.is_tensor(encoded) else encoded.mode()
         shift = config.get("shift_factor")
         return (latents_NX if shift is None else latents_NX - shift) * config.scaling_factor
@@ -158,4 +170,4 @@ class GuidedAdapter(ABC):
 
     def embedder_flops(self) -> int:
         """One image through the VAE's encoder."""
-        return kl_encoder_flops(self.vae.config, *self.image_size)
+        return kl_encoder_flops(self.vae.config, *self.made_size)

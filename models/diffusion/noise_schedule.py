@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 import torch
@@ -13,11 +14,16 @@ from diffusers import (
     FlowMatchEulerDiscreteScheduler,
 )
 
+from harness.errors import WrongInput
 from models.diffusion.dpm_schedule import DpmSolver
 from models.diffusion.schedule import FlowEuler, Schedule
 
 Sampler: TypeAlias = Literal["published", "ddim", "euler", "flow-euler"]
 """Which steps are taken: those of the folder's own scheduler, or another's over the same noise levels."""
+
+
+DDIM_STEPS = 1000
+"""Noise levels that the published noise-predicting models were trained with: DDIM has no more steps."""
 
 
 class Ddim(Schedule):
@@ -105,6 +111,19 @@ def check_sampler_fits(sampler: str, flow: bool) -> None:
         raise ValueError(f"scheduler {sampler!r} does not fit a {kind} model; use {'flow-euler' if flow else 'ddim or euler'}")
 
 
+def is_flow(scheduler: Any) -> bool:
+    """Whether a scheduler of diffusers is for a flow-matching model."""
+    return isinstance(scheduler, FlowMatchEulerDiscreteScheduler) or bool(scheduler.config.get("use_flow_sigmas", False))
+
+
+def check_schedule(folder: Path, scheduler: Any, flow: bool) -> None:
+    """Refuse the scheduler of another kind of model; `flow`: whether the folder's is a flow-matching one. Raises WrongInput."""
+    if is_flow(scheduler) != flow:
+        own, model = ("noise", "a velocity") if flow else ("a velocity", "noise")
+        raise WrongInput(f"{folder / 'scheduler'} is {type(scheduler).__name__}'s, for models that predict {own}, and this one predicts "
+                         f"{model}: give the published folder")  # fmt: skip
+
+
 def make_schedule(
     scheduler: Any, sampler: Sampler, steps: int, image_tokens: int, device: torch.device | str = "cpu"
 ) -> Schedule:
@@ -116,7 +135,7 @@ def make_schedule(
     check_sampler(sampler)
     config = dict(scheduler.config)
     own: Any = scheduler
-    flow = config.get("use_flow_sigmas", False) or isinstance(scheduler, FlowMatchEulerDiscreteScheduler)
+    flow = is_flow(scheduler)
     check_sampler_fits(sampler, flow)
     if sampler == "ddim":
         own = DDIMScheduler.from_config(config, timestep_spacing="trailing", clip_sample=False, set_alpha_to_one=True)

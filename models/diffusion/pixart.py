@@ -9,7 +9,7 @@ import torch
 from diffusers import PixArtSigmaPipeline
 
 from models.diffusion.flops import pixart_transformer_flops
-from models.diffusion.guided import GuidedAdapter, Text, TextSettings
+from models.diffusion.guided import BinnedSettings, GuidedAdapter, Text
 from models.diffusion.schedule import Step, of_rows
 from models.offload import device_of
 from models.text_flops import t5_encoder_flops
@@ -17,7 +17,7 @@ from models.text_length import longer_than
 
 
 @dataclass(frozen=True, slots=True)
-class PixArtSettings(TextSettings):
+class PixArtSettings(BinnedSettings):
     """T5's text is as long as the model was trained with."""
 
     max_sequence_length: int = 300

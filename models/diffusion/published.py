@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,22 +9,23 @@ from typing import Any
 
 import torch
 
-from harness.errors import DamagedWeights, WrongInput
+from harness.errors import WrongInput, first_line
+from harness.memory import out_of_memory
 from harness.registry import resolve
 from models.attention import SETTING, kernel_of, prefer
 from models.compiling import allow_variants, asks_to_compile
 from models.diffusion.folder import check_components, check_published, published_config, weight_files
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
-from models.diffusion.noise_schedule import check_sampler_fits
+from models.diffusion.noise_schedule import check_sampler_fits, check_schedule
+from models.diffusion.pipeline_index import CLASS, INDEX, check_classes, named_parts, read_index
 from models.diffusion.published_flops import check_size, check_skipping
+from models.diffusion.tokenizers import check_tokenizers
 from models.division import Parts, place, top_blocks
 from models.files import weights_sha256
 from models.folder import from_folder
 from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import dtype_of, number
-
-INDEX = "model_index.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,17 @@ def load(
         DamagedWeights: a weight file is cut short.
     """
     folder, dtype = folders["weights"], dtype_of(settings["dtype"])
-    family = _family(folder, model.name)
+    index = read_index(folder)
+    family = _family(folder, index, model.name)
     options = settings_of(model.name, family, settings)
+    check_classes(folder, named_parts(index, folder / INDEX), model.name, published_config(model.name) or {})
     check_published(folder, model.name)
     check_components(folder, model.variant)
     compiled = asks_to_compile(settings, offload, len(devices) > 1)
     kernel = kernel_of(settings, devices[0] if devices else device)
     pipeline = load_pipeline(folder, torch.device("cpu") if devices else device, dtype, model.variant, offload)
+    check_schedule(folder, pipeline.scheduler, family.flow)
+    check_tokenizers(folder, pipeline.components)
     if devices:
         place(parts_of(pipeline.components), devices, model.name)
     adapter = adapted(model.name, family, pipeline, options)
@@ -88,8 +92,8 @@ def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
     if config is None:
         return
     family = FAMILIES[config["_class_name"]]
-    options = settings_of(model.name, family, settings)
-    check_size(model.name, config, options.height, options.width)
+    settings_of(model.name, family, settings)
+    check_size(model.name, config, settings)
     check_skipping(model.name, config, settings)
     try:
         check_sampler_fits(settings.get("scheduler", "published"), family.flow)
@@ -100,19 +104,23 @@ def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
 def load_pipeline(
     folder: Path, device: torch.device, dtype: torch.dtype, variant: str = "", offload: Offload = "none"
 ) -> Any:
-    """The folder's pipeline, text encoders whole; nothing is downloaded."""
+    """The folder's pipeline, text encoders whole; nothing is downloaded. Raises WrongInput, DamagedWeights."""
     import diffusers
     import transformers
 
-    kind = getattr(diffusers, _index(folder)["_class_name"])
+    index = read_index(folder)
     encoders = {
-        name: from_folder(getattr(transformers, component[1]), folder / name, dtype, variant=variant)
-        for name, component in _index(folder).items()
-        if name.startswith("text_encoder") and component[0] == "transformers"
-    }
-    pipeline = kind.from_pretrained(
-        folder, dtype=dtype, use_safetensors=True, local_files_only=True, variant=variant or None, **encoders
-    )
+        name: from_folder(getattr(transformers, called), folder / name, dtype, variant=variant)
+        for name, (_, called) in named_parts(index, folder / INDEX).items() if name.startswith("text_encoder")
+    }  # fmt: skip
+    try:
+        pipeline = getattr(diffusers, index[CLASS]).from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, local_files_only=True, variant=variant or None, **encoders
+        )
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        raise WrongInput(f"{folder} cannot be loaded as {index[CLASS]} ({first_line(error)}): give the published folder") from error
     if offload == "none":
         return pipeline.to(device)
     _take_turns(pipeline, offload, device)
@@ -139,19 +147,8 @@ def _take_turns(pipeline: Any, offload: Offload, device: torch.device) -> None:
             part.to(device)
 
 
-def _index(folder: Path) -> dict[str, Any]:
-    path = folder / INDEX
-    if not path.is_file():
-        raise DamagedWeights(f"{path} is missing: give the folder of a whole pipeline")
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-        return {**index, "_class_name": str(index["_class_name"])}
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedWeights(f"{path} is damaged: fetch or copy it again") from error
-
-
-def _family(folder: Path, name: str) -> Family:
-    kind, published = _index(folder)["_class_name"], published_config(name)
+def _family(folder: Path, index: Mapping[str, Any], name: str) -> Family:
+    kind, published = index[CLASS], published_config(name)
     if published is not None and kind != published["_class_name"]:
         raise WrongInput(
             f"{folder} is another model's than {name}: it holds a {kind} instead of a {published['_class_name']}; give the folder "
@@ -186,8 +183,8 @@ def compile_blocks(network: torch.nn.Module) -> None:
 
 
 def adapted(name: str, family: Family, pipeline: Any, settings: Any) -> Any:
-    """The family's adapter over a pipeline. Raises WrongInput for settings that this pipeline cannot take."""
+    """The family's adapter over a pipeline. Raises WrongInput for settings, or a scheduler, that it cannot have."""
     try:
         return resolve(family.adapter)(pipeline, settings)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise WrongInput(f"model {name}: {error}") from error

@@ -1,4 +1,4 @@
-"""Prices of published diffusion models from their configurations on record: no weights, no torch."""
+"""Prices of published diffusion models from their configurations on record: no weights."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import WrongInput
+from models.diffusion.binning import made_size
 from models.diffusion.flops import (
     Config,
     flux_transformer_flops,
@@ -55,7 +56,7 @@ def published_flops(name: str, settings: Mapping[str, Any]) -> PublishedFlops:
     parts = published_config(name)
     if parts is None:
         raise KeyError(f"{name} has no configuration on record")
-    vae, size = parts["vae"], (settings["height"], settings["width"])
+    vae, size = parts["vae"], made(name, parts, settings)
     deep = vae["_class_name"] == "AutoencoderDC"
     blocks = vae["decoder_block_out_channels"] if deep else vae["block_out_channels"]
     latent = (size[0] >> (len(blocks) - 1), size[1] >> (len(blocks) - 1))
@@ -71,9 +72,17 @@ def published_flops(name: str, settings: Mapping[str, Any]) -> PublishedFlops:
     )
 
 
-def check_size(name: str, parts: Mapping[str, Any], height: int, width: int) -> None:
+def made(name: str, parts: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[int, int]:
+    """Height and width in pixels that the model works at for the size in the settings. Raises WrongInput."""
+    try:
+        return made_size(parts.get("transformer", {}), settings)
+    except ValueError as error:
+        raise WrongInput(f"model {name}: {error}") from error
+
+
+def check_size(name: str, parts: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     """Refuse a size in pixels that the model cannot make. Raises WrongInput."""
-    vae = parts["vae"]
+    vae, (height, width) = parts["vae"], made(name, parts, settings)
     halvings = len(vae.get("decoder_block_out_channels") or vae["block_out_channels"]) - 1
     grain = 2 ** (len(parts["unet"]["block_out_channels"]) - 1) if "unet" in parts else _patch(parts["transformer"])
     unit = 2**halvings * grain

@@ -10,7 +10,7 @@ import torch
 from diffusers import SanaPipeline
 
 from models.diffusion.flops import sana_transformer_flops
-from models.diffusion.guided import GuidedAdapter, Text, TextSettings
+from models.diffusion.guided import BinnedSettings, GuidedAdapter, Text
 from models.diffusion.schedule import Step, of_rows
 from models.diffusion.vae_flops import dc_decoder_flops, dc_encoder_flops
 from models.offload import device_of
@@ -19,7 +19,7 @@ from models.text_length import longer_than
 
 
 @dataclass(frozen=True, slots=True)
-class SanaSettings(TextSettings):
+class SanaSettings(BinnedSettings):
     """Gemma's text is as long as the model was trained with."""
 
     max_sequence_length: int = 300
@@ -92,7 +92,7 @@ class SanaAdapter(GuidedAdapter):
 
     def embedder_flops(self) -> int:
         """One image through the VAE's encoder."""
-        return dc_encoder_flops(self.vae.config, *self.image_size)
+        return dc_encoder_flops(self.vae.config, *self.made_size)
 
     def text_flops(self) -> int:
         """One prompt through Gemma, with the instruction."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from diffusers import StableDiffusion3Pipeline
@@ -23,6 +23,7 @@ from models.text_length import longer_than
 class Sd3Settings(TextSettings):
     """Guidance may be pushed away from what the network says without some of its blocks."""
 
+    most_tokens: ClassVar[int | None] = 512
     skip_guidance_layers: str = ""
     """Blocks left out in a third pass of the early steps, as 7/8/9; "" for no such pass (models/diffusion/skip_layers.py)."""
 

@@ -5,7 +5,6 @@ Only tensors are ever unpickled (weights_only=True), and files are mapped rather
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from harness.errors import DamagedWeights, WrongInput
-from models.files import check_keys, check_whole, load_pickle
+from models.files import check_keys, check_whole, load_pickle, shard_of_each
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
@@ -99,14 +98,8 @@ def _shards(folder: Path) -> list[Path]:
         if len(alone) != 1:
             raise WrongInput(f"{folder} holds neither one .safetensors file nor an index: give the file itself")
         return alone
-    try:
-        names = sorted(set(json.loads(indices[0].read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedWeights(f"{indices[0]} is no index of shards: fetch or copy it again") from error
-    if any("/" in name or "\\" in name for name in names):
-        raise WrongInput(f"{indices[0]} names shards outside its folder: the index is damaged or hostile")
     check_whole(indices[0])
-    return [folder / name for name in names]
+    return [folder / name for name in sorted(set(shard_of_each(indices[0]).values()))]
 
 
 def _trained(trainer: Mapping[str, Any], averaged: bool, source: Path) -> Mapping[str, Any]:
@@ -114,6 +107,9 @@ def _trained(trainer: Mapping[str, Any], averaged: bool, source: Path) -> Mappin
     for key in wanted:
         if isinstance(trainer.get(key), Mapping):
             return trainer[key]
+    if not any(isinstance(trainer.get(key), Mapping) for key in (*TRAINED, *AVERAGED)):
+        raise WrongInput(f"{source} is no training checkpoint of a transformer: its trainer holds only {', '.join(map(str, trainer))}; "
+                         "give the file of this model")
     raise WrongInput(f"{source} holds none of trainer.{{{', '.join(wanted)}}}, only {', '.join(trainer)}: "
                      f"set averaged to {not averaged}")
 
@@ -160,6 +156,10 @@ def _refuse_surplus(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor],
 def assign(model: Model, weights: Mapping[str, Tensor], source: Path, device: torch.device | str) -> Model:
     """Give a model built on the meta device its weights, in its own types; constant buffers may be missing."""
     wanted = {name: tensor for name, tensor in model.state_dict().items() if not name.endswith(BUFFERS)}
+    whole = [name for name in wanted if name in weights and not weights[name].is_floating_point()]
+    if whole:
+        raise WrongInput(f"{source} holds {whole[0]} as {weights[whole[0]].dtype}: quantised weights are not read; give the published "
+                         "file")
     check_keys(source, {name: tensor.shape for name, tensor in wanted.items()},
                {name: tensor.shape for name, tensor in weights.items() if not name.endswith(BUFFERS)})
     state = {name: weights[name].to(device, tensor.dtype) for name, tensor in wanted.items()}

@@ -12,6 +12,7 @@ import torch
 from harness.errors import WrongInput
 from models.attention import kernel_of, prefer
 from models.compiling import asks_to_compile
+from models.configuration import CONFIG, check_size, read_config
 from models.division import Parts, place
 from models.files import weights_sha256
 from models.infinity.checkpoint import load_transformer, load_vae, weight_files
@@ -72,6 +73,8 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     home = torch.device("cpu") if offload != "none" or devices else device
     own = home if offload == "model" or devices else device
     block_dtype, text_dtype = dtype_of(settings["dtype"]), dtype_of(settings["text_dtype"], "text_dtype")
+    check_size(folders["text_encoder"], f"the text encoder of {model.name}", CONFIG, read_config(folders["text_encoder"]),
+               {"d_model": size.transformer.text_channels}, ("d_model",))
     encoder = T5TextEncoder.load(
         folders["text_encoder"], folders["text_encoder"], size.transformer.text_maxlen, home, text_dtype,
         autocast=torch.bfloat16 if settings["text_autocast"] else None)

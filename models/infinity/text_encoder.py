@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5EncoderModel
 
-from models.folder import from_folder
+from models.folder import check_tokens, from_folder, reader_from_folder
 from models.infinity.text import TextFeatures
 from models.offload import device_of
 from models.text_flops import t5_encoder_flops
@@ -57,8 +57,9 @@ class T5TextEncoder:
 
         Raises WrongInput, DamagedWeights.
         """
+        tokenizer = reader_from_folder(AutoTokenizer, tokenizer_folder)
         model = from_folder(T5EncoderModel, folder, dtype, ("shared.", "encoder."))
-        tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
+        check_tokens(tokenizer_folder, tokenizer, model.config.vocab_size)
         model.to(torch.device(device))  # type: ignore[arg-type]
         return cls(model, tokenizer, max_tokens, autocast)
 

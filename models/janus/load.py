@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from transformers import JanusForConditionalGeneration, JanusProcessor
 
-from harness.errors import WrongInput
+from harness.errors import DamagedWeights, WrongInput, first_line
 from models.architecture import components
 from models.configuration import CONFIG, check_size, read_config
 from models.division import Parts, place
 from models.files import weights_sha256
-from models.folder import from_folder
+from models.folder import check_tokens, from_folder, reader_from_folder
 from models.janus.generator import JanusGenerator
 from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
@@ -46,6 +46,7 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     folder = folders["weights"]
     sampling = sampling_of(model.name, settings)
     _check_published(folder, model.name)
+    processor = reader_from_folder(JanusProcessor, folder)
     whole_model = from_folder(JanusForConditionalGeneration, folder, dtype_of(settings["dtype"]), _PARTS)
     network = JanusNetwork(whole_model)
     if devices:
@@ -55,17 +56,29 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     else:
         _take_turns(network, device)
     text = network.config.text_config
-    prompts = JanusPrompts(JanusProcessor.from_pretrained(folder, local_files_only=True),
-                           text.max_position_embeddings - network.side**2)
+    check_tokens(folder, processor.tokenizer, text.vocab_size)
+    prompts = _prompts(folder, processor, text.max_position_embeddings - network.side**2)
     return JanusGenerator(network, prompts, sampling, name=model.name, domain=model.domain, licence=model.licence,
                           weights_sha256=weights_sha256(sorted(folder.glob("*.safetensors"))))
 
 
+def _prompts(folder: Path, processor: JanusProcessor, longest: int) -> JanusPrompts:
+    """What makes token ids of prompts, tried on one. Raises WrongInput."""
+    try:
+        prompts = JanusPrompts(processor, longest)
+        prompts.ids([""])
+    except Exception as error:
+        raise WrongInput(f"{folder} has no template or tokenizer of Janus's ({first_line(error)}): give the published folder") from error
+    return prompts
+
+
 def _check_published(folder: Path, name: str) -> None:
-    """Tell the published sizes from one another by their configurations. Raises WrongInput."""
+    """Tell the published sizes from one another by their configurations. Raises WrongInput, DamagedWeights."""
+    part, config = "text_config", read_config(folder)
+    if not isinstance(config.get(part), Mapping):
+        raise DamagedWeights(f"{folder / CONFIG} has no {part}, the language model's sizes: fetch or copy it again")
     if name in published_models():
-        part, wanted = "text_config", components(name)["model"]
-        check_size(folder, name, f"{part} of {CONFIG}", read_config(folder).get(part) or {}, wanted[part], TELLING)
+        check_size(folder, name, f"{part} of {CONFIG}", config[part], components(name)["model"][part], TELLING)
 
 
 def parts_of(network: JanusNetwork) -> Parts:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import shutil
 import sys
 from collections import namedtuple
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -119,6 +122,19 @@ def test_a_local_folder_is_taken_as_it_is(cache: Path, tmp_path: Path) -> None:
         locate(TOY, local=folder)
     with pytest.raises(MissingWeights, match="nowhere of someone/toy: give a folder that is there"):
         locate(TOY, local=tmp_path / "nowhere")
+
+
+def test_a_folder_that_may_not_be_read_is_not_called_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, own = fill(tmp_path / "mine"), os.scandir
+
+    def forbidden(path: Any) -> Any:
+        if Path(path) == folder / "part":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return own(path)
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    with pytest.raises(MissingWeights, match=r"mine/part cannot be read \(Permission denied\): allow reading it, or give another folder"):
+        locate(TOY, local=folder)
 
 
 def test_one_file_stands_for_a_repository_of_one_file(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ SIZES: dict[str, dict[str, Any]] = {
     "flux-dev": {"steps": 2, "height": 32, "width": 32, "max_sequence_length": 16},
     "sd3.5-medium": {"steps": 2, "height": 32, "width": 32, "max_sequence_length": 16},
     "sdxl": {"steps": 2, "height": 64, "width": 64},
-    "pixart-sigma": {"steps": 2, "height": 32, "width": 32, "max_sequence_length": 16},
-    "sana-1.6b": {"steps": 2, "height": 64, "width": 64, "max_sequence_length": 16},
+    "pixart-sigma": {"steps": 2, "height": 32, "width": 32, "max_sequence_length": 16, "resolution_binning": False},
+    "sana-1.6b": {"steps": 2, "height": 64, "width": 64, "max_sequence_length": 16, "resolution_binning": False},
 }
 
 

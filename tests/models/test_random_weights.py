@@ -10,6 +10,7 @@ import torch
 
 import models.diffusion.random_weights as diffusion
 import models.janus.random_weights as janus
+from harness.bench_model import TINY
 from harness.flops import count_flops
 from models.base import Row
 from models.published import published_models
@@ -44,7 +45,7 @@ def test_at_full_size_it_is_the_network_of_the_data_sheet(name: str, monkeypatch
 
 @pytest.mark.parametrize("name", published_models())
 def test_tiny_prices_are_the_counters(name: str) -> None:
-    small = {"steps": 2, "height": 64, "width": 64} if published_models()[name].family == "diffusion" else {}
+    small = {key: value for key, value in TINY.items() if key in published_models()[name].settings}
     generator, _ = built(name, CPU, True, dtype="float32", **small)
     conditioning = generator.encode(["a red circle", "two dogs"])
     state = generator.start(conditioning, [Row(0, 1), Row(1, 2)])

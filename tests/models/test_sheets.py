@@ -69,7 +69,7 @@ def test_a_third_pass_of_guidance_is_in_the_price_of_an_image() -> None:
 
 @pytest.mark.parametrize("name", ["flux-schnell", "sdxl", "sana-1.6b"])
 def test_the_formulas_of_the_ledger_equal_the_dry_run(name: str) -> None:
-    settings = {**MODELS[name].merged({}), "height": 256, "width": 512}
+    settings = {**MODELS[name].merged({}), "height": 256, "width": 512, "resolution_binning": False}
     parts, prices = components(name), published_flops(name, settings)
     network = outline(parts.get("transformer") or parts["unet"])
     assert dry_run(denoiser_call(network, settings, 1)).flops == prices.sequence
@@ -94,7 +94,8 @@ def test_an_image_of_infinity_costs_what_others_have_counted() -> None:
     ("text", "said"),
     [
         ("flux-dev:steps=0", "steps=0 must be at least 1"), ("flux-dev:height=1000", "both must be multiples of 16"),
-        ("sdxl:width=1040", "both must be multiples of 32"), ("sana-1.6b:height=1000", "both must be multiples of 32"),
+        ("sdxl:width=1040", "both must be multiples of 32"),
+        ("sana-1.6b:height=1000,resolution_binning=false", "both must be multiples of 32"),
         ("sdxl:scheduler=foo", "'foo' is unknown"), ("sdxl:guidance_scale=4/3", "is a list"),
         ("infinity-2b:cfg=4/3", "cfg has 2 values for 13 scales"), ("infinity-2b:tau=0", "must be positive"),
         ("infinity-2b:tau=nan", "tau=nan is not a number"), ("janus-pro-1b:tau=0", "must be positive"),
@@ -170,6 +171,15 @@ def test_doctor_says_what_is_here_and_what_fits() -> None:
     assert lines["download"] == gigabytes(published_models()["janus-pro-1b"].bytes)
     with pytest.raises(WrongInput, match="shapes-flux comes with the package: there is no published row of it"):
         list(needs(["shapes-flux"], {"cpu": 1}, LocalWeights()))
+
+
+def test_doctor_looks_into_a_folder_that_is_given(tmp_path: Path) -> None:
+    local = LocalWeights.parse([f"pixart-sigma={tmp_path}"])
+    with pytest.raises(WrongInput, match=r"is no copy of PixArt-alpha/PixArt-Sigma-XL-2-1024-MS: it lacks model_index.json"):
+        needs(["pixart-sigma"], {"cpu": 1}, local)
+    result = CliRunner().invoke(app, ["doctor", "pixart-sigma", "--weights", "pixart-sigma=/nowhere", "--device", "cpu"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "vistas: weights /nowhere of PixArt-alpha/PixArt-Sigma-XL-2-1024-MS: give a folder that is there\n"
 
 
 def test_doctor_says_where_a_model_would_be_divided() -> None:

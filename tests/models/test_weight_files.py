@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from harness.errors import DamagedWeights, WrongInput
+from models.configuration import read_config
 from models.files import CARD_FILE, check_keys, check_whole, checked_card, joint_sha256, load_pickle, sha256_of
 
 
@@ -75,6 +77,9 @@ def test_a_pickle_holds_tensors_or_is_refused(tmp_path: Path) -> None:
     code.write_bytes(pickle.dumps(print, protocol=2))
     with pytest.raises(WrongInput, match=r"needs code to load \(.*print\)"):
         load_pickle(code)
+    code.write_bytes(pickle.dumps(print, protocol=4))
+    with warnings.catch_warnings(action="error"), pytest.raises(WrongInput, match=r"code.pth is a pickle of protocol 4, which is not read"):
+        load_pickle(code)
     cut.write_bytes(b"no weights at all")
     with pytest.raises(DamagedWeights, match=r"cut.pth is no weight file or is cut short"):
         load_pickle(cut)
@@ -88,9 +93,28 @@ def test_an_index_names_shards_that_are_there(tmp_path: Path) -> None:
         check_whole(index)
     with pytest.raises(DamagedWeights, match=r"model-1.safetensors is cut short or is no safetensors file"):
         check_whole(tmp_path / "model-1.safetensors")
-    index.write_text("{}")
-    with pytest.raises(DamagedWeights, match="is no index of shards"):
+    for content in ("{}", '{"weight_map": 3}', '{"weight_map": {"a": 3}}'):
+        index.write_text(content)
+        with pytest.raises(DamagedWeights, match="is no index of shards"):
+            check_whole(index)
+    index.write_text(json.dumps({"weight_map": {"a": "../model-1.safetensors"}}))
+    with pytest.raises(DamagedWeights, match=r"names ../model-1.safetensors, outside its folder"):
         check_whole(index)
+
+
+def test_what_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "link.safetensors").symlink_to("nowhere")
+    with pytest.raises(DamagedWeights, match=r"link.safetensors cannot be read \(No such file or directory\): fetch or copy it again"):
+        check_whole(tmp_path / "link.safetensors")
+    with pytest.raises(DamagedWeights, match=r"cannot be read \(Is a directory\)"):
+        check_whole(tmp_path)
+    for content, said in (("[]", "holds a list and not names with values"), ("", "is no JSON file"), ("\xff", "is no JSON file")):
+        (tmp_path / "config.json").write_text(content, encoding="latin-1")
+        with pytest.raises(DamagedWeights, match=f"config.json {said}: fetch or copy it again"):
+            read_config(tmp_path)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(DamagedWeights, match=r"config.json is missing: fetch or copy it again, or give a whole folder"):
+        read_config(tmp_path)
 
 
 def test_another_models_file_is_named_by_its_first_keys(tmp_path: Path) -> None:

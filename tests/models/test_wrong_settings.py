@@ -29,6 +29,14 @@ WRONG = [
     ("sdxl:scheduler=flow-euler", "scheduler 'flow-euler' does not fit a noise-predicting model; use ddim or euler"),
     ("sana-1.6b:scheduler=ddim", "scheduler 'ddim' does not fit a flow-matching model; use flow-euler"),
     ("pixart-sigma:dtype=int8", "dtype='int8' is no type"),
+    ("flux-dev:height=1000000000", "model flux-dev: height=1000000000 must be at most 16384"),
+    ("sana-1.6b:width=1000000000", "model sana-1.6b: width=1000000000 must be at most 16384"),
+    ("flux-dev:max_sequence_length=513", "max_sequence_length=513 must be at most 512"),
+    ("sd3.5-large:max_sequence_length=513", "max_sequence_length=513 must be at most 512"),
+    ("flux-dev:guidance_scale=-1", "guidance_scale=-1 is negative; use 0 or more"),
+    ("pixart-sigma:scheduler=ddim,steps=1001", "steps=1001 must be at most 1000"),
+    ("sdxl:steps=abc", "'sdxl:steps=abc': steps=abc is not a whole number: write steps=40, for example$"),
+    ("sana-1.6b:resolution_binning=maybe", "resolution_binning=maybe is not true or false: write resolution_binning=true, for example$"),
 ]
 
 

@@ -15,10 +15,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 from models.diffusion.flux import FluxSettings, flux_generator, load_flux_pipeline
 from models.diffusion.generator import DiffusionGenerator
 from models.diffusion.published import load
-from models.published import PublishedModel
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tiny_families import FAMILIES, PROMPTS, WORDS, save, word_tokenizer
+from tiny_families import FAMILIES, PROMPTS, WORDS, published, save, word_tokenizer
 
 
 def tiny_pipeline(guidance_embeds: bool, scheduler: FlowMatchEulerDiscreteScheduler) -> FluxPipeline:
@@ -85,13 +84,6 @@ def generator_over() -> Callable[..., DiffusionGenerator]:
 @pytest.fixture
 def prompts() -> list[str]:
     return list(PROMPTS)
-
-
-def published(name: str, **changes: Any) -> PublishedModel:
-    """A row of the registry for a tiny model."""
-    row = {"summary": "", "family": "diffusion", "generator": "", "loader": "", "licence": "none", "paper": "",
-           "settings": {}, "repositories": {}, "presets": {}}  # fmt: skip
-    return PublishedModel(name=name, **(row | changes))
 
 
 @pytest.fixture(scope="session")

@@ -39,10 +39,9 @@ def reference(generator, latents, settings, family, output_type):
     """The images of the family's own pipeline over the generator's own networks."""
     adapter, tiny = generator.adapter, FAMILIES[family]
     pipeline = getattr(adapter, "pipeline", None) or adapter._pipeline
-    call = {key: value for key, value in settings.items() if key not in ("steps", "scheduler")}
+    call = called(settings)
     if call.pop("complex_human_instruction", True) is False:
         call["complex_human_instruction"] = None
-    call["num_inference_steps"] = settings["steps"]
     if "skip_guidance_layers" in call:
         call["skip_guidance_layers"] = [int(block) for block in call["skip_guidance_layers"].split("/")]
     if "true_cfg_scale" in call:
@@ -55,6 +54,12 @@ def reference(generator, latents, settings, family, output_type):
     images = pipeline(list(PROMPTS), latents=latents, output_type=output_type, **call, **dict(tiny.call)).images
     pipeline.scheduler = saved
     return images
+
+
+def called(settings):
+    """What a pipeline is called with."""
+    names = {"steps": "num_inference_steps", "resolution_binning": "use_resolution_binning"}
+    return {names.get(key, key): value for key, value in settings.items() if key != "scheduler"}
 
 
 def scheduler(family, asked, saved):
@@ -91,12 +96,10 @@ def test_noise_is_what_the_pipeline_draws(family, generators):
     if family == "flux":
         pytest.skip("tested with the FLUX adapter")
     pipeline = generator.adapter.pipeline
-    settings = {key: value for key, value in tiny.settings.items() if key != "steps"}
     pipeline.set_progress_bar_config(disable=True)
     drawn = pipeline(
-        PROMPTS[0], generator=torch.Generator().manual_seed(7), output_type="latent",
-        num_inference_steps=tiny.settings["steps"], **settings, **dict(tiny.call),
-    ).images  # fmt: skip
+        PROMPTS[0], generator=torch.Generator().manual_seed(7), output_type="latent", **called(tiny.settings), **dict(tiny.call)
+    ).images
     state = finish(generator, generator.start(generator.encode(PROMPTS), [Row(0, 7)]))
     torch.testing.assert_close(state.latents_UX, drawn, atol=2e-5, rtol=1e-5)
 

@@ -37,6 +37,8 @@ from transformers import (
     T5EncoderModel,
 )
 
+from models.published import PublishedModel
+
 WORDS = ["<pad>", "<eos>", "<unk>", "red", "blue", "green", "circle", "square", "star", "two", "above", "and"]
 PROMPTS = ["red circle", "two blue star", "green square above red star"]
 LENGTH = 7
@@ -169,12 +171,11 @@ FAMILIES = {
     "sd3": Family(tiny_sd3, {**SHORT, "guidance_scale": 3.5}, "transformer"),
     "sdxl": Family(tiny_sdxl, {"steps": 4, "height": 32, "width": 16, "guidance_scale": 5.0}, "unet"),
     "pixart": Family(
-        tiny_pixart, {**SHORT, "guidance_scale": 4.5}, "transformer",
-        call=(("use_resolution_binning", False), ("clean_caption", False)),
+        tiny_pixart, {**SHORT, "guidance_scale": 4.5, "resolution_binning": False}, "transformer",
+        call=(("clean_caption", False),),
     ),
     "sana": Family(
-        tiny_sana, {**SHORT, "height": 64, "width": 32, "guidance_scale": 4.5}, "transformer",
-        call=(("use_resolution_binning", False),),
+        tiny_sana, {**SHORT, "height": 64, "width": 32, "guidance_scale": 4.5, "resolution_binning": False}, "transformer",
     ),
 }  # fmt: skip
 
@@ -189,3 +190,10 @@ def save(name: str, folder: Path) -> Path:
                 torch.nn.init.normal_(parameter, std=0.1, mean=float(parameter.detach().mean()))
     pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
+
+
+def published(name: str, **changes: Any) -> PublishedModel:
+    """A row of the registry for a tiny model."""
+    row = {"summary": "", "family": "diffusion", "generator": "", "loader": "", "licence": "none", "paper": "",
+           "settings": {}, "repositories": {}, "presets": {}}  # fmt: skip
+    return PublishedModel(name=name, **(row | changes))
