@@ -137,7 +137,7 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
     # All that a run cannot do without is looked for before any of it is loaded; without graders it goes on, and says so.
     located = together([*looked, *(partial(spec.find, local) for spec in judges.values()), *features], graders)
     folders = dict(zip(chosen, located[: len(chosen)], strict=True))
-    prompts = _sample(suite.prompts(lineup.domain), settings)
+    prompts = _sample(suite.prompts(lineup.domain), settings, suite.faulty(lineup.domain) if isinstance(suite, Faulty) else ())
     devices = pick_devices(settings.device)
     device = devices[0]
     if len(devices) > 1 and settings.offload != "none":
@@ -217,12 +217,15 @@ def _load(
     return generator
 
 
-def _sample(prompts: tuple[Prompt, ...], settings: Settings) -> tuple[Prompt, ...]:
-    """The prompts to run; the default number is at most what there is."""
+def _sample(
+    prompts: tuple[Prompt, ...], settings: Settings, faulty: Sequence[tuple[Prompt, str]] = ()
+) -> tuple[Prompt, ...]:
+    """The prompts to run; the default number is at most what there is. `faulty` are those that cannot be, with the reason."""
     number = settings.prompts
     if number == "all" or ("prompts" not in settings.model_fields_set and number >= len(prompts)):
         return prompts
     try:
         return sample(prompts, number, settings.sample_seed)
     except ValueError as error:
-        raise WrongInput(f"--prompts {number}: {error}") from error
+        lost = f"; {len(faulty)} more cannot be run, the first is {faulty[0][1]}" if faulty else ""
+        raise WrongInput(f"--prompts {number}: {error}{lost}") from error

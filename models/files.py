@@ -150,6 +150,8 @@ def load_pickle(path: Path) -> Any:
     """
     import torch
 
+    from harness.memory import out_of_memory
+
     check_whole(path)
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # of protocols that are refused below
@@ -167,6 +169,8 @@ def load_pickle(path: Path) -> Any:
             f"{path} is a pickle that needs code to load ({needs}), which is refused: save its tensors as safetensors"
         ) from error
     except (EOFError, RuntimeError, ValueError, KeyError) as error:
+        if out_of_memory(error):
+            raise
         raise DamagedWeights(f"{path} is no weight file or is cut short: fetch or copy it again") from error
 
 

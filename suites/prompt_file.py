@@ -10,7 +10,7 @@ from harness.errors import WrongInput
 from models.base import Domain
 from suites.base import Prompt, ProtocolCard
 from suites.prompt_files import read_lines
-from suites.prompt_set import PromptSetSuite, remarks
+from suites.prompt_set import PromptSetSuite, cut_and_repeated, remarks
 from suites.shapes.phrases import cut_off_note
 from suites.sources import Source
 
@@ -50,4 +50,4 @@ class FileSuite(PromptSetSuite):
     def notes(self, domain: Domain) -> tuple[str, ...]:
         """Sentences about prompts that were left out, are unusual, or are longer than the embedded models read."""
         longer = cut_off_note(self.prompts(domain)) if domain == "shapes" else []
-        return (*super().notes(domain), *remarks(self._read()), *longer)
+        return (*super().notes(domain), *remarks(self._read()), *cut_and_repeated(self._read()), *longer)

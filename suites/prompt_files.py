@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -17,6 +18,8 @@ TEXT_COLUMNS = ("prompt", "prompts", "text", "caption")
 TASK_COLUMNS = ("category", "task", "tag")
 ID_COLUMNS = ("id", "prompt_id", "item_id")
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".txt")
+AFTER_TAB = "after the tab"
+"""Field of a line of a TXT file with what is no part of its prompt."""
 LARGEST = 100_000_000
 """Bytes of a file."""
 
@@ -48,7 +51,7 @@ def read_lines(path: Path) -> list[Line]:
     if suffix == ".txt":
         # Tabs end a prompt, as in T2I-CompBench's own loader; blank lines at the end are no prompts.
         rows = list(text.rstrip().split("\n"))
-        lines = [line(row.split("\t")[0].strip("\r"), f"{path.name} line {n}") for n, row in enumerate(rows, 1)]
+        lines = [_text_line(row.strip("\r"), f"{path.name} line {n}") for n, row in enumerate(rows, 1)]
     elif suffix in (".csv", ".tsv"):
         lines = list(_table(text, path, "\t" if suffix == ".tsv" else ","))
     elif suffix == ".jsonl":
@@ -58,6 +61,11 @@ def read_lines(path: Path) -> list[Line]:
     if not lines or (len(lines) == 1 and not lines[0].text.strip()):
         raise WrongInput(f"{path} holds no prompts: give a file with at least one")
     return lines
+
+
+def _text_line(row: str, where: str) -> Line:
+    text, _, rest = row.partition("\t")
+    return line(text, where, {AFTER_TAB: rest} if rest else None)
 
 
 def line(text: Any, where: str, fields: Mapping[str, Any] | None = None) -> Line:
@@ -85,7 +93,10 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST:
             raise WrongInput(f"{path} has {path.stat().st_size} bytes, more than {LARGEST}: give a file of prompts")
-        return path.read_bytes().decode("utf-8-sig", errors="surrogateescape").replace("\r\n", "\n")
+        content = path.read_bytes()
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise WrongInput(f"{path} is UTF-16: save it as UTF-8")
+        return content.decode("utf-8-sig", errors="surrogateescape").replace("\r\n", "\n")
     except OSError as error:
         raise WrongInput(f"{path} cannot be read ({error.strerror}): give a file of prompts") from error
 

@@ -12,7 +12,7 @@ from harness.errors import WrongInput
 from models.base import Domain, Images
 from suites.base import Grade, Prompt, ProtocolCard
 from suites.prompt_checks import remark
-from suites.prompt_files import Line
+from suites.prompt_files import AFTER_TAB, Line
 from suites.sources import Source
 
 ShapesPrompts = Callable[[], tuple[Prompt, ...]]
@@ -116,10 +116,22 @@ def remarks(lines: Sequence[Line]) -> list[str]:
     for one in lines:
         if not one.fault and (what := remark(one.text)):
             found.setdefault(what, []).append(one.where)
-    return [
-        f"{what} in {wheres[0]}" + (f" and {len(wheres) - 1} more" if len(wheres) > 1 else "") + ": run as it stands"
-        for what, wheres in found.items()
-    ]
+    return [f"{what} in {_places(wheres)}: run as it stands" for what, wheres in found.items()]
+
+
+def cut_and_repeated(lines: Sequence[Line]) -> list[str]:
+    """Sentences about lines of which a part is left out, and about prompts that stand there more than once."""
+    cut = [one.where for one in lines if AFTER_TAB in one.fields]
+    first: dict[str, Line] = {}
+    again = [one.where for one in lines if not one.fault and first.setdefault(one.text, one) is not one]
+    notes = [f"a tab in {_places(cut)}: what follows it is no part of the prompt"] if cut else []
+    if again:
+        notes.append(f"a prompt of an earlier line in {_places(again)}: run again, and intervals take it for another prompt")
+    return notes
+
+
+def _places(wheres: Sequence[str]) -> str:
+    return wheres[0] + (f" and {len(wheres) - 1} more" if len(wheres) > 1 else "")
 
 
 def digest(lines: Sequence[Line]) -> str:

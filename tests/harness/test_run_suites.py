@@ -133,3 +133,11 @@ def test_wrong_sources_are_one_line(
     assert result.exit_code == 2, result.output
     assert expected in result.stderr
     assert len([line for line in result.stderr.splitlines() if not line.startswith("loading ")]) == 1
+
+
+def test_more_prompts_than_a_file_has_sound_ones_names_the_broken_line(tmp_path: Path) -> None:
+    file = tmp_path / "bad.jsonl"
+    file.write_text('{"prompt": "a red circle"}\n{"prompt": \n', encoding="utf-8")
+    result = call("run", "--suite-file", str(file), *TOYS, "--prompts", "3", "--out", str(tmp_path / "run"))
+    assert result.exit_code == 2
+    assert "give a number from 1 to 1, or all; 1 more cannot be run, the first is bad.jsonl line 2: line is no JSON" in result.stderr

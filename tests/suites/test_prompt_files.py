@@ -7,6 +7,7 @@ import pytest
 from harness.errors import WrongInput
 from suites.prompt_checks import LONGEST, fault, remark
 from suites.prompt_files import read_lines
+from suites.prompt_set import cut_and_repeated
 
 
 def written(folder: Path, name: str, content: str | bytes) -> Path:
@@ -92,3 +93,18 @@ def test_faults_and_remarks() -> None:
     assert remark("עיגול") == "right-to-left text"
     assert remark("<img src=x>") == "HTML"
     assert remark("../x") == remark("C:\\x") == remark("/etc/passwd") == "what looks like a path"
+
+
+def test_what_is_left_out_and_what_is_repeated_is_said(tmp_path: Path) -> None:
+    lines = read_lines(written(tmp_path, "p.txt", b"a red circle\ncolor\ta red circle\na red circle\na star\na red circle\n\n"))
+    assert [one.text for one in lines] == ["a red circle", "color", "a red circle", "a star", "a red circle"]
+    assert cut_and_repeated(lines) == [
+        "a tab in p.txt line 2: what follows it is no part of the prompt",
+        "a prompt of an earlier line in p.txt line 3 and 1 more: run again, and intervals take it for another prompt",
+    ]
+    assert cut_and_repeated(lines[:1]) == []
+
+
+def test_utf_16_is_refused_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(WrongInput, match=r"p\.txt is UTF-16: save it as UTF-8"):
+        read_lines(written(tmp_path, "p.txt", "a cat\na dog".encode("utf-16")))
