@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from operator import add, attrgetter
 
 from harness import amounts
 from harness.errors import WrongInput
@@ -44,10 +45,10 @@ class Cost:
         return self.model_flops + self.decode_flops + self.text_flops + self.verifier_flops
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(*(getattr(self, name) + getattr(other, name) for name in COLUMNS))
+        return Cost(*map(add, _values(self), _values(other)))
 
     def __mul__(self, times: int) -> Cost:
-        return Cost(*(getattr(self, name) * times for name in COLUMNS))
+        return Cost(*[value * times for value in _values(self)])
 
     __rmul__ = __mul__
 
@@ -65,6 +66,7 @@ class Cost:
 
 COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Cost))
 COST_COLUMNS: tuple[str, ...] = (*COLUMNS[:6], "flops", *COLUMNS[6:])
+_values = attrgetter(*COLUMNS)
 
 
 class Unit(StrEnum):

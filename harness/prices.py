@@ -110,6 +110,7 @@ class Prices:
         self._tokens, self._calibration = text_tokens, calibration
         self._open = False
         self._priced = cache(self._price)
+        self._plain = cache(self._without_evaluations)
 
     def check(self, budget: Budget) -> None:
         """Raise ValueError where `budget` is in seconds and nothing has been measured."""
@@ -161,6 +162,9 @@ class Prices:
     def of(self, operation: str, step: int) -> Cost:
         """One row of "predict", "draw", "preview", "decode", "score" or "patches" without function evaluations, which are counted
         over a whole search (`harness/evaluations.py`)."""
+        return self._plain(operation, step)
+
+    def _without_evaluations(self, operation: str, step: int) -> Cost:
         if operation == "patches":
             return self.patches()
         cost = self.score() if operation == "score" else self._priced(operation, step)

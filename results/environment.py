@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,9 @@ def _git(root: Path, *arguments: str) -> str:
     return answer.stdout.strip()
 
 
+@cache
 def installed_version(package: str) -> str:
-    """The version of an installed package, "" where it is not installed."""
+    """The version of an installed package, "" where it is not installed; read once, as it is imported once."""
     try:
         return version(package)
     except PackageNotFoundError:

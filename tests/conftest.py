@@ -1,6 +1,30 @@
-"""What every test shares: no network, and one thread, which is fastest for models this small."""
+"""What every test shares: no network, one thread, which is fastest for models this small, and figures that are not painted."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def _lay_out(figure: Any, folder: Path, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.draw_without_rendering()
+
+
+@pytest.fixture(scope="module")
+def module_unpainted() -> Iterator[None]:
+    """Reports with figures as SVG and none as PNG, all laid out: for tests of what a report says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reports.style.save_png", _lay_out)
+        yield
+
+
+@pytest.fixture
+def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for one test."""
+    monkeypatch.setattr("reports.style.save_png", _lay_out)

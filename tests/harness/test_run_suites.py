@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from harness import registry
+from harness import registry, run_commands
 from harness.cli import app
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -30,6 +30,7 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments), prog_name="vistas")
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_file_of_prompts_runs_with_its_bad_lines_unscored_and_is_escaped_in_the_page(tmp_path: Path) -> None:
     file = tmp_path / "My <prompts>.csv"
     hostile = "<script>alert(1)</script> ../../etc/passwd"
@@ -63,7 +64,8 @@ def test_a_file_of_prompts_runs_with_its_bad_lines_unscored_and_is_escaped_in_th
     assert len(manifest["suite"]["settings"]["prompts_sha256"]) == 64
 
 
-def test_other_contents_under_one_name_are_another_run(tmp_path: Path) -> None:
+def test_other_contents_under_one_name_are_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
     file = tmp_path / "prompts.txt"
     file.write_text("a red circle\n")
     assert call("run", "--suite-file", str(file), *TOYS, "--out", str(tmp_path / "run")).exit_code == 0
@@ -73,6 +75,7 @@ def test_other_contents_under_one_name_are_another_run(tmp_path: Path) -> None:
     assert "holds a different run: suite.settings.prompts_sha256" in again.stderr
 
 
+@pytest.mark.usefixtures("unpainted")
 @pytest.mark.parametrize("suite", ["drawbench", "t2i-compbench"])
 def test_embedded_versions_are_run_and_graded(suite: str, tmp_path: Path) -> None:
     result = call("run", suite, *TOYS, "--prompts", "12", "--out", str(tmp_path / "run"))
@@ -85,7 +88,8 @@ def test_embedded_versions_are_run_and_graded(suite: str, tmp_path: Path) -> Non
     assert (tmp_path / "run/report/index.html").is_file()
 
 
-def test_the_embedded_pair_runs_drawbench(tmp_path: Path) -> None:
+def test_the_embedded_pair_runs_drawbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
     result = call("run", "drawbench", "--search", "random", "--verifier", "shapes-clip", "--budget", "10", "--prompts", "6",
                   "--set", "metrics=[]", "--out", str(tmp_path / "run"))  # fmt: skip
     assert result.exit_code == 0, result.output

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from harness import registry
+from harness import registry, run_commands
 from harness.cli import app
 from suites.geneval.suite import GenEvalSuite
 from suites.shapes.renderer import render
@@ -28,6 +28,8 @@ RUN = ["--model", "toy-painter", "--search", "random", "--verifier", "toy-judge"
 
 @pytest.fixture(autouse=True)
 def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Toys run, and their runs have no report, which takes most of a run's time and is not read here."""
+    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
     for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
         for name, entry in toys.items():
             monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]

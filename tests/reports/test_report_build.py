@@ -114,6 +114,7 @@ def test_paired_table_has_both_kinds_of_pairs(report: Path) -> None:
     assert (table["low"] <= table["difference"] + 1e-12).all()
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_one_of_everything(make_run: MakeRun, tmp_path: Path) -> None:
     """One model, search, budget, verifier, task and prompt: no intervals, no comparison, still a report."""
     run = make_run(
@@ -125,6 +126,7 @@ def test_one_of_everything(make_run: MakeRun, tmp_path: Path) -> None:
     assert "No guided search with all its pictures kept" in text
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_without_a_grader_verifiers_are_shown_and_not_trusted(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(
         tmp_path / "run", truth=False, nan_share=0.4, suite="drawbench", searches=("random", "beam"), verifiers=("clip",),
@@ -134,7 +136,7 @@ def test_without_a_grader_verifiers_are_shown_and_not_trusted(make_run: MakeRun,
     assert "No grader’s verdict in these runs" in text
     assert "Nothing here is evidence" not in text
     assert "mean clip score" in text.lower()
-    assert not (tmp_path / "out" / "figures" / "over-optimisation.png").exists()
+    assert not (tmp_path / "out" / "figures" / "over-optimisation.svg").exists()
 
 
 def test_runs_are_joined_and_repeats_counted_once(make_run: MakeRun, tmp_path: Path) -> None:

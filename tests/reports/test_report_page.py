@@ -131,6 +131,7 @@ def test_a_method_of_one_budget_is_ringed_too(make_run: MakeRun, tmp_path: Path)
     assert sum(line.get_markersize() == 9 for line in axes.lines) == 2
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_empty_tables_leave_no_caption(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", truth=False, budgets=(28,), searches=("random",), tasks=("colors",), verifiers=("clip",))
     page = build_report([run], tmp_path / "out")

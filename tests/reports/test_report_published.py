@@ -19,7 +19,7 @@ PHOTO = {"models": {"infinity-2b:preset=tts-var": "ar", "flux-dev": "diffusion"}
 
 
 @pytest.fixture(scope="module")
-def geneval(make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def geneval(module_unpainted: None, make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photo")
     run = make_run(folder / "run", suite="geneval", verifiers=("image-reward",), budgets=(14, 28, 56), prompts=1, **PHOTO)
     return build_report([run], folder / "out").parent
@@ -65,6 +65,7 @@ def test_a_row_keeps_the_printed_digits_and_tells_verifiers_on_another_scale_apa
     assert {row["model"] for row in table.rows} == {"infinity-2b", "flux-dev"}
 
 
+@pytest.mark.usefixtures("module_unpainted")
 def test_runs_of_the_shapes_world_never_show_them(make_run: MakeRun, tmp_path: Path) -> None:
     few = {"tasks": ("colors",), "verifiers": ("shapes-clip",), "budgets": (28.0,), "prompts": 1} | PHOTO
     run = make_run(tmp_path / "run", suite="geneval@shapes", **few)

@@ -39,7 +39,7 @@ def make(make_judge):
 
     def build(keep: int | None, parts: int = 1):
         cheap, dear = make_judge("cheap"), make_judge("dear", parts=parts)
-        torch.manual_seed(2)
+        torch.default_generator.manual_seed(2)
         dear.convolution = torch.nn.Conv2d(3, 4 * parts, 3, stride=2)
         return Described(Cascade(cheap, dear, "judge", keep), Patches(cheap))
 
@@ -112,11 +112,10 @@ def test_plans_price_what_a_run_is_charged(text: str, model: str, nfe: int, unit
 @pytest.mark.parametrize(("text", "model", "nfe"), RUNS)
 def test_a_cascade_that_keeps_all_is_its_dear_verifier(text: str, model: str, nfe: int, request, ran, make) -> None:
     search, generator = parse(text), generator_of(model, request)
-    cascade = make(None)
-    dear = cascade.stages[1]
-    budget = Budget(nfe, Unit.NFE)
+    cascade, budget = make(None), Budget(nfe, Unit.NFE)
+    cheap, dear = cascade.stages
     both = ran(search, generator, budget, count=2, judges=[cascade])
-    alone = ran(search, generator, budget, count=2, judges=[dear])
+    alone = ran(search, generator, budget, count=2, judges=[Described(dear, Patches(cheap))])
     for prompt in range(2):
         pairs = list(zip(both.of(prompt), alone.of(prompt, "dear"), strict=True))
         for one, other in pairs:

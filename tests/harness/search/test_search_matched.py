@@ -40,6 +40,16 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
 
 
+@pytest.fixture(scope="module")
+def calibrated(infinity, flux, both, make_judge) -> dict[str, Calibration]:
+    """Of every family, by a clock of a millisecond a call."""
+    ticks = count()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+        models = {"ar": infinity, "diffusion": flux, "pair": both}
+        return {family: calibrate(model, [make_judge()], "red circle", 1) for family, model in models.items()}
+
+
 def smallest(search: Any, prices: Prices, unit: Unit) -> float:
     with pytest.raises(BudgetTooSmall) as refused:
         search.plan(Budget(prices.image().amount(unit) * 0.1, unit), prices)
@@ -72,12 +82,12 @@ def test_a_large_budget_is_used_to_nine_tenths(name, family, unit, make_judge, m
 
 @pytest.mark.parametrize("unit", list(Unit))
 @pytest.mark.parametrize(("name", "family"), REGISTERED)
-def test_a_run_never_exceeds_its_budget(name, family, unit, make_judge, ran, ticking, request) -> None:
+def test_a_run_never_exceeds_its_budget(name, family, unit, make_judge, calibrated, ran, ticking, request) -> None:
     generator, judge = request.getfixturevalue(FAMILIES[family]), make_judge()
     makes = generator.refine if family == "pair" else generator
     assert all(isinstance(makes, need) for need in parse(name).needs if need in ABILITIES[family])
     rows = 1 if unit is Unit.SECONDS else 64  # one row a batch: time goes by rows, as plans have it
-    search, calibration = parse(name), calibrate(generator, [judge], "red circle", 1)
+    search, calibration = parse(name), calibrated[family]
     prices = Prices(generator, judge, 7, calibration)
     budget = Budget(smallest(search, prices, unit) * 3, unit)
     task = ran(search, generator, budget, count=2, judges=[judge], max_rows=rows, calibration=calibration).task
@@ -91,7 +101,6 @@ def test_a_run_never_exceeds_its_budget(name, family, unit, make_judge, ran, tic
         if not total:
             best = max((one for one in entered if one.complete and budget.affords(one.spent)), key=lambda one: one.values_M[0])
             assert best.kept
-
 
 
 @pytest.mark.parametrize("unit", list(Unit))
