@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import typer
 
+from harness.exits import end_at_sigterm
 from harness.folder_commands import export, score
 from harness.model_commands import bench_model, doctor, fetch, list_
 from harness.run_commands import ablate, plan, report, run
@@ -30,4 +31,5 @@ for _name, _command in COMMANDS.items():
 
 def main() -> None:
     """Entry point of the command."""
+    end_at_sigterm()
     app(prog_name="vistas")

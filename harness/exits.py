@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -17,7 +18,20 @@ from results.files import FULL
 if TYPE_CHECKING:
     from results.store import Store
 
-WRONG_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+WRONG_INPUT, FAILED, INTERRUPTED, TERMINATED = 2, 1, 130, 143
+
+
+class Terminated(KeyboardInterrupt):
+    """Raised at SIGTERM, with which schedulers end a job."""
+
+
+def end_at_sigterm() -> None:
+    """Let SIGTERM end this process as Ctrl-C does: with a word on what is kept."""
+
+    def terminate(*_: object) -> NoReturn:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
 
 
 def say(line: str) -> None:
@@ -27,11 +41,12 @@ def say(line: str) -> None:
 
 @contextmanager
 def reported(debug: bool, store: Store | None = None) -> Iterator[None]:
-    """Turn errors into one line and an exit code: 2 for WrongInput, 1 for anything else, 130 for Ctrl-C."""
+    """Turn errors into one line and an exit code: 2 for WrongInput, 1 for anything else, 130 for Ctrl-C, 143 for SIGTERM."""
     try:
         yield
-    except KeyboardInterrupt:
-        _leave(f"interrupted: {_kept(store)}" if store else "interrupted", INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        word, code = ("terminated", TERMINATED) if isinstance(stop, Terminated) else ("interrupted", INTERRUPTED)
+        _leave(f"{word}: {_kept(store)}" if store else word, code)
     except (typer.Exit, typer.Abort, BrokenPipeError):  # the last: a reader such as `head` had enough; typer ends quietly
         raise
     except Exception as error:
@@ -42,7 +57,8 @@ def reported(debug: bool, store: Store | None = None) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in FULL:
             folder = store.folder if store else Path(error.filename).parent if error.filename else None
             where = f" in {folder}" if folder else ""
-            _leave(f"failed: no space left on disk{where}: free space and give the same command again", FAILED)
+            kept = f" ({store.finished()} finished units are kept)" if store else ""
+            _leave(f"failed: no space left on disk{where}{kept}: free space and give the same command again", FAILED)
         _leave(f"failed: {_line(error)}" + ("" if debug else " (--debug shows where)"), FAILED)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.assignments import name_of
 from harness.config import Settings, load_settings, run_folder
 from harness.errors import WrongInput
 from harness.exits import reported, say
@@ -27,6 +28,7 @@ from harness.options import (
     Verifiers,
     Weights,
 )
+from harness.registry import entry
 from harness.shard import Shard
 from harness.suites import suite_flags
 from results.files import check_writable
@@ -160,7 +162,12 @@ def report(
 
 
 def _prepared(settings: Settings, out: Path | None, measured: bool = False) -> Run:
-    """The run, checked and loaded; says so before the libraries, which take seconds."""
+    """The run, checked and loaded; wrong names are told before the libraries are loaded, which takes seconds."""
+    for text in settings.models:
+        if "+" not in text:  # a pair's are told apart by what its members are
+            entry("model", name_of(text))
+    for text in settings.verifiers:
+        entry("verifier", name_of(text))
     say(f"loading libraries for {', '.join(settings.models)}")
     from harness.runner import prepare_run
 

@@ -19,6 +19,7 @@ import harness.search.beam
 import harness.search.random  # noqa: F401
 import suites.geneval.suite  # noqa: F401
 from harness import cli, registry, run_commands
+from harness.exits import end_at_sigterm
 from results.schema import MEASURED, TABLES
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -55,6 +56,7 @@ class Process:
         code = 99
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            end_at_sigterm()
             sys.stderr = open(self.log, "w", buffering=1)  # noqa: SIM115
             os.environ["TOY_DELAY"] = str(delay)
             cli.app([*COMMAND, "--out", str(self.folder)], prog_name="vistas")
@@ -112,7 +114,10 @@ def test_killed_and_interrupted_then_resumed_equals_uninterrupted(
     tmp_path: Path, start: Callable[[Path, float], Process]
 ) -> None:
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
-    for moment in (0, 1, 2):
+    terminated = start(stopped, 0.05)
+    assert terminated.when_finished(1, signal.SIGTERM) == 143, terminated.said()
+    assert re.search(rf"vistas: terminated: [12] finished units? (is|are) kept in {stopped};", terminated.said())
+    for moment in (1, 2, 3):
         killed = start(stopped, 0.05)
         assert killed.when_finished(moment, signal.SIGKILL) < 0
         assert moment <= killed.parts() < PARTS
