@@ -57,8 +57,8 @@ def reported(debug: bool, store: Store | None = None) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in FULL:
             folder = store.folder if store else Path(error.filename).parent if error.filename else None
             where = f" in {folder}" if folder else ""
-            kept = f" ({store.finished()} finished units are kept)" if store else ""
-            _leave(f"failed: no space left on disk{where}{kept}: free space and give the same command again", FAILED)
+            kept = f"; {_kept(store)}" if store and store.finished() else ": free space and give the same command again"
+            _leave(f"failed: no space left on disk{where}{kept}", FAILED)
         _leave(f"failed: {_line(error)}" + ("" if debug else " (--debug shows where)"), FAILED)
 
 
