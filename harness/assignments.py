@@ -38,15 +38,19 @@ def assignments(what: str, text: str, known: Collection[str], listing: str) -> d
     return values
 
 
+def quoted(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, texts that hold a comma in double quotes."""
+    return {key: f'"{value}"' if isinstance(value, str) and "," in value else value for key, value in values.items()}
+
+
 def written(name: str, values: Mapping[str, Any]) -> str:
-    """The text of a name with values."""
+    """The text of a name with values, which hold no comma or are `quoted`; a search within one, which ends it, may."""
     given = ",".join(f"{key}={_plain(value)}" for key, value in values.items())
     return f"{name}:{given}" if given else name
 
 
 def _plain(value: Any) -> str:
-    text = "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return f'"{text}"' if "," in text else text
+    return "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _complaint(key: str, equals: str, known: Collection[str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-from harness.assignments import assignments, name_of, written
+from harness.assignments import assignments, name_of, quoted, written
 from harness.errors import WrongInput
 from harness.registry import Entry, entry, resolve
 from models.base import SmallPreviews
@@ -78,7 +78,7 @@ def choose_model(text: str) -> ModelChoice:
     latents = latent_size(found.row, merged) if shrink > 1 else None
     if latents:
         smaller(latents, shrink, name)
-    return ModelChoice(written(name, _needed(found.row, values) | previews), name, found, values, preview_shrink=shrink)
+    return ModelChoice(written(name, quoted(_needed(found.row, values)) | previews), name, found, values, preview_shrink=shrink)
 
 
 def _preview_shrink(text: str, value: str) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.assignments import assignments, written
+from harness.assignments import assignments, quoted, written
 from harness.errors import WrongInput
 
 
 def test_a_value_in_quotes_holds_commas_and_comes_back() -> None:
     values = {"negative_prompt": "blurred, dark", "cfg": (3.0, 1.0), "pn": "1M"}
-    text = written("m", values)
+    text = written("m", quoted(values))
     assert text == 'm:negative_prompt="blurred, dark",cfg=3.0/1.0,pn=1M'
     assert assignments("model", text, values, "") == {"negative_prompt": "blurred, dark", "cfg": "3.0/1.0", "pn": "1M"}
     assert assignments("model", 'm:pn="1M"', values, "") == {"pn": "1M"}

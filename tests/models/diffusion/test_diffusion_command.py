@@ -13,7 +13,7 @@ import torch
 from tiny_families import FAMILIES, published
 from typer.testing import CliRunner, Result
 
-from harness import cli, registry
+from harness import cli, registry, run_commands
 from harness.hub import Repository
 from models.diffusion import published as loaders
 
@@ -30,7 +30,7 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
             repositories={"weights": Repository("none/tiny", "main", ("model_index.json", "vae/*"), 1, "none")},
         )  # fmt: skip
         monkeypatch.setitem(registry.MODELS, row.name, registry.published(row))  # type: ignore[arg-type]
-    monkeypatch.setattr(cli, "_build_report", lambda *_: None)
+    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
 
 
 @pytest.fixture
