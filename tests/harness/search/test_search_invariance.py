@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness.ledger import Budget, BudgetTooSmall, Unit
@@ -9,6 +11,7 @@ from harness.meter import MeteredGenerator
 from harness.prices import Prices
 from harness.registry import SEARCHES
 from harness.search.adaptive import Allocating
+from harness.search.base import Candidate
 from harness.search.evolution import Evolution
 from harness.search.smc import PRESETS
 from harness.search.spec import parse
@@ -32,6 +35,14 @@ def both(infinity, flux) -> Pair:
     return Pair("tiny-infinity+tiny-flux", infinity, flux)
 
 
+def check_kept(expected: dict[Any, Candidate], found: dict[Any, Candidate]) -> None:
+    """The same candidates are kept, but for those that are closer to one another than a pixel's rounding has moved them."""
+    swapped = [path for path in expected if expected[path].kept != found[path].kept]
+    values = [expected[path].values_M[0] for path in swapped]
+    moved = sum(abs(found[path].values_M[0] - value) for path, value in zip(swapped, values, strict=True))
+    assert not swapped or max(values) - min(values) < moved
+
+
 @pytest.mark.parametrize(("text", "model"), RUNS)
 def test_batches_order_and_company_change_nothing(text: str, model: str, request, make_judge, ran) -> None:
     generator, search = request.getfixturevalue(model), parse(text)
@@ -50,8 +61,9 @@ def test_batches_order_and_company_change_nothing(text: str, model: str, request
         assert [one.path for one in other.of(place)] == [one.path for one in together.of(prompt)]
         for path, one in found.items():
             same = expected[path]
-            assert (one.parent, one.step, one.complete, one.kept) == (same.parent, same.step, same.complete, same.kept)
+            assert (one.parent, one.step, one.complete) == (same.parent, same.step, same.complete)
             assert (one.image.int() - same.image.int()).abs().max() <= 1
+        check_kept(expected, found)
         last, other_last = together.of(prompt)[-1].spent, other.of(place)[-1].spent
         assert (last.nfe, last.flops, last.images) == (other_last.nfe, other_last.flops, other_last.images)
 
