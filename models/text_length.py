@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from harness.errors import WrongInput
+
 _SAID_ELSEWHERE = ("The following part of your input was truncated", "Token indices sequence length is longer")
 
 
@@ -16,6 +18,15 @@ def longer_than(tokenizer: Any, prompts: Sequence[str], limit: int) -> tuple[boo
         return ()
     ids: list[list[int]] = tokenizer(list(prompts), truncation=False, verbose=False)["input_ids"]
     return tuple(len(one) > limit for one in ids)
+
+
+def refuse_cut_negative(model: str, cut: bool) -> None:
+    """Refuse a negative prompt whose end would be cut off, which no table would show. Raises WrongInput."""
+    if cut:
+        raise WrongInput(
+            f"model {model}: negative_prompt has more tokens than its text encoder takes, and no table would say that it is cut: "
+            "give a shorter one"
+        )
 
 
 @contextmanager

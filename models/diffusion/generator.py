@@ -13,8 +13,9 @@ from models.base import Domain, Images, ModelCard, Operation, Row
 from models.diffusion.adapter import Adapter
 from models.diffusion.state import DiffusionConditioning, DiffusionState, joined
 from models.offload import device_of
+from models.pixels import rounded
 from models.small_previews import SETTING, smaller
-from models.text_length import cut_off_unsaid
+from models.text_length import cut_off_unsaid, refuse_cut_negative
 
 _DECODE_PIXELS = 8 * 1024 * 1024
 """Pixels through the VAE at once: its activations are what fills a device first."""
@@ -29,6 +30,10 @@ class DiffusionGenerator:
     """
 
     def __init__(self, adapter: Adapter, card: ModelCard) -> None:
+        """Raises WrongInput for a negative prompt whose end no text encoder would read."""
+        negative = adapter.settings.get("negative_prompt")
+        if negative:
+            refuse_cut_negative(card.name, *adapter.truncated([negative]))
         self.adapter, self._card = adapter, card
         self._predictions = tuple(adapter.prediction(step) for step in range(card.steps))
         self._preview_shrink = 1
@@ -243,7 +248,8 @@ class DiffusionGenerator:
         return max(1, _DECODE_PIXELS // (height * width))
 
     def _images(self, latents_NX: torch.Tensor, shrink: int = 1) -> Images:
-        return torch.cat([_to_bytes(self.adapter.decode(part, shrink)) for part in latents_NX.split(self._chunk)])
+        parts = latents_NX.split(self._chunk)
+        return torch.cat([rounded(self.adapter.decode(part, shrink), self._card.name) for part in parts])
 
 
 def diffusion_generator(
@@ -262,11 +268,6 @@ def diffusion_generator(
         settings=adapter.settings,
     )
     return DiffusionGenerator(adapter, card)
-
-
-def _to_bytes(image_NCHW: torch.Tensor) -> Images:
-    """-1 to 1 -> uint8 as diffusers' VaeImageProcessor rounds it, so that the bytes are a pipeline's."""
-    return (image_NCHW * 0.5 + 0.5).clamp(0, 1).float().mul(255).round().to(torch.uint8).cpu()
 
 
 def _check_rows(conditioning: DiffusionConditioning, rows: Sequence[Row]) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.errors import WrongInput
 from harness.ledger import Cost
 from models.base import Domain, Images, ModelCard, Operation, Row
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
@@ -21,8 +20,10 @@ from models.infinity.sampling import draw_by_row
 from models.infinity.state import InfinityConditioning, InfinityState
 from models.infinity.text_encoder import TextEncoder
 from models.offload import device_of
+from models.pixels import check_numbers, floored
 from models.prefix_state import PrefixState, check_seeds, distinct_prompts
 from models.small_previews import SETTING, shrunk, smaller
+from models.text_length import refuse_cut_negative
 
 _DECODE_PIXELS = 8 * 1024 * 1024
 """Pixels decoded at once: the decoder's activations are what fills a device first."""
@@ -46,11 +47,7 @@ class InfinityGenerator:
         self._preview_shrink = 1
         self._negative = None
         if negative_prompt is not None:
-            if text_encoder.truncated([negative_prompt])[0]:
-                raise WrongInput(
-                    f"model {name}: negative_prompt has more tokens than its text encoder takes, and no table would say that it is "
-                    "cut: give a shorter one"
-                )
+            refuse_cut_negative(name, *text_encoder.truncated([negative_prompt]))
             with torch.no_grad():
                 self._negative = self.transformer.condition(self._features([negative_prompt]))
         rows, columns = self._latent_grid
@@ -162,6 +159,7 @@ class InfinityGenerator:
         height, width = self._card.image_size
         size = max(1, _DECODE_PIXELS // (height * width))
         source = torch.tensor(state.source, device=self.device)
+        check_numbers(state.prefixes.log_prob_B[source], self._card.name)  # bits are bits, whatever the probabilities
         features = state.prefixes.features_BdHW
         return torch.cat([self._decode(shrunk(features[part], shrink)) for part in source.split(size)])
 
@@ -170,7 +168,7 @@ class InfinityGenerator:
         # the published inference decodes under the same autocast that its blocks run in
         with torch.autocast(self.device.type, torch.bfloat16, enabled=block_dtype == torch.bfloat16):
             image_BCHW = self.vae.decode(features_BdHW)
-        return ((image_BCHW.float() + 1) / 2 * 255).to(torch.uint8).cpu().contiguous()
+        return floored(image_BCHW, self._card.name)
 
 
 def _check_parts(parts: InfinityParts) -> None:

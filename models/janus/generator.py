@@ -21,6 +21,7 @@ from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
 from models.janus.rollout import RowPrediction, RowPrefixes, RowRollout
 from models.janus.sampling import JanusSampling
+from models.pixels import check_numbers, floored
 from models.prefix_state import PrefixState, check_seeds, distinct_prompts
 
 _DECODE_PIXELS = 8 * 1024 * 1024
@@ -137,6 +138,6 @@ class JanusGenerator:
     def _images(self, state: JanusState) -> Images:
         size = max(1, _DECODE_PIXELS // self.network.pixels**2)
         source = torch.tensor(state.source, device=self.device)
-        parts = [self.network.pixels_of(state.prefixes.tokens_BN[part]) for part in source.split(size)]
-        pixels_BCHW = torch.cat([part.float().clamp(-1, 1) for part in parts])
-        return ((pixels_BCHW + 1) / 2 * 255).to(torch.uint8).cpu().contiguous()
+        check_numbers(state.prefixes.log_prob_B[source], self._card.name)  # tokens are tokens, whatever the probabilities
+        tokens_BN = state.prefixes.tokens_BN
+        return torch.cat([floored(self.network.pixels_of(tokens_BN[part]), self._card.name) for part in source.split(size)])

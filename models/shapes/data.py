@@ -51,11 +51,6 @@ def to_float(images_BCHW: torch.Tensor) -> torch.Tensor:
     return images_BCHW.float() / 127.5 - 1
 
 
-def to_uint8(images_BCHW: torch.Tensor) -> torch.Tensor:
-    """Map float pictures in [-1, 1] to uint8, rounding down as Infinity does."""
-    return ((images_BCHW.clamp(-1, 1) + 1) * 127.5).to(torch.uint8)
-
-
 def foreground_weight(images_BCHW: torch.Tensor, weight: float = 4.0) -> torch.Tensor:
     """Return a loss weight per pixel [B, 1, H, W] with mean 1: shapes count `weight` more than the background.
 

@@ -16,8 +16,8 @@ from models.infinity.generate import generate
 from models.infinity.rollout import Rollout
 from models.infinity.sampling import Sampling, draw_by_row
 from models.infinity.vae import InfinityVAE
+from models.pixels import floored
 from models.shapes import flux, infinity, tokenizer
-from models.shapes.data import to_uint8
 from models.shapes.loop import RUNS, Run, averaged_weights
 from models.shapes.reconstruction import save_sheet
 from models.shapes.text import build_tokenizer, token_ids
@@ -59,7 +59,7 @@ class FluxSampler:
             asked, free = flux.velocity(self.models, torch.cat([latents, latents]), time, both).chunk(2)
             latents = latents - (free + guidance * (asked - free)) / steps
         cells = latents.view(-1, 6, 6, 6, 2, 2).permute(0, 3, 1, 4, 2, 5).reshape(-1, 6, 12, 12)
-        return to_uint8(self.vae.decode(cells / self.scale + self.shift).sample)
+        return floored(self.vae.decode(cells / self.scale + self.shift).sample, "shapes-flux")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class InfinitySampler:
 
     def __call__(self, captions: Sequence[str], seed: int, sampling: Sampling) -> torch.Tensor:
         """Return one picture for each caption, uint8 [N, 3, H, W]."""
-        return to_uint8(self.vae.decode(self.features(captions, seed, sampling)[-1]))
+        return floored(self.vae.decode(self.features(captions, seed, sampling)[-1]), "shapes-infinity")
 
 
 def shapes_prompts(count: int) -> tuple[Prompt, ...]:

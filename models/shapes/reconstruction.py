@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from models.infinity.bits import multiscale_bits
-from models.shapes.data import EVALUATION_SEED, batch, to_float, to_uint8
+from models.pixels import floored
+from models.shapes.data import EVALUATION_SEED, batch, to_float
 from models.shapes.tokenizer import SCHEDULE
 from suites.geneval.grader import grade
 from suites.shapes.detector import ShapesDetector
@@ -25,7 +26,7 @@ def accepted_share(decode: Callable[[Pictures], Pictures], pictures: int = 300) 
     decoded = torch.cat([decode(to_float(part)) for part in images.split(50)])
     error = ((decoded.clamp(-1, 1) - to_float(images)) ** 2).mean(dim=(1, 2, 3))
     before = [verdict.correct for verdict in grade(images, records, ShapesDetector())]
-    after = [verdict.correct for verdict in grade(to_uint8(decoded), records, ShapesDetector())]
+    after = [verdict.correct for verdict in grade(floored(decoded, "the tokenizer"), records, ShapesDetector())]
     kept = [now for now, once in zip(after, before, strict=True) if once]
     return {"psnr": round(float((10 * torch.log10(4 / error)).mean()), 2), "accepted": sum(kept) / len(kept)}
 

@@ -238,6 +238,13 @@ def test_lost_text_is_said_by_every_family(family, load_family):
         assert text_truncated(instructed.encode(["red circle and blue", exact])) == (False, True)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_negative_prompt_that_would_be_cut_is_refused(family, load_family):
+    load_family(family, negative_prompt="red circle")
+    with pytest.raises(WrongInput, match="negative_prompt has more tokens than its text encoder takes"):
+        load_family(family, negative_prompt="red circle and blue star two green red circle and blue star")
+
+
 def test_sizes_that_a_model_cannot_make_are_refused(load_family):
     cases = {"flux": (20, "multiples of 8"), "sd3": (20, "multiples of 8"), "sdxl": (24, "multiples of 16"),
              "pixart": (20, "multiples of 8"), "sana": (30, "multiples of 4")}  # fmt: skip
