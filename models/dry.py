@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from harness.flops import FlopCounter
 
@@ -35,6 +35,31 @@ def dry_run(call: Callable[[], Any]) -> DryRun:
     with torch.no_grad(), counter, live, attention:
         call()
     return DryRun(counter.flops + attention.flops, live.peak)
+
+
+class CudaAutocast(TorchFunctionMode):
+    """CUDA's autocast, which the meta device has none of, for convolutional networks: convolutions low, norms in float32.
+
+    Weights stay in their own type; their low copies are held, as autocast does, until the mode is left.
+    """
+
+    def __init__(self, low: torch.dtype) -> None:
+        super().__init__()
+        self._low, self._weights = low, dict[torch.Tensor, torch.Tensor]()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (functional.conv2d, functional.linear):
+            args = tree_map(self._lowered, args)
+        elif func is functional.group_norm:
+            args = tree_map(lambda one: one.float() if isinstance(one, torch.Tensor) else one, args)
+        return func(*args, **(kwargs or {}))
+
+    def _lowered(self, value: Any) -> Any:
+        if not isinstance(value, torch.nn.Parameter):
+            return value.to(self._low) if isinstance(value, torch.Tensor) else value
+        if value not in self._weights:
+            self._weights[value] = value.to(self._low)
+        return self._weights[value]
 
 
 class _Live(TorchDispatchMode):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from models.architecture import components, count, outline, parameters
 from models.division import Parts
-from models.dry import dry_run
+from models.dry import CudaAutocast, dry_run
 from models.infinity.conditions import PromptConditions
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.memory import row_bytes, scale_bytes
@@ -55,8 +56,7 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     scales = [scale_flops(size.transformer, schedule, k, TEXT_TOKENS, one) for k in range(len(schedule))]
     scales[0] += prompt_flops(size.transformer, TEXT_TOKENS)
     encoder = components(model.name)["text_encoder"]
-    latents = torch.zeros(1, size.vae.codebook_dim, *grid, device="meta", dtype=dtype)
-    vae.to(dtype)
+    latents = torch.zeros(1, size.vae.codebook_dim, *grid, device="meta")
     value = BYTES[settings["dtype"]]
     text, own = count(encoder), parameters(transformer)
     blocks = sum(parameter.numel() for block in transformer.ordered_blocks for parameter in block.parameters())
@@ -75,8 +75,14 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
             sampling.halves(k) * scale_bytes(size.transformer, schedule, k, value) for k in range(len(schedule))
         ),
         pass_bytes=_last_pass(Rollout(transformer, schedule, sampling)),
-        decode_bytes=dry_run(lambda: vae.decode(latents)).peak_bytes,
+        decode_bytes=dry_run(lambda: _decode(vae, latents, dtype)).peak_bytes,
     )  # fmt: skip
+
+
+def _decode(vae: InfinityVAE, latents_BdHW: torch.Tensor, dtype: torch.dtype) -> None:
+    """As the generator does it on a GPU."""
+    with CudaAutocast(dtype) if dtype == torch.bfloat16 else nullcontext():
+        vae.decode(latents_BdHW)
 
 
 def _last_pass(rollout: Rollout) -> int:

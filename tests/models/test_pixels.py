@@ -41,7 +41,7 @@ def test_weights_that_are_no_numbers_make_no_picture(name: str, part: str | None
         network = getattr(network, attribute)
     with torch.no_grad():
         list(network.parameters())[-1].view(-1)[0] = torch.nan
-    with pytest.raises(RunFailed, match=rf"draws values that are no numbers \(NaN\): its weights are damaged"):
+    with pytest.raises(RunFailed, match=r"draws values that are no numbers \(NaN\): its weights are damaged"):
         generator.decode(drawn(generator))
 
 

@@ -22,7 +22,7 @@ from models.architecture import components, outline, parameters
 from models.diffusion.dry import decoder_call, denoiser_call
 from models.diffusion.published_flops import published_flops
 from models.division import Division, divide
-from models.dry import DryRun, dry_run
+from models.dry import CudaAutocast, DryRun, dry_run
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.published import SIZES
 from models.infinity.sampling import Sampling
@@ -130,6 +130,21 @@ def test_a_dry_run_counts_what_a_real_run_counts_and_holds() -> None:
     found = dry_run(lambda: network(meta))
     assert found.flops == counted == 2 * 10 * 64 * 256 * 2
     assert found.peak_bytes == 2 * 10 * 256 * 4  # before and after the GELU
+
+
+def test_norms_are_held_in_float32_where_convolutions_are_low() -> None:
+    """As by autocast on a GPU: the norm's input is there in both types, beside what it gives and the convolution's low weights."""
+    network = nn.Sequential(nn.Conv2d(4, 4, 1, bias=False), nn.GroupNorm(2, 4), nn.SiLU()).to("meta")
+    image_BCHW, kept = torch.empty(1, 4, 8, 8, device="meta"), []
+
+    def call() -> None:
+        with CudaAutocast(torch.bfloat16):
+            kept.append(network(image_BCHW))
+
+    low, high, weights, moments = 4 * 64 * 2, 4 * 64 * 4, 4 * 4 * 2, 2 * 2 * 4
+    assert dry_run(call).peak_bytes == low + 2 * high + weights + moments
+    assert kept[0].dtype == torch.float32
+    assert dry_run(lambda: network(image_BCHW)).peak_bytes == 2 * high + moments
 
 
 def test_attention_in_a_dry_run_keeps_no_matrix_of_scores() -> None:
