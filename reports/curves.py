@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -25,6 +28,8 @@ _LEFT, _RIGHT, _BOTTOM, _TITLE, _GAP = 0.72, 0.18, 0.56, 0.34, 0.34
 """Margins and gaps of a figure in inches."""
 _SHARE = (-0.06, 1.06)
 """Range of a share of images, with room for whole markers."""
+_MARKER, _RIM = 5.4, 3.2
+"""Size of a marker in points, and what it grows by for each that lies upon it."""
 _LETTERS = 11.5
 """Letters of a title in an inch, at its size and weight."""
 
@@ -118,37 +123,50 @@ def _write_labels(axes: Axes, panel: Panel, below: Panel | None, first: bool, wi
 
 def _draw(axes: Axes, summary: Summary, panel: Panel, styles: dict[Method, Look]) -> None:
     quiet_axes(axes)
-    spent: list[float] = []
-    means: list[float] = []
-    for method, look in styles.items():
+    curves: dict[Method, pd.DataFrame] = {}
+    for method in styles:
         curve = summary.curve(method, panel.verifier, panel.metric, panel.task).sort_values(panel.unit)
         curve = curve[curve["mean"].notna() & (curve[panel.unit] > 0)]
-        if curve.empty:
-            continue
-        x, mean = curve[panel.unit].to_numpy(), curve["mean"].to_numpy()
-        spent += [float(x.min()), float(x.max())]
+        if not curve.empty:
+            curves[method] = curve
+    if not curves:
+        axes.text(0.5, 0.5, "no score", transform=axes.transAxes, ha="center", va="center", color=QUIET)
+        axes.set_xticks([])
+        return
+    points = {method: list(zip(curve[panel.unit], curve["mean"], strict=True)) for method, curve in curves.items()}
+    spent, means = zip(*(point for each in points.values() for point in each), strict=True)
+    log_axis(axes, min(spent), max(spent))
+    for place, (method, curve) in enumerate(curves.items()):
+        look, x, mean = styles[method], curve[panel.unit].to_numpy(), curve["mean"].to_numpy()
         if len(x) > 1:
             axes.fill_between(x, curve["low"], curve["high"], color=look.colour, alpha=0.09, linewidth=0)
         else:
             bars = np.vstack([mean - curve["low"], curve["high"] - mean])
             axes.errorbar(x, mean, yerr=np.nan_to_num(bars), color=look.colour, capsize=3, linewidth=1.2)
-        shape = {"linestyle": look.line, "marker": look.marker, "markersize": 4.6}
-        axes.plot(x, mean, color=look.colour, linewidth=1.7, zorder=3, **shape)
-        means += [float(each) for each in mean]
+        line: dict[str, Any] = {
+            "color": look.colour, "marker": look.marker, "markeredgecolor": SURFACE, "markeredgewidth": 0.7, "zorder": 3 + place / 100,
+        }  # fmt: skip
+        axes.plot(x, mean, linewidth=1.7, linestyle=look.line, markersize=_MARKER, **line)
+        over = [point for other in list(points.values())[place + 1 :] for point in other]
+        for point in points[method]:
+            above = sum(_upon(point, other, (min(means), max(means))) for other in over)
+            if above:
+                axes.plot(*point, markersize=_MARKER + _RIM * above, **line)
         single = curve[is_single(curve)]
         axes.plot(
             single[panel.unit], single["mean"], linestyle="none", marker="o", markersize=8.5, markerfacecolor=SURFACE,
-            markeredgecolor=look.colour, markeredgewidth=1.8, zorder=4,
+            markeredgecolor=look.colour, markeredgewidth=1.8, zorder=5,
         )  # fmt: skip
-    if spent:
-        log_axis(axes, min(spent), max(spent))
-        if len(means) > 2 and max(means) - min(means) < 1e-9:
-            # Lines upon lines: which is which cannot be seen, that they agree can be said.
-            axes.text(0.5, 0.5, f"every method at every budget: {means[0]:.2f}", transform=axes.transAxes, ha="center", va="center",
-                      color=QUIET, fontsize=8.5)  # fmt: skip
-    else:
-        axes.text(0.5, 0.5, "no score", transform=axes.transAxes, ha="center", va="center", color=QUIET)
-        axes.set_xticks([])
+    if len(means) > 2 and max(means) - min(means) < 1e-9:
+        # Lines upon lines: which is which cannot be seen, that they agree can be said.
+        axes.text(0.5, 0.5, f"every method at every budget: {means[0]:.2f}", transform=axes.transAxes, ha="center", va="center",
+                  color=QUIET, fontsize=8.5)  # fmt: skip
+
+
+def _upon(point: tuple[float, float], other: tuple[float, float], range_: tuple[float, float]) -> bool:
+    """Whether two points would hide one another: each method's then has a rim around those above it."""
+    low, high = range_
+    return abs(math.log(point[0] / other[0])) < 0.02 and abs(point[1] - other[1]) <= 0.01 * (high - low)
 
 
 def _share_y(drawn: Sequence[tuple[Panel, Axes]], whole: bool) -> None:

@@ -15,7 +15,7 @@ from reports.gallery import gallery
 from reports.granted import shared
 from reports.load import read_runs
 from reports.notes import notes
-from reports.points import Summary, summarise
+from reports.points import Method, Summary, summarise
 from reports.reliability import cross_table
 from reports.tables import results_table
 
@@ -82,6 +82,30 @@ def test_what_lies_on_one_line_is_said(many: Summary) -> None:
     texts = [text.get_text() for axes in curves.task_figure(flat, "shapes-reward", "nfe").axes for text in axes.texts]
     assert texts == ["every method at every budget: 1.00"] * 2
     assert not any(axes.texts for axes in curves.main_figure(many, "shapes-reward").axes)
+
+
+def test_markers_upon_one_another_are_all_seen(many: Summary) -> None:
+    """Each has a rim around those that are drawn over it; what lies apart has the plain size."""
+
+    def sizes(points: pd.DataFrame) -> list[list[float]]:
+        axes = curves.main_figure(Summary(many.runs, points, many.values, many.bootstrap), "shapes-reward").axes[0]
+        drawn: dict[tuple[float, float], dict[str, float]] = {}
+        for line in axes.lines:
+            if line.get_marker() not in ("None", "none") and line.get_zorder() < 5:
+                for point in zip(line.get_xdata(), line.get_ydata(), strict=True):
+                    at = drawn.setdefault((round(float(point[0]), 3), round(float(point[1]), 3)), {})
+                    key = f"{line.get_color()} {line.get_marker()}"
+                    at[key] = max(at.get(key, 0.0), line.get_markersize())
+        return [sorted(at.values()) for at in drawn.values()]
+
+    assert len(many.methods) > 1
+    together = sizes(many.points.assign(nfe=many.points["budget"], mean=1.0))
+    assert any(len(at) > 1 for at in together)
+    assert all(len(set(at)) == len(at) for at in together)
+    ranks = {method: place for place, method in enumerate(many.methods)}
+    keys = many.points[["model", "search", "budget_unit"]].itertuples(index=False)
+    apart = many.points.assign(mean=[float(ranks[Method(*key)]) for key in keys])
+    assert {size for at in sizes(apart) for size in at} == {curves._MARKER}
 
 
 def test_legends_show_a_line_only_where_one_is_drawn(make_run: MakeRun, tmp_path: Path, many: Summary) -> None:
