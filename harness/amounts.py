@@ -42,6 +42,11 @@ def between(low: float, high: float, unit: str) -> str:
     return f"{number} to {last}" if last.endswith(f" {name}") else f"{first} to {last}"
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something that takes an s: "1 prompt", "48 prompts"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def tick(value: float) -> str:
     """A short axis label: "500", "2k", "10G", "0.05"."""
     return _prefixed(value, "") if value >= 1000 else f"{value:g}"

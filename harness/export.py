@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.amounts import counted
 from harness.errors import WrongInput
 from harness.suites import FILE, open_suite
 from reports.load import Runs, read_runs
@@ -40,7 +41,7 @@ def export_run(
         folder = target / _slug(key)
         images, notes = _images(runs, rows, prompts)
         each = max(len(paths) for _, paths in images)
-        lines += [f"{folder}: {sum(len(paths) for _, paths in images)} images of {len(images)} prompts", *notes]
+        lines += [f"{folder}: {counted(sum(len(paths) for _, paths in images), 'image')} of {counted(len(images), 'prompt')}", *notes]
         lines += form.write(folder, images, each)
     lines.append(_graded_by(runs.manifests[0], layout_name))
     asked = int(runs.manifests[0]["suite"]["images_per_prompt"])
@@ -102,7 +103,7 @@ def _images(
         paths = [runs.image_path(0, image) for image in of_prompt["image"] if image]
         lacking = len(of_prompt) - len(paths)
         if lacking:
-            notes.append(f"prompt {name}: {lacking} of {len(of_prompt)} seeds returned no image")
+            notes.append(f"prompt {name}: {lacking} of {counted(len(of_prompt), 'seed')} returned no image")
         if paths:
             found.append((prompt, paths))
     if not found:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.amounts import amount, between
+from harness.amounts import amount, between, counted
 from harness.amounts import budget as budgeted
 from harness.forecast import Forecast, computed_flops, computed_seconds, forecasts
 from harness.ledger import Unit
@@ -32,7 +32,7 @@ def plan_lines(run: Run) -> Iterator[str]:
     yield ""
     yield "passes, candidates, previews: rows of each step of the model, for one prompt, the one with the longest text"
     yield "NFE: one per candidate and pass; forwards: passes as they run, shared by siblings, twice where guidance needs a second half"
-    yield f"{len(run.units)} units; {amount(computed_flops(run), 'flops')} to compute in all"
+    yield f"{counted(len(run.units), 'unit')}; {amount(computed_flops(run), 'flops')} to compute in all"
     if every[0].timed:
         yield f"about {duration(computed_seconds(run))} of searching in all; loading, grading and the report come on top"
     else:
@@ -72,7 +72,7 @@ def _lines(forecast: Forecast) -> Iterator[str]:
     budget = budgeted(forecast.budget.amount, forecast.budget.unit.value)
     yield f"{forecast.model} with {forecast.search} by {forecast.verifier} at {budget} a prompt"
     for variant in forecast.variants if _differ(forecast) else forecast.variants[:1]:
-        whose = f" ({variant.prompts} prompts)" if _differ(forecast) else ""
+        whose = f" ({counted(variant.prompts, 'prompt')})" if _differ(forecast) else ""
         yield f"  chosen      {_chosen(variant.plan.parameters)}{whose}"
     each = forecast.per_prompt()
     yield "  a prompt    " + ", ".join(_range(each[name], name) for name in columns)
@@ -84,7 +84,7 @@ def _lines(forecast: Forecast) -> Iterator[str]:
         yield f"  counted     {_range((min(looks), max(looks)), 'looks')} at previews, each as an image of the budget"
     yield f"  unused      {'about ' if forecast.depends_on_scores else ''}{_unused(forecast)}"
     total = forecast.total.as_columns()
-    runs = f"{forecast.prompts} prompts" + (f", {forecast.seeds} seeds" if forecast.seeds > 1 else "")
+    runs = counted(forecast.prompts, "prompt") + (f", {forecast.seeds} seeds" if forecast.seeds > 1 else "")
     yield f"  {runs}: " + ", ".join(_range((total[name], total[name]), name) for name in columns)
     if forecast.depends_on_scores:
         yield "  scores decide how much of this is done; rows are those of made-up scores"

@@ -11,6 +11,8 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from harness.amounts import counted
+
 LINE_EVERY_SECONDS = 15.0
 
 
@@ -66,7 +68,7 @@ class RunProgress:
         due = now - self._last_line >= LINE_EVERY_SECONDS or self._done == self._units
         if not self._console.is_terminal and due:
             self._last_line = now
-            self._console.print(f"{self._done} of {self._units} units, {pace} (last: {title})", highlight=False)
+            self._console.print(f"{self._done} of {counted(self._units, 'unit')}, {pace} (last: {title})", highlight=False)
 
     def _pace(self) -> str:
         seconds = time.perf_counter() - self._begun

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from harness.amounts import counted
 from harness.config import Settings, run_folder
 from harness.engines import Engine, local
 from harness.errors import WrongInput
@@ -104,8 +105,8 @@ def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = loca
         with locked(store.folder):
             left = sum(store.part(unit.key) is None for unit in run.units)
             if left:
-                return (f"shard {shard} is finished, {left} units of others are missing: give their commands (again), or this "
-                        "one without --shard")  # fmt: skip
+                return (f"shard {shard} is finished, {counted(left, 'unit')} of others {'is' if left == 1 else 'are'} missing: give their "
+                        "commands (again), or this one without --shard")  # fmt: skip
             remove_temporary(store.folder)
             _compact(run)
     except InUse:
@@ -142,7 +143,7 @@ def _work(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> 
         missing = [unit for unit in units if run.store.part(unit.key) is None]
     done = len(units) - len(missing)
     if done:
-        console.print(f"going on: {done} of {len(units)} units are there", highlight=False)
+        console.print(f"going on: {done} of {counted(len(units), 'unit')} {'is' if done == 1 else 'are'} there", highlight=False)
     planned = sum(unit.planned_flops for unit in missing)
     with RunProgress(console, len(units), done, planned) as progress:
 
@@ -161,7 +162,7 @@ def _work(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> 
                 run.store.save(unit.key, finished.rows)
             progress.finish(unit.title, finished.images, unit.planned_flops)
     if done:
-        console.print(f"{len(missing)} units done now, {done} were there", highlight=False)
+        console.print(f"{counted(len(missing), 'unit')} done now, {done} {'was' if done == 1 else 'were'} there", highlight=False)
 
 
 def run_manifest(run: Run) -> dict[str, Any]:
@@ -201,10 +202,10 @@ def opening_lines(run: Run) -> list[str]:
     else:
         sample += ") chosen to keep the command under 10 minutes on 2 cores; --prompts all (make: PROMPTS=all) runs all"
     return [
-        f"{session.suite_name}: {sample if chosen < total else f'all {total} prompts'}",
+        f"{session.suite_name}: {sample if chosen < total else f'all {total} prompts' if total > 1 else 'its one prompt'}",
         *run.notes,
-        f"{len(run.units)} units, each one search of one model on up to {max(len(unit.prompts) for unit in run.units)} prompts, into "
-        f"{run.store.folder}",
+        f"{counted(len(run.units), 'unit')}, each one search of one model on up to "
+        f"{counted(max(len(unit.prompts) for unit in run.units), 'prompt')}, into {run.store.folder}",
     ]
 
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from harness.amounts import counted
 from harness.scorer import NAN, Scored, Scorer
 from suites.layouts.base import Contents
 
@@ -19,7 +20,7 @@ def summary(
     counts = Counter(name for name, _ in there)
     each = [counts[name] for name in dict.fromkeys(one.sample.prompt.id for one in scored)]
     images = sum(one.sample.path is not None for one in scored)
-    lines = [f"{name}: {images} images of {len(each)} prompts", *contents.notes]
+    lines = [f"{name}: {counted(images, 'image')} of {counted(len(each), 'prompt')}", *contents.notes]
     if asked and set(each) != {asked}:
         here = f"{min(each)} to {max(each)}" if len(set(each)) > 1 else str(each[0])
         lines.append(f"protocol: {asked} images a prompt are published, {here} a prompt are here")
@@ -53,11 +54,11 @@ def _of_metric(metric: str, scored: Sequence[Scored], tasks: Sequence[str], over
         known = [value for value in values if not math.isnan(value)]
         means[task] = sum(known) / len(known) if known else NAN
         left_out = f" ({len(values) - len(known)} not scored)" if len(known) < len(values) else ""
-        lines.append(f"{metric} {task}: {means[task]:.4f} over {len(known)} images{left_out}")
+        lines.append(f"{metric} {task}: {means[task]:.4f} over {counted(len(known), 'image')}{left_out}")
     if over_prompts:
         known = [value for values in by_task.values() for value in values if not math.isnan(value)]
         mean = sum(known) / len(known) if known else NAN
-        return [*lines, f"{metric} overall: {mean:.4f}, the mean of {len(known)} images"]
+        return [*lines, f"{metric} overall: {mean:.4f}, the mean of {counted(len(known), 'image')}"]
     known = [means[task] for task in tasks if not math.isnan(means.get(task, NAN))]
     overall = f"{sum(known) / len(known) if known else NAN:.4f}, the mean of {len(known)} of {len(tasks)} tasks"
     lacking = [task for task in tasks if math.isnan(means.get(task, NAN))]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.amounts import counted
 from harness.errors import WrongInput
 from harness.registry import entry
 
@@ -68,6 +69,6 @@ def prompt_notes(prompts: Sequence[Any]) -> list[str]:
     if len(prompts) >= least:
         return []
     return [
-        f"{len(prompts)} prompts: too few for intervals, so no difference can be told from chance; give at least --prompts {least} "
-        f"(make: PROMPTS={least})"
+        f"{counted(len(prompts), 'prompt')}: too few for intervals, so no difference can be told from chance; give at least "
+        f"--prompts {least} (make: PROMPTS={least})"
     ]

@@ -61,8 +61,8 @@ def ablation_table(summary: Summary, ablation: Ablation) -> Table:
             "difference_high": high, "own_score": own,
         })  # fmt: skip
     caption = (
-        f"Truth is the {metric_phrase(truth)} on {len(summary.values)} prompts. {intervals_sentence(summary)} Differences are paired "
-        "by prompt; their intervals hold together for all rows. Costs are means per prompt, verification included."
+        f"Truth is the {metric_phrase(truth)} on {amounts.counted(len(summary.values), 'prompt')}. {intervals_sentence(summary)} "
+        "Differences are paired by prompt; their intervals hold together for all rows. Costs are means per prompt, verification included."
     )
     return Table("ablation", ablation.question, caption, filled(rows), pd.DataFrame(raw))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.amounts import counted
 from reports import numbers
 from reports.certainty import intervals_sentence, more_prompts, too_few
 from reports.equal import Comparison, compare
@@ -52,8 +53,8 @@ def _opening(summary: Summary) -> tuple[str, ...]:
     mean = "" if runs.over_prompts or len(summary.tasks) == 1 else f", mean of {len(summary.tasks)} tasks"
     prompts = len(summary.values)
     what = (
-        f"{metric_phrase(str(summary.truth)).capitalize()}{mean}, on {prompts} prompt{'s' if prompts > 1 else ''} of {runs.suite} with "
-        f"{seeds} seed{'s' if seeds > 1 else ''}; searches guided by {runs.verifiers[0]}."
+        f"{metric_phrase(str(summary.truth)).capitalize()}{mean}, on {counted(prompts, 'prompt')} of {runs.suite} with "
+        f"{counted(seeds, 'seed')}; searches guided by {runs.verifiers[0]}."
     )
     sure = f"{intervals_sentence(summary)} {more_prompts(summary)}".strip()
     single = summary.points[is_single(summary.points) & (summary.points["task"] == OVERALL)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.amounts import counted
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES
 from reports.verdict import Verdict, listed
 
@@ -26,12 +27,12 @@ def headline(main: Verdict, others: Sequence[Verdict], prompts: int, few: str) -
 
 def _first(main: Verdict, prompts: int, few: str) -> str:
     at = f"{main.at[0].upper()}{main.at[1:]} per prompt"
-    doubt = few or f"{prompts} prompts are too few to tell"
+    doubt = few or f"{counted(prompts, 'prompt')} {'is' if prompts == 1 else 'are'} too few to tell"
     if not main.lead:
         same = f"{'both' if main.methods == 2 else f'all {main.methods}'} methods score {main.score}"
         if main.sure == TOO_FEW:
             return f"Cannot tell: {main.at} per prompt {same}, and {doubt}."
-        return f"No difference: {main.at} per prompt {same} on {prompts} prompts."
+        return f"No difference: {main.at} per prompt {same} on {counted(prompts, 'prompt')}."
     best = listed(main.named)
     if main.sure == YES:
         return f"{at}, best is {best}: {main.score}, {main.lead}."

@@ -51,7 +51,8 @@ def _timing(summary: Summary) -> list[str]:
     """What makes seconds less sure than counts: the more so the fewer prompts share it."""
     first = "the first unit of a run pays for what later ones find warm, and other work on the machine shows"
     least = least_prompts(len(summary.tasks))
-    few = f"; with {len(summary.values)} prompts a ranking by seconds is no finding" if len(summary.values) < least else ""
+    prompts = len(summary.values)
+    few = f"; with {amounts.counted(prompts, 'prompt')} a ranking by seconds is no finding" if prompts < least else ""
     return [f"Seconds are measured once: {first}{few}."]
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.amounts import counted
 from harness.errors import WrongInput
 from results.files import write_atomic
 from suites.base import Prompt
@@ -75,14 +76,14 @@ def _compared(found: Sequence[Prompt], prompts: Mapping[str, Sequence[Prompt]]) 
     texts = {one.text for one in found}
     lacking = [prompt.id for text, prompt in known.items() if text not in texts]
     which = f", not {some(lacking)}" if lacking else ""
-    notes = [] if there == total else [f"{there} of the suite's {total} prompts are there{which}"]
+    notes = [] if there == total else [f"{there} of the suite's {counted(total, 'prompt')} {'is' if there == 1 else 'are'} there{which}"]
     doubled = [text for text, times in Counter(one.text for one in found).items() if times > 1]
     if doubled:
         where = some([f"{text!r} in {' and '.join(one.id for one in found if one.text == text)}" for text in doubled])
-        notes.append(f"{len(doubled)} prompts are there more than once, and so weigh more: {where}")
+        notes.append(f"{counted(len(doubled), 'prompt')} there more than once, and so weighing more: {where}")
     if others:
         names = some([f"{one.id} {one.text!r}" for one in others])
-        notes.append(f"{len(others)} prompts are not the suite's, by their text or what {METADATA} asks for: {names}")
+        notes.append(f"{counted(len(others), 'prompt')} not of the suite, by their text or what {METADATA} asks for: {names}")
     return notes
 
 

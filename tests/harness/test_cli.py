@@ -259,12 +259,12 @@ def test_what_takes_time_is_said_and_what_is_kept_is_counted(tmp_path: Path, mon
     assert (first.exit_code, second.exit_code) == (130, 130)
     assert first.stderr.splitlines()[-1] == "vistas: interrupted: no unit was finished, nothing is kept"
     assert first.stderr.startswith("loading libraries for toy-ar\nloading toy-ar and toy-judge\ncalibrating: every operation")
-    assert "2 units, each one search of one model on up to 1 prompts, into" in first.stderr
+    assert "2 units, each one search of one model on up to 1 prompt, into" in first.stderr
     assert "\nunit 1 of 2: toy-ar random:candidates=2 by toy-judge at 60 s, prompt " in first.stderr
     kept = f"1 finished unit is kept in {tmp_path}; give the same command again to go on"
     assert second.stderr.splitlines()[-1] == f"vistas: interrupted: {kept}"
     third = call(*asked)
     assert third.exit_code == 0
     assert "calibrating" not in third.stderr
-    assert "going on: 1 of 2 units are there\n" in third.stderr
-    assert "1 units done now, 1 were there\n" in third.stderr
+    assert "going on: 1 of 2 units is there\n" in third.stderr
+    assert "1 unit done now, 1 was there\n" in third.stderr

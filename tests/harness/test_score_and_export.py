@@ -242,7 +242,7 @@ def test_a_figure_over_some_of_the_tasks_is_not_called_the_suites(tmp_path: Path
     assert f"not scored: {one / 'metadata.jsonl'}: is missing" in said
     assert f"{four / 'samples/first.png'}: not named 00000.png, left out" in said
     assert "3 of the suite's 343 prompts are there" in said
-    assert f"2 prompts are not the suite's, by their text or what metadata.jsonl asks for: {two.name} " in said
+    assert f"2 prompts not of the suite, by their text or what metadata.jsonl asks for: {two.name} " in said
     assert f"{three.name} 'my own words'" in said
 
 

@@ -125,15 +125,15 @@ def test_missing_samples_of_a_prompt_are_one_line_and_prompts_twice_over_are_sai
     assert said.count("is missing") == 2
     assert table["value"].isna().sum() == 6
     assert f"2 of the suite's 343 prompts are there, not {PROMPTS[2].id}, {PROMPTS[3].id}, " in said
-    assert f"1 prompts are there more than once, and so weigh more: {PROMPTS[0].text!r} in 00000 and 00007" in said
+    assert f"1 prompt there more than once, and so weighing more: {PROMPTS[0].text!r} in 00000 and 00007" in said
 
 
 def test_a_prompt_that_is_there_with_its_own_record_and_with_another_is_there(tmp_path: Path) -> None:
     prompt_folder(tmp_path / "made", "00000", PROMPTS[0])
     prompt_folder(tmp_path / "made", "00001", PROMPTS[0], include=[{"class": "moon", "count": 1}])
     _, said = score(tmp_path / "made")
-    assert "1 of the suite's 343 prompts are there" in said
-    assert "1 prompts are not the suite's, by their text or what metadata.jsonl asks for: 00001 " in said
+    assert "1 of the suite's 343 prompts is there" in said
+    assert "1 prompt not of the suite, by their text or what metadata.jsonl asks for: 00001 " in said
 
 
 def test_a_prompt_that_is_read_in_part_says_so(tmp_path: Path) -> None:
