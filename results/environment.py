@@ -34,8 +34,12 @@ def environment(device: str) -> dict[str, Any]:
     }
 
 
+@cache
 def commit(root: Path) -> str:
-    """The checked-out commit of the source, "-dirty" appended when tracked files differ; "" outside a checkout."""
+    """The checked-out commit of the source, "-dirty" appended when tracked files differ; "" outside a checkout.
+
+    Asked once, as the source is imported once.
+    """
     if not (root / ".git").exists():
         return ""
     head = _git(root, "rev-parse", "HEAD")

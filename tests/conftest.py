@@ -1,5 +1,6 @@
 """What every test shares: no network, one thread, which is fastest for models this small, and figures that are not painted."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,13 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_finish() -> None:
+    """What the libraries and the tests' modules hold stays to the end: collecting garbage, as a run short of memory does, need not
+    walk through a million of their objects every time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _lay_out(figure: Any, folder: Path, name: str) -> None:

@@ -43,7 +43,7 @@ def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def settings(search: str, model: str, verifier: str = "toy-judge") -> Settings:
     return Settings(
-        models=(model,), searches=(search,), verifiers=(verifier,), metrics=(), budgets=(48,), prompts=4, chunk=2,
+        models=(model,), searches=(search,), verifiers=(verifier,), metrics=(), budgets=(36,), prompts=3, chunk=2,
     )  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def test_a_stopped_search_resumes_to_the_same_tables(
     monkeypatch.setattr(toy_world.ToyVerifier, "score", counting)
     stop = 0
     whole = run(configured, tmp_path / "whole")
-    assert len(whole["selections"]) == 4
+    assert len(whole["selections"]) == 3
     calls, units = len(asked), whole["selections"]["unit"].nunique()
     assert units == (1 if search.startswith("adaptive") else 2)  # a pool is one unit
     stops = {"between": 0, "first": 1, "middle": max(1, calls // 2), "last": calls}

@@ -89,7 +89,8 @@ class ToyGenerator:
         return ToyState(conditioning, tuple(rows), noise_BX.clone(), tuple(range(len(rows))))
 
     def predict(self, state: ToyState) -> ToyState:
-        time.sleep(self.delay)
+        if self.delay:
+            time.sleep(self.delay)
         return replace(state, predicted=True)
 
     def draw(self, state: ToyState, seeds: Sequence[int]) -> ToyState:
