@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -32,11 +36,13 @@ _LINES: tuple[tuple[Any, str], ...] = (
     ((0, (4, 1, 1, 1, 1, 1)), "<"), ((0, (2, 2)), ">"), ((0, (10, 2, 2, 2)), "h"), ((0, (1, 1, 4, 1)), "p"),
     ((0, (7, 3)), "d"), ((0, (3, 1, 1, 1)), "8"),
 )  # fmt: skip
+_WIDE = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Arial Unicode MS", "PingFang SC", "Microsoft YaHei", "Unifont")
+"""Fonts of more scripts than the figures' own, where a machine has them."""
 _LEAST_SPAN = 4.0
 """Largest over smallest amount of a logarithmic axis, at least."""
 _MANTISSAS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), tuple(m / 10 for m in range(10, 100)))
 _RC: dict[Any, Any] = {
-    "font.family": "DejaVu Sans", "font.size": 9, "text.color": INK, "text.usetex": False, "text.parse_math": False,
+    "font.sans-serif": ["DejaVu Sans"], "font.size": 9, "text.color": INK, "text.usetex": False, "text.parse_math": False,
     "axes.edgecolor": QUIET, "axes.labelcolor": INK, "axes.linewidth": 0.8, "axes.axisbelow": True,
     "axes.titlesize": 9.5, "axes.titleweight": "bold", "axes.titlecolor": INK, "axes.unicode_minus": True,
     "axes.facecolor": SURFACE, "figure.facecolor": SURFACE, "savefig.facecolor": SURFACE,
@@ -68,9 +74,18 @@ def looks(summary: Summary) -> dict[Method, Look]:
     }
 
 
-def context() -> Any:
-    """Matplotlib settings of every figure, for a `with` statement."""
-    return matplotlib.rc_context(_RC)
+@contextmanager
+def context() -> Iterator[None]:
+    """Matplotlib settings of every figure, for a `with` statement.
+
+    Letters that the figures' own font lacks come from the first wide font that the machine has, or are boxes; the page and the
+    tables hold every prompt as it is.
+    """
+    here = set(font_manager.get_font_names())
+    fonts = [*_RC["font.sans-serif"], *(name for name in _WIDE if name in here)]
+    with matplotlib.rc_context({**_RC, "font.family": fonts}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        yield
 
 
 def quiet_axes(axes: Axes) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from reports import curves, legend, overoptimised, style
 from reports.build import build_report
@@ -187,3 +189,11 @@ def test_a_gallery_says_where_all_choices_are_alike(make_run: MakeRun, tmp_path:
 def test_seconds_of_few_prompts_are_no_finding(few: Summary, many: Summary) -> None:
     assert any("a ranking by seconds is no finding" in note for note in notes(few))
     assert not any("a ranking by seconds is no finding" in note for note in notes(many))
+
+
+def test_letters_without_a_font_are_boxes_and_no_warning(tmp_path: Path) -> None:
+    with warnings.catch_warnings(action="error"), style.context():
+        figure = Figure(figsize=(2, 1))
+        figure.text(0, 0, "a red circle \N{BALLOON}")
+        style.save(figure, tmp_path, "letters")
+    assert (tmp_path / "letters.png").stat().st_size > 0
