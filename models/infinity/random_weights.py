@@ -38,8 +38,8 @@ def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[
     schedule, sampling = plan_of(model.name, size, settings)
     transformer_config, vae_config, text = size.transformer, size.vae, components(model.name)["text_encoder"]
     if tiny:
-        transformer_config, vae_config, text, schedule = _TINY, _TINY_VAE, _TINY_TEXT, schedule.prefix(_TINY_SCALES)
-        sampling = _shrunk(sampling)
+        transformer_config = replace(_TINY, patchify=size.transformer.patchify)
+        vae_config, text, schedule, sampling = _TINY_VAE, _TINY_TEXT, schedule.prefix(_TINY_SCALES), _shrunk(sampling)
     with torch.device("meta"):
         transformer, vae = InfinityTransformer(transformer_config), InfinityVAE(vae_config)
     transformer.cast_blocks(dtype_of(settings["dtype"]))
@@ -70,4 +70,5 @@ def _shrunk(sampling: Sampling) -> Sampling:
     """The same for the tiny size's scales and blocks."""
     guidance, temperature = (value[:_TINY_SCALES] if isinstance(value, tuple) else value
                              for value in (sampling.guidance, sampling.temperature))
-    return replace(sampling, guidance=guidance, temperature=temperature, insertion_layers=(0,))
+    layers = tuple(dict.fromkeys(max(layer, 1 - _TINY.depth) for layer in sampling.insertion_layers))
+    return replace(sampling, guidance=guidance, temperature=temperature, insertion_layers=layers)

@@ -57,3 +57,13 @@ def test_tiny_prices_are_the_counters(name: str) -> None:
     while state.step < state.steps:
         state = generator.draw(generator.predict(state), [1, 2])
     assert generator.decode(state).float().std() > 0
+
+
+def test_a_tiny_model_keeps_what_its_own_size_does() -> None:
+    """8B's patches, and guidance within the network where the settings have it there."""
+    plain, _ = built("infinity-2b", CPU, True, dtype="float32")
+    patched, _ = built("infinity-8b", CPU, True, dtype="float32")
+    assert patched.transformer.config.patch == 2 * plain.transformer.config.patch
+    within, _ = built("infinity-2b", CPU, True, dtype="float32", cfg_insertion_layer="-5")
+    assert within.card.settings["insertion_layers"] == (1 - plain.transformer.config.depth,)
+    assert plain.card.settings["insertion_layers"] == (0,)
