@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -117,25 +118,13 @@ def halves(model: Parts) -> Division:
     return Division(places, (count // 2, count - count // 2), (0, 0))
 
 
-@pytest.fixture
-def opener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Loads a tiny published model of a family, over devices if asked: `placed` hears of its parts just before.
+@pytest.fixture(scope="module")
+def load(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Loads a tiny published model of a family, from a folder written once."""
+    root = tmp_path_factory.mktemp("tiny")
 
-    They are divided in halves; with `placed` None as `place` does it.
-    """
-    for name, size in tiny_published.TINY.items():
-        monkeypatch.setitem(infinity.SIZES, name, size)
-
-    def opened(family: str, devices: Sequence[torch.device] = (), placed: Callable[[Parts], None] | None = lambda model: None) -> Any:
-        def placing(model: Parts, devices: Sequence[torch.device], name: str) -> None:
-            assert placed is not None
-            placed(model)
-            spread(model, halves(model), devices)
-
-        for module in (diffusion, infinity, janus):
-            monkeypatch.setattr(module, "place", placing if placed else place)
-        extra: Any = {"devices": devices} if devices else {}
-        folder = tmp_path / family
+    def loaded(family: str, **extra: Any) -> Any:
+        folder = root / family
         if family == "janus":
             if not folder.is_dir():
                 tiny_janus.save(folder)
@@ -147,7 +136,10 @@ def opener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any
                 tiny_published.publish(folder, "infinity-2b")
             settings = {"pn": "0.06M", "dtype": "float32", "text_dtype": "float32", "negative_prompt": "red star",
                         "cfg_insertion_layer": "0/-1"}  # fmt: skip
-            return infinity.load(row, folders, CPU, row.merged(settings), **extra)
+            with pytest.MonkeyPatch.context() as patch:
+                for name, size in tiny_published.TINY.items():
+                    patch.setitem(infinity.SIZES, name, size)
+                return infinity.load(row, folders, CPU, row.merged(settings), **extra)
         if not folder.is_dir():
             tiny_families.save(family, folder)
         row = PublishedModel("tiny", "", "diffusion", "", "", "none", "", {}, {}, {})
@@ -156,22 +148,58 @@ def opener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any
             settings |= {"steps": 8, "skip_guidance_layers": "1"}
         return diffusion.load(row, {"weights": folder}, CPU, settings, **extra)
 
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def whole(load: Callable[..., Any]) -> Callable[[str], Any]:
+    """The model of a family on one device, loaded once."""
+    return cache(load)
+
+
+@pytest.fixture(scope="module")
+def wanted(whole: Callable[[str], Any]) -> Callable[[str], list[Images]]:
+    """What it makes."""
+    return cache(lambda family: everything(whole(family)))
+
+
+@pytest.fixture
+def divided(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """The model of a family over devices: `placed` hears of its parts just before.
+
+    They are divided in halves; with `placed` None as `place` does it.
+    """
+
+    def opened(family: str, devices: Sequence[torch.device], placed: Callable[[Parts], None] | None = lambda model: None) -> Any:
+        def placing(model: Parts, devices: Sequence[torch.device], name: str) -> None:
+            assert placed is not None
+            placed(model)
+            spread(model, halves(model), devices)
+
+        for module in (diffusion, infinity, janus):
+            monkeypatch.setattr(module, "place", placing if placed else place)
+        return load(family, devices=devices)
+
     return opened
 
 
 @pytest.mark.parametrize("family", EVERY)
-def test_images_prices_and_cards_are_the_same(opener: Callable[..., Any], family: str) -> None:
-    whole, divided = opener(family), opener(family, (CPU, CPU))
-    assert divided.card == whole.card
-    assert divided.device == CPU
+def test_images_prices_and_cards_are_the_same(
+    whole: Callable[[str], Any], wanted: Callable[[str], list[Images]], divided: Callable[..., Any], family: str
+) -> None:
+    one, halved = whole(family), divided(family, (CPU, CPU))
+    assert halved.card == one.card
+    assert halved.device == CPU
     for operation, step in (("encode", 0), ("predict", 1), ("decode", 0)):
-        assert divided.price(operation, step, 5) == whole.price(operation, step, 5)
-    for one, other in zip(everything(whole), everything(divided), strict=True):
-        assert torch.equal(one, other)
+        assert halved.price(operation, step, 5) == one.price(operation, step, 5)
+    for image, other in zip(wanted(family), everything(halved), strict=True):
+        assert torch.equal(image, other)
 
 
 @pytest.mark.parametrize("family", ["flux", "infinity"])
-def test_a_loaded_model_is_divided_by_its_own_sizes(opener: Callable[..., Any], family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loaded_model_is_divided_by_its_own_sizes(
+    wanted: Callable[[str], list[Images]], divided: Callable[..., Any], family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From the loader to the hooks, the model filling what room there is: some of it lies on each device."""
     found: list[Division] = []
 
@@ -181,31 +209,31 @@ def test_a_loaded_model_is_divided_by_its_own_sizes(opener: Callable[..., Any], 
 
     monkeypatch.setattr(division, "free_and_total", lambda device: (0, 2**40))
     monkeypatch.setattr(division, "spread", spreading)
-    divided = opener(family, (CPU, CPU), None)
+    filled = divided(family, (CPU, CPU), None)
     assert min(found[0].bytes) > 0
-    for one, other in zip(everything(opener(family)), everything(divided), strict=True):
-        assert torch.equal(one, other)
+    for image, other in zip(wanted(family), everything(filled), strict=True):
+        assert torch.equal(image, other)
 
 
 @pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
 @pytest.mark.parametrize("family", EVERY)
 def test_every_operation_finds_its_tensors_on_one_device(
-    opener: Callable[..., Any], family: str, monkeypatch: pytest.MonkeyPatch
+    whole: Callable[[str], Any], divided: Callable[..., Any], family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two cards that are not there: tensors without values, which refuse to meet those of another device."""
-    whole = opener(family)
-    if hasattr(whole, "adapter"):  # text and schedules have values that are read, so they are a real model's
-        monkeypatch.setattr(type(whole.adapter), "encode", encoded_on(TWO_CARDS[0], whole.adapter))
-        if "encode_negative" in vars(type(whole.adapter)):
-            monkeypatch.setattr(type(whole.adapter), "encode_negative", guided.GuidedAdapter.encode_negative)
+    real = whole(family)
+    if hasattr(real, "adapter"):  # text and schedules have values that are read, so they are a real model's
+        monkeypatch.setattr(type(real.adapter), "encode", encoded_on(TWO_CARDS[0], real.adapter))
+        if "encode_negative" in vars(type(real.adapter)):
+            monkeypatch.setattr(type(real.adapter), "encode_negative", guided.GuidedAdapter.encode_negative)
         monkeypatch.setattr(guided, "make_schedule", with_values(guided.make_schedule))
         monkeypatch.setattr(flux, "FlowEuler", with_values(flux.FlowEuler))
     with ExitStack() as stack:
-        divided = opener(family, TWO_CARDS, lambda model: stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True)))
-        network = divided.network if family == "janus" else divided.transformer if family == "infinity" else divided.adapter.transformer
+        halved = divided(family, TWO_CARDS, lambda model: stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True)))
+        network = halved.network if family == "janus" else halved.transformer if family == "infinity" else halved.adapter.transformer
         assert {tensor.device for tensor in network.parameters()} == set(TWO_CARDS)
-        assert divided.device == TWO_CARDS[0]
-        assert len(begun(divided)) == 3
+        assert halved.device == TWO_CARDS[0]
+        assert len(begun(halved)) == 3
 
 
 def begun(generator: Any) -> Images:

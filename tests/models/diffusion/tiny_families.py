@@ -103,7 +103,7 @@ def tiny_sd3() -> StableDiffusion3Pipeline:
 
 def tiny_sdxl() -> StableDiffusionXLPipeline:
     unet = UNet2DConditionModel(
-        sample_size=8, in_channels=4, out_channels=4, block_out_channels=(8, 16, 24), layers_per_block=2,
+        sample_size=8, in_channels=4, out_channels=4, block_out_channels=(8, 16, 24), layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"), norm_num_groups=4,
         attention_head_dim=(1, 2, 3), transformer_layers_per_block=(1, 1, 2), cross_attention_dim=28,
