@@ -1,4 +1,4 @@
-"""Published models at their published size with random weights: for measurements of speed and memory, never for images."""
+"""Published models at their published size with random weights, for measurements of speed and memory, or with none, for prices."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def random_generator(
 ) -> Generator:
     """The generator that the model's loader would make, its weights random; `tiny` shrinks every network for tests.
 
-    Several devices share the model, and the weights are drawn in host memory first.
+    Several devices share the model, and the weights are drawn in host memory first. On the meta device nothing is held:
+    such a generator has its card and its prices.
 
     Raises WrongInput for a model that cannot be built so.
     """
@@ -41,6 +42,8 @@ def random_generator(
 
 def filled(network: nn.Module, device: torch.device) -> nn.Module:
     """A network on the meta device brought to a real one, every weight drawn from a small normal distribution."""
+    if device.type == "meta":
+        return network.eval()
     network = network.to_empty(device=device)
     generator = torch.Generator(device).manual_seed(0)
     with torch.no_grad():
@@ -57,8 +60,8 @@ def home(devices: Sequence[torch.device]) -> torch.device:
     return devices[0] if len(devices) == 1 else torch.device("cpu")
 
 
-def letter_tokenizer(length: int | None, begin: str = "", **named: str) -> Any:
-    """A tokenizer of letters, padded like a published one: texts have another number of tokens, networks the same work.
+def word_tokenizer(length: int | None, begin: str = "", **named: str) -> Any:
+    """A token a word, its first letter, padded like a published tokenizer: texts have about as many tokens as under that.
 
     length: the longest text, None where that is given with every text. `begin` opens every text; `named` are tokens that a
     processor asks for by name, such as boi_token.
@@ -70,7 +73,9 @@ def letter_tokenizer(length: int | None, begin: str = "", **named: str) -> Any:
     pieces = ("<pad>", "</s>", "<unk>", *"abcdefghijklmnopqrstuvwxyz,.", *opening, *named.values())
     vocabulary = {piece: place for place, piece in enumerate(pieces)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(r"\B\w+|\s+"), "removed"), pre_tokenizers.Split(Regex("."), "isolated")]
+    )
     ends = [(piece, vocabulary[piece]) for piece in (*opening, "</s>")]
     template = f"{begin} $A" if begin else "$A </s>"
     tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=ends)

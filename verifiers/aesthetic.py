@@ -6,6 +6,7 @@ L2-normalised image embedding.
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +45,22 @@ def collapse(state: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Ten
     return weight.float(), bias.float()
 
 
-def load_head(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    """Read a head from safetensors, or from the published `sac+logos+ava1-l14-linearMSE.pth` -> weight [1, E] and bias [1]."""
+@dataclass(frozen=True, eq=False)
+class Head:
+    """An affine map on image embeddings."""
+
+    weight_1E: torch.Tensor
+    bias_1: torch.Tensor
+    sha256: str
+    """Of its file."""
+    source: str = ""
+    """Where it is from, for people."""
+
+
+def load_head(path: Path) -> Head:
+    """Read a head from safetensors, or from the published `sac+logos+ava1-l14-linearMSE.pth`."""
     safe = path.suffix == ".safetensors"
-    return collapse(load_file(path) if safe else load_pickle(path))
+    return Head(*collapse(load_file(path) if safe else load_pickle(path)), sha256_of(path), str(path))
 
 
 class Aesthetic(Scorer):
@@ -58,29 +71,29 @@ class Aesthetic(Scorer):
     def __init__(
         self,
         backbone: ClipBackbone,
-        head: Path,
+        head: Head,
         name: str,
         licence: str,
         domain: Domain = "photo",
         score_range: tuple[float, float] = (1.0, 10.0),
     ) -> None:
-        """Load the head for this backbone.
+        """A head over this backbone.
 
         Raises:
             WrongInput: the head is for embeddings of another width.
         """
         self._backbone = backbone
-        self._weight_1E, self._bias = load_head(head)
+        self._weight_1E, self._bias_1 = head.weight_1E, head.bias_1
         if backbone.width != self._weight_1E.shape[1]:
             raise WrongInput(
-                f"{head} is for embeddings of {self._weight_1E.shape[1]}, the CLIP model gives {backbone.width}: use its own"
+                f"{head.source} is for embeddings of {self._weight_1E.shape[1]}, the CLIP model gives {backbone.width}: use its own"
             )
         self._card = VerifierCard(
             name=name,
             domain=domain,
             score_range=score_range,
             parts=(name,),
-            weights_sha256=joint_sha256([backbone.weights_sha256, sha256_of(head)]),
+            weights_sha256=joint_sha256([backbone.weights_sha256, head.sha256]),
             licence=licence,
         )
 
@@ -101,5 +114,5 @@ class Aesthetic(Scorer):
     def values(self, images: Sequence[torch.Tensor], prompts: Sequence[str]) -> np.ndarray:
         """Return the scores, float64 [N]."""
         features_NE = self._backbone.image_features(images)
-        scores_N = functional.linear(features_NE, self._weight_1E, self._bias).squeeze(1)
+        scores_N = functional.linear(features_NE, self._weight_1E, self._bias_1).squeeze(1)
         return np.asarray(scores_N.double().numpy())

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from models.files import checked_card
-from verifiers.aesthetic import Aesthetic
+from verifiers.aesthetic import Aesthetic, load_head
 from verifiers.clip import ClipScore
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.ensemble import Ensemble
@@ -53,7 +53,7 @@ def shapes_aesthetic(device: torch.device | str = "cpu") -> Aesthetic:
     folder = weights_folder("shapes-aesthetic")
     checked_card(folder)
     head = folder / HEAD_FILE
-    return Aesthetic(_backbone(str(device)), head, "shapes-aesthetic", LICENCE, domain="shapes", score_range=(0.0, 1.0))
+    return Aesthetic(_backbone(str(device)), load_head(head), "shapes-aesthetic", LICENCE, domain="shapes", score_range=(0.0, 1.0))
 
 
 def shapes_reward(device: torch.device | str = "cpu") -> ImageReward:

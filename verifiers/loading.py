@@ -11,7 +11,7 @@ from open_clip.transform import PreprocessCfg
 
 from harness.errors import DamagedWeights
 from models.files import load_pickle
-from verifiers.aesthetic import Aesthetic
+from verifiers.aesthetic import Aesthetic, load_head
 from verifiers.clip import ClipScore
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.clip_transformers import TransformersClip
@@ -34,7 +34,7 @@ def _open_clip(folder: Path, device: str) -> ClipBackbone:
 def aesthetic(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> Aesthetic:
     """LAION's predictor: CLIP in open_clip's format, and the head as it was published."""
     head = _only(folders["head"], "*.pth")
-    return Aesthetic(_open_clip(folders["weights"], str(device)), head, row.name, row.licence)
+    return Aesthetic(_open_clip(folders["weights"], str(device)), load_head(head), row.name, row.licence)
 
 
 def clip_score(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> ClipScore:

@@ -90,9 +90,10 @@ class GuidedAdapter(ABC):
             pipeline.scheduler, settings.scheduler, settings.steps, self.image_tokens, device_of(network)
         )
         self.text_tokens = self.count_text_tokens()
+        self.forwards = 2 if settings.guidance_scale > 1 else 1
+        held = device_of(network).type != "meta"  # without memory there are prices, and no text
         with torch.inference_mode():
-            self._negative = self.encode_negative() if settings.guidance_scale > 1 else None
-        self.forwards = 1 if self._negative is None else 2
+            self._negative = self.encode_negative() if self.forwards == 2 and held else None
 
     @abstractmethod
     def count_text_tokens(self) -> int:

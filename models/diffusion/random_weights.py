@@ -16,7 +16,7 @@ from models.diffusion.published import FAMILIES, adapted, compile_blocks, parts_
 from models.diffusion.published_flops import CLIP_TOKENS
 from models.division import place
 from models.published import PublishedModel
-from models.random_weights import filled, home, letter_tokenizer
+from models.random_weights import filled, home, word_tokenizer
 from models.settings import dtype_of
 
 _SCHEDULERS: Mapping[str, tuple[str, dict[str, Any]]] = {
@@ -75,7 +75,7 @@ def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[
         parts[part] = filled(outline({**row, **smaller.get(part, {})}, dtype), device)
         if part.startswith("text_encoder"):
             clip = type(parts[part]).__name__.startswith("CLIP")
-            parts[part.replace("text_encoder", "tokenizer")] = letter_tokenizer(CLIP_TOKENS if clip else None)
+            parts[part.replace("text_encoder", "tokenizer")] = word_tokenizer(CLIP_TOKENS if clip else None)
     compiled, kernel = asks_to_compile(settings, divided=len(devices) > 1), kernel_of(settings, devices[0])
     if len(devices) > 1:
         place(parts_of(parts), devices, model.name)

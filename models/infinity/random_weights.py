@@ -22,7 +22,7 @@ from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 from models.published import PublishedModel
-from models.random_weights import filled, home, letter_tokenizer
+from models.random_weights import filled, home, word_tokenizer
 from models.settings import dtype_of
 
 _TINY = TransformerConfig(depth=2, embed_dim=64, num_heads=4, codebook_dim=8, text_channels=32, text_maxlen=64)
@@ -57,7 +57,7 @@ def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[
     encoder: Any = filled(outline(text, dtype_of(settings["text_dtype"])), device)
     if len(devices) > 1:
         place(parts_of(transformer, vae, encoder), devices, model.name)
-    tokenizer = letter_tokenizer(transformer_config.text_maxlen)
+    tokenizer = word_tokenizer(transformer_config.text_maxlen)
     parts = InfinityParts(transformer, vae, schedule, sampling)
     text_encoder = T5TextEncoder(encoder, tokenizer, transformer_config.text_maxlen,
                                  autocast=torch.bfloat16 if settings["text_autocast"] else None)

@@ -15,7 +15,7 @@ from models.janus.load import parts_of, sampling_of
 from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
 from models.published import PublishedModel
-from models.random_weights import filled, home, letter_tokenizer
+from models.random_weights import filled, home, word_tokenizer
 from models.settings import dtype_of
 
 _TEMPLATE = (
@@ -43,7 +43,7 @@ def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[
     if len(devices) > 1:
         place(parts_of(network), devices, model.name)
     longest = network.config.text_config.max_position_embeddings
-    tokenizer = letter_tokenizer(
+    tokenizer = word_tokenizer(
         longest, begin="<begin>", boi_token="<begin_of_image>", eoi_token="<end_of_image>", image_token="<image_placeholder>"
     )
     processor = JanusProcessor(JanusImageProcessor(), tokenizer, chat_template=_TEMPLATE)

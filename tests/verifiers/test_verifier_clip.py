@@ -13,7 +13,7 @@ from torch import nn
 from harness.flops import count_flops
 from harness.ledger import Ledger
 from harness.verifier_meter import MeteredVerifier
-from verifiers.aesthetic import Aesthetic, collapse
+from verifiers.aesthetic import Aesthetic, collapse, load_head
 from verifiers.base import Verifier
 from verifiers.clip import ClipScore
 from verifiers.clip_backbone import ClipBackbone
@@ -47,7 +47,7 @@ def clip(folder: Path) -> ClipScore:
 
 @pytest.fixture
 def aesthetic(folder: Path, tmp_path: Path) -> Aesthetic:
-    return Aesthetic(ClipBackbone.from_folder(folder), published_head(tmp_path), "aesthetic", "Apache-2.0")
+    return Aesthetic(ClipBackbone.from_folder(folder), load_head(published_head(tmp_path)), "aesthetic", "Apache-2.0")
 
 
 def published_mlp() -> nn.Module:
@@ -114,7 +114,7 @@ def pair(folder: Path, tmp_path: Path) -> tuple[ClipScore, Aesthetic]:
     """Two verifiers on one backbone."""
     backbone = ClipBackbone.from_folder(folder)
     clip = ClipScore(backbone, "clip-score", "MIT")
-    return clip, Aesthetic(backbone, published_head(tmp_path), "aesthetic", "Apache-2.0")
+    return clip, Aesthetic(backbone, load_head(published_head(tmp_path)), "aesthetic", "Apache-2.0")
 
 
 def test_one_image_pass_serves_an_ensemble(pair: tuple[ClipScore, Aesthetic]) -> None:

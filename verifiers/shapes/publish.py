@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from models.shapes.facts import AS_THEY_STAND
 from models.shapes.loop import prepare
-from verifiers.aesthetic import Aesthetic
+from verifiers.aesthetic import Aesthetic, load_head
 from verifiers.clip import ClipScore
 from verifiers.clip_backbone import CONFIG_FILE as CLIP_CONFIG
 from verifiers.clip_backbone import WEIGHTS_FILE as CLIP_WEIGHTS
@@ -80,7 +80,7 @@ def publish_aesthetic() -> None:
     folder = _fresh_folder("shapes-aesthetic")
     _save({"layers.0.weight": weight_E.float()[None], "layers.0.bias": bias.float()[None]}, folder / HEAD_FILE)
     verifier = Aesthetic(
-        backbone, folder / HEAD_FILE, "shapes-aesthetic", LICENCE, domain="shapes", score_range=(0.0, 1.0)
+        backbone, load_head(folder / HEAD_FILE), "shapes-aesthetic", LICENCE, domain="shapes", score_range=(0.0, 1.0)
     )
     unseen = held_out()
     scores_GP = _scores(verifier, unseen)
