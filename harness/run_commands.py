@@ -100,7 +100,7 @@ def plan(
             "weights": weights,
         }  # fmt: skip
         settings = load_settings(config, set_ or (), flags)
-        prepared = _prepared(settings, out, calibrate)
+        prepared = _prepared(settings, out, calibrate, outlines=True)
         from harness.forecast_lines import plan_json, plan_lines
 
         for line in [plan_json(prepared)] if as_json else plan_lines(prepared):
@@ -161,7 +161,7 @@ def report(
         _build_report(folders, out if out is not None else folders[0] / "report")
 
 
-def _prepared(settings: Settings, out: Path | None, measured: bool = False) -> Run:
+def _prepared(settings: Settings, out: Path | None, measured: bool = False, outlines: bool = False) -> Run:
     """The run, checked and loaded; wrong names are told before the libraries are loaded, which takes seconds."""
     for text in settings.models:
         if "+" not in text:  # a pair's are told apart by what its members are
@@ -171,7 +171,7 @@ def _prepared(settings: Settings, out: Path | None, measured: bool = False) -> R
     say(f"loading libraries for {', '.join(settings.models)}")
     from harness.runner import prepare_run
 
-    return prepare_run(settings, out, measured, say)
+    return prepare_run(settings, out, measured, say, outlines)
 
 
 def _finish(prepared: Run, profile: bool = False, shard: Shard | None = None) -> Path:

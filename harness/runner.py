@@ -44,11 +44,13 @@ class Run:
 
 
 def prepare_run(
-    settings: Settings, out: Path | None, measured: bool = False, say: Callable[[str], None] = lambda line: None
+    settings: Settings, out: Path | None, measured: bool = False, say: Callable[[str], None] = lambda line: None,
+    outlines: bool = False,
 ) -> Run:
     """Check, load and plan a run; nothing is written yet. `measured` plans seconds whatever the budgets' unit.
 
-    `say` hears what takes time before the first unit.
+    `say` hears what takes time before the first unit. `outlines`: what has no weights here is planned from its configuration,
+    but for seconds, which have to be measured; such a run cannot be finished.
 
     Raises:
         ValueError: anything that cannot be run as asked, in one line.
@@ -57,17 +59,22 @@ def prepare_run(
     with watch.section(LOAD):
         lineup = line_up(settings.run(), LocalWeights.parse(settings.weights))
         say(f"loading {', '.join(lineup.models)} and {', '.join(dict.fromkeys((*settings.verifiers, *lineup.metrics)))}")
-        session = open_session(settings, lineup, watch)
+        timed = measured or settings.unit is Unit.SECONDS
+        session = open_session(settings, lineup, watch, outlines and not timed)
         for name in unused_weights(session, lineup):
             say(f"--weights {name} is not used: {name} is not in this run")
         session.measured = measured
     store = Store(run_folder(settings, out))
     with watch.section("planning"):
         session.calibrations |= _kept_calibrations(store, session)
-        if (measured or settings.unit is Unit.SECONDS) and not session.calibrations:
+        if timed and not session.calibrations:
             say("calibrating: every operation of every model and verifier is timed")
         units, refused = plan_units(session, lineup)
     said = [*suite_notes(session.suite, session.domain, settings.seeds), *prompt_notes(session.prompts)]
+    if session.outlined:
+        names = ", ".join(session.outlined)
+        said.append(f"planned from configurations, a token for each word of a prompt, as weights are not here: {names}; `vistas fetch "
+                    f"{' '.join(session.outlined)}` gets them")  # fmt: skip
     notes = [*said, *lineup.notes, *refused, *session.judge.notes]
     return Run(session, units, notes, store, watch)
 

@@ -15,6 +15,7 @@ import torch
 from harness.choice import ModelChoice
 from harness.config import Settings
 from harness.errors import RunFailed, WrongInput, first_line
+from harness.hub import Absent, AbsentWeights
 from harness.judge import Judge
 from harness.ledger import Budget, Unit
 from harness.lineup import Lineup
@@ -27,10 +28,12 @@ from harness.suites import open_suite
 from harness.timing import LOAD, Stopwatch
 from harness.weights import LocalWeights, absent_graders, build, find, together
 from models.base import Domain, Generator
+from models.random_weights import random_generator
 from suites.base import Equipped, Faulty, Prompt, Suite, display_name
 from suites.sample import sample
 from verifiers.base import Verifier
-from verifiers.features import described, find_features
+from verifiers.features import described, features_of, find_features
+from verifiers.random_weights import random_features
 from verifiers.spec import parse_verifier
 
 Result = TypeVar("Result")
@@ -49,6 +52,8 @@ class Session:
     searches: Mapping[str, Search]
     verifiers: Mapping[str, Verifier]
     judge: Judge
+    outlined: tuple[str, ...] = ()
+    """Names whose weights are not here: they have cards and prices, from their configurations."""
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     """Model to measured speeds, its own and every verifier's; a run that is gone on with keeps those it began with, as
     they determine what budgets in seconds buy."""
@@ -119,8 +124,10 @@ class Session:
         return self.calibrations[model]
 
 
-def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Session:
+def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch, outlines: bool = False) -> Session:
     """Load what the line-up needs but for published models, which are loaded when they are first asked for.
+
+    outlines: whether what has no weights here is taken from its configuration, which is enough to plan.
 
     Raises:
         WrongInput: weights that are not on this machine, more prompts asked for than the suite has, or a device that is
@@ -132,11 +139,18 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
     looked = [partial(find, one.name, one.entry, local) for one in chosen.values()]
     describing = any(describes(lineup.searches[search]) for _, search in lineup.pairs)
     features = [partial(find_features, lineup.domain, local)] if describing else []
+    lacking: list[Absent] = []
     suite: Suite = open_suite(settings.suite, settings.prompts_from)
     graders = absent_graders(suite.graders(lineup.domain), local) if isinstance(suite, Equipped) else []
     # All that a run cannot do without is looked for before any of it is loaded; without graders it goes on, and says so.
-    located = together([*looked, *(partial(spec.find, local) for spec in judges.values()), *features], graders)
-    folders = dict(zip(chosen, located[: len(chosen)], strict=True))
+    looks: list[Callable[[], dict[str, Path] | None]] = [*looked, *(partial(spec.find, local) for spec in judges.values()), *features]
+    located = together([partial(_spared, look, lacking) for look in looks] if outlines else looks, graders)
+    folders = dict(zip(chosen, located, strict=False))
+    outlined = {
+        name: spec.without_weights() for (name, spec), found in zip(judges.items(), located[len(chosen) :], strict=False) if found is None
+    }
+    if None in outlined.values():
+        raise AbsentWeights(lacking)
     prompts = _sample(suite.prompts(lineup.domain), settings, suite.faulty(lineup.domain) if isinstance(suite, Faulty) else ())
     devices = pick_devices(settings.device)
     device = devices[0]
@@ -149,7 +163,9 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
     def load(one: ModelChoice) -> Generator:
         with watch.section(LOAD):
             try:
-                generator: Any = _load(one.entry, folders[one.text], devices, one.overrides, settings.offload)
+                found = folders[one.text]
+                generator: Any = (_load(one.entry, found, devices, one.overrides, settings.offload) if found is not None
+                                  else _outline(one))
             except Exception as error:
                 if not out_of_memory(error):
                     raise
@@ -159,13 +175,15 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch) -> Sessio
             return smaller
 
     models = Shelf({text: lineup.choices[text] for text in lineup.models}, load)
-    loaded = {name: spec.load(device, local) for name, spec in judges.items()}
+    loaded = {name: outlined.get(name) or spec.load(device, local) for name, spec in judges.items()}
     verifiers = {name: loaded[name] for name in settings.verifiers}
     measuring = {name: one for name, one in loaded.items() if name not in verifiers}
     judge = Judge({**verifiers, **measuring}, suite, lineup.domain, graders)
     if describing:
-        verifiers = dict(zip(verifiers, described(list(verifiers.values()), lineup.domain, device, local), strict=True))
-    return Session(settings, lineup.domain, suite, prompts, models, lineup.searches, verifiers, judge)
+        beside = random_features("meta") if located[-1] is None else features_of(lineup.domain, device, local)
+        verifiers = dict(zip(verifiers, described(list(verifiers.values()), beside), strict=True))
+    names = tuple(dict.fromkeys(one.name for one in lacking))
+    return Session(settings, lineup.domain, suite, prompts, models, lineup.searches, verifiers, judge, names)
 
 
 def unused_weights(session: Session, lineup: Lineup) -> list[str]:
@@ -203,6 +221,20 @@ def pick_device(asked: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise WrongInput(f"device {asked!r} cannot be used ({first_line(error)}): give auto, cpu or cuda") from error
     return device
+
+
+def _spared(look: Callable[[], dict[str, Path] | None], lacking: list[Absent]) -> dict[str, Path] | None:
+    """What a look finds, None where weights are absent, which are then `lacking`."""
+    try:
+        return look()
+    except AbsentWeights as error:
+        lacking += error.absent
+        return None
+
+
+def _outline(one: ModelChoice) -> Generator:
+    """A published model of nothing but its configuration, on the meta device. Raises WrongInput."""
+    return random_generator(one.entry.row, one.entry.row.merged(one.overrides), [torch.device("meta")])
 
 
 def _load(

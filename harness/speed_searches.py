@@ -28,7 +28,7 @@ from models.base import Generator
 from models.pair import Pair
 from suites.base import Prompt
 from verifiers.base import Verifier
-from verifiers.features import described
+from verifiers.features import described, features_of
 
 IN_FLIGHT = (1, 2, 4, 8)
 """Prompts advanced together; the first is the reference."""
@@ -89,7 +89,7 @@ def _rate(
 
 def measure() -> Iterator[Throughput]:
     """Every registered search with every model that it fits, and with the two as a pair."""
-    verifier = described([entry("verifier", "shapes-reward").resolve()()], "shapes")[0]
+    verifier = described([entry("verifier", "shapes-reward").resolve()()], features_of("shapes"))[0]
     prompts = [Prompt(str(n), TEXTS[n % len(TEXTS)], "") for n in range(max(IN_FLIGHT))]
     made: dict[str, Generator] = {name: entry("model", name).resolve()() for name in EMBEDDED}
     for name, generator in made.items():

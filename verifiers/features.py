@@ -108,12 +108,9 @@ class ClipPatches:
 class DinoPatches:
     """Patch tokens of DINOv2 with registers, pictures at 224 by 224 (TTS-VAR, arXiv 2507.18537)."""
 
-    def __init__(self, folder: Path, device: torch.device | str = "cpu") -> None:
-        from transformers import AutoModel
-
-        self.model: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval().to(device)
-        self.weights_sha256 = weights_sha256([folder / "model.safetensors"])
-        self._registers = 1 + getattr(self.model.config, "num_register_tokens", 0)
+    def __init__(self, model: Any, weights_sha256: str) -> None:
+        self.model, self.weights_sha256 = model, weights_sha256
+        self._registers = 1 + getattr(model.config, "num_register_tokens", 0)
 
     @torch.no_grad()
     def patches(self, images: Images) -> torch.Tensor:
@@ -136,7 +133,11 @@ class DinoPatches:
 
 def dinov2(row: Any, folders: Mapping[str, Path], device: torch.device | str, settings: Mapping[str, Any]) -> DinoPatches:
     """The loader of the row in features.toml."""
-    return DinoPatches(folders["weights"], device)
+    from transformers import AutoModel
+
+    folder = folders["weights"]
+    model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval().to(device)
+    return DinoPatches(model, weights_sha256([folder / "model.safetensors"]))
 
 
 def features_of(domain: Domain, device: torch.device | str = "cpu", local: LocalWeights | None = None) -> Features:
@@ -160,9 +161,6 @@ def find_features(domain: Domain, local: LocalWeights | None = None) -> dict[str
     return {} if domain == "shapes" else find(PHOTO, entry("features", PHOTO), local or LocalWeights())
 
 
-def described(
-    verifiers: Sequence[Verifier], domain: Domain, device: torch.device | str = "cpu", local: LocalWeights | None = None
-) -> list[Verifier]:
-    """The verifiers with the domain's features beside them."""
-    features = features_of(domain, device, local)
+def described(verifiers: Sequence[Verifier], features: Features) -> list[Verifier]:
+    """The verifiers with features beside them."""
     return [Described(verifier, features) for verifier in verifiers]

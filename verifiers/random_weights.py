@@ -1,4 +1,4 @@
-"""Published verifiers at their published sizes without their files: random weights, to be measured, or none, for prices.
+"""Published verifiers and features at their published sizes without their files: random weights, to be measured, or none, for prices.
 
 On the meta device nothing is held, and a verifier has its card and its prices.
 """
@@ -11,12 +11,13 @@ from typing import Any
 import open_clip
 import torch
 from open_clip.transform import PreprocessCfg
-from transformers import CLIPConfig, CLIPModel
+from transformers import CLIPConfig, CLIPModel, Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 
 from verifiers.aesthetic import Aesthetic, Head
 from verifiers.clip import ClipScore
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.clip_transformers import PilPreprocess, TransformersClip
+from verifiers.features import DinoPatches
 from verifiers.image_reward import ImageReward
 from verifiers.image_reward_network import RewardConfig, RewardNetwork
 from verifiers.preprocess import LongestSide, Preprocess, Preprocessing
@@ -67,6 +68,13 @@ def _pick_score(name: str, device: Device) -> ClipScore:
 def _aesthetic(name: str, device: Device) -> Aesthetic:
     backbone = _open_clip(CLIP, device)
     return Aesthetic(backbone, Head(torch.zeros(1, backbone.width), torch.zeros(1), "random"), name, "")
+
+
+def random_features(device: Device) -> DinoPatches:
+    """DINOv2 large with registers."""
+    with torch.device(device):
+        model = Dinov2WithRegistersModel(Dinov2WithRegistersConfig(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16))
+    return DinoPatches(model.eval(), "random")
 
 
 BUILDERS: Mapping[str, Callable[[str, Device], Scorer]] = {

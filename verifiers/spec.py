@@ -76,6 +76,18 @@ class VerifierSpec:
         together(partial(member.find, local) for member, _ in self.members)
         return find(self.name, entry("verifier", self.name), local)
 
+    def without_weights(self) -> Verifier | None:
+        """Its card and prices, of nothing but its configuration; None for one that cannot be had so."""
+        from verifiers.random_weights import BUILDERS
+
+        members = [member.without_weights() for member, _ in self.members]
+        if self.members:
+            return None if None in members else self._joined(members)
+        known = entry("verifier", self.name)
+        if known.row is None:
+            return self.load("cpu")
+        return BUILDERS[self.name](self.text, "meta") if self.name in BUILDERS else None
+
     def load(self, device: torch.device | str = "cpu", local: LocalWeights = _NO_FOLDERS) -> Verifier:
         """Load it, with its weights from the hub's cache or from local folders.
 
@@ -84,19 +96,23 @@ class VerifierSpec:
             DamagedWeights: a file is cut short or is not what it should be.
         """
         if self.members:
-            from verifiers.cascade import Cascade
-            from verifiers.ensemble import Ensemble
-
-            members: list[Any] = [member.load(device, local) for member, _ in self.members]
-            if self.name == CASCADE:
-                cheap, dear = members
-                return Cascade(cheap, dear, self.text, self.keep)
-            return Ensemble(members, self.text, [weight for _, weight in self.members])
+            return self._joined([member.load(device, local) for member, _ in self.members])
         known = entry("verifier", self.name)
         if known.row is not None:  # a card carries the name that tables use
             known = replace(known, row=replace(known.row, name=self.text))
         loaded: Verifier = build(known, self.find(local), device, self.settings)
         return loaded
+
+
+    def _joined(self, members: list[Any]) -> Verifier:
+        """The ensemble or cascade of its members."""
+        from verifiers.cascade import Cascade
+        from verifiers.ensemble import Ensemble
+
+        if self.name == CASCADE:
+            cheap, dear = members
+            return Cascade(cheap, dear, self.text, self.keep)
+        return Ensemble(members, self.text, [weight for _, weight in self.members])
 
 
 def parse_verifier(text: str) -> VerifierSpec:

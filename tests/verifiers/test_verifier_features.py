@@ -31,7 +31,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["clip", "dinov2"])
 def features(request: pytest.FixtureRequest, folder: Path) -> Features:
-    return ClipPatches(shapes_backbone("cpu")) if request.param == "clip" else DinoPatches(folder)
+    return ClipPatches(shapes_backbone("cpu")) if request.param == "clip" else dino(folder)
+
+
+def dino(folder: Path) -> Features:
+    return features_of("photo", local=LocalWeights.parse([f"dinov2={folder}"]))
 
 
 def pictures(count: int, side: int = 48) -> torch.Tensor:
@@ -59,7 +63,7 @@ def test_dinov2s_are_the_networks_own_tokens_without_class_and_registers(folder:
         pixels[:, channel] = (pixels[:, channel] - mean) / std
     with torch.no_grad():
         tokens_NLE = network(pixel_values=pixels).last_hidden_state
-    found = DinoPatches(folder).patches(images)
+    found = dino(folder).patches(images)
     assert found.shape == (2, 16 * 16, 24)
     torch.testing.assert_close(found, tokens_NLE[:, 1 + 3 :], atol=1e-5, rtol=1e-4)
 
@@ -67,9 +71,9 @@ def test_dinov2s_are_the_networks_own_tokens_without_class_and_registers(folder:
 def test_weights_are_fetched_and_given_by_name(folder: Path) -> None:
     repository = published()["dinov2"]["weights"]
     assert repository.repo == "facebook/dinov2-with-registers-large"
-    found = features_of("photo", local=LocalWeights.parse([f"dinov2={folder}"]))
+    found = dino(folder)
     assert isinstance(found, DinoPatches)
-    judge = described([object()], "photo", local=LocalWeights.parse([f"dinov2={folder}"]))[0]  # type: ignore[list-item]
+    judge = described([object()], found)[0]  # type: ignore[list-item]
     assert judge.features_sha256 == found.weights_sha256 != ClipPatches(shapes_backbone("cpu")).weights_sha256  # type: ignore[attr-defined]
     with pytest.raises(MissingWeights, match="vistas fetch dinov2"):
         features_of("photo")

@@ -19,7 +19,7 @@ from harness.seeds import Seeds
 from models.pair import Pair
 from suites.base import Prompt
 from verifiers.base import Verifier
-from verifiers.features import described
+from verifiers.features import described, features_of
 
 MODELS = ("shapes-infinity", "shapes-flux")
 PAIR = "+".join(MODELS)
@@ -41,7 +41,7 @@ def embedded() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def judge() -> Verifier:
-    return described([entry("verifier", "shapes-reward").resolve()()], "shapes")[0]
+    return described([entry("verifier", "shapes-reward").resolve()()], features_of("shapes"))[0]
 
 
 @pytest.fixture(autouse=True)
