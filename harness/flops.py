@@ -42,8 +42,8 @@ def count_flops(call: Callable[[], object]) -> int:
 class FlopCounter(TorchDispatchMode):
     """The sum that torch's `FlopCounterMode` counts, in a fraction of its time.
 
-    It keeps no table by module, so modules need no hooks; it asks an operator once whether it is made of others, and a
-    formula once for the same shapes; and it counts a linear layer without taking it apart.
+    It keeps no table by module, so modules need no hooks; it takes an operator that is made of others apart once for the same
+    shapes, and asks a formula once for them; and it counts a linear layer without taking it apart.
     """
 
     def __init__(self) -> None:
@@ -52,25 +52,38 @@ class FlopCounter(TorchDispatchMode):
         formulas = {**MISSING, torch.ops.aten.linear: _linear}
         self._formulas = FlopCounterMode(display=False, custom_mapping=formulas).flop_registry
         self._whole: set[Any] = {torch.ops.aten.linear.default}
+        self._free: set[Any] = set()
+        """Of those the ones without a formula."""
         self._known: dict[Any, int] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if func in self._free:
+            return func(*args, **kwargs)
+        key = (func, *map(_described, args), *kwargs, *map(_described, kwargs.values()))
+        if key in self._known:
+            self.flops += self._known[key]
+            return func(*args, **kwargs)
         if func not in self._whole:
+            before = self.flops
             with self:
                 made = func.decompose(*args, **kwargs)
             if made is not NotImplemented:
+                self._known[key] = self.flops - before
                 return made
             self._whole.add(func)
         made = func(*args, **kwargs)
         formula = self._formulas.get(func.overloadpacket)
-        if formula is not None:
-            key = (func, *map(_shape, args), *kwargs, *map(_shape, kwargs.values()))
-            if key not in self._known:
-                self._known[key] = formula(*args, **kwargs, out_val=made)
+        if formula is None:
+            self._free.add(func)
+        else:
+            self._known[key] = formula(*args, **kwargs, out_val=made)
             self.flops += self._known[key]
         return made
 
 
-def _shape(given: Any) -> Any:
-    return given.shape if isinstance(given, torch.Tensor) else tuple(given) if isinstance(given, list) else given
+def _described(given: Any) -> Any:
+    """All that a count depends on, for any kernel that an operator may choose."""
+    if isinstance(given, torch.Tensor):
+        return given.shape, given.dtype, given.device
+    return tuple(map(_described, given)) if isinstance(given, list | tuple) else given

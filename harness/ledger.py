@@ -6,6 +6,7 @@ Every method, autoregressive or diffusion, is charged in these columns at the ge
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from operator import add, attrgetter
@@ -62,6 +63,14 @@ class Cost:
     def as_columns(self) -> dict[str, int | float]:
         """Column name to value, `flops` included, in table order."""
         return {name: getattr(self, name) for name in COST_COLUMNS}
+
+
+def total(parts: Iterable[tuple[Cost, int]]) -> Cost:
+    """Costs, each so many times, added up in their order: what adding them one by one gives, sooner."""
+    values = [0] * len(COLUMNS)
+    for cost, times in parts:
+        values = [value + own * times for value, own in zip(values, _values(cost), strict=True)]
+    return Cost(*values)
 
 
 COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Cost))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -47,8 +48,13 @@ def outline(row: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> torch
 
 
 def count(row: Mapping[str, Any]) -> int:
-    """Parameters of a network of this configuration."""
-    return parameters(outline(row))
+    """Parameters of a network of this configuration; models share their text encoders, which are counted once."""
+    return _count(json.dumps(row, sort_keys=True))
+
+
+@cache
+def _count(configuration: str) -> int:
+    return parameters(outline(json.loads(configuration)))
 
 
 def parameters(network: torch.nn.Module) -> int:

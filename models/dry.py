@@ -32,7 +32,7 @@ def dry_run(call: Callable[[], Any]) -> DryRun:
     Attention counts as a kernel that keeps no matrix of scores, as those of accelerators do.
     """
     live, attention, counter = _Live(), _Attention(), FlopCounter()
-    with torch.no_grad(), counter, live, attention:
+    with torch.no_grad(), Shapes(), counter, live, attention:
         call()
     return DryRun(counter.flops + attention.flops, live.peak)
 
@@ -60,6 +60,38 @@ class CudaAutocast(TorchFunctionMode):
         if value not in self._weights:
             self._weights[value] = value.to(self._low)
         return self._weights[value]
+
+
+class Shapes(TorchDispatchMode):
+    """Works out what an operation makes once for the same shapes: blocks are alike, and many shapes are worked out in Python."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[Any, list[tuple[Any, Any, torch.dtype]]] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
+        if not given or not all(tensor.is_meta for tensor in given):
+            return func(*args, **kwargs)
+        key = (func, *map(_described, args), *kwargs, *map(_described, kwargs.values()))
+        if key in self._known:
+            fresh = [torch.empty_strided(shape, stride, dtype=dtype, device="meta") for shape, stride, dtype in self._known[key]]
+            return tuple(fresh) if len(fresh) > 1 else fresh[0]
+        made = func(*args, **kwargs)
+        several = made if isinstance(made, tuple) else (made,)
+        if all(isinstance(one, torch.Tensor) and one.is_meta for one in several):
+            storages = {_storage(one) for one in several}
+            if len(storages) == len(several) and storages.isdisjoint(map(_storage, given)):  # no views, nothing in place
+                self._known[key] = [(one.shape, one.stride(), one.dtype) for one in several]
+        return made
+
+
+def _described(given: Any) -> Any:
+    """All that the shape of a result depends on."""
+    if isinstance(given, torch.Tensor):
+        return given.shape, given.stride(), given.dtype
+    return tuple(map(_described, given)) if isinstance(given, list | tuple) else (type(given), given)
 
 
 class _Live(TorchDispatchMode):

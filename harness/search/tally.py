@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 
 from harness.evaluations import Evaluations
-from harness.ledger import Cost
+from harness.ledger import Cost, total
 from harness.prices import Prices
 
 
@@ -75,11 +75,10 @@ class Tally:
 
     def cut(self) -> None:
         """End the round."""
-        cost = self._open
-        for (operation, step), rows in self._counts.items():
-            cost = cost + self._prices.of(operation, step) * rows
-        cost = cost + self._prices.settling(self._counts["score", 0])
-        self._rounds.append(cost + Cost(nfe=self._nfe))
+        counted = [(self._prices.of(operation, step), rows) for (operation, step), rows in self._counts.items()]
+        self._rounds.append(
+            total([(self._open, 1), *counted, (self._prices.settling(self._counts["score", 0]), 1), (Cost(nfe=self._nfe), 1)])
+        )
         self._open, self._nfe = Cost(), 0
         self._counts.clear()
 

@@ -11,7 +11,7 @@ import torch
 
 from models.architecture import components, count, outline, parameters
 from models.division import Parts
-from models.dry import CudaAutocast, dry_run
+from models.dry import CudaAutocast, Shapes, dry_run
 from models.infinity.conditions import PromptConditions
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.memory import row_bytes, scale_bytes
@@ -91,7 +91,8 @@ def _last_pass(rollout: Rollout) -> int:
     text = TextFeatures(torch.zeros(TEXT_TOKENS, channels, device="meta"), (TEXT_TOKENS,))
     conditions: PromptConditions = rollout.condition(text)
     prefixes = rollout.start([0])
-    for _ in range(len(rollout.schedule) - 1):
-        prediction = rollout.predict(prefixes, [0], conditions)
-        prefixes, _ = rollout.extend(prefixes, prediction, [0], lambda p_BnD: torch.zeros_like(p_BnD, dtype=torch.bool))
+    with Shapes():
+        for _ in range(len(rollout.schedule) - 1):
+            prediction = rollout.predict(prefixes, [0], conditions)
+            prefixes, _ = rollout.extend(prefixes, prediction, [0], lambda p_BnD: torch.zeros_like(p_BnD, dtype=torch.bool))
     return dry_run(lambda: rollout.predict(prefixes, [0], conditions)).peak_bytes

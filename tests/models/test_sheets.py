@@ -18,7 +18,7 @@ from harness.flops import count_flops
 from harness.hub import gigabytes
 from harness.sheets import document, rows
 from harness.weights import LocalWeights
-from models.architecture import components, outline, parameters
+from models.architecture import components, count, outline
 from models.diffusion.dry import decoder_call, denoiser_call
 from models.diffusion.published_flops import published_flops
 from models.division import Division, divide
@@ -54,7 +54,7 @@ def test_a_step_costs_what_others_have_counted(name: str, published: float) -> N
     ],
 )  # fmt: skip
 def test_networks_have_the_published_number_of_parameters(name: str, part: str, billions: float) -> None:
-    assert parameters(outline(components(name)[part])) / 1e9 == pytest.approx(billions, rel=1e-3)
+    assert count(components(name)[part]) / 1e9 == pytest.approx(billions, rel=1e-3)
 
 
 def test_a_third_pass_of_guidance_is_in_the_price_of_an_image() -> None:
@@ -145,6 +145,18 @@ def test_norms_are_held_in_float32_where_convolutions_are_low() -> None:
     assert dry_run(call).peak_bytes == low + 2 * high + weights + moments
     assert kept[0].dtype == torch.float32
     assert dry_run(lambda: network(image_BCHW)).peak_bytes == 2 * high + moments
+
+
+def test_a_dry_run_holds_every_result_and_nothing_for_a_view() -> None:
+    x, bytes_of_one = torch.empty(10, 64, device="meta"), 10 * 64 * 4
+    assert dry_run(lambda: [x * 2 for _ in range(3)]).peak_bytes == 3 * bytes_of_one
+    assert dry_run(lambda: [nn.functional.layer_norm(x, (64,)) for _ in range(3)]).peak_bytes >= 3 * bytes_of_one
+
+    def views() -> list[torch.Tensor]:
+        made = x * 2
+        return [one for _ in range(2) for one in (made.view(640), torch.ops.aten._unsafe_view(made, [5, 128]), made.mT, made.mul_(3))]
+
+    assert dry_run(views).peak_bytes == bytes_of_one
 
 
 def test_attention_in_a_dry_run_keeps_no_matrix_of_scores() -> None:

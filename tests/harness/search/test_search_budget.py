@@ -152,7 +152,7 @@ def test_survivors_of_previews_are_finished_however_slow(text, model, slower, re
     judge, generator, search = make_judge(), request.getfixturevalue(model), parse(text)
     honest = calibrate(generator, [judge], "red circle", 1)
     hasty = Calibration({key: seconds / slower for key, seconds in honest.per_row.items()})
-    planned = search.plan(Budget(60, Unit.NFE), Prices(generator, judge, 6, honest)).cost
+    planned = search.plan(Budget(30, Unit.NFE), Prices(generator, judge, 6, honest)).cost
     budget = Budget(planned.seconds, Unit.SECONDS)
     task = ran(search, generator, budget, count=2, max_rows=1, calibration=hasty).task
     for plan, entered in zip(task.plans, task.candidates["judge"], strict=True):
