@@ -18,7 +18,8 @@ from models.random_weights import random_generator
 
 SMALL = {"steps": 2, "height": 64, "width": 64}
 CHANGES = {
-    "infinity-2b": {}, "janus-pro-1b": {}, "flux-dev": SMALL, "sdxl": SMALL, "sana-1.6b": {**SMALL, "resolution_binning": False},
+    "infinity-2b": {"pn": "0.06M"}, "janus-pro-1b": {}, "flux-dev": SMALL, "sdxl": SMALL,
+    "sana-1.6b": {**SMALL, "resolution_binning": False},
 }  # fmt: skip
 
 
