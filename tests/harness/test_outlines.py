@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from models.published import published_models
 from verifiers.random_weights import BUILDERS
 from verifiers.spec import parse_verifier
 
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 MODELS = published_models()
 BASE: dict[str, Any] = dict(
     models=("infinity-2b", "pixart-sigma"), verifiers=("image-reward",), metrics=(), searches=("random",), unit="flops", budgets=(6e14,),
@@ -45,14 +48,25 @@ def test_a_plan_needs_no_weights_and_a_run_does(tmp_path: Path) -> None:
             prepare_run(Settings(**settings), tmp_path / "run", outlines=settings is not BASE)
 
 
-def test_the_command_says_what_a_search_on_them_would_cost(tmp_path: Path) -> None:
-    asked = ["plan", "geneval", "--model", "infinity-2b", "--search", "tts-var", "--search", "greedy", "--verifier",
-             "ensemble:clip-score=1,aesthetic=1", "--unit", "flops", "--budget", "4e15", "--prompts", "6"]  # fmt: skip
-    result = CliRunner().invoke(app, [*asked, "--json"])
+def test_the_readmes_table_is_what_its_command_says() -> None:
+    command = re.search(r"vistas (plan geneval --model infinity-2b .*?)\n```", README, re.DOTALL)
+    assert command is not None
+    result = CliRunner().invoke(app, [*shlex.split(command[1].replace("\\\n", " ")), "--json"])
     assert result.exit_code == 0, result.output
-    plan = json.loads(result.stdout)
-    assert {one["search"] for one in plan["searches"]} == {"tts-var", "greedy"}
-    assert "dinov2" in " ".join(plan["notes"])
+    plans = {(one["model"], one["search"].partition(":")[0]): one["per_prompt"] for one in json.loads(result.stdout)["searches"]}
+    rows = re.findall(r"^\| `(\S+)`.* on (\S+) \| (\d+) \| (\d+)[^|]* \| \D*([\d.]+) PFLOP \|$", README, re.MULTILINE)
+    names = {"Infinity-2B": "infinity-2b", "FLUX.1-dev": "flux-dev"}
+    assert len(rows) == 4
+    for search, model, *numbers in rows:
+        plan = plans[names[model], search]
+        assert [float(number) for number in numbers[:2]] == [plan["images"]["most"], plan["forwards"]["most"]]
+        assert float(numbers[2]) == pytest.approx(plan["flops"]["most"] / 1e15, rel=0.005)
+
+
+def test_features_and_ensembles_are_outlined_too(tmp_path: Path) -> None:
+    asked = {**BASE, "models": ("infinity-2b",), "searches": ("tts-var",), "budgets": (4e15,)}
+    asked["verifiers"] = ("ensemble:clip-score=1,aesthetic=1",)
+    assert "dinov2" in " ".join(prepare_run(Settings(**asked), tmp_path / "run", outlines=True).notes)
 
 
 def test_what_cannot_be_priced_without_its_files_is_to_be_fetched(tmp_path: Path) -> None:
