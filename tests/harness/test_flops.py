@@ -17,7 +17,10 @@ from models.published import published_models
 from models.random_weights import random_generator
 
 SMALL = {"steps": 2, "height": 64, "width": 64}
-CHANGES = {"infinity-2b": {"pn": "0.06M"}, "janus-pro-1b": {}, "flux-dev": SMALL, "sdxl": SMALL, "sana-1.6b": {**SMALL, "resolution_binning": False}}
+CHANGES = {
+    "infinity-2b": {"pn": "0.06M"}, "janus-pro-1b": {}, "flux-dev": SMALL, "sdxl": SMALL,
+    "sana-1.6b": {**SMALL, "resolution_binning": False},
+}  # fmt: skip
 
 
 def counted_by_torch(call: Callable[[], object]) -> int:
