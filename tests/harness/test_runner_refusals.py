@@ -56,6 +56,12 @@ def test_pairs_and_budgets_that_do_not_fit_are_named_once(tmp_path: Path) -> Non
             {"budgets": (6,), "models": ("toy-ar",), "searches": ("beam",)},
             "toy-ar with beam cannot run under 6 NFE: width 2 with 2 children a prefix costs 24 NFE; give --budget 24 or more",
         ),
+        (
+            {"budgets": (6, 1e6)},
+            r"a budget of 1e\+06 nfe buys 3.33e\+05 images a prompt on toy-ar, and at most 100000 are planned: did you mean --unit flops\?",
+        ),
+        ({"budgets": (1e30,), "unit": "images"}, r"1e\+30 images buys 1e\+30 images a prompt .*: give --budget 100000 or less"),
+        ({"budgets": (1e18,), "unit": "flops"}, "1e.18 flops buys .* at most 100000 are planned: give --budget"),
         ({"metrics": ("toy-othr",)}, "unknown verifier 'toy-othr'; did you mean toy-other"),
         ({"metrics": ("toy-pair",)}, "metric toy-pair ranks within one pool"),
         ({"prompts": 10_000}, "10000 prompts asked for: give a number from 1 to 343"),
