@@ -12,13 +12,17 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from harness.assignments import name_of
 from harness.errors import WrongInput, unknown
 from harness.ledger import Unit
 from harness.named_searches import expanded
+from harness.registry import entries
 
 ALL = "all"
 """Among searches, and among metrics: every registered one that fits."""
 EMBEDDED = ("shapes-infinity", "shapes-flux")
+VERIFIER = {"shapes": "shapes-reward", "photo": "image-reward"}
+"""What guides where nobody names a verifier, by the domain of the models; the paper's is ImageReward."""
 
 
 class RunConfig(BaseModel):
@@ -31,7 +35,8 @@ class RunConfig(BaseModel):
     """File or folder of the suite's prompts, in place of VISTAS_PROMPTS and the hub."""
     models: tuple[str, ...] = Field(EMBEDDED, min_length=1)
     searches: tuple[str, ...] = Field(("random", "greedy", "beam", "zero-order"), min_length=1)
-    verifiers: tuple[str, ...] = Field(("shapes-reward",), min_length=1)
+    verifiers: tuple[str, ...] = Field((VERIFIER["shapes"],), min_length=1)
+    """Without any named, the one of the models' domain."""
     metrics: tuple[str, ...] = ("all",)
     """Verifiers that measure what was selected, besides those that guide; all: every registered one of the domain."""
     budgets: tuple[float, ...] = Field((5, 10, 30, 60, 120), min_length=1)
@@ -52,7 +57,17 @@ class RunConfig(BaseModel):
     def _all_searches_have_a_model(cls, values: Any) -> Any:
         """All searches without models named are run on the embedded pair and, for those of pairs, on the two joined."""
         if isinstance(values, dict) and "models" not in values and ALL in values.get("searches", ()):
-            return {**values, "models": (*EMBEDDED, "+".join(EMBEDDED))}
+            values = {**values, "models": (*EMBEDDED, "+".join(EMBEDDED))}
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _the_verifier_is_of_the_domain(cls, values: Any) -> Any:
+        """Photographs have a default verifier of their own."""
+        if isinstance(values, dict) and "verifiers" not in values and values.get("models"):
+            model = entries("model").get(name_of(str(values["models"][0])).partition("+")[0])
+            if model is not None and model.domain != "shapes":
+                return {**values, "verifiers": (VERIFIER[model.domain],)}
         return values
 
     @field_validator("budgets")

@@ -88,14 +88,16 @@ def test_models_and_verifiers_of_one_domain_only(tmp_path: Path, monkeypatch: py
         prepare_run(Settings(**{**BASE, "models": ("photo-ar",)}), tmp_path)
 
 
-def test_a_default_verifier_of_another_domain_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_only_the_weights_that_are_missing_are_said_where_photographs_have_their_own_default_verifier(tmp_path: Path) -> None:
     given = {key: value for key, value in BASE.items() if key != "verifiers"} | {"models": ("infinity-2b",), "searches": ("random",)}
+    assert Settings(**given).verifiers == Settings(**{**given, "models": ("flux-dev:steps=9+flux-dev",)}).verifiers == ("image-reward",)
+    assert Settings(**{**given, "models": ("toy-ar",)}).verifiers == ("shapes-reward",)
     with pytest.raises(WrongInput) as raised:
         prepare_run(Settings(**given), tmp_path)
     said = str(raised.value)
-    assert said.startswith("the default verifier shapes-reward judges shapes images, infinity-2b makes photo images: give --verifier NAME")
-    assert "none of their weights is here: aesthetic, clip-score, " in said
-    assert said.endswith("; weights of infinity-2b are missing too: `vistas fetch infinity-2b`")
+    assert "`vistas fetch infinity-2b image-reward " in said
+    assert "shapes" not in said
+    assert "\n" not in said
 
 
 def test_default_searches_that_do_not_fit_are_only_skipped(tmp_path: Path) -> None:
