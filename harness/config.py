@@ -5,20 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from harness.assignments import name_of
 from harness.errors import WrongInput, unknown
 from harness.ledger import Unit
 from harness.named_searches import expanded
+from harness.registry import entries
 
 ALL = "all"
 """Among searches, and among metrics: every registered one that fits."""
 EMBEDDED = ("shapes-infinity", "shapes-flux")
+VERIFIER = {"shapes": "shapes-reward", "photo": "image-reward"}
+"""What guides where nobody names a verifier, by the domain of the models; the paper's is ImageReward."""
 
 
 class RunConfig(BaseModel):
@@ -31,7 +35,8 @@ class RunConfig(BaseModel):
     """File or folder of the suite's prompts, in place of VISTAS_PROMPTS and the hub."""
     models: tuple[str, ...] = Field(EMBEDDED, min_length=1)
     searches: tuple[str, ...] = Field(("random", "greedy", "beam", "zero-order"), min_length=1)
-    verifiers: tuple[str, ...] = Field(("shapes-reward",), min_length=1)
+    verifiers: tuple[str, ...] = Field((VERIFIER["shapes"],), min_length=1)
+    """Without any named, the one of the models' domain."""
     metrics: tuple[str, ...] = ("all",)
     """Verifiers that measure what was selected, besides those that guide; all: every registered one of the domain."""
     budgets: tuple[float, ...] = Field((5, 10, 30, 60, 120), min_length=1)
@@ -52,7 +57,17 @@ class RunConfig(BaseModel):
     def _all_searches_have_a_model(cls, values: Any) -> Any:
         """All searches without models named are run on the embedded pair and, for those of pairs, on the two joined."""
         if isinstance(values, dict) and "models" not in values and ALL in values.get("searches", ()):
-            return {**values, "models": (*EMBEDDED, "+".join(EMBEDDED))}
+            values = {**values, "models": (*EMBEDDED, "+".join(EMBEDDED))}
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _the_verifier_is_of_the_domain(cls, values: Any) -> Any:
+        """Photographs have a default verifier of their own."""
+        if isinstance(values, dict) and "verifiers" not in values and values.get("models"):
+            model = entries("model").get(name_of(str(values["models"][0])).partition("+")[0])
+            if model is not None and model.domain != "shapes":
+                return {**values, "verifiers": (VERIFIER[model.domain],)}
         return values
 
     @field_validator("budgets")
@@ -62,6 +77,23 @@ class RunConfig(BaseModel):
             if not 0 < budget < float("inf"):
                 raise ValueError(f"budget {budget:g} is not a positive number")
         return tuple(sorted(set(budgets)))
+
+    @field_validator("budgets", mode="before")
+    @classmethod
+    def _split(cls, budgets: Any) -> Any:
+        """A file may write them as the command line does, "6,12,24"."""
+        texts = [budgets] if isinstance(budgets, str) else budgets
+        if not isinstance(texts, (list, tuple)):
+            return budgets
+        return [part for one in texts for part in (numbers(one) if isinstance(one, str) else [one])]
+
+    @field_validator("unit")
+    @classmethod
+    def _whole_images(cls, unit: Unit, info: ValidationInfo) -> Unit:
+        parts = [budget for budget in info.data.get("budgets", ()) if budget != int(budget)]
+        if unit is Unit.IMAGES and parts:
+            raise ValueError(f"budget {parts[0]:g} is not a whole number of images")
+        return unit
 
     @field_validator("prompts")
     @classmethod
@@ -109,8 +141,23 @@ class Settings(RunConfig):
         return RunConfig(**{name: getattr(self, name) for name in given})
 
 
-def load_settings(file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> Settings:
+def numbers(text: str) -> list[float]:
+    """Numbers with commas between, as typed. Raises ValueError for an item that is empty or none."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise ValueError("an item is empty: write 6,12,24, for example")
+    try:
+        return [float(part) for part in parts]
+    except ValueError:
+        raise ValueError("not a list of numbers: write 6,12,24, for example") from None
+
+
+def load_settings(
+    file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any], say: Callable[[str], None] = lambda line: None
+) -> Settings:
     """Merge defaults, a YAML, TOML or JSON file, `key=value` assignments and flags (None: not given), the last winning.
+
+    `say` hears what is given twice and taken once.
 
     Raises:
         WrongInput: an unreadable file, an unknown key (near ones named), or a value that breaks a rule.
@@ -127,9 +174,21 @@ def load_settings(file: Path | None, assignments: Sequence[str], flags: Mapping[
     values = {key: _listed(key, value) for key, value in values.items()}
     values |= {key: value for key, value in flags.items() if value is not None}
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as error:
         raise WrongInput(_sentence(error)) from error
+    for line in _doubles(values):
+        say(line)
+    return settings
+
+
+def _doubles(values: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in values.items():
+        items = numbers(value) if key == "budgets" and isinstance(value, str) else value
+        if isinstance(items, (list, tuple)):
+            twice = [item for place, item in enumerate(items) if item in items[:place]]
+            yield from (f"{key}: {item:g} is given more than once and taken once" if isinstance(item, float) else
+                        f"{key}: {item} is given more than once and taken once" for item in dict.fromkeys(twice))  # fmt: skip
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -140,11 +199,19 @@ def _read(file: Path) -> dict[str, Any]:
         reason = error.strerror
         raise WrongInput(f"configuration {file} cannot be read: {reason}; give a YAML, TOML or JSON file") from error
     except (tomllib.TOMLDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
+        reason = _place(error)
         raise WrongInput(f"configuration {file} is broken: {reason}; correct it there") from error
     if not isinstance(values, dict):
         raise WrongInput(f"configuration {file} is no list of keys and values: write lines such as 'prompts: 12'")
     return {str(key): value for key, value in values.items()}
+
+
+def _place(error: Exception) -> str:
+    """What a parser says, with the line."""
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    if mark is not None:
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"  # type: ignore[attr-defined]
+    return " ".join(str(error).split())
 
 
 def _parse(text: str, assignment: str) -> Any:
@@ -167,13 +234,32 @@ def _listed(key: str, value: Any) -> Any:
     return (value,) if expects_list and not isinstance(value, (list, tuple)) else value
 
 
+_RULES = {
+    "int": "is not a whole number", "float": "is not a number", "string": "is not text", "tuple": "is not a list", "too_short": "is empty: give one",
+}  # fmt: skip
+"""What is wrong, by the beginning of pydantic's name for it."""
+
+
 def _sentence(error: ValidationError) -> str:
-    problems = []
-    for problem in error.errors():
-        key = str(problem["loc"][0])
-        message = problem["msg"].removeprefix("Value error, ")
-        problems.append(f"{key}={problem['input']!r}: {message[0].lower() + message[1:]}")
-    return f"{problems[0]}; correct {error.errors()[0]['loc'][0]} in the flags, --set or the configuration file"
+    problem = error.errors()[0]
+    key, limits = str(problem["loc"][0]), problem.get("ctx", {})
+    said = f"{key}={problem['input']!r}"
+    if problem["type"] == "value_error":
+        said += f": {problem['msg'].removeprefix('Value error, ')}"
+    elif key == "prompts":
+        said += " is not a whole number from 1, or all"
+    elif problem["type"] in ("enum", "literal_error"):
+        said += f" is none of {_plain(limits['expected'])}"
+    elif problem["type"] == "greater_than_equal":
+        said += f" is below {limits['ge']}"
+    else:
+        said += f" {next((rule for kind, rule in _RULES.items() if problem['type'].startswith(kind)), 'cannot be taken')}"
+    return f"{said}; correct {key} in the flags, --set or the configuration file"
+
+
+def _plain(expected: str) -> str:
+    """What pydantic lists, as typed."""
+    return expected.replace("'", "").replace(" or ", ", ")
 
 
 def default_folder(name: str) -> Path:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.ledger import COST_COLUMNS, Budget, Cost
 from harness.runner import Run
+from harness.search.adaptive import Allocating
 from harness.search.base import Plan
-from harness.search.rehearsal import rehearse
+from harness.search.rehearsal import Rehearsed, rehearse
 from harness.session import Session
+from harness.units import WorkUnit
+from suites.base import Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,12 @@ class Forecast:
     """By text length, shortest first."""
     seeds: int
     rows: Mapping[str, tuple[int, ...]]
-    """Operation to rows at each step, of the prompt with the longest text."""
+    """Operation to rows at each step, of the prompt with the longest text, which has its budget to itself; at most so many passes
+    where this is a `bound`."""
     depends_on_scores: bool
     """Whether a run can spend something else than the plan: less, or in a pool of prompts more on some."""
+    shared: Rehearsed | None
+    """Of a search whose prompts share a total: all prompts of one seed, with made-up scores."""
     timed: bool
     """Whether seconds are estimated."""
 
@@ -45,19 +51,38 @@ class Forecast:
         return sum(variant.prompts for variant in self.variants)
 
     @property
+    def bound(self) -> bool:
+        """Whether a run spends at most what is planned: scores decide how much less."""
+        return self.depends_on_scores and not self.shared
+
+    @property
     def total(self) -> Cost:
         """Of all prompts and seeds."""
+        if self.shared:
+            return self.shared.spent * self.seeds
         return sum((each.plan.cost * each.prompts for each in self.variants), Cost()) * self.seeds
 
     def unused(self) -> tuple[float, float]:
-        """The least and the most that a prompt leaves of its budget, in the budget's unit."""
+        """The least and the most that a prompt leaves of its budget, in the budget's unit; where prompts share a total, its mean."""
+        if self.shared:
+            spent = self.shared.spent + Cost(images=self.shared.looks)
+            return (self.budget.amount - spent.amount(self.budget.unit) / self.prompts,) * 2
         left = [each.plan.unused(self.budget) for each in self.variants]
         return min(left), max(left)
 
     def per_prompt(self) -> dict[str, tuple[float, float]]:
-        """Ledger column to its least and most over the prompts."""
+        """Ledger column to its least and most over the prompts; where these share a total, to its mean."""
+        if self.shared:
+            return {name: (value / self.prompts,) * 2 for name, value in self.shared.spent.as_columns().items()}
         costs = [each.plan.cost.as_columns() for each in self.variants]
         return {name: (min(cost[name] for cost in costs), max(cost[name] for cost in costs)) for name in COST_COLUMNS}
+
+    def looks(self) -> tuple[float, float]:
+        """The least and the most previews that a prompt looks at; where prompts share a total, their mean."""
+        if self.shared:
+            return (self.shared.looks / self.prompts,) * 2
+        found = [each.plan.looks for each in self.variants]
+        return min(found), max(found)
 
     def as_values(self) -> dict[str, Any]:
         """Plain values, for programs; seconds are left out where nothing was measured."""
@@ -83,43 +108,61 @@ class Forecast:
 def forecasts(run: Run) -> Iterator[Forecast]:
     """A forecast of every search that a prepared run holds, in the order they run."""
     session = run.session
-    seen: set[tuple[str, str, str, Budget]] = set()
+    units: dict[tuple[str, str, str, Budget], list[WorkUnit]] = {}
     for unit in run.units:
         for verifier, budgets in unit.budgets.items():
             for budget in budgets:
-                key = (unit.model, unit.search, verifier, budget)
-                if key not in seen:
-                    seen.add(key)
-                    yield _forecast(session, *key)
+                units.setdefault((unit.model, unit.search, verifier, budget), []).append(unit)
+    for key, own in units.items():
+        yield _forecast(session, *key, [unit for unit in own if unit.seed == own[0].seed])
 
 
-def computed_flops(run: Run) -> float:
+def computed_flops(run: Run, every: Sequence[Forecast]) -> float:
     """FLOPs that the run really does: a pool of images serves every verifier and smaller budget at once."""
-    return sum(unit.planned_flops for unit in run.units)
+    alone = sum(unit.planned_flops for unit in run.units if not _shares(run.session, unit.search))
+    return alone + sum(one.total.flops for one in every if one.shared)
 
 
-def computed_seconds(run: Run) -> float:
+def computed_seconds(run: Run, every: Sequence[Forecast]) -> float:
     """Seconds that the searches are expected to take in all; a pool is made once, and every verifier looks at it."""
-    session, seconds = run.session, 0.0
+    session, seconds = run.session, sum(one.total.seconds for one in every if one.shared)
     for unit in run.units:
+        if _shares(session, unit.search):
+            continue
         for tokens in session.text_tokens(unit.model, unit.prompts):
             costs = [session.plan(unit.model, unit.search, name, given[-1], tokens).cost for name, given in unit.budgets.items()]
             seconds += max(one.seconds - one.verifier_seconds for one in costs) + sum(one.verifier_seconds for one in costs)
     return seconds
 
 
-def _forecast(session: Session, model: str, search: str, verifier: str, budget: Budget) -> Forecast:
+def _shares(session: Session, search: str) -> bool:
+    return isinstance(session.searches[search], Allocating)
+
+
+def _forecast(
+    session: Session, model: str, search: str, verifier: str, budget: Budget, units: Sequence[WorkUnit]
+) -> Forecast:
+    """`units`: those of one seed."""
+
+    def rehearsed(prompts: Sequence[Prompt]) -> Rehearsed:
+        return rehearse(
+            session.searches[search], session.models[model], session.verifiers[verifier], prompts, budget, session.calibration(model)
+        )
+
     lengths = session.text_tokens(model, session.prompts)
     variants = tuple(
         Variant(lengths.count(length), session.plan(model, search, verifier, budget, length))
         for length in sorted(set(lengths))
     )
     longest = session.prompts[lengths.index(max(lengths))]
-    rehearsed = rehearse(
-        session.searches[search], session.models[model], session.verifiers[verifier], longest, budget,
-        session.calibration(model),
-    )  # fmt: skip
+    rows = rehearsed([longest]).rows
+    if variants[-1].plan.passes:
+        rows = {**rows, "predict": (*variants[-1].plan.passes, 0)}
+    shared = None
+    if _shares(session, search):
+        pools = [rehearsed(unit.prompts) for unit in units]
+        shared = Rehearsed({}, sum((one.spent for one in pools), Cost()), sum(one.looks for one in pools))
     return Forecast(
-        model, search, verifier, budget, variants, len(session.settings.seeds), rehearsed.rows,
-        not all(variant.plan.exact for variant in variants), session.calibration(model) is not None,
+        model, search, verifier, budget, variants, len(session.settings.seeds), rows,
+        not all(variant.plan.exact for variant in variants), shared, session.calibration(model) is not None,
     )  # fmt: skip

@@ -24,45 +24,56 @@ def plan_lines(run: Run) -> Iterator[str]:
     """What a prepared run will do, for people."""
     yield from opening_lines(run)[:-1]
     every = list(forecasts(run))
+    yield ""
+    yield from _overview(every)
+    yield f"{counted(len(run.units), 'unit')}; {_least_sure(every)}{amount(computed_flops(run, every), 'flops')} to compute in all"
+    if every[0].timed:
+        yield f"about {duration(computed_seconds(run, every))} of searching in all; loading, grading and the report come on top"
+    else:
+        yield "no time is estimated: --calibrate measures every operation first"
     for forecast in every:
         yield ""
         yield from _lines(forecast)
     yield ""
-    yield from _overview(every)
-    yield ""
     yield "passes, candidates, previews: rows of each step of the model, for one prompt, the one with the longest text"
     yield "NFE: one per candidate and pass; forwards: passes as they run, shared by siblings, twice where guidance needs a second half"
-    yield f"{counted(len(run.units), 'unit')}; {amount(computed_flops(run), 'flops')} to compute in all"
-    if every[0].timed:
-        yield f"about {duration(computed_seconds(run))} of searching in all; loading, grading and the report come on top"
-    else:
-        yield "no time is estimated: --calibrate measures every operation first"
 
 
 def _overview(every: Sequence[Forecast]) -> Iterator[str]:
-    """Every pair, verifier and budget in a line: how much of the budget is used, and the time, or the FLOPs, of all prompts."""
-    several = len({one.verifier for one in every}) > 1
-    rows = [["pair", *["verifier"] * several, "budget", "used", "time" if every[0].timed else "FLOPs"]]
+    """Every pair, verifier and budget in a line: how much of the budget is used, and FLOPs and time of all prompts."""
+    several, timed = len({one.verifier for one in every}) > 1, every[0].timed
+    rows = [["pair", *["verifier"] * several, "budget", "used", "FLOPs", *["time"] * timed]]
     for one in every:
         budget = budgeted(one.budget.amount, one.budget.unit.value)
         shares = [f"{1 - max(0.0, left) / one.budget.amount:.0%}" for left in reversed(one.unused())]
         used = shares[0] if shares[0] == shares[1] else f"{shares[0]} to {shares[1]}"
-        total = duration(one.total.seconds) if one.timed else amount(one.total.flops, "flops")
-        rows.append([f"{one.model} {one.search}", *[one.verifier] * several, budget, used, total])
+        flops, seconds = amount(one.total.flops, "flops"), duration(one.total.seconds)
+        cells = [f"{_sure(one)}{cell}" for cell in (used, flops, *[seconds] * timed)]
+        rows.append([f"{one.model} {one.search}", *[one.verifier] * several, budget, *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
+def _sure(forecast: Forecast) -> str:
+    """What stands before an amount that scores have a say in."""
+    return "at most " if forecast.bound else "about " if forecast.shared else ""
+
+
+def _least_sure(every: Sequence[Forecast]) -> str:
+    return next((word for word in ("at most ", "about ") if word in map(_sure, every)), "")
+
+
 def plan_json(run: Run) -> str:
     """What a prepared run will do, for programs."""
+    every = list(forecasts(run))
     values = {
         "suite": run.session.suite_name,
         "notes": run.notes,
         "units": len(run.units),
-        "computed_flops": computed_flops(run),
-        **({"computed_seconds": computed_seconds(run)} if run.session.measured else {}),
-        "searches": [forecast.as_values() for forecast in forecasts(run)],
+        "computed_flops": computed_flops(run, every),
+        **({"computed_seconds": computed_seconds(run, every)} if run.session.measured else {}),
+        "searches": [forecast.as_values() for forecast in every],
     }
     return json.dumps(values, indent=2)
 
@@ -70,31 +81,41 @@ def plan_json(run: Run) -> str:
 def _lines(forecast: Forecast) -> Iterator[str]:
     columns = [name for name in _SHOWN if forecast.timed or not name.endswith("seconds")]
     budget = budgeted(forecast.budget.amount, forecast.budget.unit.value)
+    steps = len(forecast.rows["predict"]) - 1
     yield f"{forecast.model} with {forecast.search} by {forecast.verifier} at {budget} a prompt"
     for variant in forecast.variants if _differ(forecast) else forecast.variants[:1]:
         whose = f" ({counted(variant.prompts, 'prompt')})" if _differ(forecast) else ""
-        yield f"  chosen      {_chosen(variant.plan.parameters)}{whose}"
+        yield f"  chosen      {_chosen(variant.plan.parameters, steps)}{whose}"
     each = forecast.per_prompt()
-    yield "  a prompt    " + ", ".join(_range(each[name], name) for name in columns)
+    often = "on average " if forecast.shared else _sure(forecast)
+    yield f"  a prompt    {often}" + ", ".join(_range(each[name], name) for name in columns)
     for operation, counts in forecast.rows.items():
         second, _, name = operation.rpartition(" ")
-        yield f"  {_ROWS[name]:<11} {_counted(name, counts)}" + (" of the second model" if second else "")
-    looks = [variant.plan.looks for variant in forecast.variants]
-    if forecast.budget.unit is Unit.IMAGES and any(looks):
-        yield f"  counted     {_range((min(looks), max(looks)), 'looks')} at previews, each as an image of the budget"
-    yield f"  unused      {'about ' if forecast.depends_on_scores else ''}{_unused(forecast)}"
+        most = "at most " if forecast.bound and operation == "predict" else ""
+        yield f"  {_ROWS[name]:<11} {most}{_counted(name, counts)}" + (" of the second model" if second else "")
+    if forecast.budget.unit is Unit.IMAGES and any(forecast.looks()):
+        yield f"  counted     {often}{_range(forecast.looks(), 'looks')} at previews, each as an image of the budget"
+    yield f"  unused      {_unused(forecast)}"
     total = forecast.total.as_columns()
     runs = counted(forecast.prompts, "prompt") + (f", {forecast.seeds} seeds" if forecast.seeds > 1 else "")
-    yield f"  {runs}: " + ", ".join(_range((total[name], total[name]), name) for name in columns)
-    if forecast.depends_on_scores:
-        yield "  scores decide how much of this is done; rows are those of made-up scores"
+    yield f"  {runs}: {_sure(forecast)}" + ", ".join(_range((total[name], total[name]), name) for name in columns)
+    if forecast.shared:
+        yield "  prompts share one total, and scores decide who gets more; rows are those of a prompt that has its part to itself"
+    elif forecast.bound:
+        yield "  scores decide how many passes candidates share, and so how much less is done"
 
 
-def _chosen(parameters: Mapping[str, Any]) -> str:
+def _chosen(parameters: Mapping[str, Any], steps: int) -> str:
     """Parameters in a row; those of a search within another in brackets."""
-    return ", ".join(
-        f"{name} ({_chosen(value)})" if isinstance(value, Mapping) else f"{name} {value}" for name, value in parameters.items()
-    )
+    return ", ".join(_parameter(name, value, steps) for name, value in parameters.items())
+
+
+def _parameter(name: str, value: Any, steps: int) -> str:
+    if isinstance(value, Mapping):
+        return f"{name} ({_chosen(value, steps)})"
+    if name == "looks" and isinstance(value, str):  # which they are, not how many
+        return f"looks at step{'s' * ('/' in value)} {value.replace('/', ', ')} of {steps}"
+    return f"{name} {value}"
 
 
 def _differ(forecast: Forecast) -> bool:
@@ -118,5 +139,8 @@ def _counted(operation: str, counts: Sequence[int]) -> str:
 def _unused(forecast: Forecast) -> str:
     ends = [(max(0.0, left), left / forecast.budget.amount) for left in forecast.unused()]
     shares = [f"{max(0.0, share):.1%}" for _, share in ends]
+    if set(shares) == {"0.0%"}:
+        return "nothing" + (", or more where scores save passes" if forecast.bound else "")
     unit = forecast.budget.unit.value
-    return between(ends[0][0], ends[1][0], unit) + f" ({shares[0] if shares[0] == shares[1] else ' to '.join(shares)})"
+    often = "at least " if forecast.bound else "about " if forecast.shared else ""
+    return often + between(ends[0][0], ends[1][0], unit) + f" ({shares[0] if shares[0] == shares[1] else ' to '.join(shares)})"

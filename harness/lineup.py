@@ -49,7 +49,7 @@ def line_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Lineup: 
     """
     entry("suite", config.suite)
     choices = {choice.text: choice for choice in map(choose_model, config.models)}
-    domain = _domain(config, choices, local)
+    domain = _domain(config, choices)
     named = [text for text in config.searches if text != ALL]
     every = entries("search") if ALL in config.searches else ()
     searches = {shortest(search): search for search in map(parse, (*named, *every))}
@@ -79,14 +79,12 @@ def line_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Lineup: 
     return Lineup(domain, choices, searches, tuple(pairs), metrics, (*notes, *absent))
 
 
-def _domain(config: RunConfig, choices: Mapping[str, ModelChoice], local: LocalWeights) -> Domain:
+def _domain(config: RunConfig, choices: Mapping[str, ModelChoice]) -> Domain:
     domains = {model: choice.entry.domain for model, choice in choices.items()}
     if len(set(domains.values())) > 1:
         listed = ", ".join(f"{model} is {domain}" for model, domain in domains.items())
         raise WrongInput(f"models of different domains share no prompts ({listed}): run one domain at a time")
     domain = next(iter(domains.values()))
-    if "verifiers" not in config.model_fields_set:
-        _check_default(config.verifiers[0], domain, choices, local)
     for verifier in config.verifiers:
         spec = _check_judged("verifier", verifier, domain, "give another --verifier")
         for model, choice in choices.items():
@@ -95,20 +93,6 @@ def _domain(config: RunConfig, choices: Mapping[str, ModelChoice], local: LocalW
                     raise WrongInput(f"verifier {verifier} needs a model that is {need.rpartition(':')[2]} and {model} is not: "
                                      "give only models that are with --model")  # fmt: skip
     return cast(Domain, domain)
-
-
-def _check_default(verifier: str, domain: str, choices: Mapping[str, ModelChoice], local: LocalWeights) -> None:
-    """Raise WrongInput where nobody named a verifier and the default is of another domain, with all that is lacking."""
-    if (judged := parse_verifier(verifier).domain) == domain:
-        return
-    known = {name: it for name, it in entries("verifier").items() if it.domain == domain and not (it.ensemble or it.needs)}
-    here = [name for name, it in known.items() if found(name, it, local)]
-    advice = f"with weights here: {', '.join(here)}" if here else f"none of their weights is here: {', '.join(known)}"
-    members = {one.name: one.entry for choice in choices.values() for one in choice.members}
-    absent = [name for name, it in members.items() if not found(name, it, local)]
-    also = f"; weights of {', '.join(absent)} are missing too: `vistas fetch {' '.join(absent)}`" if absent else ""
-    raise WrongInput(f"the default verifier {verifier} judges {judged} images, {', '.join(choices)} makes {domain} images: give "
-                     f"--verifier NAME ({advice}){also}")  # fmt: skip
 
 
 def _check_judged(what: str, verifier: str, domain: str, action: str) -> VerifierSpec:

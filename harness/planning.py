@@ -8,7 +8,7 @@ from harness import amounts
 from harness.batches import batches
 from harness.config import RunConfig
 from harness.errors import WrongInput
-from harness.ledger import Budget, BudgetTooSmall
+from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.lineup import Lineup
 from harness.search.adaptive import Allocating
 from harness.search.base import describes
@@ -16,6 +16,9 @@ from harness.session import Session
 from harness.units import WorkUnit, unit_key
 from suites.base import Prompt
 from verifiers.base import cascading
+
+MOST_IMAGES = 100_000
+"""For one prompt: a budget that buys more is refused, as it is one in the wrong unit, and planning it takes all memory or never ends."""
 
 
 def plan_units(session: Session, lineup: Lineup) -> tuple[list[WorkUnit], list[str]]:
@@ -45,6 +48,7 @@ def _affordable(
 ) -> tuple[tuple[Budget, ...], list[BudgetTooSmall]]:
     """Budgets that every prompt of the run can afford, so that all budgets are compared on the same prompts."""
     lengths = sorted(set(session.text_tokens(model, session.prompts)), reverse=True)
+    _check_sizes(session, model, verifier, lengths[-1])
     affordable, refused = [], []
     for amount in session.settings.budgets:
         budget = Budget(amount, session.settings.unit)
@@ -56,6 +60,19 @@ def _affordable(
         else:
             affordable.append(budget)
     return tuple(affordable), refused
+
+
+def _check_sizes(session: Session, model: str, verifier: str, text_tokens: int) -> None:
+    """Raise WrongInput for a budget that buys more than `MOST_IMAGES` images of a prompt."""
+    image, unit = session.prices(model, verifier, text_tokens).image(), session.settings.unit
+    most = image.amount(unit) * MOST_IMAGES
+    for amount in session.settings.budgets:
+        if 0 < most < amount:
+            meant = unit is not Unit.FLOPS and 1 <= amount / image.flops <= MOST_IMAGES
+            raise WrongInput(
+                f"a budget of {amount:g} {unit.value} buys {amount / image.amount(unit):.3g} images a prompt on {model}, and at most "
+                f"{MOST_IMAGES} are planned: {'did you mean --unit flops?' if meant else f'give --budget {most:g} or less'}"
+            )
 
 
 def _nothing_runs(config: RunConfig, refusals: Sequence[tuple[str, BudgetTooSmall]]) -> str:

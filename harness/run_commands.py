@@ -62,10 +62,10 @@ def run(
     with reported(debug):
         flags = {
             **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
-            "budgets": _numbers(budget), "unit": unit, "prompts": prompts, "seeds": seed,
+            "budgets": budget, "unit": unit, "prompts": prompts, "seeds": seed,
             "weights": weights,
         }  # fmt: skip
-        settings = load_settings(config, set_ or (), flags)
+        settings = load_settings(config, set_ or (), flags, say)
         part = Shard.parse(shard) if shard is not None else None
         check_writable(run_folder(settings, out))
         prepared = _prepared(settings, out)
@@ -96,10 +96,10 @@ def plan(
     with reported(debug):
         flags = {
             **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
-            "budgets": _numbers(budget), "unit": unit, "prompts": prompts, "seeds": seed,
+            "budgets": budget, "unit": unit, "prompts": prompts, "seeds": seed,
             "weights": weights,
         }  # fmt: skip
-        settings = load_settings(config, set_ or (), flags)
+        settings = load_settings(config, set_ or (), flags, say)
         prepared = _prepared(settings, out, calibrate, outlines=True)
         from harness.forecast_lines import plan_json, plan_lines
 
@@ -129,7 +129,7 @@ def ablate(
                 typer.echo(f"{one.name:<{width}}  {one.question}")
             return
         asked = ablation(name)
-        settings = asked.settings(set_ or (), {"prompts": prompts, "seeds": seed})
+        settings = asked.settings(set_ or (), {"prompts": prompts, "seeds": seed}, say)
         folder = out if out is not None else asked.folder(settings)
         if not plan_only:
             check_writable(folder)
@@ -206,12 +206,3 @@ def _build_report(folders: list[Path], out: Path) -> None:
     from reports.build import build_report
 
     typer.echo(f"report: {build_report(folders, out)}")
-
-
-def _numbers(text: str | None) -> list[float] | None:
-    if text is None:
-        return None
-    try:
-        return [float(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise WrongInput(f"--budget {text!r} is not a list of numbers: write --budget 6,12,24, for example") from None

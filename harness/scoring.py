@@ -11,19 +11,21 @@ from typing import Any
 
 import torch
 
+from harness.amounts import counted
 from harness.errors import WrongInput
 from harness.hub import Absent
 from harness.judge import GRADE, grading_notes, why_not_gradable
 from harness.score_summary import summary
 from harness.scorer import Scored, Scorer
+from harness.registry import entries
 from harness.session import pick_device, use_half_the_cores
 from harness.suites import open_suite
 from harness.weights import LocalWeights, absent_graders, some_grader, together
 from models.base import Domain
 from results.files import check_writable, write_atomic
 from results.folder_scores import write_scores
-from suites.base import Equipped, Prompt, Suite, display_name
-from suites.layouts.base import Graded, Layout, layout
+from suites.base import Equipped, Located, Prompt, Suite, display_name
+from suites.layouts.base import Contents, Graded, Layout, layout
 from suites.prompt_checks import as_utf8, printable
 from verifiers.spec import VerifierSpec, parse_verifier
 
@@ -48,7 +50,7 @@ def score_folder(
     `say` hears what has to be known before the first picture is looked at.
 
     Raises:
-        WrongInput: a folder that is not in the layout, or nothing that could score it.
+        WrongInput: a folder that is not in the layout or has none of the suite's prompts, or nothing that could score it.
     """
     if not folder.is_dir():
         raise WrongInput(f"{folder} is no folder: give one with images")
@@ -64,6 +66,7 @@ def score_folder(
     absent = _equip(suite, domain, chosen.values(), place, local)
     by_task, lacking = _by_task(suite, domain)
     contents = form.read(folder, by_task)
+    _check_prompts(contents, by_task, folder, suite_name, domain)
     use_half_the_cores()
     scorer = _scorer(suite, domain, chosen, place, local, absent)
     for line in scorer.notes:
@@ -111,6 +114,33 @@ def _check_domain(suite: Suite, form: Layout, folder: Path) -> None:
         return  # the folder has not this form with these tasks; what it lacks is said when it is read
     if 2 * len(texts & known) > len(texts):
         raise WrongInput(f"most prompts of {folder} are those of {display_name(suite.card.name, 'shapes')}: give --domain shapes")
+
+
+def _check_prompts(contents: Contents, by_task: Mapping[str, Sequence[Prompt]], folder: Path, suite_name: str, domain: Domain) -> None:
+    """Raise WrongInput where no prompt is the suite's, whose figures would then be of something else; names the suite that has most."""
+    known = {prompt.text for of_task in by_task.values() for prompt in of_task}
+    texts = dict.fromkeys(one.prompt.text for one in contents.samples if one.prompt.text)
+    if not known or not texts or known & texts.keys():
+        return
+    fitting = {
+        f"--suite {name}" + (f" --domain {place}" if place != domain else ""): len(own & texts.keys()) for name, place, own in _offline()
+    }
+    best = max(fitting, key=lambda options: fitting[options])
+    advice = f"{fitting[best]} of them are of another: give {best}" if fitting[best] else (
+        "give the --suite they are of or, for prompts of your own, --suite file --prompts-from FILE --verifier NAME"
+    )  # fmt: skip
+    raise WrongInput(f"none of the {counted(len(texts), 'prompt')} of {folder}, such as {next(iter(texts))!r}, is of "
+                     f"{display_name(suite_name, domain)}; {advice}")  # fmt: skip
+
+
+def _offline() -> Iterator[tuple[str, Domain, set[str]]]:
+    """Suites, domains and prompts that need neither a file nor the hub."""
+    domains: tuple[Domain, ...] = ("shapes", "photo")
+    for name in entries("suite"):
+        suite: Suite = open_suite(name, None)
+        for domain in domains[:1] if isinstance(suite, Located) else domains:
+            by_task, _ = _by_task(suite, domain)
+            yield name, domain, {prompt.text for of_task in by_task.values() for prompt in of_task}
 
 
 def _chosen(name: str, domain: Domain) -> VerifierSpec:

@@ -12,8 +12,10 @@ _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 
 def fault(text: object) -> str:
     """Why no picture can be made or judged for this prompt, "" where it can."""
+    if text is None:
+        return "prompt is missing"
     if not isinstance(text, str):
-        return f"prompt is {type(text).__name__}, not text"
+        return f"prompt is {_kind(text)}, not text"
     if not text.strip():
         return "prompt is empty"
     if len(text) > LONGEST:
@@ -25,6 +27,14 @@ def fault(text: object) -> str:
         if kind == "Cc" or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
             return f"prompt holds control character U+{ord(character):04X}"
     return ""
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return f"the number {value:g}"
+    return "a list" if isinstance(value, (list, tuple)) else "an object"
 
 
 def as_utf8(value: object) -> str:

@@ -30,6 +30,8 @@ class Plan:
     share a total, which of them gets more."""
     looks: int = 0
     """Previews looked at, which a budget in images pays for as images."""
+    passes: tuple[int, ...] = ()
+    """Where scores may leave fewer of them: rows through the transformer at each step, as `cost` has them."""
     opening: Cost = field(default_factory=Cost)
     """Of the first round's price what is paid before a deadline is asked about that round; none where it is begun unasked."""
 

@@ -85,7 +85,7 @@ class Hybrid:
             "share": self.share, "strength": self.strength, "drafts": self.drafts, "refinements": count,
             "search": dict(drafts.parameters),
         }  # fmt: skip
-        return Plan(parameters, (base, *map(together, sizes)), drafts.exact, drafts.looks)
+        return Plan(parameters, (base, *map(together, sizes)), drafts.exact, drafts.looks, drafts.passes)
 
     def _refinement(self, prices: Prices) -> Cost:
         first = prices.steps - ceil(round(self.strength * prices.steps, 6))

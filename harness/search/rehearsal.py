@@ -34,31 +34,35 @@ _WORK = ("predict", "draw", "preview", "decode")
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """What a search has asked of its models for one prompt."""
+    """What a search has asked of its models for all prompts together."""
 
     rows: Mapping[str, tuple[int, ...]]
     """Operation to rows at each step: "predict" passes, "draw" candidates, "preview" and "decode" images."""
     spent: Cost
     """As the meter has charged it; seconds by the calibration, 0 without one."""
+    looks: int
+    """Previews looked at, which a budget in images pays for as images."""
 
 
 def rehearse(
     search: Search,
     generator: Generator,
     verifier: Verifier,
-    prompt: Prompt,
+    prompts: Sequence[Prompt],
     budget: Budget,
     calibration: Calibration | None = None,
 ) -> Rehearsed:
-    """Run a search on one prompt with stand-ins for the models; raises BudgetTooSmall as its planner does."""
+    """Run a search on prompts, `budget` for each, with stand-ins for the models; raises BudgetTooSmall as its planner does."""
     actor: Any = _acting(generator, calibration) if isinstance(generator, Pair) else _Actor(generator, calibration)
     critic = _Critic(verifier, calibration)
-    task = prepare(search, actor, [critic], [prompt], budget, Seeds(0, ""), 1 << 16, calibration, now=lambda: 0.0)
+    task = prepare(search, actor, [critic], prompts, budget, Seeds(0, ""), 1 << 16, calibration, now=lambda: 0.0)
     search.run(task)
     rows = _rows(task.generator)
     if task.refiner:
         rows |= {f"refining {name}": counts for name, counts in _rows(task.refiner.generator).items()}
-    return Rehearsed(rows, task.spent(0, task.judges[0]))
+    everyone = range(len(prompts))
+    spent = sum((task.spent(prompt, task.judges[0]) for prompt in everyone), Cost())
+    return Rehearsed(rows, spent, sum(task.generator.looks[prompt] for prompt in everyone))
 
 
 def _rows(generator: MeteredGenerator) -> dict[str, tuple[int, ...]]:

@@ -117,7 +117,7 @@ class SMC:
 
         def sized(particles: int) -> Plan:
             tally = in_step(prices, particles, dict.fromkeys(looks, particles))
-            return Plan({"preset": self.preset, "particles": particles}, tally.rounds, exact, tally.looks)
+            return Plan({"preset": self.preset, "particles": particles}, tally.rounds, exact, tally.looks, () if exact else tally.passes)
 
         return largest(budget, sized, self.particles, 2, lambda size: f"{size} particles")
 

@@ -17,6 +17,7 @@ class Tally:
         self._prices = prices
         self._evaluations = Evaluations()
         self._counts: Counter[tuple[str, int]] = Counter()
+        self._passes: Counter[int] = Counter()
         self._nfe = 0
         self._ahead = -1
         self._looks = 0
@@ -26,6 +27,7 @@ class Tally:
     def predict(self, step: int, rows: int) -> None:
         """Distinct rows through the transformer."""
         self._counts["predict", step] += rows
+        self._passes[step] += rows
         self._nfe += self._evaluations.predicted(rows)
 
     def draw(self, step: int, rows: int) -> None:
@@ -86,6 +88,11 @@ class Tally:
     def rounds(self) -> tuple[Cost, ...]:
         """Cost of each round that has ended."""
         return tuple(self._rounds)
+
+    @property
+    def passes(self) -> tuple[int, ...]:
+        """Rows through the transformer at each step."""
+        return tuple(self._passes[step] for step in range(self._prices.steps))
 
     @property
     def looks(self) -> int:

@@ -69,7 +69,7 @@ class TTSVar:
             left = {step: size_of(particles, of_8) for step, (_, of_8) in events.items()}
             tally = in_step(prices, particles, left, clustered)
             # Survivors of one parent share its prediction: how many there are shows on the way.
-            return Plan({"particles": particles, "scale": self.scale}, tally.rounds, exact=False, looks=tally.looks)
+            return Plan({"particles": particles, "scale": self.scale}, tally.rounds, False, tally.looks, tally.passes)
 
         return largest(budget, sized, self.particles, 2, lambda size: f"{size} candidates")
 

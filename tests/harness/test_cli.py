@@ -113,7 +113,7 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
         (["list", "published", "--model", "flux"], "no model 'flux' among these numbers; did you mean flux-dev?"),
         (["list", "models", "--suite", "geneval"], "--suite goes with published"),
         (["list", "published", "--prices"], "--prices with models"),
-        (["run", "geneval", "--budget", "6;12"], "--budget '6;12' is not a list of numbers"),
+        (["run", "geneval", "--budget", "6;12"], "budgets='6;12': not a list of numbers: write 6,12,24"),
         (["run", "geneval", "--unit", "hours"], "unit='hours'"),
         (["run", "geneval", "--set", "promts=3"], "did you mean prompts"),
         ([*RUN, "--budget", "1"], "toy-ar with random cannot run under 1 NFE: one image costs 3 NFE; give --budget 3 or more"),
@@ -239,7 +239,7 @@ def test_a_reader_that_has_had_enough_is_no_failure() -> None:
 
 def test_what_takes_time_is_said_and_what_is_kept_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: None)
-    asked = [*RUN[:4], "--search", "random:candidates=2", *RUN[6:], "--budget", "60", "--unit", "seconds", "--set", "chunk=1",
+    asked = [*RUN[:4], "--search", "random:candidates=2", *RUN[6:], "--budget", "6", "--unit", "seconds", "--set", "chunk=1",
              "--out", str(tmp_path)]  # fmt: skip
     saved: list[str] = []
     save = Store.save
@@ -260,7 +260,7 @@ def test_what_takes_time_is_said_and_what_is_kept_is_counted(tmp_path: Path, mon
     assert first.stderr.splitlines()[-1] == "vistas: interrupted: no unit was finished, nothing is kept"
     assert first.stderr.startswith("loading libraries for toy-ar\nloading toy-ar and toy-judge\ncalibrating: every operation")
     assert "2 units, each one search of one model on up to 1 prompt, into" in first.stderr
-    assert "\nunit 1 of 2: toy-ar random:candidates=2 by toy-judge at 60 s, prompt " in first.stderr
+    assert "\nunit 1 of 2: toy-ar random:candidates=2 by toy-judge at 6 s, prompt " in first.stderr
     kept = f"1 finished unit is kept in {tmp_path}; give the same command again to go on"
     assert second.stderr.splitlines()[-1] == f"vistas: interrupted: {kept}"
     third = call(*asked)

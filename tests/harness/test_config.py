@@ -42,13 +42,20 @@ def test_budgets_are_sorted_and_names_are_taken_once() -> None:
     [
         ("promts=3", "unknown configuration key 'promts'; did you mean prompts"),
         ("prompts=0", "prompts=0: 0 is not a number from 1 up, or all"),
-        ("prompts=many", "prompts='many'"),
-        ("unit=hours", "unit='hours': input should be 'nfe', 'flops', 'images' or 'seconds'"),
+        ("prompts=many", "prompts='many' is not a whole number from 1, or all; correct prompts in"),
+        ("prompts=1.5", "prompts=1.5 is not a whole number from 1, or all"),
+        ("unit=hours", "unit='hours' is none of nfe, flops, images, seconds; correct unit in"),
+        ("offload=disk", "offload='disk' is none of none, text, model; "),
         ("budgets=[4, -1]", "budget -1 is not a positive number"),
         ("budgets=.nan", "budget nan is not a positive number"),
-        ("budgets=[]", "budgets="),
-        ("chunk=0", "chunk=0"),
-        ("seeds=1.5", "seeds=1.5"),
+        ("budgets=[]", "budgets=\\[\\] is empty: give one; "),
+        ("budgets=5,,10", "budgets=\\('5,,10',\\): an item is empty: write 6,12,24, for example"),
+        ("budgets=5;10", "not a list of numbers: write 6,12,24, for example"),
+        ("budgets=[[1]]", "budgets=\\[1\\] is not a number"),
+        ("chunk=0", "chunk=0 is below 1; "),
+        ("chunk=x", "chunk='x' is not a whole number; "),
+        ("seeds=1.5", "seeds=1.5 is not a whole number; "),
+        ("suite=5", "suite=5 is not text; "),
         ("chunk", "--set 'chunk' is not key=value"),
         ("models=[a", "--set 'models=\\[a' has no readable value"),
     ],
@@ -68,6 +75,31 @@ def test_wrong_files_are_one_sentence(tmp_path: Path, text: str, message: str) -
     with pytest.raises(WrongInput, match=message) as raised:
         load_settings(tmp_path / "run.yaml", [], NONE)
     assert "\n" not in str(raised.value)
+
+
+def test_budgets_are_lists_or_texts_wherever_they_stand(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text('budgets: "10,20"\n')
+    assert load_settings(tmp_path / "run.yaml", [], NONE).budgets == (10.0, 20.0)
+    assert load_settings(None, ["budgets=10,20"], NONE).budgets == (10.0, 20.0)
+    assert load_settings(None, [], {"budgets": "8e9, 1e10"}).budgets == (8e9, 1e10)
+    with pytest.raises(WrongInput, match=r"unit='images': budget 2.5 is not a whole number of images"):
+        load_settings(None, [], {"budgets": "2,2.5", "unit": "images"})
+    with pytest.raises(WrongInput, match="budgets='': an item is empty"):
+        load_settings(None, [], {"budgets": ""})
+
+
+def test_what_is_given_twice_is_taken_once_and_said() -> None:
+    said: list[str] = []
+    settings = load_settings(None, ["models=[shapes-flux, shapes-flux]"], {"budgets": "5,10,5.0", "seeds": [1, 2, 1]}, said.append)
+    assert (settings.models, settings.budgets, settings.seeds) == (("shapes-flux",), (5.0, 10.0), (1, 2))
+    assert said == [f"{what} is given more than once and taken once" for what in ("models: shapes-flux", "budgets: 5", "seeds: 1")]
+
+
+def test_a_broken_file_says_where(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("prompts: 3\nseeds: [1\nunit: x\n")
+    with pytest.raises(WrongInput, match=r"run\.yaml is broken: line 3, column 5: .*; correct it there") as raised:
+        load_settings(tmp_path / "run.yaml", [], NONE)
+    assert "unicode" not in str(raised.value)
 
 
 def test_missing_file() -> None:

@@ -56,6 +56,12 @@ def test_pairs_and_budgets_that_do_not_fit_are_named_once(tmp_path: Path) -> Non
             {"budgets": (6,), "models": ("toy-ar",), "searches": ("beam",)},
             "toy-ar with beam cannot run under 6 NFE: width 2 with 2 children a prefix costs 24 NFE; give --budget 24 or more",
         ),
+        (
+            {"budgets": (6, 1e6)},
+            r"a budget of 1e\+06 nfe buys 3.33e\+05 images a prompt on toy-ar, and at most 100000 are planned: did you mean --unit flops\?",
+        ),
+        ({"budgets": (1e30,), "unit": "images"}, r"1e\+30 images buys 1e\+30 images a prompt .*: give --budget 100000 or less"),
+        ({"budgets": (1e18,), "unit": "flops"}, "1e.18 flops buys .* at most 100000 are planned: give --budget"),
         ({"metrics": ("toy-othr",)}, "unknown verifier 'toy-othr'; did you mean toy-other"),
         ({"metrics": ("toy-pair",)}, "metric toy-pair ranks within one pool"),
         ({"prompts": 10_000}, "10000 prompts asked for: give a number from 1 to 343"),
@@ -82,14 +88,16 @@ def test_models_and_verifiers_of_one_domain_only(tmp_path: Path, monkeypatch: py
         prepare_run(Settings(**{**BASE, "models": ("photo-ar",)}), tmp_path)
 
 
-def test_a_default_verifier_of_another_domain_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_only_the_weights_that_are_missing_are_said_where_photographs_have_their_own_default_verifier(tmp_path: Path) -> None:
     given = {key: value for key, value in BASE.items() if key != "verifiers"} | {"models": ("infinity-2b",), "searches": ("random",)}
+    assert Settings(**given).verifiers == Settings(**{**given, "models": ("flux-dev:steps=9+flux-dev",)}).verifiers == ("image-reward",)
+    assert Settings(**{**given, "models": ("toy-ar",)}).verifiers == ("shapes-reward",)
     with pytest.raises(WrongInput) as raised:
         prepare_run(Settings(**given), tmp_path)
     said = str(raised.value)
-    assert said.startswith("the default verifier shapes-reward judges shapes images, infinity-2b makes photo images: give --verifier NAME")
-    assert "none of their weights is here: aesthetic, clip-score, " in said
-    assert said.endswith("; weights of infinity-2b are missing too: `vistas fetch infinity-2b`")
+    assert "`vistas fetch infinity-2b image-reward " in said
+    assert "shapes" not in said
+    assert "\n" not in said
 
 
 def test_default_searches_that_do_not_fit_are_only_skipped(tmp_path: Path) -> None:

@@ -266,6 +266,22 @@ def test_pictures_of_the_shapes_world_ask_for_no_weights_of_photographs(suite: s
     assert f"most prompts of {folder} are those of {suite}@shapes: give --domain shapes" in result.stderr
 
 
+def test_a_folder_without_any_prompt_of_the_suite_is_refused_and_the_suite_to_try_is_named(tmp_path: Path) -> None:
+    folder = geneval_folder(tmp_path / "made", each=1)
+    result = call("score", folder, "--suite", "drawbench", "--layout", "geneval", "--domain", "shapes")
+    assert result.exit_code == 2
+    text = json.loads((min(folder.iterdir()) / "metadata.jsonl").read_text())["prompt"]
+    assert f"none of the 6 prompts of {folder}, such as {text!r}, is of drawbench@shapes; 6 of them are of another" in result.stderr
+    assert result.stderr.endswith(": give --suite geneval\n")
+    assert not (tmp_path / "made-scores").exists()
+    for number, one in enumerate(folder.iterdir()):
+        record = json.loads((one / "metadata.jsonl").read_text())
+        (one / "metadata.jsonl").write_text(json.dumps(record | {"prompt": f"my picture {number}"}))
+    result = call("score", folder, "--domain", "shapes")
+    assert result.exit_code == 2
+    assert "give the --suite they are of or, for prompts of your own, --suite file --prompts-from FILE --verifier NAME" in result.stderr
+
+
 def test_an_export_says_whose_evaluator_cannot_grade_it(tmp_path: Path) -> None:
     run = call("run", "geneval", *RUN, "--budget", "3", "--prompts", "6", "--out", tmp_path / "run")
     assert run.exit_code == 0, run.output

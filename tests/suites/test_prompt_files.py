@@ -59,7 +59,7 @@ def test_a_bad_line_spoils_no_other(tmp_path: Path) -> None:
     content = b'{"prompt": "a cat"}\n{broken\n{"text2": "x"}\n{"prompt": 7}\n"a dog"\n{"prompt": "\xff"}\n'
     lines = read_lines(written(tmp_path, "a.jsonl", content))
     assert [one.fault for one in lines] == [
-        "", "line is no JSON", "no key prompt or prompts or text or caption", "prompt is int, not text", "", "prompt is not UTF-8"
+        "", "line is no JSON", "no key prompt or prompts or text or caption", "prompt is the number 7, not text", "", "prompt is not UTF-8"
     ]  # fmt: skip
     assert lines[4].text == "a dog"
 
@@ -87,7 +87,7 @@ def test_faults_and_remarks() -> None:
     assert fault("a cat") == fault("עיגול") == fault("a/b <b>x</b>") == ""
     assert fault("x" * LONGEST) == ""
     for text, reason in (("", "empty"), (" \t", "empty"), ("x" * 10000, "10000 characters"), ("a\x07", "U+0007"), ("a\u202eb", "U+202E"),
-                         (None, "NoneType, not text"), ("\udcff", "not UTF-8")):  # fmt: skip
+                         (None, "missing"), ([1], "a list, not text"), (True, "true, not text"), ("\udcff", "not UTF-8")):  # fmt: skip
         assert reason in fault(text)
     assert remark("a black/white cat & <3") == ""
     assert remark("עיגול") == "right-to-left text"

@@ -100,7 +100,7 @@ def test_the_hub_is_read_through_datasets(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "set/prompts.csv").write_text('Prompts,Category\n"a cat, asleep",Cats\nא dog,Dogs\n,Dogs\n', encoding="utf-8")
     lines = Source("x", {"x.csv": ""}, hub=str(tmp_path / "set")).lines("x", None)
     assert [(one.text, one.task, one.fault) for one in lines] == [
-        ("a cat, asleep", "Cats", ""), ("א dog", "Dogs", ""), ("", "Dogs", "prompt is NoneType, not text")
+        ("a cat, asleep", "Cats", ""), ("א dog", "Dogs", ""), ("", "Dogs", "prompt is missing")
     ]  # fmt: skip
 
 

@@ -105,7 +105,7 @@ def test_plans_price_what_a_run_is_charged(text: str, model: str, nfe: int, unit
     if task.plans[0].exact:
         assert replace(spent, seconds=0.0, verifier_seconds=0.0) == cost
     assert (spent.verifier_calls, spent.images) == (cost.verifier_calls, cost.images) or not task.plans[0].exact
-    rehearsed = rehearse(search, generator, make(2, parts=3), task.prompts[0], budget).spent
+    rehearsed = rehearse(search, generator, make(2, parts=3), [task.prompts[0]], budget).spent
     assert rehearsed.verifier_calls == spent.verifier_calls
 
 

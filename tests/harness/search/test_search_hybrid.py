@@ -75,7 +75,7 @@ def test_both_models_are_charged_to_the_last_flop(pair, make_judge, ran) -> None
         assert (cost.nfe, cost.images) == (plan.cost.nfe, plan.cost.images)
         parents = [one.parent for one in box[0].of(prompt) if one.parent]
         assert len(set(parents)) == 2
-    rehearsed = rehearse(search, pair, make_judge(), task.prompts[0], budget)
+    rehearsed = rehearse(search, pair, make_judge(), [task.prompts[0]], budget)
     assert rehearsed.spent.flops == spent[0].flops
     assert sum(rehearsed.rows["refining decode"]) == 3
 

@@ -115,7 +115,7 @@ def test_a_rehearsal_spends_what_is_planned(name, family, unit, make_judge, meas
     if plan.exact:  # nothing to spare, but for rounding
         budget = Budget(plan.limited.amount(unit) * (1 + 1e-9), unit)
         plan = search.plan(budget, prices)
-    spent = rehearse(search, generator, judge, prompt, budget, measured).spent
+    spent = rehearse(search, generator, judge, [prompt], budget, measured).spent
     assert spent.amount(unit) <= budget.amount
     for column, value in plan.cost.as_columns().items():
         assert spent.as_columns()[column] == pytest.approx(value, rel=1e-9 if plan.exact else 0.5), column

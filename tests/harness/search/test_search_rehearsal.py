@@ -17,7 +17,7 @@ def test_a_rehearsal_counts_what_a_run_does(text, model, amount, make_judge, ran
     search, generator = parse(text), request.getfixturevalue(model)
     budget = Budget(amount, Unit.NFE)
     task = ran(search, generator, budget, count=1).task
-    rehearsed = rehearse(search, generator, make_judge(), task.prompts[0], budget)
+    rehearsed = rehearse(search, generator, make_judge(), [task.prompts[0]], budget)
     for operation, counts in rehearsed.rows.items():
         really = {step: timing.rows for (name, step), timing in task.generator.clock.items() if name == operation}
         assert {step: count for step, count in enumerate(counts) if count} == really

@@ -38,7 +38,7 @@ def test_it_costs_what_the_new_children_cost(text, model, points, make_judge, ra
         }  # fmt: skip
         width = plan.parameters["width"]
         assert len(boxes[0].of(prompt)) == spent["images"] == width * 3 + (points - 1) * width * 2
-    rehearsed = rehearse(search, generator, judge, task.prompts[0], task.budget)
+    rehearsed = rehearse(search, generator, judge, [task.prompts[0]], task.budget)
     assert rehearsed.spent == replace(task.plans[0].cost, seconds=0.0, verifier_seconds=0.0)
 
 
