@@ -1,0 +1,25 @@
+"""Prompts that a search returned no image for: wrong where the grader judges, without a score by a verifier."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reports.load import IDENTITY, Runs
+
+
+def nothing_returned(selections: pd.DataFrame) -> pd.Series:
+    """Selections without an image because no candidate was finished in time, not because none could be scored."""
+    return (selections["considered"] == 0) & (selections["candidate"] == "")
+
+
+def judged(runs: Runs, grader: str) -> pd.DataFrame:
+    """The scores with a column `nothing`, whether there was no image; there the grader's value is 0, as nothing is not right.
+
+    Left out instead, such prompts would flatter the search that misses deadlines on the hard ones. A run that has no
+    grader's verdict at all gets none by this.
+    """
+    scores = runs.scores
+    empty = pd.MultiIndex.from_frame(runs.selections.loc[nothing_returned(runs.selections), IDENTITY])
+    nothing = pd.MultiIndex.from_frame(scores[IDENTITY]).isin(empty)
+    graded = (scores["metric"] == grader) & scores.loc[scores["metric"] == grader, "value"].notna().any()
+    return scores.assign(value=scores["value"].mask(nothing & graded & scores["value"].isna(), 0.0), nothing=nothing)
