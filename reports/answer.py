@@ -8,8 +8,8 @@ from harness.amounts import counted
 from reports import numbers
 from reports.certainty import intervals_sentence, more_prompts, too_few
 from reports.equal import Comparison, compare
-from reports.granted import Shared, granted, shared
-from reports.headline import NOTHING_SHARED, headline
+from reports.granted import Shared, given_alike, granted, shared
+from reports.headline import NO_SCORES, NOTHING_SHARED, headline
 from reports.points import Method, Summary, is_single, metric_phrase
 from reports.statistics import OVERALL
 from reports.verdict import Verdict, left_out, listed, verdict
@@ -34,15 +34,17 @@ def answer(summary: Summary) -> Answer:
         return Answer("No image could be scored, so there is nothing to compare.", (), (), ())
     if len(summary.methods) == 1:
         return Answer(f"Only {summary.label(summary.methods[0])} was run: no comparison.", _opening(summary), (), ())
-    found = shared(summary, verifier)
+    found, given = shared(summary, verifier), given_alike(summary, verifier)
     if not found:
-        return Answer(NOTHING_SHARED, _opening(summary), (), ())
+        missing = left_out(summary, (), given)
+        return Answer(NO_SCORES if missing else NOTHING_SHARED, (*_opening(summary), *missing), (), ())
     main = found[0].judged
     told = [one for one in found[0].comparisons if one.granted or one is main] + [each.judged for each in found[1:]]
     verdicts = {id(one): verdict(summary, one) for one in told}
     others = [verdicts[id(one)] for one in told if one is not main]
     first = headline(verdicts[id(main)], others, len(summary.values), too_few(summary))
-    missing = [text for each in found if (text := left_out(summary, each.judged))]
+    judged = [each.judged for each in found]
+    missing = left_out(summary, judged, [one for one in given if not any(_alike(one, other) for other in judged)])
     sentences = (*_opening(summary), *_other_verifiers(summary, found), *missing)
     return Answer(first, sentences, tuple(verdicts.values()), found)
 
@@ -79,6 +81,10 @@ def _other_verifiers(summary: Summary, found: tuple[Shared, ...]) -> list[str]:
             again = _again(summary, each.judged, verifier)
             kept += again is not None and bool(_methods(again) & _methods(each.judged))
     return [f"Guided by {listed(others)} instead, the same method scores highest in {kept} of {total} comparisons."] if total else []
+
+
+def _alike(one: Comparison, other: Comparison) -> bool:
+    return (one.unit, one.granted, one.amount) == (other.unit, other.granted, other.amount)
 
 
 def _methods(comparison: Comparison) -> set[Method]:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from harness.ledger import COST_COLUMNS
 from reports.load import Runs
-from reports.missing import judged
+from reports.missing import judged, nothing_returned
 from reports.statistics import OVERALL, Bootstrap, Floats
 
 GRADE = "grade"
@@ -57,6 +57,13 @@ class Summary:
         found = self.runs.selections[["model", "search", "budget_unit"]].drop_duplicates()
         methods = (Method(*row) for row in found.itertuples(index=False))
         return tuple(sorted(methods, key=lambda m: (self.families[m.model], m.model, search_rank(m.search), m[2])))
+
+    @cached_property
+    def given(self) -> dict[tuple[Method, str], pd.DataFrame]:
+        """Method and guiding verifier to the budgets that it was given, ascending, scored or not: `asked` and `nothing` returned."""
+        found = self.runs.selections.assign(nothing=nothing_returned(self.runs.selections))
+        counts = found.groupby(POINT)["nothing"].agg(["size", "sum"]).set_axis(["asked", "nothing"], axis=1).reset_index()
+        return {(Method(*map(str, who[:3])), str(who[3])): part for who, part in counts.groupby(POINT[:-1])}
 
     @property
     def tasks(self) -> tuple[str, ...]:

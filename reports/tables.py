@@ -99,7 +99,8 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
     if has_task_intervals(summary):
         caption += " Tasks: mean ± half the width of the interval, which has none where all prompts score the same."
     if missed:
-        caption += f" “{NOTHING_RETURNED.capitalize()}”: no image within the budget, {'which is not right and counts as wrong' if metric == GRADE else 'so no score'}."
+        counts = "which is not right and counts as wrong" if metric == GRADE else "so no score"
+        caption += f" “{NOTHING_RETURNED.capitalize()}”: no image within the budget, {counts}."
     if gaps:
         caption += f" Unscored: images without a score, left out of the means ({_reasons(summary, metric)})."
     columns = [*POINT, "metric", "task", "mean", "low", "high", "prompts", "unscored", "nothing", "considered"]
