@@ -10,7 +10,7 @@ from reports.certainty import intervals_sentence, more_prompts, too_few
 from reports.equal import Comparison, compare
 from reports.granted import Shared, given_alike, granted, shared
 from reports.headline import NO_SCORES, NOTHING_SHARED, headline
-from reports.points import Method, Summary, is_single, metric_phrase
+from reports.points import POINT, Method, Summary, is_single, metric_phrase
 from reports.statistics import OVERALL
 from reports.verdict import Verdict, left_out, listed, verdict
 
@@ -51,12 +51,11 @@ def answer(summary: Summary) -> Answer:
 
 def _opening(summary: Summary) -> tuple[str, ...]:
     runs = summary.runs
-    seeds = runs.selections["seed"].nunique()
     mean = "" if runs.over_prompts or len(summary.tasks) == 1 else f", mean of {len(summary.tasks)} tasks"
     prompts = len(summary.values)
     what = (
         f"{metric_phrase(str(summary.truth)).capitalize()}{mean}, on {counted(prompts, 'prompt')} of {runs.suite} with "
-        f"{counted(seeds, 'seed')}; searches guided by {runs.verifiers[0]}."
+        f"{_seeds(summary)}; searches guided by {runs.verifiers[0]}."
     )
     sure = f"{intervals_sentence(summary)} {more_prompts(summary)}".strip()
     single = summary.points[is_single(summary.points) & (summary.points["task"] == OVERALL)]
@@ -69,6 +68,14 @@ def _opening(summary: Summary) -> tuple[str, ...]:
         for model, mean, low, high in zip(single["model"], single["mean"], single["low"], single["high"], strict=True)
     ]
     return (what, sure, f"One image without search: {listed(scores)}.")
+
+
+def _seeds(summary: Summary) -> str:
+    """Seeds of one method under the first verifier and one budget: "2 seeds", or "1 to 2 seeds" where runs of other seeds are joined."""
+    shown = summary.runs.selections[summary.runs.selections["verifier"] == summary.runs.verifiers[0]]
+    seeds = shown.groupby(POINT)["seed"].nunique()
+    least, most = int(seeds.min()), int(seeds.max())
+    return counted(most, "seed") if least == most else f"{least} to {counted(most, 'seed')}"
 
 
 def _other_verifiers(summary: Summary, found: tuple[Shared, ...]) -> list[str]:
