@@ -79,15 +79,18 @@ def _seeds(summary: Summary) -> str:
 
 
 def _other_verifiers(summary: Summary, found: tuple[Shared, ...]) -> list[str]:
-    """Whether the leader stays the same when another verifier guides."""
-    others = summary.runs.verifiers[1:]
-    kept = total = 0
-    for verifier in others:
-        for each in found:
-            total += 1
-            again = _again(summary, each.judged, verifier)
-            kept += again is not None and bool(_methods(again) & _methods(each.judged))
-    return [f"Guided by {listed(others)} instead, the same method scores highest in {kept} of {total} comparisons."] if total else []
+    """Whether the leader stays the same when another verifier guides, where it guides all the methods compared."""
+    pairs = [(verifier, each.judged, _again(summary, each.judged, verifier)) for verifier in summary.runs.verifiers[1:] for each in found]
+    alike = [(verifier, judged, again) for verifier, judged, again in pairs if again and _compared(again) >= _compared(judged)]
+    if not alike:
+        return []
+    kept = sum(bool(_methods(again) & _methods(judged)) for _, judged, again in alike)
+    others = listed(list(dict.fromkeys(verifier for verifier, _, _ in alike)))
+    return [f"Guided by {others} instead, the same method scores highest in {kept} of {counted(len(alike), 'comparison')}."]
+
+
+def _compared(comparison: Comparison) -> set[Method]:
+    return {standing.method for standing in comparison.standings}
 
 
 def _alike(one: Comparison, other: Comparison) -> bool:

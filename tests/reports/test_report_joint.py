@@ -31,3 +31,14 @@ def test_seeds_are_those_of_what_is_shown(join: Join) -> None:
 
 def test_seeds_of_other_budgets_are_not_added_up(join: Join) -> None:
     assert "with 1 to 2 seeds; searches" in join({}, {"budgets": (28,), "seeds": (1, 2)}).sentences[0]
+
+
+def test_another_verifier_has_a_say_only_where_it_guided_all_that_are_compared(join: Join) -> None:
+    both = {"searches": ("random", "beam"), "models": {"shapes-infinity": "ar"}}
+    assert not any("instead" in text for text in join(both, {"models": {"shapes-infinity": "ar"}, "verifiers": ("shapes-clip",)}).sentences)
+
+
+def test_it_has_a_say_in_the_comparisons_that_it_guided(join: Join) -> None:
+    both = {"searches": ("random", "beam"), "models": {"shapes-infinity": "ar"}}
+    told = join(both, {**both, "verifiers": ("shapes-clip",)}, {"models": {"shapes-infinity": "ar"}, "verifiers": ("shapes-aesthetic",)})
+    assert any(text.startswith("Guided by shapes-clip instead, the same method scores highest in ") for text in told.sentences)
