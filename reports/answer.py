@@ -8,9 +8,9 @@ from harness.amounts import counted
 from reports import numbers
 from reports.certainty import intervals_sentence, more_prompts, too_few
 from reports.equal import Comparison, compare
-from reports.granted import Shared, granted, shared
-from reports.headline import NOTHING_SHARED, headline
-from reports.points import Method, Summary, is_single, metric_phrase
+from reports.granted import Shared, given_alike, granted, shared
+from reports.headline import NO_SCORES, NOTHING_SHARED, headline
+from reports.points import POINT, Method, Summary, is_single, metric_phrase
 from reports.statistics import OVERALL
 from reports.verdict import Verdict, left_out, listed, verdict
 
@@ -34,27 +34,28 @@ def answer(summary: Summary) -> Answer:
         return Answer("No image could be scored, so there is nothing to compare.", (), (), ())
     if len(summary.methods) == 1:
         return Answer(f"Only {summary.label(summary.methods[0])} was run: no comparison.", _opening(summary), (), ())
-    found = shared(summary, verifier)
+    found, given = shared(summary, verifier), given_alike(summary, verifier)
     if not found:
-        return Answer(NOTHING_SHARED, _opening(summary), (), ())
+        missing = left_out(summary, (), given)
+        return Answer(NO_SCORES if missing else NOTHING_SHARED, (*_opening(summary), *missing), (), ())
     main = found[0].judged
     told = [one for one in found[0].comparisons if one.granted or one is main] + [each.judged for each in found[1:]]
     verdicts = {id(one): verdict(summary, one) for one in told}
     others = [verdicts[id(one)] for one in told if one is not main]
     first = headline(verdicts[id(main)], others, len(summary.values), too_few(summary))
-    missing = [text for each in found if (text := left_out(summary, each.judged))]
+    judged = [each.judged for each in found]
+    missing = left_out(summary, judged, [one for one in given if not any(_alike(one, other) for other in judged)])
     sentences = (*_opening(summary), *_other_verifiers(summary, found), *missing)
     return Answer(first, sentences, tuple(verdicts.values()), found)
 
 
 def _opening(summary: Summary) -> tuple[str, ...]:
     runs = summary.runs
-    seeds = runs.selections["seed"].nunique()
     mean = "" if runs.over_prompts or len(summary.tasks) == 1 else f", mean of {len(summary.tasks)} tasks"
     prompts = len(summary.values)
     what = (
         f"{metric_phrase(str(summary.truth)).capitalize()}{mean}, on {counted(prompts, 'prompt')} of {runs.suite} with "
-        f"{counted(seeds, 'seed')}; searches guided by {runs.verifiers[0]}."
+        f"{_seeds(summary)}; searches guided by {runs.verifiers[0]}."
     )
     sure = f"{intervals_sentence(summary)} {more_prompts(summary)}".strip()
     single = summary.points[is_single(summary.points) & (summary.points["task"] == OVERALL)]
@@ -69,16 +70,31 @@ def _opening(summary: Summary) -> tuple[str, ...]:
     return (what, sure, f"One image without search: {listed(scores)}.")
 
 
+def _seeds(summary: Summary) -> str:
+    """Seeds of one method under the first verifier and one budget: "2 seeds", or "1 to 2 seeds" where runs of other seeds are joined."""
+    shown = summary.runs.selections[summary.runs.selections["verifier"] == summary.runs.verifiers[0]]
+    seeds = shown.groupby(POINT)["seed"].nunique()
+    least, most = int(seeds.min()), int(seeds.max())
+    return counted(most, "seed") if least == most else f"{least} to {counted(most, 'seed')}"
+
+
 def _other_verifiers(summary: Summary, found: tuple[Shared, ...]) -> list[str]:
-    """Whether the leader stays the same when another verifier guides."""
-    others = summary.runs.verifiers[1:]
-    kept = total = 0
-    for verifier in others:
-        for each in found:
-            total += 1
-            again = _again(summary, each.judged, verifier)
-            kept += again is not None and bool(_methods(again) & _methods(each.judged))
-    return [f"Guided by {listed(others)} instead, the same method scores highest in {kept} of {total} comparisons."] if total else []
+    """Whether the leader stays the same when another verifier guides, where it guides all the methods compared."""
+    pairs = [(verifier, each.judged, _again(summary, each.judged, verifier)) for verifier in summary.runs.verifiers[1:] for each in found]
+    alike = [(verifier, judged, again) for verifier, judged, again in pairs if again and _compared(again) >= _compared(judged)]
+    if not alike:
+        return []
+    kept = sum(bool(_methods(again) & _methods(judged)) for _, judged, again in alike)
+    others = listed(list(dict.fromkeys(verifier for verifier, _, _ in alike)))
+    return [f"Guided by {others} instead, the same method scores highest in {kept} of {counted(len(alike), 'comparison')}."]
+
+
+def _compared(comparison: Comparison) -> set[Method]:
+    return {standing.method for standing in comparison.standings}
+
+
+def _alike(one: Comparison, other: Comparison) -> bool:
+    return (one.unit, one.granted, one.amount) == (other.unit, other.granted, other.amount)
 
 
 def _methods(comparison: Comparison) -> set[Method]:

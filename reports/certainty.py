@@ -36,8 +36,9 @@ def too_few(summary: Summary) -> str:
     if has_intervals(summary):
         return ""
     prompts, least = len(summary.values), least_prompts(len(summary.tasks))
-    # Prompts enough, and yet no interval: scores are missing, or a task has a single prompt.
-    rest = f"at least {least}" if prompts < least else "two or more scored in every task"
+    if prompts >= least and summary.values.groupby(level="task").size().min() > 1:
+        return "too many scores are missing (every task needs two prompts that have one)"
+    rest = f"at least {least}" if prompts < least else "two or more in every task"
     return f"{prompts} prompt{'s are' if prompts != 1 else ' is'} too few ({rest})"
 
 

@@ -42,7 +42,8 @@ def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tu
 def _standings(
     summary: Summary, name: str, title: str, caption: str, verifier: str, comparisons: Sequence[Comparison]
 ) -> Table:
-    rows, raw, late = [], [], after_deadline(summary)
+    rows, raw, late, total = [], [], after_deadline(summary), len(summary.values)
+    fewer = any(comparison.prompts < total for comparison in comparisons)
     for comparison in comparisons:
         for place, standing in enumerate(comparison.standings):
             method = standing.method
@@ -52,13 +53,14 @@ def _standings(
                 "compared at": where(comparison), "model": method.model, "search": method.search, "score": score(standing),
                 "behind": numbers.NOTHING if same else numbers.difference(*standing.behind),
                 "verdict": _place(comparison, place),
+                **({"prompts": numbers.part(comparison.prompts, total)} if fewer else {}),
                 **(late(point) if comparison.granted else {}),
             })  # fmt: skip
             raw.append({
                 "axis": comparison.unit, "granted": comparison.granted, "amount": comparison.amount, **method._asdict(),
                 "verifier": verifier, "mean": standing.mean, "low": standing.low, "high": standing.high,
                 "behind": standing.behind[0], "behind_low": standing.behind[1], "behind_high": standing.behind[2],
-                "interpolated": standing.interpolated,
+                "interpolated": standing.interpolated, "prompts": comparison.prompts,
             })  # fmt: skip
     return Table(name, title, caption, filled(rows), pd.DataFrame(raw))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reports.missing import most_pairs
 from reports.points import Method, Summary
 from reports.statistics import Floats
 
@@ -31,6 +32,17 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A method that is not in a comparison, with the smallest and largest amount that it was given, or spent."""
+
+    method: Method
+    low: float
+    high: float
+    why: str = ""
+    """What it has of scores, where it is left out for want of them; empty where it is for the amount."""
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Standings at one amount of one ledger column, best first."""
 
@@ -39,8 +51,9 @@ class Comparison:
     granted: bool
     """Whether the amount is the budget that each was given, of which each spends what it can; else it is what each spent."""
     standings: tuple[Standing, ...]
-    left_out: tuple[tuple[Method, float, float], ...]
-    """Methods without a score there, with the smallest and largest amount that they were given, or spent."""
+    left_out: tuple[LeftOut, ...]
+    prompts: int
+    """On how many prompts: those that all of the standings have a score for."""
 
     @property
     def best(self) -> Standing:
@@ -93,9 +106,40 @@ def compare(summary: Summary, unit: str, amount: float, verifier: str) -> Compar
         if values_P is not None:
             read[method] = values_P
     spans = _spans(summary, unit, verifier)
-    left_out = tuple((method, *span) for method, span in spans.items() if method not in read)
     between = {method for method in read if not _is_measured(summary, method, unit, amount, verifier)}
-    return Comparison(unit, amount, False, ranked(summary, read, between), left_out)
+    kept, prompts = on_common_prompts(summary, read)
+    left_out = [
+        LeftOut(method, *spans.get(method, (0.0, 0.0)), "" if method in spans and method not in read else scored(summary, method, verifier))
+        for method in summary.methods
+        if method not in kept and (method, verifier) in summary.given
+    ]
+    return Comparison(unit, amount, False, ranked(summary, kept, between), tuple(left_out), prompts)
+
+
+def on_common_prompts(summary: Summary, read: Mapping[Method, Floats]) -> tuple[dict[Method, Floats], int]:
+    """Scores [P] of those methods that are compared, NaN but for the prompts that all of them have; and how many these are."""
+    places = {method: frozenset(np.flatnonzero(np.isfinite(values_P)).tolist()) for method, values_P in read.items()}
+    tasks = summary.values.index.get_level_values("task")
+    every = set(tasks)
+    # A mean over tasks needs one prompt of each.
+    over_prompts = summary.runs.over_prompts
+    kept, common = most_pairs(places, lambda some: bool(some) and (over_prompts or {tasks[place] for place in some} == every))
+    inside_P = np.isin(np.arange(len(tasks)), list(common))
+    return {method: np.where(inside_P, read[method], np.nan) for method in kept}, len(common)
+
+
+def scored(summary: Summary, method: Method, verifier: str, budget: float | None = None) -> str:
+    """What a method lacks under a budget, or the one under which it lacks least: "nothing returned for 3 of 6 prompts"."""
+    given = summary.given[method, verifier]
+    given = given if budget is None else given[given["budget"] == budget]
+    least = given.sort_values("nothing").iloc[0]
+    if least["nothing"]:
+        of = "prompts" if least["asked"] == len(summary.values) else "searches"
+        when = "within the deadline" if method.budget_unit == "seconds" else "returned"
+        return f"nothing {when} for {least['nothing']} of {least['asked']} {of}"
+    curve = summary.curve(method, verifier, str(summary.truth))
+    curve = curve if budget is None else curve[curve["budget"] == budget]
+    return f"scores for {curve['prompts'].max() if len(curve) else 0} of {len(summary.values)} prompts"
 
 
 def ranked(summary: Summary, read: Mapping[Method, Floats], between: Collection[Method] = ()) -> tuple[Standing, ...]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.equal import Comparison, common_range, compare, ranked
+import numpy as np
+
+from reports.equal import Comparison, LeftOut, common_range, compare, on_common_prompts, ranked, scored
 from reports.points import AXES, Method, Summary
+from reports.statistics import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +20,26 @@ class Shared:
 
 
 def granted(summary: Summary, verifier: str) -> tuple[Comparison, ...]:
-    """A comparison for every budget that two methods or more were given, growing; none where budgets differ in their unit."""
+    """A comparison for every budget at which two methods or more have scores, growing; none where budgets differ in their unit."""
+    return tuple(comparison for comparison in given_alike(summary, verifier) if len(comparison.standings) > 1)
+
+
+def given_alike(summary: Summary, verifier: str) -> tuple[Comparison, ...]:
+    """One for every budget that two methods or more were given, growing, with fewer standings where scores are missing."""
     unit = summary.methods[0].budget_unit
     if any(method.budget_unit != unit for method in summary.methods):
         return ()
-    given = {method: _budgets(summary, method, verifier) for method in summary.methods}
+    given = {method: _budgets(summary, method, verifier) for method in summary.methods if (method, verifier) in summary.given}
     found = []
     for budget in sorted({budget for budgets in given.values() for budget in budgets}):
-        columns = {method: (str(summary.truth), *method, verifier, budget) for method in given if budget in given[method]}
-        if len(columns) > 1:
-            read = {method: summary.values[column].to_numpy(dtype=float) for method, column in columns.items()}
-            left_out = ((method, min(each), max(each)) for method, each in given.items() if each and method not in read)
-            found.append(Comparison(unit, budget, True, ranked(summary, read), tuple(left_out)))
+        asked = [method for method in given if budget in given[method]]
+        if len(asked) > 1:
+            kept, prompts = on_common_prompts(summary, {method: _scores(summary, method, verifier, budget) for method in asked})
+            left_out = (
+                LeftOut(method, min(each), max(each), scored(summary, method, verifier, budget) if method in asked else "")
+                for method, each in given.items() if method not in kept
+            )  # fmt: skip
+            found.append(Comparison(unit, budget, True, ranked(summary, kept), tuple(left_out), prompts))
     return tuple(found)
 
 
@@ -66,5 +77,11 @@ def _coverage(comparison: Comparison) -> tuple[int, int]:
 
 
 def _budgets(summary: Summary, method: Method, verifier: str) -> list[float]:
-    curve = summary.curve(method, verifier, str(summary.truth))
-    return [float(budget) for budget in curve.loc[curve["mean"].notna(), "budget"]]
+    return [float(budget) for budget in summary.given[method, verifier]["budget"]]
+
+
+def _scores(summary: Summary, method: Method, verifier: str, budget: float) -> Floats:
+    """Each prompt's score [P]; NaN throughout where the run has none by this metric."""
+    column = (str(summary.truth), *method, verifier, budget)
+    has = column in summary.values.columns
+    return summary.values[column].to_numpy(dtype=float) if has else np.full(len(summary.values), np.nan)

@@ -8,6 +8,7 @@ from harness.amounts import counted
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES
 from reports.verdict import Verdict, listed
 
+NO_SCORES = "No two methods have scores for the same prompts at the same cost, so they cannot be compared."
 NOTHING_SHARED = "The methods share neither a budget nor an amount of compute, so they cannot be compared at equal cost."
 
 
@@ -27,12 +28,13 @@ def headline(main: Verdict, others: Sequence[Verdict], prompts: int, few: str) -
 
 def _first(main: Verdict, prompts: int, few: str) -> str:
     at = f"{main.at[0].upper()}{main.at[1:]} per prompt"
-    doubt = few or f"{counted(prompts, 'prompt')} {'is' if prompts == 1 else 'are'} too few to tell"
+    many = f"{counted(prompts, 'prompt')} {'is' if prompts == 1 else 'are'} too few to tell"
+    doubt = few or (f"only {main.only} have a score of every method, too few to tell" if main.only else many)
     if not main.lead:
         same = f"{'both' if main.methods == 2 else f'all {main.methods}'} methods score {main.score}"
         if main.sure == TOO_FEW:
             return f"Cannot tell: {main.at} per prompt {same}, and {doubt}."
-        return f"No difference: {main.at} per prompt {same} on {counted(prompts, 'prompt')}."
+        return f"No difference: {main.at} per prompt {same} on {main.only or counted(prompts, 'prompt')}."
     best = listed(main.named)
     if main.sure == YES:
         return f"{at}, best is {best}: {main.score}, {main.lead}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness import amounts
 from reports.deadlines import deadline_notes
+from reports.missing import nothing_returned
 from reports.points import GRADE, Summary
 from reports.statistics import LEAST_OVERALL, LEAST_PROMPTS, OVERALL, least_prompts
 
@@ -29,6 +30,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
         f"all wrong) resampling cannot widen anything, and no interval is shown; in the mean of all tasks such a task counts as certain, "
         f"which is too sure of itself; a task with fewer than {LEAST_PROMPTS} prompts gets none, "
         f"nor do all tasks together with fewer than {LEAST_OVERALL} a task on average, and at least {LEAST_PROMPTS} in all.",
+        *_nothing(summary),
         *_unscored(summary),
     )
 
@@ -66,6 +68,20 @@ def _who_judges(summary: Summary) -> list[str]:
     return [
         "No grader’s verdict in these runs: scores are by verifiers, and a verifier that guided the search is no judge "
         "of it. Look at the metrics that did not guide.",
+    ]
+
+
+def _nothing(summary: Summary) -> list[str]:
+    """How a search stands that returned no image for some prompts; left out, they would flatter whoever misses deadlines."""
+    selections = summary.runs.selections
+    none = int(nothing_returned(selections).sum())
+    if not none:
+        return []
+    graded = "counts as wrong in the grader’s share of right images, and " if summary.truth == GRADE else ""
+    return [
+        f"{none} of {len(selections)} searches returned no image within their budget. Nothing returned {graded}has no score by a verifier: "
+        "means of a verifier’s score are over the images that there are, and say so where these are fewer; methods are compared by it "
+        "on the prompts that all of them have.",
     ]
 
 

@@ -40,6 +40,11 @@ def share(value: float) -> str:
     return NOTHING if not math.isfinite(value) else f"{100 * value:.0f} %"
 
 
+def part(count: float, total: float) -> str:
+    """How many of all: "15 of 18", or "18" where it is all or none of them."""
+    return f"{count:.0f}" if count in (0, total) else f"{count:.0f} of {total:.0f}"
+
+
 def _has_width(low: float, high: float) -> bool:
     """Prompts that all score the same resample to the same: that is no interval, and "± 0.00" would be a claim."""
     return math.isfinite(low) and high - low > 1e-9

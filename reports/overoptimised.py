@@ -98,9 +98,10 @@ def shown(summary: Summary) -> tuple[str, ...]:
 
 
 def _path(summary: Summary, method: Method, verifier: str) -> pd.DataFrame:
-    scores, truths = (summary.curve(method, verifier, metric)[["budget", "mean"]] for metric in (verifier, GRADE))
-    both = scores.merge(truths, on="budget", suffixes=("_score", "_truth")).dropna()
-    return both.rename(columns={"mean_score": "score", "mean_truth": "truth"})
+    path = summary.curve(method, verifier, verifier)[["budget", "mean"]].rename(columns={"mean": "score"})
+    truths = [summary.bootstrap.overall(_of_images(summary, GRADE, method, verifier, budget).to_numpy(dtype=float))[0]
+              for budget in path["budget"]]  # fmt: skip
+    return path.assign(truth=truths).dropna()
 
 
 def _change(summary: Summary, method: Method, verifier: str, metric: str) -> Change:
@@ -108,11 +109,20 @@ def _change(summary: Summary, method: Method, verifier: str, metric: str) -> Cha
     curve = summary.curve(method, verifier, metric)
     if len(curve) < 2:
         return float("nan"), float("nan"), float("nan")
-    first, last = (summary.values[metric, *method, verifier, curve["budget"].iloc[end]] for end in (0, -1))
+    first, last = (_of_images(summary, metric, method, verifier, curve["budget"].iloc[end]) for end in (0, -1))
     return summary.bootstrap.overall((last - first).to_numpy(dtype=float))
 
 
+def _of_images(summary: Summary, metric: str, method: Method, verifier: str, budget: float) -> pd.Series:
+    """Each prompt's value where there was an image: what no search returned cannot have fooled its verifier."""
+    values, column = summary.values, (*method, verifier, budget)
+    own = (verifier, *column)
+    return values[metric, *column].where(values[own].notna()) if own in values.columns else values[metric, *column]
+
+
 def _verdict(own: Change, true: Change) -> str:
+    if np.isnan(true[0]):
+        return numbers.NOTHING
     scored = not np.isnan(own[0])
     if np.isnan(true[1]) or (scored and np.isnan(own[1])):
         return TOO_FEW

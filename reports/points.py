@@ -15,6 +15,7 @@ import pandas as pd
 
 from harness.ledger import COST_COLUMNS
 from reports.load import Runs
+from reports.missing import judged, nothing_returned
 from reports.statistics import OVERALL, Bootstrap, Floats
 
 GRADE = "grade"
@@ -39,9 +40,10 @@ class Summary:
 
     runs: Runs
     points: pd.DataFrame
-    """One row per (point, metric, task or `overall`): mean, low, high, prompts, unscored, considered, mean spent."""
+    """One row per (point, metric, task or `overall`): mean, low, high, prompts, considered, mean spent; of the images
+    `asked` for, how many are `unscored`, and for how many there was `nothing` to score."""
     values: pd.DataFrame
-    """Rows (task, prompt_id), columns (metric, point): a prompt's mean over seeds."""
+    """Rows (task, prompt_id), columns (metric, point): a prompt's mean over seeds; nothing returned is graded 0."""
     bootstrap: Bootstrap
 
     @cached_property
@@ -55,6 +57,13 @@ class Summary:
         found = self.runs.selections[["model", "search", "budget_unit"]].drop_duplicates()
         methods = (Method(*row) for row in found.itertuples(index=False))
         return tuple(sorted(methods, key=lambda m: (self.families[m.model], m.model, search_rank(m.search), m[2])))
+
+    @cached_property
+    def given(self) -> dict[tuple[Method, str], pd.DataFrame]:
+        """Method and guiding verifier to the budgets that it was given, ascending, scored or not: `asked` and `nothing` returned."""
+        found = self.runs.selections.assign(nothing=nothing_returned(self.runs.selections))
+        counts = found.groupby(POINT)["nothing"].agg(["size", "sum"]).set_axis(["asked", "nothing"], axis=1).reset_index()
+        return {(Method(*map(str, who[:3])), str(who[3])): part for who, part in counts.groupby(POINT[:-1])}
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -112,7 +121,7 @@ def is_single(points: pd.DataFrame) -> pd.Series:
 
 def summarise(runs: Runs, seed: int = 0) -> Summary:
     """Estimate every point of the runs; `seed` is the bootstrap's."""
-    scores = runs.scores
+    scores = judged(runs, GRADE)
     prompts = runs.selections[["task", "prompt_id"]].drop_duplicates().sort_values("prompt_id", kind="stable")
     order = {task: position for position, task in enumerate(prompts["task"].drop_duplicates())}
     prompts = prompts.sort_values("task", key=lambda column: column.map(order), kind="stable")
@@ -137,9 +146,9 @@ def _estimates(values: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
 
 
 def _unscored(scores: pd.DataFrame) -> pd.DataFrame:
-    """Images without a value, by task and over all of them."""
-    flagged = scores.assign(unscored=scores["value"].isna())
-    return _by_task_and_overall(flagged, ["metric", *POINT], {"unscored": "sum"})
+    """Images asked for, without a value, and not even returned, by task and over all of them."""
+    flagged = scores.assign(unscored=scores["value"].isna(), asked=1)
+    return _by_task_and_overall(flagged, ["metric", *POINT], {"unscored": "sum", "nothing": "sum", "asked": "sum"})
 
 
 def _spent(selections: pd.DataFrame) -> pd.DataFrame:

@@ -33,12 +33,14 @@ def cross_table(summary: Summary) -> Table:
                 continue
             found = points.set_index("metric")
             budget = amounts.budget(float(points["budget"].iloc[0]), method.budget_unit)
-            cells = {metric_name(one): _cell(found.loc[one]) for one in summary.metrics if one in found.index}
+            cells = {metric_name(one): _cell(found.loc[one], len(summary.values)) for one in summary.metrics if one in found.index}
             rows.append({"model": method.model, "search": method.search, "guided by": guide, "budget": budget, **cells})
             raw.append(points.assign(guide=guide)[["guide", *POINT, "metric", "mean", "low", "high", "prompts"]])
+    fewer = any(" over " in str(cell) for row in rows for cell in row.values())
     caption = (
         "Searched by one, scored by all: mean of every metric over the images chosen at each method's largest budget"
         f"{', with its 95 % interval over prompts' if has_intervals(summary) else ''}. A verifier is no judge of the row it guided."
+        f"{' “Over”: on how many of the prompts, where others have no score; a task without one leaves no mean.' if fewer else ''}"
     )
     frame = pd.concat(raw, ignore_index=True) if raw else pd.DataFrame()
     return Table("cross", "Verifier by metric", caption, filled(rows), frame)
@@ -112,5 +114,6 @@ def _is_random(frame: pd.DataFrame, verifier: str) -> pd.Series:
     return (frame["verifier"] == verifier) & frame["search"].str.startswith("random")
 
 
-def _cell(point: pd.Series) -> str:
-    return numbers.score(point["mean"], point["low"], point["high"])
+def _cell(point: pd.Series, prompts: int) -> str:
+    score = numbers.score(point["mean"], point["low"], point["high"])
+    return score + (f" over {point['prompts']} of {prompts}" if point["prompts"] < prompts else "")

@@ -14,12 +14,15 @@ from harness import amounts
 from reports import numbers
 from reports.certainty import has_intervals, has_task_intervals, too_few
 from reports.deadlines import after_deadline
-from reports.points import POINT, SPENT, Summary, metric_phrase
+from reports.missing import judged
+from reports.points import GRADE, POINT, SPENT, Summary, metric_phrase
 from reports.statistics import OVERALL
 
 Row = dict[str, Any]
 _WORDS = ("model", "search", "verifier", "guided by", "unit", "compared", "compared at", "verdict", "from", "evidence")
 """Columns set flush left; the others hold numbers."""
+NOTHING_RETURNED = "nothing returned"
+"""Head of the column that says for how many prompts a search had no image, where there are such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
     metric = str(summary.truth)
     rows: list[Row] = []
     frames: list[pd.DataFrame] = []
-    gaps = summary.points.loc[summary.points["metric"] == metric, "unscored"].any()
+    gaps, missed = (summary.points.loc[summary.points["metric"] == metric, column].any() for column in ("unscored", "nothing"))
     for method in summary.methods:
         lines = {task: summary.curve(method, verifier, metric, task) for task in (OVERALL, *summary.tasks)}
         frames += lines.values()
@@ -87,22 +90,28 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
             for task in summary.tasks:
                 for cell in lines[task][lines[task]["budget"] == point["budget"]].to_dict("records"):
                     row[task.replace("_", " ")] = numbers.plus_minus(cell["mean"], cell["low"], cell["high"])
-            rows.append(row | {"prompts": point["prompts"]} | ({"unscored": f"{point['unscored']:.0f}"} if gaps else {}))
+            row["prompts"] = numbers.part(point["prompts"], len(summary.values))
+            row |= {NOTHING_RETURNED: numbers.part(point["nothing"], point["asked"])} if missed else {}
+            rows.append(row | ({"unscored": f"{point['unscored']:.0f}"} if gaps else {}))
     overall = "mean over the prompts" if summary.runs.over_prompts else "unweighted mean of the task means"
     caption = f"{metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: {overall}"
     caption += " with its 95 % interval over prompts." if has_intervals(summary) else f"; no interval, as {too_few(summary)}."
     if has_task_intervals(summary):
         caption += " Tasks: mean ± half the width of the interval, which has none where all prompts score the same."
+    if missed:
+        counts = "which is not right and counts as wrong" if metric == GRADE else "so no score"
+        caption += f" “{NOTHING_RETURNED.capitalize()}”: no image within the budget, {counts}."
     if gaps:
         caption += f" Unscored: images without a score, left out of the means ({_reasons(summary, metric)})."
-    columns = [*POINT, "metric", "task", "mean", "low", "high", "prompts", "unscored", "considered"]
+    columns = [*POINT, "metric", "task", "mean", "low", "high", "prompts", "unscored", "nothing", "considered"]
     return Table(name, f"Results, guided by {verifier}", caption, filled(rows), pd.concat(frames)[columns])
 
 
 def _reasons(summary: Summary, metric: str) -> str:
     """Why scores are missing, the most frequent reasons first."""
     scores = summary.runs.scores
-    missing = scores.loc[(scores["metric"] == metric) & scores["value"].isna(), "reason"]
+    unscored = (scores["metric"] == metric) & judged(summary.runs, GRADE)["value"].isna()
+    missing = scores.loc[unscored, "reason"]
     return "; ".join(str(reason) or "no reason given" for reason in missing.value_counts().head(3).index)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from harness import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, settled
-from reports.equal import Comparison, Standing
-from reports.points import Method, Summary
+from reports.equal import Comparison, LeftOut, Standing
+from reports.points import Summary
 from reports.statistics import OVERALL
 
 MOST_NAMED = 3
@@ -39,6 +39,8 @@ class Verdict:
     model_sure: bool
     """Whether the best is separable from every method of another model, and there is one."""
     methods: int
+    only: str = ""
+    """ "15 of 18 prompts" where not all have scores of all methods; else empty."""
 
     @property
     def best(self) -> str:
@@ -65,14 +67,15 @@ class Verdict:
 
 def verdict(summary: Summary, comparison: Comparison) -> Verdict:
     """Put a comparison in words."""
-    best, leaders = comparison.best, comparison.leaders
+    best, leaders, prompts = comparison.best, comparison.leaders, len(summary.values)
+    only = f"{comparison.prompts} of {prompts} prompts" if comparison.prompts < prompts else ""
     models = {standing.method.model for standing in leaders}
     behind = comparison.standings[len(leaders) :]
     foreign = [standing for standing in comparison.standings if standing.method.model not in models]
     return Verdict(
         granted=comparison.granted,
         where=where(comparison),
-        spent=_really_spent(summary, comparison),
+        spent="; ".join(filter(None, (_really_spent(summary, comparison), only and f"on {only}"))),
         leaders=tuple(summary.label(standing.method) for standing in leaders),
         model=models.pop() if len(models) == 1 else "",
         score=score(best),
@@ -81,6 +84,7 @@ def verdict(summary: Summary, comparison: Comparison) -> Verdict:
         model_lead=_lead(summary, foreign[0]) if foreign and foreign[0] is not behind[0] else "",
         model_sure=bool(foreign) and all(standing.separable for standing in foreign),
         methods=len(comparison.standings),
+        only=only,
     )
 
 
@@ -95,12 +99,18 @@ def score(standing: Standing) -> str:
     return ("≈\u00a0" if standing.interpolated else "") + numbers.score(standing.mean, standing.low, standing.high)
 
 
-def left_out(summary: Summary, comparison: Comparison) -> str:
-    """ "Not compared at 210 NFE spent: … (spent 216 NFE)."; empty where all are compared."""
-    if not comparison.left_out:
-        return ""
-    each = [_range(summary, *entry, comparison) for entry in comparison.left_out]
-    return f"Not compared at {'a ' if comparison.granted else ''}{where(comparison)}: {listed(each)}."
+def left_out(summary: Summary, judged: Sequence[Comparison], others: Sequence[Comparison] = ()) -> list[str]:
+    """ "Not compared at 210 NFE spent: … (spent 216 NFE)." for every comparison, one sentence where they leave out the same.
+
+    Of `others`, which the answer is not read from, only methods that lack scores are named.
+    """
+    places: dict[str, list[str]] = {}
+    for comparison in (*judged, *others):
+        named = [entry for entry in comparison.left_out if entry.why or comparison in judged]
+        if named:
+            text = listed([_reason(summary, entry, comparison) for entry in named])
+            places.setdefault(text, []).append(f"{'a ' if comparison.granted else ''}{where(comparison)}")
+    return [f"Not compared at {listed(at)}: {text}." for text, at in places.items()]
 
 
 def listed(names: Sequence[str]) -> str:
@@ -108,9 +118,9 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _range(summary: Summary, method: Method, low: float, high: float, comparison: Comparison) -> str:
+def _reason(summary: Summary, entry: LeftOut, comparison: Comparison) -> str:
     word = "given" if comparison.granted else "spent"
-    return f"{summary.label(method)} ({word} {amounts.between(low, high, comparison.unit)})"
+    return f"{summary.label(entry.method)} ({entry.why or f'{word} {amounts.between(entry.low, entry.high, comparison.unit)}'})"
 
 
 def _sure(comparison: Comparison) -> str:

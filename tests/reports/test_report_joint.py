@@ -1,0 +1,44 @@
+"""Sentences of a page of several runs, whose verifiers, seeds and budgets differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reports.answer import Answer, answer
+from reports.load import read_runs
+from reports.points import summarise
+
+Join = Callable[..., Answer]
+
+
+@pytest.fixture
+def join(make_run: Callable[..., Path], tmp_path: Path) -> Join:
+    """The answer of two runs, each given by what is its own."""
+
+    def joined(*runs: dict[str, object]) -> Answer:
+        shared = {"tasks": ("colors",), "searches": ("random",), "budgets": (56,), "verifiers": ("shapes-reward",), "picture_px": 12}
+        return answer(summarise(read_runs([make_run(tmp_path / f"{place}", **{**shared, **own}) for place, own in enumerate(runs)])))
+
+    return joined
+
+
+def test_seeds_are_those_of_what_is_shown(join: Join) -> None:
+    assert "with 1 seed; searches guided by shapes-reward." in join({}, {"verifiers": ("shapes-clip",), "seeds": (1, 2)}).sentences[0]
+
+
+def test_seeds_of_other_budgets_are_not_added_up(join: Join) -> None:
+    assert "with 1 to 2 seeds; searches" in join({}, {"budgets": (28,), "seeds": (1, 2)}).sentences[0]
+
+
+def test_another_verifier_has_a_say_only_where_it_guided_all_that_are_compared(join: Join) -> None:
+    both = {"searches": ("random", "beam"), "models": {"shapes-infinity": "ar"}}
+    assert not any("instead" in text for text in join(both, {"models": {"shapes-infinity": "ar"}, "verifiers": ("shapes-clip",)}).sentences)
+
+
+def test_it_has_a_say_in_the_comparisons_that_it_guided(join: Join) -> None:
+    both = {"searches": ("random", "beam"), "models": {"shapes-infinity": "ar"}}
+    told = join(both, {**both, "verifiers": ("shapes-clip",)}, {"models": {"shapes-infinity": "ar"}, "verifiers": ("shapes-aesthetic",)})
+    assert any(text.startswith("Guided by shapes-clip instead, the same method scores highest in ") for text in told.sentences)
