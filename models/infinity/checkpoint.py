@@ -26,7 +26,8 @@ TRAINED = ("gpt_fsdp", "gpt_wo_ddp")
 AVERAGED = ("gpt_ema_fsdp",)
 BUFFERS = ("zero_k_bias", "lfq.mask")
 """Constants that a file may leave out."""
-BLOCKS = ("blocks.", "block_chunks.")
+BLOCK = re.compile(r"(?:blocks|block_chunks\.\d+\.module)\.\d+\.")
+"""Begins the name of every weight of a block, and says which block."""
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -36,7 +37,7 @@ def load_transformer(config: TransformerConfig, source: Path, *, device: torch.d
     """The transformer with the weights of a .pth file, a .safetensors file, or a folder of safetensors shards.
 
     averaged takes the EMA copy of a training checkpoint. block_dtype is the type of the blocks, the rest is float32.
-    Raises WrongInput for missing or surplus keys, wrong shapes, or a file of another kind, and DamagedWeights.
+    Raises WrongInput for missing keys, surplus blocks, wrong shapes, or a file of another kind, and DamagedWeights.
     """
     state: Mapping[str, Any] = read_weights(source)
     if isinstance(state.get("trainer"), Mapping):
@@ -146,11 +147,18 @@ def _fit_rows(table_LC: Tensor, rows: int) -> Tensor:
 
 
 def _refuse_surplus(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: Path) -> None:
-    """A deeper model's file has every weight of a shallower one: a block too many is another model."""
-    surplus = [name for name in weights if name not in wanted and name.startswith(BLOCKS)]
+    """A deeper model's file has every weight of a shallower one, and blocks besides; other names too many are let through."""
+    known = {"", *map(_block, wanted)}
+    surplus = [name for name in weights if _block(name) not in known]
     if surplus and all(name in weights for name in wanted if not name.endswith(BUFFERS)):
-        raise WrongInput(f"{source} contradicts the configuration: {len(surplus)} of its weights have no place in it, "
-                         f"first {', '.join(surplus[:3])}; the configured size is another model's")
+        raise WrongInput(f"{source} contradicts the configuration: {len(surplus)} of its weights are of blocks that have no place in "
+                         f"it, first {', '.join(surplus[:3])}; the configured size is another model's")
+
+
+def _block(name: str) -> str:
+    """What the names of one block begin with, "" outside of the blocks."""
+    found = BLOCK.match(name)
+    return found.group() if found else ""
 
 
 def assign(model: Model, weights: Mapping[str, Tensor], source: Path, device: torch.device | str) -> Model:

@@ -122,12 +122,26 @@ def test_another_size_is_named(tmp_path: Path, tiny: InfinityTransformer) -> Non
 def test_a_deeper_model_is_refused(tmp_path: Path) -> None:
     deeper = InfinityTransformer(replace(TINY, depth=3))
     torch.save(dict(deeper.state_dict()), tmp_path / "flat.pth")
-    with pytest.raises(WrongInput, match=r"\d+ of its weights have no place in it, first blocks\.2\."):
+    with pytest.raises(WrongInput, match=r"\d+ of its weights are of blocks that have no place in it, first blocks\.2\."):
         load_transformer(TINY, tmp_path / "flat.pth")
     chunked = InfinityTransformer(replace(TINY, block_chunks=2))
     torch.save(dict(chunked.state_dict()), tmp_path / "chunked.pth")
     with pytest.raises(WrongInput, match=r"first blocks\.0\.ada_gss.* and has block_chunks\.0\.module\.0\.ada_gss"):
         load_transformer(TINY, tmp_path / "chunked.pth")
+
+
+@pytest.mark.parametrize("chunks", [1, 2])
+def test_only_whole_blocks_too_many_are_refused(tmp_path: Path, chunks: int) -> None:
+    config = replace(TINY, depth=4, block_chunks=chunks)
+    model = InfinityTransformer(config)
+    block = "blocks.0." if chunks == 1 else "block_chunks.0.module.0."
+    more = {"rope2d_freqs_grid.x": torch.zeros(3), block + "ca_gamma": torch.zeros(3), block + "sa.cached_k": torch.zeros(2)}
+    torch.save({**model.state_dict(), **more}, tmp_path / "more.pth")
+    assert_same(load_transformer(config, tmp_path / "more.pth"), model.state_dict())
+    with pytest.raises(WrongInput, match=r"another model's: it lacks \d+ of \d+ weights"):
+        load_transformer(replace(config, depth=6), tmp_path / "more.pth")
+    with pytest.raises(WrongInput, match="of blocks that have no place in it"):
+        load_transformer(replace(config, depth=2), tmp_path / "more.pth")
 
 
 @pytest.mark.parametrize("name", ["flat.pth", "model.safetensors", "folder"])
