@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from harness.errors import DamagedWeights, WrongInput
-from models.infinity.checkpoint import load_transformer, load_vae
+from models.infinity.checkpoint import load_transformer, load_vae, weight_files
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.pretrained import InfinityParts, load_pretrained, save_pretrained
 from models.infinity.sampling import Sampling
@@ -70,6 +70,31 @@ def test_training_checkpoint_variants(tmp_path: Path, tiny: InfinityTransformer,
     path = tmp_path / "ar-ckpt.pth"
     torch.save({"trainer": trainer, "epoch": 3}, path)
     assert_same(load_transformer(TINY, path, averaged=averaged), tiny.state_dict())
+
+
+@pytest.mark.parametrize(("key", "averaged"), [("gpt_fsdp", False), ("gpt_wo_ddp", False), ("gpt_ema_fsdp", True)])
+def test_weights_may_be_cut_out_of_a_training_checkpoint(tmp_path: Path, tiny: InfinityTransformer, key: str, averaged: bool) -> None:
+    torch.save({key: tiny.state_dict(), "epoch": 3}, tmp_path / "slim.pth")
+    assert_same(load_transformer(TINY, tmp_path / "slim.pth", averaged=averaged), tiny.state_dict())
+    with pytest.raises(WrongInput, match=f"set averaged to {averaged}"):
+        load_transformer(TINY, tmp_path / "slim.pth", averaged=not averaged)
+
+
+def test_a_training_checkpoint_holds_its_vae(tmp_path: Path, tiny: InfinityTransformer) -> None:
+    vae = InfinityVAE(TINY_VAE).eval()
+    torch.save({"trainer": {"vae_local": vae.state_dict(), "gpt_fsdp": tiny.state_dict()}, "epoch": 3}, tmp_path / "ar-ckpt.pth")
+    assert_same(load_vae(TINY_VAE, tmp_path / "ar-ckpt.pth"), vae.state_dict())
+    assert_same(load_transformer(TINY, tmp_path / "ar-ckpt.pth"), tiny.state_dict())
+
+
+def test_the_index_of_shards_stands_for_them(tmp_path: Path, tiny: InfinityTransformer) -> None:
+    names = list(tiny.state_dict())
+    for shard, part in (("a", names[::2]), ("b", names[1::2])):
+        save_file({key: tiny.state_dict()[key] for key in part}, tmp_path / f"{shard}.safetensors")
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {key: "ab"[at % 2] + ".safetensors" for at, key in enumerate(names)}}))
+    assert_same(load_transformer(TINY, index), tiny.state_dict())
+    assert weight_files(index) == weight_files(tmp_path)
 
 
 def test_nested_wrappers_keep_the_chunks_own_module(tmp_path: Path) -> None:
