@@ -24,23 +24,29 @@ WRAPPERS = ("module.", "_fsdp_wrapped_module.", "_orig_mod.")
 """What DDP, FSDP and torch.compile put into key names; a chunk's own `.module.` is kept."""
 TRAINED = ("gpt_fsdp", "gpt_wo_ddp")
 AVERAGED = ("gpt_ema_fsdp",)
+TRAINED_BESIDE = "vae_local"
+"""The VAE in a training checkpoint's trainer."""
 BUFFERS = ("zero_k_bias", "lfq.mask")
 """Constants that a file may leave out."""
-BLOCKS = ("blocks.", "block_chunks.")
+INDEX = ".safetensors.index.json"
+BLOCK = re.compile(r"(?:blocks|block_chunks\.\d+\.module)\.\d+\.")
+"""Begins the name of every weight of a block, and says which block."""
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
 def load_transformer(config: TransformerConfig, source: Path, *, device: torch.device | str = "cpu",
                      block_dtype: torch.dtype = torch.float32, averaged: bool = False) -> InfinityTransformer:
-    """The transformer with the weights of a .pth file, a .safetensors file, or a folder of safetensors shards.
+    """The transformer with the weights of a .pth file, a .safetensors file, or shards (their folder or index).
 
-    averaged takes the EMA copy of a training checkpoint. block_dtype is the type of the blocks, the rest is float32.
-    Raises WrongInput for missing or surplus keys, wrong shapes, or a file of another kind, and DamagedWeights.
+    averaged takes the EMA copy of a training checkpoint, whole or cut down to its trainer's weights. block_dtype is the type of the
+    blocks, the rest is float32.
+    Raises WrongInput for missing keys, surplus blocks, wrong shapes, or a file of another kind, and DamagedWeights.
     """
     state: Mapping[str, Any] = read_weights(source)
-    if isinstance(state.get("trainer"), Mapping):
-        state = _trained(state["trainer"], averaged, source)
+    trainer = state["trainer"] if isinstance(state.get("trainer"), Mapping) else state
+    if trainer is not state or any(isinstance(state.get(key), Mapping) for key in (*TRAINED, *AVERAGED)):
+        state = _trained(trainer, averaged, source)
     elif averaged:
         raise WrongInput(f"{source} is no training checkpoint and holds no averaged weights: leave averaged out")
     weights = strip_wrappers(state)
@@ -55,13 +61,16 @@ def load_transformer(config: TransformerConfig, source: Path, *, device: torch.d
 
 
 def load_vae(config: VAEConfig, source: Path, *, device: torch.device | str = "cpu") -> InfinityVAE:
-    """The VAE with the weights of its .pth (under 'vae') or .safetensors file; unknown keys are ignored.
+    """The VAE with the weights of its .pth (under 'vae'), a training checkpoint (trainer.vae_local) or a .safetensors file.
 
-    Raises WrongInput for missing keys, wrong shapes, or a file of another kind, and DamagedWeights.
+    Unknown keys are ignored. Raises WrongInput for missing keys, wrong shapes, or a file of another kind, and DamagedWeights.
     """
     state: Mapping[str, Any] = read_weights(source)
+    trainer = state.get("trainer")
     if isinstance(state.get("vae"), Mapping):
         state = state["vae"]
+    elif isinstance(trainer, Mapping) and isinstance(trainer.get(TRAINED_BESIDE), Mapping):
+        state = trainer[TRAINED_BESIDE]
     with torch.device("meta"):
         model = InfinityVAE(config)
     weights = rename_bare(strip_wrappers(state), model.state_dict())
@@ -69,14 +78,19 @@ def load_vae(config: VAEConfig, source: Path, *, device: torch.device | str = "c
 
 
 def weight_files(source: Path) -> list[Path]:
-    """The files that `read_weights` reads: the file itself, or a folder's shards. Raises WrongInput, DamagedWeights."""
+    """The files that `read_weights` reads: the file itself, or the shards of a folder or of an index in it.
+
+    Raises WrongInput, DamagedWeights.
+    """
     if not source.exists():
         raise DamagedWeights(f"{source} does not exist: give a .pth or .safetensors file, or a folder of shards")
+    if source.name.endswith(INDEX):
+        return _indexed(source)
     return _shards(source) if source.is_dir() else [source]
 
 
 def read_weights(source: Path) -> dict[str, Any]:
-    """The raw content of a weight file or of a folder with `*.safetensors.index.json`.
+    """The raw content of a weight file, of a folder with `*.safetensors.index.json`, or of that index's shards.
 
     Raises WrongInput for a file of another kind or a pickle that needs code, DamagedWeights for a truncated file.
     """
@@ -92,14 +106,18 @@ def read_weights(source: Path) -> dict[str, Any]:
 
 
 def _shards(folder: Path) -> list[Path]:
-    indices = sorted(folder.glob("*.safetensors.index.json"))
+    indices = sorted(folder.glob(f"*{INDEX}"))
     if not indices:
         alone = sorted(folder.glob("*.safetensors"))
         if len(alone) != 1:
             raise WrongInput(f"{folder} holds neither one .safetensors file nor an index: give the file itself")
         return alone
-    check_whole(indices[0])
-    return [folder / name for name in sorted(set(shard_of_each(indices[0]).values()))]
+    return _indexed(indices[0])
+
+
+def _indexed(index: Path) -> list[Path]:
+    check_whole(index)
+    return [index.parent / name for name in sorted(set(shard_of_each(index).values()))]
 
 
 def _trained(trainer: Mapping[str, Any], averaged: bool, source: Path) -> Mapping[str, Any]:
@@ -110,7 +128,7 @@ def _trained(trainer: Mapping[str, Any], averaged: bool, source: Path) -> Mappin
     if not any(isinstance(trainer.get(key), Mapping) for key in (*TRAINED, *AVERAGED)):
         raise WrongInput(f"{source} is no training checkpoint of a transformer: its trainer holds only {', '.join(map(str, trainer))}; "
                          "give the file of this model")
-    raise WrongInput(f"{source} holds none of trainer.{{{', '.join(wanted)}}}, only {', '.join(trainer)}: "
+    raise WrongInput(f"{source} holds none of {', '.join(wanted)}, only {', '.join(map(str, trainer))}: "
                      f"set averaged to {not averaged}")
 
 
@@ -146,11 +164,18 @@ def _fit_rows(table_LC: Tensor, rows: int) -> Tensor:
 
 
 def _refuse_surplus(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: Path) -> None:
-    """A deeper model's file has every weight of a shallower one: a block too many is another model."""
-    surplus = [name for name in weights if name not in wanted and name.startswith(BLOCKS)]
+    """A deeper model's file has every weight of a shallower one, and blocks besides; other names too many are let through."""
+    known = {"", *map(_block, wanted)}
+    surplus = [name for name in weights if _block(name) not in known]
     if surplus and all(name in weights for name in wanted if not name.endswith(BUFFERS)):
-        raise WrongInput(f"{source} contradicts the configuration: {len(surplus)} of its weights have no place in it, "
-                         f"first {', '.join(surplus[:3])}; the configured size is another model's")
+        raise WrongInput(f"{source} contradicts the configuration: {len(surplus)} of its weights are of blocks that have no place in "
+                         f"it, first {', '.join(surplus[:3])}; the configured size is another model's")
+
+
+def _block(name: str) -> str:
+    """What the names of one block begin with, "" outside of the blocks."""
+    found = BLOCK.match(name)
+    return found.group() if found else ""
 
 
 def assign(model: Model, weights: Mapping[str, Tensor], source: Path, device: torch.device | str) -> Model:

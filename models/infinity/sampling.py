@@ -18,7 +18,10 @@ class Sampling:
     temperature: float | tuple[float, ...] = 1.0
     """Logits are divided by it; one value or one per scale."""
     insertion_layers: tuple[int, ...] = (0,)
-    """Where guidance mixes: 0 is on the logits, -m on the residual stream right after block depth - m."""
+    """Where guidance mixes: 0 is on the logits, -m on the residual stream right after block depth - m, 1 nowhere.
+
+    The authors' code reads 1 ("on probabilities") and never uses it.
+    """
     top_k: int = 900
     """1 is greedy; more has no effect on the two values of a bit."""
     top_p: float = 0.97
@@ -31,7 +34,7 @@ class Sampling:
             if isinstance(value, tuple) and len(value) != scales:
                 raise ValueError(f"{name} has {len(value)} values for {scales} scales: give one, or one per scale")
         for layer in self.insertion_layers:
-            if layer > 0 or depth + layer <= 0:
+            if layer > 1 or depth + layer <= 0:
                 raise ValueError(f"insertion layer {layer} is not 0 or one of -1..{1 - depth} (depth {depth}): use 0")
         if any(guidance < 0 for guidance in _values(self.guidance)):
             raise ValueError(f"guidance {self.guidance} is negative: use 1 for none")
@@ -49,6 +52,8 @@ class Sampling:
 
     def halves(self, k: int) -> int:
         """Sequences per row at scale k: 2 while this or a later scale is guided, else 1 (the rest cannot matter)."""
+        if not any(layer <= 0 for layer in self.insertion_layers):
+            return 1
         later = self.guidance[k:] if isinstance(self.guidance, tuple) else (self.guidance,)
         return 2 if any(value != 1 for value in later) else 1
 

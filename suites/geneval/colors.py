@@ -45,7 +45,7 @@ class ColorClassifier:
 
 
 def cut_out(image_CHW: torch.Tensor, detection: Detection) -> torch.Tensor:
-    """The object on plain grey, cropped to its box -> uint8 [3, h, w]; without a mask, the box as it is.
+    """The object on plain grey, then cropped to its box -> uint8 [3, h, w]; without a mask, the box as it is.
 
     Cropped as PIL does: edges are rounded, and what lies beyond the picture is black. A box has at least a pixel.
 
@@ -61,4 +61,5 @@ def cut_out(image_CHW: torch.Tensor, detection: Detection) -> torch.Tensor:
         mask = crop(mask[None], *place)[0]
     if mask.shape != cropped.shape[1:]:
         raise ValueError(f"mask of {detection.class_name!r} has shape {tuple(mask.shape)}: give the box's {tuple(cropped.shape[1:])}")
-    return torch.where(mask.cpu(), cropped, torch.full_like(cropped, GREY))
+    ground = crop(torch.full_like(image_CHW, GREY, device="cpu"), *place)
+    return torch.where(mask.cpu(), cropped, ground)

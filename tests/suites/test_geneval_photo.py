@@ -201,6 +201,9 @@ def test_cut_outs_are_pils_composite_and_crop():
 def test_boxes_beyond_the_picture_or_between_pixels_are_cut_as_pil_cuts_them(box):
     image = pictures(1)[0]
     assert torch.equal(cut_out(image, Detection("dog", 0.9, box)), pil_to_tensor(to_pil_image(image).crop(box)))
+    mask = torch.rand(40, 56, generator=torch.Generator().manual_seed(1)) > 0.5
+    whole = Image.composite(to_pil_image(image), Image.new("RGB", (56, 40), "#999"), Image.fromarray(mask.numpy()))
+    assert torch.equal(cut_out(image, Detection("dog", 0.9, box, mask=mask)), pil_to_tensor(whole.crop(box)))
 
 
 def test_a_box_without_a_pixel_has_one_and_a_mask_must_fit():

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from harness.errors import DamagedWeights, WrongInput
-from models.infinity.checkpoint import load_transformer, load_vae
+from models.infinity.checkpoint import load_transformer, load_vae, weight_files
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.pretrained import InfinityParts, load_pretrained, save_pretrained
 from models.infinity.sampling import Sampling
@@ -72,6 +72,31 @@ def test_training_checkpoint_variants(tmp_path: Path, tiny: InfinityTransformer,
     assert_same(load_transformer(TINY, path, averaged=averaged), tiny.state_dict())
 
 
+@pytest.mark.parametrize(("key", "averaged"), [("gpt_fsdp", False), ("gpt_wo_ddp", False), ("gpt_ema_fsdp", True)])
+def test_weights_may_be_cut_out_of_a_training_checkpoint(tmp_path: Path, tiny: InfinityTransformer, key: str, averaged: bool) -> None:
+    torch.save({key: tiny.state_dict(), "epoch": 3}, tmp_path / "slim.pth")
+    assert_same(load_transformer(TINY, tmp_path / "slim.pth", averaged=averaged), tiny.state_dict())
+    with pytest.raises(WrongInput, match=f"set averaged to {averaged}"):
+        load_transformer(TINY, tmp_path / "slim.pth", averaged=not averaged)
+
+
+def test_a_training_checkpoint_holds_its_vae(tmp_path: Path, tiny: InfinityTransformer) -> None:
+    vae = InfinityVAE(TINY_VAE).eval()
+    torch.save({"trainer": {"vae_local": vae.state_dict(), "gpt_fsdp": tiny.state_dict()}, "epoch": 3}, tmp_path / "ar-ckpt.pth")
+    assert_same(load_vae(TINY_VAE, tmp_path / "ar-ckpt.pth"), vae.state_dict())
+    assert_same(load_transformer(TINY, tmp_path / "ar-ckpt.pth"), tiny.state_dict())
+
+
+def test_the_index_of_shards_stands_for_them(tmp_path: Path, tiny: InfinityTransformer) -> None:
+    names = list(tiny.state_dict())
+    for shard, part in (("a", names[::2]), ("b", names[1::2])):
+        save_file({key: tiny.state_dict()[key] for key in part}, tmp_path / f"{shard}.safetensors")
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {key: "ab"[at % 2] + ".safetensors" for at, key in enumerate(names)}}))
+    assert_same(load_transformer(TINY, index), tiny.state_dict())
+    assert weight_files(index) == weight_files(tmp_path)
+
+
 def test_nested_wrappers_keep_the_chunks_own_module(tmp_path: Path) -> None:
     config = TransformerConfig(depth=2, embed_dim=64, num_heads=2, codebook_dim=4, text_channels=16, text_maxlen=6,
                                block_chunks=2)
@@ -122,12 +147,26 @@ def test_another_size_is_named(tmp_path: Path, tiny: InfinityTransformer) -> Non
 def test_a_deeper_model_is_refused(tmp_path: Path) -> None:
     deeper = InfinityTransformer(replace(TINY, depth=3))
     torch.save(dict(deeper.state_dict()), tmp_path / "flat.pth")
-    with pytest.raises(WrongInput, match=r"\d+ of its weights have no place in it, first blocks\.2\."):
+    with pytest.raises(WrongInput, match=r"\d+ of its weights are of blocks that have no place in it, first blocks\.2\."):
         load_transformer(TINY, tmp_path / "flat.pth")
     chunked = InfinityTransformer(replace(TINY, block_chunks=2))
     torch.save(dict(chunked.state_dict()), tmp_path / "chunked.pth")
     with pytest.raises(WrongInput, match=r"first blocks\.0\.ada_gss.* and has block_chunks\.0\.module\.0\.ada_gss"):
         load_transformer(TINY, tmp_path / "chunked.pth")
+
+
+@pytest.mark.parametrize("chunks", [1, 2])
+def test_only_whole_blocks_too_many_are_refused(tmp_path: Path, chunks: int) -> None:
+    config = replace(TINY, depth=4, block_chunks=chunks)
+    model = InfinityTransformer(config)
+    block = "blocks.0." if chunks == 1 else "block_chunks.0.module.0."
+    more = {"rope2d_freqs_grid.x": torch.zeros(3), block + "ca_gamma": torch.zeros(3), block + "sa.cached_k": torch.zeros(2)}
+    torch.save({**model.state_dict(), **more}, tmp_path / "more.pth")
+    assert_same(load_transformer(config, tmp_path / "more.pth"), model.state_dict())
+    with pytest.raises(WrongInput, match=r"another model's: it lacks \d+ of \d+ weights"):
+        load_transformer(replace(config, depth=6), tmp_path / "more.pth")
+    with pytest.raises(WrongInput, match="of blocks that have no place in it"):
+        load_transformer(replace(config, depth=2), tmp_path / "more.pth")
 
 
 @pytest.mark.parametrize("name", ["flat.pth", "model.safetensors", "folder"])

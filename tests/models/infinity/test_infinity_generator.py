@@ -179,7 +179,7 @@ def test_a_state_stays_usable_after_operations_on_it(generator: InfinityGenerato
 
 @pytest.mark.parametrize("settings", [
     {}, {"guidance": 1.0}, {"guidance": (3.0, 2.0, 1.0, 1.0)}, {"insertion_layers": (0, -1)},
-    {"negative_prompt": "blue star above"}])
+    {"insertion_layers": (1,), "negative_prompt": "blue star above"}, {"negative_prompt": "blue star above"}])
 def test_prices_equal_counted_flops(settings: dict[str, Any]) -> None:
     generator = build(**settings)
     counter = SequenceCounter(generator)
@@ -310,6 +310,20 @@ def test_wrong_use_is_refused(generator: InfinityGenerator) -> None:
         build(guidance=(1.0, 2.0))
     with pytest.raises(ValueError, match=r"insertion layer -3 is not 0 or one of -1\.\.-2"):
         build(insertion_layers=(-3,))
+    with pytest.raises(ValueError, match="insertion layer 2 is not 0"):
+        build(insertion_layers=(0, 2))
+
+
+@pytest.mark.parametrize(("given", "same"), [
+    ({"insertion_layers": (1,)}, {"guidance": 1.0}), ({"insertion_layers": (0, 1)}, {}),
+    ({"insertion_layers": (1, -1)}, {"insertion_layers": (-1,)})])
+def test_insertion_layer_1_mixes_nothing(given: dict[str, Any], same: dict[str, Any]) -> None:
+    bits = []
+    for settings in (given, same):
+        generator = build(**settings)
+        bits.append(finish(generator, generator.start(generator.encode(PROMPTS), [Row(0, 1), Row(2, 2)]), [1, 2]).prefixes)
+    assert torch.equal(bits[0].features_BdHW, bits[1].features_BdHW)
+    assert torch.equal(bits[0].log_prob_B, bits[1].log_prob_B)
 
 
 def test_text_encoder_folder_and_padding(tmp_path: Path) -> None:

@@ -215,6 +215,7 @@ def test_wrong_settings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         schedule_of("infinity-8b", SIZES["infinity-8b"], row.merged({"aspect": "1.6"}))
     for key, value, said in (("dtype", "int4", "no type"), ("cfg", (3.0, 2.0), "cfg has 2 values for 13 scales"),
                              ("tau", 0.0, "tau 0 must be positive"), ("cfg_insertion_layer", "-99", "cfg_insertion_layer -99"),
+                             ("cfg_insertion_layer", "2", "cfg_insertion_layer 2 is not 0"),
                              ("cfg_insertion_layer", "1/x", "'x' is no number"), ("tau", float("nan"), "tau=nan is no number"),
                              ("top_p", 97.0, "top_p 97: .* top_p is from 0"), ("top_k", -1, "top_k -1")):
         with pytest.raises(WrongInput, match=said):
