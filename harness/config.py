@@ -28,25 +28,30 @@ VERIFIER = {"shapes": "shapes-reward", "photo": "image-reward"}
 class RunConfig(BaseModel):
     """Everything that determines a run's results (the machine and the code apart)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     suite: str = "geneval"
+    """Whose prompts, and whose grader where it has one."""
     prompts_from: str | None = None
     """File or folder of the suite's prompts, in place of VISTAS_PROMPTS and the hub."""
     models: tuple[str, ...] = Field(EMBEDDED, min_length=1)
+    """NAME or NAME:key=value,…; two joined by + are a pair."""
     searches: tuple[str, ...] = Field(("random", "greedy", "beam", "zero-order"), min_length=1)
+    """NAME or NAME:key=value,…; all: every one that fits a model."""
     verifiers: tuple[str, ...] = Field((VERIFIER["shapes"],), min_length=1)
-    """Without any named, the one of the models' domain."""
+    """What guides the searches; without any named, the one of the models' domain."""
     metrics: tuple[str, ...] = ("all",)
     """Verifiers that measure what was selected, besides those that guide; all: every registered one of the domain."""
     budgets: tuple[float, ...] = Field((5, 10, 30, 60, 120), min_length=1)
     """Per prompt, in `unit`."""
     unit: Unit = Unit.NFE
+    """nfe, flops, images or seconds."""
     prompts: int | Literal["all"] = 48
-    """How many: an even, seeded sample over the suite's tasks."""
+    """How many, or all: an even, seeded sample over the suite's tasks."""
     sample_seed: int = 0
     """Seed of that sample; the same prompts for every run seed."""
     seeds: tuple[int, ...] = Field((0,), min_length=1)
+    """Every search is run once with each: independent repetitions."""
     chunk: int = Field(8, ge=1)
     """Prompts of one unit: what is advanced together, and what an interruption loses."""
     keep: int = Field(1, ge=0)
@@ -152,6 +157,16 @@ def numbers(text: str) -> list[float]:
         raise ValueError("not a list of numbers: write 6,12,24, for example") from None
 
 
+def settings_lines() -> Iterator[str]:
+    """Every key of a configuration with its default and its meaning."""
+    width = max(map(len, Settings.model_fields))
+    for key, one in Settings.model_fields.items():
+        default = one.get_default()
+        values = default if isinstance(default, tuple) else (default,)
+        shown = ",".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values if value is not None)
+        yield f"{key:<{width}}  {' '.join((one.description or '').split())} [{shown or 'none'}]"
+
+
 def load_settings(
     file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any], say: Callable[[str], None] = lambda line: None
 ) -> Settings:
@@ -235,7 +250,8 @@ def _listed(key: str, value: Any) -> Any:
 
 
 _RULES = {
-    "int": "is not a whole number", "float": "is not a number", "string": "is not text", "tuple": "is not a list", "too_short": "is empty: give one",
+    "int": "is not a whole number", "float": "is not a number", "string": "is not text", "tuple": "is not a list",
+    "too_short": "is empty: give one",
 }  # fmt: skip
 """What is wrong, by the beginning of pydantic's name for it."""
 

@@ -30,8 +30,8 @@ class Kind(StrEnum):
 _SINGULAR = {Kind.MODELS: "model", Kind.SEARCHES: "search", Kind.VERIFIERS: "verifier", Kind.SUITES: "suite",
              Kind.GRADERS: "grader", Kind.FEATURES: "features"}  # fmt: skip
 
-PUBLISHED = "published"
-"""What `list` prints as a table: numbers printed in papers."""
+PUBLISHED, SETTINGS = "published", "settings"
+"""What `list` prints otherwise: numbers printed in papers, and the keys of a configuration."""
 
 
 def fetch(
@@ -107,7 +107,8 @@ def bench_model(
 def list_(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar=f"[{'|'.join((*Kind, PUBLISHED))}]", help=f"One kind only; {PUBLISHED}: numbers printed in papers."),
+        typer.Argument(metavar=f"[{'|'.join((*Kind, PUBLISHED, SETTINGS))}]",
+                       help=f"One kind only; {PUBLISHED}: numbers printed in papers; {SETTINGS}: what --set and --config take."),
     ] = None,
     prices: Annotated[bool, typer.Option("--prices", help="Sizes and prices of published models, from their configurations.")] = False,
     model: Annotated[
@@ -130,11 +131,17 @@ def list_(
 
             show_prices(model or ())
             return
+        if kind == SETTINGS:
+            from harness.config import settings_lines
+
+            for line in settings_lines():
+                typer.echo(line)
+            return
         from harness.fetching import described
         from harness.named_searches import named_searches
 
         if kind is not None and kind not in list(Kind):
-            raise WrongInput(unknown("kind", kind, [*Kind, PUBLISHED]))
+            raise WrongInput(unknown("kind", kind, [*Kind, PUBLISHED, SETTINGS]))
         for each in [Kind(kind)] if kind else list(Kind):
             typer.echo(f"{each}:")
             known = entries(_SINGULAR[each])

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from harness import registry, run_commands
 from harness.cli import app
+from harness.config import Settings
 from harness.errors import DamagedWeights
 from results.files import locked
 from results.store import Store
@@ -79,6 +80,13 @@ def test_run_has_exactly_the_stable_options() -> None:
     shown = call("run", "--help").stdout
     for option in ("model", "search", "verifier", "budget", "unit", "prompts", "seed", "out", "config", "set", "profile"):
         assert f"--{option}" in shown
+
+
+def test_every_setting_is_listed_with_its_meaning() -> None:
+    lines = call("list", "settings").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(Settings.model_fields)
+    assert "chunk         Prompts of one unit: what is advanced together, and what an interruption loses. [8]" in lines
+    assert not [line for line in lines if "  [" in line]
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "ablate", "score", "export", "list"])
