@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from harness.assignments import name_of
+from harness.assignments import members_of, name_of
 from harness.errors import WrongInput, unknown
 from harness.ledger import Unit
 from harness.named_searches import expanded
@@ -65,7 +65,7 @@ class RunConfig(BaseModel):
     def _the_verifier_is_of_the_domain(cls, values: Any) -> Any:
         """Photographs have a default verifier of their own."""
         if isinstance(values, dict) and "verifiers" not in values and values.get("models"):
-            model = entries("model").get(name_of(str(values["models"][0])).partition("+")[0])
+            model = entries("model").get(name_of(members_of(str(values["models"][0]))[0]))
             if model is not None and model.domain != "shapes":
                 return {**values, "verifiers": (VERIFIER[model.domain],)}
         return values
@@ -235,7 +235,8 @@ def _listed(key: str, value: Any) -> Any:
 
 
 _RULES = {
-    "int": "is not a whole number", "float": "is not a number", "string": "is not text", "tuple": "is not a list", "too_short": "is empty: give one",
+    "int": "is not a whole number", "float": "is not a number", "string": "is not text", "tuple": "is not a list",
+    "too_short": "is empty: give one",
 }  # fmt: skip
 """What is wrong, by the beginning of pydantic's name for it."""
 

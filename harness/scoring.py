@@ -15,9 +15,9 @@ from harness.amounts import counted
 from harness.errors import WrongInput
 from harness.hub import Absent
 from harness.judge import GRADE, grading_notes, why_not_gradable
+from harness.registry import entries
 from harness.score_summary import summary
 from harness.scorer import Scored, Scorer
-from harness.registry import entries
 from harness.session import pick_device, use_half_the_cores
 from harness.suites import open_suite
 from harness.weights import LocalWeights, absent_graders, some_grader, together
