@@ -14,6 +14,14 @@ from harness.errors import WrongInput, near
 _COMMA = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')
 """A comma outside of quotes: an even number of them follows."""
 
+_PLUS = re.compile(r"\+(?=[a-z])")
+"""Between the two models of a pair, but not within a number such as 1e+3."""
+
+
+def members_of(text: str) -> list[str]:
+    """The models of a pair, DRAFT+REFINE, or the one model that a text names."""
+    return _PLUS.split(text)
+
 
 def name_of(text: str) -> str:
     """The part before the colon."""

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-from harness.assignments import assignments, name_of, quoted, written
+from harness.assignments import assignments, members_of, name_of, quoted, written
 from harness.errors import WrongInput
-from harness.registry import Entry, entry, resolve
+from harness.registry import Entry, entry, published_row, resolve
 from models.base import SmallPreviews
 from models.published import PRESET, PublishedModel
 from models.sheet import latent_size
 from models.small_previews import SETTING, smaller
-
-_PLUS = re.compile(r"\+(?=[a-z])")
-"""Between the two models of a pair, but not within a number such as 1e+3."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +39,7 @@ class ModelChoice:
         """The row of its registry file; raises WrongInput for a pair, and for a model that comes with the package."""
         if self.pair:
             raise WrongInput(f"{self.text} is a pair: name one of its models at a time")
-        if not isinstance(self.entry.row, PublishedModel):
-            raise WrongInput(f"{self.name} comes with the package: there is no published row of it; name another model")
-        return self.entry.row
+        return published_row(self.name, self.entry)
 
 
 def choose_model(text: str) -> ModelChoice:
@@ -56,7 +50,7 @@ def choose_model(text: str) -> ModelChoice:
         WrongInput: a setting or preset that the model does not have, a value of the wrong type or one that the model
             cannot have, previews of a published model that do not divide its latents, or models that make no pair.
     """
-    if len(members := _PLUS.split(text)) > 1:
+    if len(members := members_of(text)) > 1:
         return _pair(text, [choose_model(member) for member in members])
     name = name_of(text)
     found = entry("model", name)

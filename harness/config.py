@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from harness.assignments import name_of
+from harness.assignments import members_of, name_of
 from harness.errors import WrongInput, unknown
 from harness.ledger import Unit
 from harness.named_searches import expanded
@@ -70,7 +70,7 @@ class RunConfig(BaseModel):
     def _the_verifier_is_of_the_domain(cls, values: Any) -> Any:
         """Photographs have a default verifier of their own."""
         if isinstance(values, dict) and "verifiers" not in values and values.get("models"):
-            model = entries("model").get(name_of(str(values["models"][0])).partition("+")[0])
+            model = entries("model").get(name_of(members_of(str(values["models"][0]))[0]))
             if model is not None and model.domain != "shapes":
                 return {**values, "verifiers": (VERIFIER[model.domain],)}
         return values

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from harness.choice import ModelChoice, choose_model
-from harness.errors import WrongInput
-from harness.hub import GIGA, gigabytes
+from harness.early import bytes_of
+from harness.hub import gigabytes
 from harness.memory import SHARE, free_and_total
 from harness.session import pick_devices
 from harness.weights import LocalWeights, find, found
@@ -190,12 +190,7 @@ def planned(devices: Sequence[torch.device], memory: str | None) -> dict[str, in
     Raises WrongInput for numbers that are none.
     """
     if memory is not None:
-        try:
-            sizes = [int(float(part) * GIGA) for part in memory.split(",")]
-        except (ValueError, OverflowError):
-            sizes = []
-        if not sizes or min(sizes) <= 0:
-            raise WrongInput(f"--memory {memory!r} is no list of GB: write --memory 80, or --memory 24,24 for two devices")
+        sizes = bytes_of(memory)
         return {f"cuda:{at}" if len(sizes) > 1 else str(devices[0]): size for at, size in enumerate(sizes)}
     if len(devices) == 1 and devices[0].type == "cuda":
         first = devices[0].index or 0

@@ -57,6 +57,9 @@ def score(
 ) -> None:
     """Grade a folder of images in a benchmark's own layout, whoever made it."""
     with reported(debug):
+        from harness.early import check_scored
+
+        check_scored(folder, suite, verifier or ())
         from harness.scoring import score_folder
 
         lines = score_folder(

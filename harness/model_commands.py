@@ -58,6 +58,11 @@ def doctor(
 ) -> None:
     """Show this machine, what each published model needs of it, and the largest batch that fits."""
     with reported(debug):
+        from harness.early import bytes_of, check_published
+
+        check_published(names or ())
+        if memory is not None:
+            bytes_of(memory)
         from harness.doctor import show
 
         show(names or (), device, memory, weights or ())
@@ -79,6 +84,9 @@ def bench_model(
     with reported(debug):
         if not random_weights:
             raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
+        from harness.early import check_published
+
+        check_published([name])
         from harness.bench_model import Measured, bench, prepared, sizes, some_prompts
         from harness.bench_table import as_csv, as_markdown
 

@@ -12,7 +12,7 @@ from harness.assignments import name_of
 from harness.errors import WrongInput
 
 FILE = "named_searches.toml"
-_INNER = "search="
+INNER = "search="
 """Before the search that another wraps, which can be a named one as well."""
 
 
@@ -39,7 +39,7 @@ def expanded(text: str) -> str:
     Tables, keys and manifests have the search itself, so that a named search can be changed without any result changing.
     Raises WrongInput for a name with parameters.
     """
-    before, wraps, search = text.rpartition(_INNER)
+    before, wraps, search = text.rpartition(INNER)
     name = name_of(search)
     if name not in named_searches():
         return text

@@ -11,7 +11,7 @@ from harness.errors import WrongInput
 from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.lineup import Lineup
 from harness.search.adaptive import Allocating
-from harness.search.base import describes
+from harness.search.base import Search, describes
 from harness.session import Session
 from harness.units import WorkUnit, unit_key
 from suites.base import Prompt
@@ -48,7 +48,8 @@ def _affordable(
 ) -> tuple[tuple[Budget, ...], list[BudgetTooSmall]]:
     """Budgets that every prompt of the run can afford, so that all budgets are compared on the same prompts."""
     lengths = sorted(set(session.text_tokens(model, session.prompts)), reverse=True)
-    _check_sizes(session, model, verifier, lengths[-1])
+    if _as_large_as_it_may(session.searches[search]):
+        _check_sizes(session, model, verifier, lengths[-1])
     affordable, refused = [], []
     for amount in session.settings.budgets:
         budget = Budget(amount, session.settings.unit)
@@ -60,6 +61,11 @@ def _affordable(
         else:
             affordable.append(budget)
     return tuple(affordable), refused
+
+
+def _as_large_as_it_may(search: Search) -> bool:
+    """Whether a larger budget always buys more; one that wraps another goes on as long as anything is left."""
+    return hasattr(search, "search") or getattr(search, search.size) is None
 
 
 def _check_sizes(session: Session, model: str, verifier: str, text_tokens: int) -> None:

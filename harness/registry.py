@@ -161,3 +161,10 @@ def entry(kind: str, name: str) -> Entry:
 def entries(kind: str) -> Mapping[str, Entry]:
     """All entries of one kind."""
     return _TABLES[kind]
+
+
+def published_row(name: str, model: Entry) -> PublishedModel:
+    """The row of a published model's registry file; raises WrongInput for one that comes with the package."""
+    if not isinstance(model.row, PublishedModel):
+        raise WrongInput(f"{name} comes with the package: there is no published row of it; name another model")
+    return model.row

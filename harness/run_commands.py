@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.assignments import name_of
 from harness.config import Settings, load_settings, run_folder
+from harness.early import check_run_folder, check_settings
 from harness.errors import WrongInput
 from harness.exits import reported, say
 from harness.options import (
@@ -28,7 +28,6 @@ from harness.options import (
     Verifiers,
     Weights,
 )
-from harness.registry import entry
 from harness.shard import Shard
 from harness.suites import suite_flags
 from results.files import check_writable
@@ -67,7 +66,9 @@ def run(
         }  # fmt: skip
         settings = load_settings(config, set_ or (), flags, say)
         part = Shard.parse(shard) if shard is not None else None
-        check_writable(run_folder(settings, out))
+        folder = run_folder(settings, out)
+        check_writable(folder)
+        check_run_folder(folder)
         prepared = _prepared(settings, out)
     with reported(debug, prepared.store):
         _finish(prepared, profile, part)
@@ -133,6 +134,7 @@ def ablate(
         folder = out if out is not None else asked.folder(settings)
         if not plan_only:
             check_writable(folder)
+            check_run_folder(folder)
         prepared = _prepared(settings, folder, calibrate)
         if plan_only:
             from harness.forecast_lines import plan_lines
@@ -162,12 +164,8 @@ def report(
 
 
 def _prepared(settings: Settings, out: Path | None, measured: bool = False, outlines: bool = False) -> Run:
-    """The run, checked and loaded; wrong names are told before the libraries are loaded, which takes seconds."""
-    for text in settings.models:
-        if "+" not in text:  # a pair's are told apart by what its members are
-            entry("model", name_of(text))
-    for text in settings.verifiers:
-        entry("verifier", name_of(text))
+    """The run, checked and loaded; what can be told at once is, before the libraries are loaded, which takes seconds."""
+    check_settings(settings)
     say(f"loading libraries for {', '.join(settings.models)}")
     from harness.runner import prepare_run
 

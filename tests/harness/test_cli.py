@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -56,6 +57,41 @@ def test_help_and_list_do_not_import_torch(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/photo.png").touch()
+    (tmp_path / "none.jsonl").write_text('{"prompt": "a\\u0007b"}\n')
+    (tmp_path / "kind.pdf").touch()
+    refused = [
+        (["run", "genevl"], "unknown suite 'genevl'; did you mean geneval?"),
+        (["plan", "geneval", "--model", "shapes-infinity+shapes-flx"], "unknown model 'shapes-flx'"),
+        (["run", "geneval", "--search", "randm"], "unknown search 'randm'; did you mean random?"),
+        (["run", "geneval", "--search", "adaptive:search=randm:candidates=2"], "unknown search 'randm'"),
+        (["plan", "geneval", "--verifier", "cascade:cheap=shapes-clp,dear=shapes-clip,keep=1"], "unknown verifier 'shapes-clp'"),
+        (["plan", "geneval", "--set", "metrics=shapes-clp"], "unknown verifier 'shapes-clp'"),
+        (["run", "geneval", "--out", str(tmp_path / "other")], f"{tmp_path / 'other'} is not empty and holds no run"),
+        (["ablate", "reuse", "--out", str(tmp_path / "other")], f"{tmp_path / 'other'} is not empty and holds no run"),
+        (["run", "--suite-file", str(tmp_path / "kind.pdf")], "is none of .csv"),
+        (["run", "--suite-file", str(tmp_path / "none.jsonl")], "can be run: none.jsonl line 1: prompt holds control character"),
+        (["doctor", "infinity-2b", "--memory", "-3"], "--memory '-3' is no list of GB"),
+        (["doctor", "shapes-flux"], "shapes-flux comes with the package"),
+        (["bench-model", "flux-dv", "--random-weights"], "unknown model 'flux-dv'"),
+        (["score", "/nonexist"], "/nonexist is no folder: give one with images"),
+        (["score", str(tmp_path), "--suite", "genevl"], "unknown suite 'genevl'"),
+    ]
+    code = (
+        "import json, sys, typer.testing, harness.cli\n"
+        "for arguments, said in json.load(sys.stdin):\n"
+        "    result = typer.testing.CliRunner().invoke(harness.cli.app, arguments)\n"
+        "    assert result.exit_code == 2 and said in result.stderr, (arguments, result.output)\n"
+        "    assert len(result.stderr.splitlines()) == 1, result.stderr\n"
+        "    heavy = {'torch', 'diffusers', 'transformers', 'pandas', 'matplotlib'} & set(sys.modules)\n"
+        "    assert not heavy, (arguments, heavy)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=json.dumps(refused), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_list_names_everything() -> None:

@@ -79,6 +79,13 @@ def test_wrong_input_is_one_sentence(tmp_path: Path, changes: dict[str, Any], me
     assert "\n" not in str(raised.value)
 
 
+def test_a_search_of_a_given_size_takes_any_budget(tmp_path: Path) -> None:
+    given = {**BASE, "models": ("toy-ar",), "budgets": (1e30,), "unit": "images"}
+    assert prepare_run(Settings(**{**given, "searches": ("random:candidates=2",)}), tmp_path).units
+    with pytest.raises(WrongInput, match="at most 100000 are planned"):
+        prepare_run(Settings(**{**given, "searches": ("adaptive:search=random:candidates=2",)}), tmp_path)
+
+
 def test_models_and_verifiers_of_one_domain_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = registry.Entry("nowhere:nothing", "photo", "ar", "photo", "toy_world:ToyPrefixed")
     monkeypatch.setitem(registry.MODELS, "photo-ar", photo)  # type: ignore[arg-type]

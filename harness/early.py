@@ -1,0 +1,91 @@
+"""What can be told at once: names, numbers, folders and files of prompts, looked at before the libraries that take seconds to import.
+
+Whatever needs a model's class, a search's parameters or a device is checked later, by those who know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.assignments import members_of, name_of
+from harness.config import ALL, Settings
+from harness.errors import WrongInput
+from harness.hub import GIGA
+from harness.named_searches import INNER, named_searches
+from harness.registry import UnknownName, entries, entry, published_row
+from harness.suites import FILE
+from verifiers.spec import parse_verifier
+
+
+def check_settings(settings: Settings) -> None:
+    """Check every name of a run and, where its prompts are a file's, that file.
+
+    Raises:
+        UnknownName: a suite, model, search, verifier or metric that is not registered.
+        WrongInput: a verifier that is no verifier's text, or a file without a prompt that can be run.
+    """
+    entry("suite", settings.suite)
+    for text in settings.models:
+        for member in members_of(text):
+            entry("model", name_of(member))
+    for text in settings.searches:
+        _check_search(text)
+    for text in (*settings.verifiers, *settings.metrics):
+        if text != ALL:
+            parse_verifier(text)
+    if settings.suite == FILE and settings.prompts_from is not None:
+        _check_prompts(Path(settings.prompts_from).expanduser())
+
+
+def _check_search(text: str) -> None:
+    own, _, inner = text.partition(INNER)
+    for name in map(name_of, (own, *([inner] if inner else []))):
+        if name != ALL and name not in entries("search"):
+            raise UnknownName("search", name, [*entries("search"), *named_searches()])
+
+
+def _check_prompts(path: Path) -> None:
+    from suites.prompt_files import read_lines
+
+    lines = read_lines(path)
+    if all(one.fault for one in lines):
+        raise WrongInput(f"none of the {len(lines)} prompts of {path} can be run: {lines[0].where}: {lines[0].fault}")
+
+
+def check_run_folder(folder: Path) -> None:
+    """Raise WrongInput for a folder that holds something and no run; a store looks again before it writes."""
+    from results.store import MANIFEST
+
+    if folder.is_dir() and not (folder / MANIFEST).exists() and any(
+        not one.name.startswith((".", MANIFEST)) for one in folder.iterdir()
+    ):  # fmt: skip
+        raise WrongInput(f"{folder} is not empty and holds no run: give an empty or a new folder with --out")
+
+
+def check_published(texts: Sequence[str]) -> None:
+    """Raise UnknownName or WrongInput for a model that is not registered, or is none of the published ones."""
+    for text in texts:
+        for member in members_of(text):
+            name = name_of(member)
+            published_row(name, entry("model", name))
+
+
+def check_scored(folder: Path, suite: str, verifiers: Sequence[str]) -> None:
+    """Raise WrongInput for a folder that is none, a suite that is not registered, or a verifier that is no verifier's text."""
+    if not folder.is_dir():
+        raise WrongInput(f"{folder} is no folder: give one with images")
+    entry("suite", suite)
+    for text in verifiers:
+        parse_verifier(text)
+
+
+def bytes_of(memory: str) -> list[int]:
+    """Bytes of each device, from GB with commas between. Raises WrongInput for numbers that are none."""
+    try:
+        sizes = [int(float(part) * GIGA) for part in memory.split(",")]
+    except (ValueError, OverflowError):
+        sizes = []
+    if not sizes or min(sizes) <= 0:
+        raise WrongInput(f"--memory {memory!r} is no list of GB: write --memory 80, or --memory 24,24 for two devices")
+    return sizes
