@@ -45,7 +45,8 @@ def answer(summary: Summary) -> Answer:
     first = headline(verdicts[id(main)], others, len(summary.values), too_few(summary))
     judged = [each.judged for each in found]
     missing = left_out(summary, judged, [one for one in given if not any(_alike(one, other) for other in judged)])
-    sentences = (*_opening(summary), *_other_verifiers(summary, found), *missing)
+    ties = [one.tied for one in verdicts.values() if one.tied]
+    sentences = (*_opening(summary), *ties, *_other_verifiers(summary, found), *missing)
     return Answer(first, sentences, tuple(verdicts.values()), found)
 
 

@@ -22,7 +22,7 @@ def headline(main: Verdict, others: Sequence[Verdict], prompts: int, few: str) -
     against = [other for other in others if other.sure == YES and other.leaders != main.leaders]
     if not against:
         return first
-    says = listed([f"{listed(other.named)} {other.at}" for other in against])
+    says = listed([f"{listed(other.leaders)} {other.at}" for other in against])
     return f"{first} The answer depends on the compute: ahead is {says}."
 
 
@@ -35,13 +35,14 @@ def _first(main: Verdict, prompts: int, few: str) -> str:
         if main.sure == TOO_FEW:
             return f"Cannot tell: {main.at} per prompt {same}, and {doubt}."
         return f"No difference: {main.at} per prompt {same} on {main.only or counted(prompts, 'prompt')}."
-    best = listed(main.named)
+    best = listed(main.leaders)
     if main.sure == YES:
         return f"{at}, best is {best}: {main.score}, {main.lead}."
-    if main.model and main.model_sure:
-        return f"{at}, {main.model} is ahead; its best search is not settled: highest is {best} ({main.score})."
     verb = "score" if len(main.leaders) > 1 else "scores"
-    highest = f"{best} {verb} highest ({main.score}), {main.lead}"
+    if main.model and main.model_sure:
+        highest = f"{main.many} at {main.score}" if main.many else f"highest is {best} ({main.score})"
+        return f"{at}, {main.model} is ahead; its best search is not settled: {highest}."
+    highest = f"{main.many} at {main.score}, {main.lead}" if main.many else f"{best} {verb} highest ({main.score}), {main.lead}"
     if main.sure == NOT_SEPARABLE:
         return f"No clear winner: {main.at} per prompt, {highest}, but {NOT_SEPARABLE} from all the others."
     return f"Cannot tell: {main.at} per prompt, {highest}, but {doubt}."

@@ -12,8 +12,8 @@ from reports.equal import Comparison, LeftOut, Standing
 from reports.points import Summary
 from reports.statistics import OVERALL
 
-MOST_NAMED = 3
-"""Methods that a sentence names where many score the same; a single one more is named as well."""
+MOST_NAMED = 4
+"""Methods that the first lines name where several score the same; of more they say how many tie, and a sentence names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,17 @@ class Verdict:
     def best(self) -> str:
         """The leaders, or that there are none."""
         every = "both methods" if self.methods == 2 else f"all {self.methods} methods"
-        return " = ".join(self.named) if self.lead else f"{every} the same"
+        return (self.many or " = ".join(self.leaders)) if self.lead else f"{every} the same"
 
     @property
-    def named(self) -> tuple[str, ...]:
-        """The leaders; of many that score the same a few, and how many more."""
-        more = len(self.leaders) - MOST_NAMED
-        return (*self.leaders[:MOST_NAMED], f"{more} others") if more > 1 else self.leaders
+    def many(self) -> str:
+        """ "8 of 10 methods tie" where the leaders are too many to name; else empty."""
+        return f"{len(self.leaders)} of {self.methods} methods tie" if len(self.leaders) > MOST_NAMED else ""
+
+    @property
+    def tied(self) -> str:
+        """Who ties, where the first lines only say how many; else empty."""
+        return f"The {len(self.leaders)} that tie {self.at}: {listed(self.leaders)}." if self.lead and self.many else ""
 
     @property
     def told(self) -> str:

@@ -41,12 +41,15 @@ def test_ties_and_undecided_differences_make_no_headline() -> None:
     assert "ar + beam and ar + random score highest" in say(tied)
 
 
-def test_of_many_that_tie_a_few_are_named() -> None:
+def test_of_many_that_tie_the_number_is_said_and_a_sentence_names_them() -> None:
     seven = tuple(f"ar + {n}" for n in range(7))
     tied = replace(CLEAR, leaders=seven, methods=9, lead="+0.10 over flux", sure=NOT_SEPARABLE, model_sure=False)
-    assert "ar + 0, ar + 1, ar + 2 and 4 others score highest" in say(tied)
-    assert tied.best == "ar + 0 = ar + 1 = ar + 2 = 4 others"
-    assert replace(tied, leaders=tied.leaders[:4]).best == "ar + 0 = ar + 1 = ar + 2 = ar + 3"
+    assert "under a budget of 10 GFLOP per prompt, 7 of 9 methods tie at 0.90, +0.10 over flux, but" in say(tied)
+    assert tied.best == "7 of 9 methods tie"
+    assert tied.tied == "The 7 that tie under a budget of 10 GFLOP: ar + 0, ar + 1, ar + 2, ar + 3, ar + 4, ar + 5 and ar + 6."
+    assert say(replace(tied, model_sure=True)).endswith("ar is ahead; its best search is not settled: 7 of 9 methods tie at 0.90.")
+    four = replace(tied, leaders=tied.leaders[:4])
+    assert (four.best, four.tied) == ("ar + 0 = ar + 1 = ar + 2 = ar + 3", "")
 
 
 def test_a_lead_that_could_be_noise_is_not_called_one() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from reports.answer import Answer, answer
 from reports.load import read_runs
-from reports.points import summarise
+from reports.points import Summary, summarise
 
 Join = Callable[..., Answer]
 
@@ -42,3 +43,20 @@ def test_it_has_a_say_in_the_comparisons_that_it_guided(join: Join) -> None:
     both = {"searches": ("random", "beam"), "models": {"shapes-infinity": "ar"}}
     told = join(both, {**both, "verifiers": ("shapes-clip",)}, {"models": {"shapes-infinity": "ar"}, "verifiers": ("shapes-aesthetic",)})
     assert any(text.startswith("Guided by shapes-clip instead, the same method scores highest in ") for text in told.sentences)
+
+
+def graded(run: Path, grades: dict[str, float]) -> Summary:
+    """The run with the same grade for every image of a search."""
+    scores = pd.read_parquet(run / "scores.parquet")
+    scores["value"] = scores["value"].where(scores["metric"] != "grade", scores["search"].map(grades).fillna(1.0))
+    scores.to_parquet(run / "scores.parquet")
+    return summarise(read_runs([run]))
+
+
+def test_methods_that_tie_in_a_crowd_are_named_below(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    searches = tuple(f"beam:width={width}" for width in range(2, 8))
+    run = make_run(tmp_path / "run", searches=searches, models={"shapes-infinity": "ar"}, budgets=(56,), tasks=("colors",), prompts=2)
+    told = answer(graded(run, {"beam:width=4": 0.0}))
+    assert "5 of 6 methods tie at 1.00, +1.00 over shapes-infinity + beam:width=4, but" in told.headline
+    named = next(sentence for sentence in told.sentences if sentence.startswith("The 5 that tie under a budget of 56 NFE: "))
+    assert all((search in named) == (search != "beam:width=4") for search in searches)
