@@ -176,6 +176,29 @@ def test_complex_prompts_mix_what_they_are_about():
     assert three_in_one("both", 0.2, 0.6, 1.0) == pytest.approx(0.6)
 
 
+def test_an_official_prompt_is_known_without_its_capitals_and_full_stop(monkeypatch):
+    monkeypatch.setattr(parsed, "_doc", lambda prompt: pytest.fail(f"{prompt!r} is parsed"))
+    official = "The red hat was on top of the brown coat rack."
+    for prompt in (official, official[:-1], official.lower(), official.upper()):
+        assert parsed.kind(prompt) == "spatial"
+        assert parsed.phrases(prompt) == ["The red hat", "the brown coat rack"]
+        assert parsed.around(prompt) == ("hat", "coat")
+        assert parsed.without_adjectives(prompt) == "The hat was on top of the coat rack ."
+    assert parsed.kind("The black phone was resting on the brown charger") == "action"
+    assert parsed.around("The black phone was resting on the brown charger") is None
+    assert parsed.phrases("A green bench and a blue bowl.") == ["a green bench", "a blue bowl"]
+
+
+def test_only_the_kind_leaves_out_what_follows_the_first_full_stop(monkeypatch):
+    longer = "The red hat was on top of the brown coat rack. A dog slept."
+    assert parsed.kind(longer) == "spatial"
+    assert parsed.kind("The red hat was on top of the brown") == "both"
+    monkeypatch.setattr(parsed, "_doc", lambda prompt: (_ for _ in ()).throw(parsed.NoParser(prompt)))
+    for table in (parsed.phrases, parsed.around, parsed.without_adjectives):
+        with pytest.raises(parsed.NoParser):
+            table(longer)
+
+
 def test_the_frame_is_torchvisions():
     import torch
     from torchvision.transforms.functional import resize
