@@ -146,6 +146,10 @@ PLURALS = parsed.plurals()
         ("three mice and one knife", [("mouse", 3), ("knife", 1)]),
         ("a birds", [("bird", None)]),
         ("five unicorns and four", []),
+        ("nine dogs and ten cats", [("dog", 9), ("cat", 10)]),
+        ("twenty fish, 2 dogs and 1 cup", [("fish", 20), ("dog", 2), ("cup", 1)]),
+        ("Two Dogs and A cat", [("dog", 2), ("cat", 1)]),
+        ("0 dogs and 12 cups", [("cup", 12)]),
     ],
 )
 def test_numbers_and_objects_are_read_as_published(prompt, objects):
@@ -168,6 +172,16 @@ def test_objects_weigh_the_same_and_the_exact_number_is_half():
     assert numeracy.numeracy_score([("ship", 1)], [Found("boat", 0.9, apart[0])]) == 1
     assert numeracy.numeracy_score([("lamp", 1)], [Found("desk lamp", 0.9, apart[0])]) == 1
     assert math.isnan(numeracy.numeracy_score([], dogs))
+
+
+def test_a_name_that_is_no_label_takes_over_those_it_is_part_of():
+    hot = Found("hot dog", 0.9, (0.0, 0.0, 50.0, 50.0))
+    dog = Found("dog", 0.9, (100.0, 0.0, 150.0, 50.0))
+    assert numeracy.numeracy_score([("dog", 1), ("hot dog", 1)], [hot]) == 0.5
+    assert numeracy.numeracy_score([("hot dog", 1), ("dog", 1)], [hot]) == 1
+    assert numeracy.numeracy_score([("dog", 1), ("hot dog", 1)], [hot, dog]) == 1
+    persons = [Found("person", 0.9, each.box) for each in (hot, dog)]
+    assert numeracy.numeracy_score([("boy", 2), ("girl", 1)], persons) == 0.75
 
 
 def test_complex_prompts_mix_what_they_are_about():
