@@ -41,7 +41,10 @@ class BlipVqa:
 
     @torch.no_grad()
     def scores(self, images: Sequence[torch.Tensor], phrases: Sequence[Sequence[str]]) -> list[float]:
-        """The product of the answers about every phrase of picture n, rounded to four decimals as published."""
+        """The product of the answers about every phrase of picture n.
+
+        The published scripts round each answer to four decimals as they write it down, and the product again.
+        """
         found: list[float] = []
         for start in range(0, len(images), BATCH):
             found += self._batch(images[start : start + BATCH], phrases[start : start + BATCH])

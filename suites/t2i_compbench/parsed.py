@@ -1,7 +1,7 @@
 """What T2I-CompBench's prompts talk about, as spaCy parses them: noun phrases, and the two objects of a relation.
 
 The official graders parse with spaCy's en_core_web_sm. Its answers for the official prompts are in parsed.json, so that nobody
-has to install it for those; other prompts are parsed where spaCy is installed.
+has to install it for those, in capitals or not, with their full stop or without; other prompts are parsed where spaCy is installed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ NOT_ASKED = ("top", "the side", "the left", "the right")
 MOST_PHRASES = 8
 PREPOSITIONS = ("on top of", "on bottom of", "on the left", "on the right", "next to", "on side of", "near")
 Pair = tuple[str, str] | None
+_UNKNOWN = object()
+"""No answer; None is one."""
 
 
 class NoParser(WrongInput):
@@ -36,7 +38,7 @@ class NoParser(WrongInput):
 
 def phrases(prompt: str) -> list[str]:
     """The noun phrases that BLIP is asked about, eight at most."""
-    known = _table()["phrases"].get(prompt)
+    known = _official("phrases", prompt)
     if known is not None:
         return list(known)
     return [chunk.text for chunk in _doc(prompt).noun_chunks if chunk.text not in NOT_ASKED][:MOST_PHRASES]
@@ -52,20 +54,24 @@ def ends(prompt: str) -> Pair:
 
 def around(prompt: str) -> Pair:
     """The nouns next to a complex prompt's preposition; None unless there are two."""
-    if prompt in _table()["around"]:
-        return _pair(_table()["around"][prompt])
+    known = _official("around", prompt, _UNKNOWN)
+    if known is not _UNKNOWN:
+        return _pair(known)
     return _around(_doc(prompt))
 
 
 def without_adjectives(prompt: str) -> str:
     """A complex prompt as CLIP is given it."""
-    known = _table()["without_adjectives"].get(prompt)
+    known = _official("without_adjectives", prompt)
     return str(known) if known is not None else " ".join(token.text for token in _doc(prompt) if token.pos_ != "ADJ")
 
 
 def kind(prompt: str) -> Kind:
-    """What a complex prompt relates its objects by; "both" for prompts that neither official list holds."""
-    return cast(Kind, _table()["kind"].get(prompt, "both"))
+    """What a complex prompt relates its objects by; "both" for prompts that neither official list holds.
+
+    As published, prompts are compared in lower case and up to their first full stop.
+    """
+    return _kinds().get(_sentence(prompt), "both")
 
 
 def parser() -> str:
@@ -76,6 +82,30 @@ def parser() -> str:
 def plurals() -> Mapping[str, str]:
     """The official table of objects that can be counted: singular to plural, in its order."""
     return cast(Mapping[str, str], _table()["plurals"])
+
+
+def _official(table: str, prompt: str, unknown: Any = None) -> Any:
+    """A table's answer for an official prompt; what follows a full stop is parsed too, so that only a last one is left out."""
+    exact = _table()[table]
+    return exact[prompt] if prompt in exact else _loosely(table).get(_plain(prompt), unknown)
+
+
+def _plain(prompt: str) -> str:
+    return prompt.lower().removesuffix(".")
+
+
+def _sentence(prompt: str) -> str:
+    return prompt.lower().partition(".")[0]
+
+
+@cache
+def _loosely(table: str) -> Mapping[str, Any]:
+    return {_plain(prompt): answer for prompt, answer in _table()[table].items()}
+
+
+@cache
+def _kinds() -> Mapping[str, Kind]:
+    return {_sentence(prompt): kind for prompt, kind in _table()["kind"].items()}
 
 
 def _pair(found: list[str] | None) -> Pair:

@@ -212,6 +212,13 @@ def test_blip_is_asked_as_published(folders):
     assert grader.scores([image], [[]]) == [1.0]
 
 
+def test_answers_and_their_product_have_four_decimals(folders, monkeypatch):
+    grader = BlipVqa.from_folder(folders["vqa"])
+    monkeypatch.setattr(grader, "_answers", lambda pictures, tokens: [0.77777] * len(tokens))
+    # 0.6049 were the answers not rounded, 0.60497284 were their product not
+    assert grader.scores(pictures([(40, 60)]), [["a green bench", "a blue bowl"]]) == [0.605]
+
+
 def test_questions_are_lower_case_without_punctuation():
     assert question("The red hat.") == "the red hat?"
     assert question('a "blue" (bowl)') == "a blue bowl?"

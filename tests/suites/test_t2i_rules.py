@@ -146,6 +146,10 @@ PLURALS = parsed.plurals()
         ("three mice and one knife", [("mouse", 3), ("knife", 1)]),
         ("a birds", [("bird", None)]),
         ("five unicorns and four", []),
+        ("nine dogs and ten cats", [("dog", 9), ("cat", 10)]),
+        ("twenty fish, 2 dogs and 1 cup", [("fish", 20), ("dog", 2), ("cup", 1)]),
+        ("Two Dogs and A cat", [("dog", 2), ("cat", 1)]),
+        ("0 dogs and 12 cups", [("cup", 12)]),
     ],
 )
 def test_numbers_and_objects_are_read_as_published(prompt, objects):
@@ -170,10 +174,43 @@ def test_objects_weigh_the_same_and_the_exact_number_is_half():
     assert math.isnan(numeracy.numeracy_score([], dogs))
 
 
+def test_a_name_that_is_no_label_takes_over_those_it_is_part_of():
+    hot = Found("hot dog", 0.9, (0.0, 0.0, 50.0, 50.0))
+    dog = Found("dog", 0.9, (100.0, 0.0, 150.0, 50.0))
+    assert numeracy.numeracy_score([("dog", 1), ("hot dog", 1)], [hot]) == 0.5
+    assert numeracy.numeracy_score([("hot dog", 1), ("dog", 1)], [hot]) == 1
+    assert numeracy.numeracy_score([("dog", 1), ("hot dog", 1)], [hot, dog]) == 1
+    persons = [Found("person", 0.9, each.box) for each in (hot, dog)]
+    assert numeracy.numeracy_score([("boy", 2), ("girl", 1)], persons) == 0.75
+
+
 def test_complex_prompts_mix_what_they_are_about():
     assert three_in_one("spatial", 0.2, 0.6, 1.0) == pytest.approx(0.4)
     assert three_in_one("action", 0.2, 0.6, 1.0) == pytest.approx(0.6)
     assert three_in_one("both", 0.2, 0.6, 1.0) == pytest.approx(0.6)
+
+
+def test_an_official_prompt_is_known_without_its_capitals_and_full_stop(monkeypatch):
+    monkeypatch.setattr(parsed, "_doc", lambda prompt: pytest.fail(f"{prompt!r} is parsed"))
+    official = "The red hat was on top of the brown coat rack."
+    for prompt in (official, official[:-1], official.lower(), official.upper()):
+        assert parsed.kind(prompt) == "spatial"
+        assert parsed.phrases(prompt) == ["The red hat", "the brown coat rack"]
+        assert parsed.around(prompt) == ("hat", "coat")
+        assert parsed.without_adjectives(prompt) == "The hat was on top of the coat rack ."
+    assert parsed.kind("The black phone was resting on the brown charger") == "action"
+    assert parsed.around("The black phone was resting on the brown charger") is None
+    assert parsed.phrases("A green bench and a blue bowl.") == ["a green bench", "a blue bowl"]
+
+
+def test_only_the_kind_leaves_out_what_follows_the_first_full_stop(monkeypatch):
+    longer = "The red hat was on top of the brown coat rack. A dog slept."
+    assert parsed.kind(longer) == "spatial"
+    assert parsed.kind("The red hat was on top of the brown") == "both"
+    monkeypatch.setattr(parsed, "_doc", lambda prompt: (_ for _ in ()).throw(parsed.NoParser(prompt)))
+    for table in (parsed.phrases, parsed.around, parsed.without_adjectives):
+        with pytest.raises(parsed.NoParser):
+            table(longer)
 
 
 def test_the_frame_is_torchvisions():
