@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -39,9 +40,13 @@ class Machine:
     """Whether the device computes in bfloat16 natively."""
 
 
-def machine(device: torch.device) -> Machine:
+Reading = Callable[[torch.device], tuple[int, int]]
+"""Bytes of a device that are free, and all of them."""
+
+
+def machine(device: torch.device, read: Reading = free_and_total) -> Machine:
     """The device as it is."""
-    free, total = free_and_total(device)
+    free, total = read(device)
     if device.type == "cuda":
         name = f"{device} {torch.cuda.get_device_name(device)}"
         return Machine(name, free, total, torch.cuda.is_bf16_supported(including_emulation=False))
@@ -52,15 +57,15 @@ def described(found: Machine) -> Iterator[tuple[str, str]]:
     """What a person should know of a machine, as name and value."""
     from huggingface_hub import constants
 
-    cache = Path(constants.HF_HUB_CACHE)
-    there = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    hub = Path(constants.HF_HUB_CACHE)
+    there = next(folder for folder in (hub, *hub.parents) if folder.exists())
     yield "device", found.device
     if (count := torch.cuda.device_count()) > 1:
         yield "devices", f"{count}; a run uses one, --set device=cuda:N; or all: one process each with run --shard K/N, or device=A,B"
     yield "memory", f"{gigabytes(found.free)} free of {gigabytes(found.total)}"
-    yield "bfloat16", "native" if found.bfloat16 else "not native: slow; use dtype=float32"
+    yield "bfloat16", "native" if found.bfloat16 else "not native: slow; run NAME:dtype=float32, and ask so here for its rows"
     yield "torch", f"{torch.__version__}, CUDA {torch.version.cuda or 'none'}"
-    yield "hub cache", f"{cache}, {gigabytes(shutil.disk_usage(there).free)} free"
+    yield "hub cache", f"{hub}, {gigabytes(shutil.disk_usage(there).free)} free"
 
 
 @dataclass(frozen=True)
@@ -169,10 +174,10 @@ def show(texts: Sequence[str], device: str, memory: str | None, weights: Sequenc
     from rich.console import Console
 
     console, local = Console(soft_wrap=True), LocalWeights.parse(weights)
-    devices = pick_devices(device)
-    free = planned(devices, memory)
+    devices, read = pick_devices(device), cache(free_and_total)  # memory is read once: what is said of it is what is planned with
+    free = planned(devices, memory, read)
     needed = needs(texts, free, local)
-    for name, value in described(machine(devices[0])):
+    for name, value in described(machine(devices[0], read)):
         console.print(f"{name:<10} {value}", highlight=False, markup=False)
     said = ", ".join(f"{gigabytes(count)} free" + (f" on {name}" if len(free) > 1 else "") for name, count in free.items())
     console.print(f"\nwith {said}, of which {SHARE:.0%} are planned with:\n", highlight=False)
@@ -184,7 +189,7 @@ def show(texts: Sequence[str], device: str, memory: str | None, weights: Sequenc
     console.print(f"\n{NOTE}", highlight=False, markup=False)
 
 
-def planned(devices: Sequence[torch.device], memory: str | None) -> dict[str, int]:
+def planned(devices: Sequence[torch.device], memory: str | None, read: Reading = free_and_total) -> dict[str, int]:
     """Free bytes by device: as given in GB, or what these and, where only one CUDA card is named, the others have.
 
     Raises WrongInput for numbers that are none.
@@ -196,4 +201,4 @@ def planned(devices: Sequence[torch.device], memory: str | None) -> dict[str, in
         first = devices[0].index or 0
         others = [at for at in range(torch.cuda.device_count()) if at != first]
         devices = [torch.device("cuda", at) for at in (first, *others)]
-    return {str(device): free_and_total(device)[0] for device in devices}
+    return {str(device): read(device)[0] for device in devices}

@@ -11,15 +11,18 @@ import torch
 
 from models.architecture import components, count, outline, parameters
 from models.division import Parts
-from models.dry import CudaAutocast, Shapes, dry_run
+from models.dry import CudaAutocast, dry_run
 from models.infinity.conditions import PromptConditions
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.memory import row_bytes, scale_bytes
 from models.infinity.published import SIZES, parts_of, plan_of
 from models.infinity.rollout import Rollout
+from models.infinity.rope import rope_table
 from models.infinity.text import TextFeatures
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
+from models.offload import device_of
+from models.prefix_cache import Segment
 from models.published import PublishedModel
 from models.settings import dtype_of
 from models.sheet import BYTES, Sheet
@@ -86,13 +89,17 @@ def _decode(vae: InfinityVAE, latents_BdHW: torch.Tensor, dtype: torch.dtype) ->
 
 
 def _last_pass(rollout: Rollout) -> int:
-    """Intermediate bytes of one row at the last scale, which is the largest."""
-    channels = rollout.transformer.config.text_channels
-    text = TextFeatures(torch.zeros(TEXT_TOKENS, channels, device="meta"), (TEXT_TOKENS,))
+    """Intermediate bytes of one row at the last scale, which is the largest, on top of a cache as the others leave it."""
+    transformer, schedule = rollout.transformer, rollout.schedule
+    config, last = transformer.config, len(schedule) - 1
+    text = TextFeatures(torch.zeros(TEXT_TOKENS, config.text_channels, device="meta"), (TEXT_TOKENS,))
     conditions: PromptConditions = rollout.condition(text)
-    prefixes = rollout.start([0])
-    with Shapes():
-        for _ in range(len(rollout.schedule) - 1):
-            prediction = rollout.predict(prefixes, [0], conditions)
-            prefixes, _ = rollout.extend(prefixes, prediction, [0], lambda p_BnD: torch.zeros_like(p_BnD, dtype=torch.bool))
+    dtype = next(transformer.ordered_blocks[0].sa.parameters()).dtype
+    segment: Segment | None = None
+    for k in range(last):
+        shape = (2, rollout.sampling.halves(k), schedule.lengths[k], config.num_heads, config.head_dim)
+        own = torch.empty(shape, dtype=dtype, device="meta")
+        segment = Segment((own,) * config.depth, 1, segment, (0,) if segment else ())
+    rope_table(schedule, config.head_dim, device_of(transformer))  # which is kept from the first pass on
+    prefixes = replace(rollout.start([0]), step=last, segment=segment, segment_rows=(0,) if segment else ())
     return dry_run(lambda: rollout.predict(prefixes, [0], conditions)).peak_bytes

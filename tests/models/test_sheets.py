@@ -23,10 +23,15 @@ from models.diffusion.dry import decoder_call, denoiser_call
 from models.diffusion.published_flops import published_flops
 from models.division import Division, divide
 from models.dry import CudaAutocast, DryRun, dry_run
+from models.infinity.config import TransformerConfig
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.published import SIZES
+from models.infinity.rollout import Rollout
 from models.infinity.sampling import Sampling
-from models.infinity.schedule import published_schedule
+from models.infinity.schedule import ScaleSchedule, published_schedule
+from models.infinity.sheet import TEXT_TOKENS, _last_pass
+from models.infinity.text import TextFeatures
+from models.infinity.transformer import InfinityTransformer
 from models.published import published_models
 from models.sheet import Sheet, parts, sheet
 
@@ -198,6 +203,31 @@ def test_doctor_says_what_is_here_and_what_fits() -> None:
     assert lines["download"] == gigabytes(published_models()["janus-pro-1b"].bytes)
     with pytest.raises(WrongInput, match="shapes-flux comes with the package: there is no published row of it"):
         list(needs(["shapes-flux"], {"cpu": 1}, LocalWeights()))
+
+
+def test_doctor_reads_memory_once_and_counts_what_it_advises(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = [int(20e9), int(10e9), int(5e9)]
+    monkeypatch.setattr("harness.doctor.free_and_total", lambda device: (left.pop(0), int(30e9)))
+    monkeypatch.setattr("harness.doctor._cpu_bfloat16", lambda: False)
+    monkeypatch.setattr("harness.doctor.needs", lambda *given: [])
+    said = CliRunner().invoke(app, ["doctor", "--device", "cpu"]).stdout
+    assert "memory     20.0 GB free of 30.0 GB\n" in said
+    assert "\nwith 20.0 GB free, of which" in said
+    assert "bfloat16   not native: slow; run NAME:dtype=float32, and ask so here for its rows\n" in said
+
+
+def test_the_last_pass_is_the_same_on_a_cache_that_was_not_computed() -> None:
+    with torch.device("meta"):
+        transformer = InfinityTransformer(TransformerConfig(2, 64, 2, 4, text_channels=16))
+    transformer.cast_blocks(torch.bfloat16)
+    rollout = Rollout(transformer, ScaleSchedule(((1, 1), (2, 2), (4, 4))), Sampling(guidance=3.0))
+    found = _last_pass(rollout)
+    conditions = rollout.condition(TextFeatures(torch.zeros(TEXT_TOKENS, 16, device="meta"), (TEXT_TOKENS,)))
+    prefixes = rollout.start([0])
+    for _ in range(2):
+        prediction = rollout.predict(prefixes, [0], conditions)
+        prefixes, _ = rollout.extend(prefixes, prediction, [0], lambda p_BnD: torch.zeros_like(p_BnD, dtype=torch.bool))
+    assert found == dry_run(lambda: rollout.predict(prefixes, [0], conditions)).peak_bytes > 0
 
 
 def test_doctor_looks_into_a_folder_that_is_given(tmp_path: Path) -> None:
