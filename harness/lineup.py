@@ -31,7 +31,7 @@ class Lineup:
     metrics: tuple[str, ...]
     """Verifiers that measure what was selected, besides those that guide."""
     notes: tuple[str, ...]
-    """A sentence for every pair that does not fit; of `all`, one for all searches of other families."""
+    """A sentence for every model and search that do not fit; of `all`, one for all searches of other families."""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -44,8 +44,8 @@ def line_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Lineup: 
 
     Raises:
         UnknownName: a model, search, verifier or suite that is not registered.
-        WrongInput: models of two domains, a verifier or metric of another domain, an ensemble as a metric, or a search
-            that fits none of the models.
+        WrongInput: models of two domains, a verifier or metric of another domain, an ensemble as a metric, or no search
+            that fits any of the models.
     """
     entry("suite", config.suite)
     choices = {choice.text: choice for choice in map(choose_model, config.models)}
@@ -57,11 +57,6 @@ def line_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Lineup: 
     foreign: dict[str, list[str]] = {model: [] for model in choices}  # searches of `all` that are for other families
     for text, search in searches.items():
         misfits = {model: fits(search, choice.entry, model) for model, choice in choices.items()}
-        if all(misfits.values()) and "searches" in config.model_fields_set and not every:
-            raise WrongInput(
-                f"search {text} fits none of the models: {'; '.join(str(reason) for reason in misfits.values())}; "
-                "leave it out, or add a model it fits with --model"
-            )
         for model, reason in misfits.items():
             if reason and text in every and choices[model].entry.family not in search.families:
                 foreign[model].append(text)
@@ -73,7 +68,11 @@ def line_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Lineup: 
         for model, texts in foreign.items() if texts
     ]  # fmt: skip
     if not pairs:
-        raise WrongInput(f"no search fits {', '.join(choices)}: give one with --search")
+        if "searches" not in config.model_fields_set or every:
+            raise WrongInput(f"no search fits {', '.join(choices)}: give one with --search")
+        reasons = dict.fromkeys(note.partition(": ")[2] for note in notes)
+        raise WrongInput(f"search {', '.join(searches)} fits none of the models: {'; '.join(reasons)}; give a search that fits with "
+                         "--search, or a model with --model")  # fmt: skip
     pairs.sort(key=lambda pair: list(choices).index(pair[0]))
     metrics, absent = _metrics(config, domain, local)
     return Lineup(domain, choices, searches, tuple(pairs), metrics, (*notes, *absent))
