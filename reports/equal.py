@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
+from reports import numbers
 from reports.missing import most_pairs
 from reports.points import Method, Summary
 from reports.statistics import Floats
@@ -61,8 +63,12 @@ class Comparison:
 
     @property
     def leaders(self) -> tuple[Standing, ...]:
-        """The best, and those that score the same."""
-        return tuple(standing for standing in self.standings if np.isclose(standing.mean, self.best.mean))
+        """The best, and those that score the same: what cannot be told from it and is not seen in the numbers printed."""
+        return tuple(takewhile(self._same, self.standings))
+
+    def _same(self, standing: Standing) -> bool:
+        alike = numbers.score(standing.mean) == numbers.score(self.best.mean) and numbers.vanishes(standing.behind[0])
+        return alike and not standing.separable
 
     @property
     def rivals(self) -> tuple[Standing, ...]:

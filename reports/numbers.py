@@ -30,6 +30,11 @@ def difference(mean: float, low: float, high: float) -> str:
     return f"{_signed(mean)} [{_signed(low)}, {_signed(high)}]" if _has_width(low, high) else _signed(mean)
 
 
+def vanishes(difference: float) -> bool:
+    """Whether a difference prints as 0.00."""
+    return float(f"{difference:.2f}") == 0
+
+
 def ratio(value: float) -> str:
     """A factor: "1.3×"."""
     return NOTHING if not math.isfinite(value) else f"{value:.3g}×"

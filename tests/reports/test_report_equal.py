@@ -13,11 +13,11 @@ from harness import amounts
 from reports import numbers
 from reports.answer import answer
 from reports.certainty import YES, intervals_sentence, too_few
-from reports.equal import common_range, compare, read_at
+from reports.equal import Comparison, Standing, common_range, compare, read_at
 from reports.granted import granted, shared
 from reports.headline import NOTHING_SHARED
 from reports.load import read_runs
-from reports.points import Summary, summarise
+from reports.points import Method, Summary, summarise
 from reports.style import round_ticks, slug
 from reports.verdict import score
 
@@ -164,3 +164,15 @@ def test_numbers_in_words() -> None:
     assert numbers.score(math.nan) == "–"
     assert numbers.difference(-0.101, -0.2, 0.001) == "−0.10 [−0.20, 0.00]"
     assert slug("../Ä b/<x>") == "b-x"
+
+
+@pytest.mark.parametrize(("behind", "same"), [(0.004, True), (0.006, False)])
+def test_what_prints_the_same_and_cannot_be_told_is_the_same_score_at_budgets_and_at_amounts(behind: float, same: bool) -> None:
+    def standing(mean: float, low: float = math.nan) -> Standing:
+        return Standing(Method("ar", "random", "nfe"), mean, math.nan, math.nan, (0.833 - mean, low, math.nan), True)
+
+    for granted_ in (True, False):
+        comparison = Comparison("nfe", 60, granted_, (standing(0.833), standing(0.833 - behind)), (), 6)
+        assert (len(comparison.leaders) == 2) == same
+    told = Comparison("nfe", 60, False, (standing(0.833), standing(0.833 - behind, low=0.001)), (), 6)
+    assert len(told.leaders) == 1, "what is settled is no tie"
