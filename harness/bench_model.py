@@ -72,7 +72,8 @@ def bench(
     for batch in batches:
         asked = prompts[:batch]
         try:
-            progress(f"batch {batch}: warming up")
+            compiled = bool(generator.card.settings.get("compile"))
+            progress(f"batch {batch}: {'compiling, which can take minutes, and ' if compiled else ''}warming up")
             _operations(generator, batch, asked)
             progress(f"batch {batch}: measuring every operation")
             found = list(_measured(generator, batch, peak, asked))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,15 @@ def asks_to_compile(settings: Mapping[str, Any], offload: str = "none", divided:
     return asked
 
 
-def allow_variants() -> None:
-    """Let torch keep as many variants of one function as a run of several models needs; its own limit is 8."""
+def prepare_compiler() -> None:
+    """Let torch keep as many variants of one function as a run of several models needs; its own limit is 8.
+
+    Without a card it has nothing to warn of where only CUDA's toolkit is installed.
+    """
     config: Any = torch._dynamo.config
     config.recompile_limit = max(config.recompile_limit, VARIANTS)
+    logging.getLogger("torch.utils.cpp_extension").addFilter(_worth_saying)
+
+
+def _worth_saying(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("No CUDA runtime is found")

@@ -13,7 +13,7 @@ from harness.errors import WrongInput, first_line
 from harness.memory import out_of_memory
 from harness.registry import resolve
 from models.attention import SETTING, kernel_of, prefer
-from models.compiling import allow_variants, asks_to_compile
+from models.compiling import asks_to_compile, prepare_compiler
 from models.diffusion.folder import check_components, check_published, published_config, weight_files
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.diffusion.noise_schedule import check_sampler_fits, check_schedule
@@ -175,7 +175,7 @@ def settings_of(name: str, family: Family, settings: Mapping[str, Any]) -> Any:
 
 def compile_blocks(network: torch.nn.Module) -> None:
     """Fuse the elementwise work of every transformer block (torch.compile), which all blocks of one kind share."""
-    allow_variants()
+    prepare_compiler()
     for name, blocks in network.named_modules():
         if name.endswith("transformer_blocks"):
             for block in blocks.children():

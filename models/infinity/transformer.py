@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from models.compiling import allow_variants
+from models.compiling import prepare_compiler
 from models.infinity.attention import TextPool
 from models.infinity.block import Block, modulate
 from models.infinity.conditions import BlockText, ConditionBatch, PromptConditions
@@ -79,7 +79,7 @@ class InfinityTransformer(nn.Module):
 
     def compile_blocks(self) -> InfinityTransformer:
         """Fuse the elementwise work of the blocks (torch.compile): faster on a GPU, other rounding, some seconds at first."""
-        allow_variants()
+        prepare_compiler()
         for block in self.ordered_blocks:
             block.compile_parts()
         return self

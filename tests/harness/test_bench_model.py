@@ -65,6 +65,14 @@ def test_weights_are_random_finite_and_the_same_every_time(flux: Generator) -> N
     assert float(next(first.adapter.transformer.parameters()).detach().std()) > 0
 
 
+def test_what_is_compiled_is_said_to_take_its_time(flux: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: Any = flux
+    monkeypatch.setitem(given.adapter.settings, "compile", True)
+    said: list[str] = []
+    next(iter(bench(flux, [1], peak=1e12, progress=said.append)))
+    assert said[0] == "batch 1: compiling, which can take minutes, and warming up"
+
+
 def test_the_bench_stops_where_memory_runs_out(flux: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     original: Any = type(flux).predict
 

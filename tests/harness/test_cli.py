@@ -161,7 +161,7 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
         (["run", "geneval", "--unit", "hours"], "unit='hours'"),
         (["run", "geneval", "--set", "promts=3"], "did you mean prompts"),
         ([*RUN, "--budget", "1"], "toy-ar with random cannot run under 1 NFE: one image costs 3 NFE; give --budget 3 or more"),
-        ([*RUN[:4], *RUN[6:], "--search", "zero-order", "--search", "paths"], "search zero-order, paths fits none of the models: zero-order "),
+        ([*RUN[:4], *RUN[6:], "--search", "zero-order", "--search", "paths"], "search zero-order, paths fits none of the models: "),
         (["report", "nowhere"], "nowhere"),
         (["run", "geneval", "--suite-file", "nowhere.txt"], "--suite-file nowhere.txt is not there: give a file of prompts"),
         (["report", "one", "other"], "a report of 2 runs belongs to none of their folders: say where with --out"),

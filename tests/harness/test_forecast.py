@@ -56,7 +56,6 @@ def test_a_total_that_prompts_share_is_planned_as_a_run_spends_it(tmp_path: Path
 
 def test_what_scores_decide_is_said_to_be_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
-    monkeypatch.setattr(toy_world.ToyPrefixed, "draw_stochastic", toy_world.ToyPrefixed.draw, raising=False)
     asked = [*ASKED[:3], *ASKED[5:], "--search", "smc:particles=4", "--budget", "12"]
     shown = call("plan", *asked)
     forwards, passes = (int(found[1]) for pattern in (r"a prompt    at most 12 NFE, (\d+) forwards", r"passes      at most (\d+): 1 4 4 by")

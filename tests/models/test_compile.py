@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ from torch._dynamo.utils import counters
 
 from harness.errors import WrongInput
 from models.base import Row
-from models.compiling import asks_to_compile
+from models.compiling import asks_to_compile, prepare_compiler
 from models.infinity.config import TransformerConfig
 from models.infinity.transformer import InfinityTransformer
 from models.published import published_models
@@ -86,3 +87,11 @@ def test_what_is_compiled_cannot_be_moved_away() -> None:
     assert not asks_to_compile({"cfg": 1.0}, "model")
     with pytest.raises(WrongInput, match="compile=true does not go with offload=text"):
         asks_to_compile({"compile": True}, "text")
+
+
+def test_the_compiler_does_not_warn_of_a_toolkit_without_a_card() -> None:
+    prepare_compiler()
+    log = logging.getLogger("torch.utils.cpp_extension")
+    texts = ("No CUDA runtime is found, using CUDA_HOME='%s'", "something else")
+    kept = [log.filter(logging.LogRecord(log.name, logging.WARNING, "", 0, text, (), None)) for text in texts]
+    assert list(map(bool, kept)) == [False, True]

@@ -21,6 +21,7 @@ from harness.weights import LocalWeights
 from models.architecture import components, count, outline
 from models.diffusion.dry import decoder_call, denoiser_call
 from models.diffusion.published_flops import published_flops
+from models.diffusion.sheet import _pass_bytes
 from models.division import Division, divide
 from models.dry import CudaAutocast, DryRun, dry_run
 from models.infinity.config import TransformerConfig
@@ -214,6 +215,19 @@ def test_doctor_reads_memory_once_and_counts_what_it_advises(monkeypatch: pytest
     assert "memory     20.0 GB free of 30.0 GB\n" in said
     assert "\nwith 20.0 GB free, of which" in said
     assert "bfloat16   not native: slow; run NAME:dtype=float32, and ask so here for its rows\n" in said
+
+
+@pytest.mark.parametrize(("name", "blocks"), [("sd3.5-medium", 24), ("flux-schnell", 19)])
+def test_two_blocks_of_each_kind_hold_what_all_of_them_do(name: str, blocks: int) -> None:
+    network = outline(components(name)["transformer"], torch.bfloat16)
+    call = denoiser_call(network, MODELS[name].merged({"height": 256, "width": 256}), 2)
+    ran: list[int] = []
+    network.transformer_blocks[5].register_forward_pre_hook(lambda *_: ran.append(5))
+    found = _pass_bytes(network, call)
+    assert not ran
+    assert len(network.transformer_blocks) == blocks
+    assert found == dry_run(call).peak_bytes > 0
+    assert ran
 
 
 def test_the_last_pass_is_the_same_on_a_cache_that_was_not_computed() -> None:
