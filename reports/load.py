@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from harness import amounts
-from harness.errors import WrongInput
+from harness.errors import WrongInput, first_line
 from reports.unfinished import is_unfinished, read_parts
 from results.schema import ADDED, MEASURED, SELECTIONS, TABLES
 
@@ -105,7 +106,10 @@ def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     if not path.is_file():
         raise WrongInput(f"{folder} is no run folder (no manifest.json): name the folder that `vistas run` printed")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise WrongInput(f"{path} is damaged ({error}): put back a copy of it, or run into another folder with --out") from error
 
 
 def _refuse_unfinished(folders: Sequence[Path], alone: bool) -> None:
@@ -115,7 +119,15 @@ def _refuse_unfinished(folders: Sequence[Path], alone: bool) -> None:
 
 
 def _tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
-    return _completed({name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}, folder, manifest)
+    return _completed({name: _read(folder / f"{name}.parquet") for name in TABLES}, folder, manifest)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (pa.ArrowException, OSError) as error:
+        raise WrongInput(f"{path} is damaged ({first_line(error)}): the `vistas run` command that made it makes it again "
+                         "from what is in parts/") from error  # fmt: skip
 
 
 def _completed(tables: Mapping[str, pd.DataFrame], folder: Path, manifest: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
