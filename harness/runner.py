@@ -124,6 +124,7 @@ def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = loca
 def _open(run: Run, shared: bool = False) -> None:
     with run.watch.section("store"):
         run.store.open(run_manifest(run), shared)
+        run.store.keep_units([unit.key for unit in run.units])
         if run.session.calibrations:
             run.store.keep_calibration({name: one.as_rows() for name, one in run.session.calibrations.items()})
 

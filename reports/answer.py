@@ -33,7 +33,8 @@ def answer(summary: Summary) -> Answer:
     if summary.truth is None:
         return Answer("No image could be scored, so there is nothing to compare.", (), (), ())
     if len(summary.methods) == 1:
-        return Answer(f"Only {summary.label(summary.methods[0])} was run: no comparison.", _opening(summary), (), ())
+        so_far = "can be shown so far" if summary.runs.unfinished else "was run"
+        return Answer(f"Only {summary.label(summary.methods[0])} {so_far}: no comparison.", _opening(summary), (), ())
     found, given = shared(summary, verifier), given_alike(summary, verifier)
     if not found:
         missing = left_out(summary, (), given)

@@ -23,9 +23,10 @@ from reports.trust import trust_table
 def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
     """Write the report of one or more runs of a suite into `out`; returns the path of the page.
 
-    Raises WrongInput for a folder without finished tables, and ConflictingRuns when runs contradict each other.
+    A single run may be unfinished: the report is of the units that are there. Raises WrongInput for other folders without tables,
+    and ConflictingRuns when runs contradict each other.
     """
-    summary = summarise(read_runs(run_dirs))
+    summary = summarise(read_runs(run_dirs, unfinished=True))
     found = answer(summary)
     contents = _contents(summary, found, out / "figures")
     tables = (*contents.equal, contents.paired, *contents.results, contents.trust, contents.overoptimised,

@@ -45,7 +45,7 @@ def too_few(summary: Summary) -> str:
 def more_prompts(summary: Summary) -> str:
     """How to get intervals where the prompts are too few: "Run it with --prompts 15 or more (make: PROMPTS=15)."; else empty."""
     least = least_prompts(len(summary.tasks))
-    enough = has_intervals(summary) or len(summary.values) >= least
+    enough = summary.runs.unfinished or has_intervals(summary) or len(summary.values) >= least
     return "" if enough else f"Run it with --prompts {least} or more (make: PROMPTS={least})."
 
 

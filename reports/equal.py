@@ -9,7 +9,7 @@ from itertools import takewhile
 import numpy as np
 
 from reports import numbers
-from reports.missing import most_pairs
+from reports.pairs import most_pairs
 from reports.points import Method, Summary
 from reports.statistics import Floats
 

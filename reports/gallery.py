@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ from reports.points import GRADE, Method, Summary
 from reports.style import GRID, INK, QUIET, RIGHT, WRONG, draw_mark
 
 _TILE_PX = 128
+_NAME, _LETTERS = 0.066, 11
+"""Inches of a letter of a method's name, and letters of a prompt in an inch, at their sizes and weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,12 @@ def gallery_figure(summary: Summary, blocks: tuple[Block, ...]) -> Figure:
     """All blocks as one picture, two beside each other: ticks are right, crosses wrong by the grader."""
     across = min(2, len(blocks))
     rows, columns = max(len(block.rows) for block in blocks), max(len(block.budgets) for block in blocks)
-    tile, label, head = 0.78, 1.85, 0.62
-    width, height = label + columns * tile + 0.15, head + rows * tile + 0.2
+    letters = max(len(name) for block in blocks for method, _ in block.rows for name in method[:2])
+    tile, label = 0.78, 0.25 + _NAME * letters
+    width = label + columns * tile + 0.15
+    prompts = [_wrapped(block.prompt, width) for block in blocks]
+    head = 0.47 + 0.15 * max(len(lines) for lines in prompts)
+    height = head + rows * tile + 0.2
     down = -(-len(blocks) // across)
     figure = Figure(figsize=(across * width, down * height))
     for place, block in enumerate(blocks):
@@ -107,13 +114,18 @@ def gallery_figure(summary: Summary, blocks: tuple[Block, ...]) -> Figure:
         axes = figure.add_axes((left, top - 1 / down, 1 / across, 1 / down))
         axes.set(xlim=(-label / tile, columns + 0.15 / tile), ylim=(rows + 0.2 / tile, -head / tile))
         axes.set_axis_off()
-        _draw_block(axes, summary, block, label / tile)
+        axes.text(0.08 / width, 1 - 0.05 / height, "\n".join(prompts[place]), transform=axes.transAxes, fontsize=9, fontweight="bold",
+                  color=INK, va="top")  # fmt: skip
+        _draw_block(axes, block, label / tile)
     return figure
 
 
-def _draw_block(axes: Axes, summary: Summary, block: Block, label: float) -> None:
-    prompt = block.prompt if len(block.prompt) <= 64 else block.prompt[:63] + "…"
-    axes.text(-label + 0.1, -0.56, prompt, fontsize=9, fontweight="bold", color=INK)
+def _wrapped(prompt: str, width: float) -> list[str]:
+    """A prompt on two lines at most of a block that is `width` inches wide."""
+    return textwrap.wrap(prompt, int(width * _LETTERS), max_lines=2, placeholder="…") or [""]
+
+
+def _draw_block(axes: Axes, block: Block, label: float) -> None:
     for c, budget in enumerate(block.budgets):
         axes.text(c + 0.47, -0.1, budget, fontsize=7.5, color=QUIET, ha="center")
     for r, (method, choices) in enumerate(block.rows):

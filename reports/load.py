@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from harness import amounts
-from harness.errors import WrongInput
+from harness.errors import WrongInput, first_line
+from reports.unfinished import is_unfinished, read_parts
 from results.schema import ADDED, MEASURED, SELECTIONS, TABLES
 
 IDENTITY = ["suite", "model", "search", "verifier", "seed", "budget_unit", "budget", "prompt_id"]
@@ -33,6 +35,8 @@ class Runs:
     candidates: pd.DataFrame
     selections: pd.DataFrame
     scores: pd.DataFrame
+    unfinished: tuple[str, ...] = ()
+    """Sentences on what is there of a run that is not finished; none for finished ones."""
 
     @property
     def suite(self) -> str:
@@ -71,52 +75,74 @@ class Runs:
         return path
 
 
-def read_runs(run_dirs: Sequence[Path]) -> Runs:
-    """Read and concatenate run folders.
+def read_runs(run_dirs: Sequence[Path], unfinished: bool = False) -> Runs:
+    """Read and concatenate run folders; with `unfinished` also what there is of a single run that lacks its tables.
 
-    Raises WrongInput for a folder without finished tables or with one that lacks a column of its schema, and ConflictingRuns when
-    the runs contradict each other.
+    Raises WrongInput for a folder without finished tables, or with one that is damaged or lacks a column of its schema, and
+    ConflictingRuns when the runs contradict each other.
     """
     folders = tuple(Path(folder) for folder in run_dirs)
     if not folders:
         raise WrongInput("no run folder given: name at least one")
     manifests = tuple(_manifest(folder) for folder in folders)
-    schemas = [int(manifest["schema_version"]) for manifest in manifests]
-    tables = {
-        name: pd.concat(
-            [_table(folder, name, schemas[run]).assign(run=run) for run, folder in enumerate(folders)], ignore_index=True
-        )
-        for name in TABLES
-    }
+    if unfinished and len(folders) == 1 and is_unfinished(folders[0]):
+        parts, sentences = read_parts(folders[0], manifests[0])
+        each = [_completed(parts, folders[0] / "parts", manifests[0])]
+    else:
+        _refuse_unfinished(folders, unfinished)
+        sentences = ()
+        each = [_tables(folder, manifest) for folder, manifest in zip(folders, manifests, strict=True)]
+    tables = {name: pd.concat([one[name].assign(run=run) for run, one in enumerate(each)], ignore_index=True) for name in TABLES}
     selections = tables["selections"]
     if selections.empty:
         raise WrongInput(f"no selections in {', '.join(map(str, folders))}: no unit is finished; run again")
     _refuse_conflicts(folders, manifests, selections)
     owner = selections.groupby(IDENTITY, dropna=False)["run"].min()
-    return Runs(folders, manifests, *(_first_of_repeats(tables[name], owner) for name in TABLES))
+    candidates, selections, scores = (_first_of_repeats(tables[name], owner) for name in TABLES)
+    return Runs(folders, manifests, candidates, selections, scores, sentences)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     if not path.is_file():
         raise WrongInput(f"{folder} is no run folder (no manifest.json): name the folder that `vistas run` printed")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise WrongInput(f"{path} is damaged ({error}): put back a copy of it, or run into another folder with --out") from error
 
 
-def _table(folder: Path, name: str, schema: int) -> pd.DataFrame:
-    """A table, with NaN in columns that its schema, the manifest's, did not have."""
-    path = folder / f"{name}.parquet"
-    if not path.is_file():
-        raise WrongInput(f"{path} is missing: the run is not finished; give the same `vistas run` command again")
-    frame = pd.read_parquet(path)
-    lacking = [column.name for column in TABLES[name] if column.name in ADDED and column.name not in frame]
-    for column in lacking:
-        if schema >= ADDED[column]:
-            raise WrongInput(
-                f"{path} has no column {column}, which tables have from schema {ADDED[column]} on and the manifest says {schema}: "
-                "the table was changed after the run; give the same `vistas run` command again"
-            )
-    return frame.assign(**dict.fromkeys(lacking, float("nan")))
+def _refuse_unfinished(folders: Sequence[Path], alone: bool) -> None:
+    for folder in filter(is_unfinished, folders):
+        how = "; alone it can be reported as far as it is" if alone else ""
+        raise WrongInput(f"the run in {folder} is not finished, its tables are missing: give the same `vistas run` command again{how}")
+
+
+def _tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    return _completed({name: _read(folder / f"{name}.parquet") for name in TABLES}, folder, manifest)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (pa.ArrowException, OSError) as error:
+        raise WrongInput(f"{path} is damaged ({first_line(error)}): the `vistas run` command that made it makes it again "
+                         "from what is in parts/") from error  # fmt: skip
+
+
+def _completed(tables: Mapping[str, pd.DataFrame], folder: Path, manifest: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    """Tables with NaN in columns that their schema, the manifest's, did not have."""
+    schema, found = int(manifest["schema_version"]), {}
+    for name, frame in tables.items():
+        lacking = [column.name for column in TABLES[name] if column.name in ADDED and column.name not in frame]
+        for column in lacking:
+            if schema >= ADDED[column]:
+                raise WrongInput(
+                    f"{folder / name}.parquet has no column {column}, which tables have from schema {ADDED[column]} on and the manifest "
+                    f"says {schema}: the table was changed after the run; give the same `vistas run` command again"
+                )
+        found[name] = frame.assign(**dict.fromkeys(lacking, float("nan")))
+    return found
 
 
 def _refuse_conflicts(folders: Sequence[Path], manifests: Sequence[dict[str, Any]], selections: pd.DataFrame) -> None:

@@ -6,7 +6,7 @@ import html
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -21,6 +21,8 @@ from reports.statistics import OVERALL
 Row = dict[str, Any]
 _WORDS = ("model", "search", "verifier", "guided by", "unit", "compared", "compared at", "verdict", "from", "evidence")
 """Columns set flush left; the others hold numbers."""
+_NAMES = ("model", "search", "verifier", "guided by", "compared")
+"""Columns of names, which stay on one line."""
 NOTHING_RETURNED = "nothing returned"
 """Head of the column that says for how many prompts a search had no image, where there are such."""
 
@@ -37,6 +39,9 @@ class Table:
     links: tuple[tuple[str, str], ...] = ()
     """Texts with the addresses that they stand for, set beneath the table."""
 
+    GROUPED: ClassVar[str] = "compared at"
+    """A first column of this name is the head of a group of rows on the page, not a cell of each."""
+
     @property
     def columns(self) -> tuple[str, ...]:
         return tuple(self.rows[0]) if self.rows else ()
@@ -45,9 +50,13 @@ class Table:
         """Whether a column is set flush left."""
         return column in _WORDS
 
+    def is_name(self, column: str) -> bool:
+        """Whether a column holds names, which are not broken."""
+        return column in _NAMES
+
     def group(self, row: dict[str, str]) -> tuple[str, ...]:
         """What a row has in common with those that it stands together with."""
-        return tuple(row[column] for column in self.columns[: 1 if self.columns[0] == "compared at" else 2])
+        return tuple(row[column] for column in self.columns[: 1 if self.columns[0] == self.GROUPED else 2])
 
     def markdown(self) -> str:
         """The table in GitHub's Markdown, cells escaped."""

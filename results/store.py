@@ -23,6 +23,7 @@ from results.schema import TABLES, arrow_schema
 
 MANIFEST = "manifest.json"
 CALIBRATION = "calibration.json"
+UNITS = "units.json"
 
 
 class Store:
@@ -84,6 +85,30 @@ class Store:
             write_atomic(self.folder / CALIBRATION, (json.dumps(speeds) + "\n").encode())
         elif self.calibration() != json.loads(json.dumps(speeds)):
             raise WrongInput(f"{self.folder} was begun by another process meanwhile: give the same command again")
+
+    def keep_units(self, keys: Sequence[str]) -> None:
+        """Write which units the run has, in the order of its tables: what tells how much of an unfinished run is there."""
+        _write_changed(self.folder / UNITS, (json.dumps(list(keys)) + "\n").encode())
+
+    def units(self) -> list[str]:
+        """The units of the run, [] where it does not say; raises WrongInput when unreadable."""
+        path = self.folder / UNITS
+        try:
+            return list(map(str, json.loads(path.read_text())))
+        except FileNotFoundError:
+            return []
+        except (ValueError, TypeError) as error:
+            raise WrongInput(f"{path} is damaged ({error}): the same `vistas run` command writes it again") from error
+
+    def whole_parts(self) -> list[dict[str, pa.Table]]:
+        """Tables of the units that are there, in the run's order, damaged ones left out; nothing is changed, so others may be writing."""
+        found = []
+        for key in self.units() or sorted(path.stem for path in (self.folder / "parts").glob("*.part")):
+            try:
+                found.append(decode(key, self._part_path(key).read_bytes()))
+            except (FileNotFoundError, DamagedPart):
+                continue
+        return found
 
     def part(self, key: str) -> dict[str, pa.Table] | None:
         """A finished unit's tables, None when missing; a damaged part is named, set aside and counts as missing."""

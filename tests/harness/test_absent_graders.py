@@ -45,10 +45,13 @@ def folder_of(tmp_path: Path, suite: str) -> Path:
     return tmp_path / "made"
 
 
-@pytest.mark.parametrize("command", ["run", "plan"])
+@pytest.mark.parametrize("command", ["run", "plan --unit seconds"])
 def test_one_line_names_models_verifiers_and_graders(command: str, tmp_path: Path) -> None:
+    """A plan of seconds has to measure them; other plans need no weights (test_outlines.py)."""
     options = ["--search", "random", "--budget", "13", "--out", tmp_path / "run"]
-    result = call(command, "geneval", "--model", "infinity-2b", "--verifier", "clip-score", *options)
+    name, *unit = command.split()
+    options += unit
+    result = call(name, "geneval", "--model", "infinity-2b", "--verifier", "clip-score", *options)
     assert result.exit_code == 2
     (line,) = (one for one in result.stderr.splitlines() if one.startswith("vistas:"))
     assert "clip-score and geneval-grader.clip: timm/vit_large_patch14_clip_224.openai is not on this machine" in line

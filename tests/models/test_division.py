@@ -22,12 +22,14 @@ from harness.registry import Entry
 from harness.session import open_session, pick_devices
 from harness.timing import Stopwatch
 from harness.weights import build
-from models import division
+from models import division, pixels
 from models.base import Images, Row
 from models.diffusion import flux, guided
 from models.diffusion import published as diffusion
 from models.division import Division, Parts, divide, place, size_of, spread, top_blocks
+from models.infinity import generator as infinity_generator
 from models.infinity import published as infinity
+from models.janus import generator as janus_generator
 from models.janus import load as janus
 from models.published import PublishedModel, published_models
 
@@ -221,6 +223,8 @@ def test_every_operation_finds_its_tensors_on_one_device(
     whole: Callable[[str], Any], divided: Callable[..., Any], family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two cards that are not there: tensors without values, which refuse to meet those of another device."""
+    for module in (pixels, infinity_generator, janus_generator):  # they read values
+        monkeypatch.setattr(module, "check_numbers", lambda values, model: None)
     real = whole(family)
     if hasattr(real, "adapter"):  # text and schedules have values that are read, so they are a real model's
         monkeypatch.setattr(type(real.adapter), "encode", encoded_on(TWO_CARDS[0], real.adapter))

@@ -176,6 +176,18 @@ def test_folders_that_are_no_finished_run_are_refused(make_run: MakeRun, tmp_pat
         read_runs([run])
 
 
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-9], lambda _: b"", lambda whole: whole[:20] + bytes(400) + whole[420:]])
+def test_a_damaged_table_is_named_with_the_way_out(make_run: MakeRun, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    run = make_run(tmp_path / "run", tasks=("colors",), budgets=(14,), searches=("random",))
+    path = run / "scores.parquet"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(WrongInput, match=rf"^{re.escape(str(path))} is damaged \(.*: the `vistas run` command that made it makes it again"):
+        read_runs([run])
+    (run / "manifest.json").write_text("{")
+    with pytest.raises(WrongInput, match=r"manifest\.json is damaged"):
+        read_runs([run])
+
+
 def test_pictures_outside_the_run_are_refused(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", tasks=("colors",), budgets=(14,), searches=("random",))
     runs = read_runs([run])

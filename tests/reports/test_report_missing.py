@@ -13,9 +13,9 @@ from reports.answer import answer
 from reports.contrasts import equal_tables
 from reports.headline import NO_SCORES
 from reports.load import read_runs
-from reports.missing import most_pairs
 from reports.notes import notes
 from reports.overoptimised import overoptimised_table
+from reports.pairs import most_pairs
 from reports.points import Summary, summarise
 from reports.reliability import cross_table
 from reports.tables import results_table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from reports import curves, legend, overoptimised, style
 from reports.build import build_report
 from reports.contrasts import equal_tables, paired_table
-from reports.gallery import gallery
+from reports.gallery import gallery, gallery_figure
 from reports.granted import shared
 from reports.load import read_runs
 from reports.notes import notes
@@ -197,3 +198,28 @@ def test_letters_without_a_font_are_boxes_and_no_warning(tmp_path: Path) -> None
         figure.text(0, 0, "a red circle \N{BALLOON}")
         style.save(figure, tmp_path, "letters")
     assert (tmp_path / "letters.png").stat().st_size > 0
+
+
+def test_names_and_prompts_of_a_gallery_stay_beside_its_pictures(make_run: MakeRun, tmp_path: Path) -> None:
+    """The room of names is as wide as they are; a prompt is broken before the next block."""
+    for place, search in enumerate(("random", "beam:width=2,reuse=True,score=preview")):
+        one = {"models": {"shapes-infinity": "ar"}, "searches": (search,), "budgets": (56,), "tasks": ("a", "b"), "prompts": 1}
+        run = make_run(tmp_path / str(place), text="a photo of a red circle above a green square and below " * 3, **one)
+        summary = summarise(read_runs([run]))
+        figure = gallery_figure(summary, gallery(summary))
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            names = [text.get_window_extent().x1 for text in axes.texts if search in text.get_text()]
+            gap = (min(image.get_window_extent().x0 for image in axes.images) - max(names)) / figure.dpi
+            assert 0 < gap < 0.6
+            assert max(text.get_window_extent().x1 for text in axes.texts) <= axes.get_window_extent().x1
+
+
+def test_rows_of_one_amount_stand_under_its_name_and_names_are_not_broken(few: Summary, tmp_path: Path) -> None:
+    page = build_report(few.runs.folders, tmp_path / "out").read_text()
+    table = page[page.index("Under the same budget") :]
+    table = table[: table.index("</table>")]
+    for budget in ("budget of 14 NFE", "budget of 56 NFE"):
+        assert table.count(budget) == 1
+    assert '<td class="w name">shapes-infinity</td>' in table
+    assert re.search(r"\.table \.name \{ white-space: nowrap; \}", page)

@@ -231,3 +231,15 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(WrongInput, match="not a folder"):
         Store(tmp_path / "taken").open({})
+
+
+def test_whole_parts_are_read_in_the_order_of_the_run_and_damaged_ones_let_be(store: Store) -> None:
+    for key in ("a", "b", "c", "stale"):
+        store.save(key, {"scores": [row("scores", unit=key)]})
+    assert len(store.whole_parts()) == 4
+    store.keep_units(["c", "missing", "b", "a"])
+    damaged = store.folder / "parts" / "b.part"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert [part["scores"]["unit"].to_pylist() for part in store.whole_parts()] == [["c"], ["a"]]
+    assert damaged.is_file()
+    assert store.units() == ["c", "missing", "b", "a"]

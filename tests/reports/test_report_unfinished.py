@@ -1,0 +1,104 @@
+"""A report of a run that was interrupted: of what is there, said to be unfinished, and nothing else touched."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from harness.errors import WrongInput
+from reports.answer import answer
+from reports.build import build_report
+from reports.load import Runs, read_runs
+from reports.points import summarise
+from results.schema import TABLES
+from results.store import Store
+
+BEAM = "beam:width=2"
+Unit = tuple[str, float, int]
+"""Search, budget and half of the prompts (0 or 1)."""
+UNITS: tuple[Unit, ...] = tuple((search, budget, half) for search in ("random", BEAM) for budget in (56.0, 112.0) for half in (0, 1))
+
+
+@pytest.fixture
+def interrupted(make_run: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """A run of UNITS of which these are finished; it has parts and no tables."""
+
+    def make(finished: Collection[Unit]) -> Path:
+        whole = make_run(
+            tmp_path / "whole", models={"shapes-infinity": "ar"}, searches=("random", BEAM), verifiers=("shapes-reward",),
+            budgets=(56, 112), tasks=("counting", "colors"), prompts=4, picture_px=12,
+        )  # fmt: skip
+        run = tmp_path / "run"
+        (run / "parts").mkdir(parents=True)
+        shutil.copy(whole / "manifest.json", run)
+        shutil.copytree(whole / "images", run / "images")
+        tables = {name: pd.read_parquet(whole / f"{name}.parquet") for name in TABLES}
+        store = Store(run)
+        store.keep_units([key(unit) for unit in UNITS])
+        for unit in finished:
+            store.save(key(unit), {name: rows(table, *unit) for name, table in tables.items()})
+        return run
+
+    return make
+
+
+def key(unit: Unit) -> str:
+    return "-".join(map(str, unit)).replace(":", "_")
+
+
+def rows(table: pd.DataFrame, search: str, budget: float, half: int) -> list[dict]:
+    odd = table["prompt_id"].astype(int) % 2
+    part = table[(table["search"] == search) & (table["budget"] == budget) & (odd == half)]
+    return part.assign(**{"text_truncated": False} if "text_truncated" in part else {}).to_dict("records")
+
+
+def prompts(runs: Runs) -> dict[tuple[str, float], set[int]]:
+    return {name: set(part["prompt_id"].astype(int)) for name, part in runs.selections.groupby(["search", "budget"])}
+
+
+def test_what_is_there_is_reported_and_said_to_be_unfinished(interrupted: Callable[..., Path]) -> None:
+    run = interrupted(UNITS[:6])
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    page = build_report([run], run / "report")
+    for text in (page.read_text(), (run / "report" / "report.md").read_text()):
+        assert "Unfinished run." in text
+        assert "6 of 8 units are there" in text
+        assert text.index("Unfinished run.") < text.index("per prompt")
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and "report" not in path.parts} == before
+
+
+def test_all_methods_are_on_the_same_prompts(interrupted: Callable[..., Path]) -> None:
+    even = {0, 2, 4, 6}
+    runs = read_runs([interrupted(UNITS[:5])], unfinished=True)
+    assert prompts(runs) == {("random", 56): even, ("random", 112): even, (BEAM, 56): even}
+    for table in (runs.candidates, runs.scores):
+        assert set(table["prompt_id"].astype(int)) == even
+    assert len({*zip(runs.candidates["search"], runs.candidates["budget"], strict=True)}) == 3
+
+
+def test_who_has_no_prompt_in_common_is_left_out_and_named(interrupted: Callable[..., Path]) -> None:
+    runs = read_runs([interrupted([UNITS[0], UNITS[1], UNITS[4], UNITS[7]])], unfinished=True)
+    assert prompts(runs) == {("random", 56): {0, 2, 4, 6}, (BEAM, 56): {0, 2, 4, 6}}
+    assert any(f"shapes-infinity + {BEAM} at a budget of 112 NFE (4 prompts)" in sentence for sentence in runs.unfinished)
+
+
+def test_one_method_so_far_is_no_comparison(interrupted: Callable[..., Path]) -> None:
+    found = answer(summarise(read_runs([interrupted(UNITS[:1])], unfinished=True)))
+    assert found.headline == "Only shapes-infinity + random can be shown so far: no comparison."
+    assert not any("--prompts" in sentence for sentence in found.sentences), "the run goes on with more"
+
+
+def test_only_a_report_of_one_run_takes_what_is_not_finished(interrupted: Callable[..., Path], tmp_path: Path) -> None:
+    run = interrupted(UNITS[:6])
+    with pytest.raises(WrongInput, match=r"is not finished, its tables are missing: give the same `vistas run` command again$"):
+        read_runs([run])
+    with pytest.raises(WrongInput, match="alone it can be reported as far as it is"):
+        build_report([run, tmp_path / "whole"], tmp_path / "out")
+    for part in (run / "parts").iterdir():
+        part.unlink()
+    with pytest.raises(WrongInput, match="has no finished unit yet"):
+        build_report([run], tmp_path / "out")
