@@ -131,7 +131,7 @@ def test_a_method_without_a_mean_is_named_with_what_it_lacks(deadlines: Callable
 
 def test_an_amount_that_nothing_came_in_is_named_too(deadlines: Callable[..., Path]) -> None:
     told = answer(summary(deadlines(empty=range(12), budgets=(56, 112), truth=False)))
-    assert [verdict.where for verdict in told.verdicts][0] == "budget of 112 s"
+    assert told.verdicts[0].where == "budget of 112 s"
     assert told.sentences[-1] == f"{LACKING} (nothing within the deadline for 12 of 12 prompts)."
 
 
