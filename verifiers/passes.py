@@ -8,13 +8,14 @@ from torch import nn
 from torch.func import functional_call
 
 from harness.flops import count_flops
+from models.dry import Shapes
 
 
 def pass_flops(network: nn.Module, inputs: Mapping[str, torch.Tensor]) -> int:
     """FLOPs of one call of the network with keyword inputs of these shapes; no weight is copied and nothing is computed."""
     state = {name: torch.empty_like(value, device="meta") for name, value in _tensors(network).items()}
     arguments: dict[str, Any] = {name: value.to("meta") for name, value in inputs.items()}
-    with torch.no_grad():
+    with torch.no_grad(), Shapes():
         return count_flops(lambda: functional_call(network, state, kwargs=arguments))
 
 

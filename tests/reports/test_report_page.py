@@ -215,6 +215,7 @@ def test_names_and_prompts_of_a_gallery_stay_beside_its_pictures(make_run: MakeR
             assert max(text.get_window_extent().x1 for text in axes.texts) <= axes.get_window_extent().x1
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_rows_of_one_amount_stand_under_its_name_and_names_are_not_broken(few: Summary, tmp_path: Path) -> None:
     page = build_report(few.runs.folders, tmp_path / "out").read_text()
     table = page[page.index("Under the same budget") :]

@@ -21,7 +21,8 @@ PHOTO = {"models": {"infinity-2b:preset=tts-var": "ar", "flux-dev": "diffusion"}
 @pytest.fixture(scope="module")
 def geneval(module_unpainted: None, make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photo")
-    run = make_run(folder / "run", suite="geneval", verifiers=("image-reward",), budgets=(14, 28, 56), prompts=1, **PHOTO)
+    two = {"tasks": ("counting", "colors"), "budgets": (14, 28, 56), "prompts": 1}
+    run = make_run(folder / "run", suite="geneval", verifiers=("image-reward",), **two, **PHOTO)
     return build_report([run], folder / "out").parent
 
 
