@@ -103,7 +103,6 @@ class VerifierSpec:
         loaded: Verifier = build(known, self.find(local), device, self.settings)
         return loaded
 
-
     def _joined(self, members: list[Any]) -> Verifier:
         """The ensemble or cascade of its members."""
         from verifiers.cascade import Cascade

@@ -31,11 +31,11 @@ class DiffusionGenerator:
 
     def __init__(self, adapter: Adapter, card: ModelCard) -> None:
         """Raises WrongInput for a negative prompt whose end no text encoder would read."""
-        negative = adapter.settings.get("negative_prompt")
-        if negative:
-            refuse_cut_negative(card.name, *adapter.truncated([negative]))
         self.adapter, self._card = adapter, card
         self._predictions = tuple(adapter.prediction(step) for step in range(card.steps))
+        negative = adapter.settings.get("negative_prompt")
+        if negative and self._predictions[0].forwards > 1:  # without guidance it is not read
+            refuse_cut_negative(card.name, *adapter.truncated([negative]))
         self._preview_shrink = 1
         decoding = Cost(decode_flops=adapter.decoder_flops())
         self._prices: dict[str, Cost] = {

@@ -35,7 +35,7 @@ class Sampling:
                 raise ValueError(f"{name} has {len(value)} values for {scales} scales: give one, or one per scale")
         for layer in self.insertion_layers:
             if layer > 1 or depth + layer <= 0:
-                raise ValueError(f"insertion layer {layer} is not 0 or one of -1..{1 - depth} (depth {depth}): use 0")
+                raise ValueError(f"insertion layer {layer} is not 0, 1 (mixes nothing) or one of -1..{1 - depth} (depth {depth}): use 0")
         if any(guidance < 0 for guidance in _values(self.guidance)):
             raise ValueError(f"guidance {self.guidance} is negative: use 1 for none")
         if any(temperature <= 0 for temperature in _values(self.temperature)):
@@ -81,9 +81,9 @@ def mix_halves(x_BX: Tensor, guidance: float) -> Tensor:
 def bit_probabilities(logits_BnD2: Tensor, sampling: Sampling) -> Tensor:
     """Probability that each bit is 1, after the filters [B, n, D]."""
     margin_BnD = logits_BnD2[..., 1] - logits_BnD2[..., 0]
-    if sampling.top_k == 1:
-        return (margin_BnD > 0).float()
     p_BnD = torch.sigmoid(margin_BnD)
+    if sampling.top_k == 1:
+        return torch.where(p_BnD.isnan(), p_BnD, (margin_BnD > 0).float())
     if sampling.top_p > 0:
         certain_BnD = torch.sigmoid(-margin_BnD.abs()) <= 1 - sampling.top_p
         p_BnD = torch.where(certain_BnD, (margin_BnD > 0).float(), p_BnD)

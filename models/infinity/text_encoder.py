@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -71,7 +72,8 @@ class T5TextEncoder:
         for length in {len(ids) for ids in tokens}:
             group = [row for row, ids in enumerate(tokens) if len(ids) == length]
             ids_RL = torch.tensor([tokens[row] for row in group], device=device_of(self.model))
-            with torch.autocast(ids_RL.device.type, self.autocast, enabled=self.autocast is not None):
+            kind = ids_RL.device.type
+            with nullcontext() if self.autocast is None or kind == "meta" else torch.autocast(kind, self.autocast):
                 hidden_RLC = self.model(ids_RL).last_hidden_state
             features |= zip(group, hidden_RLC.float(), strict=True)
         return TextFeatures.of([features[row] for row in range(len(prompts))])

@@ -59,6 +59,13 @@ def test_tiny_prices_are_the_counters(name: str) -> None:
     assert generator.decode(state).float().std() > 0
 
 
+@pytest.mark.parametrize("changes", [{"negative_prompt": "ugly"}, {"negative_prompt": "ugly", "text_autocast": True}])
+def test_without_memory_there_is_a_price_with_a_negative_prompt(changes: dict[str, Any]) -> None:
+    plain, _ = built("infinity-2b", torch.device("meta"), False)
+    negative, _ = built("infinity-2b", torch.device("meta"), False, **changes)
+    assert 0 < negative.price("predict", 5, 9).flops < plain.price("predict", 5, 9).flops  # whose text is as long as the prompt's
+
+
 def test_a_tiny_model_keeps_what_its_own_size_does() -> None:
     """8B's patches, and guidance within the network where the settings have it there."""
     plain, _ = built("infinity-2b", CPU, True, dtype="float32")

@@ -16,7 +16,7 @@ WRONG = [
     ("infinity-2b:pn=0.25M,tau=1/1", "tau has 2 values for 10 scales"),
     ("infinity-2b:cfg=-1", "cfg -1 is negative: use 1 for none"),
     ("infinity-2b:pn=0.06M,tau=1/1/1/1/1/0.5/-1", r"tau 1/1/1/1/1/0\.5/-1 must be positive"),
-    ("infinity-2b:cfg_insertion_layer=-40", r"cfg_insertion_layer -40 is not 0 or one of -1\.\.-31 \(depth 32\)"),
+    ("infinity-2b:cfg_insertion_layer=-40", r"cfg_insertion_layer -40 is not 0, 1 \(mixes nothing\) or one of -1\.\.-31 \(depth 32\)"),
     ("infinity-2b:aspect=1.6", r"aspect=1\.6 \(height / width\) has no schedule: use one of 1\.0, 1\.25"),
     ("infinity-8b:pn=0.25M", r"pn=0\.25M is no resolution of infinity-8b: it has 1M \(0\.25M is infinity-8b-512\)"),
     ("infinity-2b:text_dtype=int8", "text_dtype='int8' is no type that models run in"),

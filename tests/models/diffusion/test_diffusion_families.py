@@ -240,9 +240,12 @@ def test_lost_text_is_said_by_every_family(family, load_family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_negative_prompt_that_would_be_cut_is_refused(family, load_family):
-    load_family(family, negative_prompt="red circle")
+    guided = {"true_cfg_scale" if family == "flux" else "guidance_scale": 2.0}
+    long = "red circle and blue star two green red circle and blue star"
+    load_family(family, negative_prompt="red circle", **guided)
     with pytest.raises(WrongInput, match="negative_prompt has more tokens than its text encoder takes"):
-        load_family(family, negative_prompt="red circle and blue star two green red circle and blue star")
+        load_family(family, negative_prompt=long, **guided)
+    load_family(family, negative_prompt=long, **dict.fromkeys(guided, 1.0))  # without guidance it is not read
 
 
 def test_sizes_that_a_model_cannot_make_are_refused(load_family):

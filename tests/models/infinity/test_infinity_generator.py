@@ -308,7 +308,7 @@ def test_wrong_use_is_refused(generator: InfinityGenerator) -> None:
         generator.price("predict", 4, 3)
     with pytest.raises(ValueError, match="guidance has 2 values for 4 scales"):
         build(guidance=(1.0, 2.0))
-    with pytest.raises(ValueError, match=r"insertion layer -3 is not 0 or one of -1\.\.-2"):
+    with pytest.raises(ValueError, match=r"insertion layer -3 is not 0, 1 \(mixes nothing\) or one of -1\.\.-2"):
         build(insertion_layers=(-3,))
     with pytest.raises(ValueError, match="insertion layer 2 is not 0"):
         build(insertion_layers=(0, 2))
