@@ -103,6 +103,30 @@ def test_a_run_without_a_grader_gets_no_verdict(deadlines: Callable[..., Path]) 
     assert "grader’s share" not in " ".join(notes(found))
 
 
+def test_a_task_that_nobody_could_grade_gets_no_verdict(deadlines: Callable[..., Path]) -> None:
+    run = deadlines(empty=(0, 7))
+    scores = pd.read_parquet(run / "scores.parquet")
+    scores.loc[(scores["task"] == "colors") & (scores["metric"] == "grade"), "value"] = np.nan
+    scores.to_parquet(run / "scores.parquet")
+    grades = summary(run).values["grade"].xs(BEAM, axis=1, level="search").iloc[:, 0]
+    assert grades["colors"].isna().all()
+    assert grades["counting"].notna().all()
+    assert grades["counting", "00000"] == 0
+
+
+def test_a_run_without_a_grader_gets_no_verdict_by_another_run_that_has_one(
+    deadlines: Callable[..., Path], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    ungraded = deadlines(empty=(0, 7), truth=False)
+    scores = pd.read_parquet(ungraded / "scores.parquet")
+    pd.concat([scores, scores.assign(metric="grade", value=np.nan)]).to_parquet(ungraded / "scores.parquet")
+    fields = {"tasks": ("counting", "colors"), "prompts": 6, "verifiers": (VERIFIER,), "searches": ("random",), "budgets": (56,)}
+    graded = make_run(tmp_path / "graded", models={"shapes-flux": "diffusion"}, picture_px=12, **fields)
+    values = summarise(read_runs([ungraded, graded])).values["grade"]
+    assert values.xs("shapes-infinity", axis=1, level="model").isna().all(axis=None)
+    assert values.xs("shapes-flux", axis=1, level="model").notna().all(axis=None)
+
+
 def test_methods_are_compared_by_a_verifier_on_the_prompts_that_all_have(deadlines: Callable[..., Path]) -> None:
     found = summary(deadlines(empty=(0, 1, 7), truth=False))
     told = answer(found)
