@@ -165,3 +165,10 @@ def test_whoever_has_least_is_left_out_where_that_makes_more_pairs() -> None:
     assert most_pairs({"a": every, "b": frozenset((2, 3, 4, 5)), "c": every}) == (["a", "b", "c"], frozenset((2, 3, 4, 5)))
     assert most_pairs({"a": frozenset((1, 2)), "b": frozenset((3,))}) == (["a"], frozenset((1, 2)))
     assert most_pairs({"a": frozenset(), "b": frozenset()}) == ([], frozenset())
+
+
+def test_whoever_has_most_is_left_out_where_the_others_have_nothing_in_common_with_it() -> None:
+    one, two, three = frozenset((1, 2)), frozenset((3, 4)), frozenset((5, 6, 7))
+    assert most_pairs({"a": one, "b": two, "c": two}) == (["b", "c"], two)
+    assert most_pairs({"a": three, "b": one | {8}, "c": one | {9}}) == (["b", "c"], one)
+    assert most_pairs({"a": three, "b": one, "c": one}, whole=lambda some: bool(some & three)) == (["a"], three)
