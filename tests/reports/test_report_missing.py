@@ -11,6 +11,7 @@ import pytest
 
 from reports.answer import answer
 from reports.contrasts import equal_tables
+from reports.equal import compare
 from reports.headline import NO_SCORES
 from reports.load import read_runs
 from reports.notes import notes
@@ -32,8 +33,9 @@ def deadlines(make_run: Callable[..., Path], tmp_path: Path) -> Callable[..., Pa
 
     def make(empty: Collection[int], budget: float = 56, failed: Collection[int] = (), **fields: object) -> Path:
         run = make_run(
-            tmp_path / "run", models={"shapes-infinity": "ar"}, searches=("random", BEAM), verifiers=(VERIFIER,),
-            **{"budgets": (56,), "tasks": ("counting", "colors"), "prompts": 6, "picture_px": 12} | fields,
+            tmp_path / "run", models={"shapes-infinity": "ar"}, verifiers=(VERIFIER,),
+            **{"searches": ("random", BEAM), "budgets": (56,), "tasks": ("counting", "colors"), "prompts": 6, "picture_px": 12}
+            | fields,
         )  # fmt: skip
         for name in TABLES:
             table = pd.read_parquet(run / f"{name}.parquet").assign(budget_unit="seconds")
@@ -172,3 +174,13 @@ def test_whoever_has_most_is_left_out_where_the_others_have_nothing_in_common_wi
     assert most_pairs({"a": one, "b": two, "c": two}) == (["b", "c"], two)
     assert most_pairs({"a": three, "b": one | {8}, "c": one | {9}}) == (["b", "c"], one)
     assert most_pairs({"a": three, "b": one, "c": one}, whole=lambda some: bool(some & three)) == (["a"], three)
+
+
+def test_a_method_left_out_at_an_amount_lacks_what_it_lacks_there(deadlines: Callable[..., Path]) -> None:
+    empty = (*range(5), *range(6, 11))
+    found = summary(deadlines(empty, searches=("random", BEAM, "greedy"), budgets=(28, 56, 112), truth=False))
+    method = next(method for method in found.methods if method.search == BEAM)
+    spent = dict(found.curve(method, VERIFIER, VERIFIER).set_index("budget")["nfe"])
+    for amount, why in ((spent[56], "scores for 2 of 12 prompts"), (1.1 * spent[112], "")):
+        comparison = compare(found, "nfe", amount, VERIFIER)
+        assert {left.method: left.why for left in comparison.left_out}[method] == why
