@@ -101,7 +101,7 @@ class Store:
             raise WrongInput(f"{path} is damaged ({error}): the same `vistas run` command writes it again") from error
 
     def whole_parts(self) -> list[dict[str, pa.Table]]:
-        """Tables of the units that are there, in the run's order, without those damaged or lacking an image; nothing is changed, so others may be writing."""
+        """Tables of the units that are there whole, with their images, in the run's order; nothing is changed, so others may be writing."""
         found = []
         for key in self.units() or sorted(path.stem for path in (self.folder / "parts").glob("*.part")):
             try:
