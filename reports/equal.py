@@ -115,7 +115,7 @@ def compare(summary: Summary, unit: str, amount: float, verifier: str) -> Compar
     between = {method for method in read if not _is_measured(summary, method, unit, amount, verifier)}
     kept, prompts = on_common_prompts(summary, read)
     left_out = [
-        LeftOut(method, *spans.get(method, (0.0, 0.0)), "" if method in spans and method not in read else scored(summary, method, verifier))
+        LeftOut(method, *spans.get(method, (0.0, 0.0)), _why(summary, method, verifier, method in spans, read.get(method)))
         for method in summary.methods
         if method not in kept and (method, verifier) in summary.given
     ]
@@ -132,6 +132,13 @@ def on_common_prompts(summary: Summary, read: Mapping[Method, Floats]) -> tuple[
     kept, common = most_pairs(places, lambda some: bool(some) and (over_prompts or {tasks[place] for place in some} == every))
     inside_P = np.isin(np.arange(len(tasks)), list(common))
     return {method: np.where(inside_P, read[method], np.nan) for method in kept}, len(common)
+
+
+def _why(summary: Summary, method: Method, verifier: str, has_curve: bool, read_P: Floats | None) -> str:
+    """What a method lacks of scores at the amount where it was read; empty where its curve does not reach the amount."""
+    if read_P is not None:
+        return f"scores for {np.isfinite(read_P).sum()} of {len(read_P)} prompts"
+    return "" if has_curve else scored(summary, method, verifier)
 
 
 def scored(summary: Summary, method: Method, verifier: str, budget: float | None = None) -> str:

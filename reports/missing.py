@@ -15,13 +15,13 @@ def nothing_returned(selections: pd.DataFrame) -> pd.Series:
 def judged(runs: Runs, grader: str) -> pd.DataFrame:
     """The scores with a column `nothing`, whether there was no image; there the grader's value is 0, as nothing is not right.
 
-    Left out instead, such prompts would flatter the search that misses deadlines on the hard ones. A run that has no
-    grader's verdict at all gets none by this.
+    Left out instead, such prompts would flatter the search that misses deadlines on the hard ones. A task of a run of which
+    the grader judged nothing gets no verdict by this: nobody could have said that an image is right.
     """
     scores = runs.scores
     empty = pd.MultiIndex.from_frame(runs.selections.loc[nothing_returned(runs.selections), IDENTITY])
     nothing = pd.MultiIndex.from_frame(scores[IDENTITY]).isin(empty)
     graded = scores["metric"].eq(grader)
-    if not scores.loc[graded, "value"].notna().any():
-        return scores.assign(nothing=nothing)
-    return scores.assign(value=scores["value"].mask(nothing & graded & scores["value"].isna(), 0.0), nothing=nothing)
+    verdicts = scores["value"].where(graded).groupby([scores["run"], scores["task"]]).transform("count")
+    wrong = nothing & graded & scores["value"].isna() & verdicts.gt(0)
+    return scores.assign(value=scores["value"].mask(wrong, 0.0), nothing=nothing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -16,15 +16,25 @@ def most_pairs(
 ) -> tuple[list[Key], frozenset[Part]]:
     """Who is compared where not all have everything, and on what: the parts that all of them have, such as prompts.
 
-    Those who have least are left out as long as the others then make more pairs, one with another (by `who`) on one part;
-    what is left must be `whole`. Without anything in common the one that has most is left.
+    They make the most pairs, one with another (by `who`) on one part, of all sets that are tried: from each one on, those are
+    added one by one that leave most in common. What they have in common must be `whole`. Without anything in common the one
+    that has most is left.
     """
     order = sorted(having, key=lambda key: -len(having[key]))
     best: tuple[tuple[int, int], list[Key], frozenset[Part]] = ((-1, -1), [], frozenset())
-    for number in range(1, len(order) + 1):
-        common = frozenset.intersection(*(having[key] for key in order[:number]))
+    for common in _tried(list(dict.fromkeys(having[key] for key in order))):
         kept = [key for key in having if having[key] >= common]
         pairs = ((len({who(key) for key in kept}) - 1) * len(common), len(kept) * len(common))
         if whole(common) and pairs > best[0]:
             best = (pairs, kept, common)
     return best[1], best[2]
+
+
+def _tried(sets: Sequence[frozenset[Part]]) -> dict[frozenset[Part], None]:
+    """Each set, and what is left of it as it is cut with the others, with the one first that leaves most; in order."""
+    tried: dict[frozenset[Part], None] = {}
+    for common in sets:
+        while common not in tried:
+            tried[common] = None
+            common = max((common & other for other in sets if not common <= other), key=len, default=common)
+    return tried

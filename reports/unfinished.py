@@ -36,7 +36,7 @@ def read_parts(folder: Path, manifest: Mapping[str, Any]) -> tuple[Tables, tuple
     if not parts:
         raise WrongInput(f"{folder} has no finished unit yet: wait for one, or give the same `vistas run` command again")
     tables = {name: pa.concat_tables([part[name] for part in parts]).to_pandas() for name in TABLES}
-    kept, common, left_out = _compared(tables["selections"])
+    kept, common, apart, few = _compared(tables["selections"])
     number = f"{len(parts)} of {amounts.counted(planned, 'unit')}" if planned else amounts.counted(len(parts), "unit")
     prompts, every = len({prompt for _, prompt in common}), manifest["suite"].get("prompts_run")
     on = f"{prompts} of its {every} prompts" if every else amounts.counted(prompts, "prompt")
@@ -44,24 +44,29 @@ def read_parts(folder: Path, manifest: Mapping[str, Any]) -> tuple[Tables, tuple
         f"{number} {'are' if len(parts) > 1 or planned > 1 else 'is'} there; the same `vistas run` command goes on with the run.",
         f"All of this report is on {on}, for which every method and budget shown is finished; others may be missing.",
     ]
-    if left_out:
-        sentences.append(f"Left out, as too few of their prompts are finished: {'; '.join(left_out)}.")
+    if apart:
+        of = " of the same seed" if tables["selections"]["seed"].nunique() > 1 else ""
+        sentences.append(f"Left out, as they have no prompts{of} in common with all the others: {'; '.join(apart)}.")
+    if few:
+        sentences.append(f"Left out, as too few of their prompts are finished: {'; '.join(few)}.")
     return {name: _cut(table, kept, common) for name, table in tables.items()}, tuple(sentences)
 
 
-def _compared(selections: pd.DataFrame) -> tuple[list[Any], frozenset[Any], list[str]]:
-    """Points and the (seed, prompt) pairs that all of them have; and in words, the points left out."""
+def _compared(selections: pd.DataFrame) -> tuple[list[Any], frozenset[Any], list[str], list[str]]:
+    """Points and the (seed, prompt) pairs that all of them have; and in words, the points that have none of these, and too few."""
     done: dict[tuple[Any, ...], frozenset[Any]] = {
         tuple(point): frozenset(zip(part["seed"], part["prompt_id"], strict=True)) for point, part in selections.groupby(_POINT, sort=False)
     }
     kept, common = most_pairs(done, who=lambda point: point[:2])
     several = selections["verifier"].nunique() > 1
-    left_out = [
-        f"{model} + {search} at a budget of {amounts.budget(float(budget), str(unit))}{f' guided by {verifier}' if several else ''} "
+    left_out = {
+        point: f"{model} + {search} at a budget of {amounts.budget(float(budget), str(unit))}{f' guided by {verifier}' if several else ''} "
         f"({amounts.counted(len({prompt for _, prompt in done[point]}), 'prompt')})"
         for point in done if point not in kept for model, search, verifier, unit, budget in [point]
-    ]  # fmt: skip
-    return kept, common, left_out
+    }  # fmt: skip
+    apart = [words for point, words in left_out.items() if not done[point] & common]
+    few = [words for point, words in left_out.items() if done[point] & common]
+    return kept, common, apart, few
 
 
 def _cut(table: pd.DataFrame, kept: list[Any], common: frozenset[Any]) -> pd.DataFrame:

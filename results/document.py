@@ -6,12 +6,20 @@ import sys
 
 from results.papers import COLUMNS
 from results.schema import MEASURED, SCHEMA_VERSION, TABLES, Column
+from results.store import CALIBRATION, MANIFEST, UNITS
 
 _ROWS = {
     "candidates": "One row per unit, verifier, prompt and scored image; costs are what the prompt had spent when the score was known.",
     "selections": "One row per unit, verifier, prompt and budget: what the search returned and what it had spent. Where nothing "
     "was scored within a budget in seconds, the costs are those of the first candidate, which has overspent.",
     "scores": "One row per selection and metric; prompts that could not be run have rows here alone.",
+}
+_FILES = {
+    MANIFEST: "configuration, versions, commit, hardware, hashes of all weights",
+    UNITS: "keys of the run's units in the order of the tables: what tells how much of an unfinished run is there",
+    CALIBRATION: "speeds that budgets in seconds were planned with; in such runs only",
+    "parts/": "one file per finished unit, with its rows of all tables, which are made of these",
+    "images/": "pictures that the tables point to, each named by its content",
 }
 _PAPERS = (
     "# Numbers printed in papers",
@@ -36,6 +44,8 @@ def document() -> str:
     for name, columns in TABLES.items():
         lines += ["", f"## {name}.parquet", "", _ROWS[name], "", "| column | type | unit | meaning |", "|---|---|---|---|"]
         lines += [_row(column) for column in columns]
+    lines += ["", "## Beside the tables", "", "| in the run folder | what it is |", "|---|---|"]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in _FILES.items()]
     lines += ["", *_PAPERS, "", "| column | meaning |", "|---|---|", *(f"| `{name}` | {meaning} |" for name, meaning in COLUMNS.items())]
     return "\n".join(lines) + "\n"
 

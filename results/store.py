@@ -101,13 +101,15 @@ class Store:
             raise WrongInput(f"{path} is damaged ({error}): the same `vistas run` command writes it again") from error
 
     def whole_parts(self) -> list[dict[str, pa.Table]]:
-        """Tables of the units that are there, in the run's order, damaged ones left out; nothing is changed, so others may be writing."""
+        """Tables of the units that are there whole, with their images, in the run's order; nothing is changed, so others may be writing."""
         found = []
         for key in self.units() or sorted(path.stem for path in (self.folder / "parts").glob("*.part")):
             try:
-                found.append(decode(key, self._part_path(key).read_bytes()))
+                tables = decode(key, self._part_path(key).read_bytes())
             except (FileNotFoundError, DamagedPart):
                 continue
+            if not self._lost_images(tables):
+                found.append(tables)
         return found
 
     def part(self, key: str) -> dict[str, pa.Table] | None:
@@ -115,7 +117,11 @@ class Store:
         path = self._part_path(key)
         try:
             tables = decode(key, path.read_bytes())
-            self._check_images(tables)
+            lost = self._lost_images(tables)
+            for relative in lost:
+                (self.folder / relative).unlink(missing_ok=True)  # an empty one would be taken for saved
+            if lost:
+                raise DamagedPart(f"its image {lost[0]} is missing or empty")
         except FileNotFoundError:
             return None
         except DamagedPart as error:
@@ -125,14 +131,11 @@ class Store:
             return None
         return tables
 
-    def _check_images(self, tables: Mapping[str, pa.Table]) -> None:
-        """Images are not synced one by one, which would be slow: an empty or missing one makes its unit unfinished."""
-        for table in ("candidates", "selections"):
-            for relative in filter(None, pc.unique(tables[table]["image"]).to_pylist()):
-                image = self.folder / relative
-                if not image.is_file() or image.stat().st_size == 0:
-                    image.unlink(missing_ok=True)
-                    raise DamagedPart(f"its image {relative} is missing or empty")
+    def _lost_images(self, tables: Mapping[str, pa.Table]) -> list[str]:
+        """Missing or empty images: they are not synced one by one, which would be slow, so their unit is not finished."""
+        named = [relative for table in ("candidates", "selections") for relative in pc.unique(tables[table]["image"]).to_pylist()]
+        images = {relative: self.folder / relative for relative in named if relative}
+        return [relative for relative, image in images.items() if not image.is_file() or image.stat().st_size == 0]
 
     def finished(self) -> int:
         """How many units have been finished here."""

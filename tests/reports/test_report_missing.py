@@ -11,6 +11,7 @@ import pytest
 
 from reports.answer import answer
 from reports.contrasts import equal_tables
+from reports.equal import compare
 from reports.headline import NO_SCORES
 from reports.load import read_runs
 from reports.notes import notes
@@ -32,8 +33,9 @@ def deadlines(make_run: Callable[..., Path], tmp_path: Path) -> Callable[..., Pa
 
     def make(empty: Collection[int], budget: float = 56, failed: Collection[int] = (), **fields: object) -> Path:
         run = make_run(
-            tmp_path / "run", models={"shapes-infinity": "ar"}, searches=("random", BEAM), verifiers=(VERIFIER,),
-            **{"budgets": (56,), "tasks": ("counting", "colors"), "prompts": 6, "picture_px": 12} | fields,
+            tmp_path / "run", models={"shapes-infinity": "ar"}, verifiers=(VERIFIER,),
+            **{"searches": ("random", BEAM), "budgets": (56,), "tasks": ("counting", "colors"), "prompts": 6, "picture_px": 12}
+            | fields,
         )  # fmt: skip
         for name in TABLES:
             table = pd.read_parquet(run / f"{name}.parquet").assign(budget_unit="seconds")
@@ -103,6 +105,30 @@ def test_a_run_without_a_grader_gets_no_verdict(deadlines: Callable[..., Path]) 
     assert "grader’s share" not in " ".join(notes(found))
 
 
+def test_a_task_that_nobody_could_grade_gets_no_verdict(deadlines: Callable[..., Path]) -> None:
+    run = deadlines(empty=(0, 7))
+    scores = pd.read_parquet(run / "scores.parquet")
+    scores.loc[(scores["task"] == "colors") & (scores["metric"] == "grade"), "value"] = np.nan
+    scores.to_parquet(run / "scores.parquet")
+    grades = summary(run).values["grade"].xs(BEAM, axis=1, level="search").iloc[:, 0]
+    assert grades["colors"].isna().all()
+    assert grades["counting"].notna().all()
+    assert grades["counting", "00000"] == 0
+
+
+def test_a_run_without_a_grader_gets_no_verdict_by_another_run_that_has_one(
+    deadlines: Callable[..., Path], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    ungraded = deadlines(empty=(0, 7), truth=False)
+    scores = pd.read_parquet(ungraded / "scores.parquet")
+    pd.concat([scores, scores.assign(metric="grade", value=np.nan)]).to_parquet(ungraded / "scores.parquet")
+    fields = {"tasks": ("counting", "colors"), "prompts": 6, "verifiers": (VERIFIER,), "searches": ("random",), "budgets": (56,)}
+    graded = make_run(tmp_path / "graded", models={"shapes-flux": "diffusion"}, picture_px=12, **fields)
+    values = summarise(read_runs([ungraded, graded])).values["grade"]
+    assert values.xs("shapes-infinity", axis=1, level="model").isna().all(axis=None)
+    assert values.xs("shapes-flux", axis=1, level="model").notna().all(axis=None)
+
+
 def test_methods_are_compared_by_a_verifier_on_the_prompts_that_all_have(deadlines: Callable[..., Path]) -> None:
     found = summary(deadlines(empty=(0, 1, 7), truth=False))
     told = answer(found)
@@ -141,3 +167,20 @@ def test_whoever_has_least_is_left_out_where_that_makes_more_pairs() -> None:
     assert most_pairs({"a": every, "b": frozenset((2, 3, 4, 5)), "c": every}) == (["a", "b", "c"], frozenset((2, 3, 4, 5)))
     assert most_pairs({"a": frozenset((1, 2)), "b": frozenset((3,))}) == (["a"], frozenset((1, 2)))
     assert most_pairs({"a": frozenset(), "b": frozenset()}) == ([], frozenset())
+
+
+def test_whoever_has_most_is_left_out_where_the_others_have_nothing_in_common_with_it() -> None:
+    one, two, three = frozenset((1, 2)), frozenset((3, 4)), frozenset((5, 6, 7))
+    assert most_pairs({"a": one, "b": two, "c": two}) == (["b", "c"], two)
+    assert most_pairs({"a": three, "b": one | {8}, "c": one | {9}}) == (["b", "c"], one)
+    assert most_pairs({"a": three, "b": one, "c": one}, whole=lambda some: bool(some & three)) == (["a"], three)
+
+
+def test_a_method_left_out_at_an_amount_lacks_what_it_lacks_there(deadlines: Callable[..., Path]) -> None:
+    empty = (*range(5), *range(6, 11))
+    found = summary(deadlines(empty, searches=("random", BEAM, "greedy"), budgets=(28, 56, 112), truth=False))
+    method = next(method for method in found.methods if method.search == BEAM)
+    spent = dict(found.curve(method, VERIFIER, VERIFIER).set_index("budget")["nfe"])
+    for amount, why in ((spent[56], "scores for 2 of 12 prompts"), (1.1 * spent[112], "")):
+        comparison = compare(found, "nfe", amount, VERIFIER)
+        assert {left.method: left.why for left in comparison.left_out}[method] == why

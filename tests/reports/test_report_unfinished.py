@@ -84,7 +84,18 @@ def test_all_methods_are_on_the_same_prompts(interrupted: Callable[..., Path]) -
 def test_who_has_no_prompt_in_common_is_left_out_and_named(interrupted: Callable[..., Path]) -> None:
     runs = read_runs([interrupted([UNITS[0], UNITS[1], UNITS[4], UNITS[7]])], unfinished=True)
     assert prompts(runs) == {("random", 56): {0, 2, 4, 6}, (BEAM, 56): {0, 2, 4, 6}}
-    assert any(f"shapes-infinity + {BEAM} at a budget of 112 NFE (4 prompts)" in sentence for sentence in runs.unfinished)
+    assert runs.unfinished[2:] == (
+        f"Left out, as they have no prompts in common with all the others: shapes-infinity + {BEAM} at a budget of 112 NFE (4 prompts).",
+    )
+
+
+def test_who_has_some_prompts_but_too_few_is_left_out_for_that(interrupted: Callable[..., Path]) -> None:
+    run = interrupted(UNITS[:7])
+    store, last = Store(run), key(UNITS[6])
+    store.save(last, {"selections": store.part(last)["selections"].to_pylist()[:1]})
+    assert read_runs([run], unfinished=True).unfinished[2:] == (
+        f"Left out, as too few of their prompts are finished: shapes-infinity + {BEAM} at a budget of 112 NFE (1 prompt).",
+    )
 
 
 def test_one_method_so_far_is_no_comparison(interrupted: Callable[..., Path]) -> None:

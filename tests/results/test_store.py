@@ -213,6 +213,30 @@ def test_a_part_without_its_images_is_redone(store: Store, lose: Any) -> None:
     assert store.part("a") is not None
 
 
+def test_all_empty_images_of_a_part_are_saved_again(store: Store) -> None:
+    images = [torch.full((3, 4, 4), value, dtype=torch.uint8) for value in (0, 255)]
+    finished = {"selections": [row("selections", image=store.save_image(image)) for image in images]}
+    store.save("a", finished)
+    for path in (store.folder / "images").rglob("*.png"):
+        path.write_bytes(b"")
+    assert store.part("a") is None
+    for image in images:
+        store.save_image(image)
+    store.save("a", finished)
+    assert store.part("a") is not None
+
+
+@pytest.mark.parametrize("lose", [lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
+def test_whole_parts_have_all_their_images_and_lost_ones_are_let_be(store: Store, lose: Any) -> None:
+    for key, value in (("a", 0), ("b", 255)):
+        relative = store.save_image(torch.full((3, 4, 4), value, dtype=torch.uint8))
+        store.save(key, {"selections": [row("selections", unit=key, image=relative)]})
+    lose(store.folder / relative)
+    before = {path: path.read_bytes() for path in store.folder.rglob("*") if path.is_file()}
+    assert [part["selections"]["unit"].to_pylist() for part in store.whole_parts()] == [["a"]]
+    assert {path: path.read_bytes() for path in store.folder.rglob("*") if path.is_file()} == before
+
+
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
     with locked(tmp_path), pytest.raises(WrongInput, match="another process is writing"), locked(tmp_path):
         pass
