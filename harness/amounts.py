@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 NOTHING = "–"
@@ -45,6 +46,16 @@ def between(low: float, high: float, unit: str) -> str:
 def counted(number: int, noun: str) -> str:
     """So many of something that takes an s: "1 prompt", "48 prompts"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def no_more(value: float) -> str:
+    """An amount as it is typed, of six digits, none of it rounded up: a most that is allowed."""
+    return f"{float(Context(prec=6, rounding=ROUND_FLOOR).create_decimal_from_float(value)):g}"
+
+
+def no_less(value: float) -> str:
+    """An amount as it is typed, of six digits, none of it rounded down: a least that is needed."""
+    return f"{float(Context(prec=6, rounding=ROUND_CEILING).create_decimal_from_float(value)):g}"
 
 
 def tick(value: float) -> str:

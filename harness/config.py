@@ -42,10 +42,10 @@ class RunConfig(BaseModel):
     """What guides the searches; without any named, the one of the models' domain."""
     metrics: tuple[str, ...] = ("all",)
     """Verifiers that measure what was selected, besides those that guide; all: every registered one of the domain."""
-    budgets: tuple[float, ...] = Field((5, 10, 30, 60, 120), min_length=1)
-    """Per prompt, in `unit`."""
     unit: Unit = Unit.NFE
     """nfe, flops, images or seconds."""
+    budgets: tuple[float, ...] = Field((5, 10, 30, 60, 120), min_length=1)
+    """Per prompt, in `unit`."""
     prompts: int | Literal["all"] = 48
     """How many, or all: an even, seeded sample over the suite's tasks."""
     sample_seed: int = 0
@@ -77,28 +77,19 @@ class RunConfig(BaseModel):
 
     @field_validator("budgets")
     @classmethod
-    def _positive(cls, budgets: tuple[float, ...]) -> tuple[float, ...]:
+    def _positive(cls, budgets: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
         for budget in budgets:
             if not 0 < budget < float("inf"):
                 raise ValueError(f"budget {budget:g} is not a positive number")
+            if info.data.get("unit") is Unit.IMAGES and budget != int(budget):
+                raise ValueError(f"budget {budget:g} is not a whole number of images")
         return tuple(sorted(set(budgets)))
 
     @field_validator("budgets", mode="before")
     @classmethod
     def _split(cls, budgets: Any) -> Any:
         """A file may write them as the command line does, "6,12,24"."""
-        texts = [budgets] if isinstance(budgets, str) else budgets
-        if not isinstance(texts, (list, tuple)):
-            return budgets
-        return [part for one in texts for part in (numbers(one) if isinstance(one, str) else [one])]
-
-    @field_validator("unit")
-    @classmethod
-    def _whole_images(cls, unit: Unit, info: ValidationInfo) -> Unit:
-        parts = [budget for budget in info.data.get("budgets", ()) if budget != int(budget)]
-        if unit is Unit.IMAGES and parts:
-            raise ValueError(f"budget {parts[0]:g} is not a whole number of images")
-        return unit
+        return _split(budgets)
 
     @field_validator("prompts")
     @classmethod
@@ -144,6 +135,14 @@ class Settings(RunConfig):
         """The part that determines the results; what was not given stays marked as a default."""
         given = self.model_fields_set & set(RunConfig.model_fields)
         return RunConfig(**{name: getattr(self, name) for name in given})
+
+
+def _split(budgets: Any) -> Any:
+    """Texts among budgets as the numbers that they list; what is no list is left as it is."""
+    texts = [budgets] if isinstance(budgets, str) else budgets
+    if not isinstance(texts, (list, tuple)):
+        return budgets
+    return [part for one in texts for part in (numbers(one) if isinstance(one, str) else [one])]
 
 
 def numbers(text: str) -> list[float]:
@@ -199,7 +198,7 @@ def load_settings(
 
 def _doubles(values: Mapping[str, Any]) -> Iterator[str]:
     for key, value in values.items():
-        items = numbers(value) if key == "budgets" and isinstance(value, str) else value
+        items = _split(value) if key == "budgets" else value
         if isinstance(items, (list, tuple)):
             twice = [item for place, item in enumerate(items) if item in items[:place]]
             yield from (f"{key}: {item:g} is given more than once and taken once" if isinstance(item, float) else

@@ -48,7 +48,7 @@ def _overview(every: Sequence[Forecast]) -> Iterator[str]:
         shares = [f"{1 - max(0.0, left) / one.budget.amount:.0%}" for left in reversed(one.unused())]
         used = shares[0] if shares[0] == shares[1] else f"{shares[0]} to {shares[1]}"
         flops, seconds = amount(one.total.flops, "flops"), duration(one.total.seconds)
-        cells = [f"{_sure(one)}{cell}" for cell in (used, flops, *[seconds] * timed)]
+        cells = [f"{_sure_of_budget(one)}{used}", *(f"{_sure(one)}{cell}" for cell in (flops, *[seconds] * timed))]
         rows.append([f"{one.model} {one.search}", *[one.verifier] * several, budget, *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -60,8 +60,14 @@ def _sure(forecast: Forecast) -> str:
     return "at most " if forecast.bound else "about " if forecast.shared else ""
 
 
+def _sure_of_budget(forecast: Forecast) -> str:
+    """The same before what is used of the budget: shared passes save FLOPs and seconds, and neither NFE nor images."""
+    return "" if forecast.bound and forecast.budget.unit in (Unit.NFE, Unit.IMAGES) else _sure(forecast)
+
+
 def _least_sure(every: Sequence[Forecast]) -> str:
-    return next((word for word in ("at most ", "about ") if word in map(_sure, every)), "")
+    """What stands before a sum: one with an estimate in it is no bound."""
+    return next((word for word in ("about ", "at most ") if word in map(_sure, every)), "")
 
 
 def plan_json(run: Run) -> str:
@@ -137,10 +143,10 @@ def _counted(operation: str, counts: Sequence[int]) -> str:
 
 
 def _unused(forecast: Forecast) -> str:
+    sure = _sure_of_budget(forecast)
     ends = [(max(0.0, left), left / forecast.budget.amount) for left in forecast.unused()]
     shares = [f"{max(0.0, share):.1%}" for _, share in ends]
     if set(shares) == {"0.0%"}:
-        return "nothing" + (", or more where scores save passes" if forecast.bound else "")
+        return "nothing" + (", or more where scores save passes" if sure == "at most " else "")
     unit = forecast.budget.unit.value
-    often = "at least " if forecast.bound else "about " if forecast.shared else ""
-    return often + between(ends[0][0], ends[1][0], unit) + f" ({shares[0] if shares[0] == shares[1] else ' to '.join(shares)})"
+    return ("at least " if sure == "at most " else sure) + between(ends[0][0], ends[1][0], unit) + f" ({shares[0] if shares[0] == shares[1] else ' to '.join(shares)})"

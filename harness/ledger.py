@@ -117,7 +117,7 @@ class BudgetTooSmall(WrongInput):
     @property
     def advice(self) -> str:
         """What to do: the smallest budget as it is typed, which has more digits than it is read with."""
-        return f"give --budget {self.smallest:g} or more"
+        return f"give --budget {amounts.no_less(self.smallest)} or more"
 
 
 class Ledger:

@@ -19,6 +19,8 @@ from verifiers.base import cascading
 
 MOST_IMAGES = 100_000
 """For one prompt: a budget that buys more is refused, as it is one in the wrong unit, and planning it takes all memory or never ends."""
+MOST_SHARED = 500_000
+"""For all prompts that share a total, whose plan is all of them rehearsed: a minute and less than a gigabyte."""
 
 
 def plan_units(session: Session, lineup: Lineup) -> tuple[list[WorkUnit], list[str]]:
@@ -49,7 +51,7 @@ def _affordable(
     """Budgets that every prompt of the run can afford, so that all budgets are compared on the same prompts."""
     lengths = sorted(set(session.text_tokens(model, session.prompts)), reverse=True)
     if _as_large_as_it_may(session.searches[search]):
-        _check_sizes(session, model, verifier, lengths[-1])
+        _check_sizes(session, model, search, verifier, lengths[-1])
     affordable, refused = [], []
     for amount in session.settings.budgets:
         budget = Budget(amount, session.settings.unit)
@@ -64,20 +66,26 @@ def _affordable(
 
 
 def _as_large_as_it_may(search: Search) -> bool:
-    """Whether a larger budget always buys more; one that wraps another goes on as long as anything is left."""
-    return hasattr(search, "search") or getattr(search, search.size) is None
+    """Whether a larger budget always buys more: an allocating search goes on as long as anything is left."""
+    if isinstance(search, Allocating) or getattr(search, search.size) is None:
+        return True
+    wrapped: Search | None = getattr(search, "search", None)
+    return wrapped is not None and _as_large_as_it_may(wrapped)
 
 
-def _check_sizes(session: Session, model: str, verifier: str, text_tokens: int) -> None:
-    """Raise WrongInput for a budget that buys more than `MOST_IMAGES` images of a prompt."""
+def _check_sizes(session: Session, model: str, search: str, verifier: str, text_tokens: int) -> None:
+    """Raise WrongInput for a budget that buys more than `MOST_IMAGES` images of a prompt, or `MOST_SHARED` of a shared total."""
+    limit, shared = MOST_IMAGES, ""
+    if isinstance(session.searches[search], Allocating) and MOST_SHARED // len(session.prompts) < MOST_IMAGES:
+        limit, shared = max(1, MOST_SHARED // len(session.prompts)), f" where {len(session.prompts)} prompts share a total"
     image, unit = session.prices(model, verifier, text_tokens).image(), session.settings.unit
-    most = image.amount(unit) * MOST_IMAGES
+    most = image.amount(unit) * limit
     for amount in session.settings.budgets:
         if 0 < most < amount:
-            meant = unit is not Unit.FLOPS and 1 <= amount / image.flops <= MOST_IMAGES
+            meant = unit is not Unit.FLOPS and amount > image.amount(unit) * MOST_IMAGES and 1 <= amount / image.flops <= limit
             raise WrongInput(
                 f"a budget of {amount:g} {unit.value} buys {amount / image.amount(unit):.3g} images a prompt on {model}, and at most "
-                f"{MOST_IMAGES} are planned: {'did you mean --unit flops?' if meant else f'give --budget {most:g} or less'}"
+                f"{limit} are planned{shared}: {'did you mean --unit flops?' if meant else f'give --budget {amounts.no_more(most)} or less'}"
             )
 
 
@@ -101,7 +109,7 @@ def _notes(
         largest = max(refused, key=lambda error: error.smallest)
         yield (
             f"skipped {model} with {search} at {which} (verifier {verifier}): "
-            f"the smallest budget that works is {largest.least} (--budget {largest.smallest:g}){rest}"
+            f"the smallest budget that works is {largest.least} (--budget {amounts.no_less(largest.smallest)}){rest}"
         )
 
 

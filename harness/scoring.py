@@ -27,6 +27,7 @@ from results.folder_scores import write_scores
 from suites.base import Equipped, Located, Prompt, Suite, display_name
 from suites.layouts.base import Contents, Graded, Layout, layout
 from suites.prompt_checks import as_utf8, printable
+from suites.t2i_compbench.parsed import plain
 from verifiers.spec import VerifierSpec, parse_verifier
 
 SECONDS = 30.0
@@ -105,11 +106,11 @@ def _by_task(suite: Suite, domain: Domain) -> tuple[dict[str, list[Prompt]], lis
 def _check_domain(suite: Suite, form: Layout, folder: Path) -> None:
     """Raise WrongInput where most prompts are the suite's own of the shapes world, before weights for photographs are asked for."""
     by_task, _ = _by_task(suite, "shapes")
-    known = {prompt.text for of_task in by_task.values() for prompt in of_task}
+    known = _texts(by_task)
     if not known:
         return
     try:
-        texts = {one.prompt.text for one in form.read(folder, by_task).samples}
+        texts = {plain(one.prompt.text) for one in form.read(folder, by_task).samples}
     except WrongInput:
         return  # the folder has not this form with these tasks; what it lacks is said when it is read
     if 2 * len(texts & known) > len(texts):
@@ -118,29 +119,34 @@ def _check_domain(suite: Suite, form: Layout, folder: Path) -> None:
 
 def _check_prompts(contents: Contents, by_task: Mapping[str, Sequence[Prompt]], folder: Path, suite_name: str, domain: Domain) -> None:
     """Raise WrongInput where no prompt is the suite's, whose figures would then be of something else; names the suite that has most."""
-    known = {prompt.text for of_task in by_task.values() for prompt in of_task}
-    texts = dict.fromkeys(one.prompt.text for one in contents.samples if one.prompt.text)
+    known = _texts(by_task)
+    texts = {plain(one.prompt.text): one.prompt.text for one in contents.samples if one.prompt.text}
     if not known or not texts or known & texts.keys():
         return
     fitting = {
         f"--suite {name}" + (f" --domain {place}" if place != domain else ""): len(own & texts.keys()) for name, place, own in _offline()
     }
     best = max(fitting, key=lambda options: fitting[options])
-    advice = f"{fitting[best]} of them are of another: give {best}" if fitting[best] else (
+    advice = f"{fitting[best]} of them {'is' if fitting[best] == 1 else 'are'} of another: give {best}" if fitting[best] else (
         "give the --suite they are of or, for prompts of your own, --suite file --prompts-from FILE --verifier NAME"
     )  # fmt: skip
-    raise WrongInput(f"none of the {counted(len(texts), 'prompt')} of {folder}, such as {next(iter(texts))!r}, is of "
+    raise WrongInput(f"none of the {counted(len(texts), 'prompt')} of {folder}, such as {next(iter(texts.values()))!r}, is of "
                      f"{display_name(suite_name, domain)}; {advice}")  # fmt: skip
 
 
 def _offline() -> Iterator[tuple[str, Domain, set[str]]]:
-    """Suites, domains and prompts that need neither a file nor the hub."""
+    """Suites, domains and prompts (as compared) that need neither a file nor the hub."""
     domains: tuple[Domain, ...] = ("shapes", "photo")
     for name in entries("suite"):
         suite: Suite = open_suite(name, None)
         for domain in domains[:1] if isinstance(suite, Located) else domains:
             by_task, _ = _by_task(suite, domain)
-            yield name, domain, {prompt.text for of_task in by_task.values() for prompt in of_task}
+            yield name, domain, _texts(by_task)
+
+
+def _texts(by_task: Mapping[str, Sequence[Prompt]]) -> set[str]:
+    """Prompts as they are compared: capitals and a last full stop, which names of files lack, make none another."""
+    return {plain(prompt.text) for of_task in by_task.values() for prompt in of_task}
 
 
 def _chosen(name: str, domain: Domain) -> VerifierSpec:

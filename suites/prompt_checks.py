@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 import unicodedata
 
 LONGEST = 5000
@@ -33,7 +34,7 @@ def _kind(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (int, float)):
-        return f"the number {value:g}"
+        return f"the number {reprlib.repr(value)}"  # one of hundreds of digits in short
     return "a list" if isinstance(value, (list, tuple)) else "an object"
 
 

@@ -87,10 +87,11 @@ def plurals() -> Mapping[str, str]:
 def _official(table: str, prompt: str, unknown: Any = None) -> Any:
     """A table's answer for an official prompt; what follows a full stop is parsed too, so that only a last one is left out."""
     exact = _table()[table]
-    return exact[prompt] if prompt in exact else _loosely(table).get(_plain(prompt), unknown)
+    return exact[prompt] if prompt in exact else _loosely(table).get(plain(prompt), unknown)
 
 
-def _plain(prompt: str) -> str:
+def plain(prompt: str) -> str:
+    """A prompt as it is compared with the official ones: in lower case, without a last full stop."""
     return prompt.lower().removesuffix(".")
 
 
@@ -100,7 +101,7 @@ def _sentence(prompt: str) -> str:
 
 @cache
 def _loosely(table: str) -> Mapping[str, Any]:
-    return {_plain(prompt): answer for prompt, answer in _table()[table].items()}
+    return {plain(prompt): answer for prompt, answer in _table()[table].items()}
 
 
 @cache

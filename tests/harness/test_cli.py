@@ -162,6 +162,11 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
         (["run", "geneval", "--set", "promts=3"], "did you mean prompts"),
         ([*RUN, "--budget", "1"], "toy-ar with random cannot run under 1 NFE: one image costs 3 NFE; give --budget 3 or more"),
         ([*RUN[:4], *RUN[6:], "--search", "zero-order", "--search", "paths"], "search zero-order, paths fits none of the models: "),
+        (
+            [*RUN[:4], *RUN[6:], "--model", "toy-diffusion", "--search", "paths"],
+            "search paths fits none of the models: paths searches diffusion models and toy-ar is an ar model; "
+            "paths needs a model that is Renoisable and toy-diffusion is not; give a search that fits with --search, ",
+        ),
         (["report", "nowhere"], "nowhere"),
         (["run", "geneval", "--suite-file", "nowhere.txt"], "--suite-file nowhere.txt is not there: give a file of prompts"),
         (["report", "one", "other"], "a report of 2 runs belongs to none of their folders: say where with --out"),

@@ -82,7 +82,7 @@ def test_budgets_are_lists_or_texts_wherever_they_stand(tmp_path: Path) -> None:
     assert load_settings(tmp_path / "run.yaml", [], NONE).budgets == (10.0, 20.0)
     assert load_settings(None, ["budgets=10,20"], NONE).budgets == (10.0, 20.0)
     assert load_settings(None, [], {"budgets": "8e9, 1e10"}).budgets == (8e9, 1e10)
-    with pytest.raises(WrongInput, match=r"unit='images': budget 2.5 is not a whole number of images"):
+    with pytest.raises(WrongInput, match=r"^budgets=\[2.0, 2.5\]: budget 2.5 is not a whole number of images; correct budgets in "):
         load_settings(None, [], {"budgets": "2,2.5", "unit": "images"})
     with pytest.raises(WrongInput, match="budgets='': an item is empty"):
         load_settings(None, [], {"budgets": ""})
@@ -93,6 +93,15 @@ def test_what_is_given_twice_is_taken_once_and_said() -> None:
     settings = load_settings(None, ["models=[shapes-flux, shapes-flux]"], {"budgets": "5,10,5.0", "seeds": [1, 2, 1]}, said.append)
     assert (settings.models, settings.budgets, settings.seeds) == (("shapes-flux",), (5.0, 10.0), (1, 2))
     assert said == [f"{what} is given more than once and taken once" for what in ("models: shapes-flux", "budgets: 5", "seeds: 1")]
+
+
+@pytest.mark.parametrize("text", ['budgets: "6,6"', "budgets: [6, 6]", "budgets: ['6', 6.0]"])
+def test_budgets_given_twice_are_said_wherever_they_stand(text: str, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(text)
+    said: list[str] = []
+    load_settings(tmp_path / "run.yaml", [], NONE, said.append)
+    load_settings(None, ["budgets=6,6"], NONE, said.append)
+    assert said == ["budgets: 6 is given more than once and taken once"] * 2
 
 
 def test_a_broken_file_says_where(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness import registry
+from harness.amounts import no_less, no_more
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.ledger import Budget, BudgetTooSmall, Unit
@@ -82,8 +83,32 @@ def test_wrong_input_is_one_sentence(tmp_path: Path, changes: dict[str, Any], me
 def test_a_search_of_a_given_size_takes_any_budget(tmp_path: Path) -> None:
     given = {**BASE, "models": ("toy-ar",), "budgets": (1e30,), "unit": "images"}
     assert prepare_run(Settings(**{**given, "searches": ("random:candidates=2",)}), tmp_path).units
-    with pytest.raises(WrongInput, match="at most 100000 are planned"):
+    with pytest.raises(WrongInput, match="at most 83333 are planned where 6 prompts share a total: give --budget 83333 or less"):
         prepare_run(Settings(**{**given, "searches": ("adaptive:search=random:candidates=2",)}), tmp_path)
+
+
+def test_a_search_within_another_is_asked_for_its_size(tmp_path: Path) -> None:
+    given = {**BASE, "models": ("toy-ar+toy-noisy",), "budgets": (1e30,), "unit": "images"}
+    assert prepare_run(Settings(**{**given, "searches": ("hybrid:refinements=2,search=random:candidates=2",)}), tmp_path).units
+    for search in ("hybrid:refinements=2", "hybrid:search=random:candidates=2"):
+        with pytest.raises(WrongInput, match="at most 100000 are planned"):
+            prepare_run(Settings(**{**given, "searches": (search,)}), tmp_path)
+
+
+def test_of_a_shared_total_all_prompts_images_are_bounded(tmp_path: Path) -> None:
+    given = {**BASE, "models": ("toy-ar",), "prompts": 24, "unit": "images"}
+    assert prepare_run(Settings(**{**given, "searches": ("random",), "budgets": (90_000,)}), tmp_path).units
+    with pytest.raises(WrongInput, match=r"at most 20833 are planned where 24 prompts share a total: give --budget 20833 or less"):
+        prepare_run(Settings(**{**given, "searches": ("adaptive",), "budgets": (90_000,)}), tmp_path)
+    assert prepare_run(Settings(**{**given, "searches": ("adaptive",), "budgets": (20_833,)}), tmp_path).units
+
+
+def test_a_budget_that_is_advised_is_not_refused() -> None:
+    for amount in (12345678e5, 12345612e5, 12345678.0, 0.1 + 0.2, 1e5, 120.0, 3.0, 1e30):
+        assert float(no_more(amount)) <= amount <= float(no_less(amount))
+        assert float(no_less(amount)) == pytest.approx(float(no_more(amount)), rel=1.1e-5)
+    assert (no_more(12345678e5), no_less(12345612e5), no_more(1e5)) == ("1.23456e+12", "1.23457e+12", "100000")
+    assert BudgetTooSmall(Budget(1, Unit.FLOPS), 12345612e5, "one image").advice == "give --budget 1.23457e+12 or more"
 
 
 def test_models_and_verifiers_of_one_domain_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -282,6 +282,21 @@ def test_a_folder_without_any_prompt_of_the_suite_is_refused_and_the_suite_to_tr
     assert "give the --suite they are of or, for prompts of your own, --suite file --prompts-from FILE --verifier NAME" in result.stderr
 
 
+def test_prompts_are_the_suites_in_capitals_or_not_with_a_full_stop_or_without(tmp_path: Path) -> None:
+    prompts = registry.entry("suite", "t2i-compbench").resolve()().prompts("shapes")
+    samples = tmp_path / "made/color/samples"
+    samples.mkdir(parents=True)
+    Image.new("RGB", (48, 48)).save(samples / f"{prompts[0].text.capitalize()}._000000.png")
+    table, _ = score(tmp_path / "made", "--suite", "t2i-compbench", "--verifier", "toy-judge")
+    assert table.query("metric == 'toy-judge'")["value"].notna().all()
+    result = call("score", tmp_path / "made", "--suite", "t2i-compbench")
+    assert result.exit_code == 2
+    assert "give --domain shapes" in result.stderr
+    samples.parent.rename(tmp_path / "made/colors")
+    result = call("score", tmp_path / "made", "--layout", "t2i-compbench", "--domain", "shapes")
+    assert "is of geneval@shapes; 1 of them is of another: give --suite t2i-compbench\n" in result.stderr
+
+
 def test_an_export_says_whose_evaluator_cannot_grade_it(tmp_path: Path) -> None:
     run = call("run", "geneval", *RUN, "--budget", "3", "--prompts", "6", "--out", tmp_path / "run")
     assert run.exit_code == 0, run.output

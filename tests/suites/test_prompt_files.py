@@ -95,6 +95,16 @@ def test_faults_and_remarks() -> None:
     assert remark("../x") == remark("C:\\x") == remark("/etc/passwd") == "what looks like a path"
 
 
+def test_a_number_in_place_of_a_prompt_is_said_as_it_is_and_a_long_one_in_short(tmp_path: Path) -> None:
+    content = '{"prompt": 12345678}\n{"prompt": 0.1}\n{"prompt": 1' + 400 * "0" + '}\n{"prompt": 1' + 5000 * "0" + '}\n"a dog"\n'
+    lines = read_lines(written(tmp_path, "a.jsonl", content))
+    assert [one.fault for one in lines[:2]] == [f"prompt is the number {value}, not text" for value in (12345678, 0.1)]
+    assert lines[2].fault.startswith("prompt is the number 1000")
+    assert len(lines[2].fault) < 80
+    assert lines[3].fault
+    assert [one.text for one in lines if not one.fault] == ["a dog"]
+
+
 def test_what_is_left_out_and_what_is_repeated_is_said(tmp_path: Path) -> None:
     lines = read_lines(written(tmp_path, "p.txt", b"a red circle\ncolor\ta red circle\na red circle\na star\na red circle\n\n"))
     assert [one.text for one in lines] == ["a red circle", "color", "a red circle", "a star", "a red circle"]
