@@ -12,8 +12,8 @@ from harness.assignments import members_of, name_of
 from harness.config import ALL, Settings
 from harness.errors import WrongInput
 from harness.hub import GIGA
-from harness.named_searches import INNER, named_searches
-from harness.registry import UnknownName, entries, entry, published_row
+from harness.named_searches import check_search_name, wrapped
+from harness.registry import entry, published_row
 from harness.suites import FILE
 from verifiers.spec import parse_verifier
 
@@ -23,14 +23,16 @@ def check_settings(settings: Settings) -> None:
 
     Raises:
         UnknownName: a suite, model, search, verifier or metric that is not registered.
-        WrongInput: a verifier that is no verifier's text, or a file without a prompt that can be run.
+        WrongInput: a search within another that does not come last, a verifier that is no verifier's text, or a file without a
+            prompt that can be run.
     """
     entry("suite", settings.suite)
     for text in settings.models:
         for member in members_of(text):
             entry("model", name_of(member))
     for text in settings.searches:
-        _check_search(text)
+        if text != ALL:
+            _check_search(text)
     for text in (*settings.verifiers, *settings.metrics):
         if text != ALL:
             parse_verifier(text)
@@ -39,10 +41,10 @@ def check_settings(settings: Settings) -> None:
 
 
 def _check_search(text: str) -> None:
-    own, _, inner = text.partition(INNER)
-    for name in map(name_of, (own, *([inner] if inner else []))):
-        if name != ALL and name not in entries("search"):
-            raise UnknownName("search", name, [*entries("search"), *named_searches()])
+    check_search_name(text)
+    _, inner = wrapped(text)
+    if inner is not None:
+        _check_search(inner)
 
 
 def _check_prompts(path: Path) -> None:
@@ -51,16 +53,6 @@ def _check_prompts(path: Path) -> None:
     lines = read_lines(path)
     if all(one.fault for one in lines):
         raise WrongInput(f"none of the {len(lines)} prompts of {path} can be run: {lines[0].where}: {lines[0].fault}")
-
-
-def check_run_folder(folder: Path) -> None:
-    """Raise WrongInput for a folder that holds something and no run; a store looks again before it writes."""
-    from results.store import MANIFEST
-
-    if folder.is_dir() and not (folder / MANIFEST).exists() and any(
-        not one.name.startswith((".", MANIFEST)) for one in folder.iterdir()
-    ):  # fmt: skip
-        raise WrongInput(f"{folder} is not empty and holds no run: give an empty or a new folder with --out")
 
 
 def check_published(texts: Sequence[str]) -> None:

@@ -149,4 +149,5 @@ def _unused(forecast: Forecast) -> str:
     if set(shares) == {"0.0%"}:
         return "nothing" + (", or more where scores save passes" if sure == "at most " else "")
     unit = forecast.budget.unit.value
-    return ("at least " if sure == "at most " else sure) + between(ends[0][0], ends[1][0], unit) + f" ({shares[0] if shares[0] == shares[1] else ' to '.join(shares)})"
+    often = "at least " if sure == "at most " else sure
+    return often + between(ends[0][0], ends[1][0], unit) + f" ({shares[0] if shares[0] == shares[1] else ' to '.join(shares)})"

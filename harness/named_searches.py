@@ -10,10 +10,11 @@ from importlib.resources import files
 
 from harness.assignments import name_of
 from harness.errors import WrongInput
+from harness.registry import UnknownName, entries
 
 FILE = "named_searches.toml"
-INNER = "search="
-"""Before the search that another wraps, which can be a named one as well."""
+INNER = "search"
+"""The parameter of a search that wraps another, which can be a named one as well; it comes last, as all that follows is the other's."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,40 @@ def expanded(text: str) -> str:
     Tables, keys and manifests have the search itself, so that a named search can be changed without any result changing.
     Raises WrongInput for a name with parameters.
     """
-    before, wraps, search = text.rpartition(INNER)
-    name = name_of(search)
+    _, inner = _halves(text)
+    if inner is not None:
+        return text.removesuffix(inner) + expanded(inner)
+    name = name_of(text)
     if name not in named_searches():
         return text
     stands_for = named_searches()[name].search
-    if search.strip() != name:
+    if text.strip() != name:
         raise WrongInput(
             f"search {text!r}: a named search takes no parameters; write what {name} stands for, {stands_for}, and change that"
         )
-    return f"{before}{wraps}{stands_for}"
+    return stands_for
+
+
+def wrapped(text: str) -> tuple[str, str | None]:
+    """A search's text without the search that it wraps, and that search, None where it names none.
+
+    Raises:
+        WrongInput: parameters of its own follow the search that it wraps.
+    """
+    own, inner = _halves(text)
+    first, comma, after = (inner or "").partition(",")
+    if comma and ":" not in first:
+        raise WrongInput(f"search {text!r}: the search that another wraps comes last: write {own}{text[len(own)]}{after},{INNER}={first}")
+    return own, inner
+
+
+def _halves(text: str) -> tuple[str, str | None]:
+    own, equals, inner = text.partition(f"{INNER}=")
+    return (own[:-1], inner) if equals and own.endswith((":", ",")) else (text, None)
+
+
+def check_search_name(text: str) -> None:
+    """Raise UnknownName for the text of a search that is not registered; lists named searches too."""
+    name = name_of(text)
+    if name not in entries("search"):
+        raise UnknownName("search", name, [*entries("search"), *named_searches()])

@@ -83,9 +83,10 @@ def _check_sizes(session: Session, model: str, search: str, verifier: str, text_
     for amount in session.settings.budgets:
         if 0 < most < amount:
             meant = unit is not Unit.FLOPS and amount > image.amount(unit) * MOST_IMAGES and 1 <= amount / image.flops <= limit
+            advice = "did you mean --unit flops?" if meant else f"give --budget {amounts.no_more(most)} or less"
             raise WrongInput(
                 f"a budget of {amount:g} {unit.value} buys {amount / image.amount(unit):.3g} images a prompt on {model}, and at most "
-                f"{limit} are planned{shared}: {'did you mean --unit flops?' if meant else f'give --budget {amounts.no_more(most)} or less'}"
+                f"{limit} are planned{shared}: {advice}"
             )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.config import Settings, load_settings, run_folder
-from harness.early import check_run_folder, check_settings
+from harness.early import check_settings
 from harness.errors import WrongInput
 from harness.exits import reported, say
 from harness.options import (
@@ -30,7 +30,7 @@ from harness.options import (
 )
 from harness.shard import Shard
 from harness.suites import suite_flags
-from results.files import check_writable
+from results.files import check_run_folder, check_writable
 
 if TYPE_CHECKING:
     from harness.runner import Run

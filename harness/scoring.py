@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from harness.amounts import counted
+from harness.early import check_scored
 from harness.errors import WrongInput
 from harness.hub import Absent
 from harness.judge import GRADE, grading_notes, why_not_gradable
@@ -53,8 +54,7 @@ def score_folder(
     Raises:
         WrongInput: a folder that is not in the layout or has none of the suite's prompts, or nothing that could score it.
     """
-    if not folder.is_dir():
-        raise WrongInput(f"{folder} is no folder: give one with images")
+    check_scored(folder, suite_name, verifiers)
     target = out if out is not None else folder.with_name(f"{folder.resolve().name}-scores")
     check_writable(target)
     suite: Suite = open_suite(suite_name, prompts_from)

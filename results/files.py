@@ -15,6 +15,8 @@ from typing import IO
 from harness.errors import RunFailed, WrongInput
 
 TEMPORARY = ".tmp"
+MANIFEST = "manifest.json"
+"""What makes a folder a run's."""
 LOCK, OPENING = ".lock", ".lock-opening"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says when a disk, or a user's share of it, is full."""
@@ -24,6 +26,16 @@ PATIENCE_SECONDS = 5.0
 
 class InUse(WrongInput):
     """Another process holds the folder."""
+
+
+def check_run_folder(folder: Path) -> None:
+    """Raise WrongInput for a folder that holds something and no run, but for what a run stopped before its manifest leaves."""
+    if folder.is_dir() and not (folder / MANIFEST).exists() and any(not _leftover(entry.name) for entry in folder.iterdir()):
+        raise WrongInput(f"{folder} is not empty and holds no run: give an empty or a new folder with --out")
+
+
+def _leftover(name: str) -> bool:
+    return name.startswith(".") or (name.startswith(MANIFEST) and name.endswith(TEMPORARY))
 
 
 def write_atomic(path: Path, content: bytes, sync: bool = True) -> None:

@@ -16,12 +16,11 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from harness.errors import WrongInput
-from results.files import TEMPORARY, remove_temporary, write_atomic
+from results.files import MANIFEST, check_run_folder, remove_temporary, write_atomic
 from results.manifest import differences
 from results.parts import DamagedPart, Rows, decode, encode, tables_of
 from results.schema import TABLES, arrow_schema
 
-MANIFEST = "manifest.json"
 CALIBRATION = "calibration.json"
 UNITS = "units.json"
 
@@ -42,13 +41,9 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise WrongInput(f"{self.folder} is or lies in a file, not a folder: give a folder with --out") from error
+        check_run_folder(self.folder)
         path = self.folder / MANIFEST
-        if path.exists():
-            merged = _merge(self.manifest(), manifest, self.folder)
-        elif any(not _leftover(entry.name) for entry in self.folder.iterdir()):
-            raise WrongInput(f"{self.folder} is not empty and holds no run: give an empty or a new folder with --out")
-        else:
-            merged = dict(manifest)
+        merged = _merge(self.manifest(), manifest, self.folder) if path.exists() else dict(manifest)
         if not shared:
             remove_temporary(self.folder)
         content = (json.dumps(merged, indent=2, ensure_ascii=False) + "\n").encode()
@@ -178,11 +173,6 @@ class Store:
 
     def _part_path(self, key: str) -> Path:
         return self.folder / "parts" / f"{key}.part"
-
-
-def _leftover(name: str) -> bool:
-    """Whether a run that was stopped before its manifest was in place leaves such a file."""
-    return name.startswith(".") or (name.startswith(MANIFEST) and name.endswith(TEMPORARY))
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> dict[str, Any]:

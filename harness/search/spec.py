@@ -7,13 +7,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from harness.assignments import assignments, name_of, written
 from harness.errors import WrongInput
-from harness.named_searches import named_searches
-from harness.registry import Entry, UnknownName, entries, entry, resolve
+from harness.named_searches import INNER, check_search_name, wrapped
+from harness.registry import Entry, entry, resolve
 from harness.search.base import Search
 from models.base import ABILITIES
-
-_INNER = "search"
-"""The parameter of a search that wraps another; it comes last, as everything after it is the other's."""
 
 
 def parse(text: str) -> Search:
@@ -23,15 +20,14 @@ def parse(text: str) -> Search:
         UnknownName: a name that is not registered; lists named searches too, which `named_searches.expanded` replaces.
         WrongInput: a parameter the search does not have or a value of the wrong type; lists the parameters.
     """
+    check_search_name(text)
     name = name_of(text)
-    if name not in entries("search"):
-        raise UnknownName("search", name, [*entries("search"), *named_searches()])
     search: type[Search] = entry("search", name).resolve()
     hints = get_type_hints(search)
     values: dict[str, Any] = {}
-    own, inner = _inner(text) if _INNER in _parameters(search) else (text, None)
+    own, inner = wrapped(text) if INNER in _parameters(search) else (text, None)
     if inner is not None:
-        values[_INNER] = parse(inner)
+        values[INNER] = parse(inner)
     for key, value in assignments("search", own, _parameters(search), _listing(name, search)).items():
         try:
             values[key] = _convert(value, hints[key])
@@ -48,8 +44,8 @@ def shortest(search: Search) -> str:
     values = {field.name: getattr(search, field.name) for field in fields(search)}  # type: ignore[arg-type]
     defaults = {field.name: field.default for field in fields(search)}  # type: ignore[arg-type]
     given = {key: value for key, value in values.items() if value != defaults[key]}
-    if _INNER in given:  # it has the rest of the text to itself
-        given[_INNER] = shortest(given.pop(_INNER))
+    if INNER in given:  # it has the rest of the text to itself
+        given[INNER] = shortest(given.pop(INNER))
     return written(search.name, given)
 
 
@@ -62,19 +58,8 @@ def fits(search: Search, model: Entry, name: str) -> str | None:
     for ability in search.needs:
         if ability in ABILITIES[model.family] and not issubclass(generator, ability):
             return f"{shortest(search)} needs a model that is {ability.__name__} and {name} is not"
-    inner = getattr(search, _INNER, None)
+    inner = getattr(search, INNER, None)
     return fits(inner, model.draft, f"the draft of {name}") if model.draft and inner else None
-
-
-def _inner(text: str) -> tuple[str, str | None]:
-    """The text without the search that it wraps, and that search: all that follows "search=". Raises WrongInput."""
-    own, equals, inner = text.partition(f"{_INNER}=")
-    if not equals or own[-1] not in ":,":
-        return text, None
-    wrapped, comma, after = inner.partition(",")
-    if comma and ":" not in wrapped:
-        raise WrongInput(f"search {text!r}: the search that another wraps comes last: write {own}{after},{_INNER}={wrapped}")
-    return own[:-1], inner
 
 
 def _parameters(search: type[Search]) -> list[str]:

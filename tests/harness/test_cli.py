@@ -62,6 +62,8 @@ def test_help_and_list_do_not_import_torch(arguments: list[str]) -> None:
 def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other/photo.png").touch()
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy/manifest.json.bak").touch()
     (tmp_path / "none.jsonl").write_text('{"prompt": "a\\u0007b"}\n')
     (tmp_path / "kind.pdf").touch()
     refused = [
@@ -72,6 +74,9 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
         (["plan", "geneval", "--verifier", "cascade:cheap=shapes-clp,dear=shapes-clip,keep=1"], "unknown verifier 'shapes-clp'"),
         (["plan", "geneval", "--set", "metrics=shapes-clp"], "unknown verifier 'shapes-clp'"),
         (["run", "geneval", "--out", str(tmp_path / "other")], f"{tmp_path / 'other'} is not empty and holds no run"),
+        (["run", "geneval", "--out", str(tmp_path / "copy")], f"{tmp_path / 'copy'} is not empty and holds no run"),
+        (["run", "geneval", "--search", "adaptive:search=random,rounds=3"], "write adaptive:rounds=3,search=random"),
+        (["run", "geneval", "--search", "search=random"], "unknown search 'search=random'"),
         (["ablate", "reuse", "--out", str(tmp_path / "other")], f"{tmp_path / 'other'} is not empty and holds no run"),
         (["run", "--suite-file", str(tmp_path / "kind.pdf")], "is none of .csv"),
         (["run", "--suite-file", str(tmp_path / "none.jsonl")], "can be run: none.jsonl line 1: prompt holds control character"),
@@ -87,7 +92,7 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
         "    result = typer.testing.CliRunner().invoke(harness.cli.app, arguments)\n"
         "    assert result.exit_code == 2 and said in result.stderr, (arguments, result.output)\n"
         "    assert len(result.stderr.splitlines()) == 1, result.stderr\n"
-        "    heavy = {'torch', 'diffusers', 'transformers', 'pandas', 'matplotlib'} & set(sys.modules)\n"
+        "    heavy = {'torch', 'diffusers', 'transformers', 'pandas', 'pyarrow', 'matplotlib'} & set(sys.modules)\n"
         "    assert not heavy, (arguments, heavy)"
     )
     done = subprocess.run([sys.executable, "-c", code], input=json.dumps(refused), capture_output=True, text=True, check=False)
