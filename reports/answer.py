@@ -11,6 +11,7 @@ from reports.equal import Comparison, compare
 from reports.granted import Shared, given_alike, granted, shared
 from reports.headline import NO_SCORES, NOTHING_SHARED, headline
 from reports.points import POINT, Method, Summary, is_single, metric_phrase
+from reports.power import outlook
 from reports.statistics import OVERALL
 from reports.verdict import Verdict, left_out, listed, verdict
 
@@ -47,7 +48,7 @@ def answer(summary: Summary) -> Answer:
     judged = [each.judged for each in found]
     missing = left_out(summary, judged, [one for one in given if not any(_alike(one, other) for other in judged)])
     ties = [one.tied for one in verdicts.values() if one.tied]
-    sentences = (*_opening(summary), *ties, *_other_verifiers(summary, found), *missing)
+    sentences = (*_opening(summary), *ties, *outlook(summary, main), *_other_verifiers(summary, found), *missing)
     return Answer(first, sentences, tuple(verdicts.values()), found)
 
 
