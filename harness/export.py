@@ -113,4 +113,7 @@ def _images(
 
 def _slug(key: Sequence[object]) -> str:
     model, search, verifier, unit, budget = key
-    return re.sub(r"[^A-Za-z0-9.=-]+", "_", f"{model}-{search}-{verifier}-{float(str(budget)):g}{unit}").strip("._") or "method"
+    amount = f"{float(str(budget)):g}"
+    # Two budgets that are one in six digits are two folders.
+    exact = amount if float(amount) == float(str(budget)) else str(budget)
+    return re.sub(r"[^A-Za-z0-9.=-]+", "_", f"{model}-{search}-{verifier}-{exact}{unit}").strip("._") or "method"

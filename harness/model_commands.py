@@ -134,6 +134,8 @@ def list_(
             return
         if suite is not None or kind == PUBLISHED:
             raise WrongInput(f"--suite goes with {PUBLISHED}, --prices with models: ask for one at a time")
+        if (prices or model) and kind not in (None, Kind.MODELS):
+            raise WrongInput(f"--prices and --model are about models, not {kind}: give `vistas list models --prices`")
         if prices or model:
             from harness.sheets import show as show_prices
 

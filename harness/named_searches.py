@@ -69,6 +69,7 @@ def wrapped(text: str) -> tuple[str, str | None]:
 
 def _halves(text: str) -> tuple[str, str | None]:
     own, equals, inner = text.partition(f"{INNER}=")
+    own = own.rstrip()
     return (own[:-1], inner) if equals and own.endswith((":", ",")) else (text, None)
 
 

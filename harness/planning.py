@@ -11,7 +11,7 @@ from harness.errors import WrongInput
 from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.lineup import Lineup
 from harness.search.adaptive import Allocating
-from harness.search.base import Search, describes
+from harness.search.base import Search, Unfit, describes
 from harness.session import Session
 from harness.units import WorkUnit, unit_key
 from suites.base import Prompt
@@ -24,10 +24,11 @@ MOST_SHARED = 500_000
 
 
 def plan_units(session: Session, lineup: Lineup) -> tuple[list[WorkUnit], list[str]]:
-    """All units in the order they are run and tabled, and a sentence for every budget that a pair cannot afford.
+    """All units in the order they are run and tabled, and a sentence for all that cannot be: budgets too small, searches unfit.
 
     Raises:
         WrongInput: no pair can afford any budget; names the smallest that works.
+        Unfit: there is one pair, which makes no sense.
     """
     units: list[WorkUnit] = []
     notes: list[str] = []
@@ -35,13 +36,19 @@ def plan_units(session: Session, lineup: Lineup) -> tuple[list[WorkUnit], list[s
     for model, search in lineup.pairs:
         budgets = {}
         for verifier in session.settings.verifiers:
-            affordable, refused = _affordable(session, model, search, verifier)
+            try:
+                affordable, refused = _affordable(session, model, search, verifier)
+            except Unfit as error:
+                if len(lineup.pairs) == 1:
+                    raise
+                notes.append(f"skipped {model} with {search}: {error}")
+                continue
             budgets[verifier] = affordable
             refusals += [(f"{model} with {search}", error) for error in refused]
             notes += _notes(model, search, verifier, refused, nothing_left=not affordable)
         units += _pair_units(session, model, search, {name: given for name, given in budgets.items() if given})
     if not units:
-        raise WrongInput(_nothing_runs(session.settings, refusals))
+        raise WrongInput(_nothing_runs(session.settings, refusals) if refusals else "; ".join(dict.fromkeys(notes)))
     return units, list(dict.fromkeys(notes))
 
 
@@ -160,10 +167,10 @@ def _unit(
         faulty,
         _features(session, search, next(iter(budgets))),
     )
-    flops = sum(
-        max(session.plan(model, search, name, given[-1], tokens).cost.flops for name, given in budgets.items())
-        for tokens in session.text_tokens(model, prompts)
-    )
+    flops = 0
+    for tokens in session.text_tokens(model, prompts):  # one pool of images, at which every verifier looks
+        costs = [session.plan(model, search, name, given[-1], tokens).cost for name, given in budgets.items()]
+        flops += max(cost.flops - cost.verifier_flops for cost in costs) + sum(cost.verifier_flops for cost in costs)
     return WorkUnit(key, session.suite_name, model, search, tuple(budgets), budgets, seed, prompts, keep, float(flops), faulty)
 
 

@@ -207,8 +207,10 @@ def opening_lines(run: Run) -> list[str]:
     sample = f"{chosen} of {total} prompts, an even sample per task (seed {seed}"
     if "prompts" in session.settings.model_fields_set:
         sample += "; --prompts all, make: PROMPTS=all, runs all)"
-    else:
+    elif session.domain == "shapes" and "searches" not in session.settings.model_fields_set:
         sample += ") chosen to keep the command under 10 minutes on 2 cores; --prompts all (make: PROMPTS=all) runs all"
+    else:
+        sample += ", the default); --prompts all (make: PROMPTS=all) runs all"
     return [
         f"{session.suite_name}: {sample if chosen < total else f'all {total} prompts' if total > 1 else 'its one prompt'}",
         *run.notes,

@@ -26,9 +26,9 @@ INK, QUIET, GRID, SURFACE = "#24292f", "#656d76", "#dfe3e8", "#fefefe"
 RIGHT, WRONG = "#2da44e", "#cf222e"
 _THEME = {INK: "var(--ink)", QUIET: "var(--quiet)", GRID: "var(--grid)", SURFACE: "var(--panel)"}
 _COLOURS = {
-    "ar": ("#2f7de1", "#7a5cd6", "#12988c", "#4aa8d8"),
-    "diffusion": ("#e0662a", "#c8418f", "#b58a00", "#d23b3b"),
-    "pair": ("#5b8c3a", "#8a6d3b"),
+    "ar": ("#2f7de1", "#7a5cd6", "#12988c", "#4aa8d8", "#1f4e9c", "#a493f2", "#0b6b5f", "#7fb2f5"),
+    "diffusion": ("#e0662a", "#c8418f", "#b58a00", "#d23b3b", "#8f3d14", "#f08fc0", "#7d6200", "#f5a184"),
+    "pair": ("#5b8c3a", "#8a6d3b", "#2f5d1e", "#9bc46f"),
 }
 _LINES: tuple[tuple[Any, str], ...] = (
     ("-", "o"), ((0, (5, 1.6)), "s"), ((0, (1.2, 1.2)), "^"), ((0, (6, 1.5, 1.2, 1.5)), "D"),

@@ -17,7 +17,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.prices import Prices
 from harness.search.allocation import Standing, most_telling
-from harness.search.base import Plan, Search, Task
+from harness.search.base import Plan, Search, Task, Unfit
 from harness.search.lookahead import Lookahead
 from harness.search.random import Random
 from harness.search.rounds import mark_final
@@ -85,9 +85,10 @@ class Adaptive:
 
         Raises:
             BudgetTooSmall: two rounds of the search within are not affordable.
+            Unfit: `enough` under a verifier whose scores are ranks.
         """
         if self.enough is not None and prices.ranks:
-            raise ValueError("enough compares scores of prompts, which an ensemble's ranks do not allow: leave it out")
+            raise Unfit("adaptive: enough compares scores of prompts, which an ensemble's ranks do not allow: leave it out")
         for rounds in range(self.rounds, 1, -1):
             plans = self._alone(budget, prices, rounds)
             if len(plans) < 2:

@@ -8,6 +8,9 @@ from math import ceil, floor, log10
 from harness.ledger import Budget, BudgetTooSmall, Cost
 from harness.search.base import Plan
 
+_ENDLESS = 1 << 30
+"""No budget that is not refused for its size buys so many of anything."""
+
 
 def largest(
     budget: Budget, sized: Callable[[int], Plan], asked: int | None, least: int, what: Callable[[int], str]
@@ -26,12 +29,19 @@ def largest(
 
 
 def most(budget: Budget, cost: Callable[[int], Cost], least: int, what: str) -> int:
-    """The largest n with `cost(n)` within the budget; `cost` grows with n. Raises BudgetTooSmall below `least`."""
+    """The largest n with `cost(n)` within the budget; `cost` grows with n.
+
+    Raises:
+        BudgetTooSmall: `least` is not affordable.
+        ValueError: nothing limits n.
+    """
     if not budget.affords(cost(least)):
         raise too_small(budget, cost(least), what)
     high = least + 1
     while budget.affords(cost(high)):
         high = least + 2 * (high - least)
+        if high > _ENDLESS:
+            raise ValueError(f"{what}: {high} cost {cost(high).amount(budget.unit):g} {budget.unit}, so that no budget limits them")
     low = least + (high - least) // 2
     while high - low > 1:
         middle = (low + high) // 2

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 
+from harness.errors import WrongInput
 from harness.ledger import Budget, Cost
 from harness.meter import MeteredGenerator
 from harness.prices import Prices
@@ -143,6 +144,10 @@ class Task:
         return self.spent(prompt, self.judges[0]) + Cost(images=self.generator.looks[prompt])
 
 
+class Unfit(WrongInput):
+    """Raised by a planner for a model or verifier on which its search makes no sense, whatever the budget: too few steps, no scores."""
+
+
 @runtime_checkable
 class Search(Protocol):
     """One strategy; its parameters are the fields of a frozen dataclass, None where the planner chooses."""
@@ -157,7 +162,12 @@ class Search(Protocol):
     """The parameter that the planner chooses where it is not given: the search's next size up is one more of it."""
 
     def plan(self, budget: Budget, prices: Prices) -> Plan:
-        """Parameters that use `budget` and never exceed it; raises BudgetTooSmall naming the smallest that works."""
+        """Parameters that use `budget` and never exceed it.
+
+        Raises:
+            BudgetTooSmall: naming the smallest that works.
+            Unfit: no budget would.
+        """
         ...
 
     def run(self, task: Task) -> None:

@@ -11,7 +11,7 @@ from harness.search.affordable import largest
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, advance, groups, grow, itself, keep, name_of, only, preview, roots
-from harness.search.launch import roll_out
+from harness.search.launch import check_steps, roll_out
 from harness.search.rounds import Branch, Round, best_first, mark_final
 from harness.search.tally import Tally
 from harness.search.trails import Trails
@@ -37,8 +37,15 @@ def plan(
     score: Score,
     reuse: bool = False,
 ) -> Plan:
-    """The most children that the budget buys, at least two a prefix. Raises BudgetTooSmall."""
+    """The most children that the budget buys, at least two a prefix.
+
+    Raises:
+        BudgetTooSmall: these are not affordable.
+        Unfit: the images have no step at which noise could branch.
+    """
     prices.check(budget)
+    if prices.family == "diffusion":
+        check_steps(prices.steps, "beam branches from")
 
     def sized(children: int) -> Plan:
         tally = _tally(prices, points, width, children, score, reuse)

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.errors import WrongInput
 from harness.ledger import Budget
 from harness.prices import Prices
 from harness.search.affordable import largest
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, finish, groups, grow, name_of, preview, roots, thinned
+from harness.search.launch import check_steps
 from harness.search.rounds import Branch, Round, best_first, mark_final
 from harness.search.tally import in_step
 from models.base import Family
@@ -48,9 +48,8 @@ class Halving:
             raise ValueError(f"keep={self.keep:g} drops none or all: give a number between 0 and 1")
 
     def looks(self, steps: int) -> tuple[int, ...]:
-        """Draws done at each look, of an image of `steps`. Raises WrongInput where no step lies between."""
-        if steps < 2:
-            raise WrongInput("halving looks at unfinished images, and images of one step are never unfinished: use random")
+        """Draws done at each look, of an image of `steps`. Raises Unfit where no step lies between."""
+        check_steps(steps, "halving looks at")
         return tuple(dict.fromkeys(min(steps - 1, max(1, int(part * steps + 0.5))) for part in self.at))
 
     def sizes(self, candidates: int, steps: int) -> dict[int, int]:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf, nextafter
 from typing import ClassVar
 
 import numpy as np
 import torch
 
+from harness.amounts import counted
 from harness.batches import batches
-from harness.ledger import Budget, BudgetTooSmall, Cost
+from harness.ledger import Budget, BudgetTooSmall, Cost, Unit, total
 from harness.prices import Prices
-from harness.search.affordable import given, most
+from harness.search.affordable import most
 from harness.search.base import Candidate, Plan, Search, Task
 from harness.search.deadline import Deadline
 from harness.search.random import Random
@@ -58,34 +59,59 @@ class Hybrid:
                 raise ValueError(f"{name}={getattr(self, name):g} is no number above 0 and up to 1")
 
     def plan(self, budget: Budget, prices: Prices) -> Plan:
-        """The drafts' own plan and as many refinements as the rest buys, at least one. Raises BudgetTooSmall."""
-        prices.check(budget)
-        if prices.refining is None:
-            raise ValueError("hybrid refines with a second model: give a pair, DRAFT+REFINE")
-        try:
-            drafts = self.search.plan(Budget(budget.amount * self.share, budget.unit), prices)
-        except BudgetTooSmall as error:
-            least = error.smallest / self.share
-            raise BudgetTooSmall(budget, least, f"drafts by {self.search.name} from {self.share:g} of it") from None
-        base, each = drafts.cost + prices.refining.encode(), self._refinement(prices.refining)
-        count, taken = self.refinements, base + Cost(images=drafts.looks)
+        """The drafts' own plan and as many refinements as the rest buys: at least one, for which drafts make room.
 
-        def together(images: int) -> Cost:
-            return each * images + prices.settling(images)
+        Raises:
+            BudgetTooSmall: drafts and one refinement are not affordable.
+            Unfit: the search of the drafts is, on the first model.
+        """
+        prices.check(budget)
+        least = self.refinements or 1
+        try:
+            drafts = self.search.plan(self._grant(budget, prices), prices)
+        except BudgetTooSmall as error:
+            smallest = self._smallest(error.smallest, budget.unit, prices)
+            what = f"drafts by {self.search.name} from {self.share:g} of it and {counted(least, 'refinement')}"
+            raise BudgetTooSmall(budget, smallest, what) from None
+        base = drafts.cost + self._encode(prices)
+        taken = base + Cost(images=drafts.looks)
 
         def cost(images: int) -> Cost:
-            full, rest = divmod(images, _ROUND)
-            return taken + together(_ROUND) * full + together(rest)
+            return taken + total((self._together(prices, rows), 1) for rows in _rounds(images))
 
-        if count is None:
-            count = most(budget, cost, 1, "drafts and one refinement")
-        given(budget, cost(count), f"drafts and {count} refinements")
-        sizes = [min(_ROUND, count - done) for done in range(0, count, _ROUND)]
+        count = most(budget, cost, 1, "drafts and one refinement") if self.refinements is None else self.refinements
         parameters = {
             "share": self.share, "strength": self.strength, "drafts": self.drafts, "refinements": count,
             "search": dict(drafts.parameters),
         }  # fmt: skip
-        return Plan(parameters, (base, *map(together, sizes)), drafts.exact, drafts.looks, drafts.passes)
+        rounds = (base, *(self._together(prices, rows) for rows in _rounds(count)))
+        return Plan(parameters, rounds, drafts.exact, drafts.looks, drafts.passes)
+
+    def _grant(self, budget: Budget, prices: Prices) -> Budget:
+        """What drafts may spend: their share of the budget, or less where that leaves no refinement; not above what is there."""
+        kept = self._kept(prices).amount(budget.unit)
+        return Budget(max(0.0, min(budget.amount * self.share, budget.amount - kept)), budget.unit)
+
+    def _smallest(self, drafts: float, unit: Unit, prices: Prices) -> float:
+        """The smallest budget that grants drafts so much."""
+        smallest = max(drafts / self.share, drafts + self._kept(prices).amount(unit))
+        while self._grant(Budget(smallest, unit), prices).amount < drafts:  # dividing and taking away round
+            smallest = nextafter(smallest, inf)
+        return smallest
+
+    def _kept(self, prices: Prices) -> Cost:
+        """The refinements that there have to be."""
+        return self._encode(prices) + total((self._together(prices, rows), 1) for rows in _rounds(self.refinements or 1))
+
+    def _encode(self, prices: Prices) -> Cost:
+        if prices.refining is None:
+            raise ValueError("hybrid refines with a second model: give a pair, DRAFT+REFINE")
+        return prices.refining.encode()
+
+    def _together(self, prices: Prices, images: int) -> Cost:
+        """One round of refinements."""
+        assert prices.refining is not None
+        return self._refinement(prices.refining) * images + prices.settling(images)
 
     def _refinement(self, prices: Prices) -> Cost:
         first = prices.steps - ceil(round(self.strength * prices.steps, 6))
@@ -93,9 +119,11 @@ class Hybrid:
 
     def run(self, task: Task) -> None:
         """Drafts of all prompts, then refinements of all prompts, a round at a time."""
-        share = Budget(task.budget.amount * self.share, task.budget.unit)
         everyone = range(len(task.prompts))
-        search_again(task, self.search, everyone, share, [self.search.plan(share, each) for each in task.prices])
+        grants = [self._grant(task.budget, each) for each in task.prices]
+        plans = [self.search.plan(grant, each) for grant, each in zip(grants, task.prices, strict=True)]
+        latest = min(grants, key=lambda grant: grant.amount)
+        search_again(task, self.search, everyone, latest, plans)
         deadline, chosen = Deadline(task), {prompt: self._best(task, prompt) for prompt in everyone}
         for prompt in everyone:
             deadline.done(prompt, 1)
@@ -140,3 +168,8 @@ class Hybrid:
             seeds = [task.seed(branch.prompt, branch.path, state.step) for branch, _ in batch]
             state = generator.draw(generator.predict(state), seeds)
         return generator.decode(state)
+
+
+def _rounds(images: int) -> list[int]:
+    """So many refinements in rounds."""
+    return [min(_ROUND, images - done) for done in range(0, images, _ROUND)]

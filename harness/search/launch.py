@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.search.base import Task
+from harness.search.base import Task, Unfit
 from harness.search.rounds import Branch
 from models.base import Images, Row
 
@@ -49,3 +49,9 @@ def check_level(level: float) -> None:
     """Raise ValueError for a noise that a stochastic step cannot take, or that would leave copies equal."""
     if not 0 < level <= 1:
         raise ValueError(f"level={level:g} is not a part of the noise, a number above 0 up to 1")
+
+
+def check_steps(steps: int, what: str) -> None:
+    """Raise Unfit for images of one step, whatever a search does with unfinished ones."""
+    if steps < 2:
+        raise Unfit(f"{what} unfinished images, and images of one step are never unfinished: use random")

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from harness.errors import WrongInput
 from harness.ledger import Budget
 from harness.prices import Prices
 from harness.search import branching
-from harness.search.base import Plan, Task
+from harness.search.base import Plan, Task, Unfit
 from models.base import Family, Prefixed
 
 PUBLISHED = (8, 13)
@@ -44,12 +43,12 @@ class Lookahead:
             raise ValueError(f"scales={'/'.join(map(str, self.scales))} are not in order, each once")
 
     def points(self, steps: int) -> tuple[int, ...]:
-        """Scales to branch at, of an image of `steps`: the first is where candidates begin. Raises WrongInput."""
+        """Scales to branch at, of an image of `steps`: the first is where candidates begin. Raises Unfit."""
         if self.scales is None:
             first, of = PUBLISHED
             return tuple(range(max(1, steps * first // of)))
         if self.scales[-1] >= steps:
-            raise WrongInput(f"scales={self.scales[-1]} is beyond the last of {steps} scales, {steps - 1}: leave it out")
+            raise Unfit(f"scales={self.scales[-1]} is beyond the last of {steps} scales, {steps - 1}: leave it out")
         return tuple(dict.fromkeys((0, *self.scales)))
 
     def plan(self, budget: Budget, prices: Prices) -> Plan:

@@ -17,6 +17,7 @@ from harness.search.affordable import largest
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, advance, finish, gather, groups, keep, name_of, preview, roots
+from harness.search.launch import check_steps
 from harness.search.rounds import Branch, Round, best_first, mark_final
 from harness.search.tally import Tally
 from models.base import Family, Mutable, Renoisable
@@ -63,8 +64,9 @@ class Paths:
         return start, tuple(turns)
 
     def plan(self, budget: Budget, prices: Prices) -> Plan:
-        """The most children a survivor that the budget buys, at least two. Raises BudgetTooSmall."""
+        """The most children a survivor that the budget buys, at least two. Raises BudgetTooSmall, and Unfit for images of one step."""
         prices.check(budget)
+        check_steps(prices.steps, "paths goes back to")
         start, turns = self.turns(prices.steps)
 
         def sized(children: int) -> Plan:

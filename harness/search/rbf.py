@@ -16,14 +16,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.errors import WrongInput
 from harness.ledger import Budget
 from harness.prices import Prices
 from harness.search.affordable import largest
-from harness.search.base import Plan, Task
+from harness.search.base import Plan, Task, Unfit
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, Part, advance, finish, gather, groups, keep, name_of, preview, roots
-from harness.search.launch import check_level, draw
+from harness.search.launch import check_level, check_steps, draw
 from harness.search.rounds import Branch, Round, best_first, mark_final, mark_kept
 from harness.search.tally import Tally
 from models.base import Family, Mutable, Stochastic
@@ -62,9 +61,10 @@ class RBF:
 
         Raises:
             BudgetTooSmall: these are not affordable.
-            WrongInput: fewer looks were asked for.
+            Unfit: fewer looks were asked for, or the images have one step.
         """
         prices.check(budget)
+        check_steps(prices.steps, "rbf looks at")
 
         def sized(looks: int) -> Plan:
             tally = Tally(prices)
@@ -84,7 +84,7 @@ class RBF:
 
         least = prices.steps + 1
         if self.looks is not None and self.looks < least:
-            raise WrongInput(f"looks={self.looks} are fewer than the least for {prices.steps} steps: give looks={least} or more")
+            raise Unfit(f"looks={self.looks} are fewer than the least for {prices.steps} steps: give looks={least} or more")
         why = ", at a noise, at a child a step and one more"
         return largest(budget, sized, self.looks, least, lambda size: f"{size} looks{why if size == least else ''}")
 

@@ -14,11 +14,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from harness.errors import WrongInput
+from harness.amounts import counted
 from harness.ledger import Budget
 from harness.prices import Prices
 from harness.search.affordable import largest
-from harness.search.base import Plan, Task
+from harness.search.base import Plan, Task, Unfit
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, finish, groups, grow, name_of, preview, roots, thinned
 from harness.search.launch import check_level
@@ -107,9 +107,9 @@ class SMC:
         prices.check(budget)
         looks = self.looks(prices.steps)
         if not looks:
-            raise WrongInput(
-                f"first={self.of('first'):g},last={self.of('last'):g} leave no look within {prices.steps} steps, and smc without "
-                "one is random search: give parts further apart"
+            raise Unfit(
+                f"smc: first={self.of('first'):g},last={self.of('last'):g} leave no look within {counted(prices.steps, 'step')}, and "
+                "without one it is random search: give parts further apart"
             )
 
         # Survivors of one autoregressive parent share its prediction: how many there are shows on the way.

@@ -129,6 +129,15 @@ def test_a_pool_that_serves_several_budgets_is_timed_once() -> None:
     assert values["computed_seconds"] == pytest.approx(sum(largest))
 
 
+def test_one_pool_is_computed_once_and_judged_by_every_verifier() -> None:
+    asked = ["plan", *ASKED[:3], "--verifier", "toy-judge", *ASKED[7:], "--search", "random", "--budget", "6"]
+    alone, both = (json.loads(call(*asked, *more, "--json")) for more in ([], ["--verifier", "toy-other"]))
+    own = [one["total"]["flops"] for one in alone["searches"]]
+    judged = [one["total"]["verifier_flops"] for one in both["searches"] if one["verifier"] == "toy-other"]
+    assert alone["computed_flops"] == sum(own)
+    assert both["computed_flops"] == sum(own) + sum(judged) > sum(own)
+
+
 def test_every_pair_is_in_one_line_of_the_overview() -> None:
     lines = call("plan", *ASKED, "--search", "random", "--search", "beam", "--budget", "14,28").splitlines()
     table = lines[next(n for n, line in enumerate(lines) if line.startswith("pair ")) :]

@@ -26,6 +26,11 @@ def test_a_run_has_the_search_itself() -> None:
     assert named.run_name() == RunConfig(searches=named.searches).run_name()
 
 
+@pytest.mark.parametrize("text", ["adaptive:rounds=2, search=beam", " adaptive: rounds = 2 ,search= beam", "adaptive:rounds=2,search=beam"])
+def test_spaces_around_what_is_wrapped_mean_nothing(text: str) -> None:
+    assert parse(text) == parse("adaptive:rounds=2,search=beam")
+
+
 def test_a_name_takes_no_parameters() -> None:
     with pytest.raises(WrongInput, match="a named search takes no parameters; write what published-rbf stands for, rbf:looks=250, and"):
         expanded("published-rbf:first=0.2")

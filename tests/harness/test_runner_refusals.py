@@ -28,6 +28,9 @@ def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_sample_that_was_not_asked_for_says_why(tmp_path: Path) -> None:
     given = {key: value for key, value in BASE.items() if key != "prompts"}
     line = opening_lines(prepare_run(Settings(**given), tmp_path))[0]
+    assert line.endswith("an even sample per task (seed 0, the default); --prompts all (make: PROMPTS=all) runs all")
+    del given["searches"]
+    line = opening_lines(prepare_run(Settings(**given), tmp_path))[0]
     assert line.endswith(
         "an even sample per task (seed 0) chosen to keep the command under 10 minutes on 2 cores; "
         "--prompts all (make: PROMPTS=all) runs all"

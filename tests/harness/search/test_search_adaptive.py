@@ -9,6 +9,7 @@ from harness.flops import count_flops
 from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.prices import Calibration, Prices, calibrate
 from harness.rows import select
+from harness.search.base import Unfit
 from harness.search.spec import parse
 from harness.search.window import Window
 from verifiers.base import Scores
@@ -114,7 +115,7 @@ def test_an_ensemble_moves_budget_by_patience_only(flux, make_judge, ran) -> Non
     judge = make_judge(parts=3)
     task = ran(parse("adaptive:patience=1"), flux, Budget(40, Unit.NFE), count=4, judges=[judge]).task
     assert total(task, Unit.NFE) == 160
-    with pytest.raises(ValueError, match="enough compares scores of prompts, which an ensemble's ranks do not allow"):
+    with pytest.raises(Unfit, match="enough compares scores of prompts, which an ensemble's ranks do not allow"):
         parse("adaptive:enough=1").plan(Budget(40, Unit.NFE), Prices(flux, judge, 6))
 
 

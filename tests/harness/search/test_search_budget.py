@@ -5,8 +5,10 @@ import pytest
 
 from harness.errors import WrongInput
 from harness.flops import count_flops
-from harness.ledger import Budget, BudgetTooSmall, Unit
+from harness.ledger import Budget, BudgetTooSmall, Cost, Unit
 from harness.prices import Calibration, Prices, calibrate
+from harness.search.affordable import most
+from harness.search.base import Unfit
 from harness.search.spec import parse
 
 PAIRS = [
@@ -210,6 +212,19 @@ def test_what_leaves_nothing_to_look_at_is_refused(flux, infinity, make_judge) -
     assert parse("rbf:looks=5").plan(Budget(100, Unit.NFE), prices).parameters["looks"] == 5
     with pytest.raises(WrongInput, match="first=0,last=0 leave no look within 4 steps"):
         parse("smc:first=0,last=0,every=0").plan(Budget(100, Unit.NFE), Prices(infinity, make_judge(), 5))
+
+
+@pytest.mark.parametrize("text", ["beam", "beam:score=preview", "rbf", "paths", "halving", "smc", "adaptive:search=halving"])
+def test_images_of_one_step_have_nothing_to_look_at(text: str, flux, make_judge) -> None:
+    prices = Prices(flux, make_judge(), 5)
+    prices.steps = 1
+    with pytest.raises(Unfit, match=r"images of one step are never unfinished: use random|leave no look within 1 step, "):
+        parse(text).plan(Budget(100, Unit.NFE), prices)
+
+
+def test_a_search_that_nothing_limits_ends(flux, make_judge) -> None:
+    with pytest.raises(ValueError, match="so that no budget limits them"):
+        most(Budget(100, Unit.NFE), lambda size: Cost(nfe=1), 2, "rows")
 
 
 def test_a_plan_depends_on_the_prompts_own_text_only(infinity, ran) -> None:

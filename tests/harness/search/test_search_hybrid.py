@@ -63,6 +63,34 @@ def test_the_plan_uses_the_budget_and_never_exceeds_it(pair, unit: Unit, make_ju
         assert not budget.affords(more)
 
 
+@pytest.mark.parametrize("text", ["hybrid:share=0.9", "hybrid:share=1", "hybrid", "hybrid:share=0.1", "hybrid:refinements=3"])
+def test_every_budget_from_the_advised_one_on_is_enough(text: str, pair, make_judge) -> None:
+    """The first refused budget says the least; drafts make room for the refinements that there have to be."""
+    search, prices = parse(text), Prices(pair, make_judge(), 6)
+    with pytest.raises(BudgetTooSmall) as refused:
+        search.plan(Budget(1, Unit.NFE), prices)
+    least = ceil(refused.value.smallest)
+    for amount in (1, least - 1):
+        with pytest.raises(BudgetTooSmall) as refused:
+            search.plan(Budget(amount, Unit.NFE), prices)
+        assert ceil(refused.value.smallest) == least
+    sizes = []
+    for amount in range(least, least + 40):
+        plan = search.plan(Budget(amount, Unit.NFE), prices)
+        assert plan.cost.nfe <= amount
+        assert plan.parameters["refinements"] >= (search.refinements or 1)
+        sizes.append(plan.cost.nfe)
+    assert sizes == sorted(sizes)
+
+
+def test_drafts_that_make_room_are_run_as_planned(pair, ran) -> None:
+    found = ran(parse("hybrid:share=1"), pair, Budget(23, Unit.NFE), count=2)
+    for prompt in range(2):
+        entered = found.of(prompt)
+        assert [bool(one.parent) for one in entered] == [False] * 5 + [True]
+        assert entered[-1].spent.nfe == found.task.plans[prompt].cost.nfe <= 23
+
+
 def test_both_models_are_charged_to_the_last_flop(pair, make_judge, ran) -> None:
     search, box = parse("hybrid:drafts=2,refinements=3"), []
     budget = Budget(6e8, Unit.FLOPS)
