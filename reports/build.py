@@ -23,8 +23,8 @@ from reports.trust import trust_table
 def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
     """Write the report of one or more runs of a suite into `out`; returns the path of the page.
 
-    A single run may be unfinished: the report is of the units that are there. Raises WrongInput for other folders without tables,
-    and ConflictingRuns when runs contradict each other.
+    Runs may be unfinished: the report is of the units that are there. Raises WrongInput for folders that are no runs or without
+    any unit, and ConflictingRuns when runs contradict each other.
     """
     summary = summarise(read_runs(run_dirs, unfinished=True))
     found = answer(summary)
