@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
-import torch
 
 from harness.ledger import Cost
 from models.base import Domain, Images
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +172,16 @@ class Listener(Protocol):
 def listeners(verifiers: Sequence[Verifier]) -> list[Listener]:
     """Those that have to be told, members of ensembles included."""
     return [member for member in chain.from_iterable(map(members_of, verifiers)) if isinstance(member, Listener)]
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """A verifier that comes with features (verifiers/features.py)."""
+
+    def patches(self, images: Images) -> torch.Tensor:
+        """float32 [N, L, E] on the CPU."""
+        ...
+
+    def patches_price(self) -> Cost:
+        """Of one image."""
+        ...
