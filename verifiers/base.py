@@ -32,6 +32,14 @@ class VerifierCard:
     licence: str
     text_limit_tokens: int | None = None
     """Longer prompts are truncated, and said to be; None where text is not read."""
+    question: str | None = None
+    """What a network that answers in words is asked, and which answer counts: scores depend on it and its weights do not
+    tell. None where nothing is asked."""
+
+
+def questions(cards: Iterable[VerifierCard]) -> str | None:
+    """What the members of a verifier are asked; None where none is asked anything."""
+    return "; ".join(f"{card.name}: {card.question}" for card in cards if card.question is not None) or None
 
 
 @dataclass(frozen=True, slots=True)
