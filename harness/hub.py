@@ -171,6 +171,15 @@ def present(repository: Repository) -> bool:
     return True
 
 
+def files_of(repository: Repository, local: Path | None) -> list[Path]:
+    """The files of a repository that are on this machine, none where the cache lacks any; in `local` whatever is there."""
+    try:
+        folder = local.expanduser() if local is not None else _cached(repository, "", "")
+    except MissingWeights:
+        return []
+    return [folder] if folder.is_file() else sorted(folder.rglob("*"))
+
+
 def missing(folder: Path, files: Sequence[str]) -> list[str]:
     """Names and patterns that no file of the folder answers."""
     found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
