@@ -1,6 +1,6 @@
 """What can be told at once: names, numbers, folders and files of prompts, looked at before the libraries that take seconds to import.
 
-Whatever needs a model's class, a search's parameters or a device is checked later, by those who know it.
+Whatever needs a model's class or a device is checked later, by those who know it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from harness.assignments import members_of, name_of
 from harness.config import ALL, Settings
 from harness.errors import WrongInput
 from harness.hub import GIGA
-from harness.named_searches import check_search_name, wrapped
 from harness.registry import entry, published_row
 from harness.suites import FILE
 from verifiers.spec import parse_verifier
@@ -23,28 +22,23 @@ def check_settings(settings: Settings) -> None:
 
     Raises:
         UnknownName: a suite, model, search, verifier or metric that is not registered.
-        WrongInput: a search within another that does not come last, a verifier that is no verifier's text, or a file without a
-            prompt that can be run.
+        WrongInput: a parameter that a search does not have or a value that it cannot have, a verifier that is no verifier's text,
+            or a file without a prompt that can be run.
     """
+    from harness.search.spec import parse
+
     entry("suite", settings.suite)
     for text in settings.models:
         for member in members_of(text):
             entry("model", name_of(member))
     for text in settings.searches:
         if text != ALL:
-            _check_search(text)
+            parse(text)
     for text in (*settings.verifiers, *settings.metrics):
         if text != ALL:
             parse_verifier(text)
     if settings.suite == FILE and settings.prompts_from is not None:
         _check_prompts(Path(settings.prompts_from).expanduser())
-
-
-def _check_search(text: str) -> None:
-    check_search_name(text)
-    _, inner = wrapped(text)
-    if inner is not None:
-        _check_search(inner)
 
 
 def _check_prompts(path: Path) -> None:

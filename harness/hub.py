@@ -121,7 +121,7 @@ def locate(repository: Repository, *, local: Path | None = None, name: str = "",
     """The local folder that mirrors the repository: `local` where given, else the hub's cache; nothing is downloaded.
 
     `name` is what `vistas fetch` calls it, `role` its place there where that has several. A file in place of a folder is
-    taken for the only file of the repository.
+    taken for the only file of the repository, and the folder that all of its files lie in, under its name, for the repository.
 
     Raises:
         MissingWeights: files are not there, AbsentWeights where the cache lacks them.
@@ -135,6 +135,11 @@ def locate(repository: Repository, *, local: Path | None = None, name: str = "",
         folder = _folder(local, repository)
         _check_readable(folder)
         lacking = missing(folder, repository.files)
+        if lacking and (inner := _inner(folder, repository)):
+            if folder.absolute().name != inner:
+                raise MissingWeights(f"{folder} holds what {repository.repo} has in its folder {inner}: name it so, and give the folder "
+                                     f"above it, {folder.absolute().parent}")  # fmt: skip
+            folder, lacking = folder.absolute().parent, []
         if lacking:
             how = f" with --weights {name}.{role}=PATH" if role else ""
             raise MissingWeights(
@@ -147,6 +152,16 @@ def locate(repository: Repository, *, local: Path | None = None, name: str = "",
     return folder
 
 
+def _inner(folder: Path, repository: Repository) -> str:
+    """The folder of the repository that all of its files lie in, where `folder` is a copy of that one; else ""."""
+    first, *others = dict.fromkeys(name.rpartition("/")[0] for name in repository.files)
+    lacking = missing(folder, [name.removeprefix(f"{first}/") for name in repository.files])
+    if others or not first or "/" in first or lacking:
+        return ""
+    # A pattern such as X/* fits any file: a folder of another name has to say by an index that it holds weights in parts.
+    return first if folder.absolute().name == first or any(folder.glob("*.index.json")) else ""
+
+
 def present(repository: Repository) -> bool:
     """Whether the cache holds every file; none is opened."""
     try:
@@ -154,6 +169,15 @@ def present(repository: Repository) -> bool:
     except MissingWeights:
         return False
     return True
+
+
+def files_of(repository: Repository, local: Path | None) -> list[Path]:
+    """The files of a repository that are on this machine, none where the cache lacks any; in `local` whatever is there."""
+    try:
+        folder = local.expanduser() if local is not None else _cached(repository, "", "")
+    except MissingWeights:
+        return []
+    return [folder] if folder.is_file() else sorted(folder.rglob("*"))
 
 
 def missing(folder: Path, files: Sequence[str]) -> list[str]:

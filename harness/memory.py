@@ -6,12 +6,13 @@ Seeds belong to candidates and not to batches, so that the same rows come out wh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
-
-import torch
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.batches import batches
 from harness.errors import RunFailed
+
+if TYPE_CHECKING:
+    import torch
 
 Result = TypeVar("Result")
 SHARE = 0.9
@@ -21,6 +22,8 @@ SHARE = 0.9
 def free_and_total(device: torch.device) -> tuple[int, int]:
     """Bytes of a device's memory that are free, and all of them; of a CPU what the machine gives this process."""
     if device.type == "cuda":
+        import torch
+
         free, total = torch.cuda.mem_get_info(device)
         return free, total
     import psutil
@@ -31,6 +34,7 @@ def free_and_total(device: torch.device) -> tuple[int, int]:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device, or the machine, has no memory left."""
+    import torch
     from accelerate.utils.memory import should_reduce_batch_size
 
     return isinstance(error, torch.OutOfMemoryError) or (
@@ -80,6 +84,8 @@ class Parts:
 
     def join(self, work: Callable[[Sequence[int]], torch.Tensor], rows: int) -> torch.Tensor:
         """`work` on the rows 0, 1, 2 …, in parts where memory runs out; results [N, …] are joined in order."""
+        import torch
+
         return torch.cat(self.run(work, rows))
 
     def run(self, work: Callable[[Sequence[int]], Result], rows: int) -> list[Result]:

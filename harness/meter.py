@@ -10,9 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, TypeVar
-
-import torch
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import RunFailed
 from harness.evaluations import Evaluations
@@ -20,6 +18,9 @@ from harness.ledger import Cost, Ledger
 from harness.memory import Parts, out_of_memory
 from models.base import Generator, Images, Mixed, ModelCard, Operation, Prefixed, Row
 from verifiers.base import Listener, VerifierCard
+
+if TYPE_CHECKING:
+    import torch
 
 Result = TypeVar("Result")
 
@@ -226,13 +227,17 @@ class MeteredGenerator:
         )
 
     def _timed(self, call: Callable[[], Result]) -> tuple[Result, float]:
-        if self._cuda:
-            torch.cuda.synchronize(self._generator.device)
+        self._synchronise()
         begin = self._now()
         result = call()
-        if self._cuda:
-            torch.cuda.synchronize(self._generator.device)
+        self._synchronise()
         return result, self._now() - begin
+
+    def _synchronise(self) -> None:
+        if self._cuda:
+            import torch
+
+            torch.cuda.synchronize(self._generator.device)
 
     def _price(self, operation: Operation, step: int, tokens: int) -> Cost:
         key = (operation, step, tokens)

@@ -15,8 +15,7 @@ from harness.meter import PATCHES, Clock, MeteredGenerator, scoring
 from harness.verifier_meter import MeteredVerifier
 from models.base import Family, Generator, Operation, Refinable, Row
 from models.pair import Pair
-from verifiers.base import Verifier, cascading
-from verifiers.features import Describing
+from verifiers.base import Describing, Verifier, cascading
 
 REFINING = "refining "
 """What operations of a pair's second model are called in a calibration, before their name."""
@@ -171,7 +170,7 @@ class Prices:
         return replace(cost, nfe=0)
 
     def patches(self) -> Cost:
-        """One image described by the features beside the verifier (`verifiers.features.Describing`)."""
+        """One image described by the features beside the verifier (`verifiers.base.Describing`)."""
         if not isinstance(self._verifier, Describing):
             raise ValueError(f"verifier {self._verifier.card.name} has no features beside it: verifiers.features.described")
         seconds = self._calibration.seconds(PATCHES) if self._calibration else 0.0

@@ -150,6 +150,9 @@ _TABLES: Mapping[str, Mapping[str, Entry]] = {
 }
 
 
+KINDS = tuple(_TABLES)
+
+
 def entry(kind: str, name: str) -> Entry:
     """The entry of a "model", "search", "verifier", "suite", "grader" or "features"; raises UnknownName with near names."""
     table = _TABLES[kind]

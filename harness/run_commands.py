@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.amounts import counted
 from harness.config import Settings, load_settings, run_folder
 from harness.early import check_settings
 from harness.errors import WrongInput
@@ -69,9 +70,13 @@ def run(
         folder = run_folder(settings, out)
         check_writable(folder)
         check_run_folder(folder)
+        check_settings(settings)
+        same = _determined(settings)
+        if not profile and _is_whole(folder, same):
+            return
         prepared = _prepared(settings, out)
     with reported(debug, prepared.store):
-        _finish(prepared, profile, part)
+        _finish(prepared, same, profile, part)
 
 
 def plan(
@@ -101,6 +106,7 @@ def plan(
             "weights": weights,
         }  # fmt: skip
         settings = load_settings(config, set_ or (), flags, say)
+        check_settings(settings)
         prepared = _prepared(settings, out, calibrate, outlines=True)
         from harness.forecast_lines import plan_json, plan_lines
 
@@ -135,22 +141,25 @@ def ablate(
         if not plan_only:
             check_writable(folder)
             check_run_folder(folder)
-        prepared = _prepared(settings, folder, calibrate)
-        if plan_only:
+        check_settings(settings)
+        same = "" if plan_only else _determined(settings)
+        prepared = None if _is_whole(folder, same) else _prepared(settings, folder, calibrate)
+        if plan_only and prepared is not None:
             from harness.forecast_lines import plan_lines
 
             for line in plan_lines(prepared):
                 typer.echo(line)
             return
-    with reported(debug, prepared.store):
-        folder = _finish(prepared)
+    with reported(debug, None if prepared is None else prepared.store):
+        if prepared is not None:
+            _finish(prepared, same)
         from reports.ablation import write_ablation
 
         typer.echo(write_ablation(asked, folder, folder / "report").markdown())
 
 
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders of finished runs, or of one that is not finished.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders of runs; of one that is not finished, what is there.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the report; the DIR's own without it, required for several.")] = None,
     debug: Debug = False,
 ) -> None:
@@ -163,21 +172,50 @@ def report(
         _build_report(folders, out if out is not None else folders[0] / "report")
 
 
+def _determined(settings: Settings) -> str:
+    from harness.whole import determined
+
+    return determined(settings)
+
+
+def _is_whole(folder: Path, same: str) -> bool:
+    """Whether the run in a folder has been finished under the same; says so, and sees to its report."""
+    from harness.whole import finished_units
+
+    units = finished_units(folder, same)
+    if units:
+        say(f"{units} of {counted(units, 'unit')} {'is' if units == 1 else 'are'} there in {folder}: nothing has to be loaded")
+        _see_to_report(folder)
+    return units > 0
+
+
+def _see_to_report(folder: Path) -> None:
+    """Draw the report of a finished run unless it is drawn already."""
+    from reports.drawn import drawn
+
+    page = drawn([folder], folder / "report")
+    if page is None:
+        say("building the report")
+        _build_report([folder], folder / "report")
+    else:
+        typer.echo(f"report: {page} (drawn already, of these tables and by this source)")
+
+
 def _prepared(settings: Settings, out: Path | None, measured: bool = False, outlines: bool = False) -> Run:
-    """The run, checked and loaded; what can be told at once is, before the libraries are loaded, which takes seconds."""
-    check_settings(settings)
+    """The run, loaded, which takes seconds; what can be told at once has been."""
     say(f"loading libraries for {', '.join(settings.models)}")
     from harness.runner import prepare_run
 
     return prepare_run(settings, out, measured, say, outlines)
 
 
-def _finish(prepared: Run, profile: bool = False, shard: Shard | None = None) -> Path:
-    """Run what is missing, then the report (of several shards the last one makes it); returns the run's folder."""
+def _finish(prepared: Run, same: str, profile: bool = False, shard: Shard | None = None) -> None:
+    """Run what is missing, then the report (of several shards the last one makes it); `same` is what determined the run."""
     from rich.console import Console
 
     from harness import runner
     from harness.timing import REPORT
+    from harness.whole import keep
 
     console = Console(stderr=True, soft_wrap=True)
     for line in runner.opening_lines(prepared):
@@ -191,13 +229,12 @@ def _finish(prepared: Run, profile: bool = False, shard: Shard | None = None) ->
     if unfinished:
         typer.echo(unfinished)
     else:
-        console.print("building the report", highlight=False)
+        keep(folder, same)
         with prepared.watch.section(REPORT):
-            _build_report([folder], folder / "report")
+            _see_to_report(folder)
     if profile:
         for line in runner.write_profile(prepared):
             console.print(line, highlight=False, markup=False)
-    return folder
 
 
 def _build_report(folders: list[Path], out: Path) -> None:

@@ -27,8 +27,7 @@ from results.files import check_writable, write_atomic
 from results.folder_scores import write_scores
 from suites.base import Equipped, Located, Prompt, Suite, display_name
 from suites.layouts.base import Contents, Graded, Layout, layout
-from suites.prompt_checks import as_utf8, printable
-from suites.t2i_compbench.parsed import plain
+from suites.prompt_checks import as_utf8, plain, printable
 from verifiers.spec import VerifierSpec, parse_verifier
 
 SECONDS = 30.0
@@ -145,7 +144,7 @@ def _offline() -> Iterator[tuple[str, Domain, set[str]]]:
 
 
 def _texts(by_task: Mapping[str, Sequence[Prompt]]) -> set[str]:
-    """Prompts as they are compared: capitals and a last full stop, which names of files lack, make none another."""
+    """All prompts as they are compared."""
     return {plain(prompt.text) for of_task in by_task.values() for prompt in of_task}
 
 

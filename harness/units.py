@@ -65,8 +65,8 @@ def unit_key(
         "vistas": installed_version("vistas"),
         "model": card_values(model),
         "search": search,
-        "verifiers": {name: card.weights_sha256 for name, card in verifiers.items()},
-        "metrics": {name: card.weights_sha256 for name, card in metrics.items()},
+        "verifiers": {name: _judging(card) for name, card in verifiers.items()},
+        "metrics": {name: _judging(card) for name, card in metrics.items()},
         "suite": suite,
         "budgets": {name: [(budget.amount, budget.unit) for budget in given] for name, given in budgets.items()},
         "seed": seed,
@@ -76,3 +76,8 @@ def unit_key(
         **({"features": features} if features else {}),
     }
     return hashlib.sha256(canonical(determines).encode()).hexdigest()[:32]
+
+
+def _judging(card: VerifierCard) -> str | tuple[str, str]:
+    """What determines a verifier's scores, besides the settings in its name."""
+    return card.weights_sha256 if card.question is None else (card.weights_sha256, card.question)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from harness.ledger import Cost, Ledger
 from harness.memory import Parts
 from harness.meter import PATCHES, Clock, scoring, wall_seconds
 from models.base import Images
 from verifiers.base import UNASKED, Scores, Verifier, VerifierCard, cascading
+
+if TYPE_CHECKING:
+    import torch
 
 
 def scored(verifier: Verifier, images: Images, texts: Sequence[str], parts: Parts) -> Scores:

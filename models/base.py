@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from harness.ledger import Cost
 
-Images: TypeAlias = torch.Tensor
+if TYPE_CHECKING:
+    import torch
+
+Images: TypeAlias = "torch.Tensor"
 """uint8 [N, 3, H, W] on the CPU: what is scored in memory is exactly what the saved PNG holds."""
 
 Operation: TypeAlias = Literal["encode", "predict", "draw", "preview", "decode", "embed"]

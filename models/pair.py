@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
-
-import torch
+from typing import TYPE_CHECKING
 
 from harness.errors import WrongInput
 from models.base import Generator, ModelCard
+
+if TYPE_CHECKING:
+    import torch
 
 _TEXTS = ("", "a photo of a red circle above two blue stars")
 """Of different lengths, unless a model pads every text to one."""

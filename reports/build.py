@@ -8,6 +8,7 @@ from pathlib import Path
 from reports import curves, gallery, style, tree
 from reports.answer import Answer, answer
 from reports.contrasts import equal_tables, paired_table
+from reports.drawn import FILE, PAGE, keep_drawn
 from reports.load import read_runs
 from reports.markdown import write_markdown
 from reports.overoptimised import overoptimised_figure, overoptimised_table, shown
@@ -23,9 +24,10 @@ from reports.trust import trust_table
 def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
     """Write the report of one or more runs of a suite into `out`; returns the path of the page.
 
-    A single run may be unfinished: the report is of the units that are there. Raises WrongInput for other folders without tables,
-    and ConflictingRuns when runs contradict each other.
+    Runs may be unfinished: the report is of the units that are there. Raises WrongInput for folders that are no runs or without
+    any unit, and ConflictingRuns when runs contradict each other.
     """
+    (out / FILE).unlink(missing_ok=True)
     summary = summarise(read_runs(run_dirs, unfinished=True))
     found = answer(summary)
     contents = _contents(summary, found, out / "figures")
@@ -35,8 +37,9 @@ def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
     for table in tables:
         table.write_csv(out / "tables")
     write_markdown(summary, contents, tables, out / "report.md")
-    page = out / "index.html"
+    page = out / PAGE
     write_page(summary, contents, page)
+    keep_drawn(run_dirs, out)
     return page
 
 

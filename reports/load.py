@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from harness import amounts
 from harness.errors import WrongInput, first_line
-from reports.unfinished import is_unfinished, read_parts
+from reports.unfinished import OF_RUN, OF_RUNS, Common, is_unfinished, read_parts
 from results.schema import ADDED, MEASURED, SELECTIONS, TABLES
 
 IDENTITY = ["suite", "model", "search", "verifier", "seed", "budget_unit", "budget", "prompt_id"]
@@ -36,7 +36,7 @@ class Runs:
     selections: pd.DataFrame
     scores: pd.DataFrame
     unfinished: tuple[str, ...] = ()
-    """Sentences on what is there of a run that is not finished; none for finished ones."""
+    """Sentences on what is there of runs that are not finished; none for finished ones."""
 
     @property
     def suite(self) -> str:
@@ -76,7 +76,7 @@ class Runs:
 
 
 def read_runs(run_dirs: Sequence[Path], unfinished: bool = False) -> Runs:
-    """Read and concatenate run folders; with `unfinished` also what there is of a single run that lacks its tables.
+    """Read and concatenate run folders; with `unfinished` also what there is of runs that lack their tables.
 
     Raises WrongInput for a folder without finished tables, or with one that is damaged or lacks a column of its schema, and
     ConflictingRuns when the runs contradict each other.
@@ -85,21 +85,29 @@ def read_runs(run_dirs: Sequence[Path], unfinished: bool = False) -> Runs:
     if not folders:
         raise WrongInput("no run folder given: name at least one")
     manifests = tuple(_manifest(folder) for folder in folders)
-    if unfinished and len(folders) == 1 and is_unfinished(folders[0]):
-        parts, sentences = read_parts(folders[0], manifests[0])
-        each = [_completed(parts, folders[0] / "parts", manifests[0])]
-    else:
-        _refuse_unfinished(folders, unfinished)
-        sentences = ()
-        each = [_tables(folder, manifest) for folder, manifest in zip(folders, manifests, strict=True)]
+    if not unfinished:
+        _refuse_unfinished(folders)
+    common, there, each = Common(), dict[int, str](), []
+    for run, (folder, manifest) in enumerate(zip(folders, manifests, strict=True)):
+        if is_unfinished(folder):
+            parts, number = read_parts(folder)
+            there[run] = f"{folder.name}: {number}" if len(folders) > 1 else number
+            each.append(common.cut(_completed(parts, folder / "parts", manifest), OF_RUN))
+        else:
+            each.append(_tables(folder, manifest))
     tables = {name: pd.concat([one[name].assign(run=run) for run, one in enumerate(each)], ignore_index=True) for name in TABLES}
     selections = tables["selections"]
     if selections.empty:
         raise WrongInput(f"no selections in {', '.join(map(str, folders))}: no unit is finished; run again")
-    _refuse_conflicts(folders, manifests, selections)
+    _refuse_conflicts(folders, manifests, selections, there)
     owner = selections.groupby(IDENTITY, dropna=False)["run"].min()
-    candidates, selections, scores = (_first_of_repeats(tables[name], owner) for name in TABLES)
-    return Runs(folders, manifests, candidates, selections, scores, sentences)
+    tables = {name: _first_of_repeats(table, owner) for name, table in tables.items()}
+    sentences: tuple[str, ...] = ()
+    if there:
+        tables = common.cut(tables, OF_RUNS)
+        prompts, asked = tables["selections"]["prompt_id"].nunique(), manifests[0]["suite"].get("prompts_run")
+        sentences = common.sentences([*there.values()], prompts, asked)
+    return Runs(folders, manifests, tables["candidates"], tables["selections"], tables["scores"], sentences)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -112,10 +120,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise WrongInput(f"{path} is damaged ({error}): put back a copy of it, or run into another folder with --out") from error
 
 
-def _refuse_unfinished(folders: Sequence[Path], alone: bool) -> None:
+def _refuse_unfinished(folders: Sequence[Path]) -> None:
     for folder in filter(is_unfinished, folders):
-        how = "; alone it can be reported as far as it is" if alone else ""
-        raise WrongInput(f"the run in {folder} is not finished, its tables are missing: give the same `vistas run` command again{how}")
+        raise WrongInput(f"the run in {folder} is not finished, its tables are missing: give the same `vistas run` command again")
 
 
 def _tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
@@ -145,7 +152,9 @@ def _completed(tables: Mapping[str, pd.DataFrame], folder: Path, manifest: Mappi
     return found
 
 
-def _refuse_conflicts(folders: Sequence[Path], manifests: Sequence[dict[str, Any]], selections: pd.DataFrame) -> None:
+def _refuse_conflicts(
+    folders: Sequence[Path], manifests: Sequence[dict[str, Any]], selections: pd.DataFrame, unfinished: Collection[int]
+) -> None:
     suites = sorted(selections["suite"].unique())
     if len(suites) > 1:
         raise ConflictingRuns(f"runs of {' and '.join(suites)} in one report: build one report for each suite")
@@ -158,10 +167,7 @@ def _refuse_conflicts(folders: Sequence[Path], manifests: Sequence[dict[str, Any
                     f"{name[1]} has other weights in {folder} ({digest[:12]}) than in {where} ({first[:12]}): "
                     "report them separately, or run both again with the same weights"
                 )
-    prompts = {folders[int(str(run))]: frozenset(part["prompt_id"]) for run, part in selections.groupby("run")}
-    if len(set(prompts.values())) > 1:
-        counts = ", ".join(f"{len(each)} in {folder}" for folder, each in prompts.items())
-        raise ConflictingRuns(f"runs on different prompts cannot be compared ({counts}): run them with the same --prompts")
+    _refuse_other_prompts(folders, manifests, selections, unfinished)
     repeated = selections[selections.duplicated(IDENTITY, keep=False)]
     differing = repeated.drop_duplicates(_COMPARED).duplicated(IDENTITY)
     if differing.any():
@@ -170,6 +176,21 @@ def _refuse_conflicts(folders: Sequence[Path], manifests: Sequence[dict[str, Any
             f"two results for {row['model']} + {row['search']} by {row['verifier']}, seed {row['seed']}, budget "
             f"{amounts.budget(row['budget'], row['budget_unit'])}, prompt {row['prompt_id']}: leave out the run that is out of date"
         )
+
+
+def _refuse_other_prompts(
+    folders: Sequence[Path], manifests: Sequence[dict[str, Any]], selections: pd.DataFrame, unfinished: Collection[int]
+) -> None:
+    """All runs have the same prompts; an unfinished one has some of them so far, and was asked for as many."""
+    prompts = {int(str(run)): frozenset(part["prompt_id"]) for run, part in selections.groupby("run")}
+    every = max((each for run, each in prompts.items() if run not in unfinished), key=len, default=frozenset.union(*prompts.values()))
+    differing = [run for run, each in prompts.items() if each != every and not (run in unfinished and each <= every)]
+    asked = {manifests[run]["suite"].get("prompts_run") for run in prompts} - {None} if unfinished else set()
+    if differing or len(asked) > 1:
+        counts = ", ".join(
+            f"{len(each)} in {folders[run]}{', which is not finished' if run in unfinished else ''}" for run, each in prompts.items()
+        )
+        raise ConflictingRuns(f"runs on different prompts cannot be compared ({counts}): run them with the same --prompts")
 
 
 def weight_hashes(manifest: dict[str, Any]) -> dict[tuple[str, str], str]:

@@ -24,7 +24,7 @@ def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table]
     if runs.domain == "shapes":
         parts.append(f"> **The embedded shapes world.** {SHAPES_NOTICE}")
     if runs.unfinished:
-        parts.append(f"> **Unfinished run.** {' '.join(map(escape_markdown, runs.unfinished))}")
+        parts.append(f"> **Unfinished.** {' '.join(map(escape_markdown, runs.unfinished))}")
     parts.append(f"**{escape_markdown(contents.answer.headline)}**")
     if contents.answer.verdicts:
         parts.append(_answer_table(contents.answer.verdicts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from reports.load import IDENTITY, Runs
+from reports.load import IDENTITY
 
 
 def nothing_returned(selections: pd.DataFrame) -> pd.Series:
@@ -12,14 +12,15 @@ def nothing_returned(selections: pd.DataFrame) -> pd.Series:
     return selections["considered"].eq(0) & selections["candidate"].eq("")
 
 
-def judged(runs: Runs, grader: str) -> pd.DataFrame:
+def judged(scores: pd.DataFrame, selections: pd.DataFrame, grader: str) -> pd.DataFrame:
     """The scores with a column `nothing`, whether there was no image; there the grader's value is 0, as nothing is not right.
+
+    Both tables have a column `run`, which tells the runs apart that are joined.
 
     Left out instead, such prompts would flatter the search that misses deadlines on the hard ones. A task of a run of which
     the grader judged nothing gets no verdict by this: nobody could have said that an image is right.
     """
-    scores = runs.scores
-    empty = pd.MultiIndex.from_frame(runs.selections.loc[nothing_returned(runs.selections), IDENTITY])
+    empty = pd.MultiIndex.from_frame(selections.loc[nothing_returned(selections), IDENTITY])
     nothing = pd.MultiIndex.from_frame(scores[IDENTITY]).isin(empty)
     graded = scores["metric"].eq(grader)
     verdicts = scores["value"].where(graded).groupby([scores["run"], scores["task"]]).transform("count")

@@ -121,7 +121,7 @@ def is_single(points: pd.DataFrame) -> pd.Series:
 
 def summarise(runs: Runs, seed: int = 0) -> Summary:
     """Estimate every point of the runs; `seed` is the bootstrap's."""
-    scores = judged(runs, GRADE)
+    scores = judged(runs.scores, runs.selections, GRADE)
     prompts = runs.selections[["task", "prompt_id"]].drop_duplicates().sort_values("prompt_id", kind="stable")
     order = {task: position for position, task in enumerate(prompts["task"].drop_duplicates())}
     prompts = prompts.sort_values("task", key=lambda column: column.map(order), kind="stable")

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from harness import amounts
+from reports.missing import judged
+from reports.points import GRADE
 
-GRADE = "grade"
 TOGETHER = ("suite", "model", "verifier", "budget", "budget_unit")
 """What searches have in common that are compared."""
 
@@ -18,12 +19,14 @@ TOGETHER = ("suite", "model", "verifier", "budget", "budget_unit")
 def standings(folders: Sequence[Path]) -> str:
     """Each model's searches at each budget under each verifier, best first: grade, its difference to random search, and what was spent.
 
-    A difference is over the prompts and seeds that both searches have, its standard error that of the mean over prompts
-    of what the seeds of a prompt have on average.
+    Where a search returned no image within its budget the grade is 0. A difference is over the prompts and seeds that both
+    searches have, its standard error that of the mean over prompts of what the seeds of a prompt have on average.
     """
-    scores = pd.concat([pd.read_parquet(folder / "scores.parquet") for folder in folders])
-    spent = pd.concat([pd.read_parquet(folder / "selections.parquet") for folder in folders])
-    grades = scores[scores["metric"] == GRADE]
+    scores, spent = (
+        pd.concat([pd.read_parquet(folder / f"{name}.parquet").assign(run=run) for run, folder in enumerate(folders)])
+        for name in ("scores", "selections")
+    )
+    grades = judged(scores, spent, GRADE).query("metric == @GRADE")
     lines = [
         "| suite | model | guided by | budget | search | grade | prompts, seeds | against random | spent (NFE, GFLOP) |",
         "|---|---|---|---|---|---|---|---|---|",

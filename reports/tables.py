@@ -119,7 +119,7 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
 def _reasons(summary: Summary, metric: str) -> str:
     """Why scores are missing, the most frequent reasons first."""
     scores = summary.runs.scores
-    unscored = (scores["metric"] == metric) & judged(summary.runs, GRADE)["value"].isna()
+    unscored = (scores["metric"] == metric) & judged(scores, summary.runs.selections, GRADE)["value"].isna()
     missing = scores.loc[unscored, "reason"]
     return "; ".join(str(reason) or "no reason given" for reason in missing.value_counts().head(3).index)
 

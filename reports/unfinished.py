@@ -1,8 +1,8 @@
-"""A run that is not finished: what its units have so far, cut to what can be compared."""
+"""Runs that are not finished: what their units have so far, cut to what can be compared."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from results.schema import TABLES
 from results.store import Store
 
 _POINT = ["model", "search", "verifier", "budget_unit", "budget"]
-_SEARCH = ["seed", "prompt_id"]
+OF_RUN, OF_RUNS = ["seed", "prompt_id"], ["prompt_id"]
+"""What is in common: runs that are joined may have other seeds, which each has for all that it compares."""
 Tables = dict[str, pd.DataFrame]
+Done = dict[tuple[Any, ...], frozenset[Any]]
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -25,51 +27,65 @@ def is_unfinished(folder: Path) -> bool:
     return not all((folder / f"{name}.parquet").is_file() for name in TABLES)
 
 
-def read_parts(folder: Path, manifest: Mapping[str, Any]) -> tuple[Tables, tuple[str, ...]]:
-    """Tables of the units that are there, and sentences on what they are; the run folder is left as it is.
+def read_parts(folder: Path) -> tuple[Tables, str]:
+    """Tables of the units that are there, and how many these are; the run folder is left as it is.
 
-    Methods with their budgets are kept, and of each the same seeds and prompts, so that none is set against another on
-    other prompts: those that make the most pairs. Raises WrongInput where no unit is there.
+    Raises WrongInput where no unit is there.
     """
     store = Store(folder)
     parts, planned = store.whole_parts(), len(store.units())
     if not parts:
         raise WrongInput(f"{folder} has no finished unit yet: wait for one, or give the same `vistas run` command again")
-    tables = {name: pa.concat_tables([part[name] for part in parts]).to_pandas() for name in TABLES}
-    kept, common, apart, few = _compared(tables["selections"])
     number = f"{len(parts)} of {amounts.counted(planned, 'unit')}" if planned else amounts.counted(len(parts), "unit")
-    prompts, every = len({prompt for _, prompt in common}), manifest["suite"].get("prompts_run")
-    on = f"{prompts} of its {every} prompts" if every else amounts.counted(prompts, "prompt")
-    sentences = [
-        f"{number} {'are' if len(parts) > 1 or planned > 1 else 'is'} there; the same `vistas run` command goes on with the run.",
-        f"All of this report is on {on}, for which every method and budget shown is finished; others may be missing.",
-    ]
-    if apart:
-        of = " of the same seed" if tables["selections"]["seed"].nunique() > 1 else ""
-        sentences.append(f"Left out, as they have no prompts{of} in common with all the others: {'; '.join(apart)}.")
-    if few:
-        sentences.append(f"Left out, as too few of their prompts are finished: {'; '.join(few)}.")
-    return {name: _cut(table, kept, common) for name, table in tables.items()}, tuple(sentences)
+    tables = {name: pa.concat_tables([part[name] for part in parts]).to_pandas() for name in TABLES}
+    return tables, f"{number} {'are' if len(parts) > 1 or planned > 1 else 'is'} there"
 
 
-def _compared(selections: pd.DataFrame) -> tuple[list[Any], frozenset[Any], list[str], list[str]]:
-    """Points and the (seed, prompt) pairs that all of them have; and in words, the points that have none of these, and too few."""
-    done: dict[tuple[Any, ...], frozenset[Any]] = {
-        tuple(point): frozenset(zip(part["seed"], part["prompt_id"], strict=True)) for point, part in selections.groupby(_POINT, sort=False)
-    }
-    kept, common = most_pairs(done, who=lambda point: point[:2])
-    several = selections["verifier"].nunique() > 1
-    left_out = {
-        point: f"{model} + {search} at a budget of {amounts.budget(float(budget), str(unit))}{f' guided by {verifier}' if several else ''} "
-        f"({amounts.counted(len({prompt for _, prompt in done[point]}), 'prompt')})"
-        for point in done if point not in kept for model, search, verifier, unit, budget in [point]
-    }  # fmt: skip
-    apart = [words for point, words in left_out.items() if not done[point] & common]
-    few = [words for point, words in left_out.items() if done[point] & common]
-    return kept, common, apart, few
+class Common:
+    """Cuts tables to what can be compared, and remembers what was left out.
+
+    Methods with their budgets are kept, and of each the same prompts, so that none is set against another on other prompts:
+    those that make the most pairs.
+    """
+
+    def __init__(self) -> None:
+        self._left_out: dict[str, list[str]] = {}
+
+    def cut(self, tables: Mapping[str, pd.DataFrame], parts: Sequence[str]) -> Tables:
+        """The tables with what all that is kept has in common: `parts` are columns, OF_RUN or OF_RUNS."""
+        selections = tables["selections"]
+        done: Done = {
+            tuple(point): frozenset(part[[*parts]].itertuples(index=False, name=None))
+            for point, part in selections.groupby(_POINT, sort=False)
+        }  # fmt: skip
+        kept, common = most_pairs(done, who=lambda point: point[:2])
+        left_out = [point for point in done if point not in kept]
+        several = selections["verifier"].nunique() > 1
+        of = " of the same seed" if "seed" in parts and selections["seed"].nunique() > 1 else ""
+        for point in left_out:
+            few = bool(done[point] & common)
+            reason = "too few of their prompts are finished" if few else f"they have no prompts{of} in common with all the others"
+            self._left_out.setdefault(reason, []).append(_in_words(point, done[point], several))
+        return {name: _cut(table, left_out, common, parts) for name, table in tables.items()}
+
+    def sentences(self, there: Sequence[str], prompts: int, every: int | None) -> tuple[str, ...]:
+        """What the page says: how much of each unfinished run is there; on how many prompts of how many; who is left out."""
+        on = f"{prompts} of its {every} prompts" if every else amounts.counted(prompts, "prompt")
+        return (
+            *(f"{number}; the same `vistas run` command goes on with the run." for number in there),
+            f"All of this report is on {on}, for which every method and budget shown is finished; others may be missing.",
+            *(f"Left out, as {reason}: {'; '.join(words)}." for reason, words in self._left_out.items()),
+        )
 
 
-def _cut(table: pd.DataFrame, kept: list[Any], common: frozenset[Any]) -> pd.DataFrame:
-    """Rows of these points, seeds and prompts."""
-    points = pd.MultiIndex.from_frame(table[_POINT])
-    return table[points.isin(kept) & pd.MultiIndex.from_frame(table[_SEARCH]).isin(list(common))].reset_index(drop=True)
+def _in_words(point: tuple[Any, ...], done: frozenset[Any], several: bool) -> str:
+    model, search, verifier, unit, budget = point
+    prompts = amounts.counted(len({prompt for *_, prompt in done}), "prompt")
+    guided = f" guided by {verifier}" if several else ""
+    return f"{model} + {search} at a budget of {amounts.budget(float(budget), str(unit))}{guided} ({prompts})"
+
+
+def _cut(table: pd.DataFrame, left_out: Sequence[tuple[Any, ...]], common: frozenset[Any], parts: Sequence[str]) -> pd.DataFrame:
+    """Rows of these parts, without those of points left out."""
+    there = [part in common for part in table[[*parts]].itertuples(index=False, name=None)]
+    return table[there & ~pd.MultiIndex.from_frame(table[_POINT]).isin(left_out)].reset_index(drop=True)

@@ -6,7 +6,7 @@ import sys
 
 from results.papers import COLUMNS
 from results.schema import MEASURED, SCHEMA_VERSION, TABLES, Column
-from results.store import CALIBRATION, MANIFEST, UNITS
+from results.store import CALIBRATION, FINISHED, MANIFEST, UNITS
 
 _ROWS = {
     "candidates": "One row per unit, verifier, prompt and scored image; costs are what the prompt had spent when the score was known.",
@@ -17,6 +17,7 @@ _ROWS = {
 _FILES = {
     MANIFEST: "configuration, versions, commit, hardware, hashes of all weights",
     UNITS: "keys of the run's units in the order of the tables: what tells how much of an unfinished run is there",
+    FINISHED: "hash of all that determined a run that has been finished: while it is the same, the same command loads nothing",
     CALIBRATION: "speeds that budgets in seconds were planned with; in such runs only",
     "parts/": "one file per finished unit, with its rows of all tables, which are made of these",
     "images/": "pictures that the tables point to, each named by its content",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -15,6 +16,10 @@ PACKAGES = (
     "numpy", "pandas", "pyarrow", "pillow",
 )
 ROOT = Path(__file__).resolve().parents[1]
+OURS = ("harness", "models", "reports", "results", "suites", "verifiers")
+"""The packages that vistas is made of."""
+NO_SOURCE = {"__pycache__", "runs", "training"}
+"""Folders in them that are made by running."""
 
 
 def environment(device: str) -> dict[str, Any]:
@@ -22,7 +27,7 @@ def environment(device: str) -> dict[str, Any]:
     import torch
 
     return {
-        "python": platform.python_version(),
+        "python": python_version(),
         "packages": {name: installed_version(name) for name in PACKAGES},
         "commit": commit(ROOT),
         "system": f"{platform.system()} {platform.machine()}",
@@ -32,6 +37,31 @@ def environment(device: str) -> dict[str, Any]:
         "device": device,
         "accelerator": torch.cuda.get_device_name() if device.startswith("cuda") else "",
     }
+
+
+@cache
+def source_sha256() -> str:
+    """The hash of every file that vistas comes with, weights and data too, by name and content: what a version number and a
+    commit do not tell of a source that is being worked on."""
+    digest = hashlib.sha256()
+    for package in OURS:
+        for folder, folders, names in os.walk(ROOT / package):
+            folders[:] = sorted(set(folders) - NO_SOURCE)
+            for path in (Path(folder, name) for name in sorted(names)):
+                with path.open("rb") as stream:
+                    content = hashlib.file_digest(stream, "sha256").hexdigest()
+                digest.update(f"{path.relative_to(ROOT).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def written_here(target: str) -> bool:
+    """Whether the module of a "module:object" is one of `source_sha256`."""
+    return target.partition(":")[0].partition(".")[0] in OURS
+
+
+def python_version() -> str:
+    """Python's own version."""
+    return platform.python_version()
 
 
 @cache

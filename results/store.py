@@ -23,6 +23,7 @@ from results.schema import TABLES, arrow_schema
 
 CALIBRATION = "calibration.json"
 UNITS = "units.json"
+FINISHED = "finished.txt"
 
 
 class Store:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-import torch
-
 from models.base import Domain, Images
 
 if TYPE_CHECKING:
+    import torch
+
     from harness.weights import LocalWeights
 
 

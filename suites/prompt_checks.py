@@ -38,6 +38,11 @@ def _kind(value: object) -> str:
     return "a list" if isinstance(value, (list, tuple)) else "an object"
 
 
+def plain(text: str) -> str:
+    """A prompt as it is compared with a suite's own: in lower case, without a last full stop, its words one space apart."""
+    return " ".join(text.lower().split()).removesuffix(".").rstrip()
+
+
 def as_utf8(value: object) -> str:
     """As text that a table and a terminal can hold: what is no UTF-8 becomes a question mark."""
     return str(value).encode("utf-8", "replace").decode("utf-8")

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
-import torch
 
 from harness.ledger import Cost
 from models.base import Domain, Images
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,14 @@ class VerifierCard:
     licence: str
     text_limit_tokens: int | None = None
     """Longer prompts are truncated, and said to be; None where text is not read."""
+    question: str | None = None
+    """What a network that answers in words is asked, and which answer counts: scores depend on it and its weights do not
+    tell. None where nothing is asked."""
+
+
+def questions(cards: Iterable[VerifierCard]) -> str | None:
+    """What the members of a verifier are asked; None where none is asked anything."""
+    return "; ".join(f"{card.name}: {card.question}" for card in cards if card.question is not None) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +180,16 @@ class Listener(Protocol):
 def listeners(verifiers: Sequence[Verifier]) -> list[Listener]:
     """Those that have to be told, members of ensembles included."""
     return [member for member in chain.from_iterable(map(members_of, verifiers)) if isinstance(member, Listener)]
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """A verifier that comes with features (verifiers/features.py)."""
+
+    def patches(self, images: Images) -> torch.Tensor:
+        """float32 [N, L, E] on the CPU."""
+        ...
+
+    def patches_price(self) -> Cost:
+        """Of one image."""
+        ...

@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 from harness.ledger import Cost
 from models.base import Images
 from models.files import joint_sha256
-from verifiers.base import Scores, Verifier, VerifierCard, asked, joined_reasons, members_of
+from verifiers.base import Scores, Verifier, VerifierCard, asked, joined_reasons, members_of, questions
 
 
 class Cascade:
@@ -30,6 +30,7 @@ class Cascade:
             name=name, domain=second.domain or first.domain, score_range=(-np.inf, second.score_range[1]),
             parts=(*first.parts, *second.parts), weights_sha256=joint_sha256([first.weights_sha256, second.weights_sha256]),
             licence=" and ".join(dict.fromkeys((first.licence, second.licence))), text_limit_tokens=min(limits, default=None),
+            question=questions((first, second)),
         )  # fmt: skip
 
     @property

@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 
 from harness.ledger import Cost
 from models.files import joint_sha256
-from verifiers.base import Scores, VerifierCard, joined_reasons
+from verifiers.base import Scores, VerifierCard, joined_reasons, questions
 from verifiers.intake import Pictures
 from verifiers.scorer import Scorer, passes_price
 
@@ -59,6 +59,7 @@ class Ensemble:
             weights_sha256=joint_sha256([card.weights_sha256 for card in cards]),
             licence=" and ".join(dict.fromkeys(card.licence for card in cards)),
             text_limit_tokens=min(limits, default=None),
+            question=questions(cards),
         )
 
     @property

@@ -1,6 +1,6 @@
 """Features of images by place, for searches that compare pictures with one another: not a score, but charged like one.
 
-A search reaches them through its verifier (`Describing`), so that it sees no file and no device.
+A search reaches them through its verifier (`verifiers.base.Describing`), so that it sees no file and no device.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -40,19 +40,6 @@ class Features(Protocol):
         ...
 
     def flops(self) -> int:
-        """Of one image."""
-        ...
-
-
-@runtime_checkable
-class Describing(Protocol):
-    """A verifier that comes with features."""
-
-    def patches(self, images: Images) -> torch.Tensor:
-        """float32 [N, L, E] on the CPU."""
-        ...
-
-    def patches_price(self) -> Cost:
         """Of one image."""
         ...
 

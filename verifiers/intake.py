@@ -7,7 +7,7 @@ import torch
 
 from models.base import Images
 
-Pictures: TypeAlias = Images | Sequence[torch.Tensor | None]
+Pictures: TypeAlias = "Images | Sequence[torch.Tensor | None]"
 """A batch uint8 [N, 3, H, W], or a list of uint8 [3, H, W] of any sizes in which None stands for an unreadable picture."""
 
 

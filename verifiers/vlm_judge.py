@@ -32,12 +32,13 @@ class VlmScorer(Scorer):
     template: str
 
     def __init__(
-        self, network: VisionLanguage, name: str, licence: str, score_range: tuple[float, float], domain: Domain = "photo"
+        self, network: VisionLanguage, name: str, licence: str, score_range: tuple[float, float], question: str, domain: Domain = "photo"
     ) -> None:
+        """`question` is the template, and how its answer is read where that can differ."""
         self._network = network
         self._card = VerifierCard(
             name=name, domain=domain, score_range=score_range, parts=(name,), weights_sha256=network.weights_sha256,
-            licence=licence, text_limit_tokens=network.text_tokens,
+            licence=licence, text_limit_tokens=network.text_tokens, question=question,
         )  # fmt: skip
 
     @property
@@ -93,7 +94,7 @@ class YesNo(VlmScorer):
     """
 
     def __init__(self, network: VisionLanguage, name: str, licence: str, template: str, answer: str) -> None:
-        super().__init__(network, name, licence, (0.0, 1.0))
+        super().__init__(network, name, licence, (0.0, 1.0), f"{template} ({answer})")
         self.template, self._answer = template, answer
 
     def judge(self, images: Sequence[torch.Tensor], prompts: Sequence[str]) -> tuple[list[float], list[str]]:
@@ -124,7 +125,7 @@ class Rubric(VlmScorer):
     template = RUBRIC
 
     def __init__(self, network: VisionLanguage, name: str, licence: str, new_tokens: int) -> None:
-        super().__init__(network, name, licence, (0.0, HIGHEST))
+        super().__init__(network, name, licence, (0.0, HIGHEST), self.template)
         self._new_tokens = new_tokens
 
     def measure(self) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
-
-import torch
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from harness.errors import WrongInput
 from harness.ledger import Budget, Cost
@@ -16,6 +14,9 @@ from harness.seeds import Path, Seeds
 from harness.verifier_meter import MeteredVerifier
 from models.base import Family
 from suites.base import Prompt
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ class Search(Protocol):
 
 
 def describes(search: Search) -> bool:
-    """Whether a search, or the one it wraps, compares pictures by their features (`verifiers.features.Describing`)."""
+    """Whether a search, or the one it wraps, compares pictures by their features (`verifiers.base.Describing`)."""
     wrapped = getattr(search, "search", None)
     return bool(getattr(search, "describes", False)) or (wrapped is not None and describes(wrapped))
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from scipy.cluster.vq import kmeans2
+
+if TYPE_CHECKING:
+    import torch
 
 
 def principal(patches_NLE: torch.Tensor) -> np.ndarray:

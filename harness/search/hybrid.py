@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, inf, nextafter
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
 
 from harness.amounts import counted
 from harness.batches import batches
@@ -26,6 +25,9 @@ from harness.search.random import Random
 from harness.search.rounds import Branch, Round, best_first, mark_final
 from harness.search.window import check_plain, search_again
 from models.base import Family, Images, Refinable, Row
+
+if TYPE_CHECKING:
+    pass
 
 _ROUND = 8
 """Refinements of a prompt that are made together; a deadline can come between two rounds."""
@@ -159,6 +161,8 @@ class Hybrid:
         this.close()
 
     def _finish(self, task: Task, batch: Sequence[tuple[Branch, Candidate]]) -> Images:
+        import torch
+
         assert task.refiner is not None
         generator = task.refiner.generator
         rows = [Row(branch.prompt, task.seed(branch.prompt, branch.path, -1)) for branch, _ in batch]

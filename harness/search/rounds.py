@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from harness.batches import batches
 from harness.ledger import COLUMNS, Cost
@@ -21,6 +21,9 @@ from harness.seeds import Path
 from harness.verifier_meter import MeteredVerifier
 from models.base import Images
 from verifiers.base import asked
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ class Round:
                 self._examine(index, judge, batch)
 
     def _examine(self, index: int, judge: MeteredVerifier, chosen: Sequence[tuple[int, int]]) -> None:
+        import torch
+
         images = torch.stack([self._scored[prompt][n].image for prompt, n in chosen])
         owners = [prompt for prompt, _ in chosen]
         scores = judge.examine(images, [self._task.prompts[owner].text for owner in owners], owners)

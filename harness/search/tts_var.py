@@ -45,7 +45,7 @@ class TTSVar:
     pools: ClassVar[bool] = False
     size: ClassVar[str] = "particles"
     describes: ClassVar[bool] = True
-    """Needs a verifier with features (`verifiers.features.Describing`)."""
+    """Needs a verifier with features (`verifiers.base.Describing`)."""
 
     particles: int | None = None
     """Candidates at the first scale; None for as many as the budget buys."""

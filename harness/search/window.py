@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from harness.ledger import Budget, Cost, Ledger
 from harness.meter import MeteredGenerator
@@ -20,6 +18,9 @@ from harness.seeds import Path
 from harness.verifier_meter import MeteredVerifier
 from models.base import Images, Row
 from verifiers.base import Scores
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(slots=True)

@@ -8,10 +8,9 @@ of them, the pivot included, is the next pivot.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
 
 from harness.batches import batches
 from harness.ledger import Budget, Cost
@@ -24,6 +23,9 @@ from harness.search.random import later_image
 from harness.search.rounds import Branch, Round, best_first, mark_final
 from harness.seeds import Path
 from models.base import Family, Perturbable, Row
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class ZeroOrder:
 
     def _round(self, task: Task, branches: list[Branch], pivots: dict[int, _Pivot]) -> None:
         """Make and score the branches, and move each prompt's pivot to the best."""
+        import torch
+
         prompts = list(dict.fromkeys(branch.prompt for branch in branches))
         this = Round(task, prompts)
         noises: dict[tuple[int, Path], torch.Tensor] = {}

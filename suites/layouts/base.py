@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import WrongInput, unknown
 from suites.base import Prompt
+from suites.prompt_checks import plain
 
 SOME = 5
 """Files that are named before the others are only counted."""
@@ -76,6 +77,13 @@ def layout(name: str) -> Layout:
     if name not in known:
         raise WrongInput(unknown("layout", name, list(known)))
     return known[name]
+
+
+def finder(prompts: Iterable[Prompt]) -> Callable[[str], Prompt | None]:
+    """What tells the suite's prompt of a text, None where it has none: the very same text first, then one that is `plain` the same."""
+    exact = {prompt.text: prompt for prompt in prompts}
+    loosely = {plain(text): prompt for text, prompt in exact.items()}
+    return lambda text: exact.get(text) or loosely.get(plain(text))
 
 
 def images_in(folder: Path) -> list[tuple[str, Path]]:

@@ -17,7 +17,7 @@ from harness.amounts import counted
 from harness.errors import WrongInput
 from results.files import write_atomic
 from suites.base import Prompt
-from suites.layouts.base import Contents, Graded, Layout, Sample, images_in, left_out, others_in, shortage, some
+from suites.layouts.base import Contents, Graded, Layout, Sample, finder, images_in, left_out, others_in, shortage, some
 from suites.prompt_checks import fault
 
 MOST_DIGITS = 18
@@ -67,14 +67,15 @@ def _folders(root: Path) -> list[Path]:
 
 def _compared(found: Sequence[Prompt], prompts: Mapping[str, Sequence[Prompt]]) -> list[str]:
     """How many of the suite's prompts a folder has, and which it has besides; metadata is the folder's own word for itself."""
-    known = {prompt.text: prompt for of_task in prompts.values() for prompt in of_task}
-    if not known:
+    suite = [prompt for of_task in prompts.values() for prompt in of_task]
+    if not suite:
         return []
-    own = [one.text in known and _same(one, known[one.text]) for one in found]
-    others = [one for one, whole in zip(found, own, strict=True) if not whole]
-    total, there = sum(map(len, prompts.values())), len({one.text for one, whole in zip(found, own, strict=True) if whole})
-    texts = {one.text for one in found}
-    lacking = [prompt.id for text, prompt in known.items() if text not in texts]
+    known = finder(suite)
+    own = {one.id: prompt for one in found if (prompt := known(one.text)) and _same(one, prompt)}
+    others = [one for one in found if one.id not in own]
+    total, there = len(suite), len({prompt.text for prompt in own.values()})
+    texts = {prompt.text for one in found if (prompt := known(one.text))}
+    lacking = [prompt.id for prompt in suite if prompt.text not in texts]
     which = f", not {some(lacking)}" if lacking else ""
     notes = [] if there == total else [f"{there} of the suite's {counted(total, 'prompt')} {'is' if there == 1 else 'are'} there{which}"]
     doubled = [text for text, times in Counter(one.text for one in found).items() if times > 1]
@@ -88,8 +89,8 @@ def _compared(found: Sequence[Prompt], prompts: Mapping[str, Sequence[Prompt]]) 
 
 
 def _same(found: Prompt, known: Prompt) -> bool:
-    """Whether a folder's record has all that the suite's own has."""
-    record = json.loads(json.dumps(dict(known.metadata)))
+    """Whether a folder's record has all that the suite's own has; the prompts of both are compared elsewhere."""
+    record = json.loads(json.dumps({key: value for key, value in known.metadata.items() if key != "prompt"}))
     return found.task == known.task and all(found.metadata.get(key) == value for key, value in record.items())
 
 

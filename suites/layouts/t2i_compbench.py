@@ -6,18 +6,32 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import WrongInput
 from suites.base import Prompt
-from suites.layouts.base import Contents, Graded, Layout, Sample, images_in, left_out, others_in, shortage, some
+from suites.layouts.base import Contents, Graded, Layout, Sample, finder, images_in, left_out, others_in, shortage, some
 from suites.prompt_checks import fault
 
 SAMPLES = "samples"
 LONGEST_NAME = 240
 """Bytes of a file name; most file systems take 255."""
 _NAME = re.compile(r"(?P<prompt>.*)_(?P<id>\d+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An image with what its name says."""
+
+    number: int
+    """Running number within the category."""
+    text: str
+    """The prompt as it is written there."""
+    prompt: Prompt
+    """The suite's own where it is one."""
+    path: Path
 
 
 def read(root: Path, prompts: Mapping[str, Sequence[Prompt]]) -> Contents:
@@ -31,15 +45,15 @@ def read(root: Path, prompts: Mapping[str, Sequence[Prompt]]) -> Contents:
         found = {_category(single, root.name, prompts): single}
     samples: list[Sample] = []
     notes: list[str] = []
-    named = {task: _named(folder) for task, folder in found.items()}
-    most = max(count for each in named.values() for count in Counter(text for _, text, _ in each).values())
+    named = {task: _named(folder, task, finder(prompts.get(task, ()))) for task, folder in found.items()}
+    most = max(count for each in named.values() for count in Counter(one.prompt.id for one in each).values())
     for task, folder in found.items():
-        known = {prompt.text: prompt for prompt in prompts.get(task, ())}
-        read_here = _category_samples(folder, task, known, named[task], most)
+        known = {prompt.text for prompt in prompts.get(task, ())}
+        read_here = _category_samples(folder, named[task], most)
         strange = [path for stem, path in images_in(folder) if not _NAME.fullmatch(stem)] + others_in(folder)
         notes += left_out(strange, "PROMPT_000000.png")
         texts = {one.prompt.text for one in read_here}
-        lacking = [repr(text) for text in known if text not in texts]
+        lacking = [repr(prompt.text) for prompt in prompts.get(task, ()) if prompt.text not in texts]
         if lacking:
             notes.append(f"{len(known) - len(lacking)} of the {len(known)} prompts of {task} are there, not {some(lacking)}")
         samples += read_here
@@ -72,17 +86,20 @@ def _category(folder: Path, name: str, prompts: Mapping[str, Sequence[Prompt]]) 
     if name in prompts:
         return name
     texts = {match["prompt"] for stem, _ in images_in(folder) if (match := _NAME.fullmatch(stem))}
-    shared = {task: len(texts & {prompt.text for prompt in known}) for task, known in prompts.items()}
+    shared = {task: sum(map(bool, map(finder(known), texts))) for task, known in prompts.items()}
     if not any(shared.values()):
         raise WrongInput(f"{folder}: no category has these prompts; name the folder above samples after one of {', '.join(prompts)}")
     return max(shared, key=lambda task: shared[task])
 
 
-def _named(folder: Path) -> list[tuple[int, str, Path]]:
-    """(running number, prompt, path) of every image, in the order of numbers."""
-    matches = [(_NAME.fullmatch(stem), path) for stem, path in images_in(folder)]
-    named = [(int(match["id"]), match["prompt"], path) for match, path in matches if match]
-    return sorted(named, key=lambda one: (one[0], one[2].name))
+def _named(folder: Path, task: str, known: Callable[[str], Prompt | None]) -> list[_Named]:
+    """Every image, in the order of numbers."""
+    matches = [(match, path) for stem, path in images_in(folder) if (match := _NAME.fullmatch(stem))]
+    named = [
+        _Named(int(match["id"]), text, known(text) or Prompt(f"{task}/{text}", text, task, {"prompt": text}), path)
+        for match, path in matches for text in [match["prompt"]]
+    ]  # fmt: skip
+    return sorted(named, key=lambda one: (one.number, one.path.name))
 
 
 def _together(ids: Sequence[int], most: int) -> bool:
@@ -96,28 +113,26 @@ def _within(ids: Sequence[int], most: int) -> list[int]:
     return list(range(len(ids)))
 
 
-def _category_samples(
-    folder: Path, task: str, known: Mapping[str, Prompt], named: Sequence[tuple[int, str, Path]], most: int
-) -> list[Sample]:
-    times = Counter(number for number, _, _ in named)
-    ids: dict[str, list[int]] = {}
-    for number, text, _ in named:
-        ids.setdefault(text, []).append(number)
-    numbers = {text: _within(each, most) for text, each in ids.items()}
-    left = {text: iter(each) for text, each in numbers.items()}
+def _category_samples(folder: Path, named: Sequence[_Named], most: int) -> list[Sample]:
+    times = Counter(one.number for one in named)
+    of_prompt: dict[str, list[_Named]] = {}
+    for one in named:
+        of_prompt.setdefault(one.prompt.id, []).append(one)
+    ids = {key: [one.number for one in each] for key, each in of_prompt.items()}
+    numbers = {key: _within(each, most) for key, each in ids.items()}
+    left = {key: iter(each) for key, each in numbers.items()}
     samples: list[Sample] = []
-    for number, text, path in named:
-        prompt = known.get(text) or Prompt(f"{task}/{text}", text, task, {"prompt": text})
-        reason = fault(text)
-        if times[number] > 1:
-            reason = f"number {number} is doubled"
-        elif "_" in text:
+    for one in named:
+        reason = fault(one.text)
+        if times[one.number] > 1:
+            reason = f"number {one.number} is doubled"
+        elif "_" in one.text:
             reason = "prompt holds an underscore, so that the name does not say where it ends"
-        samples.append(Sample(prompt, next(left[text]), path, number, f"{path}: {reason}" if reason else "", str(path)))
-    lacking = {one.prompt.text: one.prompt for one in samples}
+        place = f"{one.path}: {reason}" if reason else ""
+        samples.append(Sample(one.prompt, next(left[one.prompt.id]), one.path, one.number, place, str(one.path)))
     return samples + [
-        shortage(prompt, _expected(folder, text, number, ids[text], most), number, most)
-        for text, prompt in lacking.items() for number in range(most) if number not in numbers[text]
+        shortage(first.prompt, _expected(folder, first.text, number, ids[key], most), number, most)
+        for key, (first, *_) in of_prompt.items() for number in range(most) if number not in numbers[key]
     ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 from harness.errors import WrongInput
+from suites.prompt_checks import plain
 from suites.t2i_compbench.three_in_one import Kind
 
 FILE, MODEL = "parsed.json", "en_core_web_sm"
@@ -46,8 +47,9 @@ def phrases(prompt: str) -> list[str]:
 
 def ends(prompt: str) -> Pair:
     """The first and the last noun: the two objects of a prompt that says nothing else; None where there is no noun."""
-    if prompt in _table()["ends"]:
-        return _pair(_table()["ends"][prompt])
+    known = _official("ends", prompt, _UNKNOWN)
+    if known is not _UNKNOWN:
+        return _pair(known)
     nouns = [token.text for token in _doc(prompt) if token.pos_ == "NOUN"]
     return (nouns[0], nouns[-1]) if nouns else None
 
@@ -90,13 +92,8 @@ def _official(table: str, prompt: str, unknown: Any = None) -> Any:
     return exact[prompt] if prompt in exact else _loosely(table).get(plain(prompt), unknown)
 
 
-def plain(prompt: str) -> str:
-    """A prompt as it is compared with the official ones: in lower case, without a last full stop."""
-    return prompt.lower().removesuffix(".")
-
-
 def _sentence(prompt: str) -> str:
-    return prompt.lower().partition(".")[0]
+    return plain(prompt).partition(".")[0]
 
 
 @cache

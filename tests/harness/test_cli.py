@@ -85,6 +85,9 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
         (["bench-model", "flux-dv", "--random-weights"], "unknown model 'flux-dv'"),
         (["score", "/nonexist"], "/nonexist is no folder: give one with images"),
         (["score", str(tmp_path), "--suite", "genevl"], "unknown suite 'genevl'"),
+        (["run", "--search", "beam:width=two"], "width=two is not a whole number from 1"),
+        (["plan", "--search", "adaptive:search=beam:score=previews"], "score=previews is not "),
+        *((["run", "--search", f"{name}:widht=2"], f"search '{name}:widht=2'") for name in registry.entries("search")),
     ]
     code = (
         "import json, sys, typer.testing, harness.cli\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -143,6 +144,24 @@ def test_one_file_stands_for_a_repository_of_one_file(tmp_path: Path) -> None:
     assert locate(single, local=folder / "part" / "model.safetensors") == folder / "part"
     with pytest.raises(MissingWeights, match=r"config.json of someone/toy: give a file of its published name, model.safetensors, or the"):
         locate(single, local=folder / "config.json")
+
+
+def test_the_folder_of_the_shards_themselves_stands_for_the_repository_under_its_name_only(tmp_path: Path) -> None:
+    repository = Repository("owner/model", "main", ("parts/*",), 1, "MIT")
+    inner = tmp_path / "copy/parts"
+    inner.mkdir(parents=True)
+    (inner / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "one.safetensors"}}))
+    save_file({"a": torch.zeros(2)}, inner / "one.safetensors")
+    assert locate(repository, local=inner) == locate(repository, local=inner.parent) == inner.parent
+    other = inner.rename(tmp_path / "copy/mine")
+    with pytest.raises(MissingWeights, match=rf"{other} holds what owner/model has in its folder parts: name it so, .* {other.parent}$"):
+        locate(repository, local=other)
+    (other / "model.safetensors.index.json").unlink()
+    with pytest.raises(MissingWeights, match="is no copy of owner/model: it lacks parts"):
+        locate(repository, local=other)
+    (tmp_path / "parts").mkdir()
+    with pytest.raises(MissingWeights, match="is no copy of owner/model: it lacks parts"):
+        locate(repository, local=tmp_path / "parts")
 
 
 def test_a_truncated_shard_is_named(tmp_path: Path) -> None:

@@ -144,5 +144,20 @@ def test_unit_keys_follow_what_is_graded_and_the_version(tmp_path: Path, monkeyp
     with monkeypatch.context() as patched:
         patched.setattr(GenEvalSuite, "prompts", stricter)
         assert not set(keys()) & set(before)
+    original_load = toy_world.ToyVerifier.__init__
+
+    def asking(self: Any, *given: Any) -> None:
+        original_load(self, *given)
+        self.card = replace(self.card, question="Is this {}?")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(toy_world.ToyVerifier, "__init__", asking)
+        asked = keys()
+        assert not set(asked) & set(before)
     monkeypatch.setattr(units, "installed_version", lambda package: "0.0.0")
     assert not set(keys()) & set(before)
+
+
+def test_a_verifier_that_asks_nothing_determines_a_unit_by_its_weights_alone(tmp_path: Path) -> None:
+    card = next(iter(prepare_run(Settings(**BASE), tmp_path).session.verifiers.values())).card
+    assert units._judging(card) == card.weights_sha256

@@ -297,6 +297,32 @@ def test_prompts_are_the_suites_in_capitals_or_not_with_a_full_stop_or_without(t
     assert "is of geneval@shapes; 1 of them is of another: give --suite t2i-compbench\n" in result.stderr
 
 
+def test_a_prompt_in_other_capitals_is_graded_and_counted_as_the_suites(tmp_path: Path) -> None:
+    prompts = [one for one in registry.entry("suite", "t2i-compbench").resolve()().prompts("shapes") if one.task == "color"]
+    samples = tmp_path / "made/renamed/samples"
+    samples.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    spellings = ((prompts[0], str.capitalize), (prompts[0], lambda text: f"{text}."), (prompts[1], lambda text: text.replace(" ", "  ")))
+    for number, (prompt, spelt) in enumerate(spellings):
+        image = Image.fromarray(render([sample_scene(rng, prompt.metadata)])[0].permute(1, 2, 0).numpy())
+        image.save(samples / f"{spelt(prompt.text)}_{number:06d}.png")
+    table, said = score(samples.parent, "--suite", "t2i-compbench")  # the folder's name is no category's: its prompts tell
+    assert table["prompt_id"].tolist() == [prompts[0].id, prompts[0].id, prompts[1].id, prompts[1].id]
+    assert table["value"].tolist()[:3] == [1.0] * 3
+    assert f"2 of the {len(prompts)} prompts of color are there, not {prompts[2].text!r}, " in said
+    assert "sample 1 is missing (other prompts have 2)" in said
+
+
+def test_a_record_whose_prompt_has_other_capitals_is_the_suites(tmp_path: Path) -> None:
+    folder = geneval_folder(tmp_path / "made", each=1)
+    for one in folder.iterdir():
+        record = json.loads((one / "metadata.jsonl").read_text())
+        (one / "metadata.jsonl").write_text(json.dumps(record | {"prompt": f" {record['prompt'].upper()}."}) + "\n")
+    _, said = score(folder)
+    assert "6 of the suite's 343 prompts are there" in said
+    assert "not of the suite" not in said
+
+
 def test_an_export_says_whose_evaluator_cannot_grade_it(tmp_path: Path) -> None:
     run = call("run", "geneval", *RUN, "--budget", "3", "--prompts", "6", "--out", tmp_path / "run")
     assert run.exit_code == 0, run.output

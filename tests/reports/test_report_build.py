@@ -86,7 +86,7 @@ def test_markdown_links_exist_and_prompts_stay_text(report: Path) -> None:
 
 def test_no_file_is_written_outside_the_report(report: Path) -> None:
     top = {path.name for path in report.iterdir()}
-    assert top == {"index.html", "report.md", "figures", "tables"}
+    assert top == {"index.html", "report.md", "figures", "tables", "drawn.json"}
     assert {path.name for path in report.parent.iterdir()} == {"out"}
 
 

@@ -12,7 +12,7 @@ import pytest
 from harness.errors import WrongInput
 from reports.answer import answer
 from reports.build import build_report
-from reports.load import Runs, read_runs
+from reports.load import ConflictingRuns, Runs, read_runs
 from reports.points import summarise
 from results.schema import TABLES
 from results.store import Store
@@ -28,12 +28,9 @@ UNITS: tuple[Unit, ...] = tuple((search, budget, half) for search in ("random", 
 def interrupted(make_run: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     """A run of UNITS of which these are finished; it has parts and no tables."""
 
-    def make(finished: Collection[Unit]) -> Path:
-        whole = make_run(
-            tmp_path / "whole", models={"shapes-infinity": "ar"}, searches=("random", BEAM), verifiers=("shapes-reward",),
-            budgets=(56, 112), tasks=("counting", "colors"), prompts=4, picture_px=12,
-        )  # fmt: skip
-        run = tmp_path / "run"
+    def make(finished: Collection[Unit], name: str = "run", **fields: object) -> Path:
+        whole = whole_run(make_run, tmp_path / f"whole-{name}", **fields)
+        run = tmp_path / name
         (run / "parts").mkdir(parents=True)
         shutil.copy(whole / "manifest.json", run)
         shutil.copytree(whole / "images", run / "images")
@@ -45,6 +42,15 @@ def interrupted(make_run: Callable[..., Path], tmp_path: Path) -> Callable[..., 
         return run
 
     return make
+
+
+def whole_run(make_run: Callable[..., Path], folder: Path, **fields: object) -> Path:
+    return make_run(
+        folder, **{
+            "models": {"shapes-infinity": "ar"}, "searches": ("random", BEAM), "verifiers": ("shapes-reward",), "budgets": (56, 112),
+            "tasks": ("counting", "colors"), "prompts": 4, "picture_px": 12, **fields,
+        }
+    )  # fmt: skip
 
 
 def key(unit: Unit) -> str:
@@ -66,9 +72,9 @@ def test_what_is_there_is_reported_and_said_to_be_unfinished(interrupted: Callab
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     page = build_report([run], run / "report")
     for text in (page.read_text(), (run / "report" / "report.md").read_text()):
-        assert "Unfinished run." in text
+        assert "Unfinished." in text
         assert "6 of 8 units are there" in text
-        assert text.index("Unfinished run.") < text.index("per prompt")
+        assert text.index("Unfinished.") < text.index("per prompt")
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and "report" not in path.parts} == before
 
 
@@ -104,12 +110,50 @@ def test_one_method_so_far_is_no_comparison(interrupted: Callable[..., Path]) ->
     assert not any("--prompts" in sentence for sentence in found.sentences), "the run goes on with more"
 
 
-def test_only_a_report_of_one_run_takes_what_is_not_finished(interrupted: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_joint_report_is_on_the_prompts_that_all_runs_have_so_far(
+    interrupted: Callable[..., Path], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = interrupted(UNITS[:5], seeds=(1,))
+    other = interrupted([UNITS[0], UNITS[1]], "other", models={"shapes-janus": "ar"}, searches=("random",))
+    flux = whole_run(make_run, tmp_path / "flux", models={"shapes-flux": "diffusion"}, searches=("random",))
+    runs = read_runs([run, other, flux], unfinished=True)
+    assert runs.unfinished == (
+        "run: 5 of 8 units are there; the same `vistas run` command goes on with the run.",
+        "other: 2 of 8 units are there; the same `vistas run` command goes on with the run.",
+        "All of this report is on 4 prompts, for which every method and budget shown is finished; others may be missing.",
+    )
+    for table in (runs.selections, runs.candidates, runs.scores):
+        assert {int(prompt) for prompt in table["prompt_id"]} == {0, 2, 4, 6}
+        assert len(table[["model", "search", "budget"]].drop_duplicates()) == 6
+    page = build_report([run, other, flux], tmp_path / "joint").read_text()
+    assert all(sentence in page for sentence in runs.unfinished[1:])
+
+
+def test_in_a_joint_report_too_a_method_with_too_few_prompts_is_left_out(
+    interrupted: Callable[..., Path], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    run, unit = interrupted(UNITS[:1]), key(UNITS[0])
+    Store(run).save(unit, {name: part.to_pylist()[:1] for name, part in Store(run).part(unit).items()})
+    flux = whole_run(make_run, tmp_path / "flux", models={"shapes-flux": "diffusion"}, searches=("random", "zero-order"))
+    runs = read_runs([run, flux], unfinished=True)
+    assert set(runs.selections["model"]) == set(runs.candidates["model"]) == {"shapes-flux"}
+    assert runs.unfinished[2:] == (
+        "Left out, as too few of their prompts are finished: shapes-infinity + random at a budget of 56 NFE (1 prompt).",
+    )
+
+
+def test_an_unfinished_run_on_other_prompts_is_refused(
+    interrupted: Callable[..., Path], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    flux = whole_run(make_run, tmp_path / "flux", models={"shapes-flux": "diffusion"}, searches=("random",), tasks=("counting",))
+    with pytest.raises(ConflictingRuns, match=r"different prompts .*\(8 in .*run, which is not finished, 4 in .*flux\)"):
+        read_runs([interrupted(UNITS[:6]), flux], unfinished=True)
+
+
+def test_only_a_report_takes_what_is_not_finished(interrupted: Callable[..., Path], tmp_path: Path) -> None:
     run = interrupted(UNITS[:6])
     with pytest.raises(WrongInput, match=r"is not finished, its tables are missing: give the same `vistas run` command again$"):
         read_runs([run])
-    with pytest.raises(WrongInput, match="alone it can be reported as far as it is"):
-        build_report([run, tmp_path / "whole"], tmp_path / "out")
     for part in (run / "parts").iterdir():
         part.unlink()
     with pytest.raises(WrongInput, match="has no finished unit yet"):

@@ -6,14 +6,21 @@ from reports.standings import main, standings
 KEY = ["suite", "model", "verifier", "budget_unit", "budget", "search", "seed"]
 
 
-def write(folder, graded: dict[tuple[str, float, int], tuple[int, ...]], verifier: str = "v", unit: str = "nfe", nfe: int = 18) -> None:
-    """A run's tables: grades of prompts a, b, … by search, budget and seed."""
+def write(
+    folder, graded: dict[tuple[str, float, int], tuple[float | None, ...]], verifier: str = "v", unit: str = "nfe", nfe: int = 18
+) -> None:
+    """A run's tables: grades of prompts a, b, … by search, budget and seed; None where no image was returned."""
     folder.mkdir()
     keys = [("s", "m", verifier, unit, budget, search, seed) for search, budget, seed in graded]
-    rows = [(*key, prompt, "grade", value) for key, values in zip(keys, graded.values(), strict=True)
+    rows = [(*key, prompt, "t", "grade", value) for key, values in zip(keys, graded.values(), strict=True)
             for prompt, value in zip("abcd", values, strict=False)]  # fmt: skip
-    pd.DataFrame(rows, columns=[*KEY, "prompt_id", "metric", "value"]).to_parquet(folder / "scores.parquet")
-    pd.DataFrame([(*key, 2e12, nfe) for key in keys], columns=[*KEY, "flops", "nfe"]).to_parquet(folder / "selections.parquet")
+    scores = pd.DataFrame(rows, columns=[*KEY, "prompt_id", "task", "metric", "value"]).astype({"value": float})
+    scores.to_parquet(folder / "scores.parquet")
+    there = [value is not None for *_, value in rows]
+    selections = scores.drop(columns=["metric", "value"]).assign(
+        flops=2e12, nfe=nfe, considered=[int(one) for one in there], candidate=["0" if one else "" for one in there],
+    )  # fmt: skip
+    selections.to_parquet(folder / "selections.parquet")
 
 
 def test_every_search_is_compared_with_random_on_common_prompts(tmp_path) -> None:
@@ -46,6 +53,16 @@ def test_verifiers_and_units_are_lines_of_their_own(tmp_path) -> None:
     assert lines[0] == "| s | m | v | 20 images | beam | 0.750 | 4, 1 | +0.250 ± 0.250 | 180, 2e+03 |"
     assert lines[2] == "| s | m | v | 20 NFE | beam | 0.750 | 4, 1 | +0.250 ± 0.250 | 18, 2e+03 |"
     assert lines[4] == "| s | m | w | 20 NFE | beam | 0.750 | 4, 1 | +0.250 ± 0.250 | 18, 2e+03 |"
+
+
+def test_nothing_returned_is_wrong_and_an_image_that_could_not_be_graded_is_left_out(tmp_path) -> None:
+    late, nan = {("random", 2.0, 0): (1, 0, 1, 1), ("beam", 2.0, 0): (1, 1, None, None)}, float("nan")
+    write(tmp_path / "late", late, unit="seconds")
+    line = standings([tmp_path / "late"]).splitlines()[3]
+    assert line == "| s | m | v | 2 s | beam | 0.500 | 4, 1 | -0.250 ± 0.479 | 18, 2e+03 |"
+    write(tmp_path / "ungraded", late | {("beam", 2.0, 0): (1, 1, nan, nan)}, unit="seconds")
+    line = standings([tmp_path / "ungraded"]).splitlines()[2]
+    assert line == "| s | m | v | 2 s | beam | 1.000 | 2, 1 | +0.500 ± 0.500 | 18, 2e+03 |"
 
 
 @pytest.mark.parametrize("folders", [[], ["nowhere"]])

@@ -202,7 +202,7 @@ def test_complex_prompts_mix_what_they_are_about():
 def test_an_official_prompt_is_known_without_its_capitals_and_full_stop(monkeypatch):
     monkeypatch.setattr(parsed, "_doc", lambda prompt: pytest.fail(f"{prompt!r} is parsed"))
     official = "The red hat was on top of the brown coat rack."
-    for prompt in (official, official[:-1], official.lower(), official.upper()):
+    for prompt in (official, official[:-1], official.lower(), official.upper(), official.replace(" ", "  ")):
         assert parsed.kind(prompt) == "spatial"
         assert parsed.phrases(prompt) == ["The red hat", "the brown coat rack"]
         assert parsed.around(prompt) == ("hat", "coat")
@@ -210,6 +210,7 @@ def test_an_official_prompt_is_known_without_its_capitals_and_full_stop(monkeypa
     assert parsed.kind("The black phone was resting on the brown charger") == "action"
     assert parsed.around("The black phone was resting on the brown charger") is None
     assert parsed.phrases("A green bench and a blue bowl.") == ["a green bench", "a blue bowl"]
+    assert parsed.ends("A girl on the top of a frog.") == ("girl", "frog")
 
 
 def test_only_the_kind_leaves_out_what_follows_the_first_full_stop(monkeypatch):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,13 @@ def test_card_and_protocol() -> None:
     assert isinstance(both, Verifier)
     assert both.card.parts == ("channel-0", "channel-1")
     assert both.card.text_limit_tokens == 5
+    assert both.card.question is None
+
+
+def test_what_members_are_asked_is_asked_by_all_of_them_together() -> None:
+    silent, asking = Brightness(0), Brightness(1)
+    asking._card = replace(asking.card, question="Is this {}?")
+    assert Ensemble([silent, asking], "both").card.question == "channel-1: Is this {}?"
 
 
 @pytest.mark.parametrize(

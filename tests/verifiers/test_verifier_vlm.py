@@ -53,6 +53,7 @@ def test_order_batch_disk_price_and_limits(name: str, load: Any, tmp_path: Path)
     verifier = load(name)
     assert isinstance(verifier, Verifier)
     assert verifier.card.name == name
+    assert verifier.card.question.startswith(verifier.template)
     whole = verifier.score(pictures(), PROMPTS).values_NM[:, 0]
     assert len(set(whole.round(6))) == 5
     assert ((whole > 0) & (whole < 1)).all()

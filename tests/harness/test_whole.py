@@ -1,0 +1,126 @@
+"""A run that is finished is not loaded again: told from files, and only while nothing that determines it has changed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import whole
+from harness.config import Settings
+from harness.whole import determined, finished_units, keep
+from reports.drawn import drawn, keep_drawn
+from results import environment
+from results.schema import TABLES
+from results.store import Store
+
+PROMPTS = 5
+
+
+def settings(**changes: object) -> Settings:
+    return Settings(**{"prompts": PROMPTS, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """The folder of a finished run of one unit, which has no rows, with its report."""
+    folder = tmp_path / "run"
+    store = Store(folder)
+    (folder / "report").mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    store.keep_units(["unit"])
+    store.save("unit", {name: [] for name in TABLES})
+    store.compact(["unit"])
+    keep(folder, determined(settings()))
+    for name in ("index.html", "report.md"):
+        (folder / "report" / name).write_text("drawn")
+    keep_drawn([folder], folder / "report")
+    return folder
+
+
+def test_the_same_command_loads_no_library_and_says_where_the_report_is(finished: Path) -> None:
+    code = (
+        "import sys, harness.cli\n"
+        "try: harness.cli.app(sys.argv[1:], prog_name='vistas')\n"
+        "except SystemExit as left: assert not left.code, left.code\n"
+        "heavy = {'torch', 'diffusers', 'transformers', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    asked = ["run", "--prompts", str(PROMPTS), "--out", str(finished)]
+    done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == f"1 of 1 unit is there in {finished}: nothing has to be loaded\n"
+    assert done.stdout == f"report: {finished / 'report/index.html'} (drawn already, of these tables and by this source)\n"
+
+
+def test_what_is_missing_is_seen_and_a_lost_table_is_made_again(finished: Path) -> None:
+    same = determined(settings())
+    (finished / "scores.parquet").unlink()
+    assert finished_units(finished, same) == 1
+    assert (finished / "scores.parquet").is_file()
+    assert finished_units(finished, determined(settings(seeds=(1,)))) == finished_units(finished, "") == 0
+    (finished / "parts/unit.part").write_bytes(b"damaged")
+    assert finished_units(finished, same) == 0
+
+
+def test_all_that_determines_a_run_is_in_the_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, folder = tmp_path / "prompts.txt", tmp_path / "weights"
+    file.write_text("a red circle\n")
+    folder.mkdir()
+    asked = settings(suite="file", prompts_from=str(file), weights=(f"flux-dev={folder}",))
+
+    def changes(change: Callable[[], object]) -> bool:
+        before = determined(asked)
+        assert determined(asked) == before
+        change()
+        return determined(asked) != before
+
+    assert changes(lambda: file.write_text("a red square\n"))
+    assert changes(lambda: (folder / "model.safetensors").write_text("weights"))
+    assert changes(lambda: os.utime(folder / "model.safetensors", (1, 1)))
+    assert changes(lambda: monkeypatch.setenv("VISTAS_PROMPTS", str(folder)))
+    assert changes(lambda: monkeypatch.setattr(whole, "source_sha256", lambda: "other"))
+    assert changes(lambda: monkeypatch.setattr(whole, "installed_version", lambda package: "0.0.0"))
+    assert determined(asked) != determined(asked.model_copy(update={"unit": "flops"}))
+    assert determined(asked) == determined(asked.model_copy(update={"max_rows": 3})), "which changes no result"
+
+
+def test_what_is_registered_from_elsewhere_is_never_taken_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "OURS", ("harness", "models", "results", "reports", "verifiers"))
+    assert determined(settings()) == ""
+
+
+def test_a_report_is_drawn_again_where_anything_it_is_made_of_has_changed(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = finished / "report"
+    assert drawn([finished], report) == report / "index.html"
+    for path in (report / "report.md", finished / "scores.parquet", finished / "manifest.json", report / "index.html"):
+        content = path.read_bytes()
+        path.write_bytes(content + b" ")
+        assert drawn([finished], report) is None, path
+        path.write_bytes(content)
+    assert drawn([finished, finished], report) is None
+    with monkeypatch.context() as patched:
+        patched.setattr("reports.drawn.source_sha256", lambda: "other")
+        assert drawn([finished], report) is None
+    (finished / "scores.parquet").unlink()
+    assert drawn([finished], report) is None
+    keep_drawn([finished], report)
+    assert not (report / "drawn.json").exists(), "of a run that is not finished"
+
+
+def test_the_source_is_every_file_but_what_running_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models/__pycache__").mkdir(parents=True)
+    (tmp_path / "results/runs/one").mkdir(parents=True)
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+
+    def hashed(name: str) -> str:
+        (tmp_path / name).write_text(name)
+        return environment.source_sha256.__wrapped__()
+
+    one = hashed("models/a.py")
+    assert hashed("models/__pycache__/a.pyc") == hashed("results/runs/one/manifest.json") == one
+    assert len({one, hashed("models/b.toml"), hashed("results/published.csv")}) == 3
