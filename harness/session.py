@@ -119,7 +119,7 @@ class Session:
         if model not in self.calibrations:
             generator, judges, text = self.models[model], list(self.verifiers.values()), self.prompts[0].text
             self.calibrations[model] = self.shrinking(
-                model, lambda rows: calibrate(generator, judges, text, min(rows, _CALIBRATION_ROWS))
+                model, lambda rows: calibrate(generator, judges, text, min(rows, _CALIBRATION_ROWS)), lambda: _CALIBRATION_ROWS
             )
         return self.calibrations[model]
 
