@@ -48,10 +48,10 @@ def commit(root: Path) -> str:
 
 def _git(root: Path, *arguments: str) -> str:
     try:
-        answer = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=20, check=True)
+        answer = subprocess.run(["git", *arguments], cwd=root, capture_output=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return answer.stdout.strip()
+    return answer.stdout.decode("utf-8", "replace").strip()
 
 
 @cache
@@ -65,7 +65,7 @@ def installed_version(package: str) -> str:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return platform.processor()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

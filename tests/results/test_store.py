@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,17 @@ def store(tmp_path: Path) -> Store:
     store = Store(tmp_path / "run")
     store.open(a_manifest())
     return store
+
+
+def test_a_run_is_read_as_utf8_whatever_the_locale(store: Store) -> None:
+    kept = a_manifest(prompts_from="é.txt")
+    Store(store.folder.parent / "other").open(kept)
+    script = "import sys, pathlib, results.store as s; print(ascii(s.Store(pathlib.Path(sys.argv[1])).manifest()))"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(store.folder.parent / "other")], cwd=Path(__file__).parents[2], capture_output=True, text=True,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    )  # fmt: skip
+    assert done.stdout.strip() == ascii(kept), done.stderr
 
 
 def test_tables_are_the_parts_in_the_order_given(store: Store) -> None:
