@@ -30,7 +30,7 @@ def environment(device: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": device,
-        "accelerator": torch.cuda.get_device_name() if device.startswith("cuda") else "",
+        "accelerator": torch.cuda.get_device_name(device) if device.startswith("cuda") else "",
     }
 
 

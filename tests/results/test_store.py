@@ -18,6 +18,7 @@ from PIL import Image
 
 from harness.errors import RunFailed, WrongInput
 from harness.ledger import COST_COLUMNS
+from results.environment import environment
 from results.files import TEMPORARY, locked, write_atomic
 from results.manifest import differences, manifest
 from results.parts import DamagedPart, decode
@@ -170,6 +171,12 @@ def test_killed_while_the_manifest_was_written(tmp_path: Path) -> None:
     store.open(a_manifest())
     assert not rest.exists()
     assert store.manifest()["configuration"]["prompts"] == 6
+
+
+def test_the_accelerator_is_the_card_that_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: {"cuda:1": "the second"}.get(device, "the first"))
+    assert environment("cuda:1")["accelerator"] == "the second"
+    assert environment("cpu")["accelerator"] == ""
 
 
 def test_another_environment_is_added(store: Store) -> None:
