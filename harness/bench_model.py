@@ -14,6 +14,7 @@ from harness.errors import WrongInput
 from harness.ledger import Budget, Cost, Ledger, Unit
 from harness.memory import out_of_memory, release
 from harness.meter import MeteredGenerator
+from harness.peaks import peak_of
 from harness.search.prepare import prepare
 from harness.search.random import Random
 from harness.seeds import Seeds
@@ -28,11 +29,6 @@ from verifiers.base import Scores, VerifierCard
 
 PROMPT = Prompt("0", "a photo of a bench and a dog", "")
 SEARCH = "search"
-PEAKS: Mapping[str, float] = {
-    "B200": 2250e12, "H200": 989e12, "H100 PCIe": 756e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12,
-    "RTX 4090": 165e12,
-}  # fmt: skip
-"""Dense bfloat16 FLOP/s of cards by a part of their names, as their makers give them."""
 TINY: Mapping[str, int] = {"steps": 2, "height": 64, "width": 64, "resolution_binning": False}
 """Settings of a diffusion model whose networks are shrunk: at its own 30 steps of 1024 pixels it would still take minutes."""
 
@@ -88,13 +84,6 @@ def bench(
             yield f"batch {batch}: out of memory"
             return
         yield from found
-
-
-def peak_of(device: torch.device, dtype: str) -> float:
-    """Dense bfloat16 FLOP/s of a card, NaN where it is not known or `dtype` has other units."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    known = next((peak for part, peak in PEAKS.items() if part in name), float("nan"))
-    return known if dtype in ("bfloat16", "float16") else float("nan")
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,7 @@ def _doubles(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
         values = tomllib.loads(text) if file.suffix == ".toml" else yaml.safe_load(text)
     except OSError as error:
         reason = error.strerror

@@ -159,7 +159,7 @@ def _truths(session: Session, unit: WorkUnit, task: Task) -> dict[Order, float]:
         return {}
     images = torch.stack([one.image for _, one in pool])
     grades = session.judge.grades(images, [unit.prompts[n] for n, _ in pool])
-    return {(n, one.order): value for (n, one), (value, _) in zip(pool, grades, strict=True)}
+    return {(n, one.order): grade.value for (n, one), grade in zip(pool, grades, strict=True)}
 
 
 def _save_images(

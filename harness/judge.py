@@ -1,4 +1,4 @@
-"""What a run measures on the images it has selected, never charged to a search: verifiers and the suite's evaluator."""
+"""What is measured of images that are there, never charged to a search: verifiers' scores and the suite's grade."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from harness.hub import Absent, AbsentWeights
 from harness.memory import Parts
 from harness.verifier_meter import scored
 from models.base import Domain, Images
-from suites.base import Prompt, Suite
-from verifiers.base import Scores, Verifier, truncated_parts
+from suites.base import Grade, Prompt, Suite
+from verifiers.base import Scores, Verifier, sharing, truncated_parts
 
 Metrics: TypeAlias = dict[str, tuple[float, str]]
 """Metric name to value and reason."""
@@ -21,7 +21,10 @@ GRADE = "grade"
 
 
 class Judge:
-    """All metrics of a run: of its guides and of other verifiers. An ensemble's members are metrics, its own number is not."""
+    """All metrics of some verifiers and the suite. An ensemble's members are metrics, its own number is not.
+
+    Where memory runs out, verifiers and the suite are given some images at a time.
+    """
 
     def __init__(
         self, verifiers: Mapping[str, Verifier], suite: Suite, domain: Domain, absent: Sequence[Absent] = ()
@@ -42,21 +45,28 @@ class Judge:
 
     def measure(self, images: Images, prompts: Sequence[Prompt], known: Sequence[Metrics]) -> list[Metrics]:
         """Every metric of image n for prompt n; known[n] holds the values that the search has already paid for."""
+        found = self.scores(images, prompts, known)
+        for metrics, grade in zip(found, self.grades(images, prompts), strict=True):
+            metrics[GRADE] = (grade.value, grade.reason)
+        return found
+
+    def scores(self, images: Images, prompts: Sequence[Prompt], known: Sequence[Metrics] = ()) -> list[Metrics]:
+        """The verifiers' metrics of image n for prompt n; a pass that several have in common is run once."""
         found: list[Metrics] = [{} for _ in prompts]
         if not prompts:
             return found
-        for verifier in self.verifiers.values():
-            parts = verifier.card.parts
-            if all(part in metrics for metrics in known for part in parts):
-                values: Sequence[Metrics] = known
-            elif all(part in found[0] for part in parts):
-                continue
-            else:
-                values = measured(scored(verifier, images, [prompt.text for prompt in prompts], self._scoring), parts)
-            for metrics, some in zip(found, values, strict=True):
-                metrics |= {part: some[part] for part in parts}
-        for metrics, grade in zip(found, self.grades(images, prompts), strict=True):
-            metrics[GRADE] = grade
+        texts = [prompt.text for prompt in prompts]
+        with sharing(self.verifiers.values()):
+            for verifier in self.verifiers.values():
+                parts = verifier.card.parts
+                if known and all(part in metrics for metrics in known for part in parts):
+                    values: Sequence[Metrics] = known
+                elif all(part in found[0] for part in parts):
+                    continue
+                else:
+                    values = measured(scored(verifier, images, texts, self._scoring), parts)
+                for metrics, some in zip(found, values, strict=True):
+                    metrics |= {part: some[part] for part in parts}
         return found
 
     def cut(self, prompts: Sequence[Prompt]) -> list[frozenset[str]]:
@@ -68,14 +78,14 @@ class Judge:
                     names |= {part} if flag else set()
         return [frozenset(names) for names in found]
 
-    def grades(self, images: Images, prompts: Sequence[Prompt]) -> list[tuple[float, str]]:
-        """The suite's verdict on image n and its reason; NaN where the suite cannot grade."""
+    def grades(self, images: Images, prompts: Sequence[Prompt]) -> list[Grade]:
+        """The suite's verdict on image n for prompt n; NaN where the suite cannot grade."""
         if self.cannot_grade or not prompts:
-            return [(float("nan"), self.cannot_grade)] * len(prompts)
+            return [Grade(float("nan"), self.cannot_grade)] * len(prompts)
         some = self._grading.run(
             lambda rows: self.suite.grade(images[rows[0] : rows[-1] + 1], prompts[rows[0] : rows[-1] + 1], self.domain), len(prompts)
         )
-        return [(grade.value, grade.reason) for grades in some for grade in grades]
+        return [grade for grades in some for grade in grades]
 
 
 def measured(scores: Scores, parts: Sequence[str]) -> list[Metrics]:

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from harness.errors import RunFailed
 from harness.evaluations import Evaluations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import torch
 
 Result = TypeVar("Result")
+Unpriced: TypeAlias = Literal["noise", "start", "select", "renoise", "mutate", "join"]
+"""What is charged its time only; with the operations that have a price, all that a generator's clock knows."""
 
 
 @dataclass(slots=True)
@@ -259,7 +261,7 @@ class MeteredGenerator:
             return self._evaluations[prompt].predicted(count)
         return self._evaluations[prompt].drawn(count, passes) if operation == "draw" else 0
 
-    def _spend(self, name: str, step: int, rows: Sequence[Row], seconds: float) -> None:
+    def _spend(self, name: Unpriced, step: int, rows: Sequence[Row], seconds: float) -> None:
         """Charge the time of what has no static price."""
         self.largest_batch = max(self.largest_batch, len(rows))
         self.clock.add(name, step, len(rows), seconds)

@@ -23,7 +23,7 @@ REFINING = "refining "
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Measured seconds per row of each operation, at the batch size of the run."""
+    """Measured seconds per row of each operation, in batches of as many rows as `calibrate` was given."""
 
     per_row: Mapping[tuple[str, int], float]
     """(operation, step) to seconds; an operation that was not measured at a step has the mean of its measured ones."""

@@ -1,18 +1,16 @@
-"""Samples to everything that is found about them, in order: the suite's grade and verifiers' scores, or why there is none."""
+"""Samples to everything that a judge finds about their pictures, in order, or why there is nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
-from harness.judge import GRADE, Metrics, measured
-from models.base import Domain
-from suites.base import Checked, Grade, Suite
+from harness.judge import GRADE, Judge
+from suites.base import Checked, Grade
 from suites.layouts.base import Sample
 from suites.pictures import MOST_PIXELS, read_picture
-from verifiers.base import Verifier, sharing, truncated_parts
 
 BATCH = 32
 """Most pictures in memory at once; large ones are fewer, all together of no more pixels than one may have."""
@@ -40,22 +38,16 @@ class _Read:
     fault: str
 
 
-@dataclass
+@dataclass(frozen=True)
 class Scorer:
-    """What scores: the suite where it can grade in this domain, and verifiers."""
+    """Reads the pictures of samples, as many at once as may be in memory, and has those of one size judged together."""
 
-    suite: Suite
-    domain: Domain
-    verifiers: Mapping[str, Verifier] = field(default_factory=dict)
-    cannot_grade: str = ""
-    notes: Sequence[str] = ()
-    """What has to be known of the grades."""
+    judge: Judge
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names of everything that is measured of an image."""
-        parts = [part for verifier in self.verifiers.values() for part in verifier.card.parts]
-        return (*dict.fromkeys(parts), *(() if self.cannot_grade else (GRADE,)))
+        """Names of everything that is measured of an image: no grade where the suite has none in this domain."""
+        return tuple(name for name in self.judge.metrics if name != GRADE or not self.judge.cannot_grade)
 
     def score(self, samples: Sequence[Sample]) -> Iterator[Scored]:
         """Every sample in order; one that cannot be scored is NaN under every metric, with the reason."""
@@ -77,40 +69,27 @@ class Scorer:
         return [found[n] for n in range(len(batch))]
 
     def _images(self, images: torch.Tensor, samples: Sequence[Sample]) -> list[Scored]:
-        metrics: list[Metrics] = [{} for _ in samples]
-        cut: list[set[str]] = [set() for _ in samples]
-        texts = [one.prompt.text for one in samples]
-        with sharing(self.verifiers.values()):
-            scores = [verifier.score(images, texts) for verifier in self.verifiers.values()]
-        for verifier, found in zip(self.verifiers.values(), scores, strict=True):
-            for one, more in zip(metrics, measured(found, verifier.card.parts), strict=True):
-                one |= more
-            for part, flags in truncated_parts(verifier, texts).items():
-                for names, flag in zip(cut, flags, strict=True):
-                    names |= {part} if flag else set()
+        prompts = [one.prompt for one in samples]
+        metrics = self.judge.scores(images, prompts)
         details = [""] * len(samples)
-        if not self.cannot_grade:
+        if not self.judge.cannot_grade:
             for n, grade in enumerate(self._grades(images, samples)):
                 metrics[n][GRADE] = (grade.value, grade.reason)
                 details[n] = grade.details
-        return [
-            Scored(sample, values, seen, frozenset(names))
-            for sample, values, seen, names in zip(samples, metrics, details, cut, strict=True)
-        ]
+        return [Scored(*each) for each in zip(samples, metrics, details, self.judge.cut(prompts), strict=True)]
 
     def _grades(self, images: torch.Tensor, samples: Sequence[Sample]) -> list[Grade]:
-        prompts = [one.prompt for one in samples]
-        reasons = [self._reason(one) for one in samples]
-        sound = [n for n, reason in enumerate(reasons) if not reason]
-        graded = self.suite.grade(images[sound], [prompts[n] for n in sound], self.domain) if sound else []
-        grades = [Grade(NAN, reason) for reason in reasons]
-        for n, grade in zip(sound, graded, strict=True):
+        grades = [Grade(NAN, self._reason(one)) for one in samples]
+        sound = [n for n, grade in enumerate(grades) if not grade.reason]
+        found = self.judge.grades(images[sound], [samples[n].prompt for n in sound])
+        for n, grade in zip(sound, found, strict=True):
             grades[n] = grade
         return grades
 
     def _reason(self, sample: Sample) -> str:
         """File and reason why no picture of the sample's prompt can be graded."""
-        reason = self.suite.check(sample.prompt, self.domain) if isinstance(self.suite, Checked) else ""
+        suite = self.judge.suite
+        reason = suite.check(sample.prompt, self.judge.domain) if isinstance(suite, Checked) else ""
         return f"{sample.where}: {reason}" if reason and sample.where else reason
 
 

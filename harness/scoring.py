@@ -15,7 +15,7 @@ from harness.amounts import counted
 from harness.early import check_scored
 from harness.errors import WrongInput
 from harness.hub import Absent
-from harness.judge import GRADE, grading_notes, why_not_gradable
+from harness.judge import GRADE, Judge, why_not_gradable
 from harness.registry import entries
 from harness.score_summary import summary
 from harness.scorer import Scored, Scorer
@@ -69,12 +69,12 @@ def score_folder(
     _check_prompts(contents, by_task, folder, suite_name, domain)
     use_half_the_cores()
     scorer = _scorer(suite, domain, chosen, place, local, absent)
-    for line in scorer.notes:
+    for line in scorer.judge.notes:
         say(line)
     scored = list(_counted(scorer.score(contents.samples), len(contents.samples), say))
     name = display_name(suite.card.name, domain)
     write_scores(target, [row for one in scored for row in _rows(one, name, folder)])
-    if not scorer.cannot_grade:
+    if not scorer.judge.cannot_grade:
         for file, content in form.results(_graded(scored)).items():
             write_atomic(target / file, content.encode())
     lines = [*summary(scored, scorer, contents, name, tuple(by_task)), *lacking, f"tables: {target}"]
@@ -180,11 +180,10 @@ def _scorer(
     suite: Suite, domain: Domain, chosen: Mapping[str, VerifierSpec], place: torch.device, local: LocalWeights,
     absent: Sequence[Absent],
 ) -> Scorer:  # fmt: skip
-    reason = why_not_gradable(suite, domain)
-    if reason and not chosen:
-        raise WrongInput(f"{reason}; name a verifier with --verifier to score the pictures by it")
-    loaded = {name: spec.load(place, local) for name, spec in chosen.items()}
-    return Scorer(suite, domain, loaded, reason, grading_notes(reason, absent))
+    judge = Judge({name: spec.load(place, local) for name, spec in chosen.items()}, suite, domain, absent)
+    if judge.cannot_grade and not chosen:
+        raise WrongInput(f"{judge.cannot_grade}; name a verifier with --verifier to score the pictures by it")
+    return Scorer(judge)
 
 
 def _rows(one: Scored, suite: str, folder: Path) -> Iterator[dict[str, Any]]:

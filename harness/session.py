@@ -38,6 +38,7 @@ from verifiers.spec import parse_verifier
 
 Result = TypeVar("Result")
 _CALIBRATION_ROWS = 16
+"""Most rows of a calibration, which makes all of their images twice; batches of the run may be larger."""
 
 
 @dataclass(slots=True)
@@ -119,7 +120,7 @@ class Session:
         if model not in self.calibrations:
             generator, judges, text = self.models[model], list(self.verifiers.values()), self.prompts[0].text
             self.calibrations[model] = self.shrinking(
-                model, lambda rows: calibrate(generator, judges, text, min(rows, _CALIBRATION_ROWS))
+                model, lambda rows: calibrate(generator, judges, text, min(rows, _CALIBRATION_ROWS)), lambda: _CALIBRATION_ROWS
             )
         return self.calibrations[model]
 

@@ -1,9 +1,10 @@
 """Where the time of a run goes, as shares of the wall time after loading.
 
-Forward passes (noise, start, predict, draw, select), decode, verifiers and text encoders are what the meters measured
-of the search; evaluation is what measures the selected images, the report is the page and its figures. "Harness" is
-everything else: planning with its calibration, the searches' own work between the models' calls, tables, PNG files and
-the store. Loading weights, and importing what they need, is outside all shares.
+Forward passes and all else that is done to latents and prefixes (FORWARD), passes between them and images (DECODE), text
+encoders and verifiers are what the meters measured of the search; evaluation is what measures the selected images, the
+report is the page and its figures. "Harness" is everything else: planning with its calibration, the searches' own work
+between the models' calls, tables, PNG files and the store. Loading weights, and importing what they need, is
+outside all shares.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import Any
 
 from harness.search.base import Task
 
-FORWARD = ("noise", "start", "predict", "draw", "select")
-DECODE = ("preview", "decode")
+FORWARD = ("noise", "start", "predict", "draw", "select", "renoise", "mutate", "join")
+DECODE = ("preview", "decode", "embed")
+TEXT = ("encode",)
 SCORE = "score"
 LOAD, EVALUATION, REPORT, SEARCH = "load", "evaluation", "report", "search"
 
@@ -57,7 +59,7 @@ class Stopwatch:
             "forward passes": sum(self.operations[name] for name in FORWARD),
             "decode": sum(self.operations[name] for name in DECODE),
             "verifiers": self.operations[SCORE],
-            "text encoders": self.operations["encode"],
+            "text encoders": sum(self.operations[name] for name in TEXT),
             "evaluation": self.sections.get(EVALUATION, 0.0),
             "report": self.sections.get(REPORT, 0.0),
         }

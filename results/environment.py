@@ -35,7 +35,7 @@ def environment(device: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": device,
-        "accelerator": torch.cuda.get_device_name() if device.startswith("cuda") else "",
+        "accelerator": torch.cuda.get_device_name(device) if device.startswith("cuda") else "",
     }
 
 
@@ -78,10 +78,10 @@ def commit(root: Path) -> str:
 
 def _git(root: Path, *arguments: str) -> str:
     try:
-        answer = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=20, check=True)
+        answer = subprocess.run(["git", *arguments], cwd=root, capture_output=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return answer.stdout.strip()
+    return answer.stdout.decode("utf-8", "replace").strip()
 
 
 @cache
@@ -95,7 +95,7 @@ def installed_version(package: str) -> str:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return platform.processor()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

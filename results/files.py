@@ -113,7 +113,7 @@ def locked_part(folder: Path, lock: str) -> Iterator[None]:
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """One process at a time, each waiting for its turn: for what takes moments."""
-    with open(folder / OPENING, "w") as file:
+    with open(folder / OPENING, "wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -121,7 +121,7 @@ def alone(folder: Path) -> Iterator[None]:
 @contextmanager
 def _held(path: Path, kind: int, patience: float = 0.0) -> Iterator[None]:
     deadline = time.monotonic() + patience
-    with open(path, "w") as file:
+    with open(path, "wb") as file:
         while not _taken(file, kind):
             if time.monotonic() >= deadline:
                 raise InUse(f"another process is writing to {path.parent}: wait for it, or give another folder with --out")
@@ -129,7 +129,7 @@ def _held(path: Path, kind: int, patience: float = 0.0) -> Iterator[None]:
         yield
 
 
-def _taken(file: IO[str], kind: int) -> bool:
+def _taken(file: IO[bytes], kind: int) -> bool:
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except OSError as error:

@@ -55,7 +55,7 @@ class Store:
         """The manifest; raises WrongInput when it is missing or unreadable."""
         path = self.folder / MANIFEST
         try:
-            return dict(json.loads(path.read_text()))
+            return dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise WrongInput(f"{self.folder} holds no run ({MANIFEST} is missing): give the folder of one") from None
         except ValueError as error:
@@ -65,7 +65,7 @@ class Store:
         """Measured speeds that the run has been planned with, {} before; raises WrongInput when unreadable."""
         path = self.folder / CALIBRATION
         try:
-            return dict(json.loads(path.read_text()))
+            return dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return {}
         except (ValueError, TypeError) as error:
@@ -90,7 +90,7 @@ class Store:
         """The units of the run, [] where it does not say; raises WrongInput when unreadable."""
         path = self.folder / UNITS
         try:
-            return list(map(str, json.loads(path.read_text())))
+            return list(map(str, json.loads(path.read_text(encoding="utf-8"))))
         except FileNotFoundError:
             return []
         except (ValueError, TypeError) as error:

@@ -98,7 +98,7 @@ class ClipBackbone:
     def sharing(self) -> Iterator[None]:
         """Within, pictures of equal contents pass through the model once; afterwards nothing of them is kept.
 
-        Only the members of one verifier share: a verifier that finds another's embeddings would look free in seconds.
+        Only the members of one verifier share where passes are timed: one that finds another's embeddings would look free.
         """
         outer = self._shared
         self._shared = {} if outer is None else outer

@@ -38,7 +38,7 @@ def save_pretrained(parts: InfinityParts, folder: Path) -> None:
               "schedule": asdict(parts.schedule), "sampling": asdict(parts.sampling)}
     _save(parts.transformer, folder / TRANSFORMER)
     _save(parts.vae, folder / VAE)
-    (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
+    (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
 def load_pretrained(folder: Path, *, device: torch.device | str = "cpu",
@@ -48,7 +48,7 @@ def load_pretrained(folder: Path, *, device: torch.device | str = "cpu",
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no {CONFIG}: give a folder written by save_pretrained")
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8"))
         transformer, vae = TransformerConfig(**config["transformer"]), VAEConfig(**config["vae"])
         schedule, sampling = ScaleSchedule(**_tuples(config["schedule"])), Sampling(**_tuples(config["sampling"]))
     except (json.JSONDecodeError, KeyError, TypeError) as error:

@@ -95,7 +95,7 @@ class Run:
     def log(self, **values: Any) -> None:
         """Append one line of JSON and print it."""
         line = json.dumps({"seconds": round(self.seconds, 1), **values})
-        with (self.folder / LOG).open("a") as stream:
+        with (self.folder / LOG).open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")
         print(line, flush=True)
 

@@ -17,6 +17,7 @@ from harness.bench_model import Brightness, Measured, bench, prepared, sizes
 from harness.bench_table import as_markdown
 from harness.cli import app
 from harness.errors import WrongInput
+from harness.peaks import peak_of
 from models.base import Generator
 from models.published import published_models
 from models.text_length import cut_off_unsaid
@@ -88,12 +89,24 @@ def test_the_bench_stops_where_memory_runs_out(flux: Generator, monkeypatch: pyt
     assert all(math.isnan(one.share_of_peak) for one in found if isinstance(one, Measured))
 
 
-def test_the_peak_is_that_of_a_known_card_in_sixteen_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "tera"),
+    [
+        ("NVIDIA H200", 989), ("NVIDIA H100 80GB HBM3", 989), ("NVIDIA H100 PCIe", 756), ("NVIDIA A100-SXM4-80GB", 312),
+        ("NVIDIA L4", 121), ("NVIDIA L40S", 362), ("NVIDIA GeForce RTX 4090", 165), ("NVIDIA L40", None), ("NVIDIA RTX A1000", None),
+        ("NVIDIA GH200 480GB", 989), ("NVIDIA H100 NVL", None), ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
+        ("NVIDIA A100-SXM4-40GB MIG 1g.5gb", None), ("Tesla T4", None),
+    ],
+)  # fmt: skip
+def test_the_peak_is_that_of_a_known_card(monkeypatch: pytest.MonkeyPatch, name: str, tera: int | None) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: name)
+    assert peak_of(torch.device("cuda"), "bfloat16") == pytest.approx(float("nan") if tera is None else tera * 1e12, nan_ok=True)
+
+
+def test_there_is_no_peak_but_of_a_card_in_sixteen_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H200")
-    cuda = torch.device("cuda")
-    assert bench_model.peak_of(cuda, "bfloat16") == 989e12
-    assert math.isnan(bench_model.peak_of(cuda, "float32"))
-    assert math.isnan(bench_model.peak_of(torch.device("cpu"), "bfloat16"))
+    assert math.isnan(peak_of(torch.device("cuda"), "float32"))
+    assert math.isnan(peak_of(torch.device("cpu"), "bfloat16"))
     assert isinstance(Brightness(), Verifier)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,6 +112,17 @@ def test_a_broken_file_says_where(tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match=r"run\.yaml is broken: line 3, column 5: .*; correct it there") as raised:
         load_settings(tmp_path / "run.yaml", [], NONE)
     assert "unicode" not in str(raised.value)
+
+
+def test_a_file_is_read_as_utf8_whatever_the_locale(tmp_path: Path) -> None:
+    for name, text in (("run.yaml", "prompts_from: é.txt\n"), ("run.toml", 'prompts_from = "é.txt"\n')):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        script = "import sys, pathlib, harness.config as c; print(ascii(c.load_settings(pathlib.Path(sys.argv[1]), [], {}).prompts_from))"
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / name)], cwd=Path(__file__).parents[2], capture_output=True, text=True,
+            env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        )  # fmt: skip
+        assert done.stdout.strip() == ascii("é.txt"), done.stderr
 
 
 def test_missing_file() -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from harness import registry
+from harness import registry, session
 from harness.config import Settings
 from harness.errors import RunFailed
 from harness.memory import Parts, out_of_memory, with_fewer_rows
@@ -160,6 +160,15 @@ def test_verifiers_metrics_and_grades_are_made_in_parts(tmp_path: Path, monkeypa
     assert max(models[0].rows["predict"]) > 2
     for name, table in expected.items():
         pd.testing.assert_frame_equal(table, found[name], check_exact=True)
+
+
+def test_a_calibration_goes_on_with_half_of_its_own_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    honest = session.calibrate
+    monkeypatch.setattr(session, "calibrate", lambda *given: tried.append(given[-1]) or honest(*given))
+    one = {"models": ("toy-diffusion",), "searches": ("random:candidates=3",), "budgets": (60.0,), "unit": "seconds"}
+    run(tmp_path, monkeypatch, {"predict": 5}, **one)
+    assert tried == [16, 8, 4]
 
 
 def test_text_that_does_not_fit_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

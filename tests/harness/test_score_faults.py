@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,12 +21,15 @@ from typer.testing import CliRunner
 from harness import registry, scoring
 from harness import scorer as scorer_module
 from harness.cli import app
+from harness.judge import Judge
 from harness.scorer import Scorer
 from suites.base import Prompt
 from suites.geneval.suite import GenEvalSuite
 from suites.layouts.base import Sample
+from suites.pictures import read_picture
 from suites.shapes.renderer import render
 from suites.shapes.scenes import sample_scene
+from verifiers.base import Verifier
 from verifiers.load import shapes_aesthetic, shapes_clip, shapes_reward
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -155,9 +160,13 @@ def samples(folder: Path, sides: list[tuple[int, int]]) -> list[Sample]:
     return found
 
 
+def scorer_of(verifiers: Mapping[str, Verifier] | None = None) -> Scorer:
+    return Scorer(Judge(verifiers or {}, GenEvalSuite(), "shapes"))
+
+
 def test_large_pictures_are_in_memory_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scorer_module, "MOST_PIXELS", 64 * 64 * 2)
-    scorer = Scorer(GenEvalSuite(), "shapes")
+    scorer = scorer_of()
     batches: list[int] = []
     monkeypatch.setattr(Scorer, "_batch", lambda self, batch: batches.append(len(batch)) or [])
     assert list(scorer.score(samples(tmp_path, [(64, 64)] * 3 + [(200, 100), (64, 64)]))) == []
@@ -180,7 +189,7 @@ def test_a_long_scoring_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.M
 
 def test_batches_make_no_difference_and_order_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = samples(tmp_path, [(64, 64), (48, 80), (64, 64), (64, 64), (80, 48)])
-    scorer = Scorer(GenEvalSuite(), "shapes", {"shapes-reward": shapes_reward()})
+    scorer = scorer_of({"shapes-reward": shapes_reward()})
     whole = list(scorer.score(found))
     monkeypatch.setattr(scorer_module, "BATCH", 1)
     alone = list(scorer.score(found))
@@ -190,11 +199,38 @@ def test_batches_make_no_difference_and_order_is_kept(tmp_path: Path, monkeypatc
         assert one.metrics["grade"] == other.metrics["grade"]
 
 
+def test_where_memory_runs_out_some_pictures_are_judged_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = samples(tmp_path, [(64, 64)] * 5)
+    whole = list(scorer_of({"toy-judge": toy_world.toy_judge()}).score(found))
+    score, grade = toy_world.ToyVerifier.score, GenEvalSuite.grade
+    asked: list[int] = []
+
+    def limited(call: Any, most: int) -> Any:
+        def some(self: Any, images: torch.Tensor, prompts: Sequence[Any], *more: Any) -> Any:
+            if len(prompts) > most:
+                raise torch.OutOfMemoryError(f"CUDA out of memory at {len(prompts)} images")
+            asked.append(len(prompts))
+            return call(self, images, prompts, *more)
+
+        return some
+
+    monkeypatch.setattr(toy_world.ToyVerifier, "score", limited(score, 2))
+    monkeypatch.setattr(GenEvalSuite, "grade", limited(grade, 1))
+    assert list(scorer_of({"toy-judge": toy_world.toy_judge()}).score(found)) == whole
+    assert asked == [0, 2, 2, 1, 1, 1, 1, 1, 1]
+
+
 def test_verifiers_on_one_backbone_share_its_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clip, aesthetic = shapes_clip(), shapes_aesthetic()
     passes: list[int] = []
     tower = clip._backbone._image_tower
     monkeypatch.setattr(clip._backbone, "_image_tower", lambda batch: passes.append(len(batch)) or tower(batch))
-    both = list(Scorer(GenEvalSuite(), "shapes", {"a": clip, "b": aesthetic}).score(samples(tmp_path, [(64, 64)] * 3)))
+    pictures = samples(tmp_path, [(64, 64)] * 3)
+    both = list(scorer_of({"a": clip, "b": aesthetic}).score(pictures))
     assert passes == [3]
     assert torch.isfinite(torch.tensor([one.metrics[name][0] for one in both for name in ("shapes-clip", "shapes-aesthetic")])).all()
+    images = torch.stack([read_picture(one.path).image for one in pictures])
+    measured = Judge({"a": clip, "b": aesthetic}, GenEvalSuite(), "shapes").measure(images, [PROMPTS[0]] * 3, [{}] * 3)
+    assert passes == [3, 3]
+    assert measured == [one.metrics for one in both]
+    assert [list(one) for one in measured] == [["shapes-clip", "shapes-aesthetic", "grade"]] * 3

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from PIL import Image
 
 from harness.errors import RunFailed, WrongInput
 from harness.ledger import COST_COLUMNS
+from results.environment import environment
 from results.files import TEMPORARY, locked, write_atomic
 from results.manifest import differences, manifest
 from results.parts import DamagedPart, decode
@@ -45,6 +48,17 @@ def store(tmp_path: Path) -> Store:
     store = Store(tmp_path / "run")
     store.open(a_manifest())
     return store
+
+
+def test_a_run_is_read_as_utf8_whatever_the_locale(store: Store) -> None:
+    kept = a_manifest(prompts_from="é.txt")
+    Store(store.folder.parent / "other").open(kept)
+    script = "import sys, pathlib, results.store as s; print(ascii(s.Store(pathlib.Path(sys.argv[1])).manifest()))"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(store.folder.parent / "other")], cwd=Path(__file__).parents[2], capture_output=True, text=True,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    )  # fmt: skip
+    assert done.stdout.strip() == ascii(kept), done.stderr
 
 
 def test_tables_are_the_parts_in_the_order_given(store: Store) -> None:
@@ -157,6 +171,12 @@ def test_killed_while_the_manifest_was_written(tmp_path: Path) -> None:
     store.open(a_manifest())
     assert not rest.exists()
     assert store.manifest()["configuration"]["prompts"] == 6
+
+
+def test_the_accelerator_is_the_card_that_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: {"cuda:1": "the second"}.get(device, "the first"))
+    assert environment("cuda:1")["accelerator"] == "the second"
+    assert environment("cpu")["accelerator"] == ""
 
 
 def test_another_environment_is_added(store: Store) -> None:
