@@ -12,8 +12,8 @@ from torch.nn.functional import log_softmax
 from torchvision.transforms.functional import InterpolationMode, resize, to_pil_image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from harness.errors import WrongInput
 from models.files import weights_sha256
+from models.folder import from_folder, reader_from_folder
 
 SLACK = 8
 """Tokens by which a cut prompt may grow when it is read in its sentence."""
@@ -36,17 +36,12 @@ class VisionLanguage:
         """Load config, safetensors and processor from a folder in transformers' format.
 
         Raises:
-            WrongInput: weights of the configured network are missing.
+            WrongInput: weights of the configured network are missing, or the folder holds none.
+            DamagedWeights: a file is cut short.
         """
-        loaded: Any = AutoModelForImageTextToText.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True
-        )
-        missing = sorted(loaded[1]["missing_keys"])
-        if missing:
-            raise WrongInput(f"{folder} lacks {len(missing)} weights of its configuration, first {missing[0]}: fetch it again")
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+        model, processor = from_folder(AutoModelForImageTextToText, folder, dtype), reader_from_folder(AutoProcessor, folder)
         digest = weights_sha256(sorted(folder.glob("*.safetensors")))
-        return cls(loaded[0].to(device), processor, image_side, text_tokens, digest)
+        return cls(model.to(device), processor, image_side, text_tokens, digest)
 
     def cut(self, prompt: str) -> str:
         """The part of a prompt that is read."""
