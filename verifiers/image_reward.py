@@ -17,7 +17,7 @@ from models.base import Domain
 from models.files import read_tensors, sha256_of, weights_sha256
 from models.folder import check_tokens, reader_from_folder
 from verifiers.base import VerifierCard
-from verifiers.image_reward_network import RewardConfig, RewardNetwork, from_published, load_state
+from verifiers.image_reward_network import RewardConfig, RewardNetwork, load_state
 from verifiers.passes import pass_flops
 from verifiers.preprocess import Preprocess
 from verifiers.scorer import Scorer
@@ -75,8 +75,9 @@ class ImageReward(Scorer):
         return cls(network.to(device), tokenizer, sha256, name, licence, domain, preprocess)
 
     @classmethod
-    def from_checkpoint(
+    def from_published(
         cls,
+        state: Mapping[str, torch.Tensor],
         checkpoint: Path,
         tokenizer_folder: Path,
         config: RewardConfig,
@@ -84,13 +85,13 @@ class ImageReward(Scorer):
         licence: str,
         device: torch.device | str = "cpu",
     ) -> "ImageReward":
-        """Load a published `ImageReward.pt` with the files of its tokenizer (bert-base-uncased).
+        """From what `image_reward_network.from_published` makes of `checkpoint`, with the files of its tokenizer (bert-base-uncased).
 
         Raises:
             WrongInput: weights are missing or do not fit the configuration, or the tokenizer cannot be read.
             DamagedWeights: a file is cut short.
         """
-        network = build(from_published(read_tensors(checkpoint)), config, checkpoint)
+        network = build(state, config, checkpoint)
         tokenizer = reader_from_folder(AutoTokenizer, tokenizer_folder)
         check_tokens(tokenizer_folder, tokenizer, config.text_vocabulary)
         return cls(network.to(device), tokenizer, weights_sha256([checkpoint]), name, licence)

@@ -48,8 +48,9 @@ def image_reward(row: PublishedVerifier, folders: Folders, device: Device, setti
     """`ImageReward.pt`; the text encoder's sizes are those of med_config.json, the image encoder's those of its weights."""
     checkpoint = _only(folders["weights"], "ImageReward.pt")
     text = read_config(folders["weights"], "med_config.json")
-    config = RewardConfig.from_weights(from_published(read_tensors(checkpoint)), text)
-    return ImageReward.from_checkpoint(checkpoint, folders["tokenizer"], config, row.name, row.licence, device)
+    state = from_published(read_tensors(checkpoint))
+    config = RewardConfig.from_weights(state, text)
+    return ImageReward.from_published(state, checkpoint, folders["tokenizer"], config, row.name, row.licence, device)
 
 
 def pick_score(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> ClipScore:

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from harness.flops import count_flops
+from models.files import read_tensors
 from verifiers.base import Verifier
 from verifiers.image_reward import ImageReward
 from verifiers.image_reward_network import RewardConfig, RewardHead, RewardNetwork, from_published, load_state
@@ -145,7 +146,9 @@ def test_published_keys_fill_the_network_exactly() -> None:
 
 
 def test_published_checkpoint_and_our_folder_score_alike(folder: Path, reward: ImageReward) -> None:
-    other = ImageReward.from_checkpoint(folder / "ImageReward.pt", folder, TINY, "image-reward", "Apache-2.0")
+    checkpoint = folder / "ImageReward.pt"
+    state = from_published(read_tensors(checkpoint))
+    other = ImageReward.from_published(state, checkpoint, folder, TINY, "image-reward", "Apache-2.0")
     default_preprocessing = other.score(images(), PROMPTS).values_NM
     assert default_preprocessing == pytest.approx(reward.score(images(), PROMPTS).values_NM, abs=1e-5)
 
