@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from harness.ledger import Cost
-from models.base import Domain, Images, ModelCard, Operation, Row
+from models.base import Domain, Images, ModelCard, Operation, Row, first_step
 from models.diffusion.adapter import Adapter
 from models.diffusion.state import DiffusionConditioning, DiffusionState, joined
 from models.offload import device_of
@@ -105,10 +105,8 @@ class DiffusionGenerator:
         expected = (len(rows), 3, *self.adapter.image_size)
         if tuple(images.shape) != expected:
             raise ValueError(f"images of shape {tuple(images.shape)}, these rows need {expected}; give one a row at this size")
-        if not 0 < strength <= 1:
-            raise ValueError(f"strength {strength:g} is outside (0, 1]; 1 keeps nothing of the image")
         schedule = self.adapter.schedule
-        step = min(int(schedule.steps - schedule.steps * strength + 1e-9), schedule.steps - 1)
+        step = first_step(strength, schedule.steps)
         pictures = (images.to(self.device).float() / 127.5 - 1).to(self.adapter.dtype)
         x0_BX = torch.cat([self.adapter.embed(chunk) for chunk in pictures.split(self._chunk)])
         noise_BX = self.noise([row.seed for row in rows]).to(self.device)
