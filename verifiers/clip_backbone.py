@@ -1,4 +1,4 @@
-"""One CLIP model behind several verifiers; within an ensemble a picture passes through it once."""
+"""One CLIP model behind several verifiers; within `sharing` a picture passes through it once."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -102,7 +102,8 @@ class ClipBackbone:
     def sharing(self) -> Iterator[None]:
         """Within, pictures of equal contents pass through the model once; afterwards nothing of them is kept.
 
-        Only the members of one verifier share: a verifier that finds another's embeddings would look free in seconds.
+        An ensemble's members share, and verifiers that are asked in one call where nothing is timed (`verifiers.base.sharing`):
+        one that finds another's embeddings looks free in seconds.
         """
         outer = self._shared
         self._shared = {} if outer is None else outer
