@@ -12,6 +12,7 @@ from torch.nn.functional import log_softmax
 from torchvision.transforms.functional import InterpolationMode, resize, to_pil_image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from harness.errors import WrongInput, first_line
 from models.files import weights_sha256
 from models.folder import from_folder, reader_from_folder
 
@@ -36,10 +37,15 @@ class VisionLanguage:
         """Load config, safetensors and processor from a folder in transformers' format.
 
         Raises:
-            WrongInput: weights of the configured network are missing, or the folder holds none.
+            WrongInput: weights of the configured network are missing, or the folder holds no processor with a chat template.
             DamagedWeights: a file is cut short.
         """
-        model, processor = from_folder(AutoModelForImageTextToText, folder, dtype), reader_from_folder(AutoProcessor, folder)
+        processor = reader_from_folder(AutoProcessor, folder)
+        try:
+            _asked(processor, "")
+        except Exception as error:
+            raise WrongInput(f"{folder} has no chat template that can be used ({first_line(error)}): give the published folder") from error
+        model = from_folder(AutoModelForImageTextToText, folder, dtype)
         digest = weights_sha256(sorted(folder.glob("*.safetensors")))
         return cls(model.to(device), processor, image_side, text_tokens, digest)
 
@@ -102,13 +108,16 @@ class VisionLanguage:
         return int(self.tokenizer(word, add_special_tokens=False).input_ids[0])
 
     def _processed(self, images: Sequence[torch.Tensor], texts: Sequence[str], **padding: Any) -> Any:
-        chats = []
-        for text in texts:
-            content = [{"type": "image"}, {"type": "text", "text": text}]
-            chat = [{"role": "user", "content": content}]
-            chats.append(self.processor.apply_chat_template(chat, add_generation_prompt=True))
+        chats = [_asked(self.processor, text) for text in texts]
         pictures = [to_pil_image(square(image, self.image_side)) for image in images]
         return self.processor(images=pictures, text=chats, return_tensors="pt", **padding)
+
+
+def _asked(processor: Any, text: str) -> str:
+    """A picture and a text as the user's turn in the model's own chat format."""
+    content = [{"type": "image"}, {"type": "text", "text": text}]
+    chat: str = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+    return chat
 
 
 def square(image_CHW: torch.Tensor, side: int) -> torch.Tensor:
