@@ -20,7 +20,7 @@ from harness.session import pick_devices
 from harness.weights import LocalWeights, find, found
 from models.division import Division, divide
 from models.published import published_models
-from models.sheet import BYTES, Sheet, parts, sheet
+from models.sheet import Sheet, parts, sheet
 
 NOTE = """download: all files as published, often in float32 or with parts that are not used. in memory: all
 networks, text encoders included, in the number formats they run in. each row: one candidate image. Passes and decoding are estimates.
@@ -103,7 +103,7 @@ def _need(choice: ModelChoice, memory: Mapping[str, int], local: LocalWeights) -
     divided = [("" if at else "divided", line) for at, line in enumerate(_said(division, list(memory)))] if division else []
     return Need(choice.text, fitting(one, memory, division), found(choice.name, choice.entry, local), (
         ("download", gigabytes(model.bytes)),
-        ("in memory", f"{gigabytes(one.weight_bytes)}; {gigabytes(one.all_parameters * BYTES['float32'])} in float32"),
+        ("in memory", f"{gigabytes(one.weight_bytes)}; {gigabytes(one.all_parameters * torch.float32.itemsize)} in float32"),
         ("each row", f"{kept}, {gigabytes(one.pass_bytes)} more within a pass"),
         *growth,
         ("decoding", f"{gigabytes(one.decode_bytes)} an image"),

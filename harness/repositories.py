@@ -1,17 +1,46 @@
-"""Rows of registry files as repositories; what several models, verifiers or graders need stands in repositories.toml, once."""
+"""Rows of registry files, with their repositories; what several models, verifiers or graders need stands in repositories.toml, once."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
+from harness.errors import near
 from harness.hub import Repository
 
 FILE = "repositories.toml"
+Row = TypeVar("Row")
+
+
+def table(package: str, file: str) -> dict[str, Any]:
+    """The content of a registry file."""
+    return tomllib.loads((files(package) / file).read_text(encoding="utf-8"))
+
+
+def rows(kind: type[Row], what: str, content: Mapping[str, Mapping[str, Any]]) -> dict[str, Row]:
+    """Rows of a registry file as dataclasses of this kind, by name, with their repositories by role under `repositories`.
+
+    The row's `licence`, and `gated` where it has it, are those of every repository that has none of its own. `what` is what the
+    rows are, for people. Raises ValueError for a key that is unknown or missing.
+    """
+    return {name: _row(kind, what, name, dict(row)) for name, row in content.items()}
+
+
+def _row(kind: Any, what: str, name: str, row: dict[str, Any]) -> Any:
+    gated, known = row.pop("gated", False), {field.name: field for field in fields(kind) if field.name != "name"}
+    wrong = [key for key in row if key not in known]
+    if wrong:
+        hint = near(wrong[0], list(known))
+        raise ValueError(f"{what} {name} has a key {wrong[0]!r}: {hint and hint + ' '}known are {', '.join(known)}")
+    lacking = [key for key, field in known.items() if key not in row and field.default is field.default_factory is MISSING]
+    if lacking:
+        raise ValueError(f"{what} {name} has no {lacking[0]}: give it in its entry")
+    found = {role: repository(given, licence=row["licence"], gated=gated) for role, given in row["repositories"].items()}
+    return kind(name, **{**row, "repositories": found})
 
 
 def repository(given: str | Mapping[str, Any], **terms: Any) -> Repository:
@@ -33,5 +62,4 @@ def repository(given: str | Mapping[str, Any], **terms: Any) -> Repository:
 
 @cache
 def _shared() -> Mapping[str, Repository]:
-    table = tomllib.loads((files("harness") / FILE).read_text(encoding="utf-8"))
-    return {name: repository(row) for name, row in table.items()}
+    return {name: repository(row) for name, row in table("harness", FILE).items()}

@@ -33,7 +33,7 @@ def _rows() -> Mapping[str, Mapping[str, Any]]:
 def components(name: str) -> dict[str, Mapping[str, Any]]:
     """Configuration of every network of a model by its place, each with its class. Raises KeyError for an unknown model."""
     parts = published_config(name) or _rows()[name]
-    return {part: row for part, row in parts.items() if isinstance(row, Mapping) and KIND in row and part != "scheduler"}
+    return {part: row for part, row in parts.items() if isinstance(row, Mapping)}
 
 
 def outline(row: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> torch.nn.Module:

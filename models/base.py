@@ -240,12 +240,21 @@ class Refinable(Protocol):
     """A generator that can start from images (diffusion)."""
 
     def start_image(self, conditioning: Any, rows: Sequence[Row], images: Images, strength: float) -> Any:
-        """One image a row, encoded and noised from the row's seed to the step that `strength` in (0, 1] names -> State.
+        """One image a row, encoded and noised from the row's seed to `first_step(strength, K)`, at 1 the noise of `start` -> State.
 
-        Of K steps the last ceil(strength K) are left to do: at 1 the noise of `start`. Priced as "embed".
-        Raises ValueError for images of another size or number and for a strength outside (0, 1].
+        Priced as "embed". Raises ValueError for images of another size or number and for a strength outside (0, 1].
         """
         ...
+
+
+def first_step(strength: float, steps: int) -> int:
+    """The step at which an image is noised by `strength`: of K steps the last ceil(strength K) are left to do, at least one.
+
+    diffusers' image-to-image pipelines, but for rounding, have the same. Raises ValueError for a strength outside (0, 1].
+    """
+    if not 0 < strength <= 1:
+        raise ValueError(f"strength {strength:g} is outside (0, 1]; 1 keeps nothing of the image")
+    return min(int(steps - steps * strength + 1e-9), steps - 1)
 
 
 @runtime_checkable

@@ -174,6 +174,26 @@ def load_pickle(path: Path) -> Any:
         raise DamagedWeights(f"{path} is no weight file or is cut short: fetch or copy it again") from error
 
 
+def read_tensors(path: Path) -> dict[str, Any]:
+    """Tensors by name, from a safetensors file or a pickle; what else a pickle holds is left out.
+
+    Raises:
+        DamagedWeights: the file is cut short, or holds no tensors by name.
+        WrongInput: a pickle that is not read.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    if path.suffix == ".safetensors":
+        check_whole(path)
+        return load_file(path)
+    held = load_pickle(path)
+    tensors = {name: value for name, value in held.items() if isinstance(value, torch.Tensor)} if isinstance(held, dict) else {}
+    if not tensors:
+        raise DamagedWeights(f"{path} holds a {type(held).__name__} and no weights by name: fetch or copy it again")
+    return tensors
+
+
 def check_keys(source: Path, wanted: Mapping[str, Iterable[int]], found: Mapping[str, Iterable[int]]) -> None:
     """Compare names and shapes of tensors; extra names are let through.
 

@@ -8,6 +8,13 @@ from torch import Tensor
 from harness.errors import RunFailed
 from models.base import Images
 
+_DECODE_PIXELS = 8 * 1024 * 1024
+
+
+def images_at_once(height: int, width: int) -> int:
+    """How many images of this size go through a VAE together: its activations are what fills a device first."""
+    return max(1, _DECODE_PIXELS // (height * width))
+
 
 def floored(image_NCHW: Tensor, model: str) -> Images:
     """-1 to 1 -> uint8, rounding down as the scripts of Infinity and Janus do. Raises RunFailed for what is no number."""

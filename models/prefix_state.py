@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from models.base import Row
+from models.rows import check_selection, check_start, predicted
 
 
 class Drawn(Protocol):
@@ -57,22 +58,13 @@ class PrefixState(Generic[Prefixes, Prediction]):
 
     def select(self, indices: Sequence[int]) -> PrefixState[Prefixes, Prediction]:
         """Rows by index, with repetition; nothing is copied. Raises IndexError and, for no rows, ValueError."""
-        if not indices:
-            raise ValueError("select got no indices; a state holds at least one row")
-        count = len(self.rows)
-        wrong = [index for index in indices if not 0 <= index < count]
-        if wrong:
-            raise IndexError(f"row {wrong[0]} of a state of {count} rows; use indices 0 to {count - 1}")
+        check_selection(indices, len(self.rows))
         return replace(self, rows=tuple(self.rows[index] for index in indices),
                        source=tuple(self.source[index] for index in indices))
 
     def predicted(self) -> Prediction:
         """The prediction that `draw` samples from. Raises ValueError where there is none."""
-        if self.step == self.steps:
-            raise ValueError(f"draw on rows finished at step {self.steps}; decode them")
-        if self.prediction is None:
-            raise ValueError(f"draw at step {self.step} on rows without a prediction; call predict first")
-        return self.prediction
+        return predicted(self.prediction, self.step, self.steps)
 
 
 def distinct_prompts(rows: Sequence[Row], count: int) -> tuple[list[int], tuple[int, ...]]:
@@ -80,16 +72,6 @@ def distinct_prompts(rows: Sequence[Row], count: int) -> tuple[list[int], tuple[
 
     Raises ValueError for no rows and for a prompt beyond the `count` that are encoded.
     """
-    if not rows:
-        raise ValueError("start got no rows; a state holds at least one")
-    wrong = [row.prompt for row in rows if not 0 <= row.prompt < count]
-    if wrong:
-        raise ValueError(f"row names prompt {wrong[0]}, the conditioning holds {count}; use 0 to {count - 1}")
+    check_start(rows, count)
     prompts = list(dict.fromkeys(row.prompt for row in rows))
     return prompts, tuple(prompts.index(row.prompt) for row in rows)
-
-
-def check_seeds(seeds: Sequence[int], rows: Sequence[Row]) -> None:
-    """Raise ValueError where a draw has another number of seeds than rows."""
-    if len(seeds) != len(rows):
-        raise ValueError(f"{len(seeds)} seeds for {len(rows)} rows; give draw one seed a row")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from importlib.resources import files
 from typing import Any, Literal
 
 from harness.errors import WrongInput
 from harness.hub import Repository
-from harness.repositories import repository
+from harness.repositories import rows, table
 
 FILE = "published.toml"
 PRESET = "preset"
@@ -37,7 +35,8 @@ class PublishedModel:
     """Defaults of everything that can be set."""
     repositories: Mapping[str, Repository]
     """By role: weights, vae, text_encoder."""
-    presets: Mapping[str, Mapping[str, Any]]
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Named groups of settings."""
     variant: str = ""
     """Suffix of the weight files to take (diffusers)."""
     domain: Literal["photo", "shapes"] = "photo"
@@ -82,18 +81,14 @@ class PublishedModel:
 @cache
 def published_models() -> Mapping[str, PublishedModel]:
     """Every row by name, in the order of the file."""
-    return read_models(tomllib.loads((files("models") / FILE).read_text(encoding="utf-8")))
+    return read_models(table("models", FILE))
 
 
-def read_models(table: Mapping[str, Any]) -> dict[str, PublishedModel]:
-    """The rows of a registry file. Raises ValueError for an unknown key."""
-    return {name: _model(name, dict(row)) for name, row in table.items()}
+def read_models(content: Mapping[str, Any]) -> dict[str, PublishedModel]:
+    """The rows of a registry file, in which every role is a key of its own. Raises ValueError for a key that is unknown or missing."""
+    return rows(PublishedModel, "model", {name: _by_role(row) for name, row in content.items()})
 
 
-def _model(name: str, row: dict[str, Any]) -> PublishedModel:
-    terms = {"licence": row["licence"], "gated": row.pop("gated", False)}
-    repositories = {role: repository(row.pop(role), **terms) for role in ROLES if role in row}
-    wrong = set(row) - {field.name for field in fields(PublishedModel)}
-    if wrong:
-        raise ValueError(f"model {name} has a key {min(wrong)!r}: see the fields of PublishedModel")
-    return PublishedModel(name, repositories=repositories, presets=row.pop("presets", {}), **row)
+def _by_role(row: Mapping[str, Any]) -> dict[str, Any]:
+    others = {key: value for key, value in row.items() if key not in ROLES}
+    return {**others, "repositories": {**row.get("repositories", {}), **{role: row[role] for role in ROLES if role in row}}}

@@ -11,8 +11,6 @@ from harness.errors import WrongInput
 from models.division import Parts
 from models.published import PublishedModel
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-
 
 @dataclass(frozen=True)
 class Sheet:

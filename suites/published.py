@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import WrongInput
 from harness.hub import Repository
-from harness.repositories import repository
+from harness.repositories import rows, table
 
 if TYPE_CHECKING:
     import torch
@@ -50,13 +48,7 @@ class PublishedGrader:
 @cache
 def published_graders() -> Mapping[str, PublishedGrader]:
     """Every row by name, in the order of the file."""
-    table = tomllib.loads((files("suites") / FILE).read_text(encoding="utf-8"))
-    return {name: _grader(name, row) for name, row in table.items()}
-
-
-def _grader(name: str, row: dict[str, Any]) -> PublishedGrader:
-    found = {role: repository(given) for role, given in row.pop("repositories").items()}
-    return PublishedGrader(name, repositories=found, **row)
+    return rows(PublishedGrader, "grader", table("suites", FILE))
 
 
 def load_grader(names: Sequence[str], device: torch.device, local: LocalWeights) -> Any:

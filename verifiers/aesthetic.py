@@ -4,6 +4,7 @@ Its published head is a stack of linear layers without activations, so at evalua
 L2-normalised image embedding.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,37 +12,39 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch.nn import functional
 
 from harness.errors import WrongInput
 from models.base import Domain
-from models.files import joint_sha256, load_pickle, sha256_of
+from models.files import joint_sha256, read_tensors, sha256_of
 from verifiers.base import VerifierCard
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.scorer import Scorer
 
+_LAYER = re.compile(r"layers\.(\d+)\.weight")
 
-def collapse(state: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Multiply out `layers.N.{weight,bias}` in order of N -> weight [1, E] and bias [1], float32.
+
+def collapse(state: Mapping[str, torch.Tensor], source: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """Multiply out `layers.N.{weight,bias}` in order of N -> weight [1, E] and bias [1], float32; `source` is their file.
 
     Raises:
-        ValueError: there are no such layers, their shapes do not chain, or the last has more than one output.
+        WrongInput: there are no such layers, their shapes do not chain, or the last has more than one output.
     """
-    numbers = sorted(int(key.split(".")[1]) for key in state if key.startswith("layers.") and key.endswith(".weight"))
+    numbers = sorted(int(found[1]) for found in map(_LAYER.fullmatch, state) if found)
     if not numbers:
-        raise ValueError("aesthetic head has no layers.N.weight: give the predictor's state dict")
-    weight = torch.eye(state[f"layers.{numbers[0]}.weight"].shape[1], dtype=torch.float64)
-    bias = torch.zeros(len(weight), dtype=torch.float64)
-    for number in numbers:
-        layer = state[f"layers.{number}.weight"].double()
+        raise WrongInput(f"{source} has no layers.N.weight: give the predictor's state dict")
+    layers = [(state[f"layers.{number}.weight"], state.get(f"layers.{number}.bias")) for number in numbers]
+    width = layers[0][0].shape[-1] if layers[0][0].ndim else 0
+    weight, bias = torch.eye(width, dtype=torch.float64), torch.zeros(width, dtype=torch.float64)
+    for number, (layer, shift) in zip(numbers, layers, strict=True):
+        if layer.ndim != 2 or shift is None or shift.shape != layer.shape[:1]:
+            raise WrongInput(f"layers.{number} of {source} is no linear layer with its bias: give the predictor's state dict")
         if layer.shape[1] != len(weight):
-            raise ValueError(
-                f"layers.{number} takes {layer.shape[1]} values where {len(weight)} come in: the file is not one head"
-            )
-        weight, bias = layer @ weight, layer @ bias + state[f"layers.{number}.bias"].double()
+            raise WrongInput(f"layers.{number} of {source} takes {layer.shape[1]} values where {len(weight)} come in: it is not one head; "
+                             "give the predictor's state dict")
+        weight, bias = layer.double() @ weight, layer.double() @ bias + shift.double()
     if len(weight) != 1:
-        raise ValueError(f"aesthetic head ends with {len(weight)} outputs: it must end with one")
+        raise WrongInput(f"the head in {source} ends with {len(weight)} outputs where one is a score: give the predictor's state dict")
     return weight.float(), bias.float()
 
 
@@ -58,9 +61,8 @@ class Head:
 
 
 def load_head(path: Path) -> Head:
-    """Read a head from safetensors, or from the published `sac+logos+ava1-l14-linearMSE.pth`."""
-    safe = path.suffix == ".safetensors"
-    return Head(*collapse(load_file(path) if safe else load_pickle(path)), sha256_of(path), str(path))
+    """Read a head from safetensors, or from the published `sac+logos+ava1-l14-linearMSE.pth`. Raises WrongInput, DamagedWeights."""
+    return Head(*collapse(read_tensors(path), path), sha256_of(path), str(path))
 
 
 class Aesthetic(Scorer):

@@ -1,4 +1,4 @@
-"""One CLIP model behind several verifiers; within an ensemble a picture passes through it once."""
+"""One CLIP model behind several verifiers; within `sharing` a picture passes through it once."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,9 @@ from open_clip.transform import PreprocessCfg
 from torch import nn
 from torch.nn import functional
 
-from harness.errors import WrongInput
+from harness.errors import DamagedWeights, WrongInput
+from harness.memory import out_of_memory
+from models.configuration import read_config
 from models.files import check_whole, weights_sha256
 from verifiers.passes import pass_flops
 from verifiers.preprocess import LongestSide, Preprocess, Preprocessing
@@ -44,16 +46,20 @@ class ClipBackbone:
         `quick_gelu` uses QuickGELU whatever the configuration says: OpenAI's weights were trained with it.
 
         Raises:
-            FileNotFoundError: one of the two files is missing (open_clip itself would go on with random weights).
+            DamagedWeights: one of the two files is missing (open_clip itself would go on with random weights) or cut short.
+            WrongInput: the folder holds another network than its configuration says, or no tokenizer.
         """
         for name in (CONFIG_FILE, WEIGHTS_FILE):
             if not (folder / name).is_file():
-                raise FileNotFoundError(f"{folder} has no {name}: give a folder saved in open_clip's local-dir format")
+                raise DamagedWeights(f"{folder} has no {name}: give a folder saved in open_clip's local-dir format")
+        read_config(folder, CONFIG_FILE)
+        check_whole(folder / WEIGHTS_FILE)
         source = f"local-dir:{folder}"
-        model = open_clip.create_model(source, device=device, force_quick_gelu=quick_gelu)
-        config = PreprocessCfg(**open_clip.get_model_preprocess_cfg(model))
-        digest = weights_sha256([folder / WEIGHTS_FILE])
-        return cls(model, Preprocess(config), open_clip.get_tokenizer(source), digest)
+        with _refused(f"{folder} cannot be loaded by open_clip", "give the published folder"):
+            model = open_clip.create_model(source, device=device, force_quick_gelu=quick_gelu)
+            preprocess = Preprocess(PreprocessCfg(**open_clip.get_model_preprocess_cfg(model)))
+            tokenizer = open_clip.get_tokenizer(source)
+        return cls(model, preprocess, tokenizer, weights_sha256([folder / WEIGHTS_FILE]))
 
     @classmethod
     def from_checkpoint(
@@ -63,13 +69,11 @@ class ClipBackbone:
 
         Raises:
             WrongInput: the file holds another network, or needs code to load.
+            DamagedWeights: the file is cut short.
         """
         check_whole(checkpoint)
-        try:
+        with _refused(f"{checkpoint} is no {architecture}", "give the file of this verifier"):
             model = open_clip.create_model(architecture, pretrained=str(checkpoint), device=device)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:160]
-            raise WrongInput(f"{checkpoint} is no {architecture} ({reason}): give the file of this verifier") from error
         tokenizer = open_clip.get_tokenizer(architecture)
         return cls(model, preprocess, tokenizer, weights_sha256([checkpoint]))
 
@@ -98,7 +102,8 @@ class ClipBackbone:
     def sharing(self) -> Iterator[None]:
         """Within, pictures of equal contents pass through the model once; afterwards nothing of them is kept.
 
-        Only the members of one verifier share where passes are timed: one that finds another's embeddings would look free.
+        An ensemble's members share, and verifiers that are asked in one call where nothing is timed (`verifiers.base.sharing`):
+        one that finds another's embeddings looks free in seconds.
         """
         outer = self._shared
         self._shared = {} if outer is None else outer
@@ -165,6 +170,17 @@ class ClipBackbone:
         """FLOPs of one prompt, under a name of this backbone."""
         tokens = torch.zeros(1, self.text_length, dtype=torch.long)
         return {f"clip-text-{id(self)}": pass_flops(self.model, {"text": tokens})}
+
+
+@contextmanager
+def _refused(what: str, instead: str) -> Iterator[None]:
+    """Turn what open_clip says of files that it cannot read into WrongInput."""
+    try:
+        yield
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        raise WrongInput(f"{what} ({' '.join(str(error).split())[:160]}): {instead}") from error
 
 
 def _digest(images: Sequence[torch.Tensor]) -> bytes:

@@ -11,8 +11,8 @@ from torchvision.transforms.functional import to_pil_image
 from transformers import AutoTokenizer, CLIPModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from harness.errors import WrongInput
 from models.files import weights_sha256
+from models.folder import check_tokens, from_folder, reader_from_folder
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.passes import pass_flops
 
@@ -68,16 +68,12 @@ class TransformersClip(ClipBackbone):
         """Load config.json and model.safetensors, and the tokenizer, which may lie elsewhere.
 
         Raises:
-            WrongInput: weights of the configured network are missing.
+            WrongInput: one of the folders is another model's, or weights of the configured network are missing.
+            DamagedWeights: a file is cut short.
         """
-        loaded = CLIPModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-        )
-        model: Any = loaded[0]
-        missing = sorted(loaded[1]["missing_keys"])
-        if missing:
-            raise WrongInput(f"{folder} lacks {len(missing)} weights of its configuration, first {missing[0]}: fetch it again")
-        tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
+        model = from_folder(CLIPModel, folder)
+        tokenizer = reader_from_folder(AutoTokenizer, tokenizer_folder)
+        check_tokens(tokenizer_folder, tokenizer, model.config.text_config.vocab_size)
         preprocess = PilPreprocess(model.config.vision_config.image_size)
         return cls(model.to(device), preprocess, tokenizer, weights_sha256([folder / WEIGHTS_FILE]))
 

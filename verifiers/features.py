@@ -15,6 +15,7 @@ import torch
 from harness.ledger import Cost
 from models.base import Domain, Images
 from models.files import weights_sha256
+from models.folder import from_folder
 from verifiers.base import Verifier, members_of
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.passes import pass_flops
@@ -97,7 +98,7 @@ class DinoPatches:
 
     def __init__(self, model: Any, weights_sha256: str) -> None:
         self.model, self.weights_sha256 = model, weights_sha256
-        self._registers = 1 + getattr(model.config, "num_register_tokens", 0)
+        self._registers = 1 + model.config.num_register_tokens
 
     @torch.no_grad()
     def patches(self, images: Images) -> torch.Tensor:
@@ -119,11 +120,11 @@ class DinoPatches:
 
 
 def dinov2(row: Any, folders: Mapping[str, Path], device: torch.device | str, settings: Mapping[str, Any]) -> DinoPatches:
-    """The loader of the row in features.toml."""
-    from transformers import AutoModel
+    """The loader of the row in features.toml. Raises WrongInput, DamagedWeights."""
+    from transformers import Dinov2WithRegistersModel
 
     folder = folders["weights"]
-    model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval().to(device)
+    model = from_folder(Dinov2WithRegistersModel, folder).to(device)
     return DinoPatches(model, weights_sha256([folder / "model.safetensors"]))
 
 

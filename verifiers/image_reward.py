@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 from open_clip.transform import PreprocessCfg
-from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
+from harness.errors import WrongInput, first_line
 from models.base import Domain
-from models.files import load_pickle, sha256_of, weights_sha256
+from models.files import read_tensors, sha256_of, weights_sha256
+from models.folder import check_tokens, reader_from_folder
 from verifiers.base import VerifierCard
-from verifiers.image_reward_network import RewardConfig, RewardNetwork, from_published, load_state
+from verifiers.image_reward_network import RewardConfig, RewardNetwork, load_state
 from verifiers.passes import pass_flops
 from verifiers.preprocess import Preprocess
 from verifiers.scorer import Scorer
@@ -61,20 +62,22 @@ class ImageReward(Scorer):
         """Load a folder with image_reward_config.json, image_reward.safetensors and tokenizer files.
 
         Raises:
-            ValueError: weights are missing or do not fit the configuration.
+            WrongInput: weights are missing or do not fit the configuration, or the tokenizer cannot be read.
+            DamagedWeights: a file is cut short.
         """
         settings = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         network = build(
-            load_file(folder / WEIGHTS_FILE), RewardConfig.from_json(settings["network"]), folder / WEIGHTS_FILE
+            read_tensors(folder / WEIGHTS_FILE), RewardConfig.from_json(settings["network"]), folder / WEIGHTS_FILE
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = reader_from_folder(AutoTokenizer, folder)
         sha256 = sha256_of(folder / WEIGHTS_FILE)
         preprocess = PreprocessCfg(size=network.config.image_size, **settings["preprocess"])
         return cls(network.to(device), tokenizer, sha256, name, licence, domain, preprocess)
 
     @classmethod
-    def from_checkpoint(
+    def from_published(
         cls,
+        state: Mapping[str, torch.Tensor],
         checkpoint: Path,
         tokenizer_folder: Path,
         config: RewardConfig,
@@ -82,13 +85,15 @@ class ImageReward(Scorer):
         licence: str,
         device: torch.device | str = "cpu",
     ) -> "ImageReward":
-        """Load a published `ImageReward.pt` with the files of its tokenizer (bert-base-uncased).
+        """From what `image_reward_network.from_published` makes of `checkpoint`, with the files of its tokenizer (bert-base-uncased).
 
         Raises:
-            ValueError: weights are missing or do not fit the configuration.
+            WrongInput: weights are missing or do not fit the configuration, or the tokenizer cannot be read.
+            DamagedWeights: a file is cut short.
         """
-        network = build(from_published(load_pickle(checkpoint)), config, checkpoint)
-        tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
+        network = build(state, config, checkpoint)
+        tokenizer = reader_from_folder(AutoTokenizer, tokenizer_folder)
+        check_tokens(tokenizer_folder, tokenizer, config.text_vocabulary)
         return cls(network.to(device), tokenizer, weights_sha256([checkpoint]), name, licence)
 
     @property
@@ -140,11 +145,15 @@ def build(state: Mapping[str, torch.Tensor], config: RewardConfig, source: Path)
     """Make a network of these weights; weights it has no place for are logged and left out.
 
     Raises:
-        ValueError: weights are missing or do not fit the configuration.
+        WrongInput: weights are missing or do not fit the configuration, or nothing can be built of that.
     """
-    with torch.device("meta"):
-        network = RewardNetwork(config)
-    extra = load_state(network, state, str(source))
+    try:
+        with torch.device("meta"):
+            network = RewardNetwork(config)
+    except Exception as error:
+        raise WrongInput(f"no ImageReward network can be built of the configuration of {source} ({first_line(error)}): give the "
+                         "published folder") from error
+    extra = load_state(network, state, source)
     if extra:
         log.warning(
             "%s has %d weights that ImageReward has no place for, first %s: left out", source, len(extra), extra[0]

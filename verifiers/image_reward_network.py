@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from transformers.models.blip.modeling_blip import BlipVisionModel
 from transformers.models.blip.modeling_blip_text import BlipTextModel
 
 from harness.errors import WrongInput
+from models.files import check_keys
 
 
 @dataclass(frozen=True)
@@ -195,24 +197,14 @@ def from_published(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]
     return renamed
 
 
-def load_state(network: RewardNetwork, state: Mapping[str, torch.Tensor], source: str) -> tuple[str, ...]:
+def load_state(network: RewardNetwork, state: Mapping[str, torch.Tensor], source: Path) -> tuple[str, ...]:
     """Give a network built on the meta device its weights; return the names of those it has no place for.
 
     Raises:
-        ValueError: a weight is missing or has another shape.
+        WrongInput: a weight is missing or has another shape.
     """
     own = network.state_dict()
-    missing = sorted(set(own) - set(state))
-    if missing:
-        raise ValueError(
-            f"{source} lacks {len(missing)} of {len(own)} weights, first {missing[0]!r}: use a complete ImageReward checkpoint"
-        )
-    wrong = next((key for key in own if own[key].shape != state[key].shape), None)
-    if wrong is not None:
-        raise ValueError(
-            f"{source} has {wrong!r} with shape {tuple(state[wrong].shape)} where the configuration asks for "
-            f"{tuple(own[wrong].shape)}: use the configuration the checkpoint was made with"
-        )
+    check_keys(source, {key: value.shape for key, value in own.items()}, {key: value.shape for key, value in state.items()})
     network.load_state_dict({key: state[key].float() for key in own}, assign=True)
     positions = torch.arange(network.config.text_positions)[None]  # a buffer that checkpoints do not hold
     network.text.embeddings.register_buffer("position_ids", positions, persistent=False)

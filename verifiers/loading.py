@@ -1,16 +1,17 @@
 """Loaders of the published verifiers: (row, folders by role, device, settings) to a verifier."""
 
-import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import open_clip
 import torch
 from open_clip.transform import PreprocessCfg
 
-from harness.errors import DamagedWeights
-from models.files import load_pickle
+from harness.errors import DamagedWeights, WrongInput, near
+from models.configuration import read_config
+from models.files import read_tensors
 from verifiers.aesthetic import Aesthetic, load_head
 from verifiers.clip import ClipScore
 from verifiers.clip_backbone import ClipBackbone
@@ -46,9 +47,10 @@ def clip_score(row: PublishedVerifier, folders: Folders, device: Device, setting
 def image_reward(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> ImageReward:
     """`ImageReward.pt`; the text encoder's sizes are those of med_config.json, the image encoder's those of its weights."""
     checkpoint = _only(folders["weights"], "ImageReward.pt")
-    text = json.loads(_only(folders["weights"], "med_config.json").read_text(encoding="utf-8"))
-    config = RewardConfig.from_weights(from_published(load_pickle(checkpoint)), text)
-    return ImageReward.from_checkpoint(checkpoint, folders["tokenizer"], config, row.name, row.licence, device)
+    text = read_config(folders["weights"], "med_config.json")
+    state = from_published(read_tensors(checkpoint))
+    config = RewardConfig.from_weights(state, text)
+    return ImageReward.from_published(state, checkpoint, folders["tokenizer"], config, row.name, row.licence, device)
 
 
 def pick_score(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> ClipScore:
@@ -61,16 +63,17 @@ def pick_score(row: PublishedVerifier, folders: Folders, device: Device, setting
 def hps(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> ClipScore:
     """Cosine under one of open_clip's architectures with the weights of a training checkpoint."""
     checkpoint = _only(folders["weights"], "*.pt")
-    size = _image_size(settings["architecture"])
-    preprocess = LongestSide(PreprocessCfg(size=size))
+    preprocess = LongestSide(PreprocessCfg(size=_image_size(row.name, settings["architecture"])))
     backbone = ClipBackbone.from_checkpoint(checkpoint, settings["architecture"], preprocess, device)
     return ClipScore(backbone, row.name, row.licence)
 
 
-def _image_size(architecture: str) -> int:
-    import open_clip
-
+def _image_size(name: str, architecture: str) -> int:
+    """Pixels of a side of what open_clip's network of this name is given. Raises WrongInput."""
     config: Any = open_clip.get_model_config(architecture)
+    if config is None:
+        hint = near(architecture, open_clip.list_models())
+        raise WrongInput(f"verifier {name}: open_clip has no such architecture; {hint and hint + ' '}leave it out for the published one")
     return int(config["vision_cfg"]["image_size"])
 
 

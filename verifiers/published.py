@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
 from harness.errors import WrongInput
 from harness.hub import Repository
-from harness.repositories import repository
+from harness.repositories import rows, table
 
 FILE, FEATURES = "published.toml", "features.toml"
 
@@ -60,20 +58,15 @@ class PublishedVerifier:
 @cache
 def published_verifiers() -> Mapping[str, PublishedVerifier]:
     """Every row by name, in the order of the file."""
-    return read_verifiers(tomllib.loads((files("verifiers") / FILE).read_text(encoding="utf-8")))
+    return read_verifiers(table("verifiers", FILE))
 
 
 @cache
 def published_features() -> Mapping[str, PublishedVerifier]:
     """Networks that describe pictures and score none, by name."""
-    return read_verifiers(tomllib.loads((files("verifiers") / FEATURES).read_text(encoding="utf-8")))
+    return rows(PublishedVerifier, "network of features", table("verifiers", FEATURES))
 
 
-def read_verifiers(table: Mapping[str, Any]) -> Mapping[str, PublishedVerifier]:
-    """The rows of a file by name."""
-    return {name: _verifier(name, dict(row)) for name, row in table.items()}
-
-
-def _verifier(name: str, row: dict[str, Any]) -> PublishedVerifier:
-    found = {role: repository(given) for role, given in row.pop("repositories").items()}
-    return PublishedVerifier(name, repositories=found, **row)
+def read_verifiers(content: Mapping[str, Any]) -> dict[str, PublishedVerifier]:
+    """The rows of a registry file. Raises ValueError for a key that is unknown or missing."""
+    return rows(PublishedVerifier, "verifier", content)

@@ -6,13 +6,13 @@ On the meta device nothing is held, and a verifier has its card and its prices.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import open_clip
 import torch
 from open_clip.transform import PreprocessCfg
 from transformers import CLIPConfig, CLIPModel, Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 
+from models.random_weights import word_tokenizer
 from verifiers.aesthetic import Aesthetic, Head
 from verifiers.clip import ClipScore
 from verifiers.clip_backbone import ClipBackbone
@@ -27,19 +27,6 @@ Device = torch.device | str
 CLIP = "ViT-L-14-quickgelu"
 
 
-class _Words:
-    """Stands in for a tokenizer from the hub: any tokens cost the same."""
-
-    def __init__(self, length: int) -> None:
-        self.length = length
-
-    def __call__(self, prompts: Any, **_: Any) -> Any:
-        from transformers import BatchEncoding
-
-        tokens_BT = torch.full((len(prompts), self.length), 7)
-        return BatchEncoding({"input_ids": tokens_BT, "attention_mask": torch.ones_like(tokens_BT)})
-
-
 def _open_clip(
     architecture: str, device: Device, preprocess: Callable[[PreprocessCfg], Preprocessing] = Preprocess
 ) -> ClipBackbone:
@@ -51,7 +38,7 @@ def _open_clip(
 def _image_reward(name: str, device: Device) -> ImageReward:
     with torch.device(device):
         network = RewardNetwork(RewardConfig())
-    return ImageReward(network, _Words(RewardConfig().text_length), "random", name, "")
+    return ImageReward(network, word_tokenizer(RewardConfig().text_length), "random", name, "")
 
 
 def _pick_score(name: str, device: Device) -> ClipScore:
@@ -62,7 +49,7 @@ def _pick_score(name: str, device: Device) -> ClipScore:
     with torch.device(device):
         model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=1024))
     model.logit_scale = torch.nn.Parameter(torch.tensor(model.config.logit_scale_init_value))  # read when the score is built
-    return ClipScore(TransformersClip(model, PilPreprocess(224), _Words(77), "random"), name, "", scaled=True)
+    return ClipScore(TransformersClip(model, PilPreprocess(224), word_tokenizer(77), "random"), name, "", scaled=True)
 
 
 def _aesthetic(name: str, device: Device) -> Aesthetic:

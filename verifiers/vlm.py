@@ -12,8 +12,9 @@ from torch.nn.functional import log_softmax
 from torchvision.transforms.functional import InterpolationMode, resize, to_pil_image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from harness.errors import WrongInput
+from harness.errors import WrongInput, first_line
 from models.files import weights_sha256
+from models.folder import from_folder, reader_from_folder
 
 SLACK = 8
 """Tokens by which a cut prompt may grow when it is read in its sentence."""
@@ -36,17 +37,17 @@ class VisionLanguage:
         """Load config, safetensors and processor from a folder in transformers' format.
 
         Raises:
-            WrongInput: weights of the configured network are missing.
+            WrongInput: weights of the configured network are missing, or the folder holds no processor with a chat template.
+            DamagedWeights: a file is cut short.
         """
-        loaded: Any = AutoModelForImageTextToText.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True
-        )
-        missing = sorted(loaded[1]["missing_keys"])
-        if missing:
-            raise WrongInput(f"{folder} lacks {len(missing)} weights of its configuration, first {missing[0]}: fetch it again")
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+        processor = reader_from_folder(AutoProcessor, folder)
+        try:
+            _asked(processor, "")
+        except Exception as error:
+            raise WrongInput(f"{folder} has no chat template that can be used ({first_line(error)}): give the published folder") from error
+        model = from_folder(AutoModelForImageTextToText, folder, dtype)
         digest = weights_sha256(sorted(folder.glob("*.safetensors")))
-        return cls(loaded[0].to(device), processor, image_side, text_tokens, digest)
+        return cls(model.to(device), processor, image_side, text_tokens, digest)
 
     def cut(self, prompt: str) -> str:
         """The part of a prompt that is read."""
@@ -107,13 +108,16 @@ class VisionLanguage:
         return int(self.tokenizer(word, add_special_tokens=False).input_ids[0])
 
     def _processed(self, images: Sequence[torch.Tensor], texts: Sequence[str], **padding: Any) -> Any:
-        chats = []
-        for text in texts:
-            content = [{"type": "image"}, {"type": "text", "text": text}]
-            chat = [{"role": "user", "content": content}]
-            chats.append(self.processor.apply_chat_template(chat, add_generation_prompt=True))
+        chats = [_asked(self.processor, text) for text in texts]
         pictures = [to_pil_image(square(image, self.image_side)) for image in images]
         return self.processor(images=pictures, text=chats, return_tensors="pt", **padding)
+
+
+def _asked(processor: Any, text: str) -> str:
+    """A picture and a text as the user's turn in the model's own chat format."""
+    content = [{"type": "image"}, {"type": "text", "text": text}]
+    chat: str = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+    return chat
 
 
 def square(image_CHW: torch.Tensor, side: int) -> torch.Tensor:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, inf, nextafter
-from typing import TYPE_CHECKING, ClassVar
+from math import inf, nextafter
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,10 +24,7 @@ from harness.search.deadline import Deadline
 from harness.search.random import Random
 from harness.search.rounds import Branch, Round, best_first, mark_final
 from harness.search.window import check_plain, search_again
-from models.base import Family, Images, Refinable, Row
-
-if TYPE_CHECKING:
-    pass
+from models.base import Family, Images, Refinable, Row, first_step
 
 _ROUND = 8
 """Refinements of a prompt that are made together; a deadline can come between two rounds."""
@@ -116,7 +113,7 @@ class Hybrid:
         return self._refinement(prices.refining) * images + prices.settling(images)
 
     def _refinement(self, prices: Prices) -> Cost:
-        first = prices.steps - ceil(round(self.strength * prices.steps, 6))
+        first = first_step(self.strength, prices.steps)
         return prices.embed() + prices.path(first, prices.steps) + prices.decode() + prices.score()
 
     def run(self, task: Task) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from harness.prices import Calibration
 from harness.search.base import Search
 from harness.search.prepare import prepare
 from harness.seeds import Seeds
-from models.base import Generator, Images, ModelCard, Operation, Row
+from models.base import Generator, Images, ModelCard, Operation, Row, first_step
 from models.pair import Pair
 from suites.base import Prompt
 from verifiers.base import Scores, Verifier, cascading
@@ -166,8 +165,7 @@ class _Actor:
         return self.start(conditioning, rows)
 
     def start_image(self, conditioning: _Texts, rows: Sequence[Row], images: Images, strength: float) -> _Standing:
-        left = ceil(round(strength * self.card.steps, 6))
-        return replace(self.start(conditioning, rows), step=self.card.steps - left)
+        return replace(self.start(conditioning, rows), step=first_step(strength, self.card.steps))
 
     def renoise(self, state: _Standing, step: int, seeds: Sequence[int]) -> _Standing:
         return replace(state, step=step, predicted=False, source=tuple(range(len(seeds))))

@@ -39,11 +39,6 @@ def flux_transformer_flops(config: Config, image_tokens: int, text_tokens: int) 
     return 2 * matrices + (layers + single_layers) * attention_flops(tokens, tokens, width)
 
 
-def convolution_flops(inputs: int, outputs: int, kernel: int, area: int) -> int:
-    """A square kernel that gives `area` pixels."""
-    return 2 * inputs * outputs * kernel * kernel * area
-
-
 def sd3_transformer_flops(config: Config, image_tokens: int, text_tokens: int, skipped: Collection[int] = ()) -> int:
     """One pass of `SD3Transformer2DModel` for one row, without the blocks that are skipped."""
     width = config["num_attention_heads"] * config["attention_head_dim"]

@@ -37,7 +37,7 @@ def published_config(name: str) -> dict[str, Any] | None:
 def check_published(folder: Path, name: str) -> None:
     """Compare the folder's configurations with the published ones. Raises WrongInput naming the first that differ."""
     for part, published in (published_config(name) or {}).items():
-        if isinstance(published, Mapping) and part != "scheduler":
+        if isinstance(published, Mapping):
             config = read_config(folder / part)
             found = {**_defaults(class_of(config, folder / part / CONFIG)), **config} if part in NETWORKS else config
             check_size(folder, name, f"{part}/{CONFIG}", _plain(found), published, TELLING)

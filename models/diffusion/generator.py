@@ -9,16 +9,14 @@ from dataclasses import replace
 import torch
 
 from harness.ledger import Cost
-from models.base import Domain, Images, ModelCard, Operation, Row
+from models.base import Domain, Images, ModelCard, Operation, Row, first_step
 from models.diffusion.adapter import Adapter
 from models.diffusion.state import DiffusionConditioning, DiffusionState, joined
 from models.offload import device_of
-from models.pixels import rounded
+from models.pixels import images_at_once, rounded
+from models.rows import check_finished, check_seeds, check_start, predicted
 from models.small_previews import SETTING, smaller
 from models.text_length import cut_off_unsaid, refuse_cut_negative
-
-_DECODE_PIXELS = 8 * 1024 * 1024
-"""Pixels through the VAE at once: its activations are what fills a device first."""
 
 
 class DiffusionGenerator:
@@ -82,14 +80,14 @@ class DiffusionGenerator:
 
     def start(self, conditioning: DiffusionConditioning, rows: Sequence[Row]) -> DiffusionState:
         """Rows of noise drawn from each row's seed. Raises ValueError for no rows or a prompt that is not there."""
-        _check_rows(conditioning, rows)
+        check_start(rows, len(conditioning.prompts))
         return self.start_from(conditioning, rows, self.noise([row.seed for row in rows]))
 
     def start_from(
         self, conditioning: DiffusionConditioning, rows: Sequence[Row], noise_BX: torch.Tensor
     ) -> DiffusionState:
         """Rows that start from the given noise. Raises ValueError when its shape is not that of `noise(seeds)`."""
-        _check_rows(conditioning, rows)
+        check_start(rows, len(conditioning.prompts))
         expected = (len(rows), *self.adapter.noise(torch.Generator("cpu")).shape[1:])
         if tuple(noise_BX.shape) != expected:
             raise ValueError(
@@ -103,14 +101,12 @@ class DiffusionGenerator:
         self, conditioning: DiffusionConditioning, rows: Sequence[Row], images: Images, strength: float
     ) -> DiffusionState:
         """One image a row, noised from the row's seed to the step that diffusers' image-to-image pipelines start at."""
-        _check_rows(conditioning, rows)
+        check_start(rows, len(conditioning.prompts))
         expected = (len(rows), 3, *self.adapter.image_size)
         if tuple(images.shape) != expected:
             raise ValueError(f"images of shape {tuple(images.shape)}, these rows need {expected}; give one a row at this size")
-        if not 0 < strength <= 1:
-            raise ValueError(f"strength {strength:g} is outside (0, 1]; 1 keeps nothing of the image")
         schedule = self.adapter.schedule
-        step = min(int(schedule.steps - schedule.steps * strength + 1e-9), schedule.steps - 1)
+        step = first_step(strength, schedule.steps)
         pictures = (images.to(self.device).float() / 127.5 - 1).to(self.adapter.dtype)
         x0_BX = torch.cat([self.adapter.embed(chunk) for chunk in pictures.split(self._chunk)])
         noise_BX = self.noise([row.seed for row in rows]).to(self.device)
@@ -146,8 +142,8 @@ class DiffusionGenerator:
             if state.pending:
                 groups.setdefault(self._predictions[state.step].forwards, []).append(place)
         for places in groups.values():
-            for place, predicted in zip(places, self._predicted_together([states[place] for place in places]), strict=True):
-                after[place] = predicted
+            for place, own in zip(places, self._predicted_together([states[place] for place in places]), strict=True):
+                after[place] = own
         return after
 
     def _predicted_together(self, states: Sequence[DiffusionState]) -> list[DiffusionState]:
@@ -161,8 +157,8 @@ class DiffusionGenerator:
     @torch.inference_mode()
     def draw(self, state: DiffusionState, seeds: Sequence[int]) -> DiffusionState:
         """The scheduler's step; seeds matter only to a stochastic schedule. Raises ValueError as in the protocol."""
-        _check_seeds(state, seeds, "draw")
-        prediction_UX = _predicted(state, "draw")
+        check_seeds(seeds, state.rows)
+        prediction_UX = predicted(state.prediction_UX, state.step, state.steps)
         schedule = self.adapter.schedule
         if not schedule.stochastic:
             latents_UX, memory_UX = schedule.advance(state.latents_UX, prediction_UX, state.step, state.memory_UX)
@@ -180,8 +176,8 @@ class DiffusionGenerator:
             raise ValueError(f"level {level:g} of noise is outside 0 to 1; 0 is the deterministic step, 1 the whole SDE")
         if level == 0:
             return self.draw(state, seeds)
-        _check_seeds(state, seeds, "draw")
-        prediction_BX = state.spread(_predicted(state, "draw"))
+        check_seeds(seeds, state.rows)
+        prediction_BX = state.spread(predicted(state.prediction_UX, state.step, state.steps))
         latents_BX, noise_BX = state.spread(state.latents_UX), self.noise(seeds).to(self.device)
         stepped_BX = self.adapter.schedule.sde_step(latents_BX, prediction_BX, state.step, level, noise_BX)
         return state.parted(state.step + 1, stepped_BX)
@@ -189,7 +185,7 @@ class DiffusionGenerator:
     @torch.inference_mode()
     def renoise(self, state: DiffusionState, step: int, seeds: Sequence[int]) -> DiffusionState:
         """Rows at an earlier step, one seed a row; no transformer pass. Raises ValueError as in the protocol."""
-        _check_seeds(state, seeds, "renoise")
+        check_seeds(seeds, state.rows, "renoise")
         if not 0 <= step < state.step:
             raise ValueError(f"renoise to step {step} from step {state.step}; the step must be an earlier one, 0 or more")
         latents_BX, noise_BX = state.spread(state.latents_UX), self.noise(seeds).to(self.device)
@@ -199,7 +195,7 @@ class DiffusionGenerator:
     @torch.inference_mode()
     def mutate(self, state: DiffusionState, seeds: Sequence[int], rate: float) -> DiffusionState:
         """Rows near their own latents, one seed a row; no transformer pass. Raises ValueError as in the protocol."""
-        _check_seeds(state, seeds, "mutate")
+        check_seeds(seeds, state.rows, "mutate")
         latents_BX, noise_BX = state.spread(state.latents_UX), self.noise(seeds).to(self.device)
         mutated_BX = self.adapter.schedule.mutated(latents_BX, state.step, rate, noise_BX)
         return state.parted(state.step, mutated_BX.to(self.adapter.dtype))
@@ -217,15 +213,14 @@ class DiffusionGenerator:
         """The decoded x0-prediction of each row, or of finished rows what they are. Raises ValueError when unpredicted."""
         if state.step == state.steps:
             return self._images(state.spread(state.latents_UX), self._preview_shrink)
-        prediction_UX = _predicted(state, "preview")
+        prediction_UX = predicted(state.prediction_UX, state.step, state.steps, "preview")
         x0_UX = self.adapter.schedule.x0(state.latents_UX, prediction_UX, state.step)
         return self._images(state.spread(x0_UX.to(self.adapter.dtype)), self._preview_shrink)
 
     @torch.inference_mode()
     def decode(self, state: DiffusionState) -> Images:
         """Finished rows as images. Raises ValueError before step K."""
-        if state.step != state.steps:
-            raise ValueError(f"decode at step {state.step} of {state.steps}; finish the rows or use preview")
+        check_finished(state.step, state.steps)
         return self._images(state.spread(state.latents_UX))
 
     def price(self, operation: Operation, step: int = 0, text_tokens: int = 0) -> Cost:
@@ -244,8 +239,7 @@ class DiffusionGenerator:
     @property
     def _chunk(self) -> int:
         """Images that go through the VAE at once."""
-        height, width = self.adapter.made_size
-        return max(1, _DECODE_PIXELS // (height * width))
+        return images_at_once(*self.adapter.made_size)
 
     def _images(self, latents_NX: torch.Tensor, shrink: int = 1) -> Images:
         parts = latents_NX.split(self._chunk)
@@ -268,25 +262,3 @@ def diffusion_generator(
         settings=adapter.settings,
     )
     return DiffusionGenerator(adapter, card)
-
-
-def _check_rows(conditioning: DiffusionConditioning, rows: Sequence[Row]) -> None:
-    if not rows:
-        raise ValueError("start got no rows; a state holds at least one")
-    prompts = len(conditioning.prompts)
-    wrong = [row.prompt for row in rows if not 0 <= row.prompt < prompts]
-    if wrong:
-        raise ValueError(f"row names prompt {wrong[0]}, the conditioning holds {prompts}; use 0 to {prompts - 1}")
-
-
-def _check_seeds(state: DiffusionState, seeds: Sequence[int], operation: str) -> None:
-    if len(seeds) != len(state.rows):
-        raise ValueError(f"{len(seeds)} seeds for {len(state.rows)} rows; give {operation} one seed a row")
-
-
-def _predicted(state: DiffusionState, operation: str) -> torch.Tensor:
-    if state.step == state.steps:
-        raise ValueError(f"{operation} on rows finished at step {state.steps}; decode them")
-    if state.prediction_UX is None:
-        raise ValueError(f"{operation} at step {state.step} on rows without a prediction; call predict first")
-    return state.prediction_UX

@@ -17,7 +17,7 @@ from models.division import Parts
 from models.dry import dry_run
 from models.published import PublishedModel
 from models.settings import dtype_of
-from models.sheet import BYTES, Sheet
+from models.sheet import Sheet
 
 
 def latent_size(model: PublishedModel, settings: Mapping[str, Any]) -> tuple[int, int]:
@@ -49,7 +49,7 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     parts, prices, dtype = components(model.name), published_flops(model.name, settings), dtype_of(settings["dtype"])
     network, decoder = outline(parts.get("transformer") or parts["unet"], dtype), outline(parts["vae"], dtype)
     encoders = [count(row) for part, row in parts.items() if part.startswith("text_encoder")]
-    sizes, value = (parameters(network), parameters(decoder), *encoders), BYTES[settings["dtype"]]
+    sizes, value = (parameters(network), parameters(decoder), *encoders), dtype.itemsize
     channels, height, width = latent_shape(decoder, at_made_size)
     return Sheet(
         parameters=parameters(network), all_parameters=sum(sizes), weight_bytes=sum(sizes) * value, largest_bytes=max(sizes) * value,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from models.base import Row
+from models.rows import check_selection
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,13 +75,7 @@ class DiffusionState:
 
     def select(self, indices: Sequence[int]) -> DiffusionState:
         """Rows by index, with repetition; copies share everything. Raises IndexError and, for no rows, ValueError."""
-        if not indices:
-            raise ValueError("select got no indices; a state holds at least one row")
-        wrong = [i for i in indices if not 0 <= i < len(self.rows)]
-        if wrong:
-            raise IndexError(
-                f"row {wrong[0]} of a state of {len(self.rows)} rows; use indices 0 to {len(self.rows) - 1}"
-            )
+        check_selection(indices, len(self.rows))
         chosen = [self.source[i] for i in indices]
         kept = list(dict.fromkeys(chosen))
         number = {old: new for new, old in enumerate(kept)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from models.diffusion.flops import Config, attention_flops, convolution_flops
+from models.conv_flops import conv_flops, res_block_flops
+from models.diffusion.flops import Config, attention_flops
 
 
 def unet_flops(config: Config, height: int, width: int, text_tokens: int) -> int:
@@ -25,13 +26,13 @@ class _Count:
         flops = 2 * (first * time + time * time)
         if config.get("addition_embed_type") == "text_time":
             flops += 2 * (config["projection_class_embeddings_input_dim"] * time + time * time)
-        flops += convolution_flops(config["in_channels"], first, 3, self._area)
+        flops += conv_flops(config["in_channels"], first, self._area)
         skips = [first]
         flops += self._down(skips)
         last = self._channels[-1]
         flops += 2 * self._resnet(last, last) + self._transformer(last, self._depths[-1])
         flops += self._up(skips)
-        return int(flops + convolution_flops(first, config["out_channels"], 3, self._area))
+        return int(flops + conv_flops(first, config["out_channels"], self._area))
 
     def _down(self, skips: list[int]) -> int:
         flops, previous = 0, self._channels[0]
@@ -43,7 +44,7 @@ class _Count:
                 previous = current
             if index < len(self._channels) - 1:
                 self._area //= 4
-                flops += convolution_flops(current, current, 3, self._area)
+                flops += conv_flops(current, current, self._area)
                 skips.append(current)
         return flops
 
@@ -57,13 +58,11 @@ class _Count:
                 previous = current
             if index < len(self._channels) - 1:
                 self._area *= 4
-                flops += convolution_flops(current, current, 3, self._area)
+                flops += conv_flops(current, current, self._area)
         return flops
 
     def _resnet(self, inputs: int, outputs: int) -> int:
-        shortcut = convolution_flops(inputs, outputs, 1, self._area) if inputs != outputs else 0
-        convolutions = convolution_flops(inputs + outputs, outputs, 3, self._area)
-        return convolutions + shortcut + 2 * self._time * outputs
+        return res_block_flops(inputs, outputs, self._area) + 2 * self._time * outputs
 
     def _transformer(self, width: int, layers: int) -> int:
         """Projections in and out; per layer q, k, v, out, cross q, out (6), a gated MLP (12), and the text's k, v."""

@@ -6,6 +6,7 @@ per token. One sequence each; guidance is the caller's factor.
 
 from __future__ import annotations
 
+from models.conv_flops import conv_flops, res_block_flops
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.sampling import Sampling
 from models.infinity.schedule import Grid, ScaleSchedule
@@ -54,41 +55,32 @@ def teacher_forced_flops(config: TransformerConfig, schedule: ScaleSchedule, tex
             + head_flops(config, total) + embed_flops(config, total - 1))
 
 
-def _conv(inputs: int, outputs: int, cells: int, kernel: int = 3) -> int:
-    return 2 * inputs * outputs * kernel**2 * cells
-
-
-def _res_block(inputs: int, outputs: int, cells: int) -> int:
-    shortcut = _conv(inputs, outputs, cells, kernel=1) if inputs != outputs else 0
-    return _conv(inputs, outputs, cells) + _conv(outputs, outputs, cells) + shortcut
-
-
 def _level(inputs: int, outputs: int, blocks: int, cells: int) -> int:
-    return _res_block(inputs, outputs, cells) + (blocks - 1) * _res_block(outputs, outputs, cells)
+    return res_block_flops(inputs, outputs, cells) + (blocks - 1) * res_block_flops(outputs, outputs, cells)
 
 
 def decoder_flops(config: VAEConfig, latent_grid: Grid) -> int:
     """One image from a latent grid (rows, columns)."""
     widths = [config.base_ch * mult for mult in config.ch_mult]
     cells, width = latent_grid[0] * latent_grid[1], widths[-1]
-    flops = _conv(config.codebook_dim, width, cells) + 2 * _res_block(width, width, cells)
+    flops = conv_flops(config.codebook_dim, width, cells) + 2 * res_block_flops(width, width, cells)
     for i in reversed(range(len(widths))):
         flops += _level(width, widths[i], config.num_res_blocks + 1, cells)
         width = widths[i]
         if 1 <= i <= config.downsamplings:
             cells *= 4
-            flops += _conv(width, width, cells)
-    return flops + _conv(width, 3, cells)
+            flops += conv_flops(width, width, cells)
+    return flops + conv_flops(width, 3, cells)
 
 
 def encoder_flops(config: VAEConfig, latent_grid: Grid) -> int:
     """One image to its latent grid (rows, columns)."""
     cells, width = latent_grid[0] * latent_grid[1] * config.patch_size**2, config.base_ch
-    flops = _conv(3, width, cells)
+    flops = conv_flops(3, width, cells)
     for i, mult in enumerate(config.ch_mult):
         flops += _level(width, config.base_ch * mult, config.num_res_blocks, cells)
         width = config.base_ch * mult
         if i < config.downsamplings:
             cells //= 4
-            flops += _conv(width, width, cells)
-    return flops + 2 * _res_block(width, width, cells) + _conv(width, config.codebook_dim, cells)
+            flops += conv_flops(width, width, cells)
+    return flops + 2 * res_block_flops(width, width, cells) + conv_flops(width, config.codebook_dim, cells)

@@ -20,13 +20,11 @@ from models.infinity.sampling import draw_by_row
 from models.infinity.state import InfinityConditioning, InfinityState
 from models.infinity.text_encoder import TextEncoder
 from models.offload import device_of
-from models.pixels import check_numbers, floored
-from models.prefix_state import PrefixState, check_seeds, distinct_prompts
+from models.pixels import check_numbers, floored, images_at_once
+from models.prefix_state import PrefixState, distinct_prompts
+from models.rows import check_finished, check_seeds
 from models.small_previews import SETTING, shrunk, smaller
 from models.text_length import refuse_cut_negative
-
-_DECODE_PIXELS = 8 * 1024 * 1024
-"""Pixels decoded at once: the decoder's activations are what fills a device first."""
 
 
 class InfinityGenerator:
@@ -121,8 +119,7 @@ class InfinityGenerator:
 
     def decode(self, state: InfinityState) -> Images:
         """Finished rows as images. Raises ValueError before step K."""
-        if state.step != state.steps:
-            raise ValueError(f"decode at step {state.step} of {state.steps}; finish the rows or use preview")
+        check_finished(state.step, state.steps)
         return self._images(state)
 
     def log_prob(self, state: InfinityState) -> Tensor:
@@ -156,8 +153,7 @@ class InfinityGenerator:
 
     @torch.no_grad()
     def _images(self, state: InfinityState, shrink: int = 1) -> Images:
-        height, width = self._card.image_size
-        size = max(1, _DECODE_PIXELS // (height * width))
+        size = images_at_once(*self._card.image_size)
         source = torch.tensor(state.source, device=self.device)
         check_numbers(state.prefixes.log_prob_B[source], self._card.name)  # bits are bits, whatever the probabilities
         features = state.prefixes.features_BdHW

@@ -7,11 +7,6 @@ from models.infinity.sampling import Sampling
 from models.infinity.schedule import ScaleSchedule
 
 
-def cache_bytes(config: TransformerConfig, schedule: ScaleSchedule, scales: int, value_bytes: int = 2) -> int:
-    """Keys and values of the first `scales` scales of one sequence (one row, one half of guidance)."""
-    return sum(scale_bytes(config, schedule, k, value_bytes) for k in range(scales))
-
-
 def scale_bytes(config: TransformerConfig, schedule: ScaleSchedule, k: int, value_bytes: int = 2) -> int:
     """Keys and values of scale k of one sequence."""
     return schedule.lengths[k] * 2 * config.embed_dim * config.depth * value_bytes

@@ -25,7 +25,7 @@ from models.offload import device_of
 from models.prefix_cache import Segment
 from models.published import PublishedModel
 from models.settings import dtype_of
-from models.sheet import BYTES, Sheet
+from models.sheet import Sheet
 from models.text_flops import t5_encoder_flops
 
 TEXT_TOKENS = 32
@@ -60,11 +60,11 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     scales[0] += prompt_flops(size.transformer, TEXT_TOKENS)
     encoder = components(model.name)["text_encoder"]
     latents = torch.zeros(1, size.vae.codebook_dim, *grid, device="meta")
-    value = BYTES[settings["dtype"]]
+    value = dtype.itemsize
     text, own = count(encoder), parameters(transformer)
     blocks = sum(parameter.numel() for block in transformer.ordered_blocks for parameter in block.parameters())
     weights = (
-        value * blocks + 4 * (own - blocks), 4 * parameters(vae), BYTES[settings["text_dtype"]] * text
+        value * blocks + 4 * (own - blocks), 4 * parameters(vae), dtype_of(settings["text_dtype"], "text_dtype").itemsize * text
     )  # fmt: skip
     return Sheet(
         parameters=own, all_parameters=own + parameters(vae) + text,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.conv_flops import conv_flops, res_block_flops
+
 
 def language_flops(config: Any, new_tokens: int, context: int) -> int:
     """One sequence through the language model; attention is counted in full, masked pairs included."""
@@ -40,17 +42,8 @@ def token_flops(config: Any, context: int, halves: int) -> int:
     return aligner_flops(config) + halves * (language_flops(config, 1, context) + head_flops(config))
 
 
-def _conv(inputs: int, outputs: int, cells: int, kernel: int = 3) -> int:
-    return 2 * inputs * outputs * kernel**2 * cells
-
-
-def _res_block(inputs: int, outputs: int, cells: int) -> int:
-    shortcut = _conv(inputs, outputs, cells, kernel=1) if inputs != outputs else 0
-    return _conv(inputs, outputs, cells) + _conv(outputs, outputs, cells) + shortcut
-
-
 def _attention(channels: int, cells: int) -> int:
-    return 4 * _conv(channels, channels, cells, kernel=1) + 4 * cells**2 * channels
+    return 4 * conv_flops(channels, channels, cells, kernel=1) + 4 * cells**2 * channels
 
 
 def decoder_flops(config: Any) -> int:
@@ -58,15 +51,15 @@ def decoder_flops(config: Any) -> int:
     vq = config.vq_config
     widths = [vq.base_channels * times for times in vq.channel_multiplier]
     cells, width = vq.num_patches**2, widths[-1]
-    flops = _conv(vq.embed_dim, vq.latent_channels, cells, kernel=1) + _conv(vq.latent_channels, width, cells)
-    flops += 2 * _res_block(width, width, cells) + _attention(width, cells)
+    flops = conv_flops(vq.embed_dim, vq.latent_channels, cells, kernel=1) + conv_flops(vq.latent_channels, width, cells)
+    flops += 2 * res_block_flops(width, width, cells) + _attention(width, cells)
     for level in reversed(range(len(widths))):
         for _ in range(vq.num_res_blocks + 1):
-            flops += _res_block(width, widths[level], cells)
+            flops += res_block_flops(width, widths[level], cells)
             width = widths[level]
             if level == len(widths) - 1:
                 flops += _attention(width, cells)
         if level:
             cells *= 4
-            flops += _conv(width, width, cells)
-    return flops + _conv(width, vq.out_channels, cells)
+            flops += conv_flops(width, width, cells)
+    return flops + conv_flops(width, vq.out_channels, cells)

@@ -21,11 +21,9 @@ from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
 from models.janus.rollout import RowPrediction, RowPrefixes, RowRollout
 from models.janus.sampling import JanusSampling
-from models.pixels import check_numbers, floored
-from models.prefix_state import PrefixState, check_seeds, distinct_prompts
-
-_DECODE_PIXELS = 8 * 1024 * 1024
-"""Pixels decoded at once: the decoder's activations are what fills a device first."""
+from models.pixels import check_numbers, floored, images_at_once
+from models.prefix_state import PrefixState, distinct_prompts
+from models.rows import check_finished, check_seeds
 
 JanusState: TypeAlias = PrefixState[RowPrefixes, RowPrediction]
 
@@ -105,8 +103,7 @@ class JanusGenerator:
 
     def decode(self, state: JanusState) -> Images:
         """Finished rows as images. Raises ValueError before step K."""
-        if state.step != state.steps:
-            raise ValueError(f"decode at step {state.step} of {state.steps}; finish the rows or use preview")
+        check_finished(state.step, state.steps)
         return self._images(state)
 
     def log_prob(self, state: JanusState) -> Tensor:
@@ -136,7 +133,7 @@ class JanusGenerator:
 
     @torch.no_grad()
     def _images(self, state: JanusState) -> Images:
-        size = max(1, _DECODE_PIXELS // self.network.pixels**2)
+        size = images_at_once(self.network.pixels, self.network.pixels)
         source = torch.tensor(state.source, device=self.device)
         check_numbers(state.prefixes.log_prob_B[source], self._card.name)  # tokens are tokens, whatever the probabilities
         tokens_BN = state.prefixes.tokens_BN

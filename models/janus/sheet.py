@@ -17,7 +17,7 @@ from models.janus.memory import row_bytes
 from models.janus.network import JanusNetwork
 from models.published import PublishedModel
 from models.settings import dtype_of
-from models.sheet import BYTES, Sheet
+from models.sheet import Sheet
 
 TEXT_TOKENS = 32
 """Of the prompt that is priced, its template included."""
@@ -30,12 +30,13 @@ def parts(model: PublishedModel, settings: Mapping[str, Any]) -> Parts:
 
 def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     """A step is a row of image tokens; the first reads the prompt."""
-    network = JanusNetwork(outline(components(model.name)["model"], dtype_of(settings["dtype"])))
+    dtype = dtype_of(settings["dtype"])
+    network = JanusNetwork(outline(components(model.name)["model"], dtype))
     config, side = network.config, network.side
     passes = [read_flops(config, TEXT_TOKENS, 1)]
     passes += [token_flops(config, TEXT_TOKENS + token, 1) for token in range(1, side**2)]
     sequences = sampling_of(model.name, settings).halves
-    value = BYTES[settings["dtype"]]
+    value = dtype.itemsize
     kept = [row_bytes(config, step, TEXT_TOKENS, sequences, value) for step in range(side + 1)]
     tokens = torch.zeros(1, side**2, dtype=torch.long, device="meta")
     everything, decoder = parameters(network), sum(map(parameters, (network.codebook, network.post_quant_conv, network.decoder)))

@@ -9,9 +9,9 @@ import torch
 
 from harness.errors import DamagedWeights
 from models.files import load_pickle
+from models.folder import from_folder, from_tensors
 from suites.geneval.openmmlab import settings_of, to_transformers
 from suites.geneval.vocabulary import PHOTO_OBJECTS
-from suites.pretrained import load_whole
 
 OPENMMLAB_NAME = "mask2former-swin-s-openmmlab"
 """OpenMMLab's weights: the ones behind every published GenEval score."""
@@ -27,15 +27,18 @@ def load(path: Path, device: torch.device | str = "cpu") -> tuple[Any, str]:
     Raises:
         DamagedWeights: the file is not this network, or lacks some of its weights.
     """
+    from transformers import Mask2FormerForUniversalSegmentation as Network
+
     official = path.is_file()
-    network = _from_openmmlab(path, device) if official else _network(path, device)
+    network = from_tensors(Network, path, *_from_openmmlab(path), _UNUSED) if official else from_folder(Network, path, unused=_UNUSED)
     if network.config.num_labels != len(PHOTO_OBJECTS):
         raise DamagedWeights(f"{path} tells {network.config.num_labels} classes apart, not COCO's {len(PHOTO_OBJECTS)}: "
                              "give the weights trained on COCO instances")
-    return network, OPENMMLAB_NAME if official else TRANSFORMERS_NAME
+    return network.to(device), OPENMMLAB_NAME if official else TRANSFORMERS_NAME
 
 
-def _from_openmmlab(path: Path, device: torch.device | str) -> Any:
+def _from_openmmlab(path: Path) -> tuple[dict[str, torch.Tensor], Any]:
+    """Weights and configuration in transformers' words. Raises DamagedWeights."""
     from transformers import Mask2FormerConfig, SwinConfig
 
     saved = load_pickle(path)
@@ -46,10 +49,4 @@ def _from_openmmlab(path: Path, device: torch.device | str) -> Any:
     except KeyError as error:
         raise DamagedWeights(f"{path} lacks {error.args[0]}, so it is not OpenMMLab's Mask2Former: download it again") from error
     swin = SwinConfig(**{key: value for key, value in sizes.pop("backbone_config").items() if key != "model_type"})
-    return _network(path, device, state_dict=state, config=Mask2FormerConfig(backbone_config=swin, **sizes))
-
-
-def _network(path: Path, device: torch.device | str, **given: Any) -> Any:
-    from transformers import Mask2FormerForUniversalSegmentation
-
-    return load_whole(Mask2FormerForUniversalSegmentation, path, device, _UNUSED, **given)
+    return state, Mask2FormerConfig(backbone_config=swin, **sizes)

@@ -11,7 +11,7 @@ import torch
 from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
 from torchvision.transforms.functional import to_pil_image
 
-from suites.pretrained import load_whole
+from models.folder import from_folder, reader_from_folder
 
 START, QUESTION, YES, NO = 30522, 30523, 2748, 2053
 """bert-base-uncased's tokens with BLIP's two: start of an answer, start of a question, "yes", "no"."""
@@ -33,11 +33,10 @@ class BlipVqa:
 
     @classmethod
     def from_folder(cls, folder: Path, device: torch.device | str = "cpu") -> BlipVqa:
-        """Load a folder in transformers' format."""
+        """Load a folder in transformers' format. Raises WrongInput, DamagedWeights."""
         from transformers import AutoTokenizer, BlipForQuestionAnswering
 
-        network = load_whole(BlipForQuestionAnswering, folder, device)
-        return cls(network, AutoTokenizer.from_pretrained(folder, local_files_only=True))
+        return cls(from_folder(BlipForQuestionAnswering, folder).to(device), reader_from_folder(AutoTokenizer, folder))
 
     @torch.no_grad()
     def scores(self, images: Sequence[torch.Tensor], phrases: Sequence[Sequence[str]]) -> list[float]:

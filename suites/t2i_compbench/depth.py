@@ -13,9 +13,8 @@ from torch.nn import functional
 from torchvision.transforms import Compose, Normalize, Resize, ToTensor
 from torchvision.transforms.functional import to_pil_image
 
-from harness.errors import DamagedWeights
-from models.files import load_pickle
-from suites.pretrained import load_whole
+from models.files import read_tensors
+from models.folder import from_tensors, reader_from_folder
 from suites.t2i_compbench.found import frame
 
 SIDE = 480
@@ -40,10 +39,8 @@ class DepthEstimator:
         """
         from transformers import DPTConfig, DPTForDepthEstimation
 
-        weights, config = load_pickle(folder / WEIGHTS), DPTConfig.from_pretrained(folder, local_files_only=True)
-        if not isinstance(weights, dict):
-            raise DamagedWeights(f"{folder / WEIGHTS} holds a {type(weights).__name__} and no weights by name: fetch it again")
-        network = load_whole(DPTForDepthEstimation, folder, device, _UNUSED, state_dict=weights, config=config)
+        weights, config = read_tensors(folder / WEIGHTS), reader_from_folder(DPTConfig, folder)
+        network = from_tensors(DPTForDepthEstimation, folder, weights, config, _UNUSED).to(device)
         # It was trained at 384 pixels and is used at 480: positions are interpolated anyway, only its check of the size is in the way.
         network.dpt.embeddings.image_size = (SIDE, SIDE)
         return cls(network)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torchvision.ops import batched_nms
 
-from suites.pretrained import load_whole
+from models.folder import from_folder, reader_from_folder
 from suites.t2i_compbench.found import Found, frame
 
 TEMPLATE = "a photo of a {name}"
@@ -28,11 +28,10 @@ class OpenVocabularyDetector:
 
     @classmethod
     def from_folder(cls, folder: Path, device: torch.device | str = "cpu") -> OpenVocabularyDetector:
-        """Load a folder in transformers' format."""
+        """Load a folder in transformers' format. Raises WrongInput, DamagedWeights."""
         from transformers import Owlv2ForObjectDetection, Owlv2Processor
 
-        network = load_whole(Owlv2ForObjectDetection, folder, device)
-        return cls(network, Owlv2Processor.from_pretrained(folder, local_files_only=True))
+        return cls(from_folder(Owlv2ForObjectDetection, folder).to(device), reader_from_folder(Owlv2Processor, folder))
 
     @torch.no_grad()
     def find(self, images: Sequence[torch.Tensor], names: Sequence[Sequence[str]]) -> list[list[Found]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ from typer.testing import CliRunner, Result
 from harness import cli, registry, run_commands
 from harness.choice import choose_model
 from harness.errors import WrongInput
-from harness.hub import MissingWeights
+from harness.hub import MissingWeights, Repository
 from harness.weights import LocalWeights, find
 from models import base
 from models.published import PublishedModel, read_models
@@ -107,6 +108,13 @@ def test_other_weights_are_other_units(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
         units |= set(pd.read_parquet(out / "selections.parquet")["unit"])
     assert len(units) == 2
+
+
+def test_the_page_names_every_key_of_a_repository() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "add-a-model.md").read_text(encoding="utf-8")
+    required = {"repo", "files", "bytes"}
+    assert [one.name for one in fields(Repository) if f"`{one.name}`" not in page and one.name not in required] == []
+    assert all(f"{name} = " in page for name in required)
 
 
 def test_missing_weights_stop_a_run_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:

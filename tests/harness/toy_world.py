@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import torch
 from harness import registry
 from harness.ledger import Cost
 from harness.registry import Entry
-from models.base import Images, ModelCard, Row
+from models.base import Images, ModelCard, Row, first_step
 from verifiers.base import Scores, VerifierCard
 
 STEPS, SIZE, CELLS = 3, 64, 4
@@ -152,7 +151,7 @@ class ToyNoisy(ToyGenerator):
     def start_image(self, conditioning: Any, rows: Sequence[Row], images: Images, strength: float) -> ToyState:
         state = self.start(conditioning, rows)
         cells_BC = images[:, 0, ::32, ::32].reshape(-1, CELLS) / 255
-        return replace(state, values_BC=cells_BC + strength * state.values_BC, step=STEPS - ceil(round(strength * STEPS, 6)))
+        return replace(state, values_BC=cells_BC + strength * state.values_BC, step=first_step(strength, STEPS))
 
 
 class ToyPainter(ToyGenerator):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import WrongInput
-from harness.repositories import repository
-from models.published import published_models
-from suites.published import published_graders
-from verifiers.published import published_verifiers
+from harness.repositories import repository, rows
+from models.published import PublishedModel, published_models
+from suites.published import PublishedGrader, published_graders
+from verifiers.published import PublishedVerifier, published_verifiers
 
 MODELS = published_models()
 NAMES = {
@@ -44,6 +44,22 @@ def test_a_misspelt_key_is_refused() -> None:
         repository({"repo": "a/b", "files": ["x"], "size": 3})
     with pytest.raises(ValueError, match=r"no repository 'flan-t5' in repositories\.toml: known are flan-t5-xl, "):
         repository("flan-t5")
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"), [(PublishedModel, "model"), (PublishedVerifier, "verifier"), (PublishedGrader, "grader")]
+)
+def test_a_row_with_a_key_misspelt_or_missing_is_refused(kind: type, what: str) -> None:
+    repositories = {"weights": {"repo": "a/b", "files": ["x"], "bytes": 1}}
+    whole = {"summary": "", "loader": "", "licence": "MIT", "paper": "", "gated": True, "repositories": repositories}
+    whole |= {"family": "ar", "generator": "", "settings": {}} if kind is PublishedModel else {}
+    (row,) = rows(kind, what, {"mine": whole}).values()
+    assert row.repositories["weights"].gated
+    assert row.repositories["weights"].licence == "MIT"
+    with pytest.raises(ValueError, match=rf"{what} mine has a key 'lisence': did you mean licence.* known are summary, "):
+        rows(kind, what, {"mine": {**whole, "lisence": "MIT"}})
+    with pytest.raises(ValueError, match=f"{what} mine has no loader: give it in its entry"):
+        rows(kind, what, {"mine": {key: value for key, value in whole.items() if key != "loader"}})
 
 
 def test_what_several_need_is_one_repository() -> None:

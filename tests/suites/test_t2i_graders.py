@@ -270,7 +270,7 @@ def test_a_file_that_lacks_weights_is_refused(role, kind, lost, folders, tmp_pat
     kind.from_folder(tmp_path)
     gone = next(key for key in whole if lost in key and key.endswith("weight"))
     write({key: value for key, value in whole.items() if key != gone}, path)
-    with pytest.raises(WrongInput, match=rf"lacks 1 weights of \w+, such as {lost}.*: fetch it again"):
+    with pytest.raises(WrongInput, match=rf"contradicts its configuration: 1 missing keys, first {lost}\S+; give the published"):
         kind.from_folder(tmp_path)
 
 

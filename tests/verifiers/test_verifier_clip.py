@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from harness.errors import DamagedWeights
 from harness.flops import count_flops
 from harness.ledger import Ledger
 from harness.verifier_meter import MeteredVerifier
@@ -153,9 +154,9 @@ def test_aesthetic_equals_the_published_stack(aesthetic: Aesthetic, folder: Path
 
 def test_collapse_refuses_what_is_no_head() -> None:
     with pytest.raises(ValueError, match=r"no layers\.N\.weight"):
-        collapse({"weight": torch.ones(1, 3)})
+        collapse({"weight": torch.ones(1, 3)}, Path("head.pth"))
     with pytest.raises(ValueError, match="2 outputs"):
-        collapse({"layers.0.weight": torch.ones(2, 3), "layers.0.bias": torch.ones(2)})
+        collapse({"layers.0.weight": torch.ones(2, 3), "layers.0.bias": torch.ones(2)}, Path("head.pth"))
 
 
 def test_what_cannot_be_scored_has_a_reason(clip: ClipScore) -> None:
@@ -182,5 +183,5 @@ def test_truncation_is_reported(clip: ClipScore) -> None:
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "open_clip_config.json").write_text(json.dumps(CONFIG))
-    with pytest.raises(FileNotFoundError, match=r"open_clip_model\.safetensors"):
+    with pytest.raises(DamagedWeights, match=r"open_clip_model\.safetensors"):
         ClipBackbone.from_folder(tmp_path)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 
 from harness.config import Settings
+from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.hub import MissingWeights
 from harness.runner import prepare_run
@@ -77,6 +81,24 @@ def test_weights_are_fetched_and_given_by_name(folder: Path) -> None:
     assert judge.features_sha256 == found.weights_sha256 != ClipPatches(shapes_backbone("cpu")).weights_sha256  # type: ignore[attr-defined]
     with pytest.raises(MissingWeights, match="vistas fetch dinov2"):
         features_of("photo")
+
+
+def test_weights_that_are_missing_misshapen_or_another_models_are_refused(folder: Path, tmp_path: Path) -> None:
+    """transformers itself would draw them at random, with a word in its log."""
+    lacking = Path(shutil.copytree(folder, tmp_path / "lacking"))
+    weights = load_file(folder / "model.safetensors")
+    kept = {key: value for key, value in weights.items() if not key.startswith("encoder.layer.1.")}
+    save_file(kept, lacking / "model.safetensors", {"format": "pt"})
+    with pytest.raises(WrongInput, match=rf"lacking is .*: {len(weights) - len(kept)} missing keys, first encoder\.layer\.1\..*published"):
+        dino(lacking)
+    other = Path(shutil.copytree(folder, tmp_path / "other"))
+    config = json.loads((folder / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"num_register_tokens": 4}))
+    with pytest.raises(WrongInput, match=r"1 mismatched keys, first embeddings.register_tokens is \(1, 3, 24\) instead of \(1, 4, 24\)"):
+        dino(other)
+    (other / "config.json").write_text(json.dumps(config | {"model_type": "dinov2"}))
+    with pytest.raises(WrongInput, match="is of a 'dinov2' model and not of a 'dinov2_with_registers' one"):
+        dino(other)
 
 
 def test_a_run_that_lacks_them_says_so_with_all_else_that_is_lacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

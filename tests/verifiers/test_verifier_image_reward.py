@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from harness.flops import count_flops
+from models.files import read_tensors
 from verifiers.base import Verifier
 from verifiers.image_reward import ImageReward
 from verifiers.image_reward_network import RewardConfig, RewardHead, RewardNetwork, from_published, load_state
@@ -145,7 +146,9 @@ def test_published_keys_fill_the_network_exactly() -> None:
 
 
 def test_published_checkpoint_and_our_folder_score_alike(folder: Path, reward: ImageReward) -> None:
-    other = ImageReward.from_checkpoint(folder / "ImageReward.pt", folder, TINY, "image-reward", "Apache-2.0")
+    checkpoint = folder / "ImageReward.pt"
+    state = from_published(read_tensors(checkpoint))
+    other = ImageReward.from_published(state, checkpoint, folder, TINY, "image-reward", "Apache-2.0")
     default_preprocessing = other.score(images(), PROMPTS).values_NM
     assert default_preprocessing == pytest.approx(reward.score(images(), PROMPTS).values_NM, abs=1e-5)
 
@@ -206,11 +209,11 @@ def test_missing_and_misshapen_weights_are_refused_extra_ones_reported() -> None
         empty = RewardNetwork(TINY)
     state = network().state_dict()
     less = {key: value for key, value in state.items() if key != "mlp.layers.0.weight"}
-    with pytest.raises(ValueError, match=r"lacks 1 of .* 'mlp\.layers\.0\.weight'"):
-        load_state(empty, less, "x.pt")
-    with pytest.raises(ValueError, match=r"'mlp\.layers\.0\.weight' with shape"):
-        load_state(empty, {**state, "mlp.layers.0.weight": torch.ones(2, 2)}, "x.pt")
-    assert load_state(empty, {**state, "surplus": torch.ones(1)}, "x.pt") == ("surplus",)
+    with pytest.raises(ValueError, match=r"x\.pt is another model's: it lacks 1 of \d+ weights, first mlp\.layers\.0\.weight"):
+        load_state(empty, less, Path("x.pt"))
+    with pytest.raises(ValueError, match=r"in 1 weights, first mlp\.layers\.0\.weight is \(2, 2\) instead of"):
+        load_state(empty, {**state, "mlp.layers.0.weight": torch.ones(2, 2)}, Path("x.pt"))
+    assert load_state(empty, {**state, "surplus": torch.ones(1)}, Path("x.pt")) == ("surplus",)
     with pytest.raises(ValueError, match="unknown fields"):
         RewardConfig.from_json({"depth": 3})
 

@@ -235,6 +235,14 @@ def test_missing_weights_are_one_line_before_anything_is_loaded(monkeypatch: pyt
         assert row.repositories["weights"].repo in line
 
 
+def test_a_checkpoint_is_read_once(published: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """ImageReward's is 1.8 GB, and its sizes are read off its weights."""
+    read, unpickle = [], torch.load
+    monkeypatch.setattr(torch, "load", lambda path, **options: (read.append(path), unpickle(path, **options))[1])
+    parse_verifier("image-reward").load("cpu", local(published))
+    assert read == [published["image-reward"] / "ImageReward.pt"]
+
+
 def test_wrong_files_are_refused(published: dict[str, Path], tmp_path: Path) -> None:
     other = dict(published) | {"hps-v2.1": tmp_path}
     torch.save({"state_dict": {"weight": torch.ones(1)}}, tmp_path / "HPS_v2.1_compressed.pt")

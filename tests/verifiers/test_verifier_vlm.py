@@ -161,6 +161,17 @@ def test_a_picture_is_fitted_into_a_square_without_distortion() -> None:
     assert (made[:, :, 30:] == 50).all()
 
 
+@pytest.mark.parametrize("template", [None, "{% for %}"])
+def test_a_folder_without_a_chat_template_is_refused(template: str | None, tmp_path: Path) -> None:
+    folder = tiny_vlm.save_llava(tmp_path / "silent")
+    (folder / "chat_template.jinja").unlink()
+    if template:
+        (folder / "chat_template.jinja").write_text(template)
+    with pytest.raises(WrongInput, match="silent has no chat template that can be used") as caught:
+        parse_verifier(LLAVA).load("cpu", LocalWeights.parse([f"vlm-judge={folder}"]))
+    assert "\n" not in str(caught.value)
+
+
 def test_incomplete_weights_are_refused(tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
@@ -168,5 +179,5 @@ def test_incomplete_weights_are_refused(tmp_path: Path) -> None:
     state = load_file(folder / "model.safetensors")
     state.pop(next(key for key in sorted(state) if "vision_tower" in key))
     save_file(state, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(WrongInput, match="lacks 1 weights"):
+    with pytest.raises(WrongInput, match=r"1 missing keys, first \S*vision_tower"):
         parse_verifier(LLAVA).load("cpu", LocalWeights.parse([f"vlm-judge={folder}"]))

@@ -13,7 +13,7 @@ from harness.lineup import line_up
 from harness.prices import Calibration, Prices, calibrate
 from harness.search.rehearsal import rehearse
 from harness.search.spec import parse
-from models.base import Row
+from models.base import Row, first_step
 from models.pair import Pair
 
 
@@ -46,6 +46,24 @@ def test_drafts_are_the_searchs_own_and_refinements_come_from_the_best(pair, inf
         for seed in seeds[1:]:
             state = flux.draw(flux.predict(state), [seed])
         assert (flux.decode(state)[0].int() - last.image.int()).abs().max() <= 1
+
+
+def test_the_steps_left_are_the_strengths_part_of_all_and_at_least_one() -> None:
+    for steps in (1, 4, 10, 28, 50, 100):
+        for percent in range(1, 101):
+            assert first_step(percent / 100, steps) == steps + -percent * steps // 100, (percent, steps)
+    assert first_step(1e-9, 20) == 19
+    with pytest.raises(ValueError, match=r"strength 0 is outside \(0, 1\]"):
+        first_step(0, 20)
+
+
+def test_a_tiny_strength_is_planned_and_charged_the_step_that_it_takes(pair, make_judge, ran) -> None:
+    search, budget = parse("hybrid:strength=0.00000001,refinements=3"), Budget(40, Unit.NFE)
+    task = ran(search, pair, budget, count=1).task
+    (plan,), spent = task.plans, task.spent(0, task.judges[0])
+    assert spent.flops == plan.cost.flops
+    assert spent.nfe == plan.cost.nfe == 20 + 3
+    assert rehearse(search, pair, make_judge(), [task.prompts[0]], budget).spent.flops == spent.flops
 
 
 @pytest.mark.parametrize("unit", list(Unit))

@@ -20,7 +20,7 @@ from models.base import Images, Row
 from models.infinity import published
 from models.infinity.config import PUBLISHED_TRANSFORMERS
 from models.infinity.generator import InfinityGenerator
-from models.infinity.memory import cache_bytes, row_bytes
+from models.infinity.memory import row_bytes, scale_bytes
 from models.infinity.published import SIZES, load, sampling_of, schedule_of
 from models.infinity.sampling import Sampling
 from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, published_schedule
@@ -193,9 +193,9 @@ def test_prices_equal_the_counter_and_memory_what_is_held(
 
 def test_published_cache_sizes() -> None:
     config, schedule = PUBLISHED_TRANSFORMERS["infinity-2b"], published_schedule()
-    held = [round(cache_bytes(config, schedule, scales) / 1e6) for scales in (6, 7, 10, 12, 13)]
+    held = [round(sum(scale_bytes(config, schedule, k) for k in range(scales)) / 1e6) for scales in (6, 7, 10, 12, 13)]
     assert held == [69, 137, 661, 1684, 2758]
-    assert cache_bytes(PUBLISHED_TRANSFORMERS["infinity-8b"], schedule, 1) == pytest.approx(573e3, rel=1e-3)
+    assert scale_bytes(PUBLISHED_TRANSFORMERS["infinity-8b"], schedule, 0) == pytest.approx(573e3, rel=1e-3)
 
 
 def test_sizes_name_published_rows(monkeypatch: pytest.MonkeyPatch) -> None:
