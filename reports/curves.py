@@ -153,10 +153,11 @@ def _draw(axes: Axes, summary: Summary, panel: Panel, styles: dict[Method, Look]
             if above:
                 axes.plot(*point, markersize=_MARKER + _RIM * above, **line)
         single = curve[is_single(curve)]
-        axes.plot(
-            single[panel.unit], single["mean"], linestyle="none", marker="o", markersize=8.5, markerfacecolor=SURFACE,
-            markeredgecolor=look.colour, markeredgewidth=1.8, zorder=5,
-        )  # fmt: skip
+        if not single.empty:
+            axes.plot(
+                single[panel.unit], single["mean"], linestyle="none", marker="o", markersize=8.5, markerfacecolor=SURFACE,
+                markeredgecolor=look.colour, markeredgewidth=1.8, zorder=5,
+            )  # fmt: skip
     if len(means) > 2 and max(means) - min(means) < 1e-9:
         # Lines upon lines: which is which cannot be seen, that they agree can be said.
         axes.text(0.5, 0.5, f"every method at every budget: {means[0]:.2f}", transform=axes.transAxes, ha="center", va="center",

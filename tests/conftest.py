@@ -1,4 +1,4 @@
-"""What every test shares: no network, one thread, which is fastest for models this small, and figures that are not painted."""
+"""What every test shares: no network, one thread, which is fastest for models this small, no wait for a disk, unpainted figures."""
 
 import gc
 import os
@@ -19,9 +19,18 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """What a test writes need not outlive a power failure; a test that asks what a sync does puts its own in this place."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 def _lay_out(figure: Any, folder: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    figure.draw_without_rendering()
+    if name == "gallery":  # the others are laid out as SVG
+        figure.draw_without_rendering()
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +45,10 @@ def module_unpainted() -> Iterator[None]:
 def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same for one test."""
     monkeypatch.setattr("reports.style.save_png", _lay_out)
+
+
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without figures: for tests of the words and tables of a report whose like others have drawn."""
+    monkeypatch.setattr("reports.build._figures", lambda *_: {"tree": ""})
+    monkeypatch.setattr("reports.build._verifier_figures", lambda *_: {})

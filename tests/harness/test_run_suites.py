@@ -75,7 +75,7 @@ def test_other_contents_under_one_name_are_another_run(tmp_path: Path, monkeypat
     assert "holds a different run: suite.settings.prompts_sha256" in again.stderr
 
 
-@pytest.mark.usefixtures("unpainted")
+@pytest.mark.usefixtures("without_figures")
 @pytest.mark.parametrize("suite", ["drawbench", "t2i-compbench"])
 def test_embedded_versions_are_run_and_graded(suite: str, tmp_path: Path) -> None:
     result = call("run", suite, *TOYS, "--prompts", "12", "--out", str(tmp_path / "run"))

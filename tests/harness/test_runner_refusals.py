@@ -98,12 +98,15 @@ def test_a_search_within_another_is_asked_for_its_size(tmp_path: Path) -> None:
             prepare_run(Settings(**{**given, "searches": (search,)}), tmp_path)
 
 
-def test_of_a_shared_total_all_prompts_images_are_bounded(tmp_path: Path) -> None:
+def test_of_a_shared_total_all_prompts_images_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = {**BASE, "models": ("toy-ar",), "prompts": 24, "unit": "images"}
     assert prepare_run(Settings(**{**given, "searches": ("random",), "budgets": (90_000,)}), tmp_path).units
     with pytest.raises(WrongInput, match=r"at most 20833 are planned where 24 prompts share a total: give --budget 20833 or less"):
         prepare_run(Settings(**{**given, "searches": ("adaptive",), "budgets": (90_000,)}), tmp_path)
-    assert prepare_run(Settings(**{**given, "searches": ("adaptive",), "budgets": (20_833,)}), tmp_path).units
+    monkeypatch.setattr("harness.planning.MOST_SHARED", 5_000)  # planning as many as it is takes long
+    with pytest.raises(WrongInput, match="give --budget 208 or less"):
+        prepare_run(Settings(**{**given, "searches": ("adaptive",), "budgets": (209,)}), tmp_path)
+    assert prepare_run(Settings(**{**given, "searches": ("adaptive",), "budgets": (208,)}), tmp_path).units
 
 
 def test_a_budget_that_is_advised_is_not_refused() -> None:

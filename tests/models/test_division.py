@@ -241,12 +241,12 @@ def test_every_operation_finds_its_tensors_on_one_device(
 
 
 def begun(generator: Any) -> Images:
-    """Two steps with a fork between them, and what the third would look like."""
+    """Two steps with a fork in the second, and what it would look like."""
     state = generator.start(generator.encode(PROMPTS), [Row(0, 1), Row(1, 2)])
     state = generator.draw(generator.predict(state), [3, 4])
     state = generator.select(generator.predict(state), [1, 0, 1])
-    state = generator.draw(state, [5, 6, 7])
-    images: Images = generator.preview(generator.predict(state))
+    images: Images = generator.preview(state)
+    generator.draw(state, [5, 6, 7])
     return images
 
 

@@ -40,7 +40,7 @@ class Synthetic:
     prompt_prefix: str = ""
     weights: str = "ab12"
     notes: tuple[str, ...] = ("greedy does not fit shapes-flux: it needs prefixes; skipped",)
-    picture_px: int = 64
+    picture_px: int = 24
     _tables: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in TABLES})
 
 

@@ -44,7 +44,7 @@ def summary(run: Path) -> Summary:
     return summarise(read_runs([run]))
 
 
-@pytest.mark.usefixtures("unpainted")
+@pytest.mark.usefixtures("without_figures")
 def test_methods_that_were_given_seconds_say_how_often_they_were_late(timed: Path) -> None:
     found = summary(timed)
     tables = [equal_tables(found, VERIFIER, shared(found, VERIFIER))[0], spent_table(found, VERIFIER, "spent")]

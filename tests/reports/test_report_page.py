@@ -158,7 +158,7 @@ def test_a_method_of_one_budget_is_ringed_too(make_run: MakeRun, tmp_path: Path)
     assert sum(line.get_markersize() == 9 for line in axes.lines) == 2
 
 
-@pytest.mark.usefixtures("unpainted")
+@pytest.mark.usefixtures("without_figures")
 def test_empty_tables_leave_no_caption(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", truth=False, budgets=(28,), searches=("random",), tasks=("colors",), verifiers=("clip",))
     page = build_report([run], tmp_path / "out")
@@ -215,7 +215,7 @@ def test_names_and_prompts_of_a_gallery_stay_beside_its_pictures(make_run: MakeR
             assert max(text.get_window_extent().x1 for text in axes.texts) <= axes.get_window_extent().x1
 
 
-@pytest.mark.usefixtures("unpainted")
+@pytest.mark.usefixtures("without_figures")
 def test_rows_of_one_amount_stand_under_its_name_and_names_are_not_broken(few: Summary, tmp_path: Path) -> None:
     page = build_report(few.runs.folders, tmp_path / "out").read_text()
     table = page[page.index("Under the same budget") :]

@@ -66,7 +66,7 @@ def test_a_row_keeps_the_printed_digits_and_tells_verifiers_on_another_scale_apa
     assert {row["model"] for row in table.rows} == {"infinity-2b", "flux-dev"}
 
 
-@pytest.mark.usefixtures("module_unpainted")
+@pytest.mark.usefixtures("without_figures")
 def test_runs_of_the_shapes_world_never_show_them(make_run: MakeRun, tmp_path: Path) -> None:
     few = {"tasks": ("colors",), "verifiers": ("shapes-clip",), "budgets": (28.0,), "prompts": 1} | PHOTO
     run = make_run(tmp_path / "run", suite="geneval@shapes", **few)

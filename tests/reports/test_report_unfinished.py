@@ -17,7 +17,7 @@ from reports.points import summarise
 from results.schema import TABLES
 from results.store import Store
 
-pytestmark = pytest.mark.usefixtures("unpainted")
+pytestmark = pytest.mark.usefixtures("without_figures")
 BEAM = "beam:width=2"
 Unit = tuple[str, float, int]
 """Search, budget and half of the prompts (0 or 1)."""
