@@ -130,6 +130,8 @@ class Settings(RunConfig):
     that is not running."""
     weights: tuple[str, ...] = ()
     """Local folders of published weights, NAME=PATH or NAME.role=PATH, in place of the hub's cache."""
+    reuse: tuple[str, ...] = ()
+    """Folders of other runs: units that are finished there and belong to this run as well are taken over."""
 
     def run(self) -> RunConfig:
         """The part that determines the results; what was not given stays marked as a default."""

@@ -12,8 +12,10 @@ from harness.assignments import members_of, name_of
 from harness.config import ALL, Settings
 from harness.errors import WrongInput
 from harness.hub import GIGA
+from harness.ledger import Unit
 from harness.registry import entry, published_row
 from harness.suites import FILE
+from results.files import MANIFEST
 from verifiers.spec import parse_verifier
 
 
@@ -23,7 +25,7 @@ def check_settings(settings: Settings) -> None:
     Raises:
         UnknownName: a suite, model, search, verifier or metric that is not registered.
         WrongInput: a parameter that a search does not have or a value that it cannot have, a verifier that is no verifier's text,
-            or a file without a prompt that can be run.
+            a folder to reuse that holds no run, or a file without a prompt that can be run.
     """
     from harness.search.spec import parse
 
@@ -37,8 +39,17 @@ def check_settings(settings: Settings) -> None:
     for text in (*settings.verifiers, *settings.metrics):
         if text != ALL:
             parse_verifier(text)
+    _check_reused(settings)
     if settings.suite == FILE and settings.prompts_from is not None:
         _check_prompts(Path(settings.prompts_from).expanduser())
+
+
+def _check_reused(settings: Settings) -> None:
+    if settings.reuse and settings.unit is Unit.SECONDS:
+        raise WrongInput("--reuse: under a budget in seconds every run has speeds, and so units, of its own: leave it out")
+    for folder in settings.reuse:
+        if not (Path(folder) / MANIFEST).is_file():
+            raise WrongInput(f"--reuse: {folder} holds no run ({MANIFEST} is missing): give the folder of one")
 
 
 def _check_prompts(path: Path) -> None:

@@ -36,4 +36,8 @@ Weights = Annotated[
         "--weights", metavar="NAME=PATH", help="Local folder of published weights, or NAME.role=PATH; repeat for several."
     ),
 ]
+Reuse = Annotated[
+    list[str] | None,
+    typer.Option("--reuse", metavar="DIR", help="Another run: take over what it has finished of this one; repeat for several."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

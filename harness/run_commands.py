@@ -21,6 +21,7 @@ from harness.options import (
     Out,
     Prompts,
     PromptsFrom,
+    Reuse,
     Searches,
     SeedList,
     Suite,
@@ -52,6 +53,7 @@ def run(
     weights: Weights = None,
     suite_file: SuiteFile = None,
     prompts_from: PromptsFrom = None,
+    reuse: Reuse = None,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the time went; write profile.json.")] = False,
     shard: Annotated[
         str | None, typer.Option(metavar="K/N", help="Run every N-th unit from K = 0 on; others run the rest into the same folder.")
@@ -63,7 +65,7 @@ def run(
         flags = {
             **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
             "budgets": budget, "unit": unit, "prompts": prompts, "seeds": seed,
-            "weights": weights,
+            "weights": weights, "reuse": reuse,
         }  # fmt: skip
         settings = load_settings(config, set_ or (), flags, say)
         part = Shard.parse(shard) if shard is not None else None

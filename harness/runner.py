@@ -29,6 +29,7 @@ from harness.weights import LocalWeights
 from results.environment import environment
 from results.files import InUse, alone, locked, locked_part, remove_temporary, write_atomic
 from results.manifest import card_values, manifest
+from results.reuse import take_over
 from results.store import Store
 
 
@@ -89,7 +90,7 @@ def finish_run(run: Run, console: Console, engine: Engine = local) -> Path:
     store = run.store
     store.folder.mkdir(parents=True, exist_ok=True)
     with locked(store.folder):
-        _open(run)
+        _open(run, console)
         _work(run, run.units, console, engine)
         _compact(run)
     return store.folder
@@ -106,7 +107,7 @@ def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = loca
     store.folder.mkdir(parents=True, exist_ok=True)
     with locked_part(store.folder, shard.lock):
         with alone(store.folder):
-            _open(run, shared=True)
+            _open(run, console, shared=True)
         _work(run, shard.of(run.units), console, engine)
     try:
         with locked(store.folder):
@@ -121,10 +122,13 @@ def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = loca
     return ""
 
 
-def _open(run: Run, shared: bool = False) -> None:
+def _open(run: Run, console: Console, shared: bool = False) -> None:
     with run.watch.section("store"):
         run.store.open(run_manifest(run), shared)
         run.store.keep_units([unit.key for unit in run.units])
+        taken = take_over(run.store, [unit.key for unit in run.units], [Path(one) for one in run.session.settings.reuse])
+        for folder, count in taken.items():
+            console.print(f"{counted(count, 'unit')} of {len(run.units)} taken over from {folder}", highlight=False, markup=False)
         if run.session.calibrations:
             run.store.keep_calibration({name: one.as_rows() for name, one in run.session.calibrations.items()})
 

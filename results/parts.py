@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from results.schema import TABLES, arrow_schema
 
@@ -53,6 +54,12 @@ def decode(key: str, content: bytes) -> dict[str, pa.Table]:
             raise DamagedPart(f"table {name} is not readable ({error})") from error
         start += size
     return tables
+
+
+def images_of(tables: Mapping[str, pa.Table]) -> list[str]:
+    """The images that a unit's rows name, by their paths within the run's folder, each once."""
+    named = [image for table in ("candidates", "selections") for image in pc.unique(tables[table]["image"]).to_pylist()]
+    return [*dict.fromkeys(filter(None, named))]
 
 
 def _header(unit: str, sizes: Sequence[int], body: bytes) -> bytes:

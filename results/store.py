@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
 from harness.errors import WrongInput
 from results.files import MANIFEST, check_run_folder, remove_temporary, write_atomic
 from results.manifest import differences
-from results.parts import DamagedPart, Rows, decode, encode, tables_of
+from results.parts import DamagedPart, Rows, decode, encode, images_of, tables_of
 from results.schema import TABLES, arrow_schema
 
 CALIBRATION = "calibration.json"
@@ -47,9 +46,15 @@ class Store:
         merged = _merge(self.manifest(), manifest, self.folder) if path.exists() else dict(manifest)
         if not shared:
             remove_temporary(self.folder)
-        content = (json.dumps(merged, indent=2, ensure_ascii=False) + "\n").encode()
-        if not path.exists() or path.read_bytes() != content:
-            write_atomic(path, content)
+        self._write_manifest(merged)
+
+    def add_environments(self, environments: Sequence[Any]) -> None:
+        """Note where units that were taken over have been made."""
+        own = self.manifest()
+        self._write_manifest({**own, "environments": _joined(own["environments"], environments)})
+
+    def _write_manifest(self, content: Mapping[str, Any]) -> None:
+        _write_changed(self.folder / MANIFEST, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
     def manifest(self) -> dict[str, Any]:
         """The manifest; raises WrongInput when it is missing or unreadable."""
@@ -98,19 +103,21 @@ class Store:
 
     def whole_parts(self) -> list[dict[str, pa.Table]]:
         """Tables of the units that are there whole, with their images, in the run's order; nothing is changed, so others may be writing."""
-        found = []
-        for key in self.units() or sorted(path.stem for path in (self.folder / "parts").glob("*.part")):
-            try:
-                tables = decode(key, self._part_path(key).read_bytes())
-            except (FileNotFoundError, DamagedPart):
-                continue
-            if not self._lost_images(tables):
-                found.append(tables)
-        return found
+        keys = self.units() or sorted(path.stem for path in (self.folder / "parts").glob("*.part"))
+        found = map(self.whole_part, keys)
+        return [tables for tables in found if tables is not None]
+
+    def whole_part(self, key: str) -> dict[str, pa.Table] | None:
+        """A unit's tables where it is there whole, with its images, else None; nothing is changed."""
+        try:
+            tables = decode(key, self.part_path(key).read_bytes())
+        except (FileNotFoundError, DamagedPart):
+            return None
+        return None if self._lost_images(tables) else tables
 
     def part(self, key: str) -> dict[str, pa.Table] | None:
         """A finished unit's tables, None when missing; a damaged part is named, set aside and counts as missing."""
-        path = self._part_path(key)
+        path = self.part_path(key)
         try:
             tables = decode(key, path.read_bytes())
             lost = self._lost_images(tables)
@@ -129,8 +136,7 @@ class Store:
 
     def _lost_images(self, tables: Mapping[str, pa.Table]) -> list[str]:
         """Missing or empty images: they are not synced one by one, which would be slow, so their unit is not finished."""
-        named = [relative for table in ("candidates", "selections") for relative in pc.unique(tables[table]["image"]).to_pylist()]
-        images = {relative: self.folder / relative for relative in named if relative}
+        images = {relative: self.folder / relative for relative in images_of(tables)}
         return [relative for relative, image in images.items() if not image.is_file() or image.stat().st_size == 0]
 
     def finished(self) -> int:
@@ -139,7 +145,7 @@ class Store:
 
     def save(self, key: str, rows: Rows) -> None:
         """Commit a finished unit; its images must have been saved before."""
-        write_atomic(self._part_path(key), encode(key, tables_of(rows)))
+        write_atomic(self.part_path(key), encode(key, tables_of(rows)))
 
     def save_image(self, image_CHW: Any) -> str:
         """Save uint8 [3, H, W] as a PNG named by its content; returns its path within the folder."""
@@ -172,7 +178,8 @@ class Store:
             pq.write_table(table.combine_chunks(), sink, compression="zstd")
             _write_changed(self.folder / f"{name}.parquet", bytes(sink.getvalue()))
 
-    def _part_path(self, key: str) -> Path:
+    def part_path(self, key: str) -> Path:
+        """The file of a unit, there or not."""
         return self.folder / "parts" / f"{key}.part"
 
 
@@ -182,10 +189,14 @@ def _merge(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> dict
     if found:
         more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
         raise WrongInput(
-            f"{folder} holds a different run: {'; '.join(found[:3])}{more}; give another folder with --out"
+            f"{folder} holds a different run: {'; '.join(found[:3])}{more}; give another folder with --out, and "
+            f"--reuse {folder} to take over what both have"
         )
-    added = [environment for environment in new["environments"] if environment not in old["environments"]]
-    return {**old, "environments": [*old["environments"], *added]}
+    return {**old, "environments": _joined(old["environments"], new["environments"])}
+
+
+def _joined(old: Sequence[Any], new: Sequence[Any]) -> list[Any]:
+    return [*old, *(one for one in new if one not in old)]
 
 
 def _write_changed(path: Path, content: bytes) -> None:

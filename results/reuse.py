@@ -1,0 +1,48 @@
+"""Finished units of other runs, taken over where this run has the very same ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from results.files import write_atomic
+from results.parts import images_of
+from results.store import Store
+
+
+def take_over(store: Store, keys: Sequence[str], folders: Sequence[Path]) -> dict[Path, int]:
+    """Bring the units of `keys` that are missing here and whole in another folder, images included; how many from each.
+
+    A unit's key is the hash of all that determines its rows, so that it is the same work wherever it was done. The other
+    folders are only read. Where units come from is noted by adding their run's environments to this manifest.
+
+    Raises:
+        WrongInput: a folder holds no run.
+    """
+    taken = dict.fromkeys(folders, 0)
+    for folder in folders:
+        other = Store(folder)
+        environments = other.manifest()["environments"]
+        for key in keys:
+            if store.part_path(key).exists() or (tables := other.whole_part(key)) is None:
+                continue
+            for image in images_of(tables):
+                _bring(folder / image, store.folder / image)
+            write_atomic(store.part_path(key), other.part_path(key).read_bytes())
+            taken[folder] += 1
+        if taken[folder]:
+            store.add_environments(environments)
+    return taken
+
+
+def _bring(source: Path, target: Path) -> None:
+    """Images are named by their content and never changed: one file serves both folders where the file system can."""
+    if target.exists() and target.stat().st_size:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        write_atomic(target, source.read_bytes(), sync=False)

@@ -1,0 +1,101 @@
+"""Units of other runs that are taken over: the tables are those of a run that made everything itself."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from harness.cli import app
+from harness.config import Settings
+from harness.errors import WrongInput
+from harness.runner import finish_run, prepare_run
+from results.store import Store
+
+sys.path.insert(0, str(Path(__file__).parent))
+from toy_runs import BASE, assert_equal, run, tables, use_toys
+
+SMALL = {**BASE, "searches": ("random", "beam"), "budgets": (24,), "models": ("toy-ar",)}
+LARGE = {**SMALL, "searches": ("beam", "random", "halving"), "budgets": (24, 36), "seeds": (0, 1), "models": ("toy-ar", "toy-diffusion")}
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_toys(monkeypatch)
+
+
+def make(folder: Path, *reused: Path, work: bool = True, **settings: object) -> list[str]:
+    """Run and return the titles of the units that were really run."""
+    made = []
+
+    def engine(units, execute):
+        for unit in units:
+            made.append(unit.title)
+            yield unit, execute(unit)
+
+    prepared = prepare_run(Settings(**{**BASE, **settings, "reuse": tuple(map(str, reused))}), folder)
+    finish_run(prepared, Console(quiet=True), engine)
+    return made
+
+
+def test_a_larger_run_takes_over_what_a_smaller_one_has(tmp_path: Path) -> None:
+    make(tmp_path / "small", **SMALL)
+    alone = make(tmp_path / "alone", **LARGE)
+    joined = make(tmp_path / "large", tmp_path / "small", **LARGE)
+    spared = Counter(alone) - Counter(joined)
+    # A pool of random search that serves another budget as well is another unit; beam's at 24 NFE are the same.
+    assert spared.total() == 2
+    assert all(title.startswith("toy-ar beam by toy-judge at 24 NFE, ") for title in spared)
+    assert_equal(tables(tmp_path / "alone"), tables(tmp_path / "large"))
+    for row in tables(tmp_path / "large")["selections"]["image"]:
+        assert (tmp_path / "large" / row).stat().st_size
+
+
+def test_what_is_reused_is_only_read_and_may_go_away(tmp_path: Path) -> None:
+    make(tmp_path / "small", **SMALL)
+    before = {path: path.read_bytes() for path in (tmp_path / "small").rglob("*") if path.is_file()}
+    again = {**SMALL, "seeds": (0, 1)}
+    made = make(tmp_path / "large", tmp_path / "small", **again)
+    assert len(made) == 4, "the units of the other seed"
+    assert before == {path: path.read_bytes() for path in (tmp_path / "small").rglob("*") if path.is_file()}
+    for path in before:
+        path.unlink()
+    assert make(tmp_path / "large", **again) == []
+    assert all((tmp_path / "large" / image).stat().st_size for image in tables(tmp_path / "large")["selections"]["image"])
+
+
+def test_damaged_units_are_run_again(tmp_path: Path) -> None:
+    make(tmp_path / "small", **SMALL)
+    parts = sorted((tmp_path / "small" / "parts").glob("*.part"))
+    parts[0].write_bytes(parts[0].read_bytes()[:-3])
+    assert len(make(tmp_path / "large", tmp_path / "small", **SMALL)) == 1
+    assert_equal(tables(tmp_path / "small"), tables(tmp_path / "large"))
+
+
+def test_the_manifest_names_where_units_were_made(tmp_path: Path) -> None:
+    make(tmp_path / "small", **SMALL)
+    path = tmp_path / "small" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["environments"][0]["hostname_of_the_test"] = "elsewhere"
+    path.write_text(json.dumps(manifest))
+    make(tmp_path / "large", tmp_path / "small", **SMALL)
+    found = Store(tmp_path / "large").manifest()["environments"]
+    assert [one.get("hostname_of_the_test") for one in found] == [None, "elsewhere"]
+
+
+def test_wrong_folders_and_deadlines_are_refused_at_once(tmp_path: Path) -> None:
+    def said(*arguments: str) -> str:
+        result = CliRunner().invoke(app, ["run", "geneval", "--model", "toy-ar", "--out", str(tmp_path / "out"), *arguments])
+        assert result.exit_code == 2
+        return result.output
+
+    assert "holds no run (manifest.json is missing)" in said("--reuse", str(tmp_path))
+    assert "every run has speeds" in said("--reuse", str(tmp_path), "--unit", "seconds", "--budget", "1")
+    run(tmp_path / "one", **SMALL)
+    with pytest.raises(WrongInput, match=f"--reuse {tmp_path}/one to take over what both have"):
+        run(tmp_path / "one", **{**SMALL, "seeds": (3,)})
