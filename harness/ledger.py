@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import reduce
 from operator import add, attrgetter
 
 from harness import amounts
@@ -71,6 +72,12 @@ def total(parts: Iterable[tuple[Cost, int]]) -> Cost:
     for cost, times in parts:
         values = [value + own * times for value, own in zip(values, _values(cost), strict=True)]
     return Cost(*values)
+
+
+def added(costs: Iterable[Cost]) -> Cost:
+    """All of these one after another: a sum, in a fraction of its time."""
+    columns = zip(*map(_values, costs), strict=True)
+    return Cost(*[reduce(add, column) for column in columns])  # `sum` of floats rounds otherwise
 
 
 COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Cost))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from harness.errors import WrongInput
-from harness.ledger import Budget, Cost
+from harness.ledger import Budget, Cost, added
 from harness.meter import MeteredGenerator
 from harness.prices import Prices
 from harness.seeds import Path, Seeds
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """The parameters a search has chosen for a budget, and what they cost for one prompt."""
 
@@ -37,10 +38,10 @@ class Plan:
     opening: Cost = field(default_factory=Cost)
     """Of the first round's price what is paid before a deadline is asked about that round; none where it is begun unasked."""
 
-    @property
+    @cached_property
     def cost(self) -> Cost:
         """Price of the whole search."""
-        return sum(self.rounds, Cost())
+        return added(self.rounds)
 
     @property
     def limited(self) -> Cost:

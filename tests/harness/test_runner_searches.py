@@ -61,7 +61,8 @@ def between_units(work: Any, execute: Callable[[Any], Any]) -> Any:
 
 
 @pytest.mark.parametrize(("search", "model", "verifier", "moments"), [
-    *((*run, "toy-judge", ("between", "first", "middle", "last")) for run in RUNS), *((*run, ("middle",)) for run in MORE),
+    ("random", "toy-ar", "toy-judge", ("first",)),
+    *((*run, "toy-judge", ("between", "middle", "last")) for run in RUNS), *((*run, ("middle",)) for run in MORE),
 ])  # fmt: skip
 def test_a_stopped_search_resumes_to_the_same_tables(
     search: str, model: str, verifier: str, moments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

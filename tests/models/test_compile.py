@@ -21,7 +21,7 @@ from models.random_weights import random_generator
 
 PROMPTS = ["a red circle", "two dogs", "a much longer text"]
 SIZES: dict[str, dict[str, Any]] = {
-    "infinity-2b": {},
+    "infinity-2b": {"pn": "0.06M"},
     "flux-dev": {"steps": 2, "height": 32, "width": 32, "max_sequence_length": 16},
     "sd3.5-medium": {"steps": 2, "height": 32, "width": 32, "max_sequence_length": 16},
     "sdxl": {"steps": 2, "height": 64, "width": 64},
@@ -74,11 +74,13 @@ def test_blocks_of_infinity_share_their_code_whatever_prefix_and_text() -> None:
     assert counters["stats"]["unique_graphs"] == first
 
 
+@torch._dynamo.config.patch(recompile_limit=2)
 def test_a_run_of_many_compiled_models_meets_no_limit() -> None:
-    for width in (64, 96, 128):
+    """Torch's own limit is made so small that two models would meet it."""
+    for width in (64, 96):
         config = TransformerConfig(depth=1, embed_dim=width, num_heads=4, codebook_dim=8, text_channels=16, text_maxlen=8)
         block = InfinityTransformer(config).eval().compile_blocks().ordered_blocks[0]
-        for rows, tokens in ((1, 1), (1, 4), (2, 1), (3, 4), (3, 9)):
+        for rows, tokens in ((1, 1), (1, 4), (2, 1), (3, 4)):
             rotation_nj2 = torch.zeros(tokens, config.head_dim // 2, 2)
             block.before_attention(torch.randn(rows, tokens, width), torch.randn(rows, 1, 6, width), rotation_nj2)
 

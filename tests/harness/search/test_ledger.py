@@ -1,6 +1,6 @@
 import pytest
 
-from harness.ledger import COST_COLUMNS, Budget, BudgetTooSmall, Cost, Ledger, Unit
+from harness.ledger import COST_COLUMNS, Budget, BudgetTooSmall, Cost, Ledger, Unit, added
 from harness.search.affordable import given, largest, most
 from harness.search.base import Plan
 
@@ -12,6 +12,13 @@ def test_costs_add_scale_and_sum_their_flops() -> None:
     assert cost - cost == Cost()
     assert tuple(cost.as_columns()) == COST_COLUMNS
     assert cost.as_columns()["flops"] == 18
+
+
+def test_many_costs_are_added_one_after_another() -> None:
+    """To the last bit of seconds, which depends on the order."""
+    costs = [Cost(nfe=n, images=1, seconds=0.1 / n, verifier_seconds=1e9) for n in range(1, 1000)]
+    assert added(costs) == sum(costs, Cost())
+    assert added([]) == Cost()
 
 
 def test_accounts_are_separate() -> None:

@@ -53,7 +53,7 @@ def resizing(make_judge):
 def test_a_search_pays_less_for_smaller_previews(text: str, model: str, request, ran, resizing) -> None:
     search, whole = parse(text), request.getfixturevalue(model)
     small, box, costs = whole.with_previews(2), [], []
-    plan = search.plan(Budget(60, Unit.NFE), Prices(whole, resizing(), 8))
+    plan = search.plan(Budget(40, Unit.NFE), Prices(whole, resizing(), 8))
     budget = Budget(plan.cost.flops, Unit.FLOPS)
     fixed = replace(search, **{search.size: plan.parameters[search.size]})
     for generator in (whole, small):
