@@ -107,6 +107,6 @@ def _methods(comparison: Comparison) -> set[Method]:
 def _again(summary: Summary, judged: Comparison, verifier: str) -> Comparison | None:
     """The same comparison under another verifier; None where it has no two methods to compare."""
     if judged.granted:
-        return next((one for one in granted(summary, verifier) if one.amount == judged.amount), None)
+        return next((one for one in granted(summary, verifier) if _alike(one, judged)), None)
     found = compare(summary, judged.unit, judged.amount, verifier)
     return found if found.standings else None

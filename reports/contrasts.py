@@ -50,7 +50,8 @@ def _standings(
             same = standing in comparison.leaders
             point = {**method._asdict(), "verifier": verifier, "budget": comparison.amount}
             rows.append({
-                "compared at": where(comparison), "model": method.model, "search": method.search, "score": score(standing),
+                "compared at": where(comparison), "model": method.model,
+                "search": summary.search(method, comparison.budget_unit), "score": score(standing),
                 "behind": numbers.NOTHING if same else numbers.difference(*standing.behind),
                 "verdict": _place(comparison, place),
                 **({"prompts": numbers.part(comparison.prompts, total)} if fewer else {}),
@@ -83,9 +84,10 @@ def paired_table(summary: Summary) -> Table:
                 budget = point["budget"]
                 values = [summary.values[metric, *method, verifier, budget] for method in (ours, other)]
                 found = summary.bootstrap.overall((values[0] - values[1]).to_numpy(dtype=float))
+                names = [summary.label(method, ours.budget_unit) for method in (ours, other)]
                 ratios = {unit: point[unit] / point[f"{unit}_other"] for unit in AXES}
                 rows.append({
-                    "compared": f"{summary.label(ours)} − {summary.label(other)}", "guided by": verifier,
+                    "compared": " − ".join(names), "guided by": verifier,
                     "budget": amounts.budget(budget, ours.budget_unit), "difference": numbers.difference(*found),
                     **{f"{name} ratio": numbers.ratio(ratios[unit]) for unit, name in AXES.items()},
                 })  # fmt: skip

@@ -58,6 +58,11 @@ class Comparison:
     """On how many prompts: those that all of the standings have a score for."""
 
     @property
+    def budget_unit(self) -> str:
+        """The unit that all of the methods were given their budgets in; empty where they are set side by side by what they spent."""
+        return self.unit if self.granted else ""
+
+    @property
     def best(self) -> Standing:
         return self.standings[0]
 

@@ -48,6 +48,7 @@ class Block:
     prompt: str
     budgets: tuple[str, ...]
     rows: tuple[tuple[Method, tuple[Choice | None, ...]], ...]
+    """A search that was given budgets in several units has one row for all of them."""
 
     @property
     def remark(self) -> str:
@@ -81,7 +82,7 @@ def _graded_selections(summary: Summary) -> pd.DataFrame:
 def _block(summary: Summary, task: str, choices: pd.DataFrame) -> Block:
     columns = sorted(set(zip(choices["budget_unit"], choices["budget"], strict=True)))
     rows = []
-    for method in summary.methods:
+    for method in {method[:2]: method for method in summary.methods}.values():
         ours = choices[(choices["model"] == method.model) & (choices["search"] == method.search)]
         cells = {(row.budget_unit, row.budget): _choice(summary, row) for row in ours.itertuples()}
         if cells:

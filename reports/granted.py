@@ -20,16 +20,25 @@ class Shared:
 
 
 def granted(summary: Summary, verifier: str) -> tuple[Comparison, ...]:
-    """A comparison for every budget at which two methods or more have scores, growing; none where budgets differ in their unit."""
+    """A comparison for every budget at which two methods or more have scores, growing, one unit after another."""
     return tuple(comparison for comparison in given_alike(summary, verifier) if len(comparison.standings) > 1)
 
 
 def given_alike(summary: Summary, verifier: str) -> tuple[Comparison, ...]:
-    """One for every budget that two methods or more were given, growing, with fewer standings where scores are missing."""
-    unit = summary.methods[0].budget_unit
-    if any(method.budget_unit != unit for method in summary.methods):
-        return ()
-    given = {method: _budgets(summary, method, verifier) for method in summary.methods if (method, verifier) in summary.given}
+    """One for every budget that two methods or more were given, growing, with fewer standings where scores are missing.
+
+    Units are in the order of the runs; under a budget in one of them only those stand that were given it in this one.
+    """
+    return tuple(comparison for unit in _units(summary) for comparison in _given_alike(summary, verifier, unit))
+
+
+def _units(summary: Summary) -> list[str]:
+    return [str(unit) for unit in summary.runs.selections["budget_unit"].unique()]
+
+
+def _given_alike(summary: Summary, verifier: str, unit: str) -> tuple[Comparison, ...]:
+    asked_in = [method for method in summary.methods if method.budget_unit == unit and (method, verifier) in summary.given]
+    given = {method: _budgets(summary, method, verifier) for method in asked_in}
     found = []
     for budget in sorted({budget for budgets in given.values() for budget in budgets}):
         asked = [method for method in given if budget in given[method]]
@@ -55,7 +64,7 @@ def spent_alike(summary: Summary, unit: str, verifier: str) -> tuple[Comparison,
 
 
 def shared(summary: Summary, verifier: str) -> tuple[Shared, ...]:
-    """First the run's own unit, by budget, judged where most meet; then the others of AXES, by what was spent, at the most.
+    """First the runs' own units, by budget, judged where most meet; then the others of AXES, by what was spent, at the most.
 
     Where budgets bring fewer methods together than spending does (runs with other budgets in one report), all are by
     what was spent.
@@ -63,17 +72,19 @@ def shared(summary: Summary, verifier: str) -> tuple[Shared, ...]:
     spent = {unit: Shared(found, found[-1]) for unit in AXES if (found := spent_alike(summary, unit, verifier))}
     by_budget = granted(summary, verifier)
     if by_budget:
-        fullest = max(by_budget, key=lambda one: (_coverage(one), one.amount))
+        units = _units(summary)
+        fullest = max(by_budget, key=lambda one: (_coverage(one), -units.index(one.unit), one.amount))
         rival = spent.get(fullest.unit)
         if rival is None or _coverage(fullest) >= _coverage(rival.judged):
-            spent.pop(fullest.unit, None)
+            for one in by_budget:
+                spent.pop(one.unit, None)
             return Shared(by_budget, fullest), *spent.values()
     return tuple(spent.values())
 
 
 def _coverage(comparison: Comparison) -> tuple[int, int]:
     methods = [standing.method for standing in comparison.standings]
-    return len({method.model for method in methods}), len(methods)
+    return len({method.model for method in methods}), len({(method.model, method.search) for method in methods})
 
 
 def _budgets(summary: Summary, method: Method, verifier: str) -> list[float]:

@@ -83,10 +83,15 @@ class Summary:
         """The metric that answers the question: the grader's verdict, else the first verifier's score, if any."""
         return self.metrics[0] if self.metrics else None
 
-    def label(self, method: Method) -> str:
-        """ "model + search", with the budget's unit where runs differ in it."""
-        several = len({m.budget_unit for m in self.methods}) > 1
-        return f"{method.model} + {method.search}" + (f" (by {method.budget_unit})" if several else "")
+    def label(self, method: Method, unit: str = "") -> str:
+        """ "model + search", with the budget's unit where runs differ in it, unless it is `unit`, which is said beside it."""
+        return f"{method.model} + {self.search(method, unit)}"
+
+    def search(self, method: Method, unit: str = "") -> str:
+        """A method's search, with the budget's unit as `label` has it."""
+        if method.budget_unit == unit or len({m.budget_unit for m in self.methods}) == 1:
+            return method.search
+        return f"{method.search} (budget in {AXES.get(method.budget_unit, method.budget_unit)})"
 
     def curve(self, method: Method, verifier: str, metric: str, task: str = OVERALL) -> pd.DataFrame:
         """Points of one line, growing budget."""

@@ -80,12 +80,12 @@ def verdict(summary: Summary, comparison: Comparison) -> Verdict:
         granted=comparison.granted,
         where=where(comparison),
         spent="; ".join(filter(None, (_really_spent(summary, comparison), only and f"on {only}"))),
-        leaders=tuple(summary.label(standing.method) for standing in leaders),
+        leaders=tuple(summary.label(standing.method, comparison.budget_unit) for standing in leaders),
         model=models.pop() if len(models) == 1 else "",
         score=score(best),
-        lead=_lead(summary, behind[0]) if behind else "",
+        lead=_lead(summary, comparison, behind[0]) if behind else "",
         sure=_sure(comparison),
-        model_lead=_lead(summary, foreign[0]) if foreign and foreign[0] is not behind[0] else "",
+        model_lead=_lead(summary, comparison, foreign[0]) if foreign and foreign[0] is not behind[0] else "",
         model_sure=bool(foreign) and all(standing.separable for standing in foreign),
         methods=len(comparison.standings),
         only=only,
@@ -124,7 +124,8 @@ def listed(names: Sequence[str]) -> str:
 
 def _reason(summary: Summary, entry: LeftOut, comparison: Comparison) -> str:
     word = "given" if comparison.granted else "spent"
-    return f"{summary.label(entry.method)} ({entry.why or f'{word} {amounts.between(entry.low, entry.high, comparison.unit)}'})"
+    amount = f"{word} {amounts.between(entry.low, entry.high, comparison.unit)}"
+    return f"{summary.label(entry.method, comparison.budget_unit)} ({entry.why or amount})"
 
 
 def _sure(comparison: Comparison) -> str:
@@ -132,14 +133,15 @@ def _sure(comparison: Comparison) -> str:
     return next((word for word in (TOO_FEW, NOT_SEPARABLE) if word in found), YES)
 
 
-def _lead(summary: Summary, standing: Standing) -> str:
-    return f"{numbers.difference(*standing.behind)} over {summary.label(standing.method)}"
+def _lead(summary: Summary, comparison: Comparison, standing: Standing) -> str:
+    return f"{numbers.difference(*standing.behind)} over {summary.label(standing.method, comparison.budget_unit)}"
 
 
 def _really_spent(summary: Summary, comparison: Comparison) -> str:
     if not comparison.granted:
         return "some read between points" if any(standing.interpolated for standing in comparison.standings) else ""
     points = summary.points[(summary.points["task"] == OVERALL) & (summary.points["budget"] == comparison.amount)]
+    points = points[points["budget_unit"] == comparison.unit]
     points = points[(points["metric"] == summary.truth) & (points["verifier"] == summary.runs.verifiers[0])]
     spent = amounts.between(points[comparison.unit].min(), points[comparison.unit].max(), comparison.unit)
     return "" if spent == amounts.budget(comparison.amount, comparison.unit) else f"{spent} spent"

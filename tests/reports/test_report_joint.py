@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 
 from reports.answer import Answer, answer
+from reports.contrasts import equal_tables
+from reports.gallery import gallery
 from reports.load import read_runs
 from reports.points import Summary, summarise
+from results.schema import TABLES
 
 Join = Callable[..., Answer]
 
@@ -61,3 +64,39 @@ def test_methods_that_tie_in_a_crowd_are_named_below(make_run: Callable[..., Pat
     assert "5 of 6 methods tie at 1.00, +1.00 over shapes-infinity + beam:width=4, but" in told.headline
     named = next(sentence for sentence in told.sentences if sentence.startswith("The 5 that tie under a budget of 56 NFE: "))
     assert all((search in named) == (search != "beam:width=4") for search in searches)
+
+
+@pytest.fixture
+def mixed(make_run: Callable[..., Path], tmp_path: Path) -> Summary:
+    """The same methods with budgets in NFE and, in another run, in FLOPs."""
+    runs = []
+    for unit, budgets in (("nfe", (28, 56)), ("flops", (35, 70))):
+        run = make_run(tmp_path / unit, budgets=budgets, searches=("random", "beam"), tasks=("colors",), verifiers=("shapes-reward",),
+                       prompts=4, picture_px=12)  # fmt: skip
+        for name in TABLES:
+            table = pd.read_parquet(run / f"{name}.parquet")
+            table.assign(budget_unit=unit, budget=table["budget"] * (1e8 if unit == "flops" else 1)).to_parquet(run / f"{name}.parquet")
+        runs.append(run)
+    return summarise(read_runs(runs))
+
+
+def test_budgets_in_several_units_are_compared_unit_by_unit(mixed: Summary) -> None:
+    found = answer(mixed)
+    granted = [one for one in found.shared[0].comparisons if one.granted]
+    assert [(one.unit, one.amount) for one in granted] == [("nfe", 28), ("nfe", 56), ("flops", 3.5e9), ("flops", 7e9)]
+    assert all(standing.method.budget_unit == one.unit for one in granted for standing in one.standings)
+    assert "a budget of 56 NFE per prompt" in found.headline
+    assert "budget in" not in found.headline, "the sentence says the unit"
+    assert [each.judged.unit for each in found.shared[1:]] == ["seconds"]
+    (seconds,) = [verdict for verdict in found.verdicts if not verdict.granted]
+    assert all("(budget in " in leader for leader in seconds.leaders)
+
+
+def test_no_two_lines_of_one_comparison_read_the_same(mixed: Summary) -> None:
+    for table in equal_tables(mixed, "shapes-reward", answer(mixed).shared):
+        lines = [(row["compared at"], row["model"], row["search"]) for row in table.rows]
+        assert len(set(lines)) == len(lines), table.title
+    for block in gallery(mixed):
+        assert len({method[:2] for method, _ in block.rows}) == len(block.rows)
+        assert len(block.budgets) == 4
+        assert all(len([choice for choice in choices if choice]) == 4 for _, choices in block.rows)
