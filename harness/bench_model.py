@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 import torch
 
-from harness.choice import choose_model
-from harness.errors import WrongInput
 from harness.ledger import Budget, Cost, Ledger, Unit
 from harness.memory import out_of_memory, release
-from harness.meter import MeteredGenerator
-from harness.peaks import peak_of
+from harness.meter import MeteredGenerator, Timing
 from harness.search.prepare import prepare
 from harness.search.random import Random
 from harness.seeds import Seeds
-from harness.session import pick_devices
-from harness.suites import open_suite
 from models.base import Generator, Images, Row
-from models.random_weights import random_generator
-from models.small_previews import SETTING
 from suites.base import Prompt
-from suites.sample import sample
 from verifiers.base import Scores, VerifierCard
 
 PROMPT = Prompt("0", "a photo of a bench and a dog", "")
 SEARCH = "search"
-TINY: Mapping[str, int] = {"steps": 2, "height": 64, "width": 64, "resolution_binning": False}
-"""Settings of a diffusion model whose networks are shrunk: at its own 30 steps of 1024 pixels it would still take minutes."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +60,9 @@ def bench(
         try:
             compiled = bool(generator.card.settings.get("compile"))
             progress(f"batch {batch}: {'compiling, which can take minutes, and ' if compiled else ''}warming up")
-            _operations(generator, batch, asked)
+            _operations(generator, batch, peak, asked)
             progress(f"batch {batch}: measuring every operation")
-            found = list(_measured(generator, batch, peak, asked))
+            found = _operations(generator, batch, peak, asked)
             progress(f"batch {batch}: measuring a search")
             found.append(_search(generator, batch, peak, asked))
         except Exception as error:
@@ -86,27 +76,17 @@ def bench(
         yield from found
 
 
-@dataclass(frozen=True, slots=True)
-class _Noted:
-    operation: str
-    step: int
-    rows: int
-    seconds: float
-    flops: int
-    memory: float
-
-
-def _operations(generator: Generator, batch: int, prompts: Sequence[Prompt]) -> list[_Noted]:
+def _operations(generator: Generator, batch: int, peak: float, prompts: Sequence[Prompt]) -> list[Measured]:
     """One image of each of `batch` rows, operation by operation, and what each was charged."""
     metered, memory = MeteredGenerator(generator, Ledger(len(prompts))), _Memory(generator.device)
-    noted: list[_Noted] = []
+    found: list[Measured] = []
     charged = 0
 
     def note(operation: str, step: int) -> None:
         nonlocal charged
         timing, before = metered.clock[operation, step], charged
         charged = sum(metered.ledger.spent(prompt).flops for prompt in range(len(prompts)))
-        noted.append(_Noted(operation, step, timing.rows, timing.seconds, charged - before, memory.peak()))
+        found.append(_row(batch, operation, step, timing, charged - before, peak, memory))
 
     conditioning = metered.encode([prompt.text for prompt in prompts])
     note("encode", 0)
@@ -119,7 +99,7 @@ def _operations(generator: Generator, batch: int, prompts: Sequence[Prompt]) -> 
         note("draw", step)
     metered.decode(state)
     note("decode", generator.card.steps)
-    return noted
+    return found
 
 
 class _Memory:
@@ -137,16 +117,9 @@ class _Memory:
         return found
 
 
-def _measured(generator: Generator, batch: int, peak: float, prompts: Sequence[Prompt]) -> Iterator[Measured]:
-    for one in _operations(generator, batch, prompts):
-        yield _row(batch, one.operation, one.step, one.rows, one.seconds, one.flops, peak, one.memory)
-
-
-def _row(
-    batch: int, operation: str, step: int, rows: int, seconds: float, flops: int, peak: float, memory: float
-) -> Measured:
-    rate = flops / seconds
-    return Measured(batch, operation, step, rows, seconds, flops / 1e12, rate / 1e12, rate / peak, memory)
+def _row(batch: int, operation: str, step: int, timing: Timing, flops: int, peak: float, memory: _Memory) -> Measured:
+    rate = flops / timing.seconds
+    return Measured(batch, operation, step, timing.rows, timing.seconds, flops / 1e12, rate / 1e12, rate / peak, memory.peak())
 
 
 def _search(generator: Generator, batch: int, peak: float, prompts: Sequence[Prompt]) -> Measured:
@@ -155,9 +128,9 @@ def _search(generator: Generator, batch: int, peak: float, prompts: Sequence[Pro
     search, budget = Random(candidates=each), Budget(each, Unit.IMAGES)
     task = prepare(search, generator, [Brightness()], prompts, budget, Seeds(0, "bench"), batch)
     search.run(task)
-    seconds = perf_counter() - begin
+    timing = Timing(1, each * len(prompts), perf_counter() - begin)
     flops = sum(task.spent(prompt, task.judges[0]).flops for prompt in range(len(prompts)))
-    return _row(batch, SEARCH, -1, each * len(prompts), seconds, flops, peak, memory.peak())
+    return _row(batch, SEARCH, -1, timing, flops, peak, memory)
 
 
 class Brightness:
@@ -183,47 +156,3 @@ class Brightness:
     def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
         """No text is read."""
         return (False,) * len(prompts)
-
-
-def sizes(text: str, prompts: int = 1) -> list[int]:
-    """Batch sizes as typed, ascending. Raises WrongInput, also for one that this many prompts cannot share evenly, as they do
-    in a search."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) for part in parts):
-        raise WrongInput(f"--batch {text!r} is not a list of whole numbers from 1: write --batch 1,2,4, for example")
-    found = sorted({int(part) for part in parts})
-    for batch in found:
-        if batch > prompts and batch % prompts:
-            raise WrongInput(f"--batch {batch} cannot be shared out evenly among {prompts} prompts: give multiples, or fewer rows")
-    return found
-
-
-def some_prompts(count: int) -> list[Prompt]:
-    """So many different prompts, GenEval's after the first. Raises WrongInput."""
-    known = [prompt for prompt in open_suite("geneval", None).prompts("photo") if prompt.text != PROMPT.text]
-    if not 1 <= count <= len(known) + 1:
-        raise WrongInput(f"--prompts {count} is not from 1 to {len(known) + 1}: give how many the rows of a batch are of at most")
-    return [PROMPT, *(sample(known, count - 1, seed=0) if count > 1 else ())]
-
-
-def prepared(text: str, device: str, tiny: bool) -> tuple[str, Generator, float]:
-    """The model of a text with random weights where it shall run, and the card's peak; `tiny` shrinks what was not given too.
-
-    Raises WrongInput.
-    """
-    choice = choose_model(text)
-    model, devices = choice.published(), pick_devices(device)
-    if choice.preview_shrink > 1:
-        raise WrongInput(f"{choice.text}: bench-model measures no previews, only whole images: leave {SETTING} out")
-    if tiny:
-        small = {key: value for key, value in TINY.items() if key in model.settings and key not in choice.overrides}
-        choice = choose_model(_with(choice.text, small))
-    settings = model.merged(choice.overrides)
-    generator = random_generator(model, settings, devices, tiny)
-    return choice.text, generator, peak_of(devices[0], str(settings.get("dtype", "")))
-
-
-def _with(text: str, settings: Mapping[str, int]) -> str:
-    """A model's text with these settings after its own."""
-    added = ",".join(f"{key}={value}" for key, value in settings.items())
-    return f"{text}{',' if ':' in text else ':'}{added}" if added else text

@@ -87,7 +87,8 @@ def bench_model(
         from harness.early import check_published
 
         check_published([name])
-        from harness.bench_model import Measured, bench, prepared, sizes, some_prompts
+        from harness.bench_model import Measured, bench
+        from harness.bench_request import prepared, sizes, some_prompts
         from harness.bench_table import as_csv, as_markdown
 
         if csv is not None:

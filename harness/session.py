@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
-from harness.choice import ModelChoice
 from harness.config import Settings
-from harness.errors import RunFailed, WrongInput, first_line
-from harness.hub import Absent, AbsentWeights
+from harness.errors import WrongInput, first_line
+from harness.hub import AbsentWeights
 from harness.judge import Judge
 from harness.ledger import Budget, Unit
 from harness.lineup import Lineup
-from harness.memory import out_of_memory, with_fewer_rows
+from harness.located import locate_all
+from harness.memory import with_fewer_rows
+from harness.model_loader import ModelLoader
 from harness.prices import Calibration, Prices, calibrate
-from harness.registry import Entry, entries
-from harness.search.base import Plan, Search, describes
+from harness.registry import entries
+from harness.search.base import Plan, Search
 from harness.shelf import Shelf
 from harness.suites import open_suite
-from harness.timing import LOAD, Stopwatch
-from harness.weights import LocalWeights, absent_graders, build, find, together
-from models.base import Domain, Generator
-from models.random_weights import random_generator
+from harness.timing import Stopwatch
+from harness.weights import LocalWeights
+from models.base import Domain
 from suites.base import Equipped, Faulty, Prompt, Suite, display_name
 from suites.sample import sample
 from verifiers.base import Verifier
-from verifiers.features import described, features_of, find_features
+from verifiers.features import described, features_of
 from verifiers.random_weights import random_features
 from verifiers.spec import parse_verifier
 
@@ -136,22 +133,11 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch, outlines:
     """
     local = LocalWeights.parse(settings.weights)
     judges = {name: parse_verifier(name) for name in (*settings.verifiers, *lineup.metrics)}
-    chosen = {one.text: one for text in lineup.models for one in lineup.choices[text].members}
-    looked = [partial(find, one.name, one.entry, local) for one in chosen.values()]
-    describing = any(describes(lineup.searches[search]) for _, search in lineup.pairs)
-    features = [partial(find_features, lineup.domain, local)] if describing else []
-    lacking: list[Absent] = []
     suite: Suite = open_suite(settings.suite, settings.prompts_from)
-    graders = absent_graders(suite.graders(lineup.domain), local) if isinstance(suite, Equipped) else []
-    # All that a run cannot do without is looked for before any of it is loaded; without graders it goes on, and says so.
-    looks: list[Callable[[], dict[str, Path] | None]] = [*looked, *(partial(spec.find, local) for spec in judges.values()), *features]
-    located = together([partial(_spared, look, lacking) for look in looks] if outlines else looks, graders)
-    folders = dict(zip(chosen, located, strict=False))
-    outlined = {
-        name: spec.without_weights() for (name, spec), found in zip(judges.items(), located[len(chosen) :], strict=False) if found is None
-    }
+    located = locate_all(lineup, judges, suite, local, outlines)
+    outlined = {name: spec.without_weights() for name, spec in judges.items() if located.verifiers[name] is None}
     if None in outlined.values():
-        raise AbsentWeights(lacking)
+        raise AbsentWeights(located.lacking)
     prompts = _sample(suite.prompts(lineup.domain), settings, suite.faulty(lineup.domain) if isinstance(suite, Faulty) else ())
     devices = pick_devices(settings.device)
     device = devices[0]
@@ -160,30 +146,16 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch, outlines:
     use_half_the_cores()
     if isinstance(suite, Equipped):
         suite.equip(device, local)
-
-    def load(one: ModelChoice) -> Generator:
-        with watch.section(LOAD):
-            try:
-                found = folders[one.text]
-                generator: Any = (_load(one.entry, found, devices, one.overrides, settings.offload) if found is not None
-                                  else _outline(one))
-            except Exception as error:
-                if not out_of_memory(error):
-                    raise
-                raise RunFailed(f"{one.text} runs out of memory while it is loaded: take a smaller size or dtype, --set offload=model or "
-                                "--set device=A,B (`vistas doctor` says what fits)") from error  # fmt: skip
-            smaller: Generator = generator.with_previews(one.preview_shrink) if one.preview_shrink > 1 else generator
-            return smaller
-
+    load = ModelLoader(located.models, devices, settings.offload, watch)
     models = Shelf({text: lineup.choices[text] for text in lineup.models}, load)
     loaded = {name: outlined.get(name) or spec.load(device, local) for name, spec in judges.items()}
-    verifiers = {name: loaded[name] for name in settings.verifiers}
-    measuring = {name: one for name, one in loaded.items() if name not in verifiers}
-    judge = Judge({**verifiers, **measuring}, suite, lineup.domain, graders)
-    if describing:
-        beside = random_features("meta") if located[-1] is None else features_of(lineup.domain, device, local)
-        verifiers = dict(zip(verifiers, described(list(verifiers.values()), beside), strict=True))
-    names = tuple(dict.fromkeys(one.name for one in lacking))
+    judge = Judge(loaded, suite, lineup.domain, located.lacking_graders)
+    guides = [loaded[name] for name in settings.verifiers]
+    if located.describing:
+        beside = random_features("meta") if located.features is None else features_of(lineup.domain, device, local)
+        guides = described(guides, beside)
+    verifiers = dict(zip(settings.verifiers, guides, strict=True))
+    names = tuple(dict.fromkeys(one.name for one in located.lacking))
     return Session(settings, lineup.domain, suite, prompts, models, lineup.searches, verifiers, judge, names)
 
 
@@ -222,32 +194,6 @@ def pick_device(asked: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise WrongInput(f"device {asked!r} cannot be used ({first_line(error)}): give auto, cpu or cuda") from error
     return device
-
-
-def _spared(look: Callable[[], dict[str, Path] | None], lacking: list[Absent]) -> dict[str, Path] | None:
-    """What a look finds, None where weights are absent, which are then `lacking`."""
-    try:
-        return look()
-    except AbsentWeights as error:
-        lacking += error.absent
-        return None
-
-
-def _outline(one: ModelChoice) -> Generator:
-    """A published model of nothing but its configuration, on the meta device. Raises WrongInput."""
-    return random_generator(one.entry.row, one.entry.row.merged(one.overrides), [torch.device("meta")])
-
-
-def _load(
-    known: Entry, folders: Mapping[str, Path], devices: Sequence[torch.device], overrides: Mapping[str, Any], offload: str
-) -> Generator:
-    known.resolve()  # imports the libraries
-    for library in ("diffusers", "transformers"):
-        logging = sys.modules.get(f"{library}.utils.logging")
-        if logging is not None:  # their bars, one for each file, drown what this program says
-            logging.disable_progress_bar()
-    generator: Generator = build(known, folders, devices[0], overrides, offload, devices)
-    return generator
 
 
 def _sample(

@@ -13,7 +13,8 @@ import torch
 from typer.testing import CliRunner
 
 from harness import bench_model
-from harness.bench_model import Brightness, Measured, bench, prepared, sizes
+from harness.bench_model import Brightness, Measured, bench
+from harness.bench_request import prepared, sizes, some_prompts
 from harness.bench_table import as_markdown
 from harness.cli import app
 from harness.errors import WrongInput
@@ -164,7 +165,7 @@ def test_every_published_model_is_measured_tiny(name: str, tmp_path: Path) -> No
 
 
 def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> None:
-    prompts = bench_model.some_prompts(4)
+    prompts = some_prompts(4)
     assert len({prompt.text for prompt in prompts}) == 4
     found = [one for one in bench(infinity, [2, 8], float("nan"), prompts) if isinstance(one, Measured)]
     rows = {(one.batch, one.operation, one.step): one.rows for one in found}

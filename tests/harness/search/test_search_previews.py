@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from harness.bench_model import prepared
+from harness.bench_request import prepared
 from harness.choice import choose_model
 from harness.config import Settings
 from harness.errors import WrongInput
