@@ -117,10 +117,16 @@ def forecasts(run: Run) -> Iterator[Forecast]:
         yield _forecast(session, *key, [unit for unit in own if unit.seed == own[0].seed])
 
 
-def computed_flops(run: Run, every: Sequence[Forecast]) -> float:
-    """FLOPs that the run really does: a pool of images serves every verifier and smaller budget at once."""
-    alone = sum(unit.planned_flops for unit in run.units if not _shares(run.session, unit.search))
-    return alone + sum(one.total.flops for one in every if one.shared)
+def computed_flops(run: Run, every: Sequence[Forecast]) -> dict[str, float]:
+    """FLOPs that the run really does, by model: a pool of images serves every verifier and smaller budget at once."""
+    flops = dict.fromkeys((one.model for one in every), 0.0)
+    for unit in run.units:
+        if not _shares(run.session, unit.search):
+            flops[unit.model] += unit.planned_flops
+    for one in every:
+        if one.shared:
+            flops[one.model] += one.total.flops
+    return flops
 
 
 def computed_seconds(run: Run, every: Sequence[Forecast]) -> float:

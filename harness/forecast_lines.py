@@ -6,8 +6,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rich.console import Console
+from rich.progress import track
+
 from harness.amounts import amount, between, counted
 from harness.amounts import budget as budgeted
+from harness.card_hours import card_hours
 from harness.forecast import Forecast, computed_flops, computed_seconds, forecasts
 from harness.ledger import Unit
 from harness.progress import duration
@@ -20,13 +24,16 @@ _NAMES = {
 _ROWS = {"predict": "passes", "draw": "candidates", "preview": "previews", "decode": "images"}
 
 
-def plan_lines(run: Run) -> Iterator[str]:
-    """What a prepared run will do, for people."""
+def plan_lines(run: Run, speeds: Mapping[str, float] | None = None) -> Iterator[str]:
+    """What a prepared run will do, for people; with FLOP/s by model also how long a card would take."""
     yield from opening_lines(run)[:-1]
-    every = list(forecasts(run))
+    every = _followed(run)
     yield ""
     yield from _overview(every)
-    yield f"{counted(len(run.units), 'unit')}; {_least_sure(every)}{amount(computed_flops(run, every), 'flops')} to compute in all"
+    flops = computed_flops(run, every)
+    yield f"{counted(len(run.units), 'unit')}; {_least_sure(every)}{amount(sum(flops.values()), 'flops')} to compute in all"
+    if speeds:
+        yield f"roughly {card_hours(flops, speeds):.3g} GPU-hours at the speeds given"
     if every[0].timed:
         yield f"about {duration(computed_seconds(run, every))} of searching in all; loading, grading and the report come on top"
     else:
@@ -37,6 +44,15 @@ def plan_lines(run: Run) -> Iterator[str]:
     yield ""
     yield "passes, candidates, previews: rows of each step of the model, for one prompt, the one with the longest text"
     yield "NFE: one per candidate and pass; forwards: passes as they run, shared by siblings, twice where guidance needs a second half"
+
+
+def _followed(run: Run) -> list[Forecast]:
+    """All forecasts; on a terminal with a bar that shows how many there are still to make."""
+    console = Console(stderr=True)
+    count = len({(unit.model, unit.search, verifier, budget)
+                 for unit in run.units for verifier, budgets in unit.budgets.items() for budget in budgets})  # fmt: skip
+    bar = track(forecasts(run), "planning", count, console=console, transient=True, disable=not console.is_terminal)
+    return list(bar)
 
 
 def _overview(every: Sequence[Forecast]) -> Iterator[str]:
@@ -70,14 +86,16 @@ def _least_sure(every: Sequence[Forecast]) -> str:
     return next((word for word in ("about ", "at most ") if word in map(_sure, every)), "")
 
 
-def plan_json(run: Run) -> str:
+def plan_json(run: Run, speeds: Mapping[str, float] | None = None) -> str:
     """What a prepared run will do, for programs."""
-    every = list(forecasts(run))
+    every = _followed(run)
+    flops = computed_flops(run, every)
     values = {
         "suite": run.session.suite_name,
         "notes": run.notes,
         "units": len(run.units),
-        "computed_flops": computed_flops(run, every),
+        "computed_flops": sum(flops.values()),
+        **({"gpu_hours": card_hours(flops, speeds)} if speeds else {}),
         **({"computed_seconds": computed_seconds(run, every)} if run.session.measured else {}),
         "searches": [forecast.as_values() for forecast in every],
     }

@@ -76,7 +76,7 @@ class MeteredGenerator:
         self._now = now or wall_seconds
         self._generator = generator
         self._tell = tuple(tell) if isinstance(generator, Prefixed) else ()
-        self._prices: dict[tuple[Operation, int, int], Cost] = {}
+        self._prices: dict[tuple[Operation, int, int], tuple[int, Cost]] = {}
         self._evaluations: dict[int, Evaluations] = defaultdict(Evaluations)
         self._cuda = generator.device.type == "cuda"
         self._parts = Parts()
@@ -107,7 +107,8 @@ class MeteredGenerator:
             ) from error
         self.clock.add("encode", 0, len(prompts), seconds)
         for prompt, tokens in enumerate(conditioning.text_tokens):
-            self.ledger.charge(prompt, self._price("encode", 0, tokens) + Cost(seconds=seconds / len(prompts)))
+            passes, price = self._price("encode", 0, tokens)
+            self.ledger.charge(prompt, price + Cost(nfe=passes, seconds=seconds / len(prompts)))
         return conditioning
 
     def start(self, conditioning: Any, rows: Sequence[Row]) -> Any:
@@ -241,19 +242,21 @@ class MeteredGenerator:
 
             torch.cuda.synchronize(self._generator.device)
 
-    def _price(self, operation: Operation, step: int, tokens: int) -> Cost:
+    def _price(self, operation: Operation, step: int, tokens: int) -> tuple[int, Cost]:
+        """Passes of one row, which are counted by `_evaluated`, and all else that it costs."""
         key = (operation, step, tokens)
         if key not in self._prices:
-            self._prices[key] = self._generator.price(operation, step, tokens)
+            price = self._generator.price(operation, step, tokens)
+            self._prices[key] = (price.nfe, replace(price, nfe=0))
         return self._prices[key]
 
     def _charge(self, operation: Operation, state: Any, rows: Sequence[Row], seconds: float) -> None:
         self.clock.add(operation, state.step, len(rows), seconds)
         tokens = state.conditioning.text_tokens
         for prompt, count in Counter(row.prompt for row in rows).items():
-            price = self._price(operation, state.step, tokens[prompt])
-            nfe = self._evaluated(operation, prompt, count, price.nfe)
-            self.ledger.charge(prompt, replace(price, nfe=0) * count + Cost(nfe=nfe, seconds=seconds * count / len(rows)))
+            passes, price = self._price(operation, state.step, tokens[prompt])
+            nfe = self._evaluated(operation, prompt, count, passes)
+            self.ledger.charge(prompt, price * count + Cost(nfe=nfe, seconds=seconds * count / len(rows)))
 
     def _evaluated(self, operation: Operation, prompt: int, count: int, passes: int) -> int:
         """Function evaluations that an operation adds to a prompt's; passes: those of one row's draw."""

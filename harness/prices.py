@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from harness.ledger import Budget, Cost, Ledger, Unit
@@ -110,6 +110,7 @@ class Prices:
         self._open = False
         self._priced = cache(self._price)
         self._plain = cache(self._without_evaluations)
+        self._opened: Prices | None = None
 
     def check(self, budget: Budget) -> None:
         """Raise ValueError where `budget` is in seconds and nothing has been measured."""
@@ -118,9 +119,10 @@ class Prices:
 
     def opened(self) -> Prices:
         """The same for a prompt whose text has been paid for."""
-        prices = Prices(self._generator, self._verifier, self._tokens, self._calibration)
-        prices._open, prices._priced = True, self._priced
-        return prices
+        if self._opened is None:
+            self._opened = Prices(self._generator, self._verifier, self._tokens, self._calibration)
+            self._opened._open, self._opened._priced = True, self._priced
+        return self._opened
 
     def encode(self) -> Cost:
         """Text of the prompt through the generator's encoders, once per prompt."""
@@ -187,6 +189,10 @@ class Prices:
     def image(self) -> Cost:
         """One complete independent image, text and score included, without what settles its round: the least that any search
         costs."""
+        return self._image
+
+    @cached_property
+    def _image(self) -> Cost:
         return self.opening() + self.path(0, self.steps) + self.decode() + self.score()
 
     def _price(self, operation: Operation, step: int) -> Cost:

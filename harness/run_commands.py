@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.amounts import counted
+from harness.card_hours import speeds_of
 from harness.config import Settings, load_settings, run_folder
 from harness.early import check_settings
 from harness.errors import WrongInput
@@ -97,6 +98,10 @@ def plan(
     suite_file: SuiteFile = None,
     prompts_from: PromptsFrom = None,
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Measure every operation, to estimate time.")] = False,
+    tflops: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]N", help="TFLOP/s that a card really does (bench-model): say GPU-hours. Repeat for several models."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -109,10 +114,11 @@ def plan(
         }  # fmt: skip
         settings = load_settings(config, set_ or (), flags, say)
         check_settings(settings)
+        speeds = speeds_of(tflops or ())
         prepared = _prepared(settings, out, calibrate, outlines=True)
         from harness.forecast_lines import plan_json, plan_lines
 
-        for line in [plan_json(prepared)] if as_json else plan_lines(prepared):
+        for line in [plan_json(prepared, speeds)] if as_json else plan_lines(prepared, speeds):
             typer.echo(line)
 
 

@@ -45,8 +45,7 @@ def write_atomic(path: Path, content: bytes, sync: bool = True) -> None:
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")  # two shards may write one image at once
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
+        with _created(temporary) as file:
             file.write(content)
             if sync:
                 file.flush()
@@ -59,6 +58,15 @@ def write_atomic(path: Path, content: bytes, sync: bool = True) -> None:
                 f"no space left on disk in {path.parent}: free space and give the same command again; finished units are kept"
             ) from error
         raise
+
+
+def _created(path: Path) -> IO[bytes]:
+    """A new file, its folder made only where it is missing: thousands of images lie in few folders."""
+    try:
+        return open(path, "wb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return open(path, "wb")
 
 
 def check_writable(folder: Path, option: str = "--out") -> None:

@@ -46,6 +46,7 @@ def prepare(
         refiner = Refiner(second, second.encode(texts))
     metered = MeteredGenerator(first, ledger, told, now)
     conditioning = metered.encode(texts)
+    prices = {tokens: Prices(generator, verifiers[0], tokens, calibration) for tokens in set(conditioning.text_tokens)}
     plans = plan_lengths(search, generator, verifiers, set(conditioning.text_tokens), budget, calibration)
     return Task(
         tuple(prompts),
@@ -56,7 +57,7 @@ def prepare(
         budget,
         tuple(plans[tokens] for tokens in conditioning.text_tokens),
         max_rows,
-        tuple(Prices(generator, verifiers[0], tokens, calibration) for tokens in conditioning.text_tokens),
+        tuple(prices[tokens] for tokens in conditioning.text_tokens),
         refiner=refiner,
     )
 

@@ -164,3 +164,23 @@ def test_a_budget_reads_as_a_report_has_it_and_looks_are_accounted_for() -> None
     assert (looks, images, unused) == pytest.approx(exact, rel=0.005), "shown with three digits"
     timed = call("plan", *ASKED, "--search", "random", "--budget", "0.05", "--unit", "seconds")
     assert re.search(r"unused      [\d.]+ m?s( to [\d.]+ m?s)? \(", timed)
+
+
+def test_hours_of_a_card_follow_from_its_speed_with_each_model() -> None:
+    asked = ["plan", *ASKED, "--search", "random", "--budget", "6", "--json"]
+    values = json.loads(call(*asked, "--tflops", "1e-12", "--tflops", "toy-ar=2e-12"))
+    hours = sum(one["total"]["flops"] / (2 if one["model"] == "toy-ar" else 1) / 3600 for one in values["searches"])
+    assert values["gpu_hours"] == pytest.approx(hours)
+    assert f"roughly {values['gpu_hours']:.3g} GPU-hours" in call(*asked[:-1], "--tflops", "1e-12", "--tflops", "toy-ar=2e-12")
+    assert "gpu_hours" not in json.loads(call(*asked))
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    (["-3"], "no positive number"), (["fast"], "no positive number"), (["toy-ar=1", "toy-ar=2"], "given twice"),
+    (["toy-ar=1"], "says nothing of toy-diffusion: add --tflops toy-diffusion=N"),
+])  # fmt: skip
+def test_speeds_that_say_nothing_are_refused(given: list[str], said: str) -> None:
+    options = [part for one in given for part in (f"--tflops={one}",)]
+    result = CliRunner().invoke(app, ["plan", *ASKED, "--search", "random", "--budget", "6", *options])
+    assert result.exit_code == 2
+    assert said in result.output
