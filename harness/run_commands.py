@@ -61,7 +61,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Run searches on a suite and build the report. The same command again finishes what is missing."""
-    with reported(debug):
+    with reported(debug, goes_on=True):
         flags = {
             **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
             "budgets": budget, "unit": unit, "prompts": prompts, "seeds": seed,
@@ -127,7 +127,7 @@ def ablate(
     debug: Debug = False,
 ) -> None:
     """Run one of the ablations on the embedded pair and write its table. The same command again goes on with it."""
-    with reported(debug):
+    with reported(debug, goes_on=not plan_only):
         from harness.ablation import ablation, ablations
 
         if calibrate and not plan_only:
