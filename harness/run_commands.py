@@ -9,7 +9,7 @@ import typer
 
 from harness.amounts import counted
 from harness.config import Settings, load_settings, run_folder
-from harness.early import check_settings
+from harness.early import check_settings, check_shard
 from harness.errors import WrongInput
 from harness.exits import reported, say
 from harness.options import (
@@ -56,7 +56,7 @@ def run(
     reuse: Reuse = None,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the time went; write profile.json.")] = False,
     shard: Annotated[
-        str | None, typer.Option(metavar="K/N", help="Run every N-th unit from K = 0 on; others run the rest into the same folder.")
+        str | None, typer.Option(metavar="K/N", help="Run every N-th unit from K = 0 on; others run the rest into the same --out.")
     ] = None,
     debug: Debug = False,
 ) -> None:
@@ -69,6 +69,7 @@ def run(
         }  # fmt: skip
         settings = load_settings(config, set_ or (), flags, say)
         part = Shard.parse(shard) if shard is not None else None
+        check_shard(part, out)
         folder = run_folder(settings, out)
         check_writable(folder)
         check_run_folder(folder)

@@ -84,6 +84,7 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
         (["doctor", "infinity-2b", "--memory", "-3"], "--memory '-3' is no list of GB"),
         (["doctor", "shapes-flux"], "shapes-flux comes with the package"),
         (["bench-model", "flux-dv", "--random-weights"], "unknown model 'flux-dv'"),
+        (["run", "geneval", "--shard", "0/2"], "--shard 0/2 needs --out: all 2 shards write into one folder; give each the same --out DIR"),
         (["score", "/nonexist"], "/nonexist is no folder: give one with images"),
         (["score", str(tmp_path), "--suite", "genevl"], "unknown suite 'genevl'"),
         (["run", "--search", "beam:width=two"], "width=two is not a whole number from 1"),
