@@ -83,7 +83,9 @@ class RunConfig(BaseModel):
                 raise ValueError(f"budget {budget:g} is not a positive number")
             if info.data.get("unit") is Unit.IMAGES and budget != int(budget):
                 raise ValueError(f"budget {budget:g} is not a whole number of images")
-        return tuple(sorted(set(budgets)))
+            if budgets.count(budget) > 1:
+                raise ValueError(f"budget {budget:g} is given more than once: give each once")
+        return tuple(sorted(budgets))
 
     @field_validator("budgets", mode="before")
     @classmethod
@@ -103,7 +105,16 @@ class RunConfig(BaseModel):
     def _expanded(cls, searches: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(expanded, searches))
 
-    @field_validator("models", "searches", "verifiers", "metrics", "seeds")
+    @field_validator("seeds")
+    @classmethod
+    def _no_seed_twice(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        """The second would be the same run again, where a repetition was meant."""
+        for seed in seeds:
+            if seeds.count(seed) > 1:
+                raise ValueError(f"seed {seed} is given more than once: give a repetition a seed of its own")
+        return seeds
+
+    @field_validator("models", "searches", "verifiers", "metrics")
     @classmethod
     def _once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(dict.fromkeys(values))
@@ -200,11 +211,9 @@ def load_settings(
 
 def _doubles(values: Mapping[str, Any]) -> Iterator[str]:
     for key, value in values.items():
-        items = _split(value) if key == "budgets" else value
-        if isinstance(items, (list, tuple)):
-            twice = [item for place, item in enumerate(items) if item in items[:place]]
-            yield from (f"{key}: {item:g} is given more than once and taken once" if isinstance(item, float) else
-                        f"{key}: {item} is given more than once and taken once" for item in dict.fromkeys(twice))  # fmt: skip
+        if isinstance(value, (list, tuple)):
+            twice = [item for place, item in enumerate(value) if item in value[:place]]
+            yield from (f"{key}: {item} is given more than once and taken once" for item in dict.fromkeys(twice))
 
 
 def _read(file: Path) -> dict[str, Any]:
