@@ -33,6 +33,25 @@ def test_seeds_are_those_of_what_is_shown(join: Join) -> None:
     assert "with 1 seed; searches guided by shapes-reward." in join({}, {"verifiers": ("shapes-clip",), "seeds": (1, 2)}).sentences[0]
 
 
+INFINITY, FLUX = {"models": {"shapes-infinity": "ar"}}, {"models": {"shapes-flux": "diffusion"}}
+
+
+def test_models_with_different_seeds_are_named_with_them(join: Join) -> None:
+    told = join({**INFINITY, "searches": ("random", "beam")}, {**FLUX, "seeds": (5, 6)}).sentences[1]
+    expected = "seed 0: shapes-infinity + random and shapes-infinity + beam; seeds 5, 6: shapes-flux + random"
+    assert told == f"Methods were run with different seeds ({expected})."
+
+
+def test_searches_of_one_model_with_different_seeds_share_no_candidates(join: Join) -> None:
+    told = join(INFINITY, {**INFINITY, "searches": ("beam",), "seeds": (5,)}).sentences[1]
+    assert told.startswith("Methods were run with different seeds (seed 0: shapes-infinity + random; seed 5: shapes-infinity + beam). ")
+    assert "begin with the same candidates under the same seed only" in told
+
+
+def test_the_same_seeds_are_no_matter(join: Join) -> None:
+    assert not any("different seeds" in text for text in join(INFINITY, FLUX).sentences)
+
+
 def test_seeds_of_other_budgets_are_not_added_up(join: Join) -> None:
     assert "with 1 to 2 seeds; searches" in join({}, {"budgets": (28,), "seeds": (1, 2)}).sentences[0]
 
