@@ -20,6 +20,8 @@ from harness.registry import entries
 
 ALL = "all"
 """Among searches, and among metrics: every registered one that fits."""
+FILE = "file"
+"""The suite whose prompts are any file's."""
 EMBEDDED = ("shapes-infinity", "shapes-flux")
 VERIFIER = {"shapes": "shapes-reward", "photo": "image-reward"}
 """What guides where nobody names a verifier, by the domain of the models; the paper's is ImageReward."""
@@ -47,7 +49,7 @@ class RunConfig(BaseModel):
     budgets: tuple[float, ...] = Field((5, 10, 30, 60, 120), min_length=1)
     """Per prompt, in `unit`."""
     prompts: int | Literal["all"] = 48
-    """How many, or all: an even, seeded sample over the suite's tasks."""
+    """How many, or all: an even, seeded sample over the suite's tasks; of a file of one's own all, where no number is given."""
     sample_seed: int = 0
     """Seed of that sample; the same prompts for every run seed."""
     seeds: tuple[int, ...] = Field((0,), min_length=1)
@@ -73,6 +75,14 @@ class RunConfig(BaseModel):
             model = entries("model").get(name_of(members_of(str(values["models"][0]))[0]))
             if model is not None and model.domain != "shapes":
                 return {**values, "verifiers": (VERIFIER[model.domain],)}
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_file_is_run_whole(cls, values: Any) -> Any:
+        """A sample is of a benchmark; one's own prompts are those that were meant."""
+        if isinstance(values, dict) and values.get("suite") == FILE and "prompts" not in values:
+            return {**values, "prompts": ALL}
         return values
 
     @field_validator("budgets")

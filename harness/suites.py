@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.amounts import counted
+from harness.config import FILE
 from harness.errors import WrongInput
 from harness.registry import entry
-
-FILE = "file"
-"""The suite whose prompts are any file's."""
 
 
 def suite_flags(suite: str | None, suite_file: Path | None, prompts_from: Path | None) -> dict[str, Any]:

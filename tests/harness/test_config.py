@@ -147,6 +147,14 @@ def test_all_searches_run_on_the_pair_too_where_no_model_is_named() -> None:
     assert Settings(searches=("random",)).models == Settings().models == ("shapes-infinity", "shapes-flux")
 
 
+def test_a_file_of_prompts_is_run_whole_where_no_number_is_given() -> None:
+    own = {"suite": "file", "prompts_from": "p60.txt"}
+    assert load_settings(None, [], own).prompts == "all"
+    assert load_settings(None, ["prompts=7"], own).prompts == 7
+    assert load_settings(None, [], {"suite": "geneval", "prompts_from": None}).prompts == Settings().prompts == 48
+    assert load_settings(None, [], own).run().run_name() == load_settings(None, ["prompts=all"], own).run().run_name()
+
+
 def test_default_folder_in_and_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).resolve().parents[2]
     monkeypatch.chdir(tmp_path)
