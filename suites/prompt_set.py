@@ -73,7 +73,8 @@ class PromptSetSuite:
 
             return tuple(cut_off_note(self._shapes()))
         lines = self._read()
-        notes = [*(f"not scored: {reason}" for _, reason in self.faulty(domain)), *without_ids(lines)]
+        notes = [*(f"not scored: {reason}" for _, reason in self.faulty(domain)), *without_ids(lines),
+                 *strangers(lines, self._card)]  # fmt: skip
         if self._known and digest(lines) != self._known:
             notes.append(f"prompts of {self._card.name} are not the published ones: their digest is {digest(lines)[:12]} instead "
                          f"of {self._known[:12]}; figures compare only with runs on the same prompts")
@@ -128,6 +129,20 @@ def cut_and_repeated(lines: Sequence[Line]) -> list[str]:
     if again:
         notes.append(f"a prompt of an earlier line in {_places(again)}: run again, and intervals take it for another prompt")
     return notes
+
+
+def strangers(lines: Sequence[Line], card: ProtocolCard) -> list[str]:
+    """A sentence where prompts are of categories that the suite does not have."""
+    first: dict[str, Line] = {}
+    for one in lines:
+        if one.task and not one.fault and one.task not in card.tasks:
+            first.setdefault(one.task, one)
+    if not first:
+        return []
+    named = ", ".join(f"{reprlib.repr(task)} ({one.where})" for task, one in [*first.items()][:3])
+    more = f" and {len(first) - 3} more" if len(first) > 3 else ""
+    return [f"not among the tasks of {card.name} ({', '.join(card.tasks)}), and each run as a task more: {named}{more}; correct the file, "
+            "or the tasks of the card"]  # fmt: skip
 
 
 def without_ids(lines: Sequence[Line]) -> list[str]:
