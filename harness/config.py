@@ -20,6 +20,8 @@ from harness.registry import entries
 
 ALL = "all"
 """Among searches, and among metrics: every registered one that fits."""
+FILE = "file"
+"""The suite whose prompts are any file's."""
 EMBEDDED = ("shapes-infinity", "shapes-flux")
 VERIFIER = {"shapes": "shapes-reward", "photo": "image-reward"}
 """What guides where nobody names a verifier, by the domain of the models; the paper's is ImageReward."""
@@ -47,7 +49,7 @@ class RunConfig(BaseModel):
     budgets: tuple[float, ...] = Field((5, 10, 30, 60, 120), min_length=1)
     """Per prompt, in `unit`."""
     prompts: int | Literal["all"] = 48
-    """How many, or all: an even, seeded sample over the suite's tasks."""
+    """How many, or all: an even, seeded sample over the suite's tasks; of a file of one's own all, where no number is given."""
     sample_seed: int = 0
     """Seed of that sample; the same prompts for every run seed."""
     seeds: tuple[int, ...] = Field((0,), min_length=1)
@@ -75,6 +77,14 @@ class RunConfig(BaseModel):
                 return {**values, "verifiers": (VERIFIER[model.domain],)}
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_file_is_run_whole(cls, values: Any) -> Any:
+        """A sample is of a benchmark; one's own prompts are those that were meant."""
+        if isinstance(values, dict) and values.get("suite") == FILE and "prompts" not in values:
+            return {**values, "prompts": ALL}
+        return values
+
     @field_validator("budgets")
     @classmethod
     def _positive(cls, budgets: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
@@ -83,7 +93,9 @@ class RunConfig(BaseModel):
                 raise ValueError(f"budget {budget:g} is not a positive number")
             if info.data.get("unit") is Unit.IMAGES and budget != int(budget):
                 raise ValueError(f"budget {budget:g} is not a whole number of images")
-        return tuple(sorted(set(budgets)))
+            if budgets.count(budget) > 1:
+                raise ValueError(f"budget {budget:g} is given more than once: give each once")
+        return tuple(sorted(budgets))
 
     @field_validator("budgets", mode="before")
     @classmethod
@@ -103,7 +115,16 @@ class RunConfig(BaseModel):
     def _expanded(cls, searches: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(expanded, searches))
 
-    @field_validator("models", "searches", "verifiers", "metrics", "seeds")
+    @field_validator("seeds")
+    @classmethod
+    def _no_seed_twice(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        """The second would be the same run again, where a repetition was meant."""
+        for seed in seeds:
+            if seeds.count(seed) > 1:
+                raise ValueError(f"seed {seed} is given more than once: give a repetition a seed of its own")
+        return seeds
+
+    @field_validator("models", "searches", "verifiers", "metrics")
     @classmethod
     def _once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(dict.fromkeys(values))
@@ -200,11 +221,9 @@ def load_settings(
 
 def _doubles(values: Mapping[str, Any]) -> Iterator[str]:
     for key, value in values.items():
-        items = _split(value) if key == "budgets" else value
-        if isinstance(items, (list, tuple)):
-            twice = [item for place, item in enumerate(items) if item in items[:place]]
-            yield from (f"{key}: {item:g} is given more than once and taken once" if isinstance(item, float) else
-                        f"{key}: {item} is given more than once and taken once" for item in dict.fromkeys(twice))  # fmt: skip
+        if isinstance(value, (list, tuple)):
+            twice = [item for place, item in enumerate(value) if item in value[:place]]
+            yield from (f"{key}: {item} is given more than once and taken once" for item in dict.fromkeys(twice))
 
 
 def _read(file: Path) -> dict[str, Any]:

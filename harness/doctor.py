@@ -61,7 +61,7 @@ def described(found: Machine) -> Iterator[tuple[str, str]]:
     there = next(folder for folder in (hub, *hub.parents) if folder.exists())
     yield "device", found.device
     if (count := torch.cuda.device_count()) > 1:
-        yield "devices", f"{count}; a run uses one, --set device=cuda:N; or all: one process each with run --shard K/N, or device=A,B"
+        yield "devices", f"{count}; a run uses one, --set device=cuda:N; or all: one process each, run --shard K/N --out DIR; or device=A,B"
     yield "memory", f"{gigabytes(found.free)} free of {gigabytes(found.total)}"
     yield "bfloat16", "native" if found.bfloat16 else "not native: slow; run NAME:dtype=float32, and ask so here for its rows"
     yield "torch", f"{torch.__version__}, CUDA {torch.version.cuda or 'none'}"

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.assignments import members_of, name_of
-from harness.config import ALL, Settings
+from harness.config import ALL, FILE, Settings
 from harness.errors import WrongInput
 from harness.hub import GIGA
 from harness.ledger import Unit
 from harness.registry import entry, published_row
-from harness.suites import FILE
+from harness.shard import Shard
 from results.files import MANIFEST
 from verifiers.spec import parse_verifier
 
@@ -58,6 +58,12 @@ def _check_prompts(path: Path) -> None:
     lines = read_lines(path)
     if all(one.fault for one in lines):
         raise WrongInput(f"none of the {len(lines)} prompts of {path} can be run: {lines[0].where}: {lines[0].fault}")
+
+
+def check_shard(shard: Shard | None, out: Path | None) -> None:
+    """Raise WrongInput for a shard whose folder nobody has named: without --out each machine, or working folder, takes its own."""
+    if shard is not None and out is None:
+        raise WrongInput(f"--shard {shard} needs --out: all {shard.count} shards write into one folder; give each the same --out DIR")
 
 
 def check_published(texts: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from results.store import Store
 
 WRONG_INPUT, FAILED, INTERRUPTED, TERMINATED = 2, 1, 130, 143
+_AGAIN = "give the same command again to go on"
 
 
 class Terminated(KeyboardInterrupt):
@@ -40,13 +41,16 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def reported(debug: bool, store: Store | None = None) -> Iterator[None]:
-    """Turn errors into one line and an exit code: 2 for WrongInput, 1 for anything else, 130 for Ctrl-C, 143 for SIGTERM."""
+def reported(debug: bool, store: Store | None = None, goes_on: bool = False) -> Iterator[None]:
+    """Turn errors into one line and an exit code: 2 for WrongInput, 1 for anything else, 130 for Ctrl-C, 143 for SIGTERM.
+
+    goes_on: whether the command is one that goes on where it was stopped, which is said where there is no `store` yet.
+    """
     try:
         yield
     except KeyboardInterrupt as stop:
         word, code = ("terminated", TERMINATED) if isinstance(stop, Terminated) else ("interrupted", INTERRUPTED)
-        _leave(f"{word}: {_kept(store)}" if store else word, code)
+        _leave(f"{word}: {_kept(store)}" if store else f"{word}: {_AGAIN}" if goes_on else word, code)
     except (typer.Exit, typer.Abort, BrokenPipeError):  # the last: a reader such as `head` had enough; typer ends quietly
         raise
     except Exception as error:
@@ -65,8 +69,8 @@ def reported(debug: bool, store: Store | None = None) -> Iterator[None]:
 def _kept(store: Store) -> str:
     finished = store.finished()
     if not finished:
-        return "no unit was finished, nothing is kept"
-    return f"{finished} finished {'unit is' if finished == 1 else 'units are'} kept in {store.folder}; give the same command again to go on"
+        return f"no unit was finished, nothing is kept; {_AGAIN}"
+    return f"{finished} finished {'unit is' if finished == 1 else 'units are'} kept in {store.folder}; {_AGAIN}"
 
 
 def _line(error: Exception) -> str:

@@ -102,8 +102,8 @@ class MeteredGenerator:
             if not out_of_memory(error):
                 raise
             raise RunFailed(
-                f"{self.card.name} runs out of memory encoding the text of {len(prompts)} prompts at once: take fewer with "
-                "--set chunk=N, or let the text encoders leave with --set offload=text"
+                f"{self.card.name} runs out of memory encoding the text of {len(prompts)} prompts at once: let text encoders leave with "
+                "--set offload=text and go on in this folder, or take fewer prompts with --set chunk=N in another folder"
             ) from error
         self.clock.add("encode", 0, len(prompts), seconds)
         for prompt, tokens in enumerate(conditioning.text_tokens):

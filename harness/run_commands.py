@@ -10,7 +10,7 @@ import typer
 from harness.amounts import counted
 from harness.card_hours import speeds_of
 from harness.config import Settings, load_settings, run_folder
-from harness.early import check_settings
+from harness.early import check_settings, check_shard
 from harness.errors import WrongInput
 from harness.exits import reported, say
 from harness.options import (
@@ -57,12 +57,12 @@ def run(
     reuse: Reuse = None,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the time went; write profile.json.")] = False,
     shard: Annotated[
-        str | None, typer.Option(metavar="K/N", help="Run every N-th unit from K = 0 on; others run the rest into the same folder.")
+        str | None, typer.Option(metavar="K/N", help="Run every N-th unit from K = 0 on; others run the rest into the same --out.")
     ] = None,
     debug: Debug = False,
 ) -> None:
     """Run searches on a suite and build the report. The same command again finishes what is missing."""
-    with reported(debug):
+    with reported(debug, goes_on=True):
         flags = {
             **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
             "budgets": budget, "unit": unit, "prompts": prompts, "seeds": seed,
@@ -70,6 +70,7 @@ def run(
         }  # fmt: skip
         settings = load_settings(config, set_ or (), flags, say)
         part = Shard.parse(shard) if shard is not None else None
+        check_shard(part, out)
         folder = run_folder(settings, out)
         check_writable(folder)
         check_run_folder(folder)
@@ -133,7 +134,7 @@ def ablate(
     debug: Debug = False,
 ) -> None:
     """Run one of the ablations on the embedded pair and write its table. The same command again goes on with it."""
-    with reported(debug):
+    with reported(debug, goes_on=not plan_only):
         from harness.ablation import ablation, ablations
 
         if calibrate and not plan_only:

@@ -71,7 +71,8 @@ def prepare_run(
         if timed and not session.calibrations:
             say("calibrating: every operation of every model and verifier is timed")
         units, refused = plan_units(session, lineup)
-    said = [*suite_notes(session.suite, session.domain, settings.seeds), *prompt_notes(session.prompts)]
+    suite = session.suite
+    said = [*suite_notes(suite, session.domain, settings.seeds), *prompt_notes(session.prompts, suite.prompts(session.domain))]
     if session.outlined:
         names = ", ".join(session.outlined)
         said.append(f"planned from configurations, a token for each word of a prompt, as weights are not here: {names}; `vistas fetch "

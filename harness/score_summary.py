@@ -56,12 +56,14 @@ def _of_metric(metric: str, scored: Sequence[Scored], tasks: Sequence[str], over
         means[task] = sum(known) / len(known) if known else NAN
         left_out = f" ({len(values) - len(known)} not scored)" if len(known) < len(values) else ""
         lines.append(f"{metric} {task}: {means[task]:.4f} over {counted(len(known), 'image')}{left_out}")
+    every = [value for values in by_task.values() for value in values]
+    scored_images = [value for value in every if not math.isnan(value)]
+    images = counted(len(every), "image") if len(scored_images) == len(every) else f"{len(scored_images)} of {counted(len(every), 'image')}"
     if over_prompts:
-        known = [value for values in by_task.values() for value in values if not math.isnan(value)]
-        mean = sum(known) / len(known) if known else NAN
-        return [*lines, f"{metric} overall: {mean:.4f}, the mean of {counted(len(known), 'image')}"]
+        mean = sum(scored_images) / len(scored_images) if scored_images else NAN
+        return [*lines, f"{metric} overall: {mean:.4f}, the mean of {images}"]
     known = [means[task] for task in tasks if not math.isnan(means.get(task, NAN))]
-    overall = f"{sum(known) / len(known) if known else NAN:.4f}, the mean of {len(known)} of {len(tasks)} tasks"
+    overall = f"{sum(known) / len(known) if known else NAN:.4f}, the mean of {len(known)} of {len(tasks)} tasks, over {images}"
     lacking = [task for task in tasks if math.isnan(means.get(task, NAN))]
     if lacking:
         return [*lines, f"{metric} over a part, not the suite's overall: {overall}; nothing is scored of {', '.join(lacking)}"]

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.amounts import counted
+from harness.config import FILE
 from harness.errors import WrongInput
 from harness.registry import entry
-
-FILE = "file"
-"""The suite whose prompts are any file's."""
 
 
 def suite_flags(suite: str | None, suite_file: Path | None, prompts_from: Path | None) -> dict[str, Any]:
@@ -61,14 +59,14 @@ def suite_notes(suite: Any, domain: Any, seeds: Sequence[int]) -> list[str]:
     return notes
 
 
-def prompt_notes(prompts: Sequence[Any]) -> list[str]:
-    """A warning where the prompts of a run are too few for its report to tell any difference from chance."""
+def prompt_notes(prompts: Sequence[Any], every: Sequence[Any]) -> list[str]:
+    """A warning where the prompts of a run, of `every` one of the suite, are too few for its report to tell any difference from chance."""
     from reports.statistics import least_prompts
 
-    least = least_prompts(len({prompt.task for prompt in prompts}))
-    if len(prompts) >= least:
+    if len(prompts) >= least_prompts(len({prompt.task for prompt in prompts})):
         return []
-    return [
-        f"{counted(len(prompts), 'prompt')}: too few for intervals, so no difference can be told from chance; give at least "
-        f"--prompts {least} (make: PROMPTS={least})"
-    ]
+    least = least_prompts(len({prompt.task for prompt in every}))  # a sample as large has prompts of every task
+    advice = f"give at least --prompts {least} (make: PROMPTS={least})" if least <= len(every) else (
+        f"that takes {least}, and the suite has {len(every)}"
+    )  # fmt: skip
+    return [f"{counted(len(prompts), 'prompt')}: too few for intervals, so no difference can be told from chance; {advice}"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from harness.amounts import counted
 from reports import numbers
@@ -61,16 +64,40 @@ def _opening(summary: Summary) -> tuple[str, ...]:
         f"{_seeds(summary)}; searches guided by {runs.verifiers[0]}."
     )
     sure = f"{intervals_sentence(summary)} {more_prompts(summary)}".strip()
+    opening = (what, *_unlike_seeds(summary), sure)
     single = summary.points[is_single(summary.points) & (summary.points["task"] == OVERALL)]
     # One image is the same whatever verifier looks at it.
     single = single[(single["metric"] == summary.truth) & (single["verifier"] == runs.verifiers[0])].drop_duplicates("model")
     if single.empty:
-        return (what, sure)
+        return opening
     scores = [
         f"{model} {numbers.score(mean, low, high)}"
         for model, mean, low, high in zip(single["model"], single["mean"], single["low"], single["high"], strict=True)
     ]
-    return (what, sure, f"One image without search: {listed(scores)}.")
+    return (*opening, f"One image without search: {listed(scores)}.")
+
+
+def _unlike_seeds(summary: Summary) -> list[str]:
+    """Which seeds each method has, where these differ: searches of one model have no first candidates in common then."""
+    shown = summary.runs.selections[summary.runs.selections["verifier"] == summary.runs.verifiers[0]]
+    by_seeds: dict[tuple[int, ...], list[Method]] = {}
+    for method in summary.methods:
+        mine = shown[np.logical_and.reduce([shown[name] == value for name, value in method._asdict().items()])]
+        if len(mine):
+            by_seeds.setdefault(tuple(sorted(mine["seed"].unique())), []).append(method)
+    if len(by_seeds) < 2:
+        return []
+    each = "; ".join(f"{_of_seeds(seeds)} {listed([*map(summary.label, methods)])}" for seeds, methods in sorted(by_seeds.items()))
+    models = [model for methods in by_seeds.values() for model in {method.model for method in methods}]
+    apart = (
+        ". Searches of one model begin with the same candidates under the same seed only: here chance parts them more than it need, "
+        "and the same --seed for all would leave that out"
+    ) if len(set(models)) < len(models) else ""  # fmt: skip
+    return [f"Methods were run with different seeds ({each}){apart}."]
+
+
+def _of_seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}:"
 
 
 def _seeds(summary: Summary) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from harness import amounts
 from reports.points import Summary
 from reports.statistics import LEVEL, OVERALL, least_prompts
 
@@ -43,10 +44,19 @@ def too_few(summary: Summary) -> str:
 
 
 def more_prompts(summary: Summary) -> str:
-    """How to get intervals where the prompts are too few: "Run it with --prompts 15 or more (make: PROMPTS=15)."; else empty."""
-    least = least_prompts(len(summary.tasks))
-    enough = summary.runs.unfinished or has_intervals(summary) or len(summary.values) >= least
-    return "" if enough else f"Run it with --prompts {least} or more (make: PROMPTS={least})."
+    """How to get intervals where the prompts are too few: "Run it with --prompts 15 or more (make: PROMPTS=15)."; else empty.
+
+    Where the suite itself has too few, that is said instead.
+    """
+    tasks, prompts, suite = len(summary.tasks), len(summary.values), summary.runs.manifests[0]["suite"]
+    if summary.runs.unfinished or has_intervals(summary) or prompts >= least_prompts(tasks):
+        return ""
+    if prompts == tasks:  # a larger sample may have more tasks: one of more prompts than tasks has all
+        tasks = max(tasks, len(suite["tasks"]))
+    least, total = least_prompts(tasks), suite.get("prompts_total")
+    if total is not None and total < least:
+        return f"The suite has {amounts.counted(total, 'prompt')} and intervals take {least}."
+    return f"Run it with --prompts {least} or more (make: PROMPTS={least})."
 
 
 def intervals_sentence(summary: Summary) -> str:

@@ -37,6 +37,8 @@ class Runs:
     scores: pd.DataFrame
     unfinished: tuple[str, ...] = ()
     """Sentences on what is there of runs that are not finished; none for finished ones."""
+    repeated: int = 0
+    """Selections that are in more than one of the runs, and taken once."""
 
     @property
     def suite(self) -> str:
@@ -100,14 +102,15 @@ def read_runs(run_dirs: Sequence[Path], unfinished: bool = False) -> Runs:
     if selections.empty:
         raise WrongInput(f"no selections in {', '.join(map(str, folders))}: no unit is finished; run again")
     _refuse_conflicts(folders, manifests, selections, there)
-    owner = selections.groupby(IDENTITY, dropna=False)["run"].min()
+    owners = selections.groupby(IDENTITY, dropna=False)["run"]
+    owner, repeated = owners.min(), int((owners.nunique() > 1).sum())
     tables = {name: _first_of_repeats(table, owner) for name, table in tables.items()}
     sentences: tuple[str, ...] = ()
     if there:
         tables = common.cut(tables, OF_RUNS)
         prompts, asked = tables["selections"]["prompt_id"].nunique(), manifests[0]["suite"].get("prompts_run")
         sentences = common.sentences([*there.values()], prompts, asked)
-    return Runs(folders, manifests, tables["candidates"], tables["selections"], tables["scores"], sentences)
+    return Runs(folders, manifests, tables["candidates"], tables["selections"], tables["scores"], sentences, repeated)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
         f"nor do all tasks together with fewer than {LEAST_OVERALL} a task on average, and at least {LEAST_PROMPTS} in all.",
         *_nothing(summary),
         *_unscored(summary),
+        *_repeated(summary),
     )
 
 
@@ -83,6 +84,15 @@ def _nothing(summary: Summary) -> list[str]:
         "means of a verifier’s score are over the images that there are, and say so where these are fewer; methods are compared by it "
         "on the prompts that all of them have.",
     ]
+
+
+def _repeated(summary: Summary) -> list[str]:
+    """What runs that overlap have in common: no more evidence than once."""
+    repeated = summary.runs.repeated
+    if not repeated:
+        return []
+    searches = "1 search is" if repeated == 1 else f"{repeated} searches (of a prompt, under a seed and a budget) are"
+    return [f"{searches} in more than one of these runs, with the same result, and taken once, with the times of the first run named."]
 
 
 def _unscored(summary: Summary) -> list[str]:

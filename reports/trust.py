@@ -32,8 +32,9 @@ def trust_table(summary: Summary) -> Table:
         "Probability that a right image scores above a wrong one (0.5: chance). Within a prompt is what a search "
         "needs: images of one prompt and one search compared, prompts averaged. Pooled mixes prompts; an ensemble's "
         "ranks cannot be pooled. “Best is right” is accuracy: of pools with right and wrong images, the share "
-        "whose highest score is on a right one (ties counted by parts); “any is right” is the mean of right images in those "
-        "pools, what blind choice gives. Candidates of a guided search were bred for the score: random search is the fair row."
+        "whose highest score is on a right one (ties counted by parts); “any is right” is the share of right images in those "
+        "pools, what blind choice gives; of both a prompt's pools are averaged first and then prompts, each weighing the same. "
+        "Candidates of a guided search were bred for the score: random search is the fair row."
     )
     return Table("trust", "Trust in the verifiers", caption, filled(rows), pd.DataFrame(raw))
 

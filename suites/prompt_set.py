@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,7 +73,8 @@ class PromptSetSuite:
 
             return tuple(cut_off_note(self._shapes()))
         lines = self._read()
-        notes = [f"not scored: {reason}" for _, reason in self.faulty(domain)]
+        notes = [*(f"not scored: {reason}" for _, reason in self.faulty(domain)), *without_ids(lines),
+                 *strangers(lines, self._card)]  # fmt: skip
         if self._known and digest(lines) != self._known:
             notes.append(f"prompts of {self._card.name} are not the published ones: their digest is {digest(lines)[:12]} instead "
                          f"of {self._known[:12]}; figures compare only with runs on the same prompts")
@@ -98,10 +100,9 @@ class PromptSetSuite:
         sound = [(number, one) for number, one in enumerate(self._read()) if not one.fault]
         if not sound:
             raise WrongInput(f"none of the {len(self._read())} prompts of {self._card.name} can be run: {self._read()[0].fault}")
-        ids = [one.id for _, one in sound]
-        unique = all(ids) and len(set(ids)) == len(ids)
+        numbered = not all(one.id for _, one in sound) or without_ids(self._read())
         return [
-            Prompt(one.id if unique else f"{number:05d}", one.text, one.task or self._card.tasks[0]) for number, one in sound
+            Prompt(f"{number:05d}" if numbered else one.id, one.text, one.task or self._card.tasks[0]) for number, one in sound
         ]
 
     def _read(self) -> list[Line]:
@@ -128,6 +129,37 @@ def cut_and_repeated(lines: Sequence[Line]) -> list[str]:
     if again:
         notes.append(f"a prompt of an earlier line in {_places(again)}: run again, and intervals take it for another prompt")
     return notes
+
+
+def strangers(lines: Sequence[Line], card: ProtocolCard) -> list[str]:
+    """A sentence where prompts are of categories that the suite does not have."""
+    first: dict[str, Line] = {}
+    for one in lines:
+        if one.task and not one.fault and one.task not in card.tasks:
+            first.setdefault(one.task, one)
+    if not first:
+        return []
+    named = ", ".join(f"{reprlib.repr(task)} ({one.where})" for task, one in [*first.items()][:3])
+    more = f" and {len(first) - 3} more" if len(first) > 3 else ""
+    return [f"not among the tasks of {card.name} ({', '.join(card.tasks)}), and each run as a task more: {named}{more}; correct the file, "
+            "or the tasks of the card"]  # fmt: skip
+
+
+def without_ids(lines: Sequence[Line]) -> list[str]:
+    """A sentence where some prompts have an id and yet all are numbered, as ids name prompts only where every one has its own."""
+    sound = [one for one in lines if not one.fault]
+    if not any(one.id for one in sound):
+        return []
+    first: dict[str, Line] = {}
+    for one in sound:
+        if not one.id:
+            reason = f"{one.where} has none"
+        elif first.setdefault(one.id, one) is not one:
+            reason = f"{one.where} has the id {reprlib.repr(one.id)} of {first[one.id].where}"
+        else:
+            continue
+        return [f"ids are not used and prompts are numbered from 00000: {reason}; give every prompt an id of its own to keep them"]
+    return []
 
 
 def _places(wheres: Sequence[str]) -> str:

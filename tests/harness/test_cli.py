@@ -17,6 +17,7 @@ from harness import registry, run_commands
 from harness.cli import app
 from harness.config import Settings
 from harness.errors import DamagedWeights
+from harness.exits import Terminated
 from results.files import locked
 from results.store import Store
 
@@ -83,6 +84,7 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
         (["doctor", "infinity-2b", "--memory", "-3"], "--memory '-3' is no list of GB"),
         (["doctor", "shapes-flux"], "shapes-flux comes with the package"),
         (["bench-model", "flux-dv", "--random-weights"], "unknown model 'flux-dv'"),
+        (["run", "geneval", "--shard", "0/2"], "--shard 0/2 needs --out: all 2 shards write into one folder; give each the same --out DIR"),
         (["score", "/nonexist"], "/nonexist is no folder: give one with images"),
         (["score", str(tmp_path), "--suite", "genevl"], "unknown suite 'genevl'"),
         (["run", "--search", "beam:width=two"], "width=two is not a whole number from 1"),
@@ -294,6 +296,23 @@ def test_a_reader_that_has_had_enough_is_no_failure() -> None:
     assert process.stderr.read() == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "more"),
+    [(RUN, ": give the same command again to go on"), (["ablate", "reuse"], ": give the same command again to go on"),
+     (["plan", *RUN[1:]], ""), (["ablate", "reuse", "--plan"], "")],
+)  # fmt: skip
+def test_what_is_ended_before_its_first_unit_says_that_it_goes_on(
+    arguments: list[str], more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: Any, **__: Any) -> None:
+        raise Terminated
+
+    monkeypatch.setattr("harness.runner.prepare_run", end)
+    result = call(*arguments, "--out", str(tmp_path))
+    assert result.exit_code == 143
+    assert one_line(result) == f"vistas: terminated{more}"
+
+
 def test_what_takes_time_is_said_and_what_is_kept_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: None)
     asked = [*RUN[:4], "--search", "random:candidates=2", *RUN[6:], "--budget", "6", "--unit", "seconds", "--set", "chunk=1",
@@ -314,7 +333,9 @@ def test_what_takes_time_is_said_and_what_is_kept_is_counted(tmp_path: Path, mon
         most = 1
         second = call(*asked)
     assert (first.exit_code, second.exit_code) == (130, 130)
-    assert first.stderr.splitlines()[-1] == "vistas: interrupted: no unit was finished, nothing is kept"
+    assert first.stderr.splitlines()[-1] == (
+        "vistas: interrupted: no unit was finished, nothing is kept; give the same command again to go on"
+    )
     assert first.stderr.startswith("loading libraries for toy-ar\nloading toy-ar and toy-judge\ncalibrating: every operation")
     assert "2 units, each one search of one model on up to 1 prompt, into" in first.stderr
     assert "\nunit 1 of 2: toy-ar random:candidates=2 by toy-judge at 6 s, prompt " in first.stderr

@@ -36,8 +36,8 @@ def test_one_value_stands_for_a_list_of_one() -> None:
 
 
 def test_budgets_are_sorted_and_names_are_taken_once() -> None:
-    settings = load_settings(None, ["budgets=[9, 3, 9]", "seeds=[1, 1]"], {"models": ["a", "a", "b"]})
-    assert (settings.budgets, settings.seeds, settings.models) == ((3.0, 9.0), (1,), ("a", "b"))
+    settings = load_settings(None, ["budgets=[9, 3]"], {"models": ["a", "a", "b"]})
+    assert (settings.budgets, settings.models) == ((3.0, 9.0), ("a", "b"))
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,7 @@ def test_budgets_are_sorted_and_names_are_taken_once() -> None:
         ("budgets=5,,10", "budgets=\\('5,,10',\\): an item is empty: write 6,12,24, for example"),
         ("budgets=5;10", "not a list of numbers: write 6,12,24, for example"),
         ("budgets=[[1]]", "budgets=\\[1\\] is not a number"),
+        ("seeds=[1, 2, 1]", "seed 1 is given more than once: give a repetition a seed of its own; correct seeds in"),
         ("chunk=0", "chunk=0 is below 1; "),
         ("chunk=x", "chunk='x' is not a whole number; "),
         ("seeds=1.5", "seeds=1.5 is not a whole number; "),
@@ -93,18 +94,17 @@ def test_budgets_are_lists_or_texts_wherever_they_stand(tmp_path: Path) -> None:
 
 def test_what_is_given_twice_is_taken_once_and_said() -> None:
     said: list[str] = []
-    settings = load_settings(None, ["models=[shapes-flux, shapes-flux]"], {"budgets": "5,10,5.0", "seeds": [1, 2, 1]}, said.append)
-    assert (settings.models, settings.budgets, settings.seeds) == (("shapes-flux",), (5.0, 10.0), (1, 2))
-    assert said == [f"{what} is given more than once and taken once" for what in ("models: shapes-flux", "budgets: 5", "seeds: 1")]
+    settings = load_settings(None, ["models=[shapes-flux, shapes-flux]"], {"searches": ["beam", "random", "beam"]}, said.append)
+    assert (settings.models, settings.searches) == (("shapes-flux",), ("beam", "random"))
+    assert said == [f"{what} is given more than once and taken once" for what in ("models: shapes-flux", "searches: beam")]
 
 
 @pytest.mark.parametrize("text", ['budgets: "6,6"', "budgets: [6, 6]", "budgets: ['6', 6.0]"])
-def test_budgets_given_twice_are_said_wherever_they_stand(text: str, tmp_path: Path) -> None:
+def test_budgets_given_twice_are_refused_wherever_they_stand(text: str, tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text(text)
-    said: list[str] = []
-    load_settings(tmp_path / "run.yaml", [], NONE, said.append)
-    load_settings(None, ["budgets=6,6"], NONE, said.append)
-    assert said == ["budgets: 6 is given more than once and taken once"] * 2
+    for file, assigned, flags in ((tmp_path / "run.yaml", [], NONE), (None, ["budgets=6,6"], NONE), (None, [], {"budgets": "5,6,6.0"})):
+        with pytest.raises(WrongInput, match="budget 6 is given more than once: give each once; correct budgets in"):
+            load_settings(file, assigned, flags)
 
 
 def test_a_broken_file_says_where(tmp_path: Path) -> None:
@@ -145,6 +145,14 @@ def test_all_searches_run_on_the_pair_too_where_no_model_is_named() -> None:
     assert load_settings(None, ["searches=all"], {}).models[-1] == "shapes-infinity+shapes-flux"
     assert Settings(searches=("all",), models=("shapes-flux",)).models == ("shapes-flux",)
     assert Settings(searches=("random",)).models == Settings().models == ("shapes-infinity", "shapes-flux")
+
+
+def test_a_file_of_prompts_is_run_whole_where_no_number_is_given() -> None:
+    own = {"suite": "file", "prompts_from": "p60.txt"}
+    assert load_settings(None, [], own).prompts == "all"
+    assert load_settings(None, ["prompts=7"], own).prompts == 7
+    assert load_settings(None, [], {"suite": "geneval", "prompts_from": None}).prompts == Settings().prompts == 48
+    assert load_settings(None, [], own).run().run_name() == load_settings(None, ["prompts=all"], own).run().run_name()
 
 
 def test_default_folder_in_and_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

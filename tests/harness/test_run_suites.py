@@ -139,6 +139,23 @@ def test_wrong_sources_are_one_line(
     assert len([line for line in result.stderr.splitlines() if not line.startswith("loading ")]) == 1
 
 
+@pytest.mark.usefixtures("unpainted")
+def test_no_more_prompts_are_advised_than_there_are(tmp_path: Path) -> None:
+    file = tmp_path / "p.txt"
+    file.write_text("a red circle\na blue star\n")
+    result = call("run", "--suite-file", str(file), *TOYS, "--out", str(tmp_path / "run"))
+    assert result.exit_code == 0, result.output
+    few = "2 prompts: too few for intervals, so no difference can be told from chance; "
+    assert f"{few}that takes 4, and the suite has 2\n" in result.stderr
+    page = (tmp_path / "run/report/report.md").read_text(encoding="utf-8")
+    assert "The suite has 2 prompts and intervals take 4." in page
+    assert "--prompts 4" not in page
+    file.write_text("".join(f"a red circle {n}\n" for n in range(4)))
+    assert f"{few}give at least --prompts 4 (make: PROMPTS=4)\n" in call("plan", "--suite-file", str(file), *TOYS, "--prompts", "2").stdout
+    advised = call("plan", "geneval", *TOYS, "--prompts", "4").stdout  # of four tasks, and a larger sample is of six
+    assert "give at least --prompts 15 (make: PROMPTS=15)" in advised
+
+
 def test_more_prompts_than_a_file_has_sound_ones_names_the_broken_line(tmp_path: Path) -> None:
     file = tmp_path / "bad.jsonl"
     file.write_text('{"prompt": "a red circle"}\n{"prompt": \n', encoding="utf-8")

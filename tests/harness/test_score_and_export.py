@@ -67,7 +67,7 @@ def test_run_export_score_gives_the_same_grades(suite: str, form: str, tmp_path:
     assert both["reason_run"].equals(both["reason_folder"])
     grades = table[table["metric"] == "grade"]["value"]
     assert 0 < grades.mean() < 1
-    known = "the mean of 48 images" if suite == "drawbench" else "tasks"
+    known = "the mean of 48 images" if suite == "drawbench" else "tasks, over 48 images"
     assert f"{known}\n" in said
     assert "not scored" not in said
 
@@ -91,7 +91,7 @@ def test_results_are_in_the_official_form(tmp_path: Path) -> None:
     assert frame["correct"].dtype == bool
     # GenEval's own summary: the mean of the tasks' means.
     overall = frame.groupby("tag", sort=False)["correct"].mean().mean()
-    assert f"grade overall: {overall:.4f}, the mean of 6 of 6 tasks" in said
+    assert f"grade overall: {overall:.4f}, the mean of 6 of 6 tasks, over 12 images\n" in said
     assert json.loads(rows[0]["metadata"])["tag"] == rows[0]["tag"]
     boxes = next(iter(json.loads(rows[0]["details"]).values()))
     assert len(boxes[0]) == 5
@@ -238,7 +238,7 @@ def test_a_figure_over_some_of_the_tasks_is_not_called_the_suites(tmp_path: Path
     _, said = score(folder)
     assert "grade overall" not in said
     lacking = "nothing is scored of single_object, two_object"
-    assert f"grade over a part, not the suite's overall: 1.0000, the mean of 4 of 6 tasks; {lacking}" in said
+    assert f"grade over a part, not the suite's overall: 1.0000, the mean of 4 of 6 tasks, over 16 of 24 images; {lacking}" in said
     assert f"not scored: {one / 'metadata.jsonl'}: is missing" in said
     assert f"{four / 'samples/first.png'}: not named 00000.png, left out" in said
     assert "3 of the suite's 343 prompts are there" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +137,13 @@ def test_few_prompts_are_said_to_be_few_and_how_many_it_takes(
     found = answer(summarise(read_runs([run])))
     said = "No intervals, and no difference here is settled: 2 prompts are too few (at least 5)."
     assert f"{said} Run it with --prompts 5 or more (make: PROMPTS=5)." in found.sentences
+    manifest = json.loads((run / "manifest.json").read_text())
+    for change, more in (
+        ({"tasks": [*map(str, range(6))], "prompts_total": 15}, "Run it with --prompts 15 or more (make: PROMPTS=15)."),
+        ({"prompts_total": 4}, "The suite has 4 prompts and intervals take 5."),
+    ):
+        (run / "manifest.json").write_text(json.dumps(manifest | {"suite": manifest["suite"] | change}))
+        assert f"{said} {more}" in answer(summarise(read_runs([run]))).sentences
     assert found.headline.startswith("Cannot tell: ")
     assert {verdict.sure for verdict in found.verdicts} == {"too few prompts to tell"}
 

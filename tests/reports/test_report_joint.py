@@ -12,6 +12,7 @@ from reports.answer import Answer, answer
 from reports.contrasts import equal_tables
 from reports.gallery import gallery
 from reports.load import read_runs
+from reports.notes import notes
 from reports.points import Summary, summarise
 from results.schema import TABLES
 
@@ -31,6 +32,39 @@ def join(make_run: Callable[..., Path], tmp_path: Path) -> Join:
 
 def test_seeds_are_those_of_what_is_shown(join: Join) -> None:
     assert "with 1 seed; searches guided by shapes-reward." in join({}, {"verifiers": ("shapes-clip",), "seeds": (1, 2)}).sentences[0]
+
+
+INFINITY, FLUX = {"models": {"shapes-infinity": "ar"}}, {"models": {"shapes-flux": "diffusion"}}
+
+
+def test_models_with_different_seeds_are_named_with_them(join: Join) -> None:
+    told = join({**INFINITY, "searches": ("random", "beam")}, {**FLUX, "seeds": (5, 6)}).sentences[1]
+    expected = "seed 0: shapes-infinity + random and shapes-infinity + beam; seeds 5, 6: shapes-flux + random"
+    assert told == f"Methods were run with different seeds ({expected})."
+
+
+def test_searches_of_one_model_with_different_seeds_share_no_candidates(join: Join) -> None:
+    told = join(INFINITY, {**INFINITY, "searches": ("beam",), "seeds": (5,)}).sentences[1]
+    assert told.startswith("Methods were run with different seeds (seed 0: shapes-infinity + random; seed 5: shapes-infinity + beam). ")
+    assert "begin with the same candidates under the same seed only" in told
+
+
+def test_the_same_seeds_are_no_matter(join: Join) -> None:
+    assert not any("different seeds" in text for text in join(INFINITY, FLUX).sentences)
+
+
+def test_what_is_in_two_runs_is_taken_once_and_said(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    asked = {"tasks": ("colors",), "searches": ("random",), "budgets": (28, 56), "verifiers": ("shapes-reward",), "picture_px": 12}
+    first = make_run(tmp_path / "first", **asked)
+    second = make_run(tmp_path / "second", **{**asked, "budgets": (28,), "models": {"shapes-infinity": "ar"}, "prompts": 3})
+    for name in ("selections", "candidates", "scores"):  # the same search under the same seed gives the same
+        table = pd.read_parquet(first / f"{name}.parquet")
+        table[(table["model"] == "shapes-infinity") & (table["budget"] == 28)].to_parquet(second / f"{name}.parquet")
+    both = summarise(read_runs([first, second]))
+    assert len(both.runs.selections) == len(read_runs([first]).selections) == 12
+    said = "3 searches (of a prompt, under a seed and a budget) are in more than one of these runs, with the same result, and taken once"
+    assert any(note.startswith(said) for note in notes(both))
+    assert not any("more than one of these runs" in note for note in notes(summarise(read_runs([first]))))
 
 
 def test_seeds_of_other_budgets_are_not_added_up(join: Join) -> None:

@@ -92,6 +92,7 @@ def test_accuracy_and_price_by_hand(run: Path) -> None:
     row = trust.frame[trust.frame["verifier"] == "shapes-reward"].iloc[0]
     assert (row["best_right"], row["chance"]) == pytest.approx((best, chance))
     assert best > chance
+    assert "a prompt's pools are averaged first and then prompts" in trust.caption
 
     cost = reliability_table(summary, trust).frame.set_index("verifier").loc["shapes-reward"]
     assert cost["seconds"] == pytest.approx(0.004)

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -24,14 +25,19 @@ def test_one_file_and_one_entry_make_a_suite(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "animals.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     (name, known), = eval(f"{{{entry}}}", {"Entry": Entry}).items()
-    monkeypatch.setitem(registry.SUITES, name, Entry(known.target.removeprefix("suites."), known.summary))  # type: ignore[arg-type]
+    monkeypatch.setitem(registry.SUITES, name, replace(known, target=known.target.removeprefix("suites.")))  # type: ignore[arg-type]
     (tmp_path / "prompts/animals").mkdir(parents=True)
     (tmp_path / "prompts/animals/animals.csv").write_text("prompt,category\na cat,cats\na dog,dogs\n")
     monkeypatch.setenv("VISTAS_PROMPTS", str(tmp_path / "prompts"))
     suite = registry.entry("suite", name).resolve()()
     assert isinstance(suite, Suite)
     assert [(prompt.text, prompt.task) for prompt in suite.prompts("photo")] == [("a cat", "cats"), ("a dog", "dogs")]
-    assert name in CliRunner().invoke(app, ["list", "suites"]).stdout
+    assert suite.notes("photo") == ()
+    (tmp_path / "prompts/animals/animals.csv").write_text("prompt,category\na cat,cats\na robin,birds\n")
+    (said,) = registry.entry("suite", name).resolve()().reading(tmp_path / "prompts/animals").notes("photo")
+    assert said.startswith("not among the tasks of animals (cats, dogs), and each run as a task more: 'birds' (animals.csv line 3); ")
+    (listed,) = [line for line in CliRunner().invoke(app, ["list", "suites"]).stdout.splitlines() if name in line]
+    assert listed.endswith("(photo)")
     sys.modules.pop("animals", None)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from harness.errors import WrongInput
 from suites.prompt_checks import LONGEST, fault, remark
+from suites.prompt_file import FileSuite
 from suites.prompt_files import read_lines
 from suites.prompt_set import cut_and_repeated
 
@@ -113,6 +114,19 @@ def test_what_is_left_out_and_what_is_repeated_is_said(tmp_path: Path) -> None:
         "a prompt of an earlier line in p.txt line 3 and 1 more: run again, and intervals take it for another prompt",
     ]
     assert cut_and_repeated(lines[:1]) == []
+
+
+def test_ids_are_kept_or_the_line_that_spoils_them_is_named(tmp_path: Path) -> None:
+    def read(*ids: str) -> tuple[list[str], tuple[str, ...]]:
+        rows = [f"{'a red circle' if n % 2 else 'a blue star'} {'x' * n},{name}" for n, name in enumerate(ids)]
+        suite = FileSuite().reading(written(tmp_path, "p.csv", "\n".join(["prompt,id", *rows])))
+        return [prompt.id for prompt in suite.prompts("photo")], suite.notes("photo")
+
+    assert read("a", "b", "../k", "l/é") == (["a", "b", "../k", "l/é"], ())
+    assert read("", "", "") == (["00000", "00001", "00002"], ())
+    said = "ids are not used and prompts are numbered from 00000: p.csv line 4 {}; give every prompt an id of its own to keep them"
+    assert read("a", "b", "b", "d", "d") == ([f"{n:05d}" for n in range(5)], (said.format("has the id 'b' of p.csv line 3"),))
+    assert read("a", "b", "", "d") == ([f"{n:05d}" for n in range(4)], (said.format("has none"),))
 
 
 def test_utf_16_is_refused_by_its_name(tmp_path: Path) -> None:
