@@ -49,7 +49,7 @@ class Plan:
         return self.cost + Cost(images=self.looks)
 
     def unused(self, budget: Budget) -> float:
-        """What the plan leaves of a budget, in its unit: less than the search's next size up would cost."""
+        """What the plan leaves of a budget, in its unit: for a search of one size, less than one more of it would cost."""
         return budget.amount - self.limited.amount(budget.unit)
 
 
