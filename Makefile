@@ -44,8 +44,8 @@ bench: $(STAMP)  ## run a suite and write its report: make bench SUITE=geneval [
 	@$(BIN)/vistas run $(RUN_ARGS)
 
 bench-speed: $(STAMP)  ## measure searches against their bare forward passes, and prompts together against one at a time, as ratios
-	@$(BIN)/python -m harness.speed
-	@$(BIN)/python -m harness.speed_searches
+	@$(BIN)/python -m harness.bench.speed
+	@$(BIN)/python -m harness.bench.searches
 
 report: $(STAMP)  ## rebuild the report of every run, or a joint one: make report [RUNS="DIR DIR …" OUT=DIR]
 	@$(if $(RUNS),$(BIN)/vistas report $(RUNS) $(if $(OUT),--out $(OUT)),for run in results/runs/*/; do $(BIN)/vistas report $$run || exit 1; done)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 import typer
 
-from harness.exits import end_at_sigterm
-from harness.folder_commands import export, score
-from harness.model_commands import bench_model, doctor, fetch, list_
-from harness.run_commands import ablate, plan, report, run
+from harness.commands.exits import end_at_sigterm
+from harness.commands.folders import export, score
+from harness.commands.models import bench_model, doctor, fetch, list_
+from harness.commands.run import ablate, plan, report, run
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "run": run, "plan": plan, "ablate": ablate, "report": report,

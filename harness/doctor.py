@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 
 from harness.choice import ModelChoice, choose_model
-from harness.early import bytes_of
-from harness.hub import gigabytes
+from harness.commands.early import bytes_of
 from harness.memory import SHARE, free_and_total
 from harness.session import pick_devices
-from harness.weights import LocalWeights, find, found
+from harness.weights.hub import gigabytes
+from harness.weights.local import LocalWeights, find, found
 from models.division import Division, divide
 from models.published import published_models
 from models.sheet import Sheet, parts, sheet

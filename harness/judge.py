@@ -8,9 +8,9 @@ from typing import TypeAlias
 
 import torch
 
-from harness.hub import Absent, AbsentWeights
 from harness.memory import Parts
 from harness.verifier_meter import scored
+from harness.weights.hub import Absent, AbsentWeights
 from models.base import Domain, Images
 from suites.base import Grade, Prompt, Suite
 from verifiers.base import Scores, Verifier, sharing, truncated_parts

@@ -12,7 +12,7 @@ from harness.errors import WrongInput
 from harness.registry import entries, entry, resolve
 from harness.search.base import Search
 from harness.search.spec import fits, parse, shortest
-from harness.weights import LocalWeights, found
+from harness.weights.local import LocalWeights, found
 from models.base import Domain
 from verifiers.spec import VerifierSpec, parse_verifier
 

@@ -11,10 +11,10 @@ import torch
 
 from harness.choice import ModelChoice
 from harness.errors import RunFailed
-from harness.located import Folders
 from harness.memory import out_of_memory
 from harness.timing import LOAD, Stopwatch
-from harness.weights import build
+from harness.weights.local import build
+from harness.weights.located import Folders
 from models.base import Generator
 from models.random_weights import random_generator
 

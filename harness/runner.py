@@ -25,7 +25,7 @@ from harness.shard import Shard
 from harness.suites import prompt_notes, suite_notes
 from harness.timing import LOAD, Stopwatch, profile_lines
 from harness.units import WorkUnit
-from harness.weights import LocalWeights
+from harness.weights.local import LocalWeights
 from results.environment import environment
 from results.files import InUse, alone, locked, locked_part, remove_temporary, write_atomic
 from results.manifest import card_values, manifest

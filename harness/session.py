@@ -11,11 +11,9 @@ import torch
 
 from harness.config import Settings
 from harness.errors import WrongInput, first_line
-from harness.hub import AbsentWeights
 from harness.judge import Judge
 from harness.ledger import Budget, Unit
 from harness.lineup import Lineup
-from harness.located import locate_all
 from harness.memory import with_fewer_rows
 from harness.model_loader import ModelLoader
 from harness.prices import Calibration, Prices, calibrate
@@ -24,7 +22,9 @@ from harness.search.base import Plan, Search
 from harness.shelf import Shelf
 from harness.suites import open_suite
 from harness.timing import Stopwatch
-from harness.weights import LocalWeights
+from harness.weights.hub import AbsentWeights
+from harness.weights.local import LocalWeights
+from harness.weights.located import locate_all
 from models.base import Domain
 from suites.base import Equipped, Faulty, Prompt, Suite, display_name
 from suites.sample import sample

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.choice import choose_model
-from harness.hub import gigabytes
+from harness.weights.hub import gigabytes
 from models.published import PublishedModel, published_models
 from models.sheet import Sheet, sheet
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.config import RunConfig, Settings
-from harness.hub import files_of
 from harness.registry import KINDS, entries
-from harness.weights import LocalWeights, published
+from harness.weights.hub import files_of
+from harness.weights.local import LocalWeights, published
 from results.environment import PACKAGES, installed_version, python_version, source_sha256, written_here
 from results.files import locked, write_atomic
 from results.manifest import canonical

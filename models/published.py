@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import Any, Literal
 
 from harness.errors import WrongInput
-from harness.hub import Repository
-from harness.repositories import rows, table
+from harness.weights.hub import Repository
+from harness.weights.repositories import rows, table
 
 FILE = "published.toml"
 PRESET = "preset"

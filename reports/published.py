@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness import amounts
 from harness.assignments import name_of
-from harness.printed import budget_text, sources
+from harness.commands.printed import budget_text, sources
 from reports import numbers
 from reports.points import GRADE, Method, Summary
 from reports.statistics import OVERALL

@@ -12,7 +12,7 @@ from models.base import Domain, Images
 if TYPE_CHECKING:
     import torch
 
-    from harness.weights import LocalWeights
+    from harness.weights.local import LocalWeights
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import WrongInput
-from harness.hub import Repository
-from harness.repositories import rows, table
+from harness.weights.hub import Repository
+from harness.weights.repositories import rows, table
 
 if TYPE_CHECKING:
     import torch
 
-    from harness.weights import LocalWeights
+    from harness.weights.local import LocalWeights
 
 FILE = "published.toml"
 
@@ -60,7 +60,7 @@ def load_grader(names: Sequence[str], device: torch.device, local: LocalWeights)
         WrongInput: it does not see what is there.
     """
     from harness.registry import entry
-    from harness.weights import build, find, found
+    from harness.weights.local import build, find, found
 
     known = {name: entry("grader", name) for name in names}
     name = next((name for name, one in known.items() if found(name, one, local)), names[0])

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness import webfile
 from harness.errors import WrongInput
+from harness.weights import webfile
 from suites.hub_sets import rows
 from suites.prompt_files import SUFFIXES, Line, from_rows, line, read_lines
 

@@ -21,7 +21,7 @@ from verifiers.clip_backbone import ClipBackbone
 from verifiers.passes import pass_flops
 
 if TYPE_CHECKING:
-    from harness.weights import LocalWeights
+    from harness.weights.local import LocalWeights
 
 PHOTO = "dinov2"
 """Features of photographs, by name."""
@@ -135,7 +135,7 @@ def features_of(domain: Domain, device: torch.device | str = "cpu", local: Local
 
         return ClipPatches(shapes_backbone(str(device)))
     from harness.registry import entry
-    from harness.weights import build
+    from harness.weights.local import build
 
     found: Features = build(entry("features", PHOTO), find_features(domain, local), device)
     return found
@@ -144,7 +144,7 @@ def features_of(domain: Domain, device: torch.device | str = "cpu", local: Local
 def find_features(domain: Domain, local: LocalWeights | None = None) -> dict[str, Path]:
     """Folders of the weights that `features_of` loads: none for the shapes world's. Raises MissingWeights."""
     from harness.registry import entry
-    from harness.weights import LocalWeights, find
+    from harness.weights.local import LocalWeights, find
 
     return {} if domain == "shapes" else find(PHOTO, entry("features", PHOTO), local or LocalWeights())
 

@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any, Literal
 
 from harness.errors import WrongInput
-from harness.hub import Repository
-from harness.repositories import rows, table
+from harness.weights.hub import Repository
+from harness.weights.repositories import rows, table
 
 FILE, FEATURES = "published.toml", "features.toml"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.assignments import assignments, name_of
 from harness.errors import WrongInput
 from harness.registry import entries, entry
-from harness.weights import LocalWeights, build, find, together
+from harness.weights.local import LocalWeights, build, find, together
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from functools import cache
 
 import torch
 
-from harness.weights import LocalWeights
+from harness.weights.local import LocalWeights
 from models.base import Domain, Images
 from suites.base import Grade, Prompt, ProtocolCard
 from suites.geneval.consistency import contradiction

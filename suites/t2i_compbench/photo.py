@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
-from harness.hub import AbsentWeights, MissingWeights
-from harness.weights import LocalWeights, absent_graders, some_grader
+from harness.weights.hub import AbsentWeights, MissingWeights
+from harness.weights.local import LocalWeights, absent_graders, some_grader
 from models.base import Images
 from suites.base import Grade, Prompt
 from suites.published import load_grader

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from harness.weights import LocalWeights
+from harness.weights.local import LocalWeights
 from models.base import Domain, Images
 from suites.base import Grade, Prompt, ProtocolCard
 from suites.prompt_set import PromptSetSuite, embedded

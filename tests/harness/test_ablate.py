@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from harness import ablation, registry, run_commands, runner
+from harness import ablation, registry, runner
 from harness.ablation import Ablation, ablations
 from harness.cli import app
+from harness.commands import run as run_commands
 from harness.lineup import line_up
 from harness.search.spec import parse, shortest
 from reports.ablation import write_ablation

@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 
 from harness import registry
 from harness.cli import app
-from harness.hub import MissingWeights
 from harness.judge import grading_notes
-from harness.weights import LocalWeights, absent_graders, some_grader
+from harness.weights.hub import MissingWeights
+from harness.weights.local import LocalWeights, absent_graders, some_grader
 from suites.t2i_compbench.prompts import CATEGORIES
 
 sys.path.insert(0, str(Path(__file__).parent))

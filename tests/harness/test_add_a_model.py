@@ -14,11 +14,12 @@ import torch
 from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
-from harness import cli, registry, run_commands
+from harness import cli, registry
 from harness.choice import choose_model
+from harness.commands import run as run_commands
 from harness.errors import WrongInput
-from harness.hub import MissingWeights, Repository
-from harness.weights import LocalWeights, find
+from harness.weights.hub import MissingWeights, Repository
+from harness.weights.local import LocalWeights, find
 from models import base
 from models.published import PublishedModel, read_models
 

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from harness import registry, run_commands
+from harness import registry
 from harness.cli import app
+from harness.commands import run as run_commands
+from harness.commands.exits import Terminated
 from harness.config import Settings
 from harness.errors import DamagedWeights
-from harness.exits import Terminated
 from results.files import locked
 from results.store import Store
 

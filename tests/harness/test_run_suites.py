@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from harness import registry, run_commands
+from harness import registry
 from harness.cli import app
+from harness.commands import run as run_commands
 
 sys.path.insert(0, str(Path(__file__).parent))
 import toy_world

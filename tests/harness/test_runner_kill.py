@@ -18,8 +18,9 @@ import harness.runner  # imported here once, so that every fork has them
 import harness.search.beam
 import harness.search.random  # noqa: F401
 import suites.geneval.suite  # noqa: F401
-from harness import cli, registry, run_commands
-from harness.exits import end_at_sigterm
+from harness import cli, registry
+from harness.commands import run as run_commands
+from harness.commands.exits import end_at_sigterm
 from results.schema import MEASURED, TABLES
 
 sys.path.insert(0, str(Path(__file__).parent))

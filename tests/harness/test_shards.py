@@ -16,7 +16,8 @@ import harness.runner  # imported here once, so that every fork has them
 import harness.search.beam
 import harness.search.random  # noqa: F401
 import suites.geneval.suite  # noqa: F401
-from harness import cli, registry, run_commands
+from harness import cli, registry
+from harness.commands import run as run_commands
 from harness.errors import WrongInput
 from harness.shard import Shard
 from results.files import alone, locked, locked_part, write_atomic

@@ -21,7 +21,7 @@ from harness.lineup import line_up
 from harness.registry import Entry
 from harness.session import open_session, pick_devices
 from harness.timing import Stopwatch
-from harness.weights import build
+from harness.weights.local import build
 from models import division, pixels
 from models.base import Images, Row
 from models.diffusion import flux, guided

@@ -15,7 +15,7 @@ from torch import nn
 from harness.config import Settings, load_settings
 from harness.errors import WrongInput
 from harness.registry import Entry
-from harness.weights import build
+from harness.weights.local import build
 from models.base import Images, Refinable, Row
 from models.diffusion.published import load as load_diffusion
 from models.infinity import published as infinity_published

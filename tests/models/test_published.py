@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import WrongInput
-from harness.repositories import repository, rows
+from harness.weights.repositories import repository, rows
 from models.published import PublishedModel, published_models
 from suites.published import PublishedGrader, published_graders
 from verifiers.published import PublishedVerifier, published_verifiers

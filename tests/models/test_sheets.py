@@ -15,9 +15,9 @@ from harness.cli import app
 from harness.doctor import fitting, machine, needs, planned, rows_divided, rows_that_fit
 from harness.errors import WrongInput
 from harness.flops import count_flops
-from harness.hub import gigabytes
 from harness.sheets import document, rows
-from harness.weights import LocalWeights
+from harness.weights.hub import gigabytes
+from harness.weights.local import LocalWeights
 from models.architecture import components, count, outline
 from models.diffusion.dry import decoder_call, denoiser_call
 from models.diffusion.published_flops import published_flops

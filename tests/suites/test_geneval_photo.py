@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny_mask2former as tiny
 
 from harness.errors import WrongInput
-from harness.weights import LocalWeights
+from harness.weights.local import LocalWeights
 from suites.base import Prompt
 from suites.geneval import photo as photo_module
 from suites.geneval.colors import COLORS, ColorClassifier, cut_out

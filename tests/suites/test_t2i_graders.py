@@ -29,7 +29,7 @@ from transformers import (
 from transformers.utils import logging
 
 from harness.errors import WrongInput
-from harness.weights import LocalWeights
+from harness.weights.local import LocalWeights
 from suites.base import Prompt
 from suites.published import load_grader, published_graders
 from suites.t2i_compbench import open_vocabulary, parsed

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from harness import cli, registry, run_commands
+from harness import cli, registry
+from harness.commands import run as run_commands
 from verifiers.published import read_verifiers
 
 PAGE = (Path(__file__).parents[2] / "docs" / "add-a-verifier.md").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from harness.errors import WrongInput
-from harness.weights import LocalWeights
+from harness.weights.local import LocalWeights
 from verifiers.spec import parse_verifier
 
 HEAD, REWARD, HPS = "sac+logos+ava1-l14-linearMSE.pth", "ImageReward.pt", "HPS_v2.1_compressed.pt"

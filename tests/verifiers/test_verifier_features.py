@@ -14,9 +14,9 @@ from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.flops import count_flops
-from harness.hub import MissingWeights
 from harness.runner import prepare_run
-from harness.weights import LocalWeights, published
+from harness.weights.hub import MissingWeights
+from harness.weights.local import LocalWeights, published
 from verifiers.features import ClipPatches, DinoPatches, Features, described, features_of
 from verifiers.load import shapes_backbone
 

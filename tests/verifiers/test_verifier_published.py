@@ -22,8 +22,8 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 
 from harness.errors import DamagedWeights, WrongInput
 from harness.flops import count_flops
-from harness.hub import MissingWeights
-from harness.weights import LocalWeights
+from harness.weights.hub import MissingWeights
+from harness.weights.local import LocalWeights
 from verifiers.base import Verifier
 from verifiers.clip import CONVENTIONS
 from verifiers.published import published_verifiers

@@ -14,7 +14,7 @@ from torchvision.transforms.functional import to_pil_image
 
 from harness.errors import WrongInput
 from harness.flops import count_flops
-from harness.weights import LocalWeights
+from harness.weights.local import LocalWeights
 from verifiers.base import Verifier
 from verifiers.rubric import read_rubric
 from verifiers.spec import parse_verifier

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from harness.bench_request import prepared
+from harness.bench.request import prepared
 from harness.choice import choose_model
 from harness.config import Settings
 from harness.errors import WrongInput
@@ -20,7 +20,7 @@ from harness.prices import Prices
 from harness.registry import entry
 from harness.runner import prepare_run
 from harness.search.spec import parse
-from harness.weights import build
+from harness.weights.local import build
 from models.published import published_models
 from models.sheet import latent_size
 from verifiers.spec import VerifierSpec

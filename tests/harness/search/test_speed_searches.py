@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from harness import speed_searches
+from harness.bench import searches as speed_searches
+from harness.bench.searches import Throughput, lines, measure, throughput
 from harness.ledger import Budget, Unit
 from harness.registry import SEARCHES
 from harness.search.spec import parse
-from harness.speed_searches import Throughput, lines, measure, throughput
 from suites.base import Prompt
 
 PROMPTS = [Prompt(str(n), ("red circle", "two blue star")[n % 2], "") for n in range(4)]

@@ -13,8 +13,9 @@ import torch
 from tiny_families import FAMILIES, published
 from typer.testing import CliRunner, Result
 
-from harness import cli, registry, run_commands
-from harness.hub import Repository
+from harness import cli, registry
+from harness.commands import run as run_commands
+from harness.weights.hub import Repository
 from models.diffusion import published as loaders
 
 FAMILY = "pixart"

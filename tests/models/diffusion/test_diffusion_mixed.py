@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_families import FAMILIES, PROMPTS
 
-from harness.bench_model import Brightness
+from harness.bench.model import Brightness
 from harness.ledger import Budget, Ledger, Unit
 from harness.meter import MeteredGenerator
 from harness.search.prepare import prepare

@@ -15,7 +15,7 @@ from harness.choice import choose_model
 from harness.errors import DamagedWeights, WrongInput
 from harness.flops import count_flops
 from harness.ledger import Cost
-from harness.weights import LocalWeights, build, find
+from harness.weights.local import LocalWeights, build, find
 from models.base import Images, Row
 from models.infinity import published
 from models.infinity.config import PUBLISHED_TRANSFORMERS

@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import JanusForConditionalGeneration, JanusProcessor
 
-from harness import weights as weights_of
 from harness.choice import choose_model
 from harness.errors import DamagedWeights, WrongInput
 from harness.flops import count_flops
 from harness.ledger import Cost
-from harness.weights import LocalWeights
+from harness.weights.local import LocalWeights
+from harness.weights.local import local as weights_of
 from models.base import Generator, Prefixed, Row
 from models.janus.generator import JanusGenerator, JanusState
 from models.janus.load import load

@@ -14,13 +14,14 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from harness import registry, run_commands
+from harness import registry
 from harness.cli import app
+from harness.commands import run as run_commands
 from suites.geneval.suite import GenEvalSuite
 from suites.shapes.renderer import render
 from suites.shapes.scenes import sample_scene
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 import toy_world
 
 RUN = ["--model", "toy-painter", "--search", "random", "--verifier", "toy-judge", "--set", "metrics=[]"]

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import webfile
 from harness.errors import DamagedWeights, WrongInput
-from harness.hub import MissingWeights, Repository, asked, check, check_file, gigabytes, some
+from harness.weights import webfile
+from harness.weights.hub import MissingWeights, Repository, asked, check, check_file, gigabytes, some
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import WrongInput, near
-from harness.hub import Absent, AbsentWeights, Repository, locate, present
 from harness.registry import Entry, entries, entry
+from harness.weights.hub import Absent, AbsentWeights, Repository, locate, present
 
 Result = TypeVar("Result")
 

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
+from harness.commands.exits import reported, say
+from harness.commands.options import Debug, Weights
 from harness.errors import WrongInput, unknown
-from harness.exits import reported, say
-from harness.options import Debug, Weights
 from harness.registry import entries
 from results.files import check_writable
 
@@ -42,8 +42,8 @@ def fetch(
 ) -> None:
     """Download published weights into the hub's cache and check them."""
     with reported(debug):
-        from harness.fetching import check_all, fetch_all
-        from harness.weights import LocalWeights
+        from harness.weights.fetching import check_all, fetch_all
+        from harness.weights.local import LocalWeights
 
         for line in check_all(names, LocalWeights.parse(weights or ())) if check else fetch_all(names):
             typer.echo(line)
@@ -58,7 +58,7 @@ def doctor(
 ) -> None:
     """Show this machine, what each published model needs of it, and the largest batch that fits."""
     with reported(debug):
-        from harness.early import bytes_of, check_published
+        from harness.commands.early import bytes_of, check_published
 
         check_published(names or ())
         if memory is not None:
@@ -84,12 +84,12 @@ def bench_model(
     with reported(debug):
         if not random_weights:
             raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
-        from harness.early import check_published
+        from harness.commands.early import check_published
 
         check_published([name])
-        from harness.bench_model import Measured, bench
-        from harness.bench_request import prepared, sizes, some_prompts
-        from harness.bench_table import as_csv, as_markdown
+        from harness.bench.model import Measured, bench
+        from harness.bench.request import prepared, sizes, some_prompts
+        from harness.bench.table import as_csv, as_markdown
 
         if csv is not None:
             check_writable(csv.parent, "--csv")
@@ -129,7 +129,7 @@ def list_(
     """List all that has a name; of published weights also terms, size, and whether they are here."""
     with reported(debug):
         if kind == PUBLISHED and not prices:
-            from harness.printed import show as show_printed
+            from harness.commands.printed import show as show_printed
 
             show_printed(suite, model or ())
             return
@@ -148,8 +148,8 @@ def list_(
             for line in settings_lines():
                 typer.echo(line)
             return
-        from harness.fetching import described
         from harness.named_searches import named_searches
+        from harness.weights.fetching import described
 
         if kind is not None and kind not in list(Kind):
             raise WrongInput(unknown("kind", kind, [*Kind, PUBLISHED, SETTINGS]))

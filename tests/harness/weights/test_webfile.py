@@ -9,10 +9,10 @@ from threading import Thread
 import pytest
 import torch
 
-from harness.download import fetch
 from harness.errors import DamagedWeights
-from harness.hub import MissingWeights, Repository, checked_whole, locate, present
-from harness.webfile import cached, download, folder_of
+from harness.weights.download import fetch
+from harness.weights.hub import MissingWeights, Repository, checked_whole, locate, present
+from harness.weights.webfile import cached, download, folder_of
 from models.files import sha256_of
 
 

@@ -12,16 +12,16 @@ from typing import Any
 import torch
 
 from harness.amounts import counted
-from harness.early import check_scored
+from harness.commands.early import check_scored
 from harness.errors import WrongInput
-from harness.hub import Absent
 from harness.judge import GRADE, Judge, why_not_gradable
 from harness.registry import entries
-from harness.score_summary import summary
-from harness.scorer import Scored, Scorer
+from harness.score.scorer import Scored, Scorer
+from harness.score.summary import summary
 from harness.session import pick_device, use_half_the_cores
 from harness.suites import open_suite
-from harness.weights import LocalWeights, absent_graders, some_grader, together
+from harness.weights.hub import Absent
+from harness.weights.local import LocalWeights, absent_graders, some_grader, together
 from models.base import Domain
 from results.files import check_writable, write_atomic
 from results.folder_scores import write_scores

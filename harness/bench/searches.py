@@ -15,6 +15,7 @@ from time import perf_counter, process_time
 import torch
 
 from harness.batches import batches
+from harness.bench.speed import TEXTS
 from harness.config import EMBEDDED
 from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.prices import Prices
@@ -23,7 +24,6 @@ from harness.search.base import Search
 from harness.search.prepare import prepare
 from harness.search.spec import fits, parse
 from harness.seeds import Seeds
-from harness.speed import TEXTS
 from models.base import Generator
 from models.pair import Pair
 from suites.base import Prompt

@@ -19,12 +19,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness.download import fetch
 from harness.errors import DamagedWeights, WrongInput
-from harness.fetching import check_all, described, fetch_all
-from harness.hub import AbsentWeights, MissingWeights, Repository, locate, present
 from harness.registry import entry
-from harness.weights import LocalWeights, together
+from harness.weights.download import fetch
+from harness.weights.fetching import check_all, described, fetch_all
+from harness.weights.hub import AbsentWeights, MissingWeights, Repository, locate, present
+from harness.weights.local import LocalWeights, together
 from models.files import sha256_of, weights_sha256
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -255,7 +255,7 @@ def test_small_files_are_checked_by_the_hash_that_git_has_for_them() -> None:
 @pytest.mark.usefixtures("hub")
 def test_what_is_here_can_be_compared_again_without_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     wanted = asked("someone/toy", "config.json", "part/a*")
-    monkeypatch.setattr("harness.fetching.published", lambda: {"toy": {"weights": wanted}})
+    monkeypatch.setattr("harness.weights.fetching.published", lambda: {"toy": {"weights": wanted}})
     with pytest.raises(AbsentWeights, match="`vistas fetch toy`"):
         list(check_all(["toy"], LocalWeights()))
     folder = fetch(wanted)
@@ -330,7 +330,7 @@ def test_what_the_network_says_is_said_without_its_numbers(cache: Path, monkeypa
 
 
 def test_a_fetch_says_first_how_much_all_of_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.fetching.fetch", lambda repository: Path("there"))
+    monkeypatch.setattr("harness.weights.fetching.fetch", lambda repository: Path("there"))
     lines = list(fetch_all(["infinity-2b"]))
     assert lines[0] == "infinity-2b: 21.8 GB in all: weights, vae, text_encoder"
     assert lines[1].startswith("infinity-2b weights: FoundationVision/Infinity, 8.8 GB")

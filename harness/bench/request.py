@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.bench_model import PROMPT
+from harness.bench.model import PROMPT
+from harness.bench.peaks import peak_of
 from harness.choice import choose_model
 from harness.errors import WrongInput
-from harness.peaks import peak_of
 from harness.session import pick_devices
 from harness.suites import open_suite
 from models.base import Generator

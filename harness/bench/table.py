@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 
-from harness.bench_model import Measured
+from harness.bench.model import Measured
 
 
 def as_csv(found: Sequence[Measured]) -> str:

@@ -12,13 +12,13 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from harness import bench_model
-from harness.bench_model import Brightness, Measured, bench
-from harness.bench_request import prepared, sizes, some_prompts
-from harness.bench_table import as_markdown
+from harness.bench import model as bench_model
+from harness.bench.model import Brightness, Measured, bench
+from harness.bench.peaks import peak_of
+from harness.bench.request import prepared, sizes, some_prompts
+from harness.bench.table import as_markdown
 from harness.cli import app
 from harness.errors import WrongInput
-from harness.peaks import peak_of
 from models.base import Generator
 from models.published import published_models
 from models.text_length import cut_off_unsaid

@@ -18,11 +18,12 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from harness import registry, scoring
-from harness import scorer as scorer_module
+from harness import registry
 from harness.cli import app
 from harness.judge import Judge
-from harness.scorer import Scorer
+from harness.score import folder as scoring
+from harness.score import scorer as scorer_module
+from harness.score.scorer import Scorer
 from suites.base import Prompt
 from suites.geneval.suite import GenEvalSuite
 from suites.layouts.base import Sample
@@ -32,7 +33,7 @@ from suites.shapes.scenes import sample_scene
 from verifiers.base import Verifier
 from verifiers.load import shapes_aesthetic, shapes_clip, shapes_reward
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 import toy_world
 
 PROMPTS = GenEvalSuite().prompts("shapes")

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from harness.exits import reported, say
-from harness.options import Debug, PromptsFrom, Weights
+from harness.commands.exits import reported, say
+from harness.commands.options import Debug, PromptsFrom, Weights
 
 
 class DomainName(StrEnum):
@@ -57,10 +57,10 @@ def score(
 ) -> None:
     """Grade a folder of images in a benchmark's own layout, whoever made it."""
     with reported(debug):
-        from harness.early import check_scored
+        from harness.commands.early import check_scored
 
         check_scored(folder, suite, verifier or ())
-        from harness.scoring import score_folder
+        from harness.score.folder import score_folder
 
         lines = score_folder(
             folder, suite, domain.value, out, layout.value if layout else None, verifier or (),

@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.config import Settings
-from harness.hub import MissingWeights
 from harness.runner import prepare_run
+from harness.weights.hub import MissingWeights
 from models.diffusion.published_flops import published_flops
 from models.published import published_models
 from verifiers.random_weights import BUILDERS
 from verifiers.spec import parse_verifier
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 MODELS = published_models()
 BASE: dict[str, Any] = dict(
     models=("infinity-2b", "pixart-sigma"), verifiers=("image-reward",), metrics=(), searches=("random",), unit="flops", budgets=(6e14,),

@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.amounts import counted
-from harness.card_hours import speeds_of
-from harness.config import Settings, load_settings, run_folder
-from harness.early import check_settings, check_shard
-from harness.errors import WrongInput
-from harness.exits import reported, say
-from harness.options import (
+from harness.commands.early import check_settings, check_shard
+from harness.commands.exits import reported, say
+from harness.commands.options import (
     Assignments,
     Budgets,
     Config,
@@ -31,6 +28,9 @@ from harness.options import (
     Verifiers,
     Weights,
 )
+from harness.config import Settings, load_settings, run_folder
+from harness.errors import WrongInput
+from harness.plan.card_hours import speeds_of
 from harness.shard import Shard
 from harness.suites import suite_flags
 from results.files import check_run_folder, check_writable
@@ -117,7 +117,7 @@ def plan(
         check_settings(settings)
         speeds = speeds_of(tflops or ())
         prepared = _prepared(settings, out, calibrate, outlines=True)
-        from harness.forecast_lines import plan_json, plan_lines
+        from harness.plan.lines import plan_json, plan_lines
 
         for line in [plan_json(prepared, speeds)] if as_json else plan_lines(prepared, speeds):
             typer.echo(line)
@@ -154,7 +154,7 @@ def ablate(
         same = "" if plan_only else _determined(settings)
         prepared = None if _is_whole(folder, same) else _prepared(settings, folder, calibrate)
         if plan_only and prepared is not None:
-            from harness.forecast_lines import plan_lines
+            from harness.plan.lines import plan_lines
 
             for line in plan_lines(prepared):
                 typer.echo(line)

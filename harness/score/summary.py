@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from harness.amounts import counted
-from harness.scorer import NAN, Scored, Scorer
+from harness.score.scorer import NAN, Scored, Scorer
 from suites.layouts.base import Contents
 
 

@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from harness import registry, run_commands
+from harness import registry
 from harness.cli import app
+from harness.commands import run as run_commands
 from harness.ledger import COST_COLUMNS
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 import toy_world
 
 ASKED = ["geneval", "--model", "toy-ar", "--model", "toy-diffusion", "--verifier", "toy-judge", "--prompts", "6",

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from harness.hub import Absent, AbsentWeights
 from harness.lineup import Lineup
 from harness.search.base import describes
-from harness.weights import LocalWeights, absent_graders, find, together
+from harness.weights.hub import Absent, AbsentWeights
+from harness.weights.local import LocalWeights, absent_graders, find, together
 from suites.base import Equipped, Suite
 from verifiers.features import find_features
 from verifiers.spec import VerifierSpec

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-from harness import webfile
 from harness.errors import DamagedWeights, WrongInput
+from harness.weights import webfile
 from models.files import check_whole, git_sha1_of, published_hash, sha256_of
 
 GIGA = 1_000_000_000
@@ -43,7 +43,7 @@ class Repository:
     optional: tuple[str, ...] = ()
     """Names or patterns that are taken where there are any."""
     url: str = ""
-    """The address of the only file where it is not on the hub; its name ends in digits of its SHA-256 (harness/webfile.py)."""
+    """The address of the only file where it is not on the hub; its name ends in digits of its SHA-256 (harness/weights/webfile.py)."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for an address whose file could not be checked by its name."""

@@ -11,10 +11,10 @@ from pathlib import Path
 from harness.assignments import members_of, name_of
 from harness.config import ALL, FILE, Settings
 from harness.errors import WrongInput
-from harness.hub import GIGA
 from harness.ledger import Unit
 from harness.registry import entry, published_row
 from harness.shard import Shard
+from harness.weights.hub import GIGA
 from results.files import MANIFEST
 from verifiers.spec import parse_verifier
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.assignments import name_of
-from harness.download import fetch
 from harness.errors import WrongInput, unknown
-from harness.hub import Repository, checked_whole, gigabytes, locate
 from harness.registry import Entry, entries
-from harness.weights import LocalWeights, found, published
+from harness.weights.download import fetch
+from harness.weights.hub import Repository, checked_whole, gigabytes, locate
+from harness.weights.local import LocalWeights, found, published
 
 
 def fetch_all(names: Sequence[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 from harness.errors import near
-from harness.hub import Repository
+from harness.weights.hub import Repository
 
 FILE = "repositories.toml"
 Row = TypeVar("Row")
@@ -62,4 +62,4 @@ def repository(given: str | Mapping[str, Any], **terms: Any) -> Repository:
 
 @cache
 def _shared() -> Mapping[str, Repository]:
-    return {name: repository(row) for name, row in table("harness", FILE).items()}
+    return {name: repository(row) for name, row in table("harness.weights", FILE).items()}
