@@ -30,7 +30,7 @@ from harness.commands.options import (
 )
 from harness.config import Settings, load_settings, run_folder
 from harness.errors import WrongInput
-from harness.plan.card_hours import speeds_of
+from harness.forecast.card_hours import speeds_of
 from harness.shard import Shard
 from harness.suites import suite_flags
 from results.files import check_run_folder, check_writable
@@ -117,7 +117,7 @@ def plan(
         check_settings(settings)
         speeds = speeds_of(tflops or ())
         prepared = _prepared(settings, out, calibrate, outlines=True)
-        from harness.plan.lines import plan_json, plan_lines
+        from harness.forecast.lines import plan_json, plan_lines
 
         for line in [plan_json(prepared, speeds)] if as_json else plan_lines(prepared, speeds):
             typer.echo(line)
@@ -154,7 +154,7 @@ def ablate(
         same = "" if plan_only else _determined(settings)
         prepared = None if _is_whole(folder, same) else _prepared(settings, folder, calibrate)
         if plan_only and prepared is not None:
-            from harness.plan.lines import plan_lines
+            from harness.forecast.lines import plan_lines
 
             for line in plan_lines(prepared):
                 typer.echo(line)

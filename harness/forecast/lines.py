@@ -11,9 +11,9 @@ from rich.progress import track
 
 from harness.amounts import amount, between, counted
 from harness.amounts import budget as budgeted
+from harness.forecast.card_hours import card_hours
+from harness.forecast.forecast import Forecast, computed_flops, computed_seconds, forecasts
 from harness.ledger import Unit
-from harness.plan.card_hours import card_hours
-from harness.plan.forecast import Forecast, computed_flops, computed_seconds, forecasts
 from harness.progress import duration
 from harness.runner import Run, opening_lines
 
