@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from harness.choice import ModelChoice, choose_model
 from harness.config import ALL, RunConfig
@@ -12,6 +11,7 @@ from harness.errors import WrongInput
 from harness.registry import entries, entry, resolve
 from harness.search.base import Search
 from harness.search.spec import fits, parse, shortest
+from harness.suites import shared_domain
 from harness.weights.local import LocalWeights, found
 from models.base import Domain
 from verifiers.spec import VerifierSpec, parse_verifier
@@ -79,11 +79,7 @@ def line_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Lineup: 
 
 
 def _domain(config: RunConfig, choices: Mapping[str, ModelChoice]) -> Domain:
-    domains = {model: choice.entry.domain for model, choice in choices.items()}
-    if len(set(domains.values())) > 1:
-        listed = ", ".join(f"{model} is {domain}" for model, domain in domains.items())
-        raise WrongInput(f"models of different domains share no prompts ({listed}): run one domain at a time")
-    domain = next(iter(domains.values()))
+    domain = shared_domain({model: choice.entry.domain for model, choice in choices.items()})
     for verifier in config.verifiers:
         spec = _check_judged("verifier", verifier, domain, "give another --verifier")
         for model, choice in choices.items():
@@ -91,7 +87,7 @@ def _domain(config: RunConfig, choices: Mapping[str, ModelChoice]) -> Domain:
                 if not issubclass(resolve(choice.entry.generator), resolve(need)):
                     raise WrongInput(f"verifier {verifier} needs a model that is {need.rpartition(':')[2]} and {model} is not: "
                                      "give only models that are with --model")  # fmt: skip
-    return cast(Domain, domain)
+    return domain
 
 
 def _check_judged(what: str, verifier: str, domain: str, action: str) -> VerifierSpec:

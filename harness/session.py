@@ -20,14 +20,13 @@ from harness.prices import Calibration, Prices, calibrate
 from harness.registry import entries
 from harness.search.base import Plan, Search
 from harness.shelf import Shelf
-from harness.suites import open_suite
+from harness.suites import chosen_prompts, open_suite
 from harness.timing import Stopwatch
 from harness.weights.hub import AbsentWeights
 from harness.weights.local import LocalWeights
 from harness.weights.located import locate_all
 from models.base import Domain
 from suites.base import Equipped, Faulty, Prompt, Suite, display_name
-from suites.sample import sample
 from verifiers.base import Verifier
 from verifiers.features import described, features_of
 from verifiers.random_weights import random_features
@@ -138,7 +137,7 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch, outlines:
     outlined = {name: spec.without_weights() for name, spec in judges.items() if located.verifiers[name] is None}
     if None in outlined.values():
         raise AbsentWeights(located.lacking)
-    prompts = _sample(suite.prompts(lineup.domain), settings, suite.faulty(lineup.domain) if isinstance(suite, Faulty) else ())
+    prompts = chosen_prompts(suite, lineup.domain, settings)
     devices = pick_devices(settings.device)
     device = devices[0]
     if len(devices) > 1 and settings.offload != "none":
@@ -194,17 +193,3 @@ def pick_device(asked: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise WrongInput(f"device {asked!r} cannot be used ({first_line(error)}): give auto, cpu or cuda") from error
     return device
-
-
-def _sample(
-    prompts: tuple[Prompt, ...], settings: Settings, faulty: Sequence[tuple[Prompt, str]] = ()
-) -> tuple[Prompt, ...]:
-    """The prompts to run; the default number is at most what there is. `faulty` are those that cannot be, with the reason."""
-    number = settings.prompts
-    if number == "all" or ("prompts" not in settings.model_fields_set and number >= len(prompts)):
-        return prompts
-    try:
-        return sample(prompts, number, settings.sample_seed)
-    except ValueError as error:
-        lost = f"; {len(faulty)} more cannot be run, the first is {faulty[0][1]}" if faulty else ""
-        raise WrongInput(f"--prompts {number}: {error}{lost}") from error

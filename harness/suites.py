@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from harness.amounts import counted
-from harness.config import FILE
+from harness.config import FILE, Settings
 from harness.errors import WrongInput
 from harness.registry import entry
+
+if TYPE_CHECKING:
+    from models.base import Domain
 
 
 def suite_flags(suite: str | None, suite_file: Path | None, prompts_from: Path | None) -> dict[str, Any]:
@@ -43,6 +46,34 @@ def open_suite(name: str, prompts_from: str | None) -> Any:
     if not isinstance(suite, Located):
         raise WrongInput(f"suite {name} makes its own prompts: leave out --prompts-from {prompts_from}")
     return suite.reading(Path(prompts_from))
+
+
+def shared_domain(domains: Mapping[str, str]) -> Domain:
+    """The domain of a run's models, from each one's by its name. Raises WrongInput where they differ."""
+    if len(set(domains.values())) > 1:
+        listed = ", ".join(f"{model} is {domain}" for model, domain in domains.items())
+        raise WrongInput(f"models of different domains share no prompts ({listed}): run one domain at a time")
+    return cast("Domain", next(iter(domains.values())))
+
+
+def chosen_prompts(suite: Any, domain: Any, settings: Settings) -> tuple[Any, ...]:
+    """The prompts to run; the default number is at most what there is.
+
+    Raises:
+        WrongInput: more prompts asked for than the suite has, or a domain in which it has none.
+    """
+    from suites.base import Faulty
+    from suites.sample import sample
+
+    prompts, number = suite.prompts(domain), settings.prompts
+    if number == "all" or ("prompts" not in settings.model_fields_set and number >= len(prompts)):
+        return tuple(prompts)
+    try:
+        return sample(prompts, number, settings.sample_seed)
+    except ValueError as error:
+        faulty = suite.faulty(domain) if isinstance(suite, Faulty) else ()
+        lost = f"; {len(faulty)} more cannot be run, the first is {faulty[0][1]}" if faulty else ""
+        raise WrongInput(f"--prompts {number}: {error}{lost}") from error
 
 
 def suite_notes(suite: Any, domain: Any, seeds: Sequence[int]) -> list[str]:

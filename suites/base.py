@@ -94,6 +94,10 @@ class Located(Protocol):
         """The suite with the prompts of this file or folder."""
         ...
 
+    def at_hand(self, domain: Domain) -> bool:
+        """Whether its prompts, or that it has none, are known without asking the hub."""
+        ...
+
 
 @runtime_checkable
 class Checked(Protocol):

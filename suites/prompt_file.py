@@ -41,6 +41,10 @@ class FileSuite(PromptSetSuite):
         self._card = replace(CARD, name=f"file-{slug}" if slug else "file", tasks=tuple(tasks) or CARD.tasks)
         return self
 
+    def at_hand(self, domain: Domain) -> bool:
+        """Always: they are in its file."""
+        return True
+
     def prompts(self, domain: Domain) -> tuple[Prompt, ...]:
         """All prompts that can be run, in order."""
         if self._lines is None:

@@ -42,6 +42,10 @@ class PromptSetSuite:
         self._path, self._lines = path, None
         return self
 
+    def at_hand(self, domain: Domain) -> bool:
+        """Whether its prompts are in a local file, drawn here, or none at all."""
+        return domain == "shapes" or self._source.at_hand(self._path)
+
     def prompts(self, domain: Domain) -> tuple[Prompt, ...]:
         """All prompts that can be run, in order; the others are `faulty`.
 
@@ -99,7 +103,7 @@ class PromptSetSuite:
     def _prompts(self) -> list[Prompt]:
         sound = [(number, one) for number, one in enumerate(self._read()) if not one.fault]
         if not sound:
-            raise WrongInput(f"none of the {len(self._read())} prompts of {self._card.name} can be run: {self._read()[0].fault}")
+            raise WrongInput(f"none of the {len(self._read())} prompts of {self._card.name} can be run: {_first_fault(self._read())}")
         numbered = not all(one.id for _, one in sound) or without_ids(self._read())
         return [
             Prompt(f"{number:05d}" if numbered else one.id, one.text, one.task or self._card.tasks[0]) for number, one in sound
@@ -109,6 +113,10 @@ class PromptSetSuite:
         if self._lines is None:
             self._lines = self._source.lines(self._card.name, self._path)
         return self._lines
+
+
+def _first_fault(lines: Sequence[Line]) -> str:
+    return f"{lines[0].where}: {lines[0].fault}"
 
 
 def remarks(lines: Sequence[Line]) -> list[str]:

@@ -51,7 +51,7 @@ def published_graders() -> Mapping[str, PublishedGrader]:
     return rows(PublishedGrader, "grader", table("suites", FILE))
 
 
-def load_grader(names: Sequence[str], device: torch.device, local: LocalWeights) -> Any:
+def load_grader(names: Sequence[str], device: torch.device | str, local: LocalWeights) -> Any:
     """Load the first of these graders whose weights are on this machine.
 
     Raises:
@@ -59,9 +59,11 @@ def load_grader(names: Sequence[str], device: torch.device, local: LocalWeights)
         DamagedWeights: its weights are not what they should be.
         WrongInput: it does not see what is there.
     """
+    import torch
+
     from harness.registry import entry
     from harness.weights.local import build, find, found
 
     known = {name: entry("grader", name) for name in names}
     name = next((name for name, one in known.items() if found(name, one, local)), names[0])
-    return build(known[name], find(name, known[name], local), device)
+    return build(known[name], find(name, known[name], local), torch.device(device))

@@ -40,6 +40,11 @@ class Source:
     obtain: str = ""
     """Where else a person gets the files."""
 
+    def at_hand(self, path: Path | None) -> bool:
+        """Whether `lines` reads them from this machine, or says here that they are not there."""
+        root = os.environ.get(VARIABLE)
+        return path is not None or bool(root and (Path(root).expanduser() / self.folder).is_dir())
+
     def lines(self, name: str, path: Path | None) -> list[Line]:
         """All lines of the set, from `path`, else from VISTAS_PROMPTS, else from the hub.
 
@@ -47,12 +52,9 @@ class Source:
             WrongInput: a path that holds no such files.
             MissingPrompts: nowhere at hand.
         """
-        if path is not None:
-            return self._local(path.expanduser())
-        root = os.environ.get(VARIABLE)
-        if root and (Path(root).expanduser() / self.folder).is_dir():
-            return self._local(Path(root).expanduser() / self.folder)
-        return list(self._from_hub(name))
+        if not self.at_hand(path):
+            return list(self._from_hub(name))
+        return self._local((path or Path(os.environ[VARIABLE]) / self.folder).expanduser())
 
     def _local(self, path: Path) -> list[Line]:
         if path.is_file():

@@ -5,43 +5,66 @@ Whatever needs a model's class or a device is checked later, by those who know i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.assignments import members_of, name_of
-from harness.config import ALL, FILE, Settings
+from harness.config import ALL, Settings
 from harness.errors import WrongInput
 from harness.ledger import Unit
-from harness.registry import entry, published_row
+from harness.registry import entries, entry, published_row
 from harness.shard import Shard
-from harness.weights.hub import GIGA
+from harness.suites import chosen_prompts, open_suite, shared_domain
+from harness.weights.hub import GIGA, given_folder
+from harness.weights.local import LocalWeights, published
+from models.base import Domain
 from results.files import MANIFEST
+from suites.base import Equipped, Located
 from verifiers.spec import parse_verifier
 
 
 def check_settings(settings: Settings) -> None:
-    """Check every name of a run and, where its prompts are a file's, that file.
+    """Check every name of a run, the paths of its weights and, where they are on this machine, its prompts.
 
     Raises:
         UnknownName: a suite, model, search, verifier or metric that is not registered.
         WrongInput: a parameter that a search does not have or a value that it cannot have, a verifier that is no verifier's text,
-            a folder to reuse that holds no run, or a file without a prompt that can be run.
+            a folder to reuse that holds no run, models of two domains, weights where nothing is, more prompts than the suite has, or
+            a suite without prompts for the models.
     """
     from harness.search.spec import parse
 
     entry("suite", settings.suite)
-    for text in settings.models:
-        for member in members_of(text):
-            entry("model", name_of(member))
+    models = [name_of(member) for text in settings.models for member in members_of(text)]
+    domain = shared_domain({name: entry("model", name).domain for name in models})
     for text in settings.searches:
         if text != ALL:
             parse(text)
-    for text in (*settings.verifiers, *settings.metrics):
-        if text != ALL:
-            parse_verifier(text)
+    judges = [parse_verifier(text) for text in (*settings.verifiers, *settings.metrics) if text != ALL]
     _check_reused(settings)
-    if settings.suite == FILE and settings.prompts_from is not None:
-        _check_prompts(Path(settings.prompts_from).expanduser())
+    suite = open_suite(settings.suite, settings.prompts_from)
+    _check_weights(settings, {*models, *(name for judge in judges for name in judge.names), *_taken_if_here(settings, suite, domain)})
+    if not isinstance(suite, Located) or suite.at_hand(domain):  # the hub is asked for prompts when all weights have been looked for
+        chosen_prompts(suite, domain, settings)
+
+
+def _taken_if_here(settings: Settings, suite: Any, domain: Domain) -> Iterator[str]:
+    """Names of what a run takes where its weights are here: graders, and verifiers that measure."""
+    if isinstance(suite, Equipped):
+        yield from (name for group in suite.graders(domain) for name in group)
+    if ALL in settings.metrics:
+        yield from (name for name, known in entries("verifier").items() if known.domain in ("", domain))
+
+
+def _check_weights(settings: Settings, names: Collection[str]) -> None:
+    """What was given for these names is there; that it is what it should be is seen when it is read."""
+    local = LocalWeights.parse(settings.weights)
+    for name, roles in published().items():
+        for role, repository in roles.items():
+            given = local.folder(name, role)
+            if given is not None and name in names:
+                given_folder(given, repository)
 
 
 def _check_reused(settings: Settings) -> None:
@@ -50,14 +73,6 @@ def _check_reused(settings: Settings) -> None:
     for folder in settings.reuse:
         if not (Path(folder) / MANIFEST).is_file():
             raise WrongInput(f"--reuse: {folder} holds no run ({MANIFEST} is missing): give the folder of one")
-
-
-def _check_prompts(path: Path) -> None:
-    from suites.prompt_files import read_lines
-
-    lines = read_lines(path)
-    if all(one.fault for one in lines):
-        raise WrongInput(f"none of the {len(lines)} prompts of {path} can be run: {lines[0].where}: {lines[0].fault}")
 
 
 def check_shard(shard: Shard | None, out: Path | None) -> None:

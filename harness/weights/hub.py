@@ -132,7 +132,7 @@ def locate(repository: Repository, *, local: Path | None = None, name: str = "",
         for file, size in _exact_size(repository).items():  # a folder given by hand may hold other weights of the same kind
             check_file(folder / file, size, None)
     else:
-        folder = _folder(local, repository)
+        folder = given_folder(local, repository)
         _check_readable(folder)
         lacking = missing(folder, repository.files)
         if lacking and (inner := _inner(folder, repository)):
@@ -285,7 +285,8 @@ def _terms(repository: Repository) -> str:
     return f"{repository.size}, licence {repository.licence}{gate}"
 
 
-def _folder(local: Path, repository: Repository) -> Path:
+def given_folder(local: Path, repository: Repository) -> Path:
+    """The folder that a path given by hand names: itself, or that of the only file. Raises MissingWeights where nothing is there."""
     path = local.expanduser()
     if path.is_dir():
         return path

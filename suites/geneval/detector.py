@@ -1,12 +1,15 @@
 """The seam between GenEval's rules and whatever looks at the pictures."""
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from models.base import Images
 from suites.geneval.rules import Detection, Thresholds
+
+if TYPE_CHECKING:
+    import torch
 
 
 @runtime_checkable

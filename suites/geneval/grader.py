@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-import torch
-
 from models.base import Images
 from suites.geneval.detector import Detector
 from suites.geneval.records import check_record
@@ -65,6 +63,8 @@ def _look_up(colors: Mapping[int, str], detections: Sequence[Detection]) -> list
 
 
 def _check_images(images: Images, expected: int) -> None:
+    import torch  # here, so that a suite's prompts are had without it
+
     if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape[2:]:
         raise ValueError(
             f"images have shape {tuple(images.shape)}: give [N, 3, H, W] with pictures of at least a pixel"

@@ -1,9 +1,10 @@
 """The GenEval suite: its protocol card, its prompts in either domain, and its grader."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from functools import cache
-
-import torch
+from typing import TYPE_CHECKING
 
 from harness.weights.local import LocalWeights
 from models.base import Domain, Images
@@ -18,6 +19,9 @@ from suites.geneval.vocabulary import PHOTO, Vocabulary
 from suites.geneval.wording import TAGS
 from suites.published import load_grader
 from suites.shapes.vocabulary import COLOUR_NAMES, KINDS
+
+if TYPE_CHECKING:
+    import torch
 
 SHAPES = Vocabulary(objects=KINDS, colors=COLOUR_NAMES)
 VOCABULARIES: Mapping[Domain, Vocabulary] = {"photo": PHOTO, "shapes": SHAPES}
@@ -52,7 +56,8 @@ class GenEvalSuite:
     def __init__(self, detectors: Mapping[Domain, Detector] | None = None) -> None:
         """Grade with the given detectors; without any, the exact finder grades shapes and Mask2Former photographs."""
         self._detectors: dict[Domain, Detector] = dict(detectors or {})
-        self._device, self._weights = torch.device("cpu"), LocalWeights()
+        self._device: torch.device | str = "cpu"
+        self._weights = LocalWeights()
 
     def equip(self, device: torch.device, weights: LocalWeights) -> None:
         """Say where Mask2Former and CLIP run, and which folders hold their weights."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-
-import torch
+from typing import TYPE_CHECKING
 
 from harness.weights.hub import AbsentWeights, MissingWeights
 from harness.weights.local import LocalWeights, absent_graders, some_grader
@@ -13,7 +12,11 @@ from models.base import Images
 from suites.base import Grade, Prompt
 from suites.published import load_grader
 from suites.t2i_compbench.categories import GRADER_OF
-from suites.t2i_compbench.graders import CategoryGrader
+
+if TYPE_CHECKING:
+    import torch
+
+    from suites.t2i_compbench.graders import CategoryGrader
 
 ALONE = tuple((name,) for name in dict.fromkeys(GRADER_OF.values()))
 """Every grader, each with nothing in its place."""
@@ -22,7 +25,7 @@ ALONE = tuple((name,) for name in dict.fromkeys(GRADER_OF.values()))
 class PhotoGraders:
     """Graders by category, loaded when they are first needed; a category whose weights are not here is not scored."""
 
-    def __init__(self, device: torch.device, weights: LocalWeights) -> None:
+    def __init__(self, device: torch.device | str, weights: LocalWeights) -> None:
         self._device, self._weights = device, weights
         self._loaded: dict[str, CategoryGrader] = {}
 

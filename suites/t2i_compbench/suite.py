@@ -1,8 +1,9 @@
 """The T2I-CompBench suite: its protocol card, its prompts and its graders in either domain."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from harness.weights.local import LocalWeights
 from models.base import Domain, Images
@@ -12,6 +13,9 @@ from suites.t2i_compbench.categories import GRADER_OF
 from suites.t2i_compbench.photo import ALONE, PhotoGraders
 from suites.t2i_compbench.prompts import CATEGORIES, PROMPTS_SHA256, SOURCE, SPLIT
 from suites.t2i_compbench.shapes import MEASURES, shapes_prompts
+
+if TYPE_CHECKING:
+    import torch
 
 CARD = ProtocolCard(
     name="t2i-compbench",
@@ -30,9 +34,9 @@ class T2ICompBenchSuite(PromptSetSuite):
 
     def __init__(self) -> None:
         super().__init__(CARD, SOURCE, PROMPTS_SHA256, shapes_prompts)
-        self.equip(torch.device("cpu"), LocalWeights())
+        self.equip("cpu", LocalWeights())
 
-    def equip(self, device: torch.device, weights: LocalWeights) -> None:
+    def equip(self, device: torch.device | str, weights: LocalWeights) -> None:
         """Say where the graders of photographs run, and which folders hold their weights."""
         self._photo = PhotoGraders(device, weights)
 

@@ -68,6 +68,7 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
     (tmp_path / "copy/manifest.json.bak").touch()
     (tmp_path / "none.jsonl").write_text('{"prompt": "a\\u0007b"}\n')
     (tmp_path / "kind.pdf").touch()
+    (tmp_path / "two.txt").write_text("a red circle\na blue star\n")
     refused = [
         (["run", "genevl"], "unknown suite 'genevl'; did you mean geneval?"),
         (["plan", "geneval", "--model", "shapes-infinity+shapes-flx"], "unknown model 'shapes-flx'"),
@@ -85,6 +86,14 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
         (["doctor", "infinity-2b", "--memory", "-3"], "--memory '-3' is no list of GB"),
         (["doctor", "shapes-flux"], "shapes-flux comes with the package"),
         (["bench-model", "flux-dv", "--random-weights"], "unknown model 'flux-dv'"),
+        *((["run", suite, "--prompts", "9999"], f"--prompts 9999: 9999 prompts asked for: give a number from 1 to {number}, or all")
+          for suite, number in (("geneval", 343), ("drawbench", 180), ("t2i-compbench", 200))),
+        (["plan", "--suite-file", str(tmp_path / "two.txt"), "--prompts", "3"], "3 prompts asked for: give a number from 1 to 2, or all"),
+        (["run", "parti", "--model", "shapes-infinity"], "parti has no prompts in the shapes vocabulary"),
+        (["run", "file"], "suite file has no file: give one with --suite-file PATH"),
+        (["plan", "--model", "flux-dev", "--model", "shapes-flux"], "models of different domains share no prompts (flux-dev is photo, "),
+        *((["plan", "--model", "flux-dev", "--weights", f"{name}=/nowhere"], "weights /nowhere of ")
+          for name in ("flux-dev", "image-reward", "clip-score", "geneval-grader.detector")),
         (["run", "geneval", "--shard", "0/2"], "--shard 0/2 needs --out: all 2 shards write into one folder; give each the same --out DIR"),
         (["score", "/nonexist"], "/nonexist is no folder: give one with images"),
         (["score", str(tmp_path), "--suite", "genevl"], "unknown suite 'genevl'"),
