@@ -54,7 +54,7 @@ def rehearse(
     """Run a search on prompts, `budget` for each, with stand-ins for the models; raises BudgetTooSmall as its planner does."""
     actor: Any = _acting(generator, calibration) if isinstance(generator, Pair) else _Actor(generator, calibration)
     critic = _Critic(verifier, calibration)
-    task = prepare(search, actor, [critic], prompts, budget, _Unseeded(0, ""), 1 << 16, calibration, now=lambda: 0.0)
+    task = prepare(search, actor, [critic], prompts, budget, _Quick(0, ""), 1 << 16, calibration, now=lambda: 0.0)
     search.run(task)
     rows = _rows(task.generator)
     if task.refiner:
@@ -77,11 +77,11 @@ def _acting(pair: Pair, calibration: Calibration | None) -> Pair:
     return Pair(pair.card.name, draft, refine)  # type: ignore[arg-type]
 
 
-class _Unseeded(Seeds):
-    """Seeds for what draws nothing: hashing a name for each of a million draws takes as long as all else here."""
+class _Quick(Seeds):
+    """Seeds of a candidate's path and step alone: nothing is drawn but children, and hashing a million names takes as long as all else."""
 
     def at(self, prompt_id: str, path: Path, step: int) -> int:
-        return 0
+        return hash((path, step)) & 0x7FFF_FFFF_FFFF_FFFF  # of whole numbers, so the same in every process
 
 
 @dataclass(frozen=True, slots=True)

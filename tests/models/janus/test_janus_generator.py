@@ -16,8 +16,8 @@ from harness.choice import choose_model
 from harness.errors import DamagedWeights, WrongInput
 from harness.flops import count_flops
 from harness.ledger import Cost
+from harness.weights import local as weights_of
 from harness.weights.local import LocalWeights
-from harness.weights.local import local as weights_of
 from models.base import Generator, Prefixed, Row
 from models.janus.generator import JanusGenerator, JanusState
 from models.janus.load import load
