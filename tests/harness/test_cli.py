@@ -177,6 +177,7 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
         (["list", "published", "--model", "flux"], "no model 'flux' among these numbers; did you mean flux-dev?"),
         (["list", "models", "--suite", "geneval"], "--suite goes with published"),
         (["list", "published", "--prices"], "--prices with models"),
+        (["list", "searches", "--prices"], "--prices and --model are about models, not searches: give `vistas list models --prices`"),
         (["run", "geneval", "--budget", "6;12"], "budgets='6;12': not a list of numbers: write 6,12,24"),
         (["run", "geneval", "--unit", "hours"], "unit='hours'"),
         (["run", "geneval", "--set", "promts=3"], "did you mean prompts"),

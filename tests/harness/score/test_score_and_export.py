@@ -330,3 +330,11 @@ def test_an_export_says_whose_evaluator_cannot_grade_it(tmp_path: Path) -> None:
     said = call("export", tmp_path / "run", "--layout", "t2i-compbench", "--out", tmp_path / "out").stdout
     command = "`vistas score FOLDER --suite geneval --layout t2i-compbench --domain shapes`"
     assert f"t2i-compbench's own evaluator cannot grade prompts of geneval@shapes: {command} does" in said
+
+
+def test_budgets_that_print_alike_have_folders_of_their_own(tmp_path: Path) -> None:
+    run = ["run", "geneval", *RUN, "--unit", "flops", "--budget", "1600.0001,1600.0002", "--prompts", "6", "--out", tmp_path / "run"]
+    assert call(*run).exit_code == 0
+    assert call("export", tmp_path / "run", "--layout", "geneval", "--out", tmp_path / "out").exit_code == 0
+    names = sorted(folder.name for folder in (tmp_path / "out").iterdir())
+    assert names == [f"toy-painter-random-toy-judge-1600.000{n}flops" for n in (1, 2)]
