@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
+from harness.errors import WrongInput
+
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 NOTHING = "–"
 
@@ -72,3 +74,14 @@ def _prefixed(value: float, space: str) -> str:
 
 def _rounded(value: float) -> str:
     return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def bytes_of(memory: str) -> list[int]:
+    """Bytes of each device, from GB with commas between. Raises WrongInput for numbers that are none."""
+    try:
+        sizes = [int(float(part) * 1e9) for part in memory.split(",")]
+    except (ValueError, OverflowError):
+        sizes = []
+    if not sizes or min(sizes) <= 0:
+        raise WrongInput(f"--memory {memory!r} is no list of GB: write --memory 80, or --memory 24,24 for two devices")
+    return sizes

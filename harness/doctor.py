@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
+from harness.amounts import bytes_of
 from harness.choice import ModelChoice, choose_model
-from harness.commands.early import bytes_of
 from harness.memory import SHARE, free_and_total
 from harness.session import pick_devices
 from harness.weights.hub import gigabytes

@@ -28,27 +28,26 @@ def plan_units(session: Session, lineup: Lineup) -> tuple[list[WorkUnit], list[s
 
     Raises:
         WrongInput: no pair can afford any budget; names the smallest that works.
-        Unfit: there is one pair, which makes no sense.
     """
     units: list[WorkUnit] = []
     notes: list[str] = []
     refusals: list[tuple[str, BudgetTooSmall]] = []
+    misfits: list[Unfit] = []
     for model, search in lineup.pairs:
         budgets = {}
         for verifier in session.settings.verifiers:
             try:
                 affordable, refused = _affordable(session, model, search, verifier)
             except Unfit as error:
-                if len(lineup.pairs) == 1:
-                    raise
-                notes.append(f"skipped {model} with {search}: {error}")
+                misfits.append(error)
+                notes.append(f"skipped {model} with {search} (verifier {verifier}): {error}")
                 continue
             budgets[verifier] = affordable
             refusals += [(f"{model} with {search}", error) for error in refused]
             notes += _notes(model, search, verifier, refused, nothing_left=not affordable)
         units += _pair_units(session, model, search, {name: given for name, given in budgets.items() if given})
     if not units:
-        raise WrongInput(_nothing_runs(session.settings, refusals) if refusals else "; ".join(dict.fromkeys(notes)))
+        raise WrongInput(_nothing_runs(session.settings, refusals) if refusals else "; ".join(dict.fromkeys(map(str, misfits))))
     return units, list(dict.fromkeys(notes))
 
 

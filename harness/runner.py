@@ -15,6 +15,7 @@ from harness.config import Settings, run_folder
 from harness.engines import Engine, local
 from harness.errors import WrongInput
 from harness.execute import execute
+from harness.judge import GRADE
 from harness.ledger import Unit
 from harness.lineup import line_up
 from harness.planning import plan_units
@@ -25,6 +26,7 @@ from harness.shard import Shard
 from harness.suites import prompt_notes, suite_notes
 from harness.timing import LOAD, Stopwatch, profile_lines
 from harness.units import WorkUnit
+from harness.weights.hub import ABSENT
 from harness.weights.local import LocalWeights
 from results.environment import environment
 from results.files import InUse, alone, locked, locked_part, remove_temporary, write_atomic
@@ -93,7 +95,7 @@ def finish_run(run: Run, console: Console, engine: Engine = local) -> Path:
     with locked(store.folder):
         _open(run, console)
         _work(run, run.units, console, engine)
-        _compact(run)
+        _compact(run, console)
     return store.folder
 
 
@@ -117,7 +119,7 @@ def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = loca
                 return (f"shard {shard} is finished, {counted(left, 'unit')} of others {'is' if left == 1 else 'are'} missing: give their "
                         "commands (again), or this one without --shard")  # fmt: skip
             remove_temporary(store.folder)
-            _compact(run)
+            _compact(run, console)
     except InUse:
         return f"shard {shard} is finished, others are in work: the last one makes the tables"
     return ""
@@ -134,9 +136,14 @@ def _open(run: Run, console: Console, shared: bool = False) -> None:
             run.store.keep_calibration({name: one.as_rows() for name, one in run.session.calibrations.items()})
 
 
-def _compact(run: Run) -> None:
+def _compact(run: Run, console: Console) -> None:
     with run.watch.section("store"):
         run.store.compact([unit.key for unit in run.units])
+        left = 0 if run.session.judge.notes else run.store.unscored(GRADE, ABSENT)
+    if left:
+        line = (f"{counted(left, 'image')} stay{'s' if left == 1 else ''} without a grade, as weights of the grader were not here then: "
+                "`vistas export`, then `vistas score` grades what was selected")  # fmt: skip
+        console.print(line, highlight=False)
 
 
 def _kept_calibrations(store: Store, session: Session) -> dict[str, Calibration]:

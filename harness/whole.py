@@ -12,7 +12,7 @@ from harness.registry import KINDS, entries
 from harness.weights.hub import files_of
 from harness.weights.local import LocalWeights, published
 from results.environment import PACKAGES, installed_version, python_version, source_sha256, written_here
-from results.files import locked, write_atomic
+from results.files import InUse, locked, write_atomic
 from results.manifest import canonical
 from results.store import FINISHED, Store
 from suites.sources import VARIABLE
@@ -56,21 +56,24 @@ def keep(folder: Path, determined: str) -> None:
 
 
 def finished_units(folder: Path, determined: str) -> int:
-    """How many units the run in `folder` has, where it was finished under the same and all is there still, else 0.
+    """How many units the run in `folder` has, where it was finished under the same and is whole and in nobody's work, else 0.
 
     Tables are made again where they are not what the units say.
 
     Raises:
-        WrongInput: the folder is in use, or what it holds is damaged.
+        WrongInput: what the folder holds is damaged.
     """
     path = folder / FINISHED
     if not determined or not path.is_file() or path.read_text(errors="replace").strip() != determined:
         return 0
     store = Store(folder)
     store.manifest()
-    with locked(folder):
-        keys = store.units()
-        if any(store.part(key) is None for key in keys):
-            return 0
-        store.compact(keys)
+    try:
+        with locked(folder):
+            keys = store.units()
+            if any(store.part(key) is None for key in keys):
+                return 0
+            store.compact(keys)
+    except InUse:
+        return 0  # by another shard, or by who looks as we do: as a run that goes on it is told which
     return len(keys)

@@ -103,13 +103,15 @@ def read_runs(run_dirs: Sequence[Path], unfinished: bool = False) -> Runs:
         raise WrongInput(f"no selections in {', '.join(map(str, folders))}: no unit is finished; run again")
     _refuse_conflicts(folders, manifests, selections, there)
     owners = selections.groupby(IDENTITY, dropna=False)["run"]
-    owner, repeated = owners.min(), int((owners.nunique() > 1).sum())
+    owner, often = owners.min(), owners.nunique() > 1
     tables = {name: _first_of_repeats(table, owner) for name, table in tables.items()}
     sentences: tuple[str, ...] = ()
     if there:
         tables = common.cut(tables, OF_RUNS)
         prompts, asked = tables["selections"]["prompt_id"].nunique(), manifests[0]["suite"].get("prompts_run")
         sentences = common.sentences([*there.values()], prompts, asked)
+    left = tables["selections"].groupby(IDENTITY, dropna=False).size().index
+    repeated = int(often.reindex(left).sum())
     return Runs(folders, manifests, tables["candidates"], tables["selections"], tables["scores"], sentences, repeated)
 
 

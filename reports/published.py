@@ -9,12 +9,11 @@ import pandas as pd
 
 from harness import amounts
 from harness.assignments import name_of
-from harness.commands.printed import budget_text, sources
 from reports import numbers
 from reports.points import GRADE, Method, Summary
 from reports.statistics import OVERALL
 from reports.tables import Row, Table, filled
-from results.papers import EVIDENCE, GAIN, read_papers
+from results.papers import EVIDENCE, GAIN, budget_text, read_papers, sources
 
 NAME, TITLE = "published", "Printed in papers"
 HERE, MEASURED = "this run", "measured"

@@ -136,3 +136,16 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
+
+def budget_text(amount: float, unit: str) -> str:
+    """A budget as it is printed: "1365 NFE", "N = 8"; empty where the source names none."""
+    return "" if pd.isna(amount) else UNITS[unit].format(amount)
+
+
+def sources(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Each place that rows are from, with its evidence and what has to be known of it, and its address."""
+    found = []
+    for (paper, where, evidence, source), part in rows.groupby(["paper", "where", "evidence", "source"], sort=False):
+        notes = "; ".join(dict.fromkeys(said for note in part["note"] if note for said in note.split("; ")))
+        found.append((f"arXiv {paper}, {where}, {evidence}" + (f" ({notes})" if notes else ""), str(source)))
+    return found

@@ -14,8 +14,9 @@ from results.store import Store
 def take_over(store: Store, keys: Sequence[str], folders: Sequence[Path]) -> dict[Path, int]:
     """Bring the units of `keys` that are missing here and whole in another folder, images included; how many from each.
 
-    A unit's key is the hash of all that determines its rows, so that it is the same work wherever it was done. The other
-    folders are only read. Where units come from is noted by adding their run's environments to this manifest.
+    A unit's key is the hash of all that determines its rows, so that it is the same work wherever it was done; only whether
+    a suite's grader was there is not in it. The other folders are only read. Where units come from is noted by adding their
+    run's environments to this manifest.
 
     Raises:
         WrongInput: a folder holds no run.
@@ -23,16 +24,16 @@ def take_over(store: Store, keys: Sequence[str], folders: Sequence[Path]) -> dic
     taken = dict.fromkeys(folders, 0)
     for folder in folders:
         other = Store(folder)
-        environments = other.manifest()["environments"]
+        environments = other.manifest().get("environments", [])
         for key in keys:
-            if store.part_path(key).exists() or (tables := other.whole_part(key)) is None:
+            if store.whole_part(key) is not None or (tables := other.whole_part(key)) is None:
                 continue
+            if not taken[folder]:
+                store.add_environments(environments)
             for image in images_of(tables):
                 _bring(folder / image, store.folder / image)
             write_atomic(store.part_path(key), other.part_path(key).read_bytes())
             taken[folder] += 1
-        if taken[folder]:
-            store.add_environments(environments)
     return taken
 
 

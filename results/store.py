@@ -178,6 +178,11 @@ class Store:
             pq.write_table(table.combine_chunks(), sink, compression="zstd")
             _write_changed(self.folder / f"{name}.parquet", bytes(sink.getvalue()))
 
+    def unscored(self, metric: str, reason: str) -> int:
+        """Returned images without a value of a metric, whose reason holds these words; of the tables."""
+        rows = pq.read_table(self.folder / "scores.parquet", columns=["metric", "reason"], filters=[("metric", "==", metric)])
+        return sum(reason in one for one in rows["reason"].to_pylist() if one)
+
     def part_path(self, key: str) -> Path:
         """The file of a unit, there or not."""
         return self.folder / "parts" / f"{key}.part"
@@ -189,8 +194,8 @@ def _merge(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> dict
     if found:
         more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
         raise WrongInput(
-            f"{folder} holds a different run: {'; '.join(found[:3])}{more}; give another folder with --out, and "
-            f"--reuse {folder} to take over what both have"
+            f"{folder} holds a different run: {'; '.join(found[:3])}{more}; give another folder with --out (`vistas run --reuse "
+            f"{folder}` takes over what both have, but under budgets in seconds)"
         )
     return {**old, "environments": _joined(old["environments"], new["environments"])}
 

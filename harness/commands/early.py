@@ -16,7 +16,7 @@ from harness.ledger import Unit
 from harness.registry import entries, entry, published_row
 from harness.shard import Shard
 from harness.suites import chosen_prompts, open_suite, shared_domain
-from harness.weights.hub import GIGA, given_folder
+from harness.weights.hub import given_folder
 from harness.weights.local import LocalWeights, published
 from models.base import Domain
 from results.files import MANIFEST
@@ -96,14 +96,3 @@ def check_scored(folder: Path, suite: str, verifiers: Sequence[str]) -> None:
     entry("suite", suite)
     for text in verifiers:
         parse_verifier(text)
-
-
-def bytes_of(memory: str) -> list[int]:
-    """Bytes of each device, from GB with commas between. Raises WrongInput for numbers that are none."""
-    try:
-        sizes = [int(float(part) * GIGA) for part in memory.split(",")]
-    except (ValueError, OverflowError):
-        sizes = []
-    if not sizes or min(sizes) <= 0:
-        raise WrongInput(f"--memory {memory!r} is no list of GB: write --memory 80, or --memory 24,24 for two devices")
-    return sizes

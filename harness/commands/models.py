@@ -58,7 +58,8 @@ def doctor(
 ) -> None:
     """Show this machine, what each published model needs of it, and the largest batch that fits."""
     with reported(debug):
-        from harness.commands.early import bytes_of, check_published
+        from harness.amounts import bytes_of
+        from harness.commands.early import check_published
 
         check_published(names or ())
         if memory is not None:

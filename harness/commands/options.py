@@ -21,7 +21,7 @@ Searches = Annotated[
     list[str] | None, typer.Option("--search", metavar="NAME[:KEY=VALUE,…]", help="Search; repeat for several.")
 ]
 Verifiers = Annotated[list[str] | None, typer.Option("--verifier", metavar="NAME", help="Verifier; repeat for several.")]
-Budgets = Annotated[str | None, typer.Option("--budget", metavar="6,12,24,…", help="Budgets per prompt.")]
+Budgets = Annotated[list[str] | None, typer.Option("--budget", metavar="6,12,24,…", help="Budgets per prompt; may be repeated.")]
 UnitName = Annotated[str | None, typer.Option("--unit", metavar="nfe|flops|images|seconds", help="What budgets count.")]
 Prompts = Annotated[str | None, typer.Option("--prompts", metavar="N|all", help="An even sample per task, or all.")]
 SeedList = Annotated[list[int] | None, typer.Option("--seed", metavar="N", help="Run seed; repeat for several.")]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
-from results.papers import EVIDENCE, UNITS, chosen, read_papers
+from results.papers import EVIDENCE, budget_text, chosen, read_papers, sources
 
 HEADER = ("paper", "where", "suite", "metric", "task", "model", "search", "guided by", "budget", "value", "evidence")
 
@@ -32,17 +30,3 @@ def show(suite: str | None, models: Sequence[str]) -> None:
         console.print(f"{label}: {address}")
     for evidence in rows["evidence"].unique():
         console.print(f"{evidence}: {EVIDENCE[evidence]}")
-
-
-def budget_text(amount: float, unit: str) -> str:
-    """A budget as it is printed: "1365 NFE", "N = 8"; empty where the source names none."""
-    return "" if pd.isna(amount) else UNITS[unit].format(amount)
-
-
-def sources(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """Each place that rows are from, with its evidence and what has to be known of it, and its address."""
-    found = []
-    for (paper, where, evidence, source), part in rows.groupby(["paper", "where", "evidence", "source"], sort=False):
-        notes = "; ".join(dict.fromkeys(said for note in part["note"] if note for said in note.split("; ")))
-        found.append((f"arXiv {paper}, {where}, {evidence}" + (f" ({notes})" if notes else ""), str(source)))
-    return found

@@ -65,7 +65,7 @@ def run(
     with reported(debug, goes_on=True):
         flags = {
             **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
-            "budgets": budget, "unit": unit, "prompts": prompts, "seeds": seed,
+            "budgets": ",".join(budget) if budget else None, "unit": unit, "prompts": prompts, "seeds": seed,
             "weights": weights, "reuse": reuse,
         }  # fmt: skip
         settings = load_settings(config, set_ or (), flags, say)
@@ -110,12 +110,12 @@ def plan(
     with reported(debug):
         flags = {
             **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
-            "budgets": budget, "unit": unit, "prompts": prompts, "seeds": seed,
+            "budgets": ",".join(budget) if budget else None, "unit": unit, "prompts": prompts, "seeds": seed,
             "weights": weights,
         }  # fmt: skip
         settings = load_settings(config, set_ or (), flags, say)
         check_settings(settings)
-        speeds = speeds_of(tflops or ())
+        speeds = speeds_of(tflops or (), settings.models)
         prepared = _prepared(settings, out, calibrate, outlines=True)
         from harness.forecast.lines import plan_json, plan_lines
 

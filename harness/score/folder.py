@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 from harness.amounts import counted
-from harness.commands.early import check_scored
 from harness.errors import WrongInput
 from harness.judge import GRADE, Judge, why_not_gradable
 from harness.registry import entries
@@ -53,7 +52,6 @@ def score_folder(
     Raises:
         WrongInput: a folder that is not in the layout or has none of the suite's prompts, or nothing that could score it.
     """
-    check_scored(folder, suite_name, verifiers)
     target = out if out is not None else folder.with_name(f"{folder.resolve().name}-scores")
     check_writable(target)
     suite: Suite = open_suite(suite_name, prompts_from)

@@ -13,6 +13,8 @@ from harness.weights import webfile
 from models.files import check_whole, git_sha1_of, published_hash, sha256_of
 
 GIGA = 1_000_000_000
+ABSENT = "is not on this machine"
+"""What is said of every file that is not here, in errors and in the reasons of images that could not be graded."""
 
 
 class MissingWeights(WrongInput):
@@ -247,14 +249,14 @@ def _cached(repository: Repository, name: str, role: str) -> Path:
     if repository.url:
         kept = webfile.cached(repository.url)
         if kept is None:
-            raise absent(f"{webfile.name_of(repository.url)} of {repository.repo} is not on this machine")
+            raise absent(f"{webfile.name_of(repository.url)} of {repository.repo} {ABSENT}")
         return kept
     try:
         folder = Path(snapshot_download(
             repository.repo, revision=repository.revision, allow_patterns=repository.wanted, local_files_only=True
         ))  # fmt: skip
     except LocalEntryNotFoundError as error:
-        raise absent(f"{repository.repo} is not on this machine{_elsewhere(repository)}") from error
+        raise absent(f"{repository.repo} {ABSENT}{_elsewhere(repository)}") from error
     lacking = missing(folder, repository.files)
     if lacking:
         raise absent(f"{repository.repo} lacks {some(lacking)}{_elsewhere(repository)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from harness.cli import app
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.runner import finish_run, prepare_run
+from harness.weights.hub import ABSENT
 from results.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -77,6 +79,46 @@ def test_damaged_units_are_run_again(tmp_path: Path) -> None:
     assert_equal(tables(tmp_path / "small"), tables(tmp_path / "large"))
 
 
+def test_a_damaged_unit_of_ones_own_is_taken_over_again(tmp_path: Path) -> None:
+    make(tmp_path / "small", **SMALL)
+    assert make(tmp_path / "large", tmp_path / "small", **SMALL) == []
+    part = next((tmp_path / "large" / "parts").glob("*.part"))
+    part.write_bytes(part.read_bytes()[:-3])
+    assert make(tmp_path / "large", tmp_path / "small", **SMALL) == []
+    assert_equal(tables(tmp_path / "small"), tables(tmp_path / "large"))
+
+
+def test_where_units_come_from_is_known_before_the_first_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "small", **SMALL)
+    path = tmp_path / "small" / "manifest.json"
+    path.write_text(path.read_text().replace('"cores":', '"of_the_test": true, "cores":'))
+
+    def stopped(path: Path, content: bytes, sync: bool = True) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("results.reuse.write_atomic", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "large", tmp_path / "small", **SMALL)
+    assert any("of_the_test" in one for one in Store(tmp_path / "large").manifest()["environments"])
+
+
+def test_units_that_no_grader_saw_are_said_to_stay_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError(f"geneval-grader {ABSENT}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("suites.geneval.suite.GenEvalSuite.grade", refuse)
+        make(tmp_path / "small", **SMALL)
+    console = Console(file=StringIO(), width=300)
+    prepared = prepare_run(Settings(**{**SMALL, "reuse": (str(tmp_path / "small"),)}), tmp_path / "large")
+    finish_run(prepared, console)
+    said = console.file.getvalue()
+    assert "4 units of 4 taken over from " in said
+    assert "12 images stay without a grade, as weights of the grader were not here then" in said
+    finish_run(prepare_run(Settings(**SMALL), tmp_path / "alone"), alone := Console(file=StringIO(), width=300))
+    assert "without a grade" not in alone.file.getvalue()
+
+
 def test_the_manifest_names_where_units_were_made(tmp_path: Path) -> None:
     make(tmp_path / "small", **SMALL)
     path = tmp_path / "small" / "manifest.json"
@@ -97,5 +139,5 @@ def test_wrong_folders_and_deadlines_are_refused_at_once(tmp_path: Path) -> None
     assert "holds no run (manifest.json is missing)" in said("--reuse", str(tmp_path))
     assert "every run has speeds" in said("--reuse", str(tmp_path), "--unit", "seconds", "--budget", "1")
     run(tmp_path / "one", **SMALL)
-    with pytest.raises(WrongInput, match=f"--reuse {tmp_path}/one to take over what both have"):
+    with pytest.raises(WrongInput, match=f"`vistas run --reuse {tmp_path}/one` takes over what both have"):
         run(tmp_path / "one", **{**SMALL, "seeds": (3,)})

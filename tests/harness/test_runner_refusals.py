@@ -25,6 +25,15 @@ def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
     use_toys(monkeypatch)
 
 
+def test_a_search_that_is_unfit_for_one_verifier_runs_with_the_others(tmp_path: Path) -> None:
+    asked = {**BASE, "models": ("toy-ar",), "searches": ("adaptive:enough=1",), "verifiers": ("toy-judge", "toy-pair"), "budgets": (24,)}
+    prepared = prepare_run(Settings(**asked), tmp_path)
+    assert {verifier for unit in prepared.units for verifier in unit.verifiers} == {"toy-judge"}
+    assert any(note.startswith("skipped toy-ar with adaptive:enough=1.0 (verifier toy-pair): ") for note in prepared.notes)
+    with pytest.raises(WrongInput, match=r"^adaptive: enough compares scores"):
+        prepare_run(Settings(**{**asked, "verifiers": ("toy-pair",)}), tmp_path)
+
+
 def test_a_sample_that_was_not_asked_for_says_why(tmp_path: Path) -> None:
     given = {key: value for key, value in BASE.items() if key != "prompts"}
     line = opening_lines(prepare_run(Settings(**given), tmp_path))[0]

@@ -15,6 +15,7 @@ from harness.config import Settings
 from harness.whole import determined, finished_units, keep
 from reports.drawn import drawn, keep_drawn
 from results import environment
+from results.files import locked, locked_part
 from results.schema import TABLES
 from results.store import Store
 
@@ -65,6 +66,15 @@ def test_what_is_missing_is_seen_and_a_lost_table_is_made_again(finished: Path) 
     assert finished_units(finished, determined(settings(seeds=(1,)))) == finished_units(finished, "") == 0
     (finished / "parts/unit.part").write_bytes(b"damaged")
     assert finished_units(finished, same) == 0
+
+
+def test_a_folder_that_others_are_at_is_not_looked_at(finished: Path) -> None:
+    """A shard of a finished run must not be refused because another one is looking, or at work on what has been lost."""
+    same = determined(settings())
+    for holding in (locked(finished), locked_part(finished, ".lock-0-2")):
+        with holding:
+            assert finished_units(finished, same) == 0
+    assert finished_units(finished, same) == 1
 
 
 def test_all_that_determines_a_run_is_in_the_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

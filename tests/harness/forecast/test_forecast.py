@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from harness import registry
 from harness.cli import app
 from harness.commands import run as run_commands
+from harness.forecast.card_hours import card_hours, speeds_of
 from harness.ledger import COST_COLUMNS
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -179,9 +180,17 @@ def test_hours_of_a_card_follow_from_its_speed_with_each_model() -> None:
 @pytest.mark.parametrize(("given", "said"), [
     (["-3"], "no positive number"), (["fast"], "no positive number"), (["toy-ar=1", "toy-ar=2"], "given twice"),
     (["toy-ar=1"], "says nothing of toy-diffusion: add --tflops toy-diffusion=N"),
+    (["toy-arr=1", "3"], "of no model here, did you mean toy-ar? there are toy-ar, toy-diffusion"),
 ])  # fmt: skip
 def test_speeds_that_say_nothing_are_refused(given: list[str], said: str) -> None:
-    options = [part for one in given for part in (f"--tflops={one}",)]
+    options = [f"--tflops={one}" for one in given]
     result = CliRunner().invoke(app, ["plan", *ASKED, "--search", "random", "--budget", "6", *options])
     assert result.exit_code == 2
     assert said in result.output
+    assert "loading" not in result.output
+
+
+def test_a_pair_goes_at_the_slower_speed_of_its_two() -> None:
+    speeds = speeds_of(["a=2", "3"], ["a", "a+b:steps=4"])
+    assert card_hours({"a": 2e12 * 3600, "a+b:steps=4": 2e12 * 3600}, speeds) == pytest.approx(2)
+    assert card_hours({"b": 3e12 * 3600}, speeds) == pytest.approx(1)
