@@ -62,7 +62,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> tuple[PublishedModel, dict
 
 @pytest.mark.parametrize(("name", "layout"), [
     ("infinity-125m", "flat"), ("infinity-2b", "flat"), ("infinity-2b", "trainer"), ("infinity-2b", "slim"),
-    ("infinity-8b", "shards")])
+    ("infinity-8b", "shards"), ("infinity-8b-512", "shards")])
 def test_every_layout_makes_images(tmp_path: Path, name: str, layout: str) -> None:
     row, folders = tiny_published.publish(tmp_path, name, layout)
     assert not tiny_published.lacking(row.repositories["vae"], folders["vae"])

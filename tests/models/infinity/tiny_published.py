@@ -27,9 +27,9 @@ WIDE = PublishedSize(TransformerConfig(2, 64, 4, 3, block_chunks=2, **SHARED),
 PATCHED = PublishedSize(TransformerConfig(2, 64, 2, 2, block_chunks=2, patchify=True, **SHARED),
                         VAEConfig(2, base_ch=4, ch_mult=(1, 1, 2, 1), num_res_blocks=1, patch_size=8, norm_groups=2),
                         ("0.06M",))
-TINY = {"infinity-125m": SMALL, "infinity-2b": WIDE, "infinity-8b": PATCHED}
+TINY = {"infinity-125m": SMALL, "infinity-2b": WIDE, "infinity-8b": PATCHED, "infinity-8b-512": PATCHED}
 """By the name of the model whose layout it has."""
-LAYOUT = {"infinity-125m": "flat", "infinity-2b": "flat", "infinity-8b": "shards"}
+LAYOUT = {"infinity-125m": "flat", "infinity-2b": "flat", "infinity-8b": "shards", "infinity-8b-512": "shards"}
 
 
 def made(size: PublishedSize, seed: int = 0) -> tuple[InfinityTransformer, InfinityVAE]:
