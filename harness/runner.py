@@ -129,9 +129,10 @@ def _open(run: Run, console: Console, shared: bool = False) -> None:
     with run.watch.section("store"):
         run.store.open(run_manifest(run), shared)
         run.store.keep_units([unit.key for unit in run.units])
-        taken = take_over(run.store, [unit.key for unit in run.units], [Path(one) for one in run.session.settings.reuse])
-        for folder, count in taken.items():
-            console.print(f"{counted(count, 'unit')} of {len(run.units)} taken over from {folder}", highlight=False, markup=False)
+        found = take_over(run.store, [unit.key for unit in run.units], [Path(one) for one in run.session.settings.reuse])
+        for folder, count in found.items():
+            why = "" if count else ": its prompts, chunk, metrics or, of searches like random, list of budgets are others"
+            console.print(f"{counted(count, 'unit')} of {len(run.units)} are taken from {folder}{why}", highlight=False, markup=False)
         if run.session.calibrations:
             run.store.keep_calibration({name: one.as_rows() for name, one in run.session.calibrations.items()})
 

@@ -135,8 +135,9 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch, outlines:
     suite: Suite = open_suite(settings.suite, settings.prompts_from)
     located = locate_all(lineup, judges, suite, local, outlines)
     outlined = {name: spec.without_weights() for name, spec in judges.items() if located.verifiers[name] is None}
-    if None in outlined.values():
-        raise AbsentWeights(located.lacking)
+    blocking = {name for judge, one in outlined.items() if one is None for name in judges[judge].names}
+    if blocking:
+        raise AbsentWeights([one for one in located.lacking if one.name in blocking])
     prompts = chosen_prompts(suite, lineup.domain, settings)
     devices = pick_devices(settings.device)
     device = devices[0]

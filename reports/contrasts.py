@@ -34,7 +34,7 @@ def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tu
     )
     return (
         _standings(summary, "equal-budget", "Under the same budget", budget, verifier, granted),
-        _standings(summary, "equal-compute", "At the largest amount that most methods spent", spent, verifier, largest),
+        _standings(summary, "equal-compute", "At the largest amount that curves of most models reach", spent, verifier, largest),
         _standings(summary, "equal-compute-smaller", "At smaller equal amounts spent", spent, verifier, smaller),
     )
 

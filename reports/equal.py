@@ -165,10 +165,12 @@ def ranked(summary: Summary, read: Mapping[Method, Floats], between: Collection[
     estimates = {method: summary.bootstrap.overall(values_P) for method, values_P in read.items()}
     order = sorted(read, key=lambda method: -estimates[method][0])
     behind = summary.bootstrap.behind_first(np.column_stack([read[method] for method in order])) if order else []
-    return tuple(
+    found = [
         Standing(method, *estimates[method], difference, method in between)
         for method, difference in zip(order, behind, strict=True)
-    )
+    ]
+    # Of those that are as far behind the first that is the hardest to tell from it, which is the one that a reader is shown.
+    return (*found[:1], *sorted(found[1:], key=lambda one: (round(one.behind[0], 9), one.behind[1])))
 
 
 def _is_measured(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> bool:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from harness import amounts
 from harness.errors import WrongInput, first_line
-from reports.unfinished import OF_RUN, OF_RUNS, Common, is_unfinished, read_parts
+from reports.unfinished import OF_RUN, OF_RUNS, Common, is_unfinished, nothing_of, read_parts
 from results.schema import ADDED, MEASURED, SELECTIONS, TABLES
 
 IDENTITY = ["suite", "model", "search", "verifier", "seed", "budget_unit", "budget", "prompt_id"]
@@ -93,6 +93,7 @@ def read_runs(run_dirs: Sequence[Path], unfinished: bool = False) -> Runs:
     for run, (folder, manifest) in enumerate(zip(folders, manifests, strict=True)):
         if is_unfinished(folder):
             parts, number = read_parts(folder)
+            number += nothing_of(manifest, parts)
             there[run] = f"{folder.name}: {number}" if len(folders) > 1 else number
             each.append(common.cut(_completed(parts, folder / "parts", manifest), OF_RUN))
         else:

@@ -20,8 +20,8 @@ def notes(summary: Summary) -> tuple[str, ...]:
         *_what_nfe_hides(summary),
         "FLOPs count every multiply-add alike, however fast the machine does it; seconds are those of the machine named "
         "under protocol, shared evenly by the images of a batch. Neither is a law: look at all three units.",
-        "x is what was really spent on average, not the budget asked for: no search spends more than it was given, `adaptive` over all "
-        "prompts together, and many cannot use all of it.",
+        "x is what was really spent on average, not the budget asked for: no search spends more than it was given (adaptive over "
+        "all prompts together), and many cannot use all of it.",
         *deadline_notes(summary),
         *_who_judges(summary),
         *_timing(summary),

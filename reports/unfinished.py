@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 
 from harness import amounts
+from harness.assignments import name_of
+from harness.config import ALL
 from harness.errors import WrongInput
 from reports.pairs import most_pairs
 from results.schema import TABLES
@@ -39,6 +41,16 @@ def read_parts(folder: Path) -> tuple[Tables, str]:
     number = f"{len(parts)} of {amounts.counted(planned, 'unit')}" if planned else amounts.counted(len(parts), "unit")
     tables = {name: pa.concat_tables([part[name] for part in parts]).to_pandas() for name in TABLES}
     return tables, f"{number} {'are' if len(parts) > 1 or planned > 1 else 'is'} there"
+
+
+def nothing_of(manifest: Mapping[str, Any], tables: Tables) -> str:
+    """ ", none of shapes-flux and beam": models and searches that were asked for and have no unit yet; empty without any."""
+    selections = tables["selections"]
+    searches = {name_of(search) for search in selections["search"]}
+    asked = dict.fromkeys(name_of(search) for search in manifest["configuration"]["searches"] if search != ALL)
+    models = [model for model in manifest["models"] if model not in set(selections["model"])]
+    absent = [*models, *(search for search in asked if search not in searches)]
+    return f", none of {' and of '.join(absent)}" if absent else ""
 
 
 class Common:
@@ -72,7 +84,7 @@ class Common:
         """What the page says: how much of each unfinished run is there; on how many prompts of how many; who is left out."""
         on = f"{prompts} of its {every} prompts" if every else amounts.counted(prompts, "prompt")
         return (
-            *(f"{number}; the same `vistas run` command goes on with the run." for number in there),
+            *(f"{number}; the same vistas run command goes on with the run." for number in there),
             f"All of this report is on {on}, for which every method and budget shown is finished; others may be missing.",
             *(f"Left out, as {reason}: {'; '.join(words)}." for reason, words in self._left_out.items()),
         )

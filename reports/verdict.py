@@ -79,7 +79,7 @@ def verdict(summary: Summary, comparison: Comparison) -> Verdict:
     return Verdict(
         granted=comparison.granted,
         where=where(comparison),
-        spent="; ".join(filter(None, (_really_spent(summary, comparison), only and f"on {only}"))),
+        spent="; ".join(filter(None, (_really_spent(summary, comparison), _compared(summary, comparison), only and f"on {only}"))),
         leaders=tuple(summary.label(standing.method, comparison.budget_unit) for standing in leaders),
         model=models.pop() if len(models) == 1 else "",
         score=score(best),
@@ -135,6 +135,12 @@ def _sure(comparison: Comparison) -> str:
 
 def _lead(summary: Summary, comparison: Comparison, standing: Standing) -> str:
     return f"{numbers.difference(*standing.behind)} over {summary.label(standing.method, comparison.budget_unit)}"
+
+
+def _compared(summary: Summary, comparison: Comparison) -> str:
+    """ "4 of 10 methods" where not all that this verifier guided are compared; else empty."""
+    every = len(comparison.standings) + len(comparison.left_out)
+    return "" if not comparison.left_out else f"{len(comparison.standings)} of {every} methods"
 
 
 def _really_spent(summary: Summary, comparison: Comparison) -> str:

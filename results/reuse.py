@@ -12,7 +12,7 @@ from results.store import Store
 
 
 def take_over(store: Store, keys: Sequence[str], folders: Sequence[Path]) -> dict[Path, int]:
-    """Bring the units of `keys` that are missing here and whole in another folder, images included; how many from each.
+    """Bring the units of `keys` that are missing here and whole in another folder, images included; how many each folder has of them.
 
     A unit's key is the hash of all that determines its rows, so that it is the same work wherever it was done; only whether
     a suite's grader was there is not in it. The other folders are only read. Where units come from is noted by adding their
@@ -21,20 +21,18 @@ def take_over(store: Store, keys: Sequence[str], folders: Sequence[Path]) -> dic
     Raises:
         WrongInput: a folder holds no run.
     """
-    taken = dict.fromkeys(folders, 0)
+    shared = {folder: sum(Store(folder).part_path(key).exists() for key in keys) for folder in folders}
     for folder in folders:
         other = Store(folder)
         environments = other.manifest().get("environments", [])
         for key in keys:
             if store.whole_part(key) is not None or (tables := other.whole_part(key)) is None:
                 continue
-            if not taken[folder]:
-                store.add_environments(environments)
+            store.add_environments(environments)
             for image in images_of(tables):
                 _bring(folder / image, store.folder / image)
             write_atomic(store.part_path(key), other.part_path(key).read_bytes())
-            taken[folder] += 1
-    return taken
+    return shared
 
 
 def _bring(source: Path, target: Path) -> None:

@@ -88,7 +88,7 @@ class Adaptive:
             Unfit: `enough` under a verifier whose scores are ranks.
         """
         if self.enough is not None and prices.ranks:
-            raise Unfit("adaptive: enough compares scores of prompts, which an ensemble's ranks do not allow: leave it out")
+            raise Unfit("enough compares scores of prompts, which an ensemble's ranks do not allow: leave it out")
         for rounds in range(self.rounds, 1, -1):
             plans = self._alone(budget, prices, rounds)
             if len(plans) < 2:

@@ -21,7 +21,7 @@ from harness.search.affordable import largest
 from harness.search.base import Plan, Task, Unfit
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, finish, groups, grow, name_of, preview, roots, thinned
-from harness.search.launch import check_level
+from harness.search.launch import check_level, check_steps
 from harness.search.potentials import Particle, Potential, Tempering, check_scale, strength_at
 from harness.search.resampling import SCHEMES, Resampling, effective, normalised
 from harness.search.rounds import Branch, Round, mark_final
@@ -105,11 +105,12 @@ class SMC:
     def plan(self, budget: Budget, prices: Prices) -> Plan:
         """The most particles that the budget buys, at least two. Raises BudgetTooSmall."""
         prices.check(budget)
+        check_steps(prices.steps, "smc looks at")
         looks = self.looks(prices.steps)
         if not looks:
             raise Unfit(
-                f"smc: first={self.of('first'):g},last={self.of('last'):g} leave no look within {counted(prices.steps, 'step')}, and "
-                "without one it is random search: give parts further apart"
+                f"first={self.of('first'):g},last={self.of('last'):g} leave no look within {counted(prices.steps, 'step')}, and smc "
+                "without one is random search: give parts further apart"
             )
 
         # Survivors of one autoregressive parent share its prediction: how many there are shows on the way.

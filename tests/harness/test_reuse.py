@@ -113,7 +113,7 @@ def test_units_that_no_grader_saw_are_said_to_stay_so(tmp_path: Path, monkeypatc
     prepared = prepare_run(Settings(**{**SMALL, "reuse": (str(tmp_path / "small"),)}), tmp_path / "large")
     finish_run(prepared, console)
     said = console.file.getvalue()
-    assert "4 units of 4 taken over from " in said
+    assert "4 units of 4 are taken from " in said
     assert "12 images stay without a grade, as weights of the grader were not here then" in said
     finish_run(prepare_run(Settings(**SMALL), tmp_path / "alone"), alone := Console(file=StringIO(), width=300))
     assert "without a grade" not in alone.file.getvalue()

@@ -30,7 +30,7 @@ def test_a_search_that_is_unfit_for_one_verifier_runs_with_the_others(tmp_path: 
     prepared = prepare_run(Settings(**asked), tmp_path)
     assert {verifier for unit in prepared.units for verifier in unit.verifiers} == {"toy-judge"}
     assert any(note.startswith("skipped toy-ar with adaptive:enough=1.0 (verifier toy-pair): ") for note in prepared.notes)
-    with pytest.raises(WrongInput, match=r"^adaptive: enough compares scores"):
+    with pytest.raises(WrongInput, match=r"^enough compares scores"):
         prepare_run(Settings(**{**asked, "verifiers": ("toy-pair",)}), tmp_path)
 
 

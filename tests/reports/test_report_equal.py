@@ -14,7 +14,7 @@ from harness import amounts
 from reports import numbers
 from reports.answer import answer
 from reports.certainty import YES, intervals_sentence, too_few
-from reports.equal import Comparison, Standing, common_range, compare, read_at
+from reports.equal import Comparison, Standing, common_range, compare, ranked, read_at
 from reports.granted import granted, shared
 from reports.headline import NOTHING_SHARED
 from reports.load import read_runs
@@ -184,3 +184,15 @@ def test_what_prints_the_same_and_cannot_be_told_is_the_same_score_at_budgets_an
         assert (len(comparison.leaders) == 2) == same
     told = Comparison("nfe", 60, False, (standing(0.833), standing(0.833 - behind, low=0.001)), (), 6)
     assert len(told.leaders) == 1, "what is settled is no tie"
+
+
+def test_of_methods_that_are_as_far_behind_the_hardest_to_tell_comes_first(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    summary = summarise(read_runs([make_run(tmp_path / "run", budgets=(56,), prompts=10, picture_px=12)]))
+    best, steady, loose = summary.methods[:3]
+    half = np.arange(len(summary.values)) % 2
+    read = {best: np.ones(60), steady: 0.5 + 0.1 * (half - 0.5), loose: half.astype(float)}
+    for order in ([best, steady, loose], [loose, best, steady]):
+        found = ranked(summary, {method: read[method] for method in order})
+        assert [standing.method for standing in found] == [best, loose, steady]
+        assert found[1].behind[0] == pytest.approx(found[2].behind[0])
+        assert found[1].behind[1] < found[2].behind[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -118,8 +119,8 @@ def test_a_joint_report_is_on_the_prompts_that_all_runs_have_so_far(
     flux = whole_run(make_run, tmp_path / "flux", models={"shapes-flux": "diffusion"}, searches=("random",))
     runs = read_runs([run, other, flux], unfinished=True)
     assert runs.unfinished == (
-        "run: 5 of 8 units are there; the same `vistas run` command goes on with the run.",
-        "other: 2 of 8 units are there; the same `vistas run` command goes on with the run.",
+        "run: 5 of 8 units are there; the same vistas run command goes on with the run.",
+        "other: 2 of 8 units are there; the same vistas run command goes on with the run.",
         "All of this report is on 4 prompts, for which every method and budget shown is finished; others may be missing.",
     )
     for table in (runs.selections, runs.candidates, runs.scores):
@@ -158,3 +159,14 @@ def test_only_a_report_takes_what_is_not_finished(interrupted: Callable[..., Pat
         part.unlink()
     with pytest.raises(WrongInput, match="has no finished unit yet"):
         build_report([run], tmp_path / "out")
+
+
+def test_models_and_searches_without_a_unit_are_named(interrupted: Callable[..., Path]) -> None:
+    run = interrupted(UNITS[:4])
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["models"]["shapes-flux"] = manifest["models"]["shapes-infinity"]
+    manifest["configuration"]["searches"] = ["random", BEAM, "halving:keep=0.4"]
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    assert read_runs([run], unfinished=True).unfinished[0].startswith(
+        "4 of 8 units are there, none of shapes-flux and of beam and of halving; the same"
+    )
