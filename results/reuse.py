@@ -24,11 +24,13 @@ def take_over(store: Store, keys: Sequence[str], folders: Sequence[Path]) -> dic
     shared = {folder: sum(Store(folder).part_path(key).exists() for key in keys) for folder in folders}
     for folder in folders:
         other = Store(folder)
-        environments = other.manifest().get("environments", [])
+        environments, noted = other.manifest().get("environments", []), False
         for key in keys:
             if store.whole_part(key) is not None or (tables := other.whole_part(key)) is None:
                 continue
-            store.add_environments(environments)
+            if not noted:  # before the first is here, or an interruption would leave units of nowhere
+                store.add_environments(environments)
+                noted = True
             for image in images_of(tables):
                 _bring(folder / image, store.folder / image)
             write_atomic(store.part_path(key), other.part_path(key).read_bytes())
