@@ -44,5 +44,6 @@ def _first(main: Verdict, prompts: int, few: str) -> str:
         return f"{at}, {main.model} is ahead; its best search is not settled: {highest}."
     highest = f"{main.many} at {main.score}, {main.lead}" if main.many else f"{best} {verb} highest ({main.score}), {main.lead}"
     if main.sure == NOT_SEPARABLE:
-        return f"No clear winner: {main.at} per prompt, {highest}, but {NOT_SEPARABLE} from all the others."
+        them = "" if main.methods == 2 else " from all the others"
+        return f"No clear winner: {main.at} per prompt, {highest}, but {NOT_SEPARABLE}{them}."
     return f"Cannot tell: {main.at} per prompt, {highest}, but {doubt}."

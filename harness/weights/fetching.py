@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from harness.amounts import counted
 from harness.assignments import name_of
 from harness.errors import WrongInput, unknown
 from harness.registry import Entry, entries
 from harness.weights.download import fetch
-from harness.weights.hub import Repository, checked_whole, gigabytes, locate
+from harness.weights.hub import Absent, AbsentWeights, Repository, checked_whole, gigabytes, locate
 from harness.weights.local import LocalWeights, found, published
 
 
@@ -37,17 +38,24 @@ def check_all(names: Sequence[str], local: LocalWeights) -> Iterator[str]:
     """Read every file of these models, verifiers and graders that is here, and compare it with its published hash.
 
     Raises:
-        WrongInput: a name without published weights, or weights that are not here.
+        WrongInput: a name without published weights; or, after all that is here, weights that are not.
         DamagedWeights: a file is not what is published, or cut short.
     """
+    absent: list[Absent] = []
     for name, parts in _parts(names).items():
         for role, repository in parts.items():
-            folder = locate(repository, local=local.folder(name, role), name=name, role=role if len(parts) > 1 else "")
+            try:
+                folder = locate(repository, local=local.folder(name, role), name=name, role=role if len(parts) > 1 else "")
+            except AbsentWeights as error:
+                absent += error.absent
+                continue
             compared, unknown = checked_whole(folder, repository)
             rest = f", {unknown} with no known hash" if unknown else ""
-            none = f"none of {unknown} files could be compared: no hash is known"
-            said = f"{compared} files are what is published{rest}" if compared else none
+            none = f"none of {counted(unknown, 'file')} could be compared: no hash is known"
+            said = f"{counted(compared, 'file')} as published{rest}" if compared else none
             yield f"{name} {role}: {said}, in {folder}"
+    if absent:
+        raise AbsentWeights(absent)
 
 
 def _parts(names: Sequence[str]) -> dict[str, Mapping[str, Repository]]:

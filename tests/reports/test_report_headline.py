@@ -55,6 +55,8 @@ def test_of_many_that_tie_the_number_is_said_and_a_sentence_names_them() -> None
 def test_a_lead_that_could_be_noise_is_not_called_one() -> None:
     unclear = replace(CLEAR, sure=NOT_SEPARABLE, model_sure=False)
     assert say(unclear).startswith("No clear winner: under a budget of 10 GFLOP per prompt, ar + beam scores highest (0.90)")
+    assert say(unclear).endswith(", but not separable at 95 % from all the others.")
+    assert say(replace(unclear, methods=2)).endswith("+0.20 over ar + random, but not separable at 95 %.")
     assert "ar is ahead; its best search is not settled" in say(replace(unclear, model_sure=True))
 
 

@@ -260,7 +260,7 @@ def test_what_is_here_can_be_compared_again_without_the_hub(monkeypatch: pytest.
         list(check_all(["toy"], LocalWeights()))
     folder = fetch(wanted)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert list(check_all(["toy"], LocalWeights())) == [f"toy weights: 2 files are what is published, in {folder}"]
+    assert list(check_all(["toy"], LocalWeights())) == [f"toy weights: 2 files as published, in {folder}"]
     shutil.copytree(folder, tmp_path / "copy")
     local = LocalWeights({("toy", ""): tmp_path / "copy"})
     said = "none of 2 files could be compared: no hash is known"
@@ -274,6 +274,17 @@ def test_what_is_here_can_be_compared_again_without_the_hub(monkeypatch: pytest.
         blob.write_bytes(good)
     with pytest.raises(WrongInput, match="unknown published model, verifier or grader 'toi'; did you mean toy"):
         list(check_all(["toi"], LocalWeights()))
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_check_reads_what_is_here_and_then_names_all_that_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {name: {"weights": asked(f"someone/{name}", "config.json", "part/a*")} for name in ("first", "toy", "last")}
+    monkeypatch.setattr("harness.weights.fetching.published", lambda: known)
+    folder = fetch(known["toy"]["weights"])
+    lines = check_all(list(known), LocalWeights())
+    assert next(lines) == f"toy weights: 2 files as published, in {folder}"
+    with pytest.raises(AbsentWeights, match=r"someone/first .*someone/last .*`vistas fetch first last`"):
+        next(lines)
 
 
 def test_a_cached_file_of_another_size_than_the_entrys_is_named(cache: Path, tmp_path: Path) -> None:
