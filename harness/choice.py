@@ -8,8 +8,9 @@ from math import isfinite
 from typing import Any
 
 from harness.assignments import assignments, members_of, name_of, quoted, written
+from harness.entry import Entry, resolve
 from harness.errors import WrongInput
-from harness.registry import Entry, entry, published_row, resolve
+from harness.registry import entry, published_row
 from models.base import SmallPreviews
 from models.published import PRESET, PublishedModel
 from models.sheet import latent_size

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.choice import ModelChoice, choose_model
 from harness.config import ALL, RunConfig
+from harness.entry import resolve
 from harness.errors import WrongInput
-from harness.registry import entries, entry, resolve
+from harness.named_searches import INNER
+from harness.registry import entries, entry
 from harness.search.base import Search
 from harness.search.spec import fits, parse, shortest
 from harness.suites import shared_domain
@@ -37,6 +39,17 @@ class Lineup:
     def models(self) -> tuple[str, ...]:
         """Models that take part, in the order asked for."""
         return tuple(dict.fromkeys(model for model, _ in self.pairs))
+
+    def packages(self, model: str, search: str, verifiers: Iterable[str], suite: str) -> tuple[str, ...]:
+        """Name and version of every other package that brings the model, the search, a verifier or the suite, each once."""
+        wrapped = getattr(self.searches[search], INNER, None)
+        parts = [
+            *(member.entry for member in self.choices[model].members),
+            *(entry("search", one.name) for one in (self.searches[search], wrapped) if one is not None),
+            *(entry("verifier", name) for text in verifiers for name in parse_verifier(text).names),
+            entry("suite", suite),
+        ]
+        return tuple(sorted({part.package for part in parts if part.package}))
 
 
 def line_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Lineup:  # noqa: B008 - immutable

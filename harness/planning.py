@@ -45,7 +45,9 @@ def plan_units(session: Session, lineup: Lineup) -> tuple[list[WorkUnit], list[s
             budgets[verifier] = affordable
             refusals += [(f"{model} with {search}", error) for error in refused]
             notes += _notes(model, search, verifier, refused, nothing_left=not affordable)
-        units += _pair_units(session, model, search, {name: given for name, given in budgets.items() if given})
+        given = {name: affordable for name, affordable in budgets.items() if affordable}
+        packages = lineup.packages(model, search, (*given, *session.judge.verifiers), session.settings.suite)
+        units += _pair_units(session, model, search, given, packages)
     if not units:
         raise WrongInput(_nothing_runs(session.settings, refusals) if refusals else "; ".join(dict.fromkeys(map(str, misfits))))
     return units, list(dict.fromkeys(notes))
@@ -121,7 +123,7 @@ def _notes(
 
 
 def _pair_units(
-    session: Session, model: str, search: str, budgets: Mapping[str, tuple[Budget, ...]]
+    session: Session, model: str, search: str, budgets: Mapping[str, tuple[Budget, ...]], packages: tuple[str, ...]
 ) -> Iterator[WorkUnit]:
     if not budgets:
         return
@@ -134,7 +136,7 @@ def _pair_units(
         for share in shares:
             for number, chunk in enumerate(batches(session.prompts, _chunk(session, search))):
                 faulty = session.faulty if number == 0 else ()
-                yield _unit(session, model, search, share, seed, tuple(chunk), faulty)
+                yield _unit(session, model, search, share, seed, tuple(chunk), faulty, packages)
 
 
 def _chunk(session: Session, search: str) -> int:
@@ -151,6 +153,7 @@ def _unit(
     seed: int,
     prompts: tuple[Prompt, ...],
     faulty: tuple[tuple[Prompt, str], ...],
+    packages: tuple[str, ...],
 ) -> WorkUnit:
     keep = kept_prompts(session.settings, session.prompts) & {prompt.id for prompt in prompts}
     key = unit_key(
@@ -165,6 +168,7 @@ def _unit(
         keep,
         faulty,
         _features(session, search, next(iter(budgets))),
+        packages,
     )
     flops = 0
     for tokens in session.text_tokens(model, prompts):  # one pool of images, at which every verifier looks

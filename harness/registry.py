@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Any
+from functools import cache
 
+from harness.entry import Entry
 from harness.errors import WrongInput, unknown
+from harness.plugins import plugins
 from models.published import PublishedModel, published_models
 from suites.published import published_graders
 from verifiers.published import PublishedVerifier, published_features, published_verifiers
@@ -18,42 +18,6 @@ class UnknownName(WrongInput):
 
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
         super().__init__(unknown(kind, name, known))
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One registered thing: where it is built, and what has to be known before anything is imported."""
-
-    target: str
-    """ "module:object": a callable that builds it."""
-    summary: str
-    family: str = ""
-    """ar, diffusion, or "" where it does not apply."""
-    domain: str = ""
-    """photo, shapes, or "" where it does not apply."""
-    generator: str = ""
-    """Models only: "module:class" of the generator, so that abilities are known before weights are loaded."""
-    row: Any = None
-    """Published ones only: the row that says where the weights are; `target` is then called with it (models/published.py)."""
-    draft: Entry | None = None
-    """Pairs only: the model that drafts; everything else is that of the one that refines."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """Models without a row: what can be set, with its default; `target` takes these by keyword."""
-    ensemble: bool = False
-    """Verifiers only: scores compare within one pool, so that it guides but is no metric of an image."""
-
-    needs: str = ""
-    """Verifiers only: "module:protocol" that a generator must have; such a one guides and is no metric of an image alone."""
-
-    def resolve(self) -> Any:
-        """The object behind `target`."""
-        return resolve(self.target)
-
-
-def resolve(target: str) -> Any:
-    """Import "module:object"."""
-    module, _, name = target.partition(":")
-    return getattr(import_module(module), name)
 
 
 def published(model: PublishedModel) -> Entry:
@@ -155,15 +119,21 @@ KINDS = tuple(_TABLES)
 
 def entry(kind: str, name: str) -> Entry:
     """The entry of a "model", "search", "verifier", "suite", "grader" or "features"; raises UnknownName with near names."""
-    table = _TABLES[kind]
+    table = entries(kind)
     if name not in table:
         raise UnknownName(kind, name, list(table))
     return table[name]
 
 
 def entries(kind: str) -> Mapping[str, Entry]:
-    """All entries of one kind."""
-    return _TABLES[kind]
+    """All entries of one kind: those that come with vistas, then those of other packages. Raises WrongInput for a broken one."""
+    brought = _brought(kind)
+    return {**_TABLES[kind], **brought} if brought else _TABLES[kind]
+
+
+@cache
+def _brought(kind: str) -> Mapping[str, Entry]:
+    return plugins(kind, taken=_TABLES[kind])
 
 
 def published_row(name: str, model: Entry) -> PublishedModel:

@@ -57,9 +57,11 @@ def unit_key(
     keep: frozenset[str],
     faulty: tuple[tuple[Prompt, str], ...] = (),
     features: str = "",
+    packages: tuple[str, ...] = (),
 ) -> str:
     """The hash of everything that determines a unit's rows; `metrics` are the verifiers that measure what it selects,
-    `suite` its name and version, `features` the hash of the weights that a search compares pictures by."""
+    `suite` its name and version, `features` the hash of the weights that a search compares pictures by, `packages` others'
+    (`Lineup.packages`)."""
     determines = {
         "schema": SCHEMA_VERSION,
         "vistas": installed_version("vistas"),
@@ -74,6 +76,7 @@ def unit_key(
         "keep": sorted(keep),
         **({"faulty": [(prompt.id, prompt.task, reason) for prompt, reason in faulty]} if faulty else {}),
         **({"features": features} if features else {}),
+        **({"packages": packages} if packages else {}),
     }
     return hashlib.sha256(canonical(determines).encode()).hexdigest()[:32]
 

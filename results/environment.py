@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from harness.plugins import plugin_packages
+
 PACKAGES = (
     "vistas", "torch", "torchvision", "diffusers", "transformers", "tokenizers", "open_clip_torch", "safetensors",
     "numpy", "pandas", "pyarrow", "pillow",
@@ -28,7 +30,7 @@ def environment(device: str) -> dict[str, Any]:
 
     return {
         "python": python_version(),
-        "packages": {name: installed_version(name) for name in PACKAGES},
+        "packages": {**{name: installed_version(name) for name in PACKAGES}, **plugin_packages()},
         "commit": commit(ROOT),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),

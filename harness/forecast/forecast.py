@@ -36,8 +36,8 @@ class Forecast:
     """By text length, shortest first."""
     seeds: int
     rows: Mapping[str, tuple[int, ...]]
-    """Operation to rows at each step, of the prompt with the longest text, which has its budget to itself; at most so many passes
-    where this is a `bound`."""
+    """Operation to rows at each step, of the prompt with the longest text, which has its budget to itself; where this is a `bound`
+    at most so many passes, or all of them an `example`."""
     depends_on_scores: bool
     """Whether a run can spend something else than the plan: less, or in a pool of prompts more on some."""
     shared: Rehearsed | None
@@ -54,6 +54,11 @@ class Forecast:
     def bound(self) -> bool:
         """Whether a run spends at most what is planned: scores decide how much less."""
         return self.depends_on_scores and not self.shared
+
+    @property
+    def example(self) -> bool:
+        """Whether scores decide about more than passes that are shared, so that rows are those of made-up scores."""
+        return self.bound and not self.variants[-1].plan.passes
 
     @property
     def total(self) -> Cost:

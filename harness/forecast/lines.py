@@ -78,7 +78,7 @@ def _sure(forecast: Forecast) -> str:
 
 def _sure_of_budget(forecast: Forecast) -> str:
     """The same before what is used of the budget: shared passes save FLOPs and seconds, and neither NFE nor images."""
-    return "" if forecast.bound and forecast.budget.unit in (Unit.NFE, Unit.IMAGES) else _sure(forecast)
+    return "" if forecast.bound and not forecast.example and forecast.budget.unit in (Unit.NFE, Unit.IMAGES) else _sure(forecast)
 
 
 def _least_sure(every: Sequence[Forecast]) -> str:
@@ -115,7 +115,7 @@ def _lines(forecast: Forecast) -> Iterator[str]:
     yield f"  a prompt    {often}" + ", ".join(_range(each[name], name) for name in columns)
     for operation, counts in forecast.rows.items():
         second, _, name = operation.rpartition(" ")
-        most = "at most " if forecast.bound and operation == "predict" else ""
+        most = "such as " if forecast.example else "at most " if forecast.bound and operation == "predict" else ""
         yield f"  {_ROWS[name]:<11} {most}{_counted(name, counts)}" + (" of the second model" if second else "")
     if forecast.budget.unit is Unit.IMAGES and any(forecast.looks()):
         yield f"  counted     {often}{_range(forecast.looks(), 'looks')} at previews, each as an image of the budget"
@@ -125,6 +125,8 @@ def _lines(forecast: Forecast) -> Iterator[str]:
     yield f"  {runs}: {_sure(forecast)}" + ", ".join(_range((total[name], total[name]), name) for name in columns)
     if forecast.shared:
         yield "  prompts share one total, and scores decide who gets more; rows are those of a prompt that has its part to itself"
+    elif forecast.example:
+        yield "  scores decide how much of it is done; rows are those of made-up scores"
     elif forecast.bound:
         yield "  scores decide how many passes candidates share, and so how much less is done"
 

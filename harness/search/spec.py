@@ -6,9 +6,10 @@ from dataclasses import MISSING, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from harness.assignments import assignments, name_of, written
+from harness.entry import Entry, resolve
 from harness.errors import WrongInput
 from harness.named_searches import INNER, check_search_name, wrapped
-from harness.registry import Entry, entry, resolve
+from harness.registry import entry
 from harness.search.base import Search
 from models.base import ABILITIES
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.amounts import counted
 from harness.assignments import name_of
+from harness.entry import Entry
 from harness.errors import WrongInput, unknown
-from harness.registry import Entry, entries
+from harness.registry import entries
 from harness.weights.download import fetch
 from harness.weights.hub import Absent, AbsentWeights, Repository, checked_whole, gigabytes, locate
 from harness.weights.local import LocalWeights, found, published
@@ -77,6 +78,8 @@ def described(known: Entry) -> str:
     kinds = ", ".join(filter(None, (known.family, known.domain)))
     if known.row is not None:
         kinds += f"; {_terms(known)}"
+    if known.package:
+        kinds += f"{'; ' if kinds else ''}of {known.package}"
     return known.summary + (f" ({kinds})" if kinds else "")
 
 

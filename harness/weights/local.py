@@ -9,8 +9,9 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
+from harness.entry import Entry
 from harness.errors import WrongInput, near
-from harness.registry import Entry, entries, entry
+from harness.registry import entries, entry
 from harness.weights.hub import Absent, AbsentWeights, Repository, locate, present
 
 Result = TypeVar("Result")

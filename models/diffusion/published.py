@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from harness.entry import resolve
 from harness.errors import WrongInput, first_line
 from harness.memory import out_of_memory
-from harness.registry import resolve
 from models.attention import SETTING, kernel_of, prefer
 from models.compiling import asks_to_compile, prepare_compiler
 from models.diffusion.folder import check_components, check_published, published_config, weight_files

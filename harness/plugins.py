@@ -1,0 +1,52 @@
+"""Models, searches, verifiers and suites of other packages: what they register as entry points, and their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from importlib.metadata import EntryPoint, entry_points
+
+from harness.entry import Entry
+from harness.errors import WrongInput
+
+GROUPS = {"model": "vistas.models", "search": "vistas.searches", "verifier": "vistas.verifiers", "suite": "vistas.suites"}
+"""The group of entry points of each kind; each point is an `Entry`, under the name that the command line takes."""
+
+
+def plugins(kind: str, taken: Collection[str] = ()) -> Mapping[str, Entry]:
+    """Entries of one kind that installed packages bring, by name; none of a kind that has no group.
+
+    Raises:
+        WrongInput: one cannot be imported, is no `Entry`, or has a name that is taken.
+    """
+    found: dict[str, Entry] = {}
+    for point in entry_points(group=GROUPS[kind]) if kind in GROUPS else ():
+        if point.name in taken or point.name in found:
+            raise WrongInput(f"{_said(point)} registers a {kind} under a name that is taken: rename it there, or uninstall that package")
+        found[point.name] = replace(_loaded(point), package=_package(point))
+    return found
+
+
+def plugin_packages() -> dict[str, str]:
+    """Name to version of every installed package that brings something."""
+    points = [point for group in GROUPS.values() for point in entry_points(group=group)]
+    return {point.dist.name: point.dist.version for point in points if point.dist is not None}
+
+
+def _loaded(point: EntryPoint) -> Entry:
+    try:
+        entry = point.load()
+    except Exception as error:
+        raise WrongInput(f"{_said(point)} cannot be imported ({error}): mend it, or uninstall that package") from error
+    if not isinstance(entry, Entry):
+        raise WrongInput(f"{_said(point)} is {type(entry).__name__} and no harness.entry.Entry: make it one, or uninstall that package")
+    return entry
+
+
+def _said(point: EntryPoint) -> str:
+    return f"{point.name} = {point.value} of package {_package(point)}"
+
+
+def _package(point: EntryPoint) -> str:
+    assert point.dist is not None  # always known of a point that was found
+    return f"{point.dist.name} {point.dist.version}"

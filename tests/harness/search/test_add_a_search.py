@@ -1,0 +1,114 @@
+"""Adding a search takes one file and a package around it: here both are those of docs/add-a-search.md, installed and run."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from harness import cli, registry
+from harness.commands import run as run_commands
+from harness.errors import WrongInput
+from harness.ledger import Budget, Unit
+from harness.search.spec import parse
+
+PAGE = (Path(__file__).parents[3] / "docs" / "add-a-search.md").read_text(encoding="utf-8")
+RUN = ["run", "geneval", "--model", "shapes-infinity", "--prompts", "2", "--search"]
+
+
+def block(language: str) -> str:
+    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
+    return str(found)
+
+
+def install(site: Path, version: str = "0.1", points: str = "") -> None:
+    """What pip leaves of the page's package, under another version or with other entry points where given."""
+    project = tomllib.loads(block("toml"))["project"]
+    for group, named in project["entry-points"].items():
+        points = points or "\n".join([f"[{group}]", *(f"{name} = {value}" for name, value in named.items())])
+    (site / "first_good.py").write_text(block("python"))
+    folder = site / "my_searches.dist-info"
+    folder.mkdir(exist_ok=True)
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {version}\n")
+    (folder / "entry_points.txt").write_text(points)
+    registry._brought.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    install(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
+    yield folder
+    sys.modules.pop("first_good", None)
+    registry._brought.cache_clear()
+
+
+def test_the_command_runs_it_and_says_whose_it_is(site: Path, tmp_path: Path) -> None:
+    """Kept units are those of its version, and of a version that gives other results there are none."""
+    listed = CliRunner().invoke(cli.app, ["list", "searches"], prog_name="vistas").output
+    assert "images one after another until one is good enough (of my-searches 0.1)" in listed
+    keys = {}
+    for version in ("0.1", "0.2"):
+        install(site, version)
+        folder = tmp_path / version
+        arguments = [*RUN, "first-good:enough=-9", "--search", "random", "--budget", "15", "--out", str(folder)]
+        result = CliRunner().invoke(cli.app, arguments, prog_name="vistas")
+        assert result.exit_code == 0, result.output
+        selections = pd.read_parquet(folder / "selections.parquet").set_index("search")
+        assert selections.loc["first-good:enough=-9.0", "nfe"].tolist() == [5, 5]  # the first is good enough
+        environment, = json.loads((folder / "manifest.json").read_text())["environments"]
+        assert environment["packages"]["my-searches"] == version
+        keys[version] = {path.name for path in (folder / "parts").iterdir()}
+    assert len(keys["0.1"] & keys["0.2"]) == len(keys["0.1"] - keys["0.2"]) == 1  # random search is not of that package
+
+
+def test_its_plan_says_that_it_may_do_less() -> None:
+    arguments = ["plan", *RUN[1:], "first-good:enough=-9", "--budget", "60"]
+    result = CliRunner().invoke(cli.app, arguments, prog_name="vistas")
+    assert result.exit_code == 0, result.output
+    assert "chosen      candidates 12, enough -9.0" in result.output
+    assert "a prompt    at most 60 NFE" in result.output
+    assert "images      such as 1\n" in result.output
+    assert "scores decide how much of it is done; rows are those of made-up scores" in result.output
+
+
+@pytest.mark.parametrize("model", ["infinity", "flux"])
+@pytest.mark.parametrize("unit", [Unit.NFE, Unit.FLOPS, Unit.IMAGES])
+def test_it_keeps_its_budget_and_stops_where_it_may(model: str, unit: Unit, request, ran) -> None:
+    generator = request.getfixturevalue(model)
+    everything = ran(parse("random:candidates=4"), generator)
+    scores = [[one.values_M[0] for one in everything.of(prompt)] for prompt in range(3)]
+    budget = Budget(max(everything.task.spent(prompt, everything.task.judges[0]).amount(unit) for prompt in range(3)), unit)
+    enough = float(np.mean(sorted(max(row) for row in scores)[:2]))  # above the best of one prompt, below those of two
+    found = ran(parse(f"first-good:enough={enough!r}"), generator, budget, max_rows=2)
+    for prompt, row in enumerate(scores):
+        needed = next((n + 1 for n, score in enumerate(row) if score >= enough), len(row))
+        mine = [one.values_M[0] for one in found.of(prompt)]
+        assert mine == pytest.approx(row[:needed], abs=1e-4)  # a pixel rounds otherwise in another batch
+        assert budget.affords(found.task.spent(prompt, found.task.judges[0]))
+    assert sum(len(found.of(prompt)) for prompt in range(3)) < sum(map(len, scores))
+
+
+@pytest.mark.parametrize(("points", "message"), [
+    ("first-good = nowhere:ENTRY", "first-good = nowhere:ENTRY of package my-searches 0.1 cannot be imported (No module named 'nowhere')"),
+    ("first-good = first_good:FirstGood", "is type and no harness.entry.Entry"),
+    ("beam = first_good:ENTRY", "beam = first_good:ENTRY of package my-searches 0.1 registers a search under a name that is taken"),
+])  # fmt: skip
+def test_what_a_package_registers_wrongly_is_named(points: str, message: str, site: Path) -> None:
+    install(site, points=f"[vistas.searches]\n{points}\n")
+    with pytest.raises(WrongInput, match=re.escape(message)):
+        registry.entries("search")
+    result = CliRunner().invoke(cli.app, [*RUN, "random"], prog_name="vistas")
+    assert result.exit_code == 2
+    assert "uninstall that package" in result.output
