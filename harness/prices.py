@@ -56,7 +56,7 @@ class Calibration:
         return Calibration(own)
 
 
-def calibrate(generator: Generator, verifiers: Sequence[Verifier], text: str, rows: int) -> Calibration:
+def calibrate(generator: Generator | Pair, verifiers: Sequence[Verifier], text: str, rows: int) -> Calibration:
     """Measure every operation on `rows` independent images of one prompt, after a warm-up of the same shape."""
     if isinstance(generator, Pair):
         draft, refine = (calibrate(one, verifiers, text, rows).per_row for one in (generator.draft, generator.refine))
@@ -92,7 +92,7 @@ class Prices:
     """Costs of one row (of one prompt where said), for a prompt of `text_tokens` tokens judged by one verifier."""
 
     def __init__(
-        self, generator: Generator, verifier: Verifier, text_tokens: int, calibration: Calibration | None = None
+        self, generator: Generator | Pair, verifier: Verifier, text_tokens: int, calibration: Calibration | None = None
     ) -> None:
         self.refining: Prices | None = None
         """Those of a pair's second model, the prompt's text under the verifier paid for; all else is the draft's."""

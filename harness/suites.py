@@ -31,7 +31,7 @@ def suite_flags(suite: str | None, suite_file: Path | None, prompts_from: Path |
     return {"suite": FILE, "prompts_from": str(suite_file)}
 
 
-def open_suite(name: str, prompts_from: str | None) -> Any:
+def open_suite(name: str, prompts_from: str | None = None) -> Any:
     """The suite of this name, before any prompt is read.
 
     Raises:

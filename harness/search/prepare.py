@@ -18,7 +18,7 @@ from verifiers.base import Verifier, cascading, listeners
 
 def prepare(
     search: Search,
-    generator: Generator,
+    generator: Generator | Pair,
     verifiers: Sequence[Verifier],
     prompts: Sequence[Prompt],
     budget: Budget,
@@ -40,10 +40,11 @@ def prepare(
     ledger, texts = Ledger(len(prompts)), [prompt.text for prompt in prompts]
     told = listeners(verifiers)
     refiner: Refiner | None = None
-    first = generator
     if isinstance(generator, Pair):
         first, second = generator.draft, MeteredGenerator(generator.refine, ledger, told, now)
         refiner = Refiner(second, second.encode(texts))
+    else:
+        first = generator
     metered = MeteredGenerator(first, ledger, told, now)
     conditioning = metered.encode(texts)
     prices = {tokens: Prices(generator, verifiers[0], tokens, calibration) for tokens in set(conditioning.text_tokens)}
@@ -64,7 +65,7 @@ def prepare(
 
 def plan_lengths(
     search: Search,
-    generator: Generator,
+    generator: Generator | Pair,
     verifiers: Sequence[Verifier],
     text_tokens: set[int],
     budget: Budget,

@@ -1,0 +1,165 @@
+"""vistas from Python: a model, a verifier and a search on prompts of one's own, with images and costs in memory.
+
+The command line does the same with folders, tables and resumption (`harness/runner.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from PIL import Image
+from torchvision.transforms.functional import to_pil_image
+
+from harness.choice import choose_model
+from harness.entry import Entry
+from harness.errors import WrongInput, unknown
+from harness.ledger import Budget, Cost, Unit
+from harness.memory import with_fewer_rows
+from harness.model_loader import ModelLoader
+from harness.named_searches import expanded
+from harness.prices import calibrate
+from harness.rows import candidate_rows, counted, select
+from harness.search.base import Search, Task, describes
+from harness.search.prepare import prepare
+from harness.search.spec import fits, parse
+from harness.seeds import Seeds
+from harness.session import pick_device
+from harness.shelf import Shelf
+from harness.timing import Stopwatch
+from harness.weights.local import LocalWeights, find
+from models.base import Generator
+from models.pair import Pair
+from suites.base import Prompt
+from verifiers.base import Verifier
+from verifiers.features import described, features_of
+from verifiers.spec import parse_verifier
+
+Weights = Mapping[str, str | Path]
+"""Name, as `--weights` takes it, to a local folder."""
+_NONE: Weights = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a search returned for one prompt, and all that it looked at."""
+
+    prompt: str
+    image: torch.Tensor | None = field(repr=False)
+    """uint8 [3, H, W]; None where no finished candidate was scored within the budget."""
+    score: float
+    """Under the verifier; NaN without an image."""
+    reason: str
+    """Why there is no image, "" where there is one."""
+    spent: Cost
+    """By the prompt, verification included."""
+    parameters: Mapping[str, Any]
+    """What the planner chose for the budget."""
+    candidates: pd.DataFrame = field(repr=False)
+    """One row for every scored image, with the columns of candidates.parquet from `order` to the costs (docs/tables.md)."""
+    images: tuple[torch.Tensor, ...] = field(repr=False)
+    """Those of `candidates`, row by row: uint8 [3, H, W]."""
+
+    @property
+    def picture(self) -> Image.Image:
+        """`image` for people. Raises ValueError where there is none."""
+        if self.image is None:
+            raise ValueError(f"there is no picture of {self.prompt!r}: {self.reason}")
+        picture: Image.Image = to_pil_image(self.image)
+        return picture
+
+
+def load_model(text: str, weights: Weights = _NONE, device: str = "auto") -> Generator | Pair:
+    """The model, or pair of models, that a text names as `--model` does.
+
+    Raises WrongInput: an unknown name or setting, weights that are not on this machine, or a device that is not there.
+    """
+    choice, local = choose_model(text), _local(weights)
+    folders = {one.text: find(one.name, one.entry, local) for one in choice.members}
+    load = ModelLoader(folders, [pick_device(device)], "none", Stopwatch())
+    model: Generator | Pair = Shelf({choice.text: choice}, load)[choice.text]
+    return model
+
+
+def load_verifier(text: str, weights: Weights = _NONE, device: str = "auto") -> Verifier:
+    """The verifier that a text names as `--verifier` does. Raises WrongInput as `load_model` does."""
+    return parse_verifier(text).load(pick_device(device), _local(weights))
+
+
+def run_search(
+    search: str | Search,
+    model: Generator | Pair,
+    verifier: Verifier,
+    prompts: str | Sequence[str | Prompt],
+    budget: float,
+    unit: str = "nfe",
+    *,
+    seed: int = 0,
+    suite: str = "",
+    max_rows: int = 32,
+) -> list[Outcome]:
+    """What a search returns for each prompt under `budget` of `unit` (nfe, flops, images or seconds) a prompt.
+
+    Candidates depend on the seed, the prompt and `suite`: a prompt of a suite under its name in tables ("geneval@shapes") has
+    those of a run. `max_rows` is the largest batch, smaller where memory is short.
+
+    Raises:
+        WrongInput: an unknown search or unit, a search that does not fit the model, or a budget that is too small for it.
+    """
+    found = parse(expanded(search)) if isinstance(search, str) else search
+    misfit = fits(found, _described_by_class(model), model.card.name)
+    if misfit:
+        raise WrongInput(misfit)
+    given = _budget(budget, unit)
+    every = [prompts] if isinstance(prompts, str) else prompts
+    asked = [prompt if isinstance(prompt, Prompt) else Prompt(prompt, prompt, "prompt") for prompt in every]
+    if not asked:
+        return []
+    guide = described([verifier], features_of(model.card.domain, model.device))[0] if describes(found) else verifier
+    calibration = calibrate(model, [guide], asked[0].text, min(max_rows, 16)) if given.unit is Unit.SECONDS else None
+
+    def attempt(rows: int) -> Task:
+        task = prepare(found, model, [guide], asked, given, Seeds(seed, suite), rows, calibration)
+        found.run(task)
+        return task
+
+    task = with_fewer_rows(attempt, max_rows, lambda rows: None, model.card.name)
+    return [_outcome(task, guide, number) for number in range(len(asked))]
+
+
+def _outcome(task: Task, verifier: Verifier, number: int) -> Outcome:
+    prompt, plan, limit = task.prompts[number], task.plans[number], task.limit(number)
+    pool = task.candidates[verifier.card.name][number]
+    chosen = select(pool, verifier, prompt, task.budget, plan, limit)
+    shown, scores = counted(pool, verifier, limit)
+    rows = candidate_rows({}, prompt, task.budget, shown, scores, [float("nan")] * len(shown), [""] * len(shown))
+    table = pd.DataFrame(rows).loc[:, "order":].drop(columns=["truth", "image"]) if rows else pd.DataFrame()
+    image = None if chosen.candidate is None else chosen.candidate.image
+    return Outcome(
+        prompt.text, image, chosen.score, chosen.reason, chosen.spent, dict(plan.parameters), table, tuple(one.image for one in shown)
+    )
+
+
+def _budget(amount: float, unit: str) -> Budget:
+    if unit not in list(Unit):
+        raise WrongInput(unknown("unit", unit, list(Unit)))
+    if not 0 < amount < float("inf"):
+        raise WrongInput(f"budget {amount:g} is not a positive number")
+    return Budget(float(amount), Unit(unit))
+
+
+def _local(weights: Weights) -> LocalWeights:
+    return LocalWeights.parse([f"{name}={path}" for name, path in weights.items()])
+
+
+def _described_by_class(model: Generator | Pair) -> Entry:
+    """What `fits` has to know of a model that is loaded, whoever made it."""
+    parts = (model.draft, model.refine) if isinstance(model, Pair) else (model,)
+    described = [Entry("", "", part.card.family, generator=f"{type(part).__module__}:{type(part).__qualname__}") for part in parts]
+    if len(described) == 1:
+        return described[0]
+    return Entry("", "", "pair", generator=described[1].generator, draft=described[0])

@@ -1,0 +1,108 @@
+"""vistas from Python: what docs/python.md says runs as it stands, and finds what the command finds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torchvision.io import decode_image
+from typer.testing import CliRunner
+
+from harness import cli
+from harness.api import Outcome, load_model, load_verifier, run_search
+from harness.commands import run as run_commands
+from harness.errors import WrongInput
+from harness.ledger import Unit
+from harness.search.beam import Beam
+from results.schema import TABLES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+TEXTS = ["two blue circles", "a red star above a green square"]
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return load_model("shapes-infinity", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def verifier() -> Any:
+    return load_verifier("shapes-clip", device="cpu")
+
+
+def test_the_page_runs_as_it_stands_and_a_search_is_the_commands_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
+    arguments = ["run", "geneval", "--model", "shapes-infinity", "--search", "beam:width=2", "--budget", "60", "--prompts", "1"]
+    result = CliRunner().invoke(cli.app, [*arguments, "--out", str(tmp_path)], prog_name="vistas")
+    assert result.exit_code == 0, result.output
+    names: dict[str, Any] = {"RUN": tmp_path}
+    for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):
+        exec(block, names)
+    assert len(names["grades"]) == 4
+    assert names["best_so_far"].is_monotonic_increasing
+    overall = names["points"].query("task == 'overall' and metric == 'shapes-reward'")
+    assert overall["mean"].tolist() == pytest.approx([names["selections"]["score"].mean()])
+
+    row = names["selections"].iloc[0]
+    (prompt,) = [one for one in names["suite"].prompts("shapes") if one.id == row["prompt_id"]]
+    (found,) = run_search("beam:width=2", names["model"], names["verifier"], [prompt], 60, suite="geneval@shapes")
+    assert found.score == pytest.approx(row["score"], abs=1e-4)
+    assert (found.spent.nfe, found.spent.flops) == (row["nfe"], row["flops"])
+    apart = (found.image.int() - decode_image(str(tmp_path / row["image"])).int()).abs()
+    assert apart.max() <= 2  # levels of 255: rows of another prompt were beside it
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+def test_an_outcome_is_the_best_of_its_candidates_within_the_budget(unit: str, model: Any, verifier: Any) -> None:
+    budget = {"nfe": 60, "flops": 4e9, "images": 4, "seconds": 60.0}[unit]
+    for found in run_search(Beam(width=2) if unit == "nfe" else "random:candidates=4", model, verifier, TEXTS, budget, unit):
+        table = found.candidates
+        best = int(np.nanargmax(table["score"]))
+        assert found.score == table["score"][best]
+        assert torch.equal(found.image, found.images[best])
+        assert found.picture.size == (48, 48)
+        assert found.spent.amount(Unit(unit)) <= budget
+        assert len(table) == len(found.images) == found.spent.verifier_calls
+        assert [*table.columns] == [name for name in (column.name for column in TABLES["candidates"]) if name in table.columns]
+
+
+def test_a_prompt_has_the_same_candidates_whatever_stands_beside_it(model: Any, verifier: Any) -> None:
+    both = run_search("random", model, verifier, TEXTS, 20)
+    (alone,) = run_search("random", model, verifier, TEXTS[1:], 20, max_rows=1)
+    (other,) = run_search("random", model, verifier, TEXTS[1:], 20, seed=1)
+    pd.testing.assert_series_equal(both[1].candidates["score"], alone.candidates["score"], rtol=0, atol=1e-4)
+    assert not np.allclose(alone.candidates["score"], other.candidates["score"])
+    (same,) = run_search("random", model, verifier, TEXTS[1], 20)
+    assert same.score == pytest.approx(alone.score, abs=1e-4)
+    assert run_search("random", model, verifier, [], 20) == []
+
+
+@pytest.mark.parametrize(("asked", "message"), [
+    (("bem", 60, "nfe"), "unknown search 'bem'; did you mean beam"),
+    (("zero-order", 60, "nfe"), "zero-order searches diffusion models and shapes-infinity is an ar model"),
+    (("beam", 60, "nfes"), "unknown unit 'nfes'; did you mean nfe"),
+    (("beam", float("nan"), "nfe"), "budget nan is not a positive number"),
+    (("beam", 20, "nfe"), "the smallest that can is 60 NFE"),
+])  # fmt: skip
+def test_what_cannot_be_is_said_in_a_line(asked: tuple[str, float, str], message: str, model: Any, verifier: Any) -> None:
+    search, budget, unit = asked
+    with pytest.raises(WrongInput, match=re.escape(message)):
+        run_search(search, model, verifier, TEXTS, budget, unit)
+
+
+def test_local_weights_are_looked_for_where_they_are_said_to_be(tmp_path: Path) -> None:
+    with pytest.raises(WrongInput, match=f"weights {tmp_path / 'nowhere'} of FoundationVision/Infinity: give a folder that is there"):
+        load_model("infinity-2b", weights={"infinity-2b": tmp_path / "nowhere"})
+
+
+def test_no_picture_says_why(model: Any, verifier: Any) -> None:
+    (found,) = run_search("random", model, verifier, [" "], 10)
+    assert isinstance(found, Outcome)
+    assert found.image is None
+    with pytest.raises(ValueError, match="there is no picture of ' ': no candidate could be scored"):
+        found.picture  # noqa: B018
