@@ -120,10 +120,9 @@ def plan_of(name: str, size: PublishedSize, settings: Mapping[str, Any]) -> tupl
     """The scales and how they are drawn, checked against one another and the model. Raises WrongInput."""
     schedule, sampling = schedule_of(name, size, settings), sampling_of(settings)
     try:
-        sampling.validate(len(schedule), size.transformer.depth)
+        return schedule, sampling.fitted(len(schedule), size.transformer.depth)
     except ValueError as error:
         raise WrongInput(f"{name}: {as_typed(str(error), TYPED)}") from error
-    return schedule, sampling
 
 
 def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:

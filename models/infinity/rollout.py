@@ -49,8 +49,8 @@ class Rollout:
     """One model, schedule and sampling setting; holds no state of any candidate."""
 
     def __init__(self, transformer: InfinityTransformer, schedule: ScaleSchedule, sampling: Sampling) -> None:
-        sampling.validate(len(schedule), transformer.config.depth)
-        self.transformer, self.schedule, self.sampling = transformer, schedule, sampling
+        self.transformer, self.schedule = transformer, schedule
+        self.sampling = sampling.fitted(len(schedule), transformer.config.depth)
         self.patch = transformer.config.patch
         self.latent_grids = schedule.latent_grids(self.patch)
 

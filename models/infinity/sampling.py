@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -27,11 +27,19 @@ class Sampling:
     top_p: float = 0.97
     """A bit's less likely value is left out where its probability is at most 1 - top_p; 0 is off."""
 
-    def validate(self, scales: int, depth: int) -> None:
-        """Raise ValueError where a value has no meaning, or lists or layers do not fit this depth and number of scales."""
+    def __post_init__(self) -> None:
+        for name in ("guidance", "temperature", "insertion_layers"):
+            if isinstance(getattr(self, name), list):  # as JSON has them
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    def fitted(self, scales: int, depth: int) -> Sampling:
+        """The same for so many scales: of longer lists the first values, as a schedule may be the beginning of another's.
+
+        Raises ValueError where a value has no meaning, or lists or layers do not fit this depth and number of scales.
+        """
         for name in ("guidance", "temperature"):
             value = getattr(self, name)
-            if isinstance(value, tuple) and len(value) != scales:
+            if isinstance(value, tuple) and len(value) < scales:
                 raise ValueError(f"{name} has {len(value)} values for {scales} scales: give one, or one per scale")
         for layer in self.insertion_layers:
             if layer > 1 or depth + layer <= 0:
@@ -43,6 +51,8 @@ class Sampling:
         if self.top_k < 0 or not 0 <= self.top_p <= 1:
             raise ValueError(f"top_k {self.top_k} and top_p {self.top_p}: top_k is a whole number from 0 (off), "
                              "top_p is from 0 (off) to 1")
+        guidance, temperature = (one[:scales] if isinstance(one, tuple) else one for one in (self.guidance, self.temperature))
+        return replace(self, guidance=guidance, temperature=temperature)
 
     def guidance_at(self, k: int) -> float:
         return self.guidance[k] if isinstance(self.guidance, tuple) else self.guidance

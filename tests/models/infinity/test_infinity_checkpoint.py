@@ -24,11 +24,10 @@ from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 
 SHARED = Path(__file__).parents[3] / "../shared/parity"
-LAYOUTS, A = SHARED / "infinity_a_checkpoints", SHARED / "infinity_a"
-needs_parity = pytest.mark.skipif(not LAYOUTS.exists(), reason="sample checkpoints are not here")
-CONFIG_A = TransformerConfig(depth=4, embed_dim=64, num_heads=4, codebook_dim=8, text_channels=256, text_maxlen=24,
-                             block_chunks=2)
-VAE_A = VAEConfig(codebook_dim=8, base_ch=32, num_res_blocks=1, ch_mult=(1, 1, 2), patch_size=4)
+LAYOUTS = {f"{path.parent.name}/{path.name}": path for path in sorted(SHARED.glob("*_checkpoints/*")) if path.suffix != ".md"}
+"""Files and folders of shards, beside each of whose folders stands that of the model they hold, without "_checkpoints"."""
+TRANSFORMERS, VAES = ([name for name, path in LAYOUTS.items() if ("vae" in path.name) == is_vae] for is_vae in (False, True))
+needs_parity = pytest.mark.skipif(not LAYOUTS, reason="sample checkpoints are not here")
 TINY = TransformerConfig(depth=2, embed_dim=64, num_heads=2, codebook_dim=4, text_channels=16, text_maxlen=6)
 TINY_VAE = VAEConfig(codebook_dim=4, base_ch=8, ch_mult=(1, 2), num_res_blocks=1, patch_size=2, norm_groups=4)
 
@@ -41,17 +40,26 @@ def assert_same(model: torch.nn.Module, want: Mapping[str, Tensor]) -> None:
     assert not any(tensor.is_meta for tensor in got.values())
 
 
+def original(layout: str) -> tuple[dict[str, Any], Path]:
+    """Configuration and folder of the model that a layout holds."""
+    folder = SHARED / LAYOUTS[layout].parent.name.removesuffix("_checkpoints")
+    return json.loads((folder / "config.json").read_text()), folder
+
+
 @needs_parity
-@pytest.mark.parametrize("name", ["infinity_tiny_reg.pth", "sharded", "ar-ckpt-giter000K-ep0-iter1-last.pth"])
+@pytest.mark.parametrize("name", TRANSFORMERS)
 def test_transformer_layouts(name: str) -> None:
-    model = load_transformer(CONFIG_A, LAYOUTS / name)
-    assert_same(model, load_file(A / "transformer.safetensors"))  # values are exact in bfloat16
+    config, folder = original(name)
+    model = load_transformer(TransformerConfig.from_original(config["transformer"]), LAYOUTS[name])
+    assert_same(model, load_file(folder / "transformer.safetensors"))  # values are exact in bfloat16
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
 
 
 @needs_parity
-def test_vae_layout() -> None:
-    assert_same(load_vae(VAE_A, LAYOUTS / "infinity_vae_tiny.pth"), load_file(A / "vae.safetensors"))
+@pytest.mark.parametrize("name", VAES)
+def test_vae_layout(name: str) -> None:
+    config, folder = original(name)
+    assert_same(load_vae(VAEConfig(**config["vae"]), LAYOUTS[name]), load_file(folder / "vae.safetensors"))
 
 
 @pytest.fixture

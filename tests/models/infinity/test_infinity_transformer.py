@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
 
 from models.infinity.bits import multiscale_bits, sum_of_codes, to_map, transformer_inputs, transformer_labels
-from models.infinity.config import TransformerConfig, published_schedule
-from models.infinity.generate import generate
+from models.infinity.config import TransformerConfig, VAEConfig, published_schedule
+from models.infinity.generate import Generation, generate
 from models.infinity.rollout import Rollout
 from models.infinity.rope import rope_table
 from models.infinity.sampling import Sampling, bit_probabilities, draw_by_row, draw_shared
@@ -51,6 +52,66 @@ def test_generation_equals_teacher_forcing(patchify: bool, chunks: int) -> None:
     torch.testing.assert_close(got.features[-1], sum_of_codes(bits.labels, grids[-1]))
     used_BdHW = to_map(got.bits[2].float(), SCHEDULE.grids[2], model.config.patch)
     assert torch.equal(used_BdHW.bool(), bits.labels[2])
+
+
+@torch.no_grad()
+def test_forcing_what_would_have_been_drawn_changes_nothing() -> None:
+    """So also not what is drawn after it: one generator serves the whole batch, scale after scale, forced or not."""
+    rollout, text = Rollout(build(), SCHEDULE, Sampling(guidance=2.0)), texts(5, 2)
+
+    def run(*forced: torch.Tensor) -> Generation:
+        return generate(rollout, text, partial(draw_shared, generator=torch.Generator().manual_seed(4)), forced=forced)
+
+    free = run()
+    maps = [to_map(free.bits[k].float(), SCHEDULE.grids[k], rollout.patch) for k in range(2)]
+    same, other = run(*maps), run(*[1 - bits_BdHW for bits_BdHW in maps])
+    for k in range(len(SCHEDULE)):
+        assert torch.equal(same.bits[k], free.bits[k]), k
+    assert torch.equal(other.drawn[0], free.drawn[0])
+    assert torch.equal(other.bits[0], ~free.bits[0])
+    with pytest.raises(ValueError, match="forced bits of 1 scales for 1 rows: give one row for each of 2 prompts"):
+        run(maps[0][:1])
+
+
+@torch.no_grad()
+def test_lists_longer_than_the_schedule_are_those_of_a_longer_one() -> None:
+    """Also where a scale that does not come is guided: nothing is computed for it."""
+    model, text = build(), texts(3)
+
+    def run(schedule: ScaleSchedule, guidance: list[float], temperature: list[float]) -> tuple[list[torch.Tensor], Sampling]:
+        rollout = Rollout(model, schedule, Sampling(guidance, temperature))
+        return generate(rollout, text, lambda p_BnD: p_BnD > 0.5).logits, rollout.sampling
+
+    first = SCHEDULE.prefix(2)
+    long, sampling = run(first, [1.0, 1.0, 3.0, 2.0], [1.0, 0.5, 0.3, 0.2])
+    short, _ = run(first, [1.0, 1.0], [1.0, 0.5])
+    assert sampling.halves(0) == 1
+    for one, other in zip(long, short, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_sizes_follow_the_originals_rules() -> None:
+    """Halves of F round to even; pool heads are by the text's width, beyond 4096 by the model's too; 24 groups where 32 do not divide."""
+    def sized(width: int, text: int = 2048) -> TransformerConfig:
+        return TransformerConfig(depth=2, embed_dim=width, num_heads=width // 32, codebook_dim=4, text_channels=text)
+
+    assert [sized(width).ffn_hidden for width in (96, 160, 2080, 3360)] == [512, 512, 8192, 13312]
+    assert [sized(width).pool_heads for width in (2048, 4096, 8192)] == [16, 16, 32]
+    assert sized(64, text=64).pool_heads == 1
+    assert [VAEConfig(base_ch=96).groups(channels) for channels in (96, 192, 120, 72)] == [32, 32, 24, 24]
+
+
+def test_options_under_the_authors_names() -> None:
+    options = {"depth": 4, "block_chunks": 2, "embed_dim": 64, "num_heads": 4, "text_channels": 256, "text_maxlen": 24,
+               "apply_spatial_patchify": 1, "codebook_dim_vae": 8, "lvl_embed_rows": 12, "norm_eps": 1e-5, "mlp_ratio": 4,
+               "add_lvl_embeding_only_first_block": 1, "rope2d_normalized_by_hw": 2, "pad_to_multiplier": 1, "d_token": 32}
+    assert TransformerConfig.from_original(options) == TransformerConfig(
+        4, 64, 4, 8, text_channels=256, text_maxlen=24, block_chunks=2, patchify=True, level_rows=12, norm_eps=1e-5)
+    for name, value in (("mlp_ratio", 3), ("rope2d_normalized_by_hw", 0), ("add_lvl_embeding_only_first_block", 0), ("use_bit_label", 0)):
+        with pytest.raises(ValueError, match=f"{name}={value} is built into no model here: every published one has"):
+            TransformerConfig.from_original({**options, name: value})
+    with pytest.raises(ValueError, match="d_token=8 contradicts the other sizes, which make it 32"):
+        TransformerConfig.from_original({**options, "d_token": 8})
 
 
 @torch.no_grad()
