@@ -10,9 +10,9 @@ import torch
 
 from harness.memory import Parts
 from harness.verifier_meter import scored
-from harness.weights.hub import Absent, AbsentWeights
+from harness.weights.hub import Absent, AbsentWeights, MissingWeights
 from models.base import Domain, Images
-from suites.base import Grade, Prompt, Suite
+from suites.base import CannotGrade, Grade, Prompt, Suite
 from verifiers.base import Scores, Verifier, sharing, truncated_parts
 
 Metrics: TypeAlias = dict[str, tuple[float, str]]
@@ -107,9 +107,13 @@ def grading_notes(cannot_grade: str, absent: Sequence[Absent]) -> list[str]:
 
 
 def why_not_gradable(suite: Suite, domain: Domain) -> str:
-    """Why a suite has no verdict on a domain's pictures, "" when it has; its graders may be loaded to tell."""
+    """Why a suite has no verdict on a domain's pictures, "" when it has; its graders may be loaded to tell.
+
+    Raises:
+        DamagedWeights: a grader that is here cannot be used, or whatever else is wrong with it.
+    """
     try:
         suite.grade(torch.zeros(0, 3, 1, 1, dtype=torch.uint8), [], domain)
-    except ValueError as error:
+    except (CannotGrade, MissingWeights) as error:
         return str(error)
     return ""

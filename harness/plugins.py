@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 
 from harness.entry import Entry
 from harness.errors import WrongInput
@@ -29,8 +31,18 @@ def plugins(kind: str, taken: Collection[str] = ()) -> Mapping[str, Entry]:
 
 def plugin_packages() -> dict[str, str]:
     """Name to version of every installed package that brings something."""
-    points = [point for group in GROUPS.values() for point in entry_points(group=group)]
-    return {point.dist.name: point.dist.version for point in points if point.dist is not None}
+    return {point.dist.name: point.dist.version for point in _points() if point.dist is not None}
+
+
+def plugin_sources() -> list[Path]:
+    """The folder, or the only file, of every module that other packages bring something by."""
+    found = [find_spec(name) for name in sorted({point.module.partition(".")[0] for point in _points()})]
+    places = [place for one in found if one is not None for place in one.submodule_search_locations or [one.origin or ""]]
+    return [path for path in map(Path, places) if path.exists() and path.name]
+
+
+def _points() -> list[EntryPoint]:
+    return [point for group in GROUPS.values() for point in entry_points(group=group)]
 
 
 def _loaded(point: EntryPoint) -> Entry:

@@ -11,7 +11,7 @@ from harness.config import RunConfig, Settings
 from harness.registry import KINDS, entries
 from harness.weights.hub import files_of
 from harness.weights.local import LocalWeights, published
-from results.environment import PACKAGES, installed_version, python_version, source_sha256, written_here
+from results.environment import PACKAGES, installed_version, python_version, source_sha256, unit_source, written_here
 from results.files import InUse, locked, write_atomic
 from results.manifest import canonical
 from results.store import FINISHED, Store
@@ -21,17 +21,18 @@ from suites.sources import VARIABLE
 def determined(settings: Settings) -> str:
     """The hash of everything that determines which units a run has and what is in them, "" where it cannot be told.
 
-    That is what was asked for, this source, the versions of libraries, and of every file of weights and prompts on this
-    machine its size and time of change: also of those that this run does without, as `metrics` takes what is there.
+    That is what was asked for, this source and that of packages which bring something, the versions of libraries, and of every
+    file of weights and prompts on this machine its size and time of change: also of those that this run does without, as
+    `metrics` takes what is there.
     """
-    if not all(written_here(one.target) for kind in KINDS for one in entries(kind).values()):
-        return ""  # what is registered from elsewhere has no source that is known here
+    if not all(one.package or written_here(one.target) for kind in KINDS for one in entries(kind).values()):
+        return ""  # what is registered from nowhere has no source that is known here
     local = LocalWeights.parse(settings.weights)
     prompts = filter(None, (settings.prompts_from, os.environ.get(VARIABLE)))
     determines = {
         "asked": settings.run().identity(),
         "given": sorted(settings.model_fields_set & set(RunConfig.model_fields)),
-        "source": source_sha256(),
+        "source": [source_sha256(), unit_source()],
         "versions": [python_version(), *map(installed_version, PACKAGES)],
         "weights": [
             (name, role, [*_dated(*files_of(one, local.folder(name, role)))])

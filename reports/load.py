@@ -15,6 +15,7 @@ from harness import amounts
 from harness.errors import WrongInput, first_line
 from reports.unfinished import OF_RUN, OF_RUNS, Common, is_unfinished, nothing_of, read_parts
 from results.schema import ADDED, MEASURED, SELECTIONS, TABLES
+from results.store import Store
 
 IDENTITY = ["suite", "model", "search", "verifier", "seed", "budget_unit", "budget", "prompt_id"]
 """What names one selection across runs, whatever unit it was computed in."""
@@ -39,6 +40,8 @@ class Runs:
     """Sentences on what is there of runs that are not finished; none for finished ones."""
     repeated: int = 0
     """Selections that are in more than one of the runs, and taken once."""
+    sources: int = 1
+    """States of vistas' source that the units were made by."""
 
     @property
     def suite(self) -> str:
@@ -113,7 +116,11 @@ def read_runs(run_dirs: Sequence[Path], unfinished: bool = False) -> Runs:
         sentences = common.sentences([*there.values()], prompts, asked)
     left = tables["selections"].groupby(IDENTITY, dropna=False).size().index
     repeated = int(often.reindex(left).sum())
-    return Runs(folders, manifests, tables["candidates"], tables["selections"], tables["scores"], sentences, repeated)
+    return Runs(folders, manifests, tables["candidates"], tables["selections"], tables["scores"], sentences, repeated, _sources(folders))
+
+
+def _sources(folders: Sequence[Path]) -> int:
+    return max(1, len({source for folder in folders for source in Store(folder).sources()}))
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
         *_nothing(summary),
         *_unscored(summary),
         *_repeated(summary),
+        *_sources(summary),
     )
 
 
@@ -93,6 +94,15 @@ def _repeated(summary: Summary) -> list[str]:
         return []
     searches = "1 search is" if repeated == 1 else f"{repeated} searches (of a prompt, under a seed and a budget) are"
     return [f"{searches} in more than one of these runs, with the same result, and taken once, with the times of the first run named."]
+
+
+def _sources(summary: Summary) -> list[str]:
+    """That numbers of different sources stand side by side."""
+    sources = summary.runs.sources
+    if sources < 2:
+        return []
+    return [f"Units of these runs were made by {sources} states of vistas' source, or of packages beside it: run them anew, into a new "
+            "folder, unless what has changed makes no difference to them."]  # fmt: skip
 
 
 def _unscored(summary: Summary) -> list[str]:

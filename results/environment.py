@@ -6,12 +6,13 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from harness.plugins import plugin_packages
+from harness.plugins import plugin_packages, plugin_sources
 
 PACKAGES = (
     "vistas", "torch", "torchvision", "diffusers", "transformers", "tokenizers", "open_clip_torch", "safetensors",
@@ -41,19 +42,37 @@ def environment(device: str) -> dict[str, Any]:
     }
 
 
-@cache
 def source_sha256() -> str:
     """The hash of every file that vistas comes with, weights and data too, by name and content: what a version number and a
     commit do not tell of a source that is being worked on."""
+    return _joint([_tree_sha256(ROOT / package) for package in OURS])
+
+
+def unit_source() -> str:
+    """The hash of all source that units are made by: vistas without its reports, and what other packages bring."""
+    ours = [_tree_sha256(ROOT / package) for package in OURS if package != "reports"]
+    return _joint([*ours, *map(_tree_sha256, plugin_sources())])[:32]
+
+
+def _joint(hashes: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+@cache
+def _tree_sha256(root: Path) -> str:
+    """The hash of a file, or of all files of a folder by name and content; read once, as it is imported once."""
     digest = hashlib.sha256()
-    for package in OURS:
-        for folder, folders, names in os.walk(ROOT / package):
-            folders[:] = sorted(set(folders) - NO_SOURCE)
-            for path in (Path(folder, name) for name in sorted(names)):
-                with path.open("rb") as stream:
-                    content = hashlib.file_digest(stream, "sha256").hexdigest()
-                digest.update(f"{path.relative_to(ROOT).as_posix()} {content}\n".encode())
+    for path in [root] if root.is_file() else _files(root):
+        with path.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(root.parent).as_posix()} {content}\n".encode())
     return digest.hexdigest()
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(set(folders) - NO_SOURCE)
+        yield from (Path(folder, name) for name in sorted(names))
 
 
 def written_here(target: str) -> bool:

@@ -25,11 +25,19 @@ def tables_of(rows: Rows) -> dict[str, pa.Table]:
     return {name: _table(name, rows.get(name, ())) for name in TABLES}
 
 
-def encode(key: str, tables: Mapping[str, pa.Table]) -> bytes:
-    """The bytes of a part file."""
+def encode(key: str, tables: Mapping[str, pa.Table], source: str = "") -> bytes:
+    """The bytes of a part file; `source` is the hash of the source that has made the rows."""
     payloads = [_to_bytes(tables[name]) for name in TABLES]
     body = b"".join(payloads)
-    return _header(key, [len(payload) for payload in payloads], body) + b"\n" + body
+    return _header(key, [len(payload) for payload in payloads], source, body) + b"\n" + body
+
+
+def source_of(head: bytes) -> str:
+    """The source that made a part, of its first line; "" where it is not known."""
+    try:
+        return str(json.loads(head).get("source", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def decode(key: str, content: bytes) -> dict[str, pa.Table]:
@@ -37,10 +45,10 @@ def decode(key: str, content: bytes) -> dict[str, pa.Table]:
     head, _, body = content.partition(b"\n")
     try:
         header = json.loads(head)
-        unit, sizes = str(header["unit"]), [int(size) for size in header["bytes"]]
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        unit, sizes, source = str(header["unit"]), [int(size) for size in header["bytes"]], str(header.get("source", ""))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise DamagedPart(f"header is not readable ({error})") from error
-    if head != _header(unit, sizes, body):
+    if head != _header(unit, sizes, source, body):
         raise DamagedPart("checksum does not match")
     if unit != key:
         raise DamagedPart(f"it holds unit {unit}")
@@ -62,11 +70,11 @@ def images_of(tables: Mapping[str, pa.Table]) -> list[str]:
     return [*dict.fromkeys(filter(None, named))]
 
 
-def _header(unit: str, sizes: Sequence[int], body: bytes) -> bytes:
-    """The header line; its checksum is over the unit's key and the sizes as well as the body."""
-    own = json.dumps({"unit": unit, "bytes": list(sizes)}).encode()
-    sha256 = hashlib.sha256(own + b"\n" + body).hexdigest()
-    return json.dumps({"unit": unit, "bytes": list(sizes), "sha256": sha256}).encode()
+def _header(unit: str, sizes: Sequence[int], source: str, body: bytes) -> bytes:
+    """The header line; its checksum is over the unit's key, the sizes and the source as well as the body."""
+    own = {"unit": unit, "bytes": list(sizes), **({"source": source} if source else {})}
+    sha256 = hashlib.sha256(json.dumps(own).encode() + b"\n" + body).hexdigest()
+    return json.dumps({**own, "sha256": sha256}).encode()
 
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:

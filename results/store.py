@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from PIL import Image
 from harness.errors import WrongInput
 from results.files import MANIFEST, check_run_folder, remove_temporary, write_atomic
 from results.manifest import differences
-from results.parts import DamagedPart, Rows, decode, encode, images_of, tables_of
+from results.parts import DamagedPart, Rows, decode, encode, images_of, source_of, tables_of
 from results.schema import TABLES, arrow_schema
 
 CALIBRATION = "calibration.json"
@@ -143,9 +144,17 @@ class Store:
         """How many units have been finished here."""
         return sum(1 for _ in (self.folder / "parts").glob("*.part"))
 
-    def save(self, key: str, rows: Rows) -> None:
-        """Commit a finished unit; its images must have been saved before."""
-        write_atomic(self.part_path(key), encode(key, tables_of(rows)))
+    def save(self, key: str, rows: Rows, source: str = "") -> None:
+        """Commit a finished unit, its rows made by `source`; its images must have been saved before."""
+        write_atomic(self.part_path(key), encode(key, tables_of(rows), source))
+
+    def sources(self, keys: Sequence[str] = ()) -> Counter[str]:
+        """How many of these units, by default all that are there, each source has made; "" where it is not known."""
+        found: Counter[str] = Counter()
+        for path in map(self.part_path, keys) if keys else sorted((self.folder / "parts").glob("*.part")):
+            with path.open("rb") as part:
+                found[source_of(part.readline())] += 1
+        return found
 
     def save_image(self, image_CHW: Any) -> str:
         """Save uint8 [3, H, W] as a PNG named by its content; returns its path within the folder."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from harness.errors import WrongInput
 from models.base import Domain, Images
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class Grade:
     """What the evaluator saw, as JSON, if it reports this."""
 
 
+class CannotGrade(WrongInput):
+    """Raised by a suite that has no evaluator of its own for a domain's pictures; says why."""
+
+
 @runtime_checkable
 class Suite(Protocol):
     """A prompt set with a protocol."""
@@ -69,7 +74,12 @@ class Suite(Protocol):
         ...
 
     def grade(self, images: Images, prompts: Sequence[Prompt], domain: Domain) -> list[Grade]:
-        """The suite's own verdict on image n for prompt n; raises ValueError naming what is missing if it cannot grade."""
+        """The suite's own verdict on image n for prompt n.
+
+        Raises:
+            CannotGrade: it has no evaluator for these pictures.
+            MissingWeights: its evaluator's weights are not on this machine; says how to get them.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import WrongInput
 from models.base import Domain, Images
-from suites.base import Grade, Prompt, ProtocolCard
+from suites.base import CannotGrade, Grade, Prompt, ProtocolCard
 from suites.prompt_checks import remark
 from suites.prompt_files import AFTER_TAB, Line
 from suites.sources import Source
@@ -85,9 +85,9 @@ class PromptSetSuite:
         return tuple(notes)
 
     def grade(self, images: Images, prompts: Sequence[Prompt], domain: Domain) -> list[Grade]:
-        """The exact verdict on shapes; raises ValueError for photographs, which only verifiers judge."""
+        """The exact verdict on shapes; raises CannotGrade for photographs, which only verifiers judge."""
         if domain != "shapes" or self._shapes is None:
-            raise ValueError(f"{self._card.name} has no evaluator of its own for {domain} images: see the verifiers' scores")
+            raise CannotGrade(f"{self._card.name} has no evaluator of its own for {domain} images: see the verifiers' scores")
         from suites.shapes.exact import grade
 
         return grade(images, prompts)

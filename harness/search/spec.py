@@ -23,7 +23,10 @@ def parse(text: str) -> Search:
     """
     check_search_name(text)
     name = name_of(text)
-    search: type[Search] = entry("search", name).resolve()
+    known = entry("search", name)
+    search: type[Search] = known.resolve()
+    if search.name != name:
+        raise WrongInput(f"search {name} of {known.package or known.target} is named {search.name!r} by its class: use one name for both")
     hints = get_type_hints(search)
     values: dict[str, Any] = {}
     own, inner = wrapped(text) if INNER in _parameters(search) else (text, None)

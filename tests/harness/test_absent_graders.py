@@ -13,9 +13,11 @@ from typer.testing import CliRunner, Result
 
 from harness import registry
 from harness.cli import app
-from harness.judge import grading_notes
+from harness.errors import DamagedWeights, WrongInput
+from harness.judge import Judge, grading_notes
 from harness.weights.hub import MissingWeights
 from harness.weights.local import LocalWeights, absent_graders, some_grader
+from suites.base import CannotGrade, Grade
 from suites.t2i_compbench.prompts import CATEGORIES
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -43,6 +45,34 @@ def folder_of(tmp_path: Path, suite: str) -> Path:
     (samples.parent / "metadata.jsonl").write_text(json.dumps(record))
     Image.new("RGB", (64, 64), "red").save(samples / ("00000.png" if suite == "geneval" else "a green bench and a red car_000000.png"))
     return tmp_path / "made"
+
+
+class Failing:
+    """A suite whose evaluator fails before it has seen a picture."""
+
+    card = None
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def prompts(self, domain: str) -> tuple[()]:
+        return ()
+
+    def grade(self, images: object, prompts: object, domain: str) -> list[Grade]:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [CannotGrade("no evaluator"), MissingWeights("its weights are not here")])
+def test_only_what_is_not_there_leaves_a_run_without_grades(error: Exception) -> None:
+    judge = Judge({}, Failing(error), "photo")
+    assert judge.cannot_grade == str(error)
+    assert judge.notes == [f"not graded: {error}"]
+
+
+@pytest.mark.parametrize("error", [DamagedWeights("cut short"), WrongInput("does not see what is there"), ValueError("of another shape")])
+def test_a_grader_that_is_there_and_fails_is_no_missing_one(error: Exception) -> None:
+    with pytest.raises(type(error), match=str(error)):
+        Judge({}, Failing(error), "photo")
 
 
 @pytest.mark.parametrize("command", ["run", "plan --unit seconds"])

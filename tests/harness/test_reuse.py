@@ -17,7 +17,9 @@ from harness.config import Settings
 from harness.errors import WrongInput
 from harness.runner import finish_run, prepare_run
 from harness.weights.hub import ABSENT
+from reports.load import read_runs
 from results.store import Store
+from suites.base import CannotGrade
 
 sys.path.insert(0, str(Path(__file__).parent))
 from toy_runs import BASE, assert_equal, run, tables, use_toys
@@ -104,7 +106,7 @@ def test_where_units_come_from_is_known_before_the_first_is_there(tmp_path: Path
 
 def test_units_that_no_grader_saw_are_said_to_stay_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
-        raise ValueError(f"geneval-grader {ABSENT}")
+        raise CannotGrade(f"geneval-grader {ABSENT}")
 
     with monkeypatch.context() as patch:
         patch.setattr("suites.geneval.suite.GenEvalSuite.grade", refuse)
@@ -128,6 +130,29 @@ def test_the_manifest_names_where_units_were_made(tmp_path: Path) -> None:
     make(tmp_path / "large", tmp_path / "small", **SMALL)
     found = Store(tmp_path / "large").manifest()["environments"]
     assert [one.get("hostname_of_the_test") for one in found] == [None, "elsewhere"]
+
+
+def test_units_of_another_source_are_kept_and_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(folder: Path, *reused: Path, **settings: object) -> str:
+        told = Console(file=StringIO(), width=400)
+        finish_run(prepare_run(Settings(**{**SMALL, **settings, "reuse": tuple(map(str, reused))}), folder), told)
+        return told.file.getvalue()
+
+    assert "source" not in said(tmp_path / "one", prompts=2)
+    assert "2 of 2 units are there\n" in said(tmp_path / "one", prompts=2)
+    monkeypatch.setattr("harness.runner.unit_source", lambda: "edited")
+    every = said(tmp_path / "one", prompts=2)
+    assert "2 of 2 units are there, made by another state of the source than this one: they stay as they are, a new --out" in every
+    some = said(tmp_path / "one and more", tmp_path / "one", prompts=2, seeds=(0, 1))
+    assert "2 of 4 units are there, made by another state of the source" in some
+    monkeypatch.setattr("harness.runner.unit_source", lambda: "edited again")
+    again = said(tmp_path / "one and more", prompts=2, seeds=(0, 1))
+    assert "4 of 4 units are there, made by another state of the source" in again
+    found = Store(tmp_path / "one and more").sources()
+    assert found["edited"] == 2
+    assert found.total() == 4
+    assert read_runs([tmp_path / "one and more"]).sources == 2
+    assert read_runs([tmp_path / "one"]).sources == 1
 
 
 def test_wrong_folders_and_deadlines_are_refused_at_once(tmp_path: Path) -> None:

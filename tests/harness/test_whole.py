@@ -129,8 +129,19 @@ def test_the_source_is_every_file_but_what_running_makes(tmp_path: Path, monkeyp
 
     def hashed(name: str) -> str:
         (tmp_path / name).write_text(name)
-        return environment.source_sha256.__wrapped__()
+        environment._tree_sha256.cache_clear()
+        return environment.source_sha256()
 
     one = hashed("models/a.py")
     assert hashed("models/__pycache__/a.pyc") == hashed("results/runs/one/manifest.json") == one
     assert len({one, hashed("models/b.toml"), hashed("results/published.csv")}) == 3
+    made = environment.unit_source()
+    (tmp_path / "reports").mkdir()
+    assert hashed("reports/page.py") != one
+    assert environment.unit_source() == made, "reports make no units"
+    hashed("harness.py")
+    assert environment.unit_source() == made
+    (tmp_path / "verifiers").mkdir()
+    hashed("verifiers/clip.py")
+    assert environment.unit_source() != made
+    environment._tree_sha256.cache_clear()

@@ -100,6 +100,12 @@ def test_it_keeps_its_budget_and_stops_where_it_may(model: str, unit: Unit, requ
     assert sum(len(found.of(prompt)) for prompt in range(3)) < sum(map(len, scores))
 
 
+def test_a_search_has_one_name(site: Path) -> None:
+    install(site, points="[vistas.searches]\nanother = first_good:ENTRY\n")
+    with pytest.raises(WrongInput, match=r"search another of my-searches 0.1 is named 'first-good' by its class: use one name for both"):
+        parse("another:enough=1")
+
+
 @pytest.mark.parametrize(("points", "message"), [
     ("first-good = nowhere:ENTRY", "first-good = nowhere:ENTRY of package my-searches 0.1 cannot be imported (No module named 'nowhere')"),
     ("first-good = first_good:FirstGood", "is type and no harness.entry.Entry"),
