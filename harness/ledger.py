@@ -1,4 +1,4 @@
-"""The ledger: what one operation costs, what a budget allows, and who has spent what.
+"""The ledger: what one operation costs, what a budget allows, and what each prompt has spent.
 
 Every method, autoregressive or diffusion, is charged in these columns at the generator and verifier boundary
 (`harness/meter.py`, `harness/verifier_meter.py`).
@@ -21,9 +21,9 @@ class Cost:
     """An amount of compute, one field per ledger column; costs add and scale."""
 
     nfe: int = 0
-    """The literature's count: one per candidate and transformer pass; guidance's second half not counted, nothing saved by sharing."""
+    """The literature's count: one per candidate and transformer pass, without guidance's second pass, as if nothing were shared."""
     forwards: int = 0
-    """Sequences really passed through the transformer: sharing saves, guidance's second half counts."""
+    """Sequences that really went through the transformer: less where candidates share a pass; guidance's second pass counts."""
     model_flops: int = 0
     """Generator transformer, 2 per multiply-add."""
     decode_flops: int = 0
@@ -67,7 +67,7 @@ class Cost:
 
 
 def total(parts: Iterable[tuple[Cost, int]]) -> Cost:
-    """Costs, each so many times, added up in their order: what adding them one by one gives, sooner."""
+    """Sum of cost x times; same result as adding one by one, but faster."""
     values = [0] * len(COLUMNS)
     for cost, times in parts:
         values = [value + own * times for value, own in zip(values, _values(cost), strict=True)]
@@ -75,7 +75,7 @@ def total(parts: Iterable[tuple[Cost, int]]) -> Cost:
 
 
 def added(costs: Iterable[Cost]) -> Cost:
-    """All of these one after another: a sum, in a fraction of its time."""
+    """Sum of costs; same result as `sum` with `Cost.__add__`, but faster."""
     columns = zip(*map(_values, costs), strict=True)
     return Cost(*[reduce(add, column) for column in columns])  # `sum` of floats rounds otherwise
 
@@ -96,7 +96,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """An amount with a unit, per prompt: a search plans to use it and never exceeds it."""
+    """An amount in a unit, for each prompt: a search plans to use it up and never exceeds it."""
 
     amount: float
     unit: Unit
@@ -110,7 +110,7 @@ class Budget:
 
 
 class BudgetTooSmall(WrongInput):
-    """Raised by a planner when a budget cannot buy what the search needs at least; carries the smallest that can, and for what."""
+    """Raised by a planner when a budget is below the minimum that the search needs; holds that minimum and what it buys."""
 
     def __init__(self, budget: Budget, smallest: float, what: str) -> None:
         self.budget, self.smallest, self.what = budget, smallest, what
@@ -118,12 +118,12 @@ class BudgetTooSmall(WrongInput):
 
     @property
     def least(self) -> Budget:
-        """The smallest budget that can."""
+        """The smallest budget that is enough."""
         return Budget(self.smallest, self.budget.unit)
 
     @property
     def advice(self) -> str:
-        """What to do: the smallest budget as it is typed, which has more digits than it is read with."""
+        """What to do: the smallest budget with all the digits that have to be typed, more than the error message shows."""
         return f"give --budget {amounts.no_less(self.smallest)} or more"
 
 

@@ -1,6 +1,6 @@
-"""The meter: the only way a search reaches a generator, so that no strategy can forget what it spends.
+"""The meter: the only way for a search to reach a generator, so that no strategy can forget what it spends.
 
-Every call charges the prompt of every row with the static price of the operation and its even share of the measured
+Every call charges each row to the row's prompt: the static price of the operation, and an even share of the measured
 wall seconds.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Unpriced: TypeAlias = Literal["noise", "start", "select", "renoise", "mutate", "join"]
-"""What is charged its time only; with the operations that have a price, all that a generator's clock knows."""
+"""Operations for which only time is charged; together with the priced operations, all that a generator's clock measures."""
 
 
 @dataclass(slots=True)
@@ -33,20 +33,20 @@ class Timing:
 
     calls: int = 0
     rows: int = 0
-    """Rows really worked on: for "predict" the pending ones."""
+    """Rows that were really computed: for "predict" only the pending ones."""
     seconds: float = 0.0
 
 
 def wall_seconds() -> float:
-    """The machine's clock: seconds since some moment."""
+    """The machine's clock, in seconds from an arbitrary start."""
     return perf_counter()
 
 
 class Clock(dict[tuple[str, int], Timing]):
-    """Operation and step to what was measured: for profiles and for the estimates of `harness/prices.py`."""
+    """Measured work by (operation, step): for profiles and for the estimates of `harness/prices.py`."""
 
     def add(self, operation: str, step: int, rows: int, seconds: float) -> None:
-        """One more call on `rows` rows."""
+        """Add one call on `rows` rows."""
         timing = self.setdefault((operation, step), Timing())
         timing.calls += 1
         timing.rows += rows
@@ -58,12 +58,12 @@ class Clock(dict[tuple[str, int], Timing]):
 
 
 def scoring(card: VerifierCard) -> str:
-    """A verifier's name on a clock, so that several can share one."""
+    """The name of a verifier's operation on a clock, so that several verifiers can share one clock."""
     return f"score {card.name}"
 
 
 PATCHES = "patches"
-"""Features' name on a clock."""
+"""The name of the features' operation on a clock."""
 
 
 class MeteredGenerator:
@@ -72,7 +72,7 @@ class MeteredGenerator:
     def __init__(
         self, generator: Generator, ledger: Ledger, tell: Sequence[Listener] = (), now: Callable[[], float] | None = None
     ) -> None:
-        """`tell` are verifiers that have to know the log-probability of every picture; `now` is the clock, in seconds."""
+        """`tell`: verifiers that are told the log-probability of every picture; `now`: the clock, in seconds."""
         self._now = now or wall_seconds
         self._generator = generator
         self._tell = tuple(tell) if isinstance(generator, Prefixed) else ()
@@ -83,18 +83,18 @@ class MeteredGenerator:
         self.ledger = ledger
         self.clock = Clock()
         self.looks: Counter[int] = Counter()
-        """Previews of each prompt's rows."""
+        """Number of previews made of each prompt's rows."""
         self.largest_batch = 0
-        """Most rows that one state has had."""
+        """The largest number of rows that a state has had."""
 
     @property
     def card(self) -> ModelCard:
         return self._generator.card
 
     def encode(self, prompts: Sequence[str]) -> Any:
-        """Conditioning of all prompts of the ledger, in its order; each is charged its text pass.
+        """Conditioning of all prompts of the ledger, in the ledger's order; each prompt is charged its text pass.
 
-        Raises RunFailed where memory does not hold all of them: fewer rows of images would not help.
+        Raises RunFailed if they do not fit into memory together: smaller batches of images would not help.
         """
         try:
             conditioning, seconds = self._timed(lambda: self._generator.encode(prompts))
@@ -125,7 +125,7 @@ class MeteredGenerator:
         return state
 
     def start_image(self, conditioning: Any, rows: Sequence[Row], images: Images, strength: float) -> Any:
-        """Rows that start from images (generators that are `Refinable`): one encoding a row."""
+        """Rows that start from images (generators that are `Refinable`): one image is encoded for each row."""
         generator: Any = self._generator
         state, seconds = self._timed(lambda: generator.start_image(conditioning, rows, images, strength))
         self._charge("embed", state, state.rows, seconds)
@@ -140,7 +140,7 @@ class MeteredGenerator:
         return noise_BX
 
     def predict(self, state: Any) -> Any:
-        """The transformer pass of the next step, charged to the pending rows only; free where nothing is pending."""
+        """The transformer pass of the next step, charged to the pending rows only; costs nothing if no row is pending."""
         pending = state.pending
         if not pending:
             return state
@@ -149,7 +149,7 @@ class MeteredGenerator:
         return after
 
     def predict_all(self, states: Sequence[Any]) -> list[Any]:
-        """`predict` of several states, in few passes where the generator is `Mixed`; each is charged for its own rows."""
+        """`predict` of several states, in fewer passes if the generator is `Mixed`; each state pays for its own rows."""
         generator, counts = self._generator, [len(state.pending) for state in states]
         if not isinstance(generator, Mixed) or sum(map(bool, counts)) < 2:
             return [self.predict(state) for state in states]
@@ -166,21 +166,21 @@ class MeteredGenerator:
         return after
 
     def draw_stochastic(self, state: Any, seeds: Sequence[int], level: float) -> Any:
-        """The step by an SDE (generators that are `Stochastic`), charged as `draw`."""
+        """The step with fresh noise, by an SDE (generators that are `Stochastic`), charged like `draw`."""
         generator: Any = self._generator
         after, seconds = self._timed(lambda: generator.draw_stochastic(state, seeds, level))
         self._charge("draw", state, state.rows, seconds)
         return after
 
     def renoise(self, state: Any, step: int, seeds: Sequence[int]) -> Any:
-        """Rows back at an earlier step (generators that are `Renoisable`): only its time is charged."""
+        """Rows set back to an earlier step (generators that are `Renoisable`): only its time is charged."""
         generator: Any = self._generator
         after, seconds = self._timed(lambda: generator.renoise(state, step, seeds))
         self._spend("renoise", step, state.rows, seconds)
         return after
 
     def mutate(self, state: Any, seeds: Sequence[int], rate: float) -> Any:
-        """Rows near their own latents (generators that are `Mutable`): only its time is charged."""
+        """Rows moved a little away from their latents (generators that are `Mutable`): only its time is charged."""
         generator: Any = self._generator
         after, seconds = self._timed(lambda: generator.mutate(state, seeds, rate))
         self._spend("mutate", state.step, state.rows, seconds)
@@ -194,13 +194,13 @@ class MeteredGenerator:
         return after
 
     def select(self, state: Any, indices: Sequence[int]) -> Any:
-        """Rows by index, with repetition."""
+        """The rows with these indices, in this order; an index can be repeated."""
         after, seconds = self._timed(lambda: self._generator.select(state, indices))
         self._spend("select", after.step, after.rows, seconds)
         return after
 
     def preview(self, state: Any) -> tuple[Any, Images]:
-        """Current guesses, and the state that keeps the prediction they needed, so that it is charged once."""
+        """A state and previews of its rows; the state keeps the prediction the previews needed, so that it is charged only once."""
         if state.pending_preview:
             state = self.predict(state)
         images, seconds = self._timed(lambda: self._images(self._generator.preview, state))
@@ -223,7 +223,7 @@ class MeteredGenerator:
             listener.hear(images, prompts, generator.log_prob(state))
 
     def _images(self, make: Callable[[Any], Images], state: Any) -> Images:
-        """Images of all rows, of some at a time where memory runs out."""
+        """Images of all rows; if memory runs out, made in parts."""
         every = len(state.rows)
         return self._parts.join(
             lambda rows: make(state if len(rows) == every else self._generator.select(state, rows)), every
@@ -243,7 +243,7 @@ class MeteredGenerator:
             torch.cuda.synchronize(self._generator.device)
 
     def _price(self, operation: Operation, step: int, tokens: int) -> tuple[int, Cost]:
-        """Passes of one row, which are counted by `_evaluated`, and all else that it costs."""
+        """Passes of one row (to be counted by `_evaluated`), and the rest of its cost."""
         key = (operation, step, tokens)
         if key not in self._prices:
             price = self._generator.price(operation, step, tokens)
@@ -259,13 +259,13 @@ class MeteredGenerator:
             self.ledger.charge(prompt, price * count + Cost(nfe=nfe, seconds=seconds * count / len(rows)))
 
     def _evaluated(self, operation: Operation, prompt: int, count: int, passes: int) -> int:
-        """Function evaluations that an operation adds to a prompt's; passes: those of one row's draw."""
+        """NFE that an operation adds for a prompt; `passes`: transformer passes in one row's draw."""
         if operation == "predict":
             return self._evaluations[prompt].predicted(count)
         return self._evaluations[prompt].drawn(count, passes) if operation == "draw" else 0
 
     def _spend(self, name: Unpriced, step: int, rows: Sequence[Row], seconds: float) -> None:
-        """Charge the time of what has no static price."""
+        """Charge the time of an operation that has no static price."""
         self.largest_batch = max(self.largest_batch, len(rows))
         self.clock.add(name, step, len(rows), seconds)
         for prompt, count in Counter(row.prompt for row in rows).items():

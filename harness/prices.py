@@ -1,6 +1,7 @@
 """Prices: what the operations of a search cost for one prompt, before they are run.
 
-All columns but seconds are static and exact; seconds are estimates from a calibration: a deadline, not a promise.
+All columns except seconds are static and exact. Seconds are estimates from a calibration, so a budget in seconds also needs a
+deadline.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from models.pair import Pair
 from verifiers.base import Describing, Verifier, cascading
 
 REFINING = "refining "
-"""What operations of a pair's second model are called in a calibration, before their name."""
+"""Prefix, in a calibration, of the names of operations of a pair's second model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Measured seconds per row of each operation, in batches of as many rows as `calibrate` was given."""
+    """Measured seconds per row of each operation, in batches of the size that `calibrate` was given."""
 
     per_row: Mapping[tuple[str, int], float]
-    """(operation, step) to seconds; an operation that was not measured at a step has the mean of its measured ones."""
+    """(operation, step) to seconds; for a step that was not measured, the mean over the operation's measured steps is used."""
     _means: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def seconds(self, operation: str, step: int = 0) -> float:
@@ -41,16 +42,16 @@ class Calibration:
         return self._means[operation]
 
     def as_rows(self) -> list[list[str | int | float]]:
-        """[operation, step, seconds] of all that was measured."""
+        """Everything that was measured, as [operation, step, seconds]."""
         return [[operation, step, seconds] for (operation, step), seconds in self.per_row.items()]
 
     @classmethod
     def from_rows(cls, rows: Sequence[Sequence[Any]]) -> Calibration:
-        """The calibration that `as_rows` gave; raises ValueError or TypeError for anything else."""
+        """The calibration that `as_rows` was called on; raises ValueError or TypeError for rows of another form."""
         return cls({(str(operation), int(step)): float(seconds) for operation, step, seconds in rows})
 
     def of_refining(self) -> Calibration:
-        """A pair's second model, as `calibrate` has measured it."""
+        """The calibration of a pair's second model alone."""
         own = {key: each for key, each in self.per_row.items() if not key[0].startswith(REFINING)}
         own |= {(name.removeprefix(REFINING), step): each for (name, step), each in self.per_row.items() if name.startswith(REFINING)}
         return Calibration(own)
@@ -89,13 +90,13 @@ def _measure(generator: Generator, verifiers: Sequence[Verifier], text: str, row
 
 
 class Prices:
-    """Costs of one row (of one prompt where said), for a prompt of `text_tokens` tokens judged by one verifier."""
+    """Costs of one row (or, where a method says so, of one prompt), for a prompt of `text_tokens` tokens and one verifier."""
 
     def __init__(
         self, generator: Generator | Pair, verifier: Verifier, text_tokens: int, calibration: Calibration | None = None
     ) -> None:
         self.refining: Prices | None = None
-        """Those of a pair's second model, the prompt's text under the verifier paid for; all else is the draft's."""
+        """For a pair: prices of its second model; everything else here is of the first. The verifier's text pass is paid with the first."""
         if isinstance(generator, Pair):
             refined = calibration.of_refining() if calibration else None
             self.refining = Prices(generator.refine, verifier, generator.refine_tokens, refined)
@@ -105,7 +106,7 @@ class Prices:
         self._generator, self._verifier, self._cascade = generator, verifier, cascading(verifier)
         deciding = self._cascade.stages[1] if self._cascade else verifier
         self.ranks = len(deciding.card.parts) > 1
-        """Whether a pool's best score compares within its pool only."""
+        """Whether scores are ranks, which can be compared only within one pool."""
         self._tokens, self._calibration = text_tokens, calibration
         self._open = False
         self._priced = cache(self._price)
@@ -113,19 +114,19 @@ class Prices:
         self._opened: Prices | None = None
 
     def check(self, budget: Budget) -> None:
-        """Raise ValueError where `budget` is in seconds and nothing has been measured."""
+        """Raise ValueError if `budget` is in seconds and nothing has been measured."""
         if budget.unit is Unit.SECONDS and self._calibration is None:
             raise ValueError(f"budget {budget} cannot be planned without measured speeds: calibrate() first")
 
     def opened(self) -> Prices:
-        """The same for a prompt whose text has been paid for."""
+        """The same prices, for a prompt whose text has been paid for already."""
         if self._opened is None:
             self._opened = Prices(self._generator, self._verifier, self._tokens, self._calibration)
             self._opened._open, self._opened._priced = True, self._priced
         return self._opened
 
     def encode(self) -> Cost:
-        """Text of the prompt through the generator's encoders, once per prompt."""
+        """The prompt's text through the generator's encoders, once per prompt."""
         return self._priced("encode", 0)
 
     def predict(self, step: int) -> Cost:
@@ -137,23 +138,23 @@ class Prices:
         return self._priced("draw", step)
 
     def preview(self, step: int) -> Cost:
-        """Preview of one row after `step` draws, without the prediction it may need."""
+        """Preview of one row after `step` draws, without the prediction that it may need first."""
         return self._priced("preview", step)
 
     def decode(self) -> Cost:
-        """One finished row to an image."""
+        """Decode one finished row to an image."""
         return self._priced("decode", self.steps)
 
     def embed(self) -> Cost:
-        """One image that a row starts from, through the encoder (generators that are `Refinable`)."""
+        """Encode one image that a row starts from (generators that are `Refinable`)."""
         return self._priced("embed", 0)
 
     def score(self) -> Cost:
-        """One image through the verifier, or the first stage of a cascade, its prompt's text apart."""
+        """Score one image by the verifier (of a cascade: by its first stage), without the pass of the prompt's text."""
         return self._scored(self._cascade.stages[0] if self._cascade else self._verifier)
 
     def settling(self, candidates: int) -> Cost:
-        """What the second stage of a cascade costs at the end of a round of so many candidates; of other verifiers nothing."""
+        """Cost of a cascade's second stage at the end of a round with this many candidates; nothing for other verifiers."""
         return self._scored(self._cascade.stages[1]) * self._cascade.going(candidates) if self._cascade else Cost()
 
     def _scored(self, verifier: Verifier) -> Cost:
@@ -161,8 +162,8 @@ class Prices:
         return replace(verifier.price(1), seconds=seconds, verifier_seconds=seconds)
 
     def of(self, operation: str, step: int) -> Cost:
-        """One row of "predict", "draw", "preview", "decode", "score" or "patches" without function evaluations, which are counted
-        over a whole search (`harness/evaluations.py`)."""
+        """One row of "predict", "draw", "preview", "decode", "score" or "patches", without NFE: these are counted over a whole
+        search (`harness/evaluations.py`)."""
         return self._plain(operation, step)
 
     def _without_evaluations(self, operation: str, step: int) -> Cost:
@@ -172,23 +173,22 @@ class Prices:
         return replace(cost, nfe=0)
 
     def patches(self) -> Cost:
-        """One image described by the features beside the verifier (`verifiers.base.Describing`)."""
+        """Compute the features of one image, by the network beside the verifier (`verifiers.base.Describing`)."""
         if not isinstance(self._verifier, Describing):
             raise ValueError(f"verifier {self._verifier.card.name} has no features beside it: verifiers.features.described")
         seconds = self._calibration.seconds(PATCHES) if self._calibration else 0.0
         return replace(self._verifier.patches_price(), seconds=seconds, verifier_seconds=seconds)
 
     def opening(self) -> Cost:
-        """What a prompt costs once, whatever the search: its text through generator and verifier."""
+        """What a prompt costs once, in every search: its text through generator and verifier."""
         return Cost() if self._open else self.encode() + self._verifier.price(0, 1)
 
     def path(self, first: int, last: int) -> Cost:
-        """One row from `first` to `last` draws: predictions and draws of the steps between, nothing shared."""
+        """One row from `first` to `last` draws: the predictions and draws of these steps, without sharing."""
         return sum((self.predict(step) + self.draw(step) for step in range(first, last)), Cost())
 
     def image(self) -> Cost:
-        """One complete independent image, text and score included, without what settles its round: the least that any search
-        costs."""
+        """One complete independent image with its text and score, without `settling`: the minimum that any search costs."""
         return self._image
 
     @cached_property

@@ -1,10 +1,10 @@
 """The generator protocol: six operations out of which every search is built.
 
 All the compute is in `predict`; all the randomness is in `start` and `draw`. So the children of one parent share one `predict`:
-predict, `select` c copies, then `draw` with c seeds. In raster order, where a token needs the one before it, a step is a row
-of tokens and `draw` also runs, and carries the price of, the passes between the row's own tokens.
+`predict`, then `select` c copies, then `draw` with c seeds. In raster order, where a token needs the one before it, a step is a
+row of tokens; there `draw` also runs the passes between the row's own tokens, and its price includes them.
 
-States are values: an operation returns a new state and leaves the old one usable.
+States are values: an operation returns a new state, and the old one can still be used.
 
 Shape alphabet: B rows of a batch, N images, L tokens, D bits of a token, C channels, H W height and width, K scales or steps.
 """
@@ -70,16 +70,16 @@ class Conditioning(Protocol):
 
 @runtime_checkable
 class Truncated(Protocol):
-    """A conditioning that may have lost text; one that takes prompts of any length need not say so."""
+    """A conditioning that may not have read all of a prompt; one that takes prompts of any length need not implement this."""
 
     @property
     def text_truncated(self) -> tuple[bool, ...]:
-        """For each prompt, whether its end was read by no text encoder because it is longer than they take."""
+        """For each prompt, whether it is longer than all text encoders can read, so that its end was not read."""
         ...
 
 
 def text_truncated(conditioning: Conditioning) -> tuple[bool, ...]:
-    """For each prompt, whether text was lost."""
+    """For each prompt, whether its end was not read."""
     if isinstance(conditioning, Truncated):
         return conditioning.text_truncated
     return (False,) * len(conditioning.prompts)
@@ -101,12 +101,12 @@ class State(Protocol):
 
     @property
     def pending(self) -> tuple[int, ...]:
-        """Row indices that the next `predict` really passes through the transformer: one per distinct parent, none when predicted."""
+        """Row indices that the next `predict` will pass through the transformer: one per distinct parent, none if already predicted."""
         ...
 
     @property
     def pending_preview(self) -> tuple[int, ...]:
-        """Row indices whose prediction `preview` needs first (diffusion rows just drawn); always empty for AR."""
+        """Row indices that need a prediction before `preview` (diffusion rows that were just drawn); always empty for AR."""
         ...
 
 
@@ -125,7 +125,7 @@ class Generator(Protocol):
         ...
 
     def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
-        """`text_tokens` of the conditioning of these prompts, without encoding them: prices depend on them."""
+        """What `Conditioning.text_tokens` will be for these prompts, without encoding them; prices depend on it."""
         ...
 
     def start(self, conditioning: Any, rows: Sequence[Row]) -> Any:
@@ -133,24 +133,27 @@ class Generator(Protocol):
         ...
 
     def predict(self, state: Any) -> Any:
-        """The transformer pass of the next step for `state.pending`; a no-op where nothing is pending -> State."""
+        """The transformer pass of the next step for `state.pending`; does nothing if no row is pending -> State."""
         ...
 
     def draw(self, state: Any, seeds: Sequence[int]) -> Any:
         """The random part of the step, one seed a row: sample this scale's bits, or take this denoising step -> State, step + 1.
 
-        Raises ValueError when the state is not predicted or `seeds` has another length than the rows.
+        Raises ValueError if the state is not predicted, or if there are not as many seeds as rows.
         """
         ...
 
     def select(self, state: Any, indices: Sequence[int]) -> Any:
-        """Rows by index, with repetition: fork, prune, reorder; shares predictions and prefixes -> State."""
+        """The rows with these indices, in this order; an index can be repeated, and a row left out -> State.
+
+        So it forks, prunes and reorders; predictions and prefixes are shared between copies.
+        """
         ...
 
     def preview(self, state: Any) -> Images:
         """Best current guess of each final image: partial decode (AR), decoded x0-prediction (diffusion, needs a predicted state).
 
-        Of the images' size, or with smaller sides (`SmallPreviews`).
+        They have the size of the images, or smaller height and width (`SmallPreviews`).
         """
         ...
 
@@ -159,37 +162,40 @@ class Generator(Protocol):
         ...
 
     def price(self, operation: Operation, step: int = 0, text_tokens: int = 0) -> Cost:
-        """Static price of one row (one prompt for "encode"): equal to the measured FLOP count of that call.
+        """Static price of one row (one prompt for "encode"); its FLOPs equal the measured FLOP count of that call.
 
-        `step` is `state.step` before the operation. "predict" carries forwards and model_flops, "draw" carries nfe (one per
-        candidate and pass, whatever was shared: 1, or in raster order the tokens of a row, with the forwards and
-        model_flops of the passes between them), "preview" and "decode" decode_flops, "decode" also images = 1; "embed"
-        (`Refinable` only) decode_flops for one image through the encoder. ValueError for an operation it lacks.
+        `step` is `state.step` before the operation. What each operation has:
+        "predict": forwards and model_flops.
+        "draw": nfe, one per candidate and pass, shared or not: 1, or in raster order the tokens of a row, with the
+        forwards and model_flops of the passes between them.
+        "preview" and "decode": decode_flops; "decode" also images = 1.
+        "embed" (`Refinable` only): decode_flops of one image through the encoder.
+        Raises ValueError for an operation that the generator does not have.
         """
         ...
 
 
 @runtime_checkable
 class Perturbable(Protocol):
-    """A generator whose start is a noise that can be moved: search over noises."""
+    """A generator that starts from a noise which can be replaced by a neighbouring one, for search over noises."""
 
     def noise(self, seeds: Sequence[int]) -> torch.Tensor:
         """Initial noise of each seed, exactly what `start` would draw: float32 [B, ...] on the CPU."""
         ...
 
     def start_from(self, conditioning: Any, rows: Sequence[Row], noise_BX: torch.Tensor) -> Any:
-        """Rows that start from the given noise instead of their seeds' -> State."""
+        """Rows that start from the given noise instead of the noise of their seeds -> State."""
         ...
 
 
 @runtime_checkable
 class Stochastic(Protocol):
-    """A generator whose deterministic steps have a stochastic form, so that one parent has many children (diffusion)."""
+    """A generator whose deterministic steps also have a form with noise, so that one parent can have many children (diffusion)."""
 
     def draw_stochastic(self, state: Any, seeds: Sequence[int], level: float) -> Any:
-        """`draw` by the SDE of the same marginals, with `level` of its noise: 0 is `draw`, 1 ancestral sampling -> State.
+        """`draw` by the SDE with the same marginals; `level` scales its noise: 0 is `draw`, 1 is ancestral sampling -> State.
 
-        One seed a row; priced as "draw". Raises ValueError as `draw` does, and for a level outside 0 to 1.
+        One seed for each row; priced as "draw". Raises ValueError as `draw` does, and for a level outside 0 to 1.
         """
         ...
 
@@ -199,39 +205,39 @@ class Renoisable(Protocol):
     """A generator whose rows can go back to an earlier step by adding noise (diffusion)."""
 
     def renoise(self, state: Any, step: int, seeds: Sequence[int]) -> Any:
-        """Rows at an earlier `step`, by the forward noising of the marginals, one seed a row; no price -> State.
+        """Rows set back to an earlier `step` by adding the noise of the forward process, one seed for each row; no price -> State.
 
-        Raises ValueError for a step that is not earlier than the state's, or another number of seeds than rows.
+        Raises ValueError if `step` is not earlier than the state's, or if there are not as many seeds as rows.
         """
         ...
 
 
 @runtime_checkable
 class Mutable(Protocol):
-    """A generator whose rows have neighbours at every step, so that they can be bred (diffusion)."""
+    """A generator whose rows can be moved a little at every step, as evolutionary searches need it (diffusion)."""
 
     def mutate(self, state: Any, seeds: Sequence[int], rate: float) -> Any:
-        """Rows near their own latents, one seed a row; no price -> State, unpredicted.
+        """Rows moved a little away from their latents x, one seed for each row; no price -> State, unpredicted.
 
-        At step 0 sqrt(1 - rate^2) x + rate noise; later x + std noise, std what the SDE's last step has added.
+        At step 0: sqrt(1 - rate^2) x + rate noise. Later: x + std noise, with the std that the SDE's last step has added.
         """
         ...
 
     def join(self, states: Sequence[Any]) -> Any:
-        """The rows of several states of one conditioning and one step, in order, all predicted or none -> State."""
+        """The rows of several states in one, in order; all at one step of one conditioning, all predicted or none -> State."""
         ...
 
 
 @runtime_checkable
 class Mixed(Protocol):
-    """A generator that predicts rows of several steps in one pass: its network is told the time of every row (diffusion).
+    """A generator that can predict rows of several steps in one pass, because its network gets the time of every row (diffusion).
 
-    It is not among the `ABILITIES`, as no search needs it: where it is missing the meter predicts state by state, at the same price
-    and, rounding apart, to the same images.
+    It is not among the `ABILITIES`, because no search needs it: without it the meter predicts state by state, at the same
+    price and, except for rounding, with the same images.
     """
 
     def predict_all(self, states: Sequence[Any]) -> list[Any]:
-        """`predict` of states that may be at different steps, in as few passes as these allow; priced as "predict" -> States."""
+        """`predict` of states that may be at different steps, in as few passes as possible; priced as "predict" -> States."""
         ...
 
 
@@ -240,17 +246,18 @@ class Refinable(Protocol):
     """A generator that can start from images (diffusion)."""
 
     def start_image(self, conditioning: Any, rows: Sequence[Row], images: Images, strength: float) -> Any:
-        """One image a row, encoded and noised from the row's seed to `first_step(strength, K)`, at 1 the noise of `start` -> State.
+        """One image for each row, encoded, then noised to `first_step(strength, K)` with the noise of the row's seed -> State.
 
-        Priced as "embed". Raises ValueError for images of another size or number and for a strength outside (0, 1].
+        At strength 1 this is the noise of `start`. Priced as "embed". Raises ValueError for images of another size or number,
+        and for a strength outside (0, 1].
         """
         ...
 
 
 def first_step(strength: float, steps: int) -> int:
-    """The step at which an image is noised by `strength`: of K steps the last ceil(strength K) are left to do, at least one.
+    """The step to which an image is noised by `strength`: of K steps the last ceil(strength K) remain to be done, at least one.
 
-    diffusers' image-to-image pipelines, but for rounding, have the same. Raises ValueError for a strength outside (0, 1].
+    Except for rounding, diffusers' image-to-image pipelines do the same. Raises ValueError for a strength outside (0, 1].
     """
     if not 0 < strength <= 1:
         raise ValueError(f"strength {strength:g} is outside (0, 1]; 1 keeps nothing of the image")
@@ -259,19 +266,19 @@ def first_step(strength: float, steps: int) -> int:
 
 @runtime_checkable
 class SmallPreviews(Protocol):
-    """A generator whose previews can have smaller sides, for a part of a decode."""
+    """A generator that can make previews of smaller height and width, which cost only a part of a full decode."""
 
     def with_previews(self, shrink: int) -> Any:
-        """The same generator, the sides of its previews divided by `shrink`, as its card's settings and its prices say.
+        """The same generator with the height and width of its previews divided by `shrink`; its card's settings and its prices say so.
 
-        Raises WrongInput for a `shrink` that does not divide the sides of its latents.
+        Raises WrongInput if `shrink` does not divide the height and width of its latents.
         """
         ...
 
 
 @runtime_checkable
 class Prefixed(Protocol):
-    """A generator whose state is a prefix of discrete choices that a preview decodes without a transformer pass (AR)."""
+    """A generator whose state is a prefix of discrete choices, which a preview decodes without a transformer pass (AR)."""
 
     def log_prob(self, state: Any) -> torch.Tensor:
         """Log-probability of each row's choices so far under guidance, temperature and filters: float64 [B], in nats."""
@@ -282,4 +289,4 @@ ABILITIES: Mapping[str, tuple[type, ...]] = {
     "ar": (Prefixed,), "diffusion": (Perturbable, Stochastic, Renoisable, Mutable, Refinable),
     "pair": (Refinable,),
 }  # fmt: skip
-"""The abilities that a family can have: a search for both families asks each for its own."""
+"""The abilities that a family can have: a model must have those abilities its search needs that are listed for its family."""

@@ -1,4 +1,4 @@
-"""The suite protocol: prompts with their protocol card, and the suite's own evaluator where it has one."""
+"""The suite protocol: prompts with their protocol card, and the suite's own evaluator if it has one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Prompt:
     """One prompt of a suite."""
 
     id: str
-    """Stable within the suite and domain: GenEval's five-digit folder name, for example."""
+    """Does not change within the suite and domain; for example GenEval's five-digit folder name."""
     text: str
     task: str
     """The suite's category, such as "two_object"."""
@@ -31,31 +31,31 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class ProtocolCard:
-    """How a suite is run: what a number under its name has to keep to."""
+    """How a suite is run: the rules for a number that is published under its name."""
 
     name: str
     version: str
     source: str
     licence: str
     images_per_prompt: int
-    """Of the published number; 0 where nothing is published."""
+    """Images per prompt behind the suite's published numbers; 0 if nothing is published."""
     tasks: tuple[str, ...]
     overall: str
-    """How the overall figure is made of the task figures."""
+    """How the overall number is computed from the numbers of the tasks."""
     overall_over: Literal["tasks", "prompts"] = "tasks"
-    """What weighs the same in it."""
+    """What has equal weight in the overall number."""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """The suite's verdict on one image; `value` is NaN with a reason when it could not be graded."""
+    """The suite's verdict on one image; `value` is NaN with a reason if it could not be graded."""
 
     value: float
-    """1.0 correct, 0.0 incorrect, or the suite's own figure."""
+    """1.0 for correct, 0.0 for incorrect, or the suite's own number."""
     reason: str = ""
     details: str = field(default="", compare=False, repr=False)
-    """What its evaluator saw, as JSON, where it says so."""
+    """What the evaluator saw, as JSON, if it reports this."""
 
 
 class CannotGrade(WrongInput):
@@ -70,7 +70,7 @@ class Suite(Protocol):
     def card(self) -> ProtocolCard: ...
 
     def prompts(self, domain: Domain) -> tuple[Prompt, ...]:
-        """All prompts in the suite's order, in the vocabulary of the models' domain."""
+        """All prompts in the suite's order, in the vocabulary of the given domain."""
         ...
 
     def grade(self, images: Images, prompts: Sequence[Prompt], domain: Domain) -> list[Grade]:
@@ -88,11 +88,11 @@ class Equipped(Protocol):
     """A suite whose graders are networks."""
 
     def equip(self, device: torch.device, weights: LocalWeights) -> None:
-        """Say where its graders run, and which folders hold their weights in place of the hub's cache; nothing is loaded."""
+        """Receive the device of its graders, and the folders to read weights from instead of the hub's cache; loads nothing."""
         ...
 
     def graders(self, domain: Domain) -> Sequence[tuple[str, ...]]:
-        """Names of the published graders of a domain's pictures: of each group, the first whose weights are here judges."""
+        """Names of the published graders for pictures of a domain; of each group, the first whose weights are installed judges."""
         ...
 
 
@@ -105,37 +105,37 @@ class Located(Protocol):
         ...
 
     def at_hand(self, domain: Domain) -> bool:
-        """Whether its prompts, or that it has none, are known without asking the hub."""
+        """Whether it is known without asking the hub which prompts it has, or that they are missing."""
         ...
 
 
 @runtime_checkable
 class Checked(Protocol):
-    """A suite that can tell by a prompt alone that its pictures cannot be graded."""
+    """A suite that can tell, from a prompt alone, that the prompt's pictures cannot be graded."""
 
     def check(self, prompt: Prompt, domain: Domain) -> str:
-        """Why no picture of this prompt can be graded, "" where it can."""
+        """Why no picture of this prompt can be graded, "" if they can be."""
         ...
 
 
 @runtime_checkable
 class Faulty(Protocol):
-    """A suite some of whose prompts may be none that can be run."""
+    """A suite that may contain prompts which cannot be run."""
 
     def faulty(self, domain: Domain) -> tuple[tuple[Prompt, str], ...]:
-        """Those prompts, each with the reason and where it stands; not among `prompts`."""
+        """Those prompts, each with the reason and its place in the file; they are not among `prompts`."""
         ...
 
 
 @runtime_checkable
 class Noted(Protocol):
-    """A suite with something to say about its prompts."""
+    """A suite that has notes about its prompts for the user."""
 
     def notes(self, domain: Domain) -> tuple[str, ...]:
-        """Sentences about prompts left out, cut off, or not the published ones."""
+        """Sentences about prompts that were left out or cut off, or that are not the published ones."""
         ...
 
 
 def display_name(suite: str, domain: Domain) -> str:
-    """A suite's name with the domain written out where it is not photographs: "geneval@shapes"."""
+    """A suite's name, with the domain written out if it is not photographs: "geneval@shapes"."""
     return suite if domain == "photo" else f"{suite}@{domain}"

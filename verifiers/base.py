@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class VerifierCard:
-    """What a report has to know about a verifier; higher is always better."""
+    """What a report has to know about a verifier; a higher score is always better."""
 
     name: str
     domain: Domain | Literal[""]
-    """ "" where pictures of either are judged."""
+    """ "" if it judges pictures of both domains."""
     score_range: tuple[float, float]
     """Nominal lowest and highest score."""
     parts: tuple[str, ...]
@@ -31,29 +31,29 @@ class VerifierCard:
     weights_sha256: str
     licence: str
     text_limit_tokens: int | None = None
-    """Longer prompts are truncated, and said to be; None where text is not read."""
+    """Longer prompts are truncated, and reported as truncated; None if text is not read."""
     question: str | None = None
-    """What a network that answers in words is asked, and which answer counts: scores depend on it and its weights do not
-    tell. None where nothing is asked."""
+    """For a network that answers in words: the question and which answer counts. Scores depend on it, and the weights do
+    not determine it. None for other verifiers."""
 
 
 def questions(cards: Iterable[VerifierCard]) -> str | None:
-    """What the members of a verifier are asked; None where none is asked anything."""
+    """The questions to the members of a verifier, as one text; None if none of them is asked a question."""
     return "; ".join(f"{card.name}: {card.question}" for card in cards if card.question is not None) or None
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Raw scores of N images under the M parts of a verifier; NaN means unscored and has a reason."""
+    """Raw scores of N images under the M parts of a verifier; NaN means unscored and comes with a reason."""
 
     values_NM: np.ndarray
     """float64 [N, M]."""
     reasons: tuple[str, ...]
-    """One per image: "" when scored, else why not."""
+    """One per image: "" if it is scored, otherwise why not."""
 
 
 def joined_reasons(names: Sequence[str], reasons: Sequence[str]) -> str:
-    """Why some of several verifiers have not scored an image, each by its name where more than one reason is given."""
+    """Why some of several verifiers have not scored an image; each reason with its verifier's name if the reasons differ."""
     given = {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
     if len(set(given.values())) < 2:
         return next(iter(given.values()), "")
@@ -70,23 +70,23 @@ class Verifier(Protocol):
     def score(self, images: Images, prompts: Sequence[str]) -> Scores:
         """Score image n against prompt n; lists of equal length, order kept.
 
-        Text features are cached per prompt; nothing of the images is kept for the next call.
+        Text features are cached per prompt; nothing about the images is kept for the next call.
         """
         ...
 
     def forget(self) -> None:
-        """Drop cached text features, so that the next first pass of a prompt is run, and timed, again."""
+        """Drop cached text features, so that the text pass of a prompt is run, and timed, again."""
         ...
 
     def combine(self, values_NM: np.ndarray) -> np.ndarray:
         """One comparable number per candidate of one prompt's pool: the score itself, or an ensemble's negated mean rank.
 
-        float64 [N], higher is better, NaN where unscored. An ensemble's numbers mean something only within the pool given.
+        float64 [N], higher is better, NaN where unscored. An ensemble's numbers can be compared only within the given pool.
         """
         ...
 
     def price(self, images: int, new_prompts: int = 0) -> Cost:
-        """Static price of scoring `images` images of which `new_prompts` prompts are seen for the first time."""
+        """Static price of scoring `images` images, when `new_prompts` of their prompts are scored for the first time."""
         ...
 
 
@@ -96,27 +96,27 @@ class Composed(Protocol):
 
     @property
     def members(self) -> Sequence[Verifier]:
-        """Those that score, none of them composed itself, in the order of the card's `parts`."""
+        """The verifiers that score, in the order of the card's `parts`; none of them is composed itself."""
         ...
 
 
 def members_of(verifier: Verifier) -> Sequence[Verifier]:
-    """The verifiers that one is made of: itself where it is made of no others."""
+    """The verifiers that a verifier is made of; the verifier itself if it is not composed."""
     return verifier.members if isinstance(verifier, Composed) else (verifier,)
 
 
 @runtime_checkable
 class Sharing(Protocol):
-    """A verifier that may have a pass in common with others."""
+    """A verifier whose network pass can be shared with other verifiers."""
 
     def sharing(self) -> AbstractContextManager[None]:
-        """Within, the pass is run once for the same pictures."""
+        """Within this context, the shared pass is run once for the same pictures."""
         ...
 
 
 @contextmanager
 def sharing(verifiers: Iterable[Verifier]) -> Iterator[None]:
-    """Within, those of these verifiers that have a pass in common run it once for the same pictures; not where it is timed."""
+    """Within this context, verifiers with a common pass run it once for the same pictures; do not use it where passes are timed."""
     with ExitStack() as shared:
         for member in chain.from_iterable(map(members_of, verifiers)):
             if isinstance(member, Sharing):
@@ -125,29 +125,29 @@ def sharing(verifiers: Iterable[Verifier]) -> Iterator[None]:
 
 
 UNASKED = -np.inf
-"""In a column of `Scores.values_NM`: the second stage of a `Cascading` verifier was not asked about this image."""
+"""Marks, in a column of `Scores.values_NM`, an image that the second stage of a `Cascading` verifier was not given."""
 
 
 def asked(values_NM: np.ndarray) -> np.ndarray:
-    """Whether every stage was asked about each image, bool [N]: what a cascade's `combine` gives of others is an order only."""
+    """Whether each image was given to every stage, bool [N]; for other images a cascade's `combine` gives only an order."""
     return ~(np.asarray(values_NM) == UNASKED).any(axis=1)
 
 
 class Cascading(Verifier, Protocol):
-    """A verifier of two stages: within a round the second is asked about the best of each prompt only."""
+    """A verifier of two stages: in a round the second stage scores only the best images of each prompt."""
 
     @property
     def stages(self) -> tuple[Verifier, Verifier]:
-        """The cheap one and the dear one; the card's parts are theirs in this order."""
+        """The cheap one and the dear (expensive) one; the card's parts are theirs, in this order."""
         ...
 
     def going(self, candidates: int) -> int:
-        """How many of a prompt's candidates of one round the second is asked about."""
+        """How many of a prompt's candidates of one round the second stage scores."""
         ...
 
 
 def cascading(verifier: Verifier) -> Cascading | None:
-    """The verifier as one of two stages, None where it has one; features beside it do not hide its stages."""
+    """The verifier, if it has two stages, otherwise None; also recognised when features are attached to it."""
     return cast(Cascading, verifier) if hasattr(verifier, "stages") else None
 
 
@@ -156,12 +156,12 @@ class Truncating(Protocol):
     """A verifier that may not read a prompt to its end."""
 
     def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
-        """Whether each prompt is longer than what is read of it."""
+        """For each prompt, whether it is longer than what the verifier reads."""
         ...
 
 
 def truncated_parts(verifier: Verifier, prompts: Sequence[str]) -> Mapping[str, tuple[bool, ...]]:
-    """For each part of a verifier, an ensemble's members apart, whether each prompt's end is unread."""
+    """For each part of a verifier (each member of an ensemble), whether the end of each prompt is not read."""
     return {
         part: member.truncated(prompts)
         for member in members_of(verifier) if isinstance(member, Truncating) for part in member.card.parts
@@ -170,26 +170,26 @@ def truncated_parts(verifier: Verifier, prompts: Sequence[str]) -> Mapping[str, 
 
 @runtime_checkable
 class Listener(Protocol):
-    """A verifier that is told the log-probability of every picture a generator makes (`models.base.Prefixed`)."""
+    """A verifier that must be told the log-probability of every picture that a generator makes (`models.base.Prefixed`)."""
 
     def hear(self, images: Images, prompts: Sequence[str], log_prob_N: torch.Tensor) -> None:
-        """Log-probability n, in nats, of picture n for prompt n."""
+        """Receive the log-probability, in nats, of each picture for its prompt."""
         ...
 
 
 def listeners(verifiers: Sequence[Verifier]) -> list[Listener]:
-    """Those that have to be told, members of ensembles included."""
+    """The verifiers, and members of ensembles, that have to be told log-probabilities."""
     return [member for member in chain.from_iterable(map(members_of, verifiers)) if isinstance(member, Listener)]
 
 
 @runtime_checkable
 class Describing(Protocol):
-    """A verifier that comes with features (verifiers/features.py)."""
+    """A verifier with a second network beside it, which describes pictures by features (verifiers/features.py)."""
 
     def patches(self, images: Images) -> torch.Tensor:
-        """float32 [N, L, E] on the CPU."""
+        """Features of each image, float32 [N, L, E] on the CPU."""
         ...
 
     def patches_price(self) -> Cost:
-        """Of one image."""
+        """The price of the features of one image."""
         ...

@@ -27,16 +27,16 @@ class Plan:
     parameters: Mapping[str, Any]
     """Such as {"width": 2, "candidates": 4}; written into the tables."""
     rounds: tuple[Cost, ...]
-    """Price of each round, the first with everything that is paid once; seconds are estimates."""
+    """Price of each round; the first also has everything that is paid once. Seconds are estimates."""
     exact: bool = True
-    """Whether a run spends exactly this (seconds apart); if not, scores on the way decide how much less, or, where prompts
-    share a total, which of them gets more."""
+    """Whether a run spends exactly this (except seconds). If not, scores on the way decide how much less is spent, or, if
+    prompts share a total, which prompts get more."""
     looks: int = 0
-    """Previews looked at, which a budget in images pays for as images."""
+    """Number of previews looked at; a budget in images pays for them as images."""
     passes: tuple[int, ...] = ()
-    """Where scores may leave fewer of them: rows through the transformer at each step, as `cost` has them."""
+    """If scores decide how many passes are shared: the rows through the transformer at each step that `cost` counts, the maximum."""
     opening: Cost = field(default_factory=Cost)
-    """Of the first round's price what is paid before a deadline is asked about that round; none where it is begun unasked."""
+    """The part of the first round's price that is paid before the deadline is checked for that round; zero if it is not checked."""
 
     @cached_property
     def cost(self) -> Cost:
@@ -45,11 +45,11 @@ class Plan:
 
     @property
     def limited(self) -> Cost:
-        """The price that a budget has to afford: previews count as images here, or no budget in images would limit them."""
+        """The price that the budget must afford: previews count as images here, otherwise a budget in images would not limit them."""
         return self.cost + Cost(images=self.looks)
 
     def unused(self, budget: Budget) -> float:
-        """What the plan leaves of a budget, in its unit: for a search of one size, less than one more of it would cost."""
+        """What the plan leaves of a budget, in its unit; usually less than the next larger size of the search would add."""
         return budget.amount - self.limited.amount(budget.unit)
 
 
@@ -71,9 +71,9 @@ class Candidate:
     values_M: tuple[float, ...]
     """Raw scores under the verifier's parts; NaN where unscored."""
     reason: str
-    """Why a part of `values_M` is NaN, "" where none is: of a cascade the dear stage's reason, or else the cheap one's."""
+    """Why a part of `values_M` is NaN, "" if none is; for a cascade the dear stage's reason, or if it has none the cheap one's."""
     spent: Cost
-    """All that the prompt had spent when this score was known; candidates of one round count one after another."""
+    """All that the prompt had spent when this score was known; candidates of one round count as if made one after another."""
     kept: bool
     """Whether the search carried this branch on: beam survivor, new pivot, final choice."""
     image: torch.Tensor = field(repr=False, compare=False)
@@ -82,7 +82,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Refiner:
-    """The second model of a pair: charged to the same ledger as the first."""
+    """The second model of a pair; it is charged to the same ledger as the first."""
 
     generator: MeteredGenerator
     conditioning: Any
@@ -90,34 +90,34 @@ class Refiner:
 
 @dataclass(slots=True)
 class Task:
-    """Everything a search may touch: prompts with their plans, metered models, seeds, and where candidates go.
+    """Everything a search may use: prompts with their plans, metered models, seeds, and the lists for its candidates.
 
     A search never sees a pipeline, a file or a device. `judges` has one verifier for a guided search; a pool search
-    (`pools = True`) is handed all verifiers of the run and scores one pool of images with each.
+    (`pools = True`) gets all verifiers of the run and scores one pool of images with each of them.
     Built by `harness/search/prepare.py`.
     """
 
     prompts: tuple[Prompt, ...]
     conditioning: Any
-    """The prompts encoded by `generator`, charged."""
+    """The prompts, encoded by `generator` and charged."""
     generator: MeteredGenerator
     judges: tuple[MeteredVerifier, ...]
     seeds: Seeds
     budget: Budget
     plans: tuple[Plan, ...]
-    """One per prompt: a plan depends on the prompt's own text length and on no other prompt."""
+    """One per prompt; a plan depends on the length of that prompt's text and on no other prompt."""
     max_rows: int
-    """Most rows in one batch."""
+    """The largest number of rows in one batch."""
     prices: tuple[Prices, ...] = ()
-    """One per prompt under the first judge, for a search that plans as it goes."""
+    """One per prompt, under the first judge, for a search that plans while it runs."""
     refiner: Refiner | None = None
-    """The second model, where the generator is a pair's first."""
+    """The second model, if the generator is the first of a pair."""
     limits: dict[int, Budget] = field(default_factory=dict)
-    """What a prompt may spend where a search has allotted it another amount than the budget."""
+    """What a prompt may spend, if the search has given it another amount than the budget."""
     roots: dict[int, int] = field(default_factory=dict)
-    """Roots that each prompt has had, where a search is run in windows on the task."""
+    """Number of roots that each prompt has had so far, if a search runs several times on the task (`harness/search/window.py`)."""
     candidates: dict[str, list[list[Candidate]]] = field(default_factory=dict)
-    """Verifier name to one list per prompt: its scored candidates, in order."""
+    """Verifier name to one list per prompt: the prompt's scored candidates, in order."""
 
     def __post_init__(self) -> None:
         for judge in self.judges:
@@ -128,7 +128,7 @@ class Task:
         return self.seeds.at(self.prompts[prompt].id, path, step)
 
     def limit(self, prompt: int) -> Budget:
-        """What a prompt may spend: the budget, or what the search has allotted it."""
+        """What a prompt may spend: the budget, or what the search has given it."""
         return self.limits.get(prompt, self.budget)
 
     def spent(self, prompt: int, judge: MeteredVerifier) -> Cost:
@@ -137,38 +137,38 @@ class Task:
 
     @property
     def largest_batch(self) -> int:
-        """Most rows that a state of any of the models has had."""
+        """The largest number of rows that a state of any of the models has had."""
         refining = self.refiner.generator.largest_batch if self.refiner else 0
         return max(self.generator.largest_batch, refining)
 
     def limited(self, prompt: int) -> Cost:
-        """What a prompt has spent as a budget sees it (`Plan.limited`): previews that were looked at count as images."""
+        """What a prompt has spent as the budget counts it (`Plan.limited`): previews that were looked at count as images."""
         return self.spent(prompt, self.judges[0]) + Cost(images=self.generator.looks[prompt])
 
 
 class Unfit(WrongInput):
-    """Raised by a planner for a model or verifier on which its search makes no sense, whatever the budget: too few steps, no scores."""
+    """Raised by a planner if its search makes no sense with a model or verifier under any budget: too few steps, no usable scores."""
 
 
 @runtime_checkable
 class Search(Protocol):
-    """One strategy; its parameters are the fields of a frozen dataclass, None where the planner chooses."""
+    """One strategy; its parameters are the fields of a frozen dataclass, None if the planner chooses the value."""
 
     name: ClassVar[str]
     families: ClassVar[tuple[Family, ...]]
     needs: ClassVar[tuple[type, ...]]
     """Ability protocols of models/base.py that the generator must have."""
     pools: ClassVar[bool]
-    """Whether candidates are independent of scores, so that one run serves every verifier and every smaller budget."""
+    """Whether candidates do not depend on scores, so that one run serves every verifier and every smaller budget."""
     size: ClassVar[str]
-    """The parameter that the planner chooses where it is not given: the search's next size up is one more of it."""
+    """The parameter that the planner chooses if it is not given; the search's next larger size has it larger by one."""
 
     def plan(self, budget: Budget, prices: Prices) -> Plan:
-        """Parameters that use `budget` and never exceed it.
+        """Parameters that use `budget` as far as possible and never exceed it.
 
         Raises:
-            BudgetTooSmall: naming the smallest that works.
-            Unfit: no budget would.
+            BudgetTooSmall: with the smallest budget that works.
+            Unfit: no budget would work.
         """
         ...
 
@@ -184,7 +184,7 @@ def describes(search: Search) -> bool:
 
 
 def choose(candidates: Sequence[Candidate], combined: Sequence[float]) -> int | None:
-    """Index of the finished candidate with the best score, the earliest among equals; None when none is scored."""
+    """Index of the finished candidate with the best score (of equal ones the earliest); None if none is scored."""
     best: int | None = None
     for index, (candidate, score) in enumerate(zip(candidates, combined, strict=True)):
         if candidate.complete and score == score and (best is None or score > combined[best]):

@@ -1,9 +1,9 @@
-"""Rounds: images are scored batch by batch and entered as candidates when the round is over.
+"""Rounds: images are scored batch by batch, and recorded as candidates when the round is over.
 
-Within a round a prompt's candidates cost the same, and are entered as if made one after another. So what a candidate
-had spent does not depend on the batches, and the first i + 1 candidates of a pool have spent what a run with i + 1
-would have. A cascade's second stage is asked when all candidates of the round are there, about the best of each prompt:
-its scores are known, and its candidates have spent, what they have at the end of the round.
+Within a round all candidates of a prompt cost the same, and are recorded as if made one after another. So what is
+recorded as spent does not depend on the batches: for the first i + 1 candidates of a pool it is what a run with i + 1
+candidates would have spent. A cascade's second stage scores the best of each prompt when all candidates of the round
+are there, so with a cascade every candidate of the round has spent what had been spent at its end.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A row of a search: whose it is, where it comes from, and what its seeds are named after."""
+    """A row of a search: its prompt, its parent, and the path from which its seeds are made."""
 
     prompt: int
     path: Path
@@ -47,7 +47,7 @@ class _Scored:
 
 
 class Round:
-    """Candidates of some prompts that are compared with one another."""
+    """Candidates that are compared with one another, for each of some prompts."""
 
     def __init__(self, task: Task, prompts: Iterable[int], complete: bool = True) -> None:
         self._task, self._complete = task, complete
@@ -61,7 +61,7 @@ class Round:
         }
 
     def score(self, branches: Sequence[Branch], images: Images) -> None:
-        """Score image n of branch n with every judge, once."""
+        """Score image n, which belongs to branch n, once with every judge."""
         owners = [branch.prompt for branch in branches]
         texts = [self._task.prompts[owner].text for owner in owners]
         scores = [judge.score(images, texts, owners) for judge in self._task.judges]
@@ -72,12 +72,12 @@ class Round:
             self._scored[branch.prompt].append(_Scored(branch, images[n], values, reasons))
 
     def values(self, prompt: int) -> np.ndarray:
-        """Raw scores of a prompt's candidates under the first judge, float64 [N, M]: all must have been scored."""
+        """Raw scores of a prompt's candidates under the first judge, float64 [N, M]; call it when all have been scored."""
         self._settle()
         return self._values(prompt, 0)
 
     def rewards(self, prompt: int) -> np.ndarray:
-        """What a prompt's candidates are weighed by, float64 [N]: NaN for the unscored and for what only a cheap stage judged."""
+        """Scores to decide by, float64 [N]: NaN for unscored candidates and for those that only a cascade's cheap stage judged."""
         values_NM = self.values(prompt)
         return np.where(asked(values_NM), self._task.judges[0].combine(values_NM), np.nan)
 
@@ -89,7 +89,7 @@ class Round:
         return [scored.branch for scored in self._scored[prompt]]
 
     def _settle(self) -> None:
-        """Ask the second stage of a cascade about the best of each prompt, once."""
+        """Score the best of each prompt by the second stage of a cascade; done only once."""
         if self._settled:
             return
         self._settled = True
@@ -116,7 +116,7 @@ class Round:
             self._scored[prompt][n] = replace(one, values=tuple(values), reasons=tuple(reasons))
 
     def close(self, kept: Collection[tuple[int, Path]] = ()) -> None:
-        """Enter all candidates; `kept` names those the search carries on, by prompt and path."""
+        """Record all candidates; `kept` names those with which the search goes on, by prompt and path."""
         self._settle()
         for prompt, scored in self._scored.items():
             if scored:
@@ -139,7 +139,7 @@ class Round:
 
 
 def _part(cost: Cost, first: int, count: int) -> Cost:
-    """The share of the first of `count` equal candidates; whole columns divide exactly."""
+    """The part of `cost` that the first `first` of `count` equal candidates have; integer columns stay integers."""
     if first == count:
         return cost
     values = (getattr(cost, name) for name in COLUMNS)
@@ -147,13 +147,13 @@ def _part(cost: Cost, first: int, count: int) -> Cost:
 
 
 def best_first(judge: MeteredVerifier, values_NM: np.ndarray) -> list[int]:
-    """Indices of one pool, best first, the earlier among equals, unscored ones last."""
+    """Indices of one pool, best first; of equal ones the earlier first, unscored ones last."""
     combined = judge.combine(values_NM)
     return np.argsort(np.where(np.isnan(combined), np.inf, -combined), kind="stable").tolist()
 
 
 def mark_kept(task: Task, branch: Branch) -> None:
-    """Mark a candidate that has been entered as one that the search carries on."""
+    """Mark a recorded candidate as one with which the search goes on."""
     for judge in task.judges:
         entered = task.candidates[judge.card.name][branch.prompt]
         order = next(one.order for one in entered if one.path == branch.path)
@@ -161,7 +161,7 @@ def mark_kept(task: Task, branch: Branch) -> None:
 
 
 def mark_final(task: Task) -> None:
-    """Mark what each prompt's search returns within the whole budget as kept."""
+    """Mark as kept what the search returns for each prompt within the whole budget."""
     for judge in task.judges:
         for prompt, entered in enumerate(task.candidates[judge.card.name]):
             affordable = [candidate for candidate in entered if task.limit(prompt).affords(candidate.spent)]
