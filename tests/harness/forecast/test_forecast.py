@@ -173,8 +173,15 @@ def test_hours_of_a_card_follow_from_its_speed_with_each_model() -> None:
     values = json.loads(call(*asked, "--tflops", "1e-12", "--tflops", "toy-ar=2e-12"))
     hours = sum(one["total"]["flops"] / (2 if one["model"] == "toy-ar" else 1) / 3600 for one in values["searches"])
     assert values["gpu_hours"] == pytest.approx(hours)
-    assert f"roughly {values['gpu_hours']:.3g} GPU-hours" in call(*asked[:-1], "--tflops", "1e-12", "--tflops", "toy-ar=2e-12")
-    assert "gpu_hours" not in json.loads(call(*asked))
+    assert sum(one["gpu_hours"] for one in values["searches"]) == pytest.approx(hours), "each search has its part, to be struck"
+    shown = call(*asked[:-1], "--tflops", "1e-12", "--tflops", "toy-ar=2e-12")
+    assert f"roughly {values['gpu_hours']:.3g} GPU-hours" in shown
+    assert "no time is estimated" not in shown, "hours are"
+    rows = re.findall(r"^(toy-\S+) random +6 NFE .* kFLOP +([\d.]+)$", shown, re.MULTILINE)
+    assert rows == [(one["model"], f"{one['gpu_hours']:.3g}") for one in values["searches"]]
+    without = json.loads(call(*asked))
+    assert "gpu_hours" not in without
+    assert "gpu_hours" not in without["searches"][0]
 
 
 @pytest.mark.parametrize(("given", "said"), [
