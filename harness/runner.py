@@ -132,13 +132,13 @@ def _open(run: Run, console: Console, shared: bool = False) -> None:
         run.store.keep_units([unit.key for unit in run.units])
         found = take_over(run.store, [unit.key for unit in run.units], [Path(one) for one in run.session.settings.reuse])
         for folder, count in found.items():
-            why = "" if count else f": {_why_none(run, folder)}"
+            why = "" if count else f": {why_none(run, folder)}"
             console.print(f"{counted(count, 'unit')} of {len(run.units)} are taken from {folder}{why}", highlight=False, markup=False)
         if run.session.calibrations:
             run.store.keep_calibration({name: one.as_rows() for name, one in run.session.calibrations.items()})
 
 
-def _why_none(run: Run, folder: Path) -> str:
+def why_none(run: Run, folder: Path) -> str:
     """Why nothing of another run's is this run's."""
     other = Store(folder)
     if not other.finished():

@@ -13,9 +13,11 @@ from harness.amounts import amount, between, counted
 from harness.amounts import budget as budgeted
 from harness.forecast.card_hours import card_hours
 from harness.forecast.forecast import Forecast, computed_flops, computed_seconds, forecasts
+from harness.forecast.spared import spared_lines, spared_values
 from harness.ledger import Unit
 from harness.progress import duration
 from harness.runner import Run, opening_lines
+from harness.shard import Shard
 
 _SHOWN = ("nfe", "forwards", "flops", "images", "verifier_calls", "seconds", "verifier_seconds")
 _NAMES = {
@@ -24,14 +26,15 @@ _NAMES = {
 _ROWS = {"predict": "passes", "draw": "candidates", "preview": "previews", "decode": "images"}
 
 
-def plan_lines(run: Run, speeds: Mapping[str, float] | None = None) -> Iterator[str]:
-    """What a prepared run will do, for people; with FLOP/s by model also how long a card would take."""
+def plan_lines(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard | None = None) -> Iterator[str]:
+    """What a prepared run will do, for people; with FLOP/s by model also how long a card would take, and which part is a shard's."""
     yield from opening_lines(run)[:-1]
     every = _followed(run)
     yield ""
     yield from _overview(every, speeds)
     flops = computed_flops(run, every)
     yield f"{counted(len(run.units), 'unit')}; {_least_sure(every)}{amount(sum(flops.values()), 'flops')} to compute in all"
+    yield from spared_lines(run, shard)
     if speeds:
         yield f"roughly {card_hours(flops, speeds):.3g} GPU-hours at the speeds given"
     if every[0].timed:
@@ -92,7 +95,7 @@ def _least_sure(every: Sequence[Forecast]) -> str:
     return next((word for word in ("about ", "at most ") if word in map(_sure, every)), "")
 
 
-def plan_json(run: Run, speeds: Mapping[str, float] | None = None) -> str:
+def plan_json(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard | None = None) -> str:
     """What a prepared run will do, for programs."""
     every = _followed(run)
     flops = computed_flops(run, every)
@@ -101,6 +104,7 @@ def plan_json(run: Run, speeds: Mapping[str, float] | None = None) -> str:
         "notes": run.notes,
         "units": len(run.units),
         "computed_flops": sum(flops.values()),
+        **spared_values(run, shard),
         **({"gpu_hours": card_hours(flops, speeds)} if speeds else {}),
         **({"computed_seconds": computed_seconds(run, every)} if run.session.measured else {}),
         "searches": [{**one.as_values(), **({"gpu_hours": _hours(one, speeds)} if speeds else {})} for one in every],
