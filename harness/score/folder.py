@@ -23,7 +23,7 @@ from harness.weights.hub import Absent
 from harness.weights.local import LocalWeights, absent_graders, some_grader, together
 from models.base import Domain
 from results.files import check_writable, write_atomic
-from results.folder_scores import write_scores
+from results.folder_scores import check_kept, write_scores
 from suites.base import Equipped, Located, Prompt, Suite, display_name
 from suites.layouts.base import Contents, Graded, Layout, layout
 from suites.prompt_checks import as_utf8, plain, printable
@@ -50,7 +50,8 @@ def score_folder(
     `say` hears what has to be known before the first picture is looked at.
 
     Raises:
-        WrongInput: a folder that is not in the layout or has none of the suite's prompts, or nothing that could score it.
+        WrongInput: a folder that is not in the layout or has none of the suite's prompts, nothing that could score it, or scores
+            in `out` that others asked for.
     """
     target = out if out is not None else folder.with_name(f"{folder.resolve().name}-scores")
     check_writable(target)
@@ -65,13 +66,16 @@ def score_folder(
     by_task, lacking = _by_task(suite, domain)
     contents = form.read(folder, by_task)
     _check_prompts(contents, by_task, folder, suite_name, domain)
+    asked = {"folder": str(folder.resolve()), "suite": suite_name, "domain": domain, "layout": form.name,
+             "prompts_from": prompts_from, "verifiers": list(verifiers)}  # fmt: skip
+    check_kept(target, asked)
     use_half_the_cores()
     scorer = _scorer(suite, domain, chosen, place, local, absent)
     for line in scorer.judge.notes:
         say(line)
     scored = list(_counted(scorer.score(contents.samples), len(contents.samples), say))
     name = display_name(suite.card.name, domain)
-    write_scores(target, [row for one in scored for row in _rows(one, name, folder)])
+    write_scores(target, [row for one in scored for row in _rows(one, name, folder)], asked)
     if not scorer.judge.cannot_grade:
         for file, content in form.results(_graded(scored)).items():
             write_atomic(target / file, content.encode())

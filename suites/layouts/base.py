@@ -86,6 +86,14 @@ def finder(prompts: Iterable[Prompt]) -> Callable[[str], Prompt | None]:
     return lambda text: exact.get(text) or loosely.get(plain(text))
 
 
+def refuse_methods(root: Path, fits: Callable[[Path], bool]) -> None:
+    """Raise WrongInput where a folder is not in a layout, and folders in it are: `vistas export` writes one for each method."""
+    inside = [path for path in sorted(root.iterdir()) if path.is_dir() and fits(path)]
+    if inside:
+        raise WrongInput(f"{root} holds folders of methods, as `vistas export` writes them: give one of them, such as {inside[0]} "
+                         f"(there are {some([path.name for path in inside])})")  # fmt: skip
+
+
 def images_in(folder: Path) -> list[tuple[str, Path]]:
     """(stem, path) of every image file of a folder, by name."""
     found = [(IMAGE.fullmatch(path.name), path) for path in sorted(folder.iterdir())]

@@ -338,3 +338,36 @@ def test_budgets_that_print_alike_have_folders_of_their_own(tmp_path: Path) -> N
     assert call("export", tmp_path / "run", "--layout", "geneval", "--out", tmp_path / "out").exit_code == 0
     names = sorted(folder.name for folder in (tmp_path / "out").iterdir())
     assert names == [f"toy-painter-random-toy-judge-1600.000{n}flops" for n in (1, 2)]
+
+
+def test_scores_of_another_command_are_not_lost(tmp_path: Path) -> None:
+    folder = geneval_folder(tmp_path / "made", each=1)
+    score(folder)
+    before, _ = score(folder, "--verifier", "toy-judge")
+    assert set(before["metric"]) == {"grade", "toy-judge"}, "more is no loss"
+    again, _ = score(folder, "--verifier", "toy-judge")
+    pd.testing.assert_frame_equal(before, again)
+    without = call("score", folder, "--domain", "shapes")
+    assert without.exit_code == 2
+    assert f"{tmp_path / 'made-scores'} holds other scores (verifiers: toy-judge there, none here), which would" in without.stderr
+    other = call("score", geneval_folder(tmp_path / "other", each=1), "--domain", "shapes", "--verifier", "toy-judge",
+                 "--out", tmp_path / "made-scores")  # fmt: skip
+    assert other.exit_code == 2
+    assert f"(folder: {tmp_path / 'made'} there, {tmp_path / 'other'} here)" in other.stderr
+    (tmp_path / "made-scores/asked.json").unlink()
+    assert "holds other scores (asked.json is missing)" in call("score", folder, "--domain", "shapes").stderr
+    pd.testing.assert_frame_equal(before, pd.read_parquet(tmp_path / "made-scores/scores.parquet"))
+
+
+@pytest.mark.parametrize("form", ["geneval", "t2i-compbench"])
+def test_a_folder_of_methods_is_said_to_be_one(form: str, tmp_path: Path) -> None:
+    made = call("run", form, *RUN, "--budget", "3,6", "--prompts", "6", "--out", tmp_path / "run")
+    assert made.exit_code == 0, made.output
+    assert call("export", tmp_path / "run", "--layout", form).exit_code == 0
+    exported = tmp_path / "run" / f"export-{form}"
+    refused = call("score", exported, "--suite", form, "--domain", "shapes")
+    assert refused.exit_code == 2
+    method = "toy-painter-random-toy-judge"
+    assert (f"{exported} holds folders of methods, as `vistas export` writes them: give one of them, such as {exported / method}-3nfe "
+            f"(there are {method}-3nfe, {method}-6nfe)") in refused.stderr  # fmt: skip
+    assert call("score", exported / f"{method}-6nfe", "--suite", form, "--domain", "shapes").exit_code == 0
