@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from harness.amounts import counted
+from harness.config import FILE
 from harness.errors import WrongInput
 from harness.judge import GRADE, Judge, why_not_gradable
 from harness.registry import entries
@@ -26,16 +27,18 @@ from results.files import check_writable, write_atomic
 from results.folder_scores import check_kept, write_scores
 from suites.base import Equipped, Located, Prompt, Suite, display_name
 from suites.layouts.base import Contents, Graded, Layout, layout
+from suites.layouts.flat import list_of
 from suites.prompt_checks import as_utf8, plain, printable
 from verifiers.spec import VerifierSpec, parse_verifier
 
+FLAT, T2I = "flat", "t2i-compbench"
 SECONDS = 30.0
 """Between two sentences about how far it is."""
 
 
 def score_folder(
     folder: Path,
-    suite_name: str,
+    suite_name: str | None,
     domain: Domain,
     out: Path | None = None,
     layout_name: str | None = None,
@@ -47,7 +50,8 @@ def score_folder(
 ) -> list[str]:
     """Score a folder and write official results and scores.parquet into `out`, by default FOLDER-scores beside it; returns the summary.
 
-    `say` hears what has to be known before the first picture is looked at.
+    Without a layout it is flat where the folder lists its pictures, else the suite's own; without a suite a flat folder's prompts
+    are of no benchmark. `say` hears what has to be known before the first picture is looked at.
 
     Raises:
         WrongInput: a folder that is not in the layout or has none of the suite's prompts, nothing that could score it, or scores
@@ -55,9 +59,12 @@ def score_folder(
     """
     target = out if out is not None else folder.with_name(f"{folder.resolve().name}-scores")
     check_writable(target)
+    form = layout(layout_name or (FLAT if list_of(folder) else T2I if suite_name == T2I else "geneval"))
+    suite_name = suite_name or (FILE if form.name == FLAT else "geneval")
+    if suite_name == FILE and form.name == FLAT and prompts_from is None:
+        prompts_from = str(list_of(folder) or "") or None
     suite: Suite = open_suite(suite_name, prompts_from)
-    form = layout(layout_name or ("t2i-compbench" if suite_name == "t2i-compbench" else "geneval"))
-    if domain == "photo" and not verifiers:
+    if domain == "photo" and not verifiers and suite_name != FILE:
         _check_domain(suite, form, folder)
     local, place = LocalWeights.parse(weights), pick_device(device)
     chosen = {name: _chosen(name, domain) for name in verifiers}

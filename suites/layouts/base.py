@@ -71,9 +71,9 @@ class Layout:
 
 def layout(name: str) -> Layout:
     """The layout of this name; raises WrongInput with near names."""
-    from suites.layouts import geneval, t2i_compbench
+    from suites.layouts import flat, geneval, t2i_compbench
 
-    known = {one.name: one for one in (geneval.LAYOUT, t2i_compbench.LAYOUT)}
+    known = {one.name: one for one in (geneval.LAYOUT, t2i_compbench.LAYOUT, flat.LAYOUT)}
     if name not in known:
         raise WrongInput(unknown("layout", name, list(known)))
     return known[name]
