@@ -26,7 +26,7 @@ from harness.shard import Shard
 from harness.suites import prompt_notes, suite_notes
 from harness.timing import LOAD, Stopwatch, profile_lines
 from harness.units import WorkUnit
-from harness.weights.hub import ABSENT
+from harness.weights.hub import ABSENT, AbsentWeights, MissingWeights
 from harness.weights.local import LocalWeights
 from results.environment import environment, unit_source
 from results.files import InUse, alone, locked, locked_part, remove_temporary, write_atomic
@@ -64,7 +64,13 @@ def prepare_run(
         lineup = line_up(settings.run(), LocalWeights.parse(settings.weights))
         say(f"loading {', '.join(lineup.models)} and {', '.join(dict.fromkeys((*settings.verifiers, *lineup.metrics)))}")
         timed = measured or settings.unit is Unit.SECONDS
-        session = open_session(settings, lineup, watch, outlines and not timed)
+        try:
+            session = open_session(settings, lineup, watch, outlines and not timed)
+        except AbsentWeights as error:
+            if not (outlines and timed):
+                raise
+            raise MissingWeights(f"{error}; seconds are measured with weights, a plan by --unit flops and without --calibrate needs none "
+                                 "(--tflops says GPU-hours)") from error  # fmt: skip
         for name in unused_weights(session, lineup):
             say(f"--weights {name} is not used: {name} is not in this run")
         session.measured = measured

@@ -61,13 +61,13 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Run searches on a suite and build the report. The same command again finishes what is missing."""
-    with reported(debug, goes_on=True):
+    with reported(debug, before=True):
         flags = {
             **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
             "budgets": ",".join(budget) if budget else None, "unit": unit, "prompts": prompts, "seeds": seed,
             "weights": weights, "reuse": reuse,
         }  # fmt: skip
-        settings = load_settings(config, set_ or (), flags, say)
+        settings = load_settings(config, set_ or (), flags)
         part = Shard.parse(shard) if shard is not None else None
         check_shard(part, out)
         folder = run_folder(settings, out)
@@ -114,7 +114,7 @@ def plan(
             "budgets": ",".join(budget) if budget else None, "unit": unit, "prompts": prompts, "seeds": seed,
             "weights": weights, "reuse": reuse,
         }  # fmt: skip
-        settings = load_settings(config, set_ or (), flags, say)
+        settings = load_settings(config, set_ or (), flags)
         part = Shard.parse(shard) if shard is not None else None
         check_settings(settings)
         speeds = speeds_of(tflops or (), settings.models)
@@ -136,7 +136,7 @@ def ablate(
     debug: Debug = False,
 ) -> None:
     """Run one of the ablations on the embedded pair and write its table. The same command again goes on with it."""
-    with reported(debug, goes_on=not plan_only):
+    with reported(debug, before=not plan_only):
         from harness.ablation import ablation, ablations
 
         if calibrate and not plan_only:
@@ -147,7 +147,7 @@ def ablate(
                 typer.echo(f"{one.name:<{width}}  {one.question}")
             return
         asked = ablation(name)
-        settings = asked.settings(set_ or (), {"prompts": prompts, "seeds": seed}, say)
+        settings = asked.settings(set_ or (), {"prompts": prompts, "seeds": seed})
         folder = out if out is not None else asked.folder(settings)
         if not plan_only:
             check_writable(folder)
