@@ -79,7 +79,8 @@ CANDIDATES = (
     Column("kept", pa.bool_(), "", "whether the search carried the branch on"),
     _real(
         "score",
-        "score by the verifier; an ensemble's is comparable within one prompt's pool only; of what only the cheap stage of a "
+        "score by the verifier; an ensemble's is comparable within one prompt's pool only, finished images among themselves and "
+        "previews among all; of what only the cheap stage of a "
         "cascade judged, the place below the worst that the dear one did",
     ),
     _text(

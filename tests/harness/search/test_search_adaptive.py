@@ -12,6 +12,7 @@ from harness.rows import select
 from harness.search.base import Unfit
 from harness.search.spec import parse
 from harness.search.window import Window
+from suites.base import Prompt
 from verifiers.base import Scores
 
 
@@ -48,6 +49,22 @@ def test_the_total_is_used_and_never_exceeded(text: str, model: str, unit: Unit,
         assert len({one.path for one in entered}) == len(entered)
         assert entered[-1].spent.flops == task.spent(prompt, task.judges[0]).flops
         assert any(one.kept for one in entered)
+
+
+def test_among_equals_no_place_in_the_suite_is_better(infinity, ran, make_judge) -> None:
+    """With one score for everything prompts are served in turn, and the same prompts in whatever order they stand."""
+    judge = make_judge()
+    judge.score = lambda images, texts: Scores(np.full((len(texts), 1), 10.0), ("",) * len(texts))
+    prompts = [Prompt(f"{n:05}", "red circle", "any") for n in range(8)]
+
+    def images(asked: list[Prompt]) -> dict[str, int]:
+        found = ran(parse("adaptive"), infinity, Budget(8, Unit.IMAGES), judges=[judge], asked=asked)
+        return {prompt.id: len(found.of(n)) for n, prompt in enumerate(asked)}
+
+    counts = images(prompts)
+    assert images(prompts[::-1]) == counts
+    assert sum(counts.values()) == 64
+    assert max(counts.values()) <= 2 * min(counts.values())
 
 
 def test_it_is_charged_to_the_last_flop(infinity, ran) -> None:

@@ -235,7 +235,7 @@ def test_no_prompt_is_good_enough_by_a_made_up_place(make) -> None:
     place = Candidate(0, (0,), (), 0, True, 0, (0.5, UNASKED), "", Cost(), False, torch.zeros(1))
     blind = replace(place, path=(1,), order=1, values_M=(0.6, np.nan), reason="no hand")
     judge = MeteredVerifier(make(1), Ledger(1))
-    task = SimpleNamespace(judges=(judge,), prompts=("a",), candidates={"judge": [[place, blind]]})
+    task = SimpleNamespace(judges=(judge,), prompts=("a",), candidates={"judge": [[place, blind]]}, seed=lambda *_: 0)
     standing = Standing(task, 1.0, None, enough=-2.0)
     standing.note([0])
     assert standing.neediest() == [0]
