@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Literal
 
 from harness.errors import WrongInput
+from harness.values import like, typed
 from harness.weights.hub import Repository
 from harness.weights.repositories import rows, table
 
@@ -46,13 +47,13 @@ class PublishedVerifier:
         return {key: self._typed(key, value) for key, value in given.items()}
 
     def _typed(self, key: str, value: str) -> Any:
+        default = self.settings[key]
         if key in self.choices and value not in self.choices[key]:
             raise WrongInput(f"verifier {self.name}: {key}={value} is none of {', '.join(self.choices[key])}")
-        kind = type(self.settings[key])
         try:
-            return kind(value)
-        except ValueError:
-            raise WrongInput(f"verifier {self.name}: {key}={value} is not a number, such as {self.settings[key]}") from None
+            return like(default).of(value)
+        except ValueError as error:
+            raise WrongInput(f"verifier {self.name}: {key}={value} is not {error}: write {key}={typed(default)}, for example") from None
 
 
 @cache
