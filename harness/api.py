@@ -17,7 +17,7 @@ from torchvision.transforms.functional import to_pil_image
 
 from harness.choice import choose_model
 from harness.entry import Entry
-from harness.errors import WrongInput, unknown
+from harness.errors import WrongInput
 from harness.ledger import Budget, Cost, Unit
 from harness.memory import with_fewer_rows
 from harness.model_loader import ModelLoader
@@ -114,7 +114,7 @@ def run_search(
     misfit = fits(found, _described_by_class(model), model.card.name)
     if misfit:
         raise WrongInput(misfit)
-    given = _budget(budget, unit)
+    given = Budget(budget, unit)  # type: ignore[arg-type]  # which tells a name that is no unit
     every = [prompts] if isinstance(prompts, str) else prompts
     asked = [prompt if isinstance(prompt, Prompt) else Prompt(prompt, prompt, "prompt") for prompt in every]
     if not asked:
@@ -142,14 +142,6 @@ def _outcome(task: Task, verifier: Verifier, number: int) -> Outcome:
     return Outcome(
         prompt.text, image, chosen.score, chosen.reason, chosen.spent, dict(plan.parameters), table, tuple(one.image for one in shown)
     )
-
-
-def _budget(amount: float, unit: str) -> Budget:
-    if unit not in list(Unit):
-        raise WrongInput(unknown("unit", unit, list(Unit)))
-    if not 0 < amount < float("inf"):
-        raise WrongInput(f"budget {amount:g} is not a positive number")
-    return Budget(float(amount), Unit(unit))
 
 
 def _local(weights: Weights) -> LocalWeights:

@@ -13,7 +13,8 @@ from functools import reduce
 from operator import add, attrgetter
 
 from harness import amounts
-from harness.errors import WrongInput
+from harness.errors import WrongInput, unknown
+from harness.values import NUMBER, at_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,22 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """An amount in a unit, for each prompt: a search plans to use it up and never exceeds it."""
+    """An amount in a unit, for each prompt: a search plans to use it up and never exceeds it.
+
+    Raises WrongInput for an amount that is no number from 0, or a unit that is none; a unit may be given by its name.
+    """
 
     amount: float
     unit: Unit
+
+    def __post_init__(self) -> None:
+        if self.unit not in list(Unit):
+            raise WrongInput(unknown("unit", self.unit, list(Unit)))
+        object.__setattr__(self, "unit", Unit(self.unit))
+        try:
+            at_least(0, NUMBER).of(self.amount)
+        except ValueError as error:
+            raise WrongInput(f"budget {self.amount} is not {error}: give what a prompt may spend, such as 100") from None
 
     def affords(self, cost: Cost) -> bool:
         """Whether `cost` stays within this budget."""

@@ -32,7 +32,7 @@ TEXTS = (
 IMAGES = 16
 """Independent images per prompt."""
 ROUNDS = 5
-UNLIMITED = Budget(float("inf"), Unit.IMAGES)
+UNLIMITED = Budget(1e18, Unit.IMAGES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def test_a_prompt_has_the_same_candidates_whatever_stands_beside_it(model: Any, 
     (("bem", 60, "nfe"), "unknown search 'bem'; did you mean beam"),
     (("zero-order", 60, "nfe"), "zero-order searches diffusion models and shapes-infinity is an ar model"),
     (("beam", 60, "nfes"), "unknown unit 'nfes'; did you mean nfe"),
-    (("beam", float("nan"), "nfe"), "budget nan is not a positive number"),
+    (("beam", float("nan"), "nfe"), "budget nan is not a number from 0: give what a prompt may spend"),
     (("beam", 20, "nfe"), "the smallest that can is 60 NFE"),
 ])  # fmt: skip
 def test_what_cannot_be_is_said_in_a_line(asked: tuple[str, float, str], message: str, model: Any, verifier: Any) -> None:

@@ -12,6 +12,7 @@ from harness.errors import WrongInput
 from harness.search.spec import parse, shortest
 from harness.values import NUMBER, TEXT, TRUTH, WHOLE, Kind, at_least, like, one_of, several, typed
 from verifiers.published import PublishedVerifier, published_verifiers
+from verifiers.spec import parse_verifier
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,21 @@ def test_a_verifier_tells_what_a_value_should_be() -> None:
         _with_flag(published_verifiers()["clip-score"]).typed({"flag": "maybe"})
     with pytest.raises(WrongInput, match=r"image_side=big is not a whole number.*: write image_side=1024, for example"):
         published_verifiers()["vqa-score"].typed({"image_side": "big"})
+
+
+@pytest.mark.parametrize("text", ["vqa-score:image_side=-5", "vlm-judge:new_tokens=0", "vlm-judge-qwen:text_tokens=0"])
+def test_what_a_judge_cannot_read_with_is_refused_before_it_is_loaded(text: str) -> None:
+    given = text.partition(":")[2]
+    with pytest.raises(WrongInput, match=f"{given} is not a whole number from 1: write "):
+        parse_verifier(text)
+    name, key = text.partition(":")[0], given.partition("=")[0]
+    assert parse_verifier(f"{name}:{key}=1").settings == {key: 1}
+
+
+def test_every_setting_with_a_least_has_a_default_above_it() -> None:
+    for row in published_verifiers().values():
+        assert all(row.settings[key] >= least for key, least in row.least.items())
+        assert {key for key, value in row.settings.items() if type(value) is int} == set(row.least)
 
 
 def _with_flag(row: PublishedVerifier) -> PublishedVerifier:
