@@ -9,6 +9,8 @@ from typing import Any
 
 BETWEEN = "/"
 """Between the values of a list, where the comma is between settings."""
+ALL = "all"
+"""The value that stands for all there is: of searches and metrics those that fit, of prompts and of candidates every one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from harness import amounts
 from reports.deadlines import deadline_notes
 from reports.missing import nothing_returned
-from reports.points import GRADE, Summary
+from reports.points import Summary
 from reports.statistics import LEAST_OVERALL, LEAST_PROMPTS, OVERALL, least_prompts
+from results.schema import GRADE
 
 SHAPES_NOTICE = (
     "Tiny models trained on a toy world of coloured shapes. Nothing here is evidence about FLUX, Infinity or any other "

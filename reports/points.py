@@ -14,14 +14,13 @@ import numpy as np
 import pandas as pd
 
 from harness.ledger import COST_COLUMNS
+from reports.keys import POINT
 from reports.load import Runs
 from reports.missing import judged, nothing_returned
 from reports.statistics import OVERALL, Bootstrap, Floats
+from results.schema import GRADE
 
-GRADE = "grade"
-"""The metric that is the suite's own verdict: the truth where there is one."""
 SPENT = list(COST_COLUMNS)
-POINT = ["model", "search", "budget_unit", "verifier", "budget"]
 AXES = {"nfe": "NFE", "flops": "FLOPs", "seconds": "seconds"}
 """The ledger columns a curve can be drawn against, with their names in text."""
 

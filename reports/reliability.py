@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from harness import amounts
 from reports import numbers
 from reports.certainty import has_intervals
-from reports.points import POINT, Summary, is_single, metric_name
+from reports.keys import POINT
+from reports.points import Summary, is_single, metric_name
 from reports.statistics import OVERALL
 from reports.style import INK, QUIET, log_axis, quiet_axes
 from reports.tables import Table, filled

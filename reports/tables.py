@@ -14,9 +14,11 @@ from harness import amounts
 from reports import numbers
 from reports.certainty import has_intervals, has_task_intervals, too_few
 from reports.deadlines import after_deadline
+from reports.keys import POINT
 from reports.missing import judged
-from reports.points import GRADE, POINT, SPENT, Summary, metric_phrase
+from reports.points import SPENT, Summary, metric_phrase
 from reports.statistics import OVERALL
+from results.schema import GRADE
 
 Row = dict[str, Any]
 _WORDS = ("model", "search", "verifier", "guided by", "unit", "compared", "compared at", "verdict", "from", "evidence")

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from harness import amounts
-from reports.load import IDENTITY
+from reports.keys import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
-from reports.points import GRADE, Summary
+from reports.points import Summary
 from reports.style import GRID, INK, QUIET, draw_mark
+from results.schema import GRADE
 
 _MOST_NODES = 72
 """Of several budgets the largest tree up to this size is drawn: more cannot be seen on a page."""
