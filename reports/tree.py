@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from harness import amounts
+from harness.assignments import name_of
 from reports.keys import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
 from reports.points import Summary
@@ -44,7 +45,7 @@ def find_tree(summary: Summary) -> Tree | None:
     found = []
     for key, part in table[table["step"] > 0].groupby(keys, sort=True):
         if (part["parent"] != "").any() and (part["image"] != "").mean() > 0.9:
-            beam = str(key[0]).startswith("beam")
+            beam = name_of(str(key[0])) == "beam"
             fits = len(part) <= _MOST_NODES
             found.append(((beam, fits, len(part) if fits else -len(part)), part))
     if not found:
