@@ -25,7 +25,7 @@ from harness.named_searches import expanded
 from harness.prices import calibrate
 from harness.rows import candidate_rows, counted, select
 from harness.search.base import Search, Task, describes
-from harness.search.prepare import prepare
+from harness.search.prepare import Attempt, prepare
 from harness.search.spec import fits, parse
 from harness.seeds import Seeds
 from harness.session import pick_device
@@ -122,12 +122,8 @@ def run_search(
     guide = described([verifier], features_of(model.card.domain, model.device))[0] if describes(found) else verifier
     calibration = calibrate(model, [guide], asked[0].text, min(max_rows, 16)) if given.unit is Unit.SECONDS else None
 
-    def attempt(rows: int) -> Task:
-        task = prepare(found, model, [guide], asked, given, Seeds(seed, suite), rows, calibration)
-        found.run(task)
-        return task
-
-    task = with_fewer_rows(attempt, max_rows, lambda rows: None, model.card.name)
+    attempt = Attempt(found, lambda rows: prepare(found, model, [guide], asked, given, Seeds(seed, suite), rows, calibration))
+    task = with_fewer_rows(attempt, max_rows, lambda rows: None, model.card.name, attempt.used)
     return [_outcome(task, guide, number) for number in range(len(asked))]
 
 
