@@ -13,6 +13,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+from harness import markdown
 from harness.ledger import Budget, Unit
 from harness.registry import entry
 from harness.search.beam import Beam
@@ -155,10 +156,8 @@ def _prefixes(name: str, generator: Generator, verifier: Verifier) -> list[Compa
 
 def table(comparisons: Sequence[Comparison]) -> str:
     """The comparisons as a Markdown table."""
-    lines = ["| what | contestant | times the reference | lowest to highest |", "|---|---|---|---|"]
-    for one in comparisons:
-        lines.append(f"| {one.group} | {one.contestant} | {one.ratio:.2f} | {one.lowest:.2f} to {one.highest:.2f} |")
-    return "\n".join(lines)
+    rows = ((one.group, one.contestant, f"{one.ratio:.2f}", f"{one.lowest:.2f} to {one.highest:.2f}") for one in comparisons)
+    return markdown.table(("what", "contestant", "times the reference", "lowest to highest"), rows)
 
 
 def main() -> None:
