@@ -21,6 +21,7 @@ from harness.search.prepare import prepare
 from harness.search.random import Random
 from harness.seeds import Seeds
 from models.base import Generator, Row
+from models.generate import generate
 from suites.base import Prompt
 from verifiers.base import Verifier
 
@@ -70,10 +71,7 @@ def bare(
     rows = [Row(prompt, image) for prompt in range(len(texts)) for image in range(images)]
     for first in range(0, len(rows), batch or len(rows)):
         part = rows[first : first + (batch or len(rows))]
-        state = generator.start(conditioning, part)
-        for _ in range(generator.card.steps):
-            state = generator.draw(generator.predict(state), range(len(part)))
-        pictures = generator.decode(state)
+        pictures = generate(generator, conditioning, part, [range(len(part))] * generator.card.steps)
         if verifier is not None:
             verifier.score(pictures, [texts[row.prompt] for row in part])
 
