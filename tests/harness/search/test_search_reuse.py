@@ -102,5 +102,5 @@ def test_it_needs_rollouts_and_is_written_out() -> None:
     assert shortest(parse("beam:reuse=False")) == "beam"
     with pytest.raises(WrongInput, match="score=preview has none"):
         parse("beam:reuse=True,score=preview")
-    with pytest.raises(WrongInput, match="reuse=yes is not True or False"):
+    with pytest.raises(WrongInput, match="reuse=yes is not true or false"):
         parse("beam:reuse=yes")
