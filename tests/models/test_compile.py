@@ -85,7 +85,7 @@ def test_a_run_of_many_compiled_models_meets_no_limit() -> None:
     for width in (64, 96):
         config = TransformerConfig(depth=1, embed_dim=width, num_heads=4, codebook_dim=8, text_channels=16, text_maxlen=8)
         block = InfinityTransformer(config).eval().compile_blocks().ordered_blocks[0]
-        for rows, tokens in ((1, 1), (1, 4), (2, 1), (3, 4)):
+        for rows, tokens in ((1, 1), (3, 4)):
             rotation_nj2 = torch.zeros(tokens, config.head_dim // 2, 2)
             block.before_attention(torch.randn(rows, tokens, width), torch.randn(rows, 1, 6, width), rotation_nj2)
 

@@ -7,12 +7,10 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from harness.errors import WrongInput
 from reports.build import build_report
@@ -45,15 +43,7 @@ def run(make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every figure is painted, with a quarter of its dots a side."""
-    savefig = Figure.savefig
-
-    def coarse(figure: Figure, *given: Any, **options: Any) -> None:
-        savefig(figure, *given, **options | ({"dpi": 50} if "dpi" in options else {}))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", coarse)
-        return build_report([run], tmp_path_factory.mktemp("report") / "out").parent
+    return build_report([run], tmp_path_factory.mktemp("report") / "out").parent
 
 
 def read(page: Path) -> tuple[str, Reader]:
