@@ -14,7 +14,7 @@ import torch
 from harness.amounts import counted
 from harness.config import FILE
 from harness.errors import WrongInput
-from harness.judge import GRADE, Judge, why_not_gradable
+from harness.judge import Judge, why_not_gradable
 from harness.registry import entries
 from harness.score.scorer import Scored, Scorer
 from harness.score.summary import summary
@@ -25,6 +25,7 @@ from harness.weights.local import LocalWeights, absent_graders, some_grader, tog
 from models.base import Domain
 from results.files import check_writable, write_atomic
 from results.folder_scores import check_kept, write_scores
+from results.schema import GRADE
 from suites.base import Equipped, Located, Prompt, Suite, display_name
 from suites.layouts.base import Contents, Graded, Layout, layout
 from suites.layouts.flat import list_of
