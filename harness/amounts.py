@@ -60,7 +60,7 @@ def no_less(value: float) -> str:
     return f"{float(Context(prec=6, rounding=ROUND_CEILING).create_decimal_from_float(value)):g}"
 
 
-def typed(text: str) -> float:
+def as_number(text: str) -> float:
     """A number as it may be typed: "12", "1e9", "5G", "1.5 T". Raises ValueError for anything else."""
     powers = {prefix: round(math.log10(size)) for size, prefix in _PREFIXES}
     number = text.strip()

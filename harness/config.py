@@ -186,7 +186,7 @@ def numbers(text: str) -> list[float]:
     if not all(parts):
         raise ValueError("an item is empty: write 6,12,24, for example")
     try:
-        return [amounts.typed(part) for part in parts]
+        return [amounts.as_number(part) for part in parts]
     except ValueError:
         raise ValueError("not a list of numbers: write 6,12,24, for example") from None
 

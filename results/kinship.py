@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.values import ALL
+
 _COMPARED = {
     "the schema": ("schema_version",),
     "chunk": ("configuration", "chunk"),
@@ -33,7 +35,7 @@ def _plain(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
 def _lists(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
     for key, what in _LISTED.items():
         own, other = ours.get(key, ()), theirs.get(key, ())
-        if "all" in (*own, *other):  # of searches; which they are depends on the models
+        if ALL in (*own, *other):  # of searches; which they are depends on the models
             continue
         if not any(one in other for one in own):
             yield f"no {what} is in both: {_names(own)} here and {_names(other)} there"
