@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -34,13 +34,11 @@ class Ablation:
         """What a value of `vary` is set against; itself where it is what others are set against."""
         return self.pairs.get(value, self.against)
 
-    def settings(
-        self, assignments: Sequence[str], flags: Mapping[str, Any], say: Callable[[str], None] = lambda line: None
-    ) -> Settings:
-        """The run's settings with what was given on the command line; `say` as in `load_settings`. Raises WrongInput."""
+    def settings(self, assignments: Sequence[str], flags: Mapping[str, Any]) -> Settings:
+        """The run's settings with what was given on the command line. Raises WrongInput."""
         assigned = {assignment.partition("=")[0].strip() for assignment in assignments}
         own = {key: value for key, value in self.run.items() if key not in assigned}
-        return load_settings(None, assignments, own | {key: value for key, value in flags.items() if value is not None}, say)
+        return load_settings(None, assignments, own | {key: value for key, value in flags.items() if value is not None})
 
     def folder(self, settings: Settings) -> Path:
         """Where the run goes without --out: a folder of its own for every configuration."""

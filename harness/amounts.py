@@ -60,6 +60,13 @@ def no_less(value: float) -> str:
     return f"{float(Context(prec=6, rounding=ROUND_CEILING).create_decimal_from_float(value)):g}"
 
 
+def as_number(text: str) -> float:
+    """A number as it may be typed: "12", "1e9", "5G", "1.5 T". Raises ValueError for anything else."""
+    powers = {prefix: round(math.log10(size)) for size, prefix in _PREFIXES}
+    number = text.strip()
+    return float(f"{number[:-1].rstrip()}e{powers[number[-1]]}" if number and number[-1] in powers else number)
+
+
 def tick(value: float) -> str:
     """A short axis label: "500", "2k", "10G", "0.05"."""
     return _prefixed(value, "") if value >= 1000 else f"{value:g}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from harness import amounts
 from harness.assignments import members_of, name_of
 from harness.errors import WrongInput, unknown
 from harness.ledger import Unit
@@ -46,7 +47,7 @@ class RunConfig(BaseModel):
     unit: Unit = Unit.NFE
     """nfe, flops, images or seconds."""
     budgets: tuple[float, ...] = Field((5, 10, 30, 60, 120), min_length=1)
-    """Per prompt, in `unit`."""
+    """Per prompt, in `unit`; k, M, G, T, P and E stand for thousands, millions and so on."""
     prompts: int | Literal["all"] = 48
     """How many, or all: an even, seeded sample over the suite's tasks; of a file of one's own all, where no number is given."""
     sample_seed: int = 0
@@ -112,7 +113,7 @@ class RunConfig(BaseModel):
     @field_validator("searches")
     @classmethod
     def _expanded(cls, searches: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(map(expanded, searches))
+        return tuple(dict.fromkeys(map(expanded, _each_once(searches))))
 
     @field_validator("seeds")
     @classmethod
@@ -123,10 +124,10 @@ class RunConfig(BaseModel):
                 raise ValueError(f"seed {seed} is given more than once: give a repetition a seed of its own")
         return seeds
 
-    @field_validator("models", "searches", "verifiers", "metrics")
+    @field_validator("models", "verifiers", "metrics")
     @classmethod
-    def _once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(dict.fromkeys(values))
+    def _none_twice(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return _each_once(values)
 
     def identity(self) -> dict[str, Any]:
         """The configuration as plain values."""
@@ -153,10 +154,22 @@ class Settings(RunConfig):
     reuse: tuple[str, ...] = ()
     """Folders of other runs: units that are finished there and belong to this run as well are taken over."""
 
+    @field_validator("weights", "reuse")
+    @classmethod
+    def _no_folder_twice(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return _each_once(values)
+
     def run(self) -> RunConfig:
         """The part that determines the results; what was not given stays marked as a default."""
         given = self.model_fields_set & set(RunConfig.model_fields)
         return RunConfig(**{name: getattr(self, name) for name in given})
+
+
+def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value} is given more than once: give each once")
+    return values
 
 
 def _split(budgets: Any) -> Any:
@@ -168,12 +181,12 @@ def _split(budgets: Any) -> Any:
 
 
 def numbers(text: str) -> list[float]:
-    """Numbers with commas between, as typed. Raises ValueError for an item that is empty or none."""
+    """Numbers with commas between, as typed: 6, 1e9, 5G. Raises ValueError for an item that is empty or none."""
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
         raise ValueError("an item is empty: write 6,12,24, for example")
     try:
-        return [float(part) for part in parts]
+        return [amounts.as_number(part) for part in parts]
     except ValueError:
         raise ValueError("not a list of numbers: write 6,12,24, for example") from None
 
@@ -188,12 +201,8 @@ def settings_lines() -> Iterator[str]:
         yield f"{key:<{width}}  {' '.join((one.description or '').split())} [{shown or 'none'}]"
 
 
-def load_settings(
-    file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any], say: Callable[[str], None] = lambda line: None
-) -> Settings:
+def load_settings(file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> Settings:
     """Merge defaults, a YAML, TOML or JSON file, `key=value` assignments and flags (None: not given), the last winning.
-
-    `say` hears what is given twice and taken once.
 
     Raises:
         WrongInput: an unreadable file, an unknown key (near ones named), or a value that breaks a rule.
@@ -210,19 +219,9 @@ def load_settings(
     values = {key: _listed(key, value) for key, value in values.items()}
     values |= {key: value for key, value in flags.items() if value is not None}
     try:
-        settings = Settings(**values)
+        return Settings(**values)
     except ValidationError as error:
         raise WrongInput(_sentence(error)) from error
-    for line in _doubles(values):
-        say(line)
-    return settings
-
-
-def _doubles(values: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in values.items():
-        if isinstance(value, (list, tuple)):
-            twice = [item for place, item in enumerate(value) if item in value[:place]]
-            yield from (f"{key}: {item} is given more than once and taken once" for item in dict.fromkeys(twice))
 
 
 def _read(file: Path) -> dict[str, Any]:

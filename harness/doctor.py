@@ -8,24 +8,30 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import ceil
 from pathlib import Path
 
 import torch
 
 from harness.amounts import bytes_of
 from harness.choice import ModelChoice, choose_model
+from harness.errors import WrongInput
 from harness.memory import SHARE, free_and_total
+from harness.registry import is_verifier
 from harness.session import pick_devices
 from harness.weights.hub import gigabytes
 from harness.weights.local import LocalWeights, find, found
 from models.division import Division, divide
 from models.published import published_models
 from models.sheet import Sheet, parts, sheet
+from verifiers.spec import parse_verifier
+from verifiers.weight_bytes import weight_bytes
 
 NOTE = """download: all files as published, often in float32 or with parts that are not used. in memory: all
 networks, text encoders included, in the number formats they run in. each row: one candidate image. Passes and decoding are estimates.
 Candidates of one prefix share its cache, so that a search may fit more; a batch that does not fit
-is tried again with half the rows. --set offload=model keeps one network on the device at a time, --set device=A,B divides a
+is tried again with half the rows. Verifiers and graders lie beside the model: name a verifier too, and its weights are taken off
+(what it needs while it scores is not counted). --set offload=model keeps one network on the device at a time, --set device=A,B divides a
 model over several devices."""
 
 
@@ -166,6 +172,28 @@ def _cpu_bfloat16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
+def sorted_out(texts: Sequence[str]) -> tuple[list[str], dict[str, int]]:
+    """Models among these names, and the bytes that each verifier's weights take. Raises UnknownName or WrongInput."""
+    models = [text for text in texts if not is_verifier(text)]
+    return models, {text: weight_bytes(parse_verifier(text)) for text in texts if is_verifier(text)}
+
+
+def beside(memory: Mapping[str, int], taken: int) -> dict[str, int]:
+    """Free bytes by device where so many are taken on the first, where verifiers lie: all of them, as of the rest some is left over."""
+    first = next(iter(memory))
+    return {**memory, first: max(0, memory[first] - ceil(taken / SHARE))}
+
+
+def _devices(asked: str, memory: str | None) -> tuple[torch.device, ...]:
+    """The devices asked for; where memory is given, another machine is meant, and cards need not be on this one."""
+    try:
+        return pick_devices(asked)
+    except WrongInput:
+        if memory is None or asked.partition(":")[0] != "cuda":
+            raise
+        return pick_devices("auto")
+
+
 def show(texts: Sequence[str], device: str, memory: str | None, weights: Sequence[str]) -> None:
     """Print both; `memory` in GB, one number or one for each device, stands for what is free.
 
@@ -174,13 +202,16 @@ def show(texts: Sequence[str], device: str, memory: str | None, weights: Sequenc
     from rich.console import Console
 
     console, local = Console(soft_wrap=True), LocalWeights.parse(weights)
-    devices, read = pick_devices(device), cache(free_and_total)  # memory is read once: what is said of it is what is planned with
+    models, judges = sorted_out(texts)
+    devices, read = _devices(device, memory), cache(free_and_total)  # memory is read once: what is said of it is what is planned with
     free = planned(devices, memory, read)
-    needed = needs(texts, free, local)
+    needed = needs(models, beside(free, sum(judges.values())), local)
     for name, value in described(machine(devices[0], read)):
         console.print(f"{name:<10} {value}", highlight=False, markup=False)
     said = ", ".join(f"{gigabytes(count)} free" + (f" on {name}" if len(free) > 1 else "") for name, count in free.items())
     console.print(f"\nwith {said}, of which {SHARE:.0%} are planned with:\n", highlight=False)
+    for name, count in judges.items():
+        console.print(f"{name}: {gigabytes(count)} of weights beside each model, taken off", highlight=False, markup=False)
     for need in needed:
         stored = "yes" if need.here else "no"
         console.print(f"{need.model}: rows that fit: {need.fits}; weights here: {stored}", highlight=False, markup=False)

@@ -20,6 +20,9 @@ class RunFailed(RuntimeError):
 
 def unknown(kind: str, name: str, known: Sequence[str]) -> str:
     """The sentence about a name that is none of the known ones."""
+    several = [part.strip() for part in name.split(",")]
+    if len(several) > 1 and set(several) <= set(known):
+        return f"unknown {kind} {name!r}: these are {len(several)}, repeat --{kind} for each: --{kind} {f' --{kind} '.join(several)}"
     hint = near(name, known)
     return f"unknown {kind} {name!r}; {hint and hint + ' '}known: {', '.join(known)}"
 

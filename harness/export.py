@@ -55,6 +55,9 @@ def export_run(
 def _graded_by(manifest: Mapping[str, Any], layout_name: str) -> str:
     """Who can grade what was written: a benchmark's own evaluator knows its own prompts alone."""
     suite, domain = manifest["configuration"]["suite"], manifest["suite"]["domain"]
+    if layout_name == "flat":
+        return "of no benchmark's form: `vistas score FOLDER" + (" --verifier NAME" if suite == FILE else f" --suite {suite}") + (
+            "" if domain == "photo" else f" --domain {domain}") + "` scores it"  # fmt: skip
     if suite == FILE:
         return f"{layout_name}'s own evaluator cannot grade prompts of your own: score them by a verifier, `vistas score`"
     form = "" if suite == layout_name else f" --layout {layout_name}"

@@ -15,6 +15,7 @@ from harness.search.base import Search, Unfit, describes
 from harness.session import Session
 from harness.units import WorkUnit, unit_key
 from suites.base import Prompt
+from suites.sample import joining_order
 from verifiers.base import cascading
 
 MOST_IMAGES = 100_000
@@ -134,9 +135,16 @@ def _pair_units(
     shares += [{name: (budget,)} for name, given in budgets.items() if name not in pooled for budget in given]
     for seed in session.settings.seeds:
         for share in shares:
-            for number, chunk in enumerate(batches(session.prompts, _chunk(session, search))):
+            for number, chunk in enumerate(chunks(session.prompts, _chunk(session, search), session.settings.sample_seed)):
                 faulty = session.faulty if number == 0 else ()
-                yield _unit(session, model, search, share, seed, tuple(chunk), faulty, packages)
+                yield _unit(session, model, search, share, seed, chunk, faulty, packages)
+
+
+def chunks(prompts: Sequence[Prompt], size: int, seed: int) -> Iterator[tuple[Prompt, ...]]:
+    """Prompts in the order in which they join a growing sample, so that a larger one has the whole chunks of a smaller; each
+    chunk in the suite's own order."""
+    for joined in batches(joining_order(prompts, seed), size):
+        yield tuple(prompts[index] for index in sorted(joined))
 
 
 def _chunk(session: Session, search: str) -> int:
@@ -183,8 +191,8 @@ def _features(session: Session, search: str, verifier: str) -> str:
 
 
 def kept_prompts(config: RunConfig, prompts: Sequence[Prompt]) -> frozenset[str]:
-    """Ids of the first prompts of every task, as many as the configuration keeps."""
+    """Ids of the first prompts of every task to join the sample, as many as the configuration keeps: a larger sample keeps the same."""
     by_task: dict[str, list[str]] = {}
-    for prompt in prompts:
-        by_task.setdefault(prompt.task, []).append(prompt.id)
+    for index in joining_order(prompts, config.sample_seed):
+        by_task.setdefault(prompts[index].task, []).append(prompts[index].id)
     return frozenset(name for names in by_task.values() for name in names[: config.keep])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from harness.assignments import name_of
 from harness.entry import Entry
 from harness.errors import WrongInput, unknown
 from harness.plugins import plugins
@@ -134,6 +135,11 @@ def entries(kind: str) -> Mapping[str, Entry]:
 @cache
 def _brought(kind: str) -> Mapping[str, Entry]:
     return plugins(kind, taken=_TABLES[kind])
+
+
+def is_verifier(text: str) -> bool:
+    """Whether a name that may be a model's is a verifier's."""
+    return name_of(text) in entries("verifier")
 
 
 def published_row(name: str, model: Entry) -> PublishedModel:

@@ -25,10 +25,11 @@ from harness.shard import Shard
 from harness.suites import prompt_notes, suite_notes
 from harness.timing import LOAD, Stopwatch, profile_lines
 from harness.units import WorkUnit
-from harness.weights.hub import ABSENT
+from harness.weights.hub import ABSENT, AbsentWeights, MissingWeights
 from harness.weights.local import LocalWeights
 from results.environment import environment, unit_source
 from results.files import InUse, alone, locked, locked_part, remove_temporary, write_atomic
+from results.kinship import strangers
 from results.manifest import card_values, manifest
 from results.reuse import take_over
 from results.schema import GRADE
@@ -63,7 +64,13 @@ def prepare_run(
         lineup = line_up(settings.run(), LocalWeights.parse(settings.weights))
         say(f"loading {', '.join(lineup.models)} and {', '.join(dict.fromkeys((*settings.verifiers, *lineup.metrics)))}")
         timed = measured or settings.unit is Unit.SECONDS
-        session = open_session(settings, lineup, watch, outlines and not timed)
+        try:
+            session = open_session(settings, lineup, watch, outlines and not timed)
+        except AbsentWeights as error:
+            if not (outlines and timed):
+                raise
+            raise MissingWeights(f"{error}; seconds are measured with weights, a plan by --unit flops and without --calibrate needs none "
+                                 "(--tflops says GPU-hours)") from error  # fmt: skip
         for name in unused_weights(session, lineup):
             say(f"--weights {name} is not used: {name} is not in this run")
         session.measured = measured
@@ -131,10 +138,18 @@ def _open(run: Run, console: Console, shared: bool = False) -> None:
         run.store.keep_units([unit.key for unit in run.units])
         found = take_over(run.store, [unit.key for unit in run.units], [Path(one) for one in run.session.settings.reuse])
         for folder, count in found.items():
-            why = "" if count else ": its prompts, chunk, metrics or, of searches like random, list of budgets are others"
+            why = "" if count else f": {why_none(run, folder)}"
             console.print(f"{counted(count, 'unit')} of {len(run.units)} are taken from {folder}{why}", highlight=False, markup=False)
         if run.session.calibrations:
             run.store.keep_calibration({name: one.as_rows() for name, one in run.session.calibrations.items()})
+
+
+def why_none(run: Run, folder: Path) -> str:
+    """Why nothing of another run's is this run's."""
+    other = Store(folder)
+    if not other.finished():
+        return "no unit is finished there"
+    return "; ".join(strangers(run_manifest(run), other.manifest())) or "its prompts, or the packages that bring its parts, are others"
 
 
 def _compact(run: Run, console: Console) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from harness.amounts import counted
 from harness.config import FILE, Settings
 from harness.errors import WrongInput
-from harness.registry import entry
+from harness.registry import entries, entry
 
 if TYPE_CHECKING:
     from models.base import Domain
@@ -22,6 +22,8 @@ def suite_flags(suite: str | None, suite_file: Path | None, prompts_from: Path |
         WrongInput: a file that is not there, or a suite and a file of prompts at once.
     """
     if suite_file is None:
+        if suite is not None and suite not in entries("suite") and Path(suite).expanduser().is_file():
+            raise WrongInput(f"suite {suite!r} is a file: write --suite-file {suite} to run its prompts")
         return {"suite": suite, "prompts_from": None if prompts_from is None else str(prompts_from)}
     if not suite_file.expanduser().is_file():
         raise WrongInput(f"--suite-file {suite_file} is {'a folder' if suite_file.is_dir() else 'not there'}: give a file of prompts")

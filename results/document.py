@@ -40,7 +40,8 @@ def document() -> str:
         "Written by `python -m results.document > docs/tables.md` from `results/schema.py`.",
         "",
         f"A run folder holds one Parquet file per table (schema version {SCHEMA_VERSION}); units and meanings are in the files' "
-        f"field metadata too. Two runs of one unit agree byte for byte in all columns but {', '.join(MEASURED[:-1])} and {MEASURED[-1]}.",
+        f"field metadata too. Two runs of one unit agree byte for byte in all columns but {', '.join(MEASURED[:-1])} and {MEASURED[-1]}. "
+        "Rows stand unit by unit: units hold the prompts in the order in which they join a growing sample, each in the suite's own order.",
     ]
     for name, columns in TABLES.items():
         lines += ["", f"## {name}.parquet", "", _ROWS[name], "", "| column | type | unit | meaning |", "|---|---|---|---|"]

@@ -21,7 +21,7 @@ def take_over(store: Store, keys: Sequence[str], folders: Sequence[Path]) -> dic
     Raises:
         WrongInput: a folder holds no run.
     """
-    shared = {folder: sum(Store(folder).part_path(key).exists() for key in keys) for folder in folders}
+    shared = {folder: len(held(Store(folder), keys)) for folder in folders}
     for folder in folders:
         other = Store(folder)
         environments, noted = other.manifest().get("environments", []), False
@@ -35,6 +35,11 @@ def take_over(store: Store, keys: Sequence[str], folders: Sequence[Path]) -> dic
                 _bring(folder / image, store.folder / image)
             write_atomic(store.part_path(key), other.part_path(key).read_bytes())
     return shared
+
+
+def held(other: Store, keys: Sequence[str]) -> list[str]:
+    """Those of `keys` whose units another run has; nothing is read."""
+    return [key for key in keys if other.part_path(key).exists()]
 
 
 def _bring(source: Path, target: Path) -> None:

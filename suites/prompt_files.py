@@ -102,7 +102,7 @@ def _text(path: Path) -> str:
 
 
 def _table(text: str, path: Path, delimiter: str) -> Iterator[Line]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text, delimiter))
     try:
         columns = [name for name in reader.fieldnames or () if name]
         rows, last = [], reader.line_num
@@ -112,6 +112,13 @@ def _table(text: str, path: Path, delimiter: str) -> Iterator[Line]:
     except csv.Error as error:
         raise WrongInput(f"{path} line {reader.line_num} is no {path.suffix[1:].upper()} ({error}): correct it there") from error
     yield from from_rows(rows, columns, str(path))
+
+
+def _delimiter(text: str, usual: str) -> str:
+    """What stands between columns: the usual, or where only that gives a column of prompts, what some programs write instead."""
+    first = text.partition("\n")[0]
+    named = (one for one in (usual, ";", "\t", ",") if {name.strip().strip('"').lower() for name in first.split(one)} & set(TEXT_COLUMNS))
+    return next(named, usual)
 
 
 def _json_lines(text: str, path: Path) -> Iterator[Line]:

@@ -90,10 +90,11 @@ def check_published(texts: Sequence[str]) -> None:
             published_row(name, entry("model", name))
 
 
-def check_scored(folder: Path, suite: str, verifiers: Sequence[str]) -> None:
+def check_scored(folder: Path, suite: str | None, verifiers: Sequence[str]) -> None:
     """Raise WrongInput for a folder that is none, a suite that is not registered, or a verifier that is no verifier's text."""
     if not folder.is_dir():
         raise WrongInput(f"{folder} is no folder: give one with images")
-    entry("suite", suite)
+    if suite is not None:
+        entry("suite", suite)
     for text in verifiers:
         parse_verifier(text)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WRONG_INPUT, FAILED, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 _AGAIN = "give the same command again to go on"
+_BEFORE = "no unit was begun, nothing is lost"
 
 
 class Terminated(KeyboardInterrupt):
@@ -41,16 +42,16 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def reported(debug: bool, store: Store | None = None, goes_on: bool = False) -> Iterator[None]:
+def reported(debug: bool, store: Store | None = None, before: bool = False) -> Iterator[None]:
     """Turn errors into one line and an exit code: 2 for WrongInput, 1 for anything else, 130 for Ctrl-C, 143 for SIGTERM.
 
-    goes_on: whether the command is one that goes on where it was stopped, which is said where there is no `store` yet.
+    before: whether this is what a command does before its first unit, so that nothing is lost where it is stopped.
     """
     try:
         yield
     except KeyboardInterrupt as stop:
         word, code = ("terminated", TERMINATED) if isinstance(stop, Terminated) else ("interrupted", INTERRUPTED)
-        _leave(f"{word}: {_kept(store)}" if store else f"{word}: {_AGAIN}" if goes_on else word, code)
+        _leave(f"{word}: {_kept(store)}" if store else f"{word}: {_BEFORE}" if before else word, code)
     except (typer.Exit, typer.Abort, BrokenPipeError):  # the last: a reader such as `head` had enough; typer ends quietly
         raise
     except Exception as error:

@@ -24,11 +24,15 @@ class LayoutName(StrEnum):
 
     GENEVAL = "geneval"
     T2I_COMPBENCH = "t2i-compbench"
+    FLAT = "flat"
 
 
 _SCORED = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of images.")]
 _RUN = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
-_LAYOUT = Annotated[LayoutName | None, typer.Option("--layout", help="Form of the folder; the suite's own without it.")]
+_LAYOUT = Annotated[
+    LayoutName | None,
+    typer.Option("--layout", help="Form of the folder; without it flat where it has a prompts.csv, .tsv or .jsonl, else the suite's own."),
+]
 _DOMAIN = Annotated[DomainName, typer.Option(help="What the pictures are.")]
 _OUT = Annotated[Path | None, typer.Option("--out", help="Folder of the tables; FOLDER-scores without it.")]
 _EXPORT_OUT = Annotated[Path | None, typer.Option("--out", help="Folder to write; export-LAYOUT in the run without it.")]
@@ -45,7 +49,9 @@ _OnlyBudgets = Annotated[list[float] | None, typer.Option("--budget", metavar="N
 
 def score(
     folder: _SCORED,
-    suite: Annotated[str, typer.Option(help="Whose prompts and rules.")] = "geneval",
+    suite: Annotated[
+        str | None, typer.Option(help="Whose prompts and rules; without it geneval, or file where the folder lists prompts of its own.")
+    ] = None,
     domain: _DOMAIN = DomainName.PHOTO,
     verifier: _ScoredBy = None,
     layout: _LAYOUT = None,
@@ -55,7 +61,7 @@ def score(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda …")] = "auto",
     debug: Debug = False,
 ) -> None:
-    """Grade a folder of images in a benchmark's own layout, whoever made it."""
+    """Grade a folder of images, whoever made it: in a benchmark's own layout, or beside a list of files and prompts."""
     with reported(debug):
         from harness.commands.early import check_scored
 

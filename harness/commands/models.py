@@ -12,7 +12,7 @@ import typer
 from harness.commands.exits import reported, say
 from harness.commands.options import Debug, Weights
 from harness.errors import WrongInput, unknown
-from harness.registry import entries
+from harness.registry import entries, is_verifier
 from results.files import check_writable
 
 
@@ -50,9 +50,13 @@ def fetch(
 
 
 def doctor(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME[:KEY=VALUE,…]…]", help="Published models; all without.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME[:KEY=VALUE,…]…]", help="Published models, all without; and verifiers beside them.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
-    memory: Annotated[str | None, typer.Option(metavar="GB[,GB…]", help="Plan for this much free memory instead, of each device.")] = None,
+    memory: Annotated[
+        str | None, typer.Option(metavar="GB[,GB…]", help="Plan for this much free memory instead, of each device, on any machine.")
+    ] = None,
     weights: Weights = None,
     debug: Debug = False,
 ) -> None:
@@ -61,7 +65,7 @@ def doctor(
         from harness.amounts import bytes_of
         from harness.commands.early import check_published
 
-        check_published(names or ())
+        check_published([name for name in names or () if not is_verifier(name)])
         if memory is not None:
             bytes_of(memory)
         from harness.doctor import show

@@ -21,14 +21,14 @@ Searches = Annotated[
     list[str] | None, typer.Option("--search", metavar="NAME[:KEY=VALUE,…]", help="Search; repeat for several.")
 ]
 Verifiers = Annotated[list[str] | None, typer.Option("--verifier", metavar="NAME", help="Verifier; repeat for several.")]
-Budgets = Annotated[list[str] | None, typer.Option("--budget", metavar="6,12,24,…", help="Budgets per prompt; may be repeated.")]
+Budgets = Annotated[list[str] | None, typer.Option("--budget", metavar="6,12,…", help="Budgets per prompt, 5G is 5e9; may be repeated.")]
 UnitName = Annotated[str | None, typer.Option("--unit", metavar="nfe|flops|images|seconds", help="What budgets count.")]
 Prompts = Annotated[str | None, typer.Option("--prompts", metavar="N|all", help="An even sample per task, or all.")]
 SeedList = Annotated[list[int] | None, typer.Option("--seed", metavar="N", help="Run seed; repeat for several.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the run; without it, one of its own.")]
-Config = Annotated[Path | None, typer.Option("--config", help="YAML, TOML or JSON file with configuration keys.")]
+Config = Annotated[Path | None, typer.Option("--config", help="YAML, TOML or JSON file of configuration keys; --set and flags win.")]
 Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A configuration key; repeat for several.")
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A configuration key, wins over --config; repeat for several.")
 ]
 Weights = Annotated[
     list[str] | None,
@@ -39,5 +39,8 @@ Weights = Annotated[
 Reuse = Annotated[
     list[str] | None,
     typer.Option("--reuse", metavar="DIR", help="Another run: take over what it has finished of this one; repeat for several."),
+]
+OneShard = Annotated[
+    str | None, typer.Option("--shard", metavar="K/N", help="Every N-th unit from K = 0 on; others run the rest into the same --out.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -16,6 +16,7 @@ from harness.commands.options import (
     Config,
     Debug,
     Models,
+    OneShard,
     Out,
     Prompts,
     PromptsFrom,
@@ -56,19 +57,17 @@ def run(
     prompts_from: PromptsFrom = None,
     reuse: Reuse = None,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the time went; write profile.json.")] = False,
-    shard: Annotated[
-        str | None, typer.Option(metavar="K/N", help="Run every N-th unit from K = 0 on; others run the rest into the same --out.")
-    ] = None,
+    shard: OneShard = None,
     debug: Debug = False,
 ) -> None:
     """Run searches on a suite and build the report. The same command again finishes what is missing."""
-    with reported(debug, goes_on=True):
+    with reported(debug, before=True):
         flags = {
             **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
             "budgets": ",".join(budget) if budget else None, "unit": unit, "prompts": prompts, "seeds": seed,
             "weights": weights, "reuse": reuse,
         }  # fmt: skip
-        settings = load_settings(config, set_ or (), flags, say)
+        settings = load_settings(config, set_ or (), flags)
         part = Shard.parse(shard) if shard is not None else None
         check_shard(part, out)
         folder = run_folder(settings, out)
@@ -98,6 +97,8 @@ def plan(
     weights: Weights = None,
     suite_file: SuiteFile = None,
     prompts_from: PromptsFrom = None,
+    reuse: Reuse = None,
+    shard: OneShard = None,
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Measure every operation, to estimate time.")] = False,
     tflops: Annotated[
         list[str] | None,
@@ -111,15 +112,16 @@ def plan(
         flags = {
             **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
             "budgets": ",".join(budget) if budget else None, "unit": unit, "prompts": prompts, "seeds": seed,
-            "weights": weights,
+            "weights": weights, "reuse": reuse,
         }  # fmt: skip
-        settings = load_settings(config, set_ or (), flags, say)
+        settings = load_settings(config, set_ or (), flags)
+        part = Shard.parse(shard) if shard is not None else None
         check_settings(settings)
         speeds = speeds_of(tflops or (), settings.models)
         prepared = _prepared(settings, out, calibrate, outlines=True)
         from harness.forecast.lines import plan_json, plan_lines
 
-        for line in [plan_json(prepared, speeds)] if as_json else plan_lines(prepared, speeds):
+        for line in [plan_json(prepared, speeds, part)] if as_json else plan_lines(prepared, speeds, part):
             typer.echo(line)
 
 
@@ -134,7 +136,7 @@ def ablate(
     debug: Debug = False,
 ) -> None:
     """Run one of the ablations on the embedded pair and write its table. The same command again goes on with it."""
-    with reported(debug, goes_on=not plan_only):
+    with reported(debug, before=not plan_only):
         from harness.ablation import ablation, ablations
 
         if calibrate and not plan_only:
@@ -145,7 +147,7 @@ def ablate(
                 typer.echo(f"{one.name:<{width}}  {one.question}")
             return
         asked = ablation(name)
-        settings = asked.settings(set_ or (), {"prompts": prompts, "seeds": seed}, say)
+        settings = asked.settings(set_ or (), {"prompts": prompts, "seeds": seed})
         folder = out if out is not None else asked.folder(settings)
         if not plan_only:
             check_writable(folder)

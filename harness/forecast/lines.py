@@ -13,9 +13,11 @@ from harness.amounts import amount, between, counted
 from harness.amounts import budget as budgeted
 from harness.forecast.card_hours import card_hours
 from harness.forecast.forecast import Forecast, computed_flops, computed_seconds, forecasts
+from harness.forecast.spared import spared_lines, spared_values
 from harness.ledger import Unit
 from harness.progress import duration
 from harness.runner import Run, opening_lines
+from harness.shard import Shard
 
 _SHOWN = ("nfe", "forwards", "flops", "images", "verifier_calls", "seconds", "verifier_seconds")
 _NAMES = {
@@ -24,20 +26,21 @@ _NAMES = {
 _ROWS = {"predict": "passes", "draw": "candidates", "preview": "previews", "decode": "images"}
 
 
-def plan_lines(run: Run, speeds: Mapping[str, float] | None = None) -> Iterator[str]:
-    """What a prepared run will do, for people; with FLOP/s by model also how long a card would take."""
+def plan_lines(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard | None = None) -> Iterator[str]:
+    """What a prepared run will do, for people; with FLOP/s by model also how long a card would take, and which part is a shard's."""
     yield from opening_lines(run)[:-1]
     every = _followed(run)
     yield ""
-    yield from _overview(every)
+    yield from _overview(every, speeds)
     flops = computed_flops(run, every)
     yield f"{counted(len(run.units), 'unit')}; {_least_sure(every)}{amount(sum(flops.values()), 'flops')} to compute in all"
+    yield from spared_lines(run, shard)
     if speeds:
         yield f"roughly {card_hours(flops, speeds):.3g} GPU-hours at the speeds given"
     if every[0].timed:
         yield f"about {duration(computed_seconds(run, every))} of searching in all; loading, grading and the report come on top"
-    else:
-        yield "no time is estimated: --calibrate measures every operation first"
+    elif not speeds:
+        yield "no time is estimated: --calibrate measures every operation first, --tflops takes a card's speed"
     for forecast in every:
         yield ""
         yield from _lines(forecast)
@@ -55,20 +58,26 @@ def _followed(run: Run) -> list[Forecast]:
     return list(bar)
 
 
-def _overview(every: Sequence[Forecast]) -> Iterator[str]:
+def _overview(every: Sequence[Forecast], speeds: Mapping[str, float] | None) -> Iterator[str]:
     """Every pair, verifier and budget in a line: how much of the budget is used, and FLOPs and time of all prompts."""
     several, timed = len({one.verifier for one in every}) > 1, every[0].timed
-    rows = [["pair", *["verifier"] * several, "budget", "used", "FLOPs", *["time"] * timed]]
+    rows = [["pair", *["verifier"] * several, "budget", "used", "FLOPs", *["GPU-hours"] * bool(speeds), *["time"] * timed]]
     for one in every:
         budget = budgeted(one.budget.amount, one.budget.unit.value)
         shares = [f"{1 - max(0.0, left) / one.budget.amount:.0%}" for left in reversed(one.unused())]
         used = shares[0] if shares[0] == shares[1] else f"{shares[0]} to {shares[1]}"
-        flops, seconds = amount(one.total.flops, "flops"), duration(one.total.seconds)
-        cells = [f"{_sure_of_budget(one)}{used}", *(f"{_sure(one)}{cell}" for cell in (flops, *[seconds] * timed))]
+        amounts = [amount(one.total.flops, "flops"), *([f"{_hours(one, speeds):.3g}"] if speeds else [])]
+        amounts += [duration(one.total.seconds)] * timed
+        cells = [f"{_sure_of_budget(one)}{used}", *(f"{_sure(one)}{cell}" for cell in amounts)]
         rows.append([f"{one.model} {one.search}", *[one.verifier] * several, budget, *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _hours(forecast: Forecast, speeds: Mapping[str, float]) -> float:
+    """GPU-hours of one line, all prompts and seeds, as if it were alone: lines of one pool compute its images once in all."""
+    return card_hours({forecast.model: forecast.total.flops}, speeds)
 
 
 def _sure(forecast: Forecast) -> str:
@@ -86,7 +95,7 @@ def _least_sure(every: Sequence[Forecast]) -> str:
     return next((word for word in ("about ", "at most ") if word in map(_sure, every)), "")
 
 
-def plan_json(run: Run, speeds: Mapping[str, float] | None = None) -> str:
+def plan_json(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard | None = None) -> str:
     """What a prepared run will do, for programs."""
     every = _followed(run)
     flops = computed_flops(run, every)
@@ -95,9 +104,10 @@ def plan_json(run: Run, speeds: Mapping[str, float] | None = None) -> str:
         "notes": run.notes,
         "units": len(run.units),
         "computed_flops": sum(flops.values()),
+        **spared_values(run, shard),
         **({"gpu_hours": card_hours(flops, speeds)} if speeds else {}),
         **({"computed_seconds": computed_seconds(run, every)} if run.session.measured else {}),
-        "searches": [forecast.as_values() for forecast in every],
+        "searches": [{**one.as_values(), **({"gpu_hours": _hours(one, speeds)} if speeds else {})} for one in every],
     }
     return json.dumps(values, indent=2)
 

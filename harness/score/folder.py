@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from harness.amounts import counted
+from harness.config import FILE
 from harness.errors import WrongInput
 from harness.judge import Judge, why_not_gradable
 from harness.registry import entries
@@ -23,20 +24,22 @@ from harness.weights.hub import Absent
 from harness.weights.local import LocalWeights, absent_graders, some_grader, together
 from models.base import Domain
 from results.files import check_writable, write_atomic
-from results.folder_scores import write_scores
+from results.folder_scores import check_kept, write_scores
 from results.schema import GRADE
 from suites.base import Equipped, Located, Prompt, Suite, display_name
 from suites.layouts.base import Contents, Graded, Layout, layout
+from suites.layouts.flat import list_of
 from suites.prompt_checks import as_utf8, plain, printable
 from verifiers.spec import VerifierSpec, parse_verifier
 
+FLAT, T2I = "flat", "t2i-compbench"
 SECONDS = 30.0
 """Between two sentences about how far it is."""
 
 
 def score_folder(
     folder: Path,
-    suite_name: str,
+    suite_name: str | None,
     domain: Domain,
     out: Path | None = None,
     layout_name: str | None = None,
@@ -48,16 +51,21 @@ def score_folder(
 ) -> list[str]:
     """Score a folder and write official results and scores.parquet into `out`, by default FOLDER-scores beside it; returns the summary.
 
-    `say` hears what has to be known before the first picture is looked at.
+    Without a layout it is flat where the folder lists its pictures, else the suite's own; without a suite a flat folder's prompts
+    are of no benchmark. `say` hears what has to be known before the first picture is looked at.
 
     Raises:
-        WrongInput: a folder that is not in the layout or has none of the suite's prompts, or nothing that could score it.
+        WrongInput: a folder that is not in the layout or has none of the suite's prompts, nothing that could score it, or scores
+            in `out` that others asked for.
     """
     target = out if out is not None else folder.with_name(f"{folder.resolve().name}-scores")
     check_writable(target)
+    form = layout(layout_name or (FLAT if list_of(folder) else T2I if suite_name == T2I else "geneval"))
+    suite_name = suite_name or (FILE if form.name == FLAT else "geneval")
+    if suite_name == FILE and form.name == FLAT and prompts_from is None:
+        prompts_from = str(list_of(folder) or "") or None
     suite: Suite = open_suite(suite_name, prompts_from)
-    form = layout(layout_name or ("t2i-compbench" if suite_name == "t2i-compbench" else "geneval"))
-    if domain == "photo" and not verifiers:
+    if domain == "photo" and not verifiers and suite_name != FILE:
         _check_domain(suite, form, folder)
     local, place = LocalWeights.parse(weights), pick_device(device)
     chosen = {name: _chosen(name, domain) for name in verifiers}
@@ -66,13 +74,16 @@ def score_folder(
     by_task, lacking = _by_task(suite, domain)
     contents = form.read(folder, by_task)
     _check_prompts(contents, by_task, folder, suite_name, domain)
+    asked = {"folder": str(folder.resolve()), "suite": suite_name, "domain": domain, "layout": form.name,
+             "prompts_from": prompts_from, "verifiers": list(verifiers)}  # fmt: skip
+    check_kept(target, asked)
     use_half_the_cores()
     scorer = _scorer(suite, domain, chosen, place, local, absent)
     for line in scorer.judge.notes:
         say(line)
     scored = list(_counted(scorer.score(contents.samples), len(contents.samples), say))
     name = display_name(suite.card.name, domain)
-    write_scores(target, [row for one in scored for row in _rows(one, name, folder)])
+    write_scores(target, [row for one in scored for row in _rows(one, name, folder)], asked)
     if not scorer.judge.cannot_grade:
         for file, content in form.results(_graded(scored)).items():
             write_atomic(target / file, content.encode())

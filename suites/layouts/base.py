@@ -71,9 +71,9 @@ class Layout:
 
 def layout(name: str) -> Layout:
     """The layout of this name; raises WrongInput with near names."""
-    from suites.layouts import geneval, t2i_compbench
+    from suites.layouts import flat, geneval, t2i_compbench
 
-    known = {one.name: one for one in (geneval.LAYOUT, t2i_compbench.LAYOUT)}
+    known = {one.name: one for one in (geneval.LAYOUT, t2i_compbench.LAYOUT, flat.LAYOUT)}
     if name not in known:
         raise WrongInput(unknown("layout", name, list(known)))
     return known[name]
@@ -84,6 +84,14 @@ def finder(prompts: Iterable[Prompt]) -> Callable[[str], Prompt | None]:
     exact = {prompt.text: prompt for prompt in prompts}
     loosely = {plain(text): prompt for text, prompt in exact.items()}
     return lambda text: exact.get(text) or loosely.get(plain(text))
+
+
+def refuse_methods(root: Path, fits: Callable[[Path], bool]) -> None:
+    """Raise WrongInput where a folder is not in a layout, and folders in it are: `vistas export` writes one for each method."""
+    inside = [path for path in sorted(root.iterdir()) if path.is_dir() and fits(path)]
+    if inside:
+        raise WrongInput(f"{root} holds folders of methods, as `vistas export` writes them: give one of them, such as {inside[0]} "
+                         f"(there are {some([path.name for path in inside])})")  # fmt: skip
 
 
 def images_in(folder: Path) -> list[tuple[str, Path]]:

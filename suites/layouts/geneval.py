@@ -17,7 +17,19 @@ from harness.amounts import counted
 from harness.errors import WrongInput
 from results.files import write_atomic
 from suites.base import Prompt
-from suites.layouts.base import Contents, Graded, Layout, Sample, finder, images_in, left_out, others_in, shortage, some
+from suites.layouts.base import (
+    Contents,
+    Graded,
+    Layout,
+    Sample,
+    finder,
+    images_in,
+    left_out,
+    others_in,
+    refuse_methods,
+    shortage,
+    some,
+)
 from suites.prompt_checks import fault
 
 MOST_DIGITS = 18
@@ -59,10 +71,15 @@ def check(root: Path, tasks: Collection[str]) -> None:
 
 
 def _folders(root: Path) -> list[Path]:
-    folders = [path for path in sorted(root.iterdir()) if path.is_dir() and path.name.isascii() and path.name.isdigit()]
+    folders = _numbers(root)
     if not folders:
+        refuse_methods(root, lambda folder: bool(_numbers(folder)))
         raise WrongInput(f"{root} holds no folder with a number for a name (00000, 00001 …): give a folder in GenEval's layout")
     return folders
+
+
+def _numbers(root: Path) -> list[Path]:
+    return [path for path in sorted(root.iterdir()) if path.is_dir() and path.name.isascii() and path.name.isdigit()]
 
 
 def _compared(found: Sequence[Prompt], prompts: Mapping[str, Sequence[Prompt]]) -> list[str]:

@@ -12,7 +12,19 @@ from pathlib import Path
 
 from harness.errors import WrongInput
 from suites.base import Prompt
-from suites.layouts.base import Contents, Graded, Layout, Sample, finder, images_in, left_out, others_in, shortage, some
+from suites.layouts.base import (
+    Contents,
+    Graded,
+    Layout,
+    Sample,
+    finder,
+    images_in,
+    left_out,
+    others_in,
+    refuse_methods,
+    shortage,
+    some,
+)
 from suites.prompt_checks import fault
 
 SAMPLES = "samples"
@@ -68,11 +80,16 @@ def check(root: Path, tasks: Collection[str]) -> None:
 
 def _found(root: Path, tasks: Collection[str]) -> tuple[dict[str, Path], Path | None]:
     """Folders of samples by category, or the one that is of no known category."""
-    found = {task: folder for task in tasks if (folder := _samples_folder(root / task)) is not None}
+    found = _categories(root, tasks)
     single = _samples_folder(root) if not found else None
     if not found and single is None:
+        refuse_methods(root, lambda folder: bool(_categories(folder, tasks)))
         raise WrongInput(f"{root} holds no images named PROMPT_000000.png: give a folder in T2I-CompBench's layout")
     return found, single
+
+
+def _categories(root: Path, tasks: Collection[str]) -> dict[str, Path]:
+    return {task: folder for task in tasks if (folder := _samples_folder(root / task)) is not None}
 
 
 def _samples_folder(folder: Path) -> Path | None:

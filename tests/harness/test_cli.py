@@ -170,6 +170,9 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
     [
         (["run", "genevl"], "unknown suite 'genevl'; did you mean geneval"),
         (["run", "geneval", "--model", "shapes-flx"], "unknown model 'shapes-flx'; did you mean shapes-flux"),
+        (["run", "geneval", "--search", "random,beam"],
+         "unknown search 'random,beam': these are 2, repeat --search for each: --search random --search beam"),
+        (["run", "--model", "shapes-flux,toy-ar"], "repeat --model for each: --model shapes-flux --model toy-ar"),
         (["run", "geneval", "--search", "rndom"], "unknown search 'rndom'; did you mean random"),
         (["run", "geneval", "--verifier", "shapes-clp"], "unknown verifier 'shapes-clp'; did you mean shapes-clip"),
         (["list", "modls"], "unknown kind 'modls'; did you mean models? known: models, searches"),
@@ -309,10 +312,10 @@ def test_a_reader_that_has_had_enough_is_no_failure() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "more"),
-    [(RUN, ": give the same command again to go on"), (["ablate", "reuse"], ": give the same command again to go on"),
+    [(RUN, ": no unit was begun, nothing is lost"), (["ablate", "reuse"], ": no unit was begun, nothing is lost"),
      (["plan", *RUN[1:]], ""), (["ablate", "reuse", "--plan"], "")],
 )  # fmt: skip
-def test_what_is_ended_before_its_first_unit_says_that_it_goes_on(
+def test_what_is_ended_before_its_first_unit_says_that_nothing_is_lost(
     arguments: list[str], more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def end(*_: Any, **__: Any) -> None:
@@ -331,11 +334,11 @@ def test_what_takes_time_is_said_and_what_is_kept_is_counted(tmp_path: Path, mon
     saved: list[str] = []
     save = Store.save
 
-    def stop(store: Store, key: str, rows: Any) -> None:
+    def stop(store: Store, key: str, rows: Any, source: str) -> None:
         if len(saved) == most:
             raise KeyboardInterrupt
         saved.append(key)
-        save(store, key, rows)
+        save(store, key, rows, source)
 
     with monkeypatch.context() as patched:
         patched.setattr(Store, "save", stop)
@@ -357,3 +360,18 @@ def test_what_takes_time_is_said_and_what_is_kept_is_counted(tmp_path: Path, mon
     assert "calibrating" not in third.stderr
     assert "going on: 1 of 2 units is there\n" in third.stderr
     assert "1 unit done now, 1 was there\n" in third.stderr
+
+
+def test_flags_win_over_set_and_set_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("prompts: 4\nseeds: [3]\nbudgets: 12\n")
+    asked = ["plan", *RUN[1:-4], *RUN[-2:], "--config", str(tmp_path / "run.yaml"), "--set", "prompts=3", "--set", "budgets=6", "--json"]
+    found = json.loads(call(*asked, "--prompts", "2").stdout)["searches"][0]
+    assert (found["prompts"], found["budget"]) == (2, 6)
+    assert json.loads(call(*asked).stdout)["searches"][0]["prompts"] == 3
+    assert "--set and flags win" in " ".join(call("run", "--help").stdout.split())
+
+
+def test_a_file_as_the_suite_is_asked_for_as_one(tmp_path: Path) -> None:
+    file = tmp_path / "p.txt"
+    file.write_text("a red circle\n")
+    assert one_line(call("plan", str(file))) == f"vistas: suite {str(file)!r} is a file: write --suite-file {file} to run its prompts"

@@ -15,11 +15,14 @@ from typer.testing import CliRunner
 from harness.cli import app
 from harness.config import Settings
 from harness.errors import WrongInput
+from harness.planning import chunks
 from harness.runner import finish_run, prepare_run
 from harness.weights.hub import ABSENT
 from reports.load import read_runs
+from results.kinship import strangers
 from results.store import Store
 from suites.base import CannotGrade
+from suites.geneval.suite import GenEvalSuite
 
 sys.path.insert(0, str(Path(__file__).parent))
 from toy_runs import BASE, assert_equal, run, tables, use_toys
@@ -58,6 +61,55 @@ def test_a_larger_run_takes_over_what_a_smaller_one_has(tmp_path: Path) -> None:
     assert_equal(tables(tmp_path / "alone"), tables(tmp_path / "large"))
     for row in tables(tmp_path / "large")["selections"]["image"]:
         assert (tmp_path / "large" / row).stat().st_size
+
+
+@pytest.mark.parametrize("number", [7, 12, "all"])
+def test_more_prompts_take_over_whole_chunks_of_fewer(number: int | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = GenEvalSuite().prompts("shapes")[::12]  # of all tasks, some of them longer than others
+    monkeypatch.setattr("suites.geneval.suite.GenEvalSuite.prompts", lambda *_: every)
+    make(tmp_path / "small", **{**SMALL, "prompts": 6})
+    larger = {**SMALL, "prompts": number}
+    alone, joined = make(tmp_path / "alone", **larger), make(tmp_path / "large", tmp_path / "small", **larger)
+    assert len(alone) - len(joined) == 2, "the first four prompts under both searches; the two left are in a chunk of more"
+    assert_equal(tables(tmp_path / "alone"), tables(tmp_path / "large"))
+
+
+def test_chunks_hold_the_suites_order_and_join_one_task_after_another() -> None:
+    every = GenEvalSuite().prompts("shapes")
+    place = {prompt.id: n for n, prompt in enumerate(every)}
+    first, *_ = found = list(chunks(every, 6, seed=0))
+    assert len({prompt.task for prompt in first}) == 6
+    assert sorted(prompt.id for chunk in found for prompt in chunk) == sorted(place)
+    assert all([place[one.id] for one in chunk] == sorted(place[one.id] for one in chunk) for chunk in found)
+    assert list(chunks(every, len(every), seed=0)) == [every], "a pool of all prompts has their order"
+
+
+@pytest.mark.parametrize(("changed", "said"), [
+    ({"chunk": 3}, "chunk is 3 here and 4 there"),
+    ({"prompts": 2}, "prompts are 2 here and 6 there, which have no whole chunk of 4 in common"),
+    ({"seeds": (5, 6)}, "no seed is in both: 5, 6 here and 0 there"),
+    ({"metrics": ("toy-other",)}, "metrics are toy-other here and none there"),
+    ({"sample_seed": 1}, "sample_seed is 1 here and 0 there"),
+    ({"searches": ("random",), "budgets": (24, 36)},
+     "budgets are 24, 36 here and 24 there, and of searches whose pool serves them all, such as random, they have to be the same"),
+])  # fmt: skip
+def test_it_is_said_why_nothing_can_be_taken_over(changed: dict[str, object], said: str, tmp_path: Path) -> None:
+    make(tmp_path / "small", **SMALL)
+    told = Console(file=StringIO(), width=400)
+    finish_run(prepare_run(Settings(**{**SMALL, **changed, "reuse": (str(tmp_path / "small"),)}), tmp_path / "large"), told)
+    line = next(line for line in told.file.getvalue().splitlines() if line.startswith("0 units of "))
+    assert line.endswith(f" are taken from {tmp_path / 'small'}: {said}")
+
+
+def test_other_versions_and_weights_are_named(tmp_path: Path) -> None:
+    make(tmp_path / "small", **SMALL)
+    ours = Store(tmp_path / "small").manifest()
+    theirs = json.loads(json.dumps(ours))
+    assert strangers(ours, theirs) == []
+    theirs["environments"][0]["packages"]["vistas"] = "0.0.1"
+    theirs["models"]["toy-ar"]["weights_sha256"] = "other"
+    version = ours["environments"][0]["packages"]["vistas"]
+    assert strangers(ours, theirs) == [f"vistas is {version} here and 0.0.1 there", "weights_sha256 of toy-ar are others"]
 
 
 def test_what_is_reused_is_only_read_and_may_go_away(tmp_path: Path) -> None:

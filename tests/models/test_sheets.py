@@ -14,7 +14,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.doctor import fitting, machine, needs, planned, rows_divided, rows_that_fit
+from harness.doctor import beside, fitting, machine, needs, planned, rows_divided, rows_that_fit
 from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.sheets import document, rows
@@ -37,6 +37,9 @@ from models.infinity.text import TextFeatures
 from models.infinity.transformer import InfinityTransformer
 from models.published import PublishedModel, published_models
 from models.sheet import Sheet, parts, sheet
+from verifiers.image_reward_network import RewardConfig, RewardNetwork
+from verifiers.spec import parse_verifier
+from verifiers.weight_bytes import weight_bytes
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
 MODELS = published_models()
@@ -321,3 +324,38 @@ def test_doctor_fits_a_terminal_of_eighty_columns() -> None:
     assert all(f"\n{name}: rows that fit: " in shown for name in names)
     about_models = shown.split("are planned with:")[1].split("\ndownload: ")[0]
     assert max(map(len, about_models.splitlines())) <= 80
+
+
+def test_doctor_takes_verifiers_off_the_memory_of_the_first_device() -> None:
+    def rows(*arguments: str) -> int:
+        result = CliRunner().invoke(app, ["doctor", "janus-pro-1b", *arguments])
+        assert result.exit_code == 0, result.output
+        found = re.search(r"^janus-pro-1b: rows that fit: (\d+)", result.stdout, re.MULTILINE)
+        assert found is not None
+        return int(found[1])
+
+    with torch.device("meta"):
+        bytes_of_it = sum(one.numel() * 4 for one in RewardNetwork(RewardConfig()).parameters())
+    assert weight_bytes(parse_verifier("image-reward")) == pytest.approx(bytes_of_it, rel=0.01)
+    both = weight_bytes(parse_verifier("ensemble:image-reward=1,pick-score=2"))
+    assert both == sum(weight_bytes(parse_verifier(name)) for name in ("image-reward", "pick-score"))
+    assert rows("--memory", "24") > rows("image-reward", "--memory", "24") > rows("image-reward", "pick-score", "--memory", "24")
+    assert beside({"cuda:0": 100, "cuda:1": 100}, 9) == {"cuda:0": 90, "cuda:1": 100}
+    shown = CliRunner().invoke(app, ["doctor", "janus-pro-1b", "image-reward", "--memory", "24"]).stdout
+    assert "\nimage-reward: 1.8 GB of weights beside each model, taken off\n" in shown
+    assert "unknown model 'image-rewrd'" in CliRunner().invoke(app, ["doctor", "image-rewrd"]).stderr
+
+
+def test_doctor_plans_for_a_card_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def here(asked: str) -> torch.device:
+        if asked not in ("auto", "cpu"):
+            raise WrongInput(f"device {asked!r} cannot be used")
+        return torch.device("cpu")
+
+    monkeypatch.setattr("harness.session.pick_device", here)
+    asked = ["doctor", "janus-pro-1b", "--device", "cuda"]
+    result = CliRunner().invoke(app, [*asked, "--memory", "80"])
+    assert result.exit_code == 0, result.output
+    assert "\nwith 80.0 GB free, of which" in result.stdout
+    assert "device 'cuda' cannot be used" in CliRunner().invoke(app, asked).stderr
+    assert CliRunner().invoke(app, [*asked[:-1], "cuba", "--memory", "80"]).exit_code == 2

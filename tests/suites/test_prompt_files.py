@@ -39,6 +39,15 @@ def test_all_forms_say_the_same(name: str, tmp_path: Path) -> None:
     assert lines[-1].where == f"{path.name} {place}"
 
 
+@pytest.mark.parametrize(("name", "delimiter"), [("a.csv", ";"), ("a.csv", "\t"), ("a.tsv", ";")])
+def test_tables_are_read_whatever_stands_between_their_columns(name: str, delimiter: str, tmp_path: Path) -> None:
+    rows = ['"id"|prompt|task', "7|a cat, asleep|cats", '8|"a dog; awake"|dogs']
+    found = read_lines(written(tmp_path, name, "\r\n".join(rows).replace("|", delimiter)))
+    assert [(one.id, one.text, one.task) for one in found] == [("7", "a cat, asleep", "cats"), ("8", "a dog; awake", "dogs")]
+    usual = read_lines(written(tmp_path, "b.csv", "prompt;text,prompt\nx,a cat; asleep\n"))
+    assert [one.text for one in usual] == ["a cat; asleep"], "the usual one is taken where it gives a column of prompts"
+
+
 def test_a_task_that_is_no_utf8_stays_a_name_that_tables_can_hold(tmp_path: Path) -> None:
     (one, two) = read_lines(written(tmp_path, "a.csv", b"prompt,category,id\na red circle,caf\xe9,\xff1\nb\xe9d,plain,2\n"))
     assert (one.task, one.id, one.fault) == ("caf?", "?1", "")

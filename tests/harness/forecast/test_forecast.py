@@ -173,8 +173,15 @@ def test_hours_of_a_card_follow_from_its_speed_with_each_model() -> None:
     values = json.loads(call(*asked, "--tflops", "1e-12", "--tflops", "toy-ar=2e-12"))
     hours = sum(one["total"]["flops"] / (2 if one["model"] == "toy-ar" else 1) / 3600 for one in values["searches"])
     assert values["gpu_hours"] == pytest.approx(hours)
-    assert f"roughly {values['gpu_hours']:.3g} GPU-hours" in call(*asked[:-1], "--tflops", "1e-12", "--tflops", "toy-ar=2e-12")
-    assert "gpu_hours" not in json.loads(call(*asked))
+    assert sum(one["gpu_hours"] for one in values["searches"]) == pytest.approx(hours), "each search has its part, to be struck"
+    shown = call(*asked[:-1], "--tflops", "1e-12", "--tflops", "toy-ar=2e-12")
+    assert f"roughly {values['gpu_hours']:.3g} GPU-hours" in shown
+    assert "no time is estimated" not in shown, "hours are"
+    rows = re.findall(r"^(toy-\S+) random +6 NFE .* kFLOP +([\d.]+)$", shown, re.MULTILINE)
+    assert rows == [(one["model"], f"{one['gpu_hours']:.3g}") for one in values["searches"]]
+    without = json.loads(call(*asked))
+    assert "gpu_hours" not in without
+    assert "gpu_hours" not in without["searches"][0]
 
 
 @pytest.mark.parametrize(("given", "said"), [
@@ -194,3 +201,23 @@ def test_a_pair_goes_at_the_slower_speed_of_its_two() -> None:
     speeds = speeds_of(["a=2", "3"], ["a", "a+b:steps=4"])
     assert card_hours({"a": 2e12 * 3600, "a+b:steps=4": 2e12 * 3600}, speeds) == pytest.approx(2)
     assert card_hours({"b": 3e12 * 3600}, speeds) == pytest.approx(1)
+
+
+def test_a_plan_says_what_another_run_spares_and_what_a_shard_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
+    asked = [*ASKED[:3], *ASKED[5:7], "--prompts", "6", "--set", "metrics=[]", "--set", "chunk=2", "--search", "random", "--budget", "24"]
+    call("run", *asked, "--out", str(tmp_path / "small"))
+    larger = [*asked, "--search", "beam", "--reuse", str(tmp_path / "small")]
+    before = sorted(tmp_path.rglob("*"))
+    shown, values = call("plan", *larger, "--shard", "0/4"), json.loads(call("plan", *larger, "--shard", "0/4", "--json"))
+    assert sorted(tmp_path.rglob("*")) == before, "nothing is written"
+    flops = {one["search"]: one["total"]["flops"] for one in values["searches"]}
+    spared = flops["random"] / sum(flops.values())
+    assert values["reused"] == {"units": 3, "flops_share": pytest.approx(spared)}
+    assert f"taken from {tmp_path / 'small'}: 3 units of 6, {spared:.1%} of the FLOPs\n" in shown
+    assert values["shard"]["units"] == 2, "the first of six, and the fifth"
+    assert 0 < values["shard"]["flops_share"] < 0.5
+    assert re.search(r"^shard 0/4: 2 units of 6, [\d.]+% of the FLOPs$", shown, re.MULTILINE)
+    other = call("plan", *larger, "--set", "chunk=3")
+    assert f"taken from {tmp_path / 'small'}: 0 units of 4, 0.0% of the FLOPs: chunk is 3 here and 2 there" in other
+    assert not {"reused", "shard"} & json.loads(call("plan", *asked, "--json")).keys()

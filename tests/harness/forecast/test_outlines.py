@@ -44,8 +44,9 @@ def test_a_plan_needs_no_weights_and_a_run_does(tmp_path: Path) -> None:
         image = flops + prepared.session.verifiers["image-reward"].price(1).flops
         assert planned[name] == pytest.approx(6 * (6e14 // image) * image, rel=0.01)
     for settings in (BASE, {**BASE, "unit": "seconds", "budgets": (60.0,)}):
-        with pytest.raises(MissingWeights, match="`vistas fetch infinity-2b pixart-sigma image-reward"):
+        with pytest.raises(MissingWeights, match="`vistas fetch infinity-2b pixart-sigma image-reward") as refused:
             prepare_run(Settings(**settings), tmp_path / "run", outlines=settings is not BASE)
+        assert ("a plan by --unit flops and without --calibrate needs none" in str(refused.value)) == (settings is not BASE)
 
 
 def test_the_readmes_table_is_what_its_command_says() -> None:
