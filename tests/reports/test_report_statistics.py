@@ -58,6 +58,25 @@ def test_small_tasks_are_not_too_sure_of_themselves() -> None:
     assert high - low == pytest.approx(2 * 1.96 * math.sqrt(sum(within)) / 200, rel=0.06)
 
 
+@pytest.mark.parametrize(("tasks", "prompts", "least"), [(1, 4, 0.86), (1, 6, 0.895), (1, 10, 0.93), (6, 3, 0.933)])
+def test_intervals_of_few_prompts_hold_the_truth_nearly_as_often_as_they_say(tasks: int, prompts: int, least: float) -> None:
+    """Scores between 0 and 1, skewed; plain percentile intervals of these hold the truth in 0.81, 0.87, 0.91 and 0.92."""
+    scores = np.random.default_rng(1).beta(2, 1, size=(tasks * prompts, 1000))
+    names = [str(task) for task in range(tasks) for _ in range(prompts)]
+    found = Bootstrap(names, replicates=4000).estimate(scores)[OVERALL]
+    assert np.mean((found.low_G <= 2 / 3) & (found.high_G >= 2 / 3)) >= least
+    assert (found.low_G >= 0).all()
+    assert (found.high_G <= 1).all()
+
+
+def test_the_ends_are_those_percentiles_that_student_gives() -> None:
+    """Five prompts, four degrees of freedom: t is 2.776, which a normal exceeds in 0.00275 on either side (Hesterberg, 2015)."""
+    column = np.random.default_rng(0).normal(size=5)
+    low, high = Bootstrap(["a"] * 5, replicates=100_000).overall(column)[1:]
+    means = np.random.default_rng(1).choice(column, size=(100_000, 4)).mean(axis=1)
+    assert (low, high) == pytest.approx(tuple(np.quantile(means, [0.00275, 1 - 0.00275])), abs=0.03)
+
+
 def test_few_prompts_give_no_interval_and_no_verdict() -> None:
     """Two prompts a task that agree by chance: their means are certain of nothing."""
     few = Bootstrap(["a", "a", "b", "b"]).estimate(np.array([1.0, 1.0, 0.0, 0.0])[:, None])
