@@ -52,7 +52,7 @@ class Bootstrap:
         self, tasks: Sequence[str], seed: int = 0, replicates: int = REPLICATES, over_prompts: bool = False
     ) -> None:
         """In the overall mean tasks weigh the same (GenEval), or with `over_prompts` every scored prompt does (DrawBench)."""
-        self._over_prompts = over_prompts
+        self._over_prompts, self._seed, self._replicates = over_prompts, seed, replicates
         generator = np.random.default_rng(seed)
         tasks_P = np.asarray(tasks, dtype=object)
         self._strata: dict[str, tuple[NDArray[np.intp], Floats]] = {}
@@ -138,18 +138,19 @@ class Bootstrap:
         return float(found.mean_G[0]), float(found.low_G[0]), float(found.high_G[0])
 
     def pooled(self, values_P: Floats) -> tuple[float, float, float]:
-        """Mean, low and high end over the prompts that have a value, whatever their task (for what only some have)."""
-        valid = np.isfinite(values_P).astype(np.float64)
-        filled = np.where(valid > 0, values_P, 0.0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            sums_R = np.sum([counts_RP @ filled[rows] for rows, counts_RP in self._strata.values()], axis=0)
-            numbers_R = np.sum([counts_RP @ valid[rows] for rows, counts_RP in self._strata.values()], axis=0)
-            mean = filled.sum() / valid.sum()
-            replicates_RG = (sums_R / numbers_R)[:, None]
-        if valid.sum() < LEAST_PROMPTS:
-            replicates_RG[:] = np.nan
-        found = _interval(np.array([mean]), replicates_RG, valid.sum(keepdims=True), valid.sum(keepdims=True) - 1)
-        return float(mean), float(found.low_G[0]), float(found.high_G[0])
+        """Mean, low and high end over the prompts that have a value, whatever their task (for what only some have).
+
+        They are resampled all together: a task has too few of them, often one, to vary by itself. They give an interval
+        where as many would give the overall mean one.
+        """
+        scored = values_P[np.isfinite(values_P)]
+        number = len(scored)
+        if number < least_prompts(len(self._strata)):
+            return (float(scored.mean()) if number else math.nan), math.nan, math.nan
+        counts_RN = np.random.default_rng(self._seed).multinomial(number - 1, np.full(number, 1 / number), self._replicates)
+        number_G = np.array([float(number)])
+        found = _interval(np.array([scored.mean()]), (counts_RN @ scored / (number - 1))[:, None], number_G, number_G - 1)
+        return float(found.mean_G[0]), float(found.low_G[0]), float(found.high_G[0])
 
 
 def _interval(mean_G: Floats, replicates_RG: Floats, number_G: Floats, freedom_G: Floats) -> Estimates:

@@ -128,12 +128,25 @@ def test_pooled_mean_over_the_prompts_that_have_a_value() -> None:
     assert low < mean < high
 
 
-def test_a_mean_of_few_prompts_has_no_interval_however_many_there_are() -> None:
-    column = np.full(100, np.nan)
-    column[:3] = [0.2, 0.5, 0.9]
-    assert np.isnan(Bootstrap(TASKS).pooled(column)[1])
-    column[3] = 0.4
-    assert np.isfinite(Bootstrap(TASKS).pooled(column)[1])
+def test_a_pooled_mean_is_as_uncertain_as_its_prompts_are_whatever_their_tasks() -> None:
+    """Two or three prompts a task, tasks that differ: resampled within tasks they would hardly vary."""
+    tasks = [str(place // 3) for place in range(30)]
+    column = np.random.default_rng(4).normal(size=30) + np.repeat(np.arange(10), 3)
+    column[[0, 3, 6]] = np.nan
+    mean, low, high = Bootstrap(tasks, replicates=8000).pooled(column)
+    scored = column[np.isfinite(column)]
+    assert mean == pytest.approx(scored.mean())
+    assert high - low == pytest.approx(2 * stats.t.ppf(0.975, 26) * scored.std(ddof=1) / math.sqrt(27), rel=0.05)
+
+
+def test_a_pooled_mean_has_an_interval_where_as_many_prompts_give_a_score_one() -> None:
+    for tasks, least in ((1, 4), (2, 5), (6, 15)):
+        for number in (least - 1, least):
+            column = np.full(20 * tasks, np.nan)
+            column[:number] = np.linspace(0, 1, number)
+            mean, low, high = Bootstrap([str(task) for task in range(tasks) for _ in range(20)]).pooled(column)
+            assert mean == pytest.approx(0.5)
+            assert np.isfinite([low, high]).all() == (number == least)
 
 
 def test_one_task_needs_as_many_prompts_alone_as_among_others() -> None:
