@@ -21,6 +21,8 @@ LEAST_PROMPTS = 4
 """Prompts a task needs for an interval: two or three that agree by chance would make one of no width."""
 LEAST_OVERALL = 2.5
 """Prompts a task, on average, that the overall mean needs for one, and never fewer than one task needs."""
+_ROUNDING = 1e-9
+"""Scores that differ by no more are the same."""
 Floats = NDArray[np.float64]
 
 
@@ -112,14 +114,18 @@ class Bootstrap:
 
         The 95 % quantile of the largest studentised deviation among the columns takes the place of that of one alone (the
         bootstrap's max-t: Westfall and Young, 1993), widened as Student's t is beside the normal: with few prompts the
-        errors themselves are uncertain.
+        errors themselves are uncertain. None where prompts differ between tasks and in no task: three that turn from wrong to
+        right would seem certain.
         """
         mean_G, replicates_RG, number_G = self._over_tasks(*self._tasks(differences_PG))
         error_G = replicates_RG.std(axis=0)
-        moving = np.flatnonzero(error_G > 0)  # a difference that is the same for every prompt has nothing to deviate
+        moving = np.flatnonzero(error_G > _ROUNDING)  # a difference that is the same for every prompt has nothing to deviate
         largest_R = np.abs((replicates_RG[:, moving] - mean_G[moving]) / error_G[moving]).max(axis=1, initial=0.0)
         freedom_G = np.maximum(self._freedom(number_G), 1)
         half_G = special.stdtrit(freedom_G, special.ndtr(np.quantile(largest_R, LEVEL))) * error_G
+        # Where every prompt of a task differs alike, but tasks do not, there is something to deviate and resampling does not find it.
+        spread_G = np.nanmax(differences_PG, axis=0, initial=-np.inf) - np.nanmin(differences_PG, axis=0, initial=np.inf)
+        half_G[(error_G <= _ROUNDING) & (spread_G > _ROUNDING)] = np.nan
         return Estimates(mean_G, mean_G - half_G, mean_G + half_G, number_G.astype(np.int64))
 
     def behind_first(self, values_PG: Floats) -> list[tuple[float, float, float]]:

@@ -192,6 +192,13 @@ def test_what_is_behind_is_paired_and_the_first_is_not_behind_itself() -> None:
     assert Bootstrap(TASKS).behind_first(base[:, None]) == [(0, 0, 0)]
 
 
+def test_a_difference_of_all_prompts_of_one_task_alone_is_not_certain() -> None:
+    column = np.where(np.arange(100) < 40, 1.0, 0.0)
+    told = Bootstrap(TASKS).together(np.column_stack([column, np.ones(100), values()]))
+    assert told.mean_G[:2] == pytest.approx([0.5, 1.0])
+    assert np.isnan(told.low_G).tolist() == [True, False, False]
+
+
 def test_a_column_without_enough_prompts_has_no_interval_and_costs_the_others_none() -> None:
     column = values()
     few = np.where(np.arange(100) < 2, column, np.nan)
