@@ -83,6 +83,30 @@ def test_it_has_a_say_in_the_comparisons_that_it_guided(join: Join) -> None:
     assert any(text.startswith("Guided by shapes-clip instead, the same method scores highest in ") for text in told.sentences)
 
 
+def instead(run: Path, reward: dict[str, float], clip: dict[str, float]) -> str:
+    """What is said of shapes-clip, where images have these grades by the search and the verifier that guided it."""
+    scores = pd.read_parquet(run / "scores.parquet")
+    by_clip = scores["verifier"] == "shapes-clip"
+    grades = scores["search"].map(clip).where(by_clip, scores["search"].map(reward))
+    scores.assign(value=scores["value"].where(scores["metric"] != "grade", grades)).to_parquet(run / "scores.parquet")
+    return next(text for text in answer(summarise(read_runs([run]))).sentences if " instead, " in text)
+
+
+def test_one_of_several_that_tie_is_not_the_same_leader(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    one, two, three = searches = ("beam:width=2", "beam:width=3", "beam:width=4")
+    run = make_run(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(56,), prompts=1)
+    alone, tied, other = {one: 1.0, two: 0.0, three: 0.0}, {one: 1.0, two: 1.0, three: 0.0}, {one: 1.0, two: 0.0, three: 1.0}
+    same, none = "Guided by shapes-clip instead, the same method", "highest in 0 of 3 comparisons"
+    assert instead(run, alone, alone) == f"{same} scores highest in 3 of 3 comparisons."
+    both = f"(shapes-infinity + {one} and shapes-infinity + {two})"
+    assert instead(run, alone, tied) == f"{same} scores {none}; in 3 it is one of several that tie {both}."
+    assert instead(run, tied, tied) == f"{same}s score highest in 3 of 3 comparisons."
+    for first, second, leads in ((tied, alone, f"shapes-infinity + {one}"), (tied, other, f"shapes-infinity + {one} and shapes-infinity + {three}")):
+        said = f"{same}s score {none}; in 3 only some of those that tie are the same ({leads})."
+        assert instead(run, first, second) == said
+    assert instead(run, alone, {one: 0.0, two: 1.0, three: 0.0}) == f"{same} scores {none}."
+
+
 def graded(run: Path, grades: dict[str, float]) -> Summary:
     """The run with the same grade for every image of a search."""
     scores = pd.read_parquet(run / "scores.parquet")
