@@ -57,6 +57,6 @@ def _answer_table(verdicts: Sequence[Verdict]) -> str:
     lines = [head, ("---",) * len(head)]
     for one in verdicts:
         where = one.where + (f" ({one.spent})" if one.spent else "")
-        lead = (one.lead or "–") + (f"; other model: {one.model_lead}" if one.model_lead else "")
+        lead = one.ahead + (f"; other model: {one.model_lead}" if one.model_lead else "")
         lines.append(tuple(map(escape_markdown, (where, one.best, one.score, lead, one.told))))
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
