@@ -158,3 +158,9 @@ def test_no_two_lines_of_one_comparison_read_the_same(mixed: Summary) -> None:
         assert len({method[:2] for method, _ in block.rows}) == len(block.rows)
         assert len(block.budgets) == 4
         assert all(len([choice for choice in choices if choice]) == 4 for _, choices in block.rows)
+
+
+def test_a_search_whose_prompts_share_a_budget_is_said_to_have_too_narrow_intervals(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    for search, said in (("random", 0), ("adaptive:rounds=3", 1), ("adaptive", 1), ("beam:width=2", 0)):
+        run = make_run(tmp_path / search, models={"shapes-infinity": "ar"}, searches=(search,), budgets=(56,), prompts=1, picture_px=12)
+        assert sum("not independent" in note for note in notes(summarise(read_runs([run])))) == said
