@@ -25,6 +25,8 @@ def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table]
         parts.append(f"> **The embedded shapes world.** {SHAPES_NOTICE}")
     if runs.unfinished:
         parts.append(f"> **Unfinished.** {' '.join(map(escape_markdown, runs.unfinished))}")
+    if runs.cut:
+        parts.append(f"> **Different prompts.** {' '.join(map(escape_markdown, runs.cut))}")
     parts.append(f"**{escape_markdown(contents.answer.headline)}**")
     if contents.answer.verdicts:
         parts.append(_answer_table(contents.answer.verdicts))

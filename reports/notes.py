@@ -80,8 +80,8 @@ def _moved(summary: Summary) -> list[str]:
     if not any(name_of(method.search) == "adaptive" for method in summary.methods):
         return []
     return [
-        "adaptive moves its budget from one prompt to another, so its prompts are not independent, as intervals over prompts take them to be: "
-        "those of adaptive, and of differences to it, are about a fifth too narrow (in a simulation its mean varied 1.2 times as much as "
+        "adaptive moves its budget from one prompt to another, so its prompts are not independent, as intervals over prompts take "
+        "them to be: those of adaptive, and of differences to it, are about a fifth too narrow (in a simulation its mean varied 1.2 times as much as "
         "they say). Take a lead that they only just settle for unsettled."
     ]
 
