@@ -41,8 +41,9 @@ def on_shared_prompts(
         )
     kept = {name: table[table["prompt_id"].isin(common)].reset_index(drop=True) for name, table in tables.items()}
     named = ", ".join(f"{len(each)} in {folders[run].name}" for run, each in prompts.items())
-    return kept, (f"The runs are on different prompts ({named}): all of this report is on the {len(common)} that they have in common.",
-                  *_shared_budgets(selections))  # fmt: skip
+    said = f"The runs are on different prompts ({named}): all of this report is on the {len(common)} that they have in common."
+    losing = [run for run, each in prompts.items() if not each <= common]
+    return kept, (said, *_shared_budgets(selections[selections["run"].isin(losing)]))
 
 
 def _shared_budgets(selections: pd.DataFrame) -> list[str]:

@@ -94,3 +94,4 @@ def test_a_search_that_shares_its_budget_among_prompts_is_said_to_have_done_so_o
     first = on(make_run(tmp_path / "a", **ASKED, prompts=10), range(12))
     second = make_run(tmp_path / "b", **{**ASKED, "searches": ("adaptive",)}, prompts=10)
     assert read_runs([first, second]).cut[1].startswith("adaptive shared its budget among all prompts of its run")
+    assert len(read_runs([make_run(tmp_path / "c", **ASKED, prompts=10), on(second, range(12))]).cut) == 1
