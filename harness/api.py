@@ -17,7 +17,7 @@ from torchvision.transforms.functional import to_pil_image
 
 from harness.choice import choose_model
 from harness.entry import Entry
-from harness.errors import WrongInput, unknown
+from harness.errors import WrongInput
 from harness.ledger import Budget, Cost, Unit
 from harness.memory import with_fewer_rows
 from harness.model_loader import ModelLoader
@@ -25,7 +25,7 @@ from harness.named_searches import expanded
 from harness.prices import calibrate
 from harness.rows import candidate_rows, counted, select
 from harness.search.base import Search, Task, describes
-from harness.search.prepare import prepare
+from harness.search.prepare import Attempt, prepare
 from harness.search.spec import fits, parse
 from harness.seeds import Seeds
 from harness.session import pick_device
@@ -114,7 +114,7 @@ def run_search(
     misfit = fits(found, _described_by_class(model), model.card.name)
     if misfit:
         raise WrongInput(misfit)
-    given = _budget(budget, unit)
+    given = Budget(budget, unit)  # type: ignore[arg-type]  # which tells a name that is no unit
     every = [prompts] if isinstance(prompts, str) else prompts
     asked = [prompt if isinstance(prompt, Prompt) else Prompt(prompt, prompt, "prompt") for prompt in every]
     if not asked:
@@ -122,12 +122,8 @@ def run_search(
     guide = described([verifier], features_of(model.card.domain, model.device))[0] if describes(found) else verifier
     calibration = calibrate(model, [guide], asked[0].text, min(max_rows, 16)) if given.unit is Unit.SECONDS else None
 
-    def attempt(rows: int) -> Task:
-        task = prepare(found, model, [guide], asked, given, Seeds(seed, suite), rows, calibration)
-        found.run(task)
-        return task
-
-    task = with_fewer_rows(attempt, max_rows, lambda rows: None, model.card.name)
+    attempt = Attempt(found, lambda rows: prepare(found, model, [guide], asked, given, Seeds(seed, suite), rows, calibration))
+    task = with_fewer_rows(attempt, max_rows, lambda rows: None, model.card.name, attempt.used)
     return [_outcome(task, guide, number) for number in range(len(asked))]
 
 
@@ -142,14 +138,6 @@ def _outcome(task: Task, verifier: Verifier, number: int) -> Outcome:
     return Outcome(
         prompt.text, image, chosen.score, chosen.reason, chosen.spent, dict(plan.parameters), table, tuple(one.image for one in shown)
     )
-
-
-def _budget(amount: float, unit: str) -> Budget:
-    if unit not in list(Unit):
-        raise WrongInput(unknown("unit", unit, list(Unit)))
-    if not 0 < amount < float("inf"):
-        raise WrongInput(f"budget {amount:g} is not a positive number")
-    return Budget(float(amount), Unit(unit))
 
 
 def _local(weights: Weights) -> LocalWeights:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any
 
 from harness.assignments import assignments, members_of, name_of, quoted, written
 from harness.entry import Entry, resolve
 from harness.errors import WrongInput
 from harness.registry import entry, published_row
+from harness.values import NUMBER, Kind, at_least, like, several, typed
 from models.base import SmallPreviews
 from models.published import PRESET, PublishedModel
 from models.sheet import latent_size
@@ -57,7 +57,7 @@ def choose_model(text: str) -> ModelChoice:
     found = entry("model", name)
     settings = found.settings if found.row is None else found.row.settings
     described = {**settings, **({SETTING: 1} if issubclass(resolve(found.generator), SmallPreviews) else {})}
-    listing = f"settings of {name}: {', '.join(f'{key} ({_kind(value)})' for key, value in described.items())}"
+    listing = f"settings of {name}: {', '.join(f'{key} ({_kind(value).expected})' for key, value in described.items())}"
     presets = {PRESET} if found.row is not None and found.row.presets else set()
     given = assignments("model", text, {*described, *presets}, listing)
     shrink = _preview_shrink(text, given.pop(SETTING, "1"))
@@ -77,9 +77,10 @@ def choose_model(text: str) -> ModelChoice:
 
 
 def _preview_shrink(text: str, value: str) -> int:
-    shrink: int = _convert(text, SETTING, value, 1)
-    if shrink < 1:
-        raise WrongInput(f"model {text!r}: {SETTING}={shrink} is not a whole number from 1: write {SETTING}=2, for example")
+    try:
+        shrink: int = at_least(1).of(value)
+    except ValueError as error:
+        raise WrongInput(f"model {text!r}: {SETTING}={value} is not {error}: write {SETTING}=2, for example") from None
     return shrink
 
 
@@ -108,27 +109,12 @@ def _needed(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _convert(text: str, key: str, value: str, default: Any) -> Any:
     try:
-        if isinstance(default, bool):
-            return {"true": True, "false": False}[value.lower()]
-        if isinstance(default, int):
-            return int(value)
-        if isinstance(default, float):
-            numbers = tuple(float(part) for part in value.split("/"))
-            if not all(map(isfinite, numbers)):
-                raise ValueError
-            return numbers if len(numbers) > 1 else numbers[0]
-        return value
-    except (ValueError, KeyError):
-        raise WrongInput(f"model {text!r}: {key}={value} is not {_kind(default)}: write {key}={_example(default)}, for example") from None
+        converted = _kind(default).of(value)
+    except ValueError as error:
+        raise WrongInput(f"model {text!r}: {key}={value} is not {error}: write {key}={typed(default)}, for example") from None
+    return converted[0] if isinstance(converted, tuple) and len(converted) == 1 else converted
 
 
-def _example(default: Any) -> str:
-    return str(default).lower() if isinstance(default, bool) else str(default)
-
-
-def _kind(default: Any) -> str:
-    if isinstance(default, bool):
-        return "true or false"
-    if isinstance(default, int):
-        return "a whole number"
-    return "a number; a/b/… one per step, where it may differ by step" if isinstance(default, float) else "text"
+def _kind(default: Any) -> Kind:
+    kind = like(default)
+    return several(NUMBER).called("a number; a/b/… one per step, where it may differ by step") if kind is NUMBER else kind

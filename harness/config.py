@@ -17,9 +17,8 @@ from harness.errors import WrongInput, unknown
 from harness.ledger import Unit
 from harness.named_searches import expanded
 from harness.registry import entries
+from harness.values import ALL
 
-ALL = "all"
-"""Among searches, and among metrics: every registered one that fits."""
 FILE = "file"
 """The suite whose prompts are any file's."""
 EMBEDDED = ("shapes-infinity", "shapes-flux")

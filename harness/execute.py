@@ -12,7 +12,7 @@ from harness.judge import Metrics, as_metrics
 from harness.ledger import Budget
 from harness.rows import SaveImage, Selected, candidate_rows, counted, overrun, score_rows, select, selection_row
 from harness.search.base import Candidate, Task
-from harness.search.prepare import prepare
+from harness.search.prepare import Attempt, prepare
 from harness.seeds import Seeds
 from harness.session import Session
 from harness.timing import EVALUATION, SEARCH, Stopwatch
@@ -69,29 +69,15 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
 def _search(session: Session, unit: WorkUnit, watch: Stopwatch) -> Task:
     budget = max((given[-1] for given in unit.budgets.values()), key=lambda budget: budget.amount)
     search = session.searches[unit.search]
-    largest = 0
+    judges = [session.verifiers[name] for name in unit.verifiers]
 
-    def attempt(rows: int) -> Task:
-        nonlocal largest
-        largest = 0
-        task = prepare(
-            search,
-            session.models[unit.model],
-            [session.verifiers[name] for name in unit.verifiers],
-            unit.prompts,
-            budget,
-            Seeds(unit.seed, unit.suite),
-            rows,
-            session.calibration(unit.model),
-        )
-        try:
-            search.run(task)
-        finally:
-            largest = task.largest_batch
-        return task
+    def prepared(rows: int) -> Task:
+        model, calibration = session.models[unit.model], session.calibration(unit.model)
+        return prepare(search, model, judges, unit.prompts, budget, Seeds(unit.seed, unit.suite), rows, calibration)
 
+    attempt = Attempt(search, prepared)
     with watch.section(SEARCH):
-        task = session.shrinking(unit.model, attempt, lambda: largest)
+        task = session.shrinking(unit.model, attempt, attempt.used)
     watch.add_clocks(task)
     return task
 

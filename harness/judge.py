@@ -12,12 +12,12 @@ from harness.memory import Parts
 from harness.verifier_meter import scored
 from harness.weights.hub import Absent, AbsentWeights, MissingWeights
 from models.base import Domain, Images
+from results.schema import GRADE
 from suites.base import CannotGrade, Grade, Prompt, Suite
 from verifiers.base import Scores, Verifier, sharing, truncated_parts
 
 Metrics: TypeAlias = dict[str, tuple[float, str]]
 """Metric name to value and reason."""
-GRADE = "grade"
 
 
 class Judge:

@@ -6,40 +6,39 @@ Every method, autoregressive or diffusion, is charged in these columns at the ge
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import reduce
 from operator import add, attrgetter
+from typing import Any
 
 from harness import amounts
-from harness.errors import WrongInput
+from harness.errors import WrongInput, unknown
+from harness.values import NUMBER, at_least
+
+
+def _column(nothing: float, unit: str, meaning: str) -> Any:
+    return field(default=nothing, metadata={"unit": unit, "meaning": meaning})
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """An amount of compute, one field per ledger column; costs add and scale."""
+    """An amount of compute, one field per ledger column with its unit and meaning; costs add and scale.
 
-    nfe: int = 0
-    """The literature's count: one per candidate and transformer pass, without guidance's second pass, as if nothing were shared."""
-    forwards: int = 0
-    """Sequences that really went through the transformer: less where candidates share a pass; guidance's second pass counts."""
-    model_flops: int = 0
-    """Generator transformer, 2 per multiply-add."""
-    decode_flops: int = 0
-    """Image encoder and decoder (finished images, previews, images started from), 2 per multiply-add."""
-    text_flops: int = 0
-    """Text encoders, 2 per multiply-add; once per prompt."""
-    verifier_flops: int = 0
-    """Verifier networks, 2 per multiply-add."""
-    images: int = 0
-    """Complete images decoded to be scored."""
-    verifier_calls: int = 0
-    """Images given to a verifier, previews included."""
-    seconds: float = 0.0
-    """Wall time of everything charged, device synchronised; verification included."""
-    verifier_seconds: float = 0.0
-    """The part of `seconds` spent in verifiers."""
+    All FLOPs are 2 per multiply-add; images that a search starts from are encoded, and count as `decode_flops`.
+    """
+
+    nfe: int = _column(0, "passes", "one per candidate and transformer pass; guidance counts once, nothing is saved by sharing")
+    forwards: int = _column(0, "sequences", "sequences really passed through the transformer: sharing saves, guidance counts twice")
+    model_flops: int = _column(0, "FLOP", "generator transformer, 2 per multiply-add")
+    decode_flops: int = _column(0, "FLOP", "image encoder and decoder, previews included")
+    text_flops: int = _column(0, "FLOP", "text encoders, once per prompt")
+    verifier_flops: int = _column(0, "FLOP", "verifier networks")
+    images: int = _column(0, "images", "complete images decoded to be scored")
+    verifier_calls: int = _column(0, "images", "images given to the verifier, previews included")
+    seconds: float = _column(0.0, "s", "wall time of everything charged, device synchronised, shared evenly by the rows of a batch")
+    verifier_seconds: float = _column(0.0, "s", "the part of seconds spent in the verifier")
 
     @property
     def flops(self) -> int:
@@ -80,8 +79,12 @@ def added(costs: Iterable[Cost]) -> Cost:
     return Cost(*[reduce(add, column) for column in columns])  # `sum` of floats rounds otherwise
 
 
-COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Cost))
+COLUMNS: tuple[str, ...] = tuple(one.name for one in fields(Cost))
 COST_COLUMNS: tuple[str, ...] = (*COLUMNS[:6], "flops", *COLUMNS[6:])
+_SAID = {one.name: (one.metadata["unit"], one.metadata["meaning"]) for one in fields(Cost)}
+_SAID["flops"] = ("FLOP", "model, decoder, text and verifier together: the all-in axis")
+MEANINGS: Mapping[str, tuple[str, str]] = {name: _SAID[name] for name in COST_COLUMNS}
+"""Unit and meaning of every column, in table order."""
 _values = attrgetter(*COLUMNS)
 
 
@@ -96,10 +99,22 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """An amount in a unit, for each prompt: a search plans to use it up and never exceeds it."""
+    """An amount in a unit, for each prompt: a search plans to use it up and never exceeds it.
+
+    Raises WrongInput for an amount that is no number from 0, or a unit that is none; a unit may be given by its name.
+    """
 
     amount: float
     unit: Unit
+
+    def __post_init__(self) -> None:
+        if self.unit not in list(Unit):
+            raise WrongInput(unknown("unit", self.unit, list(Unit)))
+        object.__setattr__(self, "unit", Unit(self.unit))
+        try:
+            at_least(0, NUMBER).of(self.amount)
+        except ValueError as error:
+            raise WrongInput(f"budget {self.amount} is not {error}: give what a prompt may spend, such as 100") from None
 
     def affords(self, cost: Cost) -> bool:
         """Whether `cost` stays within this budget."""

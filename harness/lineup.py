@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.choice import ModelChoice, choose_model
-from harness.config import ALL, RunConfig
+from harness.config import RunConfig
 from harness.entry import resolve
 from harness.errors import WrongInput
 from harness.named_searches import INNER
@@ -14,6 +14,7 @@ from harness.registry import entries, entry
 from harness.search.base import Search
 from harness.search.spec import fits, parse, shortest
 from harness.suites import shared_domain
+from harness.values import ALL
 from harness.weights.local import LocalWeights, found
 from models.base import Domain
 from verifiers.spec import VerifierSpec, parse_verifier

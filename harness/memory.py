@@ -60,6 +60,18 @@ def with_fewer_rows(
     Raises:
         RunFailed: memory runs out at one row.
     """
+    try:
+        return _halving(attempt, rows, shrunk, used)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise RunFailed(
+            f"{what} runs out of memory with one row: take a smaller size or dtype (`vistas doctor` says what fits)"
+        ) from error
+
+
+def _halving(attempt: Callable[[int], Result], rows: int, shrunk: Callable[[int], None], used: Callable[[], int]) -> Result:
+    """What `with_fewer_rows` does, raising what was raised at one row."""
     while True:
         try:
             return attempt(rows)
@@ -68,9 +80,7 @@ def with_fewer_rows(
                 raise
             rows = min(rows, used() or rows)
             if rows == 1:
-                raise RunFailed(
-                    f"{what} runs out of memory with one row: take a smaller size or dtype (`vistas doctor` says what fits)"
-                ) from error
+                raise
         rows //= 2  # outside of the handler: the error holds on to what has to be freed
         release()
         shrunk(rows)
@@ -90,12 +100,8 @@ class Parts:
 
     def run(self, work: Callable[[Sequence[int]], Result], rows: int) -> list[Result]:
         """`work` on the rows 0, 1, 2 …, in parts where memory runs out: the result of each part, in order."""
-        while True:
-            size = rows if self._most is None else min(rows, self._most)
-            try:
-                return [work(part) for part in batches(range(rows), size)]
-            except Exception as error:
-                if size == 1 or not out_of_memory(error):
-                    raise
-            self._most = size // 2
-            release()
+        size = rows if self._most is None else min(rows, self._most)
+        return _halving(lambda size: [work(part) for part in batches(range(rows), size)], size, self._shrink, lambda: 0)
+
+    def _shrink(self, most: int) -> None:
+        self._most = most

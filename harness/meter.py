@@ -75,6 +75,7 @@ class MeteredGenerator:
         """`tell`: verifiers that are told the log-probability of every picture; `now`: the clock, in seconds."""
         self._now = now or wall_seconds
         self._generator = generator
+        self._able: Any = generator  # for what only some can do: `harness.search.spec.fits` refuses a search that needs more
         self._tell = tuple(tell) if isinstance(generator, Prefixed) else ()
         self._prices: dict[tuple[Operation, int, int], tuple[int, Cost]] = {}
         self._evaluations: dict[int, Evaluations] = defaultdict(Evaluations)
@@ -113,40 +114,27 @@ class MeteredGenerator:
 
     def start(self, conditioning: Any, rows: Sequence[Row]) -> Any:
         """Rows before their first step."""
-        state, seconds = self._timed(lambda: self._generator.start(conditioning, rows))
-        self._spend("start", 0, rows, seconds)
-        return state
+        return self._unpriced("start", lambda: self._generator.start(conditioning, rows), 0, rows)
 
     def start_from(self, conditioning: Any, rows: Sequence[Row], noise_BX: torch.Tensor) -> Any:
         """Rows that start from the given noise (generators that are `Perturbable`)."""
-        generator: Any = self._generator
-        state, seconds = self._timed(lambda: generator.start_from(conditioning, rows, noise_BX))
-        self._spend("start", 0, rows, seconds)
-        return state
+        return self._unpriced("start", lambda: self._able.start_from(conditioning, rows, noise_BX), 0, rows)
 
     def start_image(self, conditioning: Any, rows: Sequence[Row], images: Images, strength: float) -> Any:
         """Rows that start from images (generators that are `Refinable`): one image is encoded for each row."""
-        generator: Any = self._generator
-        state, seconds = self._timed(lambda: generator.start_image(conditioning, rows, images, strength))
+        state, seconds = self._timed(lambda: self._able.start_image(conditioning, rows, images, strength))
         self._charge("embed", state, state.rows, seconds)
         return state
 
     def noise(self, rows: Sequence[Row]) -> torch.Tensor:
         """Initial noise of each row's seed (generators that are `Perturbable`): float32 [B, ...] on the CPU."""
-        generator: Any = self._generator
-        noise_BX: torch.Tensor
-        noise_BX, seconds = self._timed(lambda: generator.noise([row.seed for row in rows]))
-        self._spend("noise", 0, rows, seconds)
+        noise_BX: torch.Tensor = self._unpriced("noise", lambda: self._able.noise([row.seed for row in rows]), 0, rows)
         return noise_BX
 
     def predict(self, state: Any) -> Any:
         """The transformer pass of the next step, charged to the pending rows only; costs nothing if no row is pending."""
-        pending = state.pending
-        if not pending:
-            return state
-        after, seconds = self._timed(lambda: self._generator.predict(state))
-        self._charge("predict", state, [state.rows[index] for index in pending], seconds)
-        return after
+        rows = [state.rows[index] for index in state.pending]
+        return self._priced("predict", lambda: self._generator.predict(state), state, rows) if rows else state
 
     def predict_all(self, states: Sequence[Any]) -> list[Any]:
         """`predict` of several states, in fewer passes if the generator is `Mixed`; each state pays for its own rows."""
@@ -161,66 +149,64 @@ class MeteredGenerator:
 
     def draw(self, state: Any, seeds: Sequence[int]) -> Any:
         """The random part of the step."""
-        after, seconds = self._timed(lambda: self._generator.draw(state, seeds))
-        self._charge("draw", state, state.rows, seconds)
-        return after
+        return self._priced("draw", lambda: self._generator.draw(state, seeds), state, state.rows)
 
     def draw_stochastic(self, state: Any, seeds: Sequence[int], level: float) -> Any:
         """The step with fresh noise, by an SDE (generators that are `Stochastic`), charged like `draw`."""
-        generator: Any = self._generator
-        after, seconds = self._timed(lambda: generator.draw_stochastic(state, seeds, level))
-        self._charge("draw", state, state.rows, seconds)
-        return after
+        return self._priced("draw", lambda: self._able.draw_stochastic(state, seeds, level), state, state.rows)
 
     def renoise(self, state: Any, step: int, seeds: Sequence[int]) -> Any:
         """Rows set back to an earlier step (generators that are `Renoisable`): only its time is charged."""
-        generator: Any = self._generator
-        after, seconds = self._timed(lambda: generator.renoise(state, step, seeds))
-        self._spend("renoise", step, state.rows, seconds)
-        return after
+        return self._unpriced("renoise", lambda: self._able.renoise(state, step, seeds), step, state.rows)
 
     def mutate(self, state: Any, seeds: Sequence[int], rate: float) -> Any:
         """Rows moved a little away from their latents (generators that are `Mutable`): only its time is charged."""
-        generator: Any = self._generator
-        after, seconds = self._timed(lambda: generator.mutate(state, seeds, rate))
-        self._spend("mutate", state.step, state.rows, seconds)
-        return after
+        return self._unpriced("mutate", lambda: self._able.mutate(state, seeds, rate), state.step, state.rows)
 
     def join(self, states: Sequence[Any]) -> Any:
         """The rows of several states in one (generators that are `Mutable`): only its time is charged."""
-        generator: Any = self._generator
-        after, seconds = self._timed(lambda: generator.join(states))
-        self._spend("join", after.step, after.rows, seconds)
-        return after
+        rows = [row for state in states for row in state.rows]
+        return self._unpriced("join", lambda: self._able.join(states), states[0].step, rows)
 
     def select(self, state: Any, indices: Sequence[int]) -> Any:
         """The rows with these indices, in this order; an index can be repeated."""
-        after, seconds = self._timed(lambda: self._generator.select(state, indices))
-        self._spend("select", after.step, after.rows, seconds)
-        return after
+        rows = [state.rows[index] for index in indices]
+        return self._unpriced("select", lambda: self._generator.select(state, indices), state.step, rows)
 
     def preview(self, state: Any) -> tuple[Any, Images]:
         """A state and previews of its rows; the state keeps the prediction the previews needed, so that it is charged only once."""
         if state.pending_preview:
             state = self.predict(state)
-        images, seconds = self._timed(lambda: self._images(self._generator.preview, state))
-        self._charge("preview", state, state.rows, seconds)
+        images = self._shown("preview", self._generator.preview, state)
         self.looks.update(row.prompt for row in state.rows)
-        self._tell_of(state, images)
         return state, images
 
     def decode(self, state: Any) -> Images:
         """Finished rows as images."""
-        images, seconds = self._timed(lambda: self._images(self._generator.decode, state))
-        self._charge("decode", state, state.rows, seconds)
+        return self._shown("decode", self._generator.decode, state)
+
+    def _shown(self, operation: Operation, make: Callable[[Any], Images], state: Any) -> Images:
+        """Images of all rows, of which verifiers hear that have to."""
+        images = self._priced(operation, lambda: self._images(make, state), state, state.rows)
         self._tell_of(state, images)
         return images
 
+    def _priced(self, operation: Operation, work: Callable[[], Result], state: Any, rows: Sequence[Row]) -> Result:
+        """Do what has a price, and charge it to `rows` of `state`."""
+        result, seconds = self._timed(work)
+        self._charge(operation, state, rows, seconds)
+        return result
+
+    def _unpriced(self, operation: Unpriced, work: Callable[[], Result], step: int, rows: Sequence[Row]) -> Result:
+        """Do what has none, and charge its time to `rows`."""
+        result, seconds = self._timed(work)
+        self._spend(operation, step, rows, seconds)
+        return result
+
     def _tell_of(self, state: Any, images: Images) -> None:
-        generator: Any = self._generator
         for listener in self._tell:
             prompts = [state.conditioning.prompts[row.prompt] for row in state.rows]
-            listener.hear(images, prompts, generator.log_prob(state))
+            listener.hear(images, prompts, self._able.log_prob(state))
 
     def _images(self, make: Callable[[Any], Images], state: Any) -> Images:
         """Images of all rows; if memory runs out, made in parts."""

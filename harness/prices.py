@@ -93,8 +93,14 @@ class Prices:
     """Costs of one row (or, where a method says so, of one prompt), for a prompt of `text_tokens` tokens and one verifier."""
 
     def __init__(
-        self, generator: Generator | Pair, verifier: Verifier, text_tokens: int, calibration: Calibration | None = None
+        self,
+        generator: Generator | Pair,
+        verifier: Verifier,
+        text_tokens: int,
+        calibration: Calibration | None = None,
+        text_paid: bool = False,
     ) -> None:
+        """`text_paid`: the prompt's text has gone through generator and verifier."""
         self.refining: Prices | None = None
         """For a pair: prices of its second model; everything else here is of the first. The verifier's text pass is paid with the first."""
         if isinstance(generator, Pair):
@@ -108,10 +114,9 @@ class Prices:
         self.ranks = len(deciding.card.parts) > 1
         """Whether scores are ranks, which can be compared only within one pool."""
         self._tokens, self._calibration = text_tokens, calibration
-        self._open = False
+        self._text_paid = text_paid
         self._priced = cache(self._price)
         self._plain = cache(self._without_evaluations)
-        self._opened: Prices | None = None
 
     def check(self, budget: Budget) -> None:
         """Raise ValueError if `budget` is in seconds and nothing has been measured."""
@@ -120,10 +125,11 @@ class Prices:
 
     def opened(self) -> Prices:
         """The same prices, for a prompt whose text has been paid for already."""
-        if self._opened is None:
-            self._opened = Prices(self._generator, self._verifier, self._tokens, self._calibration)
-            self._opened._open, self._opened._priced = True, self._priced
-        return self._opened
+        return self if self._text_paid else self._opened
+
+    @cached_property
+    def _opened(self) -> Prices:
+        return Prices(self._generator, self._verifier, self._tokens, self._calibration, text_paid=True)
 
     def encode(self) -> Cost:
         """The prompt's text through the generator's encoders, once per prompt."""
@@ -181,7 +187,7 @@ class Prices:
 
     def opening(self) -> Cost:
         """What a prompt costs once, in every search: its text through generator and verifier."""
-        return Cost() if self._open else self.encode() + self._verifier.price(0, 1)
+        return Cost() if self._text_paid else self.encode() + self._verifier.price(0, 1)
 
     def path(self, first: int, last: int) -> Cost:
         """One row from `first` to `last` draws: the predictions and draws of these steps, without sharing."""

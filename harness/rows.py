@@ -99,10 +99,18 @@ def counted(
 
 
 def combine(candidates: Sequence[Candidate], verifier: Verifier) -> np.ndarray:
-    """One comparable score per candidate of a prompt: float64 [N]."""
+    """One comparable score per candidate of a prompt: float64 [N].
+
+    Finished images are ranked among themselves: a preview, which cannot be returned, has no say in which is best.
+    """
     if not candidates:
         return np.zeros(0)
-    return verifier.combine(np.array([candidate.values_M for candidate in candidates], dtype=np.float64))
+    values_NM = np.array([candidate.values_M for candidate in candidates], dtype=np.float64)
+    complete_N = np.array([candidate.complete for candidate in candidates])
+    scores_N = verifier.combine(values_NM)
+    if complete_N.any() and not complete_N.all():
+        scores_N[complete_N] = verifier.combine(values_NM[complete_N])
+    return scores_N
 
 
 def candidate_rows(

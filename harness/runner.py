@@ -15,7 +15,6 @@ from harness.config import Settings, run_folder
 from harness.engines import Engine, local
 from harness.errors import WrongInput
 from harness.execute import execute
-from harness.judge import GRADE
 from harness.ledger import Unit
 from harness.lineup import line_up
 from harness.planning import plan_units
@@ -32,6 +31,7 @@ from results.environment import environment, unit_source
 from results.files import InUse, alone, locked, locked_part, remove_temporary, write_atomic
 from results.manifest import card_values, manifest
 from results.reuse import take_over
+from results.schema import GRADE
 from results.store import Store
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness import markdown
 from harness.choice import choose_model
 from harness.weights.hub import gigabytes
 from models.published import PublishedModel, published_models
@@ -109,8 +110,7 @@ def _tera(flops: int) -> str:
 
 def document() -> str:
     """The content of docs/models.md."""
-    lines = ["| " + " | ".join(cells) + " |" for cells in (HEADER, ("---",) * len(HEADER), *rows())]
-    return f"{INTRODUCTION.format(tokens=32)}\n\n" + "\n".join(lines)
+    return f"{INTRODUCTION.format(tokens=32)}\n\n{markdown.table(HEADER, rows())}"
 
 
 def show(texts: Sequence[str]) -> None:

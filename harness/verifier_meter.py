@@ -12,7 +12,7 @@ from harness.ledger import Cost, Ledger
 from harness.memory import Parts
 from harness.meter import PATCHES, Clock, scoring, wall_seconds
 from models.base import Images
-from verifiers.base import UNASKED, Scores, Verifier, VerifierCard, cascading
+from verifiers.base import UNASKED, Scores, Verifier, VerifierCard, asked, cascading
 
 if TYPE_CHECKING:
     import torch
@@ -106,3 +106,7 @@ class MeteredVerifier:
     def combine(self, values_NM: np.ndarray) -> np.ndarray:
         """One comparable number per candidate of one prompt's pool: float64 [N], NaN where unscored."""
         return self._verifier.combine(values_NM)
+
+    def rewards(self, values_NM: np.ndarray) -> np.ndarray:
+        """The same, NaN too for what only a cascade's cheap stage has judged."""
+        return np.where(asked(values_NM), self.combine(values_NM), np.nan)

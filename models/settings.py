@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 import torch
 
 from harness.errors import WrongInput
+from harness.values import BETWEEN, NUMBER, WHOLE
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MOST_PIXELS = 16384
 """Of an image's side: more than any published model makes."""
-BETWEEN = "/"
-"""Between the values of a list on the command line, where the comma is between settings."""
 
 
 def dtype_of(value: Any, key: str = "dtype") -> torch.dtype:
@@ -38,20 +36,16 @@ def number(name: str, value: Any) -> float:
     if isinstance(value, (list, tuple)):
         raise WrongInput(f"{name}={BETWEEN.join(f'{one:g}' for one in value)} is a list: this model takes one number, such as {name}=2.5")
     try:
-        if not isfinite(float(value)):
-            raise ValueError
-        return float(value)
-    except (TypeError, ValueError):
+        return float(NUMBER.of(value))
+    except ValueError:
         raise WrongInput(f"{name}={value!r} is no number: give one, such as {name}=2.5") from None
 
 
 def whole(name: str, value: Any) -> int:
     """A whole number. Raises WrongInput."""
     try:
-        if float(value) != int(float(value)):
-            raise ValueError
-        return int(float(value))
-    except (TypeError, ValueError, OverflowError):
+        return int(WHOLE.of(value))
+    except ValueError:
         raise WrongInput(f"{name}={value!r} is no whole number: give one, such as {name}=1") from None
 
 

@@ -13,7 +13,8 @@ from reports.certainty import intervals_sentence, more_prompts, too_few
 from reports.equal import Comparison, compare
 from reports.granted import Shared, given_alike, granted, shared
 from reports.headline import NO_SCORES, NOTHING_SHARED, headline
-from reports.points import POINT, Method, Summary, is_single, metric_phrase
+from reports.keys import POINT
+from reports.points import Method, Summary, is_single, metric_phrase
 from reports.power import outlook
 from reports.statistics import OVERALL
 from reports.verdict import MOST_NAMED, Verdict, left_out, listed, verdict

@@ -12,7 +12,7 @@ from reports.certainty import YES, has_intervals, settled, too_few
 from reports.deadlines import after_deadline
 from reports.equal import Comparison
 from reports.granted import Shared
-from reports.points import AXES, Method, Summary, metric_phrase
+from reports.points import AXES, Method, Summary, is_random, metric_phrase
 from reports.tables import Table, filled
 from reports.verdict import score, where
 
@@ -110,5 +110,5 @@ def _pairs(summary: Summary) -> Iterator[tuple[Method, Method]]:
         if ours.search == other.search and (families[ours.model], families[other.model]) == ("ar", "diffusion"):
             yield ours, other
     for ours, other in pairs:
-        if ours.model == other.model and other.search.startswith("random") and not ours.search.startswith("random"):
+        if ours.model == other.model and is_random(other.search) and not is_random(ours.search):
             yield ours, other

@@ -9,7 +9,8 @@ import pandas as pd
 
 from harness import amounts
 from reports import numbers
-from reports.points import POINT, Summary
+from reports.keys import POINT
+from reports.points import Summary
 from results.schema import OVERRUN
 
 COLUMN = "after the deadline"

@@ -15,10 +15,11 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from harness import amounts
-from reports.load import IDENTITY
+from reports.keys import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
-from reports.points import GRADE, Method, Summary
+from reports.points import Method, Summary
 from reports.style import GRID, INK, QUIET, RIGHT, WRONG, draw_mark
+from results.schema import GRADE
 
 _TILE_PX = 128
 _NAME, _LETTERS = 0.066, 11

@@ -13,13 +13,12 @@ import pyarrow as pa
 
 from harness import amounts
 from harness.errors import WrongInput, first_line
+from reports.keys import IDENTITY
 from reports.overlap import ConflictingRuns, on_shared_prompts
 from reports.unfinished import OF_RUN, OF_RUNS, Common, is_unfinished, nothing_of, read_parts
 from results.schema import ADDED, MEASURED, SELECTIONS, TABLES
 from results.store import Store
 
-IDENTITY = ["suite", "model", "search", "verifier", "seed", "budget_unit", "budget", "prompt_id"]
-"""What names one selection across runs, whatever unit it was computed in."""
 _INCIDENTAL = {*MEASURED, "unit", "image"}
 _COMPARED = [column.name for column in SELECTIONS if column.name not in _INCIDENTAL]
 

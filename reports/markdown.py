@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness import markdown
 from reports.notes import SHAPES_NOTICE, notes
 from reports.page import Contents, protocol
 from reports.points import AXES, Summary
@@ -55,10 +56,9 @@ def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table]
 
 
 def _answer_table(verdicts: Sequence[Verdict]) -> str:
-    head = ("per prompt", "highest", "score", "ahead by", "can it be told?")
-    lines = [head, ("---",) * len(head)]
+    rows = []
     for one in verdicts:
         where = one.where + (f" ({one.spent})" if one.spent else "")
         lead = one.ahead + (f"; other model: {one.model_lead}" if one.model_lead else "")
-        lines.append(tuple(map(escape_markdown, (where, one.best, one.score, lead, one.told))))
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        rows.append(tuple(map(escape_markdown, (where, one.best, one.score, lead, one.told))))
+    return markdown.table(("per prompt", "highest", "score", "ahead by", "can it be told?"), rows)

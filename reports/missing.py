@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from reports.load import IDENTITY
+from reports.keys import IDENTITY
 
 
 def nothing_returned(selections: pd.DataFrame) -> pd.Series:

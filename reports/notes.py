@@ -6,8 +6,9 @@ from harness import amounts
 from harness.assignments import name_of
 from reports.deadlines import deadline_notes
 from reports.missing import nothing_returned
-from reports.points import GRADE, Summary
+from reports.points import Summary, of_random
 from reports.statistics import LEAST_OVERALL, LEAST_PROMPTS, OVERALL, least_prompts
+from results.schema import GRADE
 
 SHAPES_NOTICE = (
     "Tiny models trained on a toy world of coloured shapes. Nothing here is evidence about FLUX, Infinity or any other "
@@ -41,7 +42,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
 
 def _what_nfe_hides(summary: Summary) -> list[str]:
     points = summary.points[(summary.points["task"] == OVERALL) & (summary.points["nfe"] > 0)]
-    random = points[points["search"].str.startswith("random")]
+    random = points[of_random(points)]
     cost = (random["flops"] / random["nfe"]).groupby(random["model"]).mean()
     each = [f"{amounts.amount(float(flops), 'flops')} with {model}" for model, flops in cost.items()]
     measured = f" Here one pass of random search costs, all in, {' and '.join(each)}." if each else ""

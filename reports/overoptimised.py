@@ -12,9 +12,10 @@ from harness import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, has_intervals
 from reports.legend import fit_legend, handles
-from reports.points import GRADE, Method, Summary, metric_name
+from reports.points import Method, Summary, metric_name
 from reports.style import INK, QUIET, looks, quiet_axes
 from reports.tables import Table, filled
+from results.schema import GRADE
 
 _BOTH, _FOOLED, _IDLE = "both rise", "score rises, truth falls", "score rises, truth not clearly"
 Change = tuple[float, float, float]

@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from harness.assignments import name_of
 from harness.ledger import COST_COLUMNS
+from reports.keys import POINT
 from reports.load import Runs
 from reports.missing import judged, nothing_returned
 from reports.statistics import OVERALL, Bootstrap, Floats
+from results.schema import GRADE
 
-GRADE = "grade"
-"""The metric that is the suite's own verdict: the truth where there is one."""
 SPENT = list(COST_COLUMNS)
-POINT = ["model", "search", "budget_unit", "verifier", "budget"]
 AXES = {"nfe": "NFE", "flops": "FLOPs", "seconds": "seconds"}
 """The ledger columns a curve can be drawn against, with their names in text."""
 
@@ -104,9 +104,19 @@ class Summary:
         return dict(iter(self.points.sort_values("budget").groupby(keys)))
 
 
+def is_random(search: str) -> bool:
+    """Whether a search, as tables name it, is random search: what the others are measured against."""
+    return name_of(search) == "random"
+
+
+def of_random(rows: pd.DataFrame) -> pd.Series:
+    """Which rows of a table are of random search."""
+    return rows["search"].map(is_random).astype(bool)
+
+
 def search_rank(search: str) -> tuple[bool, str]:
     """Sort key that puts random search first."""
-    return (not search.startswith("random"), search)
+    return (not is_random(search), search)
 
 
 def metric_name(metric: str) -> str:
@@ -121,7 +131,7 @@ def metric_phrase(metric: str) -> str:
 
 def is_single(points: pd.DataFrame) -> pd.Series:
     """Points that are one image of random search: no search at all."""
-    return points["search"].str.startswith("random") & (points["considered"] == 1)
+    return of_random(points) & (points["considered"] == 1)
 
 
 def summarise(runs: Runs, seed: int = 0) -> Summary:

@@ -10,10 +10,11 @@ import pandas as pd
 from harness import amounts
 from harness.assignments import name_of
 from reports import numbers
-from reports.points import GRADE, Method, Summary
+from reports.points import Method, Summary
 from reports.statistics import OVERALL
 from reports.tables import Row, Table, filled
 from results.papers import EVIDENCE, GAIN, budget_text, read_papers, sources
+from results.schema import GRADE
 
 NAME, TITLE = "published", "Printed in papers"
 HERE, MEASURED = "this run", "measured"

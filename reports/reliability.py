@@ -10,8 +10,9 @@ from matplotlib.lines import Line2D
 from harness import amounts
 from reports import numbers
 from reports.certainty import has_intervals
+from reports.keys import POINT
 from reports.legend import fit_legend
-from reports.points import POINT, Summary, is_single, metric_name
+from reports.points import Summary, is_single, metric_name, of_random
 from reports.statistics import OVERALL
 from reports.style import INK, QUIET, log_axis, quiet_axes
 from reports.tables import Table, filled
@@ -119,7 +120,7 @@ def _per_image(summary: Summary, verifier: str) -> dict[str, float]:
 
 
 def _is_random(frame: pd.DataFrame, verifier: str) -> pd.Series:
-    return (frame["verifier"] == verifier) & frame["search"].str.startswith("random")
+    return (frame["verifier"] == verifier) & of_random(frame)
 
 
 def _cell(point: pd.Series, prompts: int) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness import amounts
 from reports.missing import judged
-from reports.points import GRADE
+from results.schema import GRADE
 
 TOGETHER = ("suite", "model", "verifier", "budget", "budget_unit")
 """What searches have in common that are compared."""

@@ -10,13 +10,15 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from harness import amounts
+from harness import amounts, markdown
 from reports import numbers
 from reports.certainty import has_intervals, has_task_intervals, too_few
 from reports.deadlines import after_deadline
+from reports.keys import POINT
 from reports.missing import judged
-from reports.points import GRADE, POINT, SPENT, Summary, metric_phrase
+from reports.points import SPENT, Summary, metric_phrase
 from reports.statistics import OVERALL
+from results.schema import GRADE
 
 Row = dict[str, Any]
 _WORDS = ("model", "search", "verifier", "guided by", "unit", "compared", "compared at", "verdict", "from", "evidence")
@@ -60,10 +62,9 @@ class Table:
 
     def markdown(self) -> str:
         """The table in GitHub's Markdown, cells escaped."""
-        rules = ["---" if self.is_words(column) else "---:" for column in self.columns]
-        cells = [[escape_markdown(row[column]) for column in self.columns] for row in self.rows]
-        lines = [[escape_markdown(column) for column in self.columns], rules, *cells]
-        body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        right = [escape_markdown(column) for column in self.columns if not self.is_words(column)]
+        rows = ([escape_markdown(row[column]) for column in self.columns] for row in self.rows)
+        body = markdown.table([escape_markdown(column) for column in self.columns], rows, right)
         links = "\n".join(f"* {escape_markdown(text)}: <{address}>" for text, address in self.links)
         return f"{escape_markdown(self.caption)}\n\n{body}\n" + (f"\n{links}\n" if links else "")
 

@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from harness import amounts
-from reports.load import IDENTITY
+from harness.assignments import name_of
+from reports.keys import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
-from reports.points import GRADE, Summary
+from reports.points import Summary
 from reports.style import GRID, INK, QUIET, draw_mark
+from results.schema import GRADE
 
 _MOST_NODES = 72
 """Of several budgets the largest tree up to this size is drawn: more cannot be seen on a page."""
@@ -43,7 +45,7 @@ def find_tree(summary: Summary) -> Tree | None:
     found = []
     for key, part in table[table["step"] > 0].groupby(keys, sort=True):
         if (part["parent"] != "").any() and (part["image"] != "").mean() > 0.9:
-            beam = str(key[0]).startswith("beam")
+            beam = name_of(str(key[0])) == "beam"
             fits = len(part) <= _MOST_NODES
             found.append(((beam, fits, len(part) if fits else -len(part)), part))
     if not found:

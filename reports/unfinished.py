@@ -11,13 +11,13 @@ import pyarrow as pa
 
 from harness import amounts
 from harness.assignments import name_of
-from harness.config import ALL
 from harness.errors import WrongInput
+from harness.values import ALL
+from reports.keys import POINT
 from reports.pairs import most_pairs
 from results.schema import TABLES
 from results.store import Store
 
-_POINT = ["model", "search", "verifier", "budget_unit", "budget"]
 OF_RUN, OF_RUNS = ["seed", "prompt_id"], ["prompt_id"]
 """What is in common: runs that are joined may have other seeds, which each has for all that it compares."""
 Tables = dict[str, pd.DataFrame]
@@ -68,7 +68,7 @@ class Common:
         selections = tables["selections"]
         done: Done = {
             tuple(point): frozenset(part[[*parts]].itertuples(index=False, name=None))
-            for point, part in selections.groupby(_POINT, sort=False)
+            for point, part in selections.groupby(POINT, sort=False)
         }  # fmt: skip
         kept, common = most_pairs(done, who=lambda point: point[:2])
         left_out = [point for point in done if point not in kept]
@@ -91,7 +91,7 @@ class Common:
 
 
 def _in_words(point: tuple[Any, ...], done: frozenset[Any], several: bool) -> str:
-    model, search, verifier, unit, budget = point
+    model, search, unit, verifier, budget = point
     prompts = amounts.counted(len({prompt for *_, prompt in done}), "prompt")
     guided = f" guided by {verifier}" if several else ""
     return f"{model} + {search} at a budget of {amounts.budget(float(budget), str(unit))}{guided} ({prompts})"
@@ -100,4 +100,4 @@ def _in_words(point: tuple[Any, ...], done: frozenset[Any], several: bool) -> st
 def _cut(table: pd.DataFrame, left_out: Sequence[tuple[Any, ...]], common: frozenset[Any], parts: Sequence[str]) -> pd.DataFrame:
     """Rows of these parts, without those of points left out."""
     there = [part in common for part in table[[*parts]].itertuples(index=False, name=None)]
-    return table[there & ~pd.MultiIndex.from_frame(table[_POINT]).isin(left_out)].reset_index(drop=True)
+    return table[there & ~pd.MultiIndex.from_frame(table[POINT]).isin(left_out)].reset_index(drop=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from results.schema import SCHEMA_VERSION
 
-IDENTITY = ("schema_version", "configuration", "suite", "models", "verifiers", "metrics")
+_IN_COMMON = ("schema_version", "configuration", "suite", "models", "verifiers", "metrics")
 """What two runs must have in common to be the same run."""
 
 
@@ -48,7 +48,7 @@ def card_values(card: Any) -> dict[str, Any]:
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     """What differs in identity, as "path: ours, theirs" sentences; empty when both are the same run."""
-    return [line for name in IDENTITY for line in _compare(name, ours.get(name), theirs.get(name))]
+    return [line for name in _IN_COMMON for line in _compare(name, ours.get(name), theirs.get(name))]
 
 
 def _compare(path: str, ours: Any, theirs: Any) -> list[str]:

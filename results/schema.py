@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from harness.ledger import COST_COLUMNS
+from harness.ledger import MEANINGS
 
 SCHEMA_VERSION = 4
+GRADE = "grade"
+"""The metric that is the suite's own verdict: the truth where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +35,7 @@ def _real(name: str, meaning: str, unit: str = "") -> Column:
     return Column(name, pa.float64(), unit, meaning)
 
 
-_MEANINGS: dict[str, tuple[str, str]] = {
-    "nfe": ("passes", "one per candidate and transformer pass; guidance counts once, nothing is saved by sharing"),
-    "forwards": ("sequences", "sequences really passed through the transformer: sharing saves, guidance counts twice"),
-    "model_flops": ("FLOP", "generator transformer, 2 per multiply-add"),
-    "decode_flops": ("FLOP", "image encoder and decoder, previews included"),
-    "text_flops": ("FLOP", "text encoders, once per prompt"),
-    "verifier_flops": ("FLOP", "verifier networks"),
-    "flops": ("FLOP", "model, decoder, text and verifier together: the all-in axis"),
-    "images": ("images", "complete images decoded to be scored"),
-    "verifier_calls": ("images", "images given to the verifier, previews included"),
-    "seconds": ("s", "wall time of everything charged, device synchronised, shared evenly by the rows of a batch"),
-    "verifier_seconds": ("s", "the part of seconds spent in the verifier"),
-}
-COST = tuple(
-    Column(name, pa.float64() if name.endswith("seconds") else pa.int64(), *_MEANINGS[name]) for name in COST_COLUMNS
-)
+COST = tuple(Column(name, pa.float64() if name.endswith("seconds") else pa.int64(), *said) for name, said in MEANINGS.items())
 OVERRUN = "overrun_seconds"
 MEASURED = ("seconds", "verifier_seconds", OVERRUN)
 """Columns that differ between two runs of the same unit; all others are equal byte for byte."""
@@ -79,7 +66,8 @@ CANDIDATES = (
     Column("kept", pa.bool_(), "", "whether the search carried the branch on"),
     _real(
         "score",
-        "score by the verifier; an ensemble's is comparable within one prompt's pool only; of what only the cheap stage of a "
+        "score by the verifier; an ensemble's is comparable within one prompt's pool only, finished images among themselves and "
+        "previews among all; of what only the cheap stage of a "
         "cascade judged, the place below the worst that the dear one did",
     ),
     _text(

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +170,19 @@ class ClipBackbone:
         """FLOPs of one prompt, under a name of this backbone."""
         tokens = torch.zeros(1, self.text_length, dtype=torch.long)
         return {f"clip-text-{id(self)}": pass_flops(self.model, {"text": tokens})}
+
+
+def openai_clip(folder: Path, device: torch.device | str) -> ClipBackbone:
+    """OpenAI's CLIP: the same files on the same device are one backbone, whatever the number of verifiers and graders on it.
+
+    Raises as `ClipBackbone.from_folder` does.
+    """
+    return _openai_clip(folder, str(device))
+
+
+@cache
+def _openai_clip(folder: Path, device: str) -> ClipBackbone:
+    return ClipBackbone.from_folder(folder, device, quick_gelu=True)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import torch
 from harness.registry import entries, entry
 from harness.seeds import Seeds
 from models.base import Generator, Images, Row
+from models.generate import generate
 from suites.base import Prompt, display_name
 from suites.sample import sample
 from verifiers.agreement import agreement
@@ -71,12 +72,10 @@ def _generate(
         batch = prompts[first : first + PROMPTS_AT_ONCE]
         places = [(index, image) for index in range(len(batch)) for image in range(images)]
         rows = [Row(index, seeds.at(batch[index].id, (image,), -1)) for index, image in places]
+        draws = [[seeds.at(batch[index].id, (image,), step) for index, image in places] for step in range(generator.card.steps)]
         with torch.inference_mode():
-            state = generator.start(generator.encode([prompt.text for prompt in batch]), rows)
-            for step in range(generator.card.steps):
-                draws = [seeds.at(batch[index].id, (image,), step) for index, image in places]
-                state = generator.draw(generator.predict(state), draws)
-            yield batch, generator.decode(state)
+            conditioning = generator.encode([prompt.text for prompt in batch])
+            yield batch, generate(generator, conditioning, rows, draws)
 
 
 def main() -> None:

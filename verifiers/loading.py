@@ -1,7 +1,6 @@
 """Loaders of the published verifiers: (row, folders by role, device, settings) to a verifier."""
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from models.configuration import read_config
 from models.files import read_tensors
 from verifiers.aesthetic import Aesthetic, load_head
 from verifiers.clip import ClipScore
-from verifiers.clip_backbone import ClipBackbone
+from verifiers.clip_backbone import ClipBackbone, openai_clip
 from verifiers.clip_transformers import TransformersClip
 from verifiers.image_reward import ImageReward
 from verifiers.image_reward_network import RewardConfig, from_published
@@ -26,21 +25,15 @@ Settings = Mapping[str, Any]
 Device = torch.device | str
 
 
-@cache
-def _open_clip(folder: Path, device: str) -> ClipBackbone:
-    """OpenAI's CLIP; the same files on the same device are one backbone, whatever the number of verifiers on it."""
-    return ClipBackbone.from_folder(folder, device, quick_gelu=True)
-
-
 def aesthetic(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> Aesthetic:
     """LAION's predictor: CLIP in open_clip's format, and the head as it was published."""
     head = _only(folders["head"], "*.pth")
-    return Aesthetic(_open_clip(folders["weights"], str(device)), load_head(head), row.name, row.licence)
+    return Aesthetic(openai_clip(folders["weights"], device), load_head(head), row.name, row.licence)
 
 
 def clip_score(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> ClipScore:
     """Cosine under CLIP in open_clip's format."""
-    backbone = _open_clip(folders["weights"], str(device))
+    backbone = openai_clip(folders["weights"], device)
     return ClipScore(backbone, row.name, row.licence, caption=settings["caption"])
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Literal
 
 from harness.errors import WrongInput
+from harness.values import at_least, like, typed
 from harness.weights.hub import Repository
 from harness.weights.repositories import rows, table
 
@@ -31,6 +32,8 @@ class PublishedVerifier:
     """Defaults of everything that can be set."""
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Settings that take only these values."""
+    least: Mapping[str, int] = field(default_factory=dict)
+    """Settings that are numbers from this one up."""
     domain: Literal["photo", "shapes"] = "photo"
 
     def merged(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,13 +49,14 @@ class PublishedVerifier:
         return {key: self._typed(key, value) for key, value in given.items()}
 
     def _typed(self, key: str, value: str) -> Any:
+        default = self.settings[key]
+        kind = at_least(self.least[key], like(default)) if key in self.least else like(default)
         if key in self.choices and value not in self.choices[key]:
             raise WrongInput(f"verifier {self.name}: {key}={value} is none of {', '.join(self.choices[key])}")
-        kind = type(self.settings[key])
         try:
-            return kind(value)
-        except ValueError:
-            raise WrongInput(f"verifier {self.name}: {key}={value} is not a number, such as {self.settings[key]}") from None
+            return kind.of(value)
+        except ValueError as error:
+            raise WrongInput(f"verifier {self.name}: {key}={value} is not {error}: write {key}={typed(default)}, for example") from None
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.assignments import assignments, name_of
 from harness.errors import WrongInput
 from harness.registry import entries, entry
+from harness.values import ALL
 from harness.weights.local import LocalWeights, build, find, together
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 ENSEMBLE, CASCADE = "ensemble", "cascade"
 STAGES = ("cheap", "dear")
-ALL = "all"
 MA = {"aesthetic": "1", "clip-score": "1", "image-reward": "1"}
 """The ensemble of Ma et al. (2501.09732), unweighted: what `ensemble` alone means."""
 _NO_FOLDERS = LocalWeights()

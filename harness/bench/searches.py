@@ -18,6 +18,7 @@ from harness.batches import batches
 from harness.bench.speed import TEXTS
 from harness.config import EMBEDDED
 from harness.ledger import Budget, BudgetTooSmall, Unit
+from harness.markdown import table_lines
 from harness.prices import Prices
 from harness.registry import entries, entry
 from harness.search.base import Search
@@ -108,8 +109,7 @@ def lines(found: Sequence[Throughput]) -> list[str]:
     head = ["model", "search", "NFE a prompt", *(f"{size} in flight" for size in sizes)]
     ordered = sorted(found, key=lambda one: ([each.model for each in found].index(one.model), one.ratios[sizes[-1]]))
     rows = [[one.model, f"`{one.search}`", f"{one.budget.amount:g}", *(f"{one.ratios[n]:.2f}" for n in sizes)] for one in ordered]
-    rules = ["---", "---", *["---:"] * (len(sizes) + 1)]
-    return [f"| {' | '.join(row)} |" for row in (head, rules, *rows)]
+    return list(table_lines(head, rows, right=head[2:]))
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+from harness import markdown
 from harness.ledger import Budget, Unit
 from harness.registry import entry
 from harness.search.beam import Beam
@@ -20,6 +21,7 @@ from harness.search.prepare import prepare
 from harness.search.random import Random
 from harness.seeds import Seeds
 from models.base import Generator, Row
+from models.generate import generate
 from suites.base import Prompt
 from verifiers.base import Verifier
 
@@ -32,7 +34,7 @@ TEXTS = (
 IMAGES = 16
 """Independent images per prompt."""
 ROUNDS = 5
-UNLIMITED = Budget(float("inf"), Unit.IMAGES)
+UNLIMITED = Budget(1e18, Unit.IMAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,7 @@ def bare(
     rows = [Row(prompt, image) for prompt in range(len(texts)) for image in range(images)]
     for first in range(0, len(rows), batch or len(rows)):
         part = rows[first : first + (batch or len(rows))]
-        state = generator.start(conditioning, part)
-        for _ in range(generator.card.steps):
-            state = generator.draw(generator.predict(state), range(len(part)))
-        pictures = generator.decode(state)
+        pictures = generate(generator, conditioning, part, [range(len(part))] * generator.card.steps)
         if verifier is not None:
             verifier.score(pictures, [texts[row.prompt] for row in part])
 
@@ -155,10 +154,8 @@ def _prefixes(name: str, generator: Generator, verifier: Verifier) -> list[Compa
 
 def table(comparisons: Sequence[Comparison]) -> str:
     """The comparisons as a Markdown table."""
-    lines = ["| what | contestant | times the reference | lowest to highest |", "|---|---|---|---|"]
-    for one in comparisons:
-        lines.append(f"| {one.group} | {one.contestant} | {one.ratio:.2f} | {one.lowest:.2f} to {one.highest:.2f} |")
-    return "\n".join(lines)
+    rows = ((one.group, one.contestant, f"{one.ratio:.2f}", f"{one.lowest:.2f} to {one.highest:.2f}") for one in comparisons)
+    return markdown.table(("what", "contestant", "times the reference", "lowest to highest"), rows)
 
 
 def main() -> None:

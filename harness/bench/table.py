@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
+from io import StringIO
 
 from harness.bench.model import Measured
+from harness.markdown import table_lines
 
 
 def as_csv(found: Sequence[Measured]) -> str:
     """All that was measured."""
-    lines = [",".join(field.name for field in fields(Measured))]
-    return "\n".join([*lines, *(",".join(map(str, asdict(one).values())) for one in found)]) + "\n"
+    text = StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(field.name for field in fields(Measured))
+    lines.writerows(asdict(one).values() for one in found)
+    return text.getvalue()
 
 
 def as_markdown(found: Iterable[Measured | str], share: bool, memory: bool) -> Iterator[str]:
@@ -21,22 +27,20 @@ def as_markdown(found: Iterable[Measured | str], share: bool, memory: bool) -> I
     """
     columns = ["batch", "operation", "rows", "seconds", "TFLOP", "TFLOP/s"]
     columns += ["share of peak"] * share + ["peak memory"] * memory
-    yield _row(columns)
-    yield _row(["---"] * len(columns))
-    sentences = []
-    for one in found:
-        if isinstance(one, str):
-            sentences.append(one)
-            continue
-        what = one.operation if one.step < 0 else f"{one.operation} {one.step}"
-        cells = [str(one.batch), what, str(one.rows), f"{one.seconds:.4f}", f"{one.tflop:.3g}", f"{one.tflop_per_second:.3g}"]
-        yield _row(cells + [f"{one.share_of_peak:.1%}"] * share + [f"{one.peak_gigabytes:.2f} GB"] * memory)
+    sentences: list[str] = []
+
+    def rows() -> Iterator[list[str]]:
+        for one in found:
+            if isinstance(one, str):
+                sentences.append(one)
+                continue
+            what = one.operation if one.step < 0 else f"{one.operation} {one.step}"
+            cells = [str(one.batch), what, str(one.rows), f"{one.seconds:.4f}", f"{one.tflop:.3g}", f"{one.tflop_per_second:.3g}"]
+            yield cells + [f"{one.share_of_peak:.1%}"] * share + [f"{one.peak_gigabytes:.2f} GB"] * memory
+
+    yield from table_lines(columns, rows())
     if not share:
         sentences.append("no share of peak: it is known of some cards, in 16 bits")
     if not memory:
         sentences.append("no peak memory: it is measured on CUDA devices")
     yield from sentences
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

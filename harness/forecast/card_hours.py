@@ -8,7 +8,7 @@ from harness.assignments import members_of, name_of
 from harness.errors import WrongInput, near
 
 TERA = 1e12
-ALL = ""
+_OTHERS = ""
 """The name that stands for every model that has no speed of its own."""
 
 
@@ -28,13 +28,13 @@ def speeds_of(texts: Sequence[str], models: Sequence[str]) -> dict[str, float]:
         except ValueError:
             speed = 0.0
         fault = "given twice" if name in given else "" if 0 < speed < float("inf") else "no positive number"
-        if not fault and name not in known | {ALL}:
+        if not fault and name not in known | {_OTHERS}:
             hint = near(name, sorted(known))
             fault = f"of no model here, {hint + ' ' if hint else ''}there are {', '.join(sorted(known))}"
         if fault:
             raise WrongInput(f"--tflops {text!r} is {fault}; write --tflops 330, or --tflops flux-dev=510 for one model")
         given[name] = speed * TERA
-    for name in sorted(known) if given and ALL not in given else ():
+    for name in sorted(known) if given and _OTHERS not in given else ():
         if name not in given:
             raise WrongInput(f"--tflops says nothing of {name}: add --tflops {name}=N, or --tflops N for every other model")
     return given
@@ -42,5 +42,5 @@ def speeds_of(texts: Sequence[str], models: Sequence[str]) -> dict[str, float]:
 
 def card_hours(flops: Mapping[str, float], speeds: Mapping[str, float]) -> float:
     """Hours that the FLOPs of these models take; a pair goes at the slower speed of its two."""
-    slowest = {model: min(speeds.get(name_of(one), speeds.get(ALL, 0.0)) for one in members_of(model)) for model in flops}
+    slowest = {model: min(speeds.get(name_of(one), speeds.get(_OTHERS, 0.0)) for one in members_of(model)) for model in flops}
     return sum(amount / slowest[model] for model, amount in flops.items()) / 3600

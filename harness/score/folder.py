@@ -13,7 +13,7 @@ import torch
 
 from harness.amounts import counted
 from harness.errors import WrongInput
-from harness.judge import GRADE, Judge, why_not_gradable
+from harness.judge import Judge, why_not_gradable
 from harness.registry import entries
 from harness.score.scorer import Scored, Scorer
 from harness.score.summary import summary
@@ -24,6 +24,7 @@ from harness.weights.local import LocalWeights, absent_graders, some_grader, tog
 from models.base import Domain
 from results.files import check_writable, write_atomic
 from results.folder_scores import write_scores
+from results.schema import GRADE
 from suites.base import Equipped, Located, Prompt, Suite, display_name
 from suites.layouts.base import Contents, Graded, Layout, layout
 from suites.prompt_checks import as_utf8, plain, printable

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.judge import GRADE, Judge
+from harness.judge import Judge
+from results.schema import GRADE
 from suites.base import Checked, Grade
 from suites.layouts.base import Sample
 from suites.pictures import MOST_PIXELS, read_picture

@@ -68,8 +68,12 @@ class Standing:
             return list(self._best)
         wanting = [prompt for prompt, best in self._best.items() if self._enough is None or not best >= self._enough]
         rising = [prompt for prompt in wanting if self._patience is None or self._still[prompt] < self._patience]
-        ranked = sorted(rising or wanting, key=self._best.__getitem__)
+        ranked = sorted(rising or wanting, key=self._need)
         return ranked[: ceil(self._served * len(self._best))] if self._comparable else ranked
+
+    def _need(self, prompt: int) -> tuple[float, int, int]:
+        """Among equals who has had fewer images comes first, then by lot: where a prompt stands in the suite has no say."""
+        return self._best[prompt], self._seen[prompt], self._task.seed(prompt, (), -1)
 
     def _look(self, prompt: int) -> tuple[float, bool]:
         """The score of the best finished image, and whether it is one of those that are new."""

@@ -31,9 +31,13 @@ class Roots:
 
 
 def draw(task: Task, state: Any, branches: Sequence[Branch], level: float | None = None) -> Any:
-    """Draw each row's step with the seed of its branch; a level makes a diffusion step stochastic (`Stochastic`)."""
+    """Draw each row's step with the seed of its branch; a level makes a diffusion step stochastic (`Stochastic`), but for the first.
+
+    Where a flow starts from nothing but noise, a first step of level 1 would forget it whole: what was looked at in a noise, or
+    bred from it, would be lost, and candidates would have nothing in common with those of random search.
+    """
     seeds = [task.seed(branch.prompt, branch.path, state.step) for branch in branches]
-    if level is None or task.generator.card.family == "ar":
+    if level is None or state.step == 0 or task.generator.card.family == "ar":
         return task.generator.draw(state, seeds)
     return task.generator.draw_stochastic(state, seeds, level)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -19,24 +20,54 @@ class Particle:
 
     log_weight: float = 0.0
     """Since the last resampling."""
-    highest: float = -np.inf
     total: float = 0.0
-    latest: float = 0.0
-    """The last reward times its strength."""
-
-    def seen(self, reward: float, potential: Potential, strength: float) -> Particle:
-        """After one more reward, NaN for unscored: an unscored particle has no weight."""
-        if np.isnan(reward):
-            return replace(self, log_weight=-np.inf)
-        highest, total, latest = max(self.highest, reward), self.total + reward, strength * reward
-        value = {
-            "max": strength * highest, "difference": latest - self.latest, "sum": strength * total, "return": latest,
-        }[potential]  # fmt: skip
-        return Particle(self.log_weight + value, highest, total, latest)
+    """Of its rewards."""
+    memory_M: tuple[float, ...] = ()
+    """Raw scores under the verifier's parts: those of its best look under `max`, of its last under `difference`; () before one."""
+    strength: float = 0.0
+    """How strongly the last reward has counted."""
 
     def resampled(self) -> Particle:
         """As a child of itself: what it was worth has been paid in children."""
         return replace(self, log_weight=0.0)
+
+    def _after(
+        self, values_M: np.ndarray, term: float, reward: float, remembered: float, potential: Potential, strength: float
+    ) -> Particle:
+        weight = self.log_weight + float(term)
+        if np.isnan(reward):
+            return replace(self, log_weight=weight)
+        keeps = potential in ("max", "difference") and not (potential == "max" and remembered >= reward)
+        memory_M = tuple(values_M.tolist()) if keeps else self.memory_M
+        return Particle(weight, self.total + float(reward), memory_M, strength)
+
+
+def seen(
+    particles: Sequence[Particle], values_NM: np.ndarray, rewards: Callable[[np.ndarray], np.ndarray], potential: Potential, strength: float
+) -> tuple[list[Particle], np.ndarray]:
+    """The particles of one prompt after a look at their raw scores, and their log-weights at this look [N].
+
+    `rewards` makes comparable numbers of one pool, NaN for unscored: what is remembered is rated anew beside what is new, as an
+    ensemble's ranks compare within one pool only. An unscored particle has no weight at this look, and for later ones its reward
+    was the least of those scored; a look without a score says nothing.
+    """
+    count, parts = values_NM.shape
+    memory_NM = np.array([one.memory_M or (np.nan,) * parts for one in particles])
+    now_N, before_N = np.split(rewards(np.concatenate([values_NM, memory_NM])), [count])
+    if np.isnan(now_N).all():
+        return list(particles), np.array([one.log_weight for one in particles])
+    last_N, totals_N = (np.array([getattr(one, name) for one in particles]) for name in ("strength", "total"))
+    terms_N = {
+        "max": strength * np.fmax(now_N, before_N), "difference": strength * now_N - np.nan_to_num(last_N * before_N),
+        "sum": strength * (totals_N + now_N), "return": strength * now_N,
+    }[potential]  # fmt: skip
+    blind_N = np.isnan(now_N)
+    terms_N[blind_N] = terms_N[~blind_N].min()
+    after = [
+        one._after(values_M, term, reward, best, potential, strength)
+        for one, values_M, term, reward, best in zip(particles, values_NM, terms_N, now_N, before_N, strict=True)
+    ]
+    return after, np.where(blind_N, -np.inf, [one.log_weight for one in after])
 
 
 def check_scale(scale: float) -> None:

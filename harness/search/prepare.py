@@ -16,6 +16,29 @@ from suites.base import Prompt
 from verifiers.base import Verifier, cascading, listeners
 
 
+class Attempt:
+    """A search that is run with a number of rows a batch, again with fewer where memory runs out (`harness.memory.with_fewer_rows`)."""
+
+    def __init__(self, search: Search, prepared: Callable[[int], Task]) -> None:
+        """`prepared` is a new task for a number of rows."""
+        self._search, self._prepared = search, prepared
+        self._largest = 0
+
+    def __call__(self, rows: int) -> Task:
+        """The task, run."""
+        self._largest = 0
+        task = self._prepared(rows)
+        try:
+            self._search.run(task)
+        finally:
+            self._largest = task.largest_batch
+        return task
+
+    def used(self) -> int:
+        """Rows of the largest batch of the last run, 0 where it came to none."""
+        return self._largest
+
+
 def prepare(
     search: Search,
     generator: Generator | Pair,

@@ -1,7 +1,7 @@
 """Rollover budget forcing (Kim et al., arXiv 2503.19385): the first child that is better is taken, what is left rolls over.
 
-Several noises are looked at and the best is taken. Then every step has a quota of children, drawn one at a time by the
-stochastic step and looked at; the first that is better than all before is taken and the rest of the quota goes to the
+Several noises are looked at and the best is taken; its first step is its own. Then every step has a quota of children, drawn one
+at a time by the stochastic step and looked at; the first that is better than all before is taken and the rest of the quota goes to the
 next step; without one, the best of the quota is. The last step that takes noise uses up what is left.
 
 No prompt waits for another: the next children of all prompts, each at its own step, are predicted together where the
@@ -51,20 +51,22 @@ class RBF:
             raise ValueError(f"first={self.first:g} is not a part, a number between 0 and 1")
 
     def split(self, looks: int, steps: int) -> tuple[int, list[int]]:
-        """Looks at first noises, and the quota of each step that takes noise, at least one."""
+        """Looks at first noises, and the quota of each step but the last: at least one, and one of the first, which takes no noise."""
         starts = max(1, min(int(looks * self.first), looks - (steps - 1)))
-        quota, more = divmod(looks - starts, steps - 1)
-        return starts, [quota + (step < more) for step in range(steps - 1)]
+        quota, more = divmod(looks - starts - 1, steps - 2)
+        return starts, [1, *(quota + (step < more) for step in range(steps - 2))]
 
     def plan(self, budget: Budget, prices: Prices) -> Plan:
         """As many looks as the budget buys: at least one at a noise, one at a child a step, and one more.
 
         Raises:
             BudgetTooSmall: these are not affordable.
-            Unfit: fewer looks were asked for, or the images have one step.
+            Unfit: fewer looks were asked for, or the images have fewer than three steps.
         """
         prices.check(budget)
         check_steps(prices.steps, "rbf looks at")
+        if prices.steps < 3:
+            raise Unfit("rbf draws children at the steps between the first and the last, and images of 2 steps have none: use random")
 
         def sized(looks: int) -> Plan:
             tally = Tally(prices)

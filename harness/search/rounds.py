@@ -20,7 +20,6 @@ from harness.search.base import Candidate, Task, choose
 from harness.seeds import Path
 from harness.verifier_meter import MeteredVerifier
 from models.base import Images
-from verifiers.base import asked
 
 if TYPE_CHECKING:
     import torch
@@ -78,8 +77,7 @@ class Round:
 
     def rewards(self, prompt: int) -> np.ndarray:
         """Scores to decide by, float64 [N]: NaN for unscored candidates and for those that only a cascade's cheap stage judged."""
-        values_NM = self.values(prompt)
-        return np.where(asked(values_NM), self._task.judges[0].combine(values_NM), np.nan)
+        return self._task.judges[0].rewards(self.values(prompt))
 
     def _values(self, prompt: int, judge: int) -> np.ndarray:
         return np.array([scored.values[judge] for scored in self._scored[prompt]], dtype=np.float64)
@@ -164,7 +162,7 @@ def mark_final(task: Task) -> None:
     """Mark as kept what the search returns for each prompt within the whole budget."""
     for judge in task.judges:
         for prompt, entered in enumerate(task.candidates[judge.card.name]):
-            affordable = [candidate for candidate in entered if task.limit(prompt).affords(candidate.spent)]
+            affordable = [one for one in entered if one.complete and task.limit(prompt).affords(one.spent)]
             if affordable:
                 values_NM = np.array([candidate.values_M for candidate in affordable], dtype=np.float64)
                 best = choose(affordable, judge.combine(values_NM).tolist())

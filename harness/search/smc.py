@@ -22,7 +22,7 @@ from harness.search.base import Plan, Task, Unfit
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, finish, groups, grow, name_of, preview, roots, thinned
 from harness.search.launch import check_level, check_steps
-from harness.search.potentials import Particle, Potential, Tempering, check_scale, strength_at
+from harness.search.potentials import Particle, Potential, Tempering, check_scale, seen, strength_at
 from harness.search.resampling import SCHEMES, Resampling, effective, normalised
 from harness.search.rounds import Branch, Round, mark_final
 from harness.search.tally import in_step
@@ -97,7 +97,7 @@ class SMC:
         """Draws done at each look, of an image of `steps`."""
         first, last, every = self.of("first"), self.of("last"), self.of("every")
         if every == 0:
-            return tuple(step for step in range(1, steps) if first * steps <= step <= last * steps)
+            return tuple(step for step in range(1, steps) if first * steps - 1e-9 <= step <= last * steps + 1e-9)
         count = int((last - first) / every + 1e-9) + 1
         marks = [int((first + index * every) * steps + 0.5) for index in range(count)]
         return tuple(dict.fromkeys(mark for mark in marks if 0 < mark < steps))
@@ -154,18 +154,19 @@ class SMC:
         children: dict[Name, list[Branch]] = {}
         for prompt in prompts:
             branches = this.branches(prompt)
-            rewards = this.rewards(prompt)
-            for branch, reward in zip(branches, rewards, strict=True):
-                cloud[name_of(branch)] = cloud[name_of(branch)].seen(float(reward), self.of("potential"), strength)
-            children |= self._resample(task, prompt, branches, cloud, look, deadline.rest(prompt, look))
+            before = [cloud[name_of(branch)] for branch in branches]
+            after, log_weights_N = seen(before, this.values(prompt), task.judges[0].rewards, self.of("potential"), strength)
+            cloud |= {name_of(branch): particle for branch, particle in zip(branches, after, strict=True)}
+            children |= self._resample(task, prompt, branches, cloud, log_weights_N, look, deadline.rest(prompt, look))
         this.close({name for name, born in children.items() if born})
         return front, children
 
     def _resample(
-        self, task: Task, prompt: int, branches: Sequence[Branch], cloud: dict[Name, Particle], look: int, part: float
+        self, task: Task, prompt: int, branches: Sequence[Branch], cloud: dict[Name, Particle], log_weights_N: np.ndarray, look: int,
+        part: float,
     ) -> dict[Name, list[Branch]]:
         """Children of each particle, who enter the cloud; fewer in all where time runs out (`part`)."""
-        weights_N = normalised(np.array([cloud[name_of(branch)].log_weight for branch in branches]))
+        weights_N = normalised(log_weights_N)
         count = max(1, int(len(branches) * part))
         again = count < len(branches) or effective(weights_N) <= self.of("ess") * len(branches) + 1e-9
         counts_N = np.ones(len(branches), dtype=np.int64)

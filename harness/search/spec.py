@@ -11,7 +11,10 @@ from harness.errors import WrongInput
 from harness.named_searches import INNER, check_search_name, wrapped
 from harness.registry import entry
 from harness.search.base import Search
+from harness.values import NUMBER, TEXT, TRUTH, Kind, at_least, one_of, several, typed
 from models.base import ABILITIES
+
+_INNER = TEXT.called("a search with its parameters, last")
 
 
 def parse(text: str) -> Search:
@@ -34,7 +37,7 @@ def parse(text: str) -> Search:
         values[INNER] = parse(inner)
     for key, value in assignments("search", own, _parameters(search), _listing(name, search)).items():
         try:
-            values[key] = _convert(value, hints[key])
+            values[key] = _kind(hints[key]).of(value)
         except ValueError as error:
             raise WrongInput(f"search {text!r}: {key}={value} is not {error}; {_listing(name, search)}") from None
     try:
@@ -75,12 +78,12 @@ def _listing(name: str, search: type[Search]) -> str:
     described = []
     for field in fields(search):  # type: ignore[arg-type]
         default = "" if field.default in (None, MISSING) else f", {_plain(field.default)} if not given"
-        described.append(f"{field.name} ({_kind(hints[field.name])}{default})")
+        described.append(f"{field.name} ({_kind(hints[field.name]).expected}{default})")
     return f"parameters of {name}: {', '.join(described)}"
 
 
 def _plain(default: Any) -> str:
-    return shortest(default) if isinstance(default, Search) else str(default)
+    return shortest(default) if isinstance(default, Search) else typed(default)
 
 
 def _bare(hint: Any) -> Any:
@@ -89,34 +92,16 @@ def _bare(hint: Any) -> Any:
     return kinds[0] if get_origin(hint) is not Literal and len(kinds) == 1 else hint
 
 
-def _kind(hint: Any) -> str:
+def _kind(hint: Any) -> Kind:
+    """What a parameter of this type takes."""
     hint = _bare(hint)
     if get_origin(hint) is Literal:
-        return " or ".join(get_args(hint))
+        return one_of(get_args(hint))
+    if get_origin(hint) is tuple and int in get_args(hint):
+        return several(at_least(0)).called("whole numbers such as 0/2/4")
     if get_origin(hint) is tuple:
-        return "whole numbers such as 0/2/4" if int in get_args(hint) else "numbers such as 0.4/0.7"
-    return {int: "a whole number from 1", bool: "True or False", float: "a number", Search: "a search with its parameters, last"}[hint]
-
-
-def _convert(value: str, hint: Any) -> Any:
-    """The value as its parameter's type; raises ValueError saying what it should be."""
-    hint = _bare(hint)
-    try:
-        if get_origin(hint) is Literal:
-            converted: Any = {choice: choice for choice in get_args(hint)}[value]
-        elif get_origin(hint) is tuple:
-            converted = tuple(get_args(hint)[0](number) for number in value.split("/"))
-            if min(converted) < 0:
-                raise ValueError
-        elif hint is bool:
-            converted = {"True": True, "False": False}[value]
-        else:
-            converted = hint(value)
-    except (ValueError, KeyError):
-        raise ValueError(_kind(hint)) from None
-    if hint is int and converted < 1:
-        raise ValueError(_kind(hint))
-    return converted
+        return several(at_least(0, NUMBER)).called("numbers such as 0.4/0.7")
+    return {int: at_least(1), bool: TRUTH, float: NUMBER, str: TEXT, Search: _INNER}[hint]
 
 
 def _article(family: str) -> str:

@@ -127,6 +127,7 @@ class _Judge:
         self._judge, self._members = judge, members
         self.ledger = _Since(judge.ledger, members)
         self.card, self.ranks, self.going, self.combine = judge.card, judge.ranks, judge.going, judge.combine
+        self.rewards = judge.rewards
 
     def open(self, prompts: Iterable[int]) -> None:
         self._judge.open([self._members[prompt] for prompt in prompts])

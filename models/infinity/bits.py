@@ -88,11 +88,6 @@ def straight_through(latent_BdHW: Tensor, codes_BdHW: Tensor) -> Tensor:
     return latent_BdHW + (codes_BdHW - latent_BdHW).detach()
 
 
-def sum_of_codes(bits: Sequence[Tensor], full: Grid) -> Tensor:
-    """Features at the full grid [B, d, H, W] from the bits [B, d, h_k, w_k] of the first scales."""
-    return torch.stack([resize(codes(bits_BdHW), full) for bits_BdHW in bits]).sum(0)
-
-
 def transformer_inputs(bits: MultiScaleBits, grids: Sequence[Grid], patch: int = 1) -> Tensor:
     """Teacher-forced inputs [B, L - n_0, D] of scales 1..K-1: the sum so far, resized to the scale to predict."""
     return torch.cat([to_tokens(resize(total_BdHW, grid), patch)
@@ -102,20 +97,3 @@ def transformer_inputs(bits: MultiScaleBits, grids: Sequence[Grid], patch: int =
 def transformer_labels(bits: MultiScaleBits, patch: int = 1) -> Tensor:
     """Bits to predict [B, L, D] (int64), all scales one after another."""
     return torch.cat([to_tokens(label_BdHW.float(), patch) for label_BdHW in bits.labels], dim=1).long()
-
-
-def random_flips(strength: float = 0.3, scales: int = 13, generator: torch.Generator | None = None) -> Flip:
-    """Training's bitwise self-correction: each of the first scales draws a flip rate from 0, .01, .. strength.
-
-    One rate per scale and batch (the original's noise_apply_strength and noise_apply_layers).
-    """
-    steps = round(strength * 100) + 1
-
-    def flip(k: int, bits_BdHW: Tensor) -> Tensor | None:
-        if k >= scales:
-            return None
-        rate = int(torch.randint(steps, (), generator=generator)) * 0.01
-        uniform_BdHW = torch.rand(bits_BdHW.shape, generator=generator)
-        return (uniform_BdHW < rate).to(bits_BdHW.device)
-
-    return flip

@@ -71,16 +71,3 @@ def decoder_flops(config: VAEConfig, latent_grid: Grid) -> int:
             cells *= 4
             flops += conv_flops(width, width, cells)
     return flops + conv_flops(width, 3, cells)
-
-
-def encoder_flops(config: VAEConfig, latent_grid: Grid) -> int:
-    """One image to its latent grid (rows, columns)."""
-    cells, width = latent_grid[0] * latent_grid[1] * config.patch_size**2, config.base_ch
-    flops = conv_flops(3, width, cells)
-    for i, mult in enumerate(config.ch_mult):
-        flops += _level(width, config.base_ch * mult, config.num_res_blocks, cells)
-        width = config.base_ch * mult
-        if i < config.downsamplings:
-            cells //= 4
-            flops += conv_flops(width, width, cells)
-    return flops + 2 * res_block_flops(width, width, cells) + conv_flops(width, config.codebook_dim, cells)

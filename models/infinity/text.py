@@ -36,11 +36,6 @@ class TextFeatures:
             raise ValueError(f"text lengths {tuple(lengths)} exceed features padded to {width} tokens: give their own")
         return cls(features_BLC.flatten(0, 1)[token_places([row * width for row in range(len(lengths))], lengths)], tuple(lengths))
 
-    @classmethod
-    def from_offsets(cls, flat_TC: Tensor, offsets: Tensor) -> TextFeatures:
-        """From flat features and cumulative offsets [B + 1] (flash attention's cu_seqlens)."""
-        return cls(flat_TC, tuple(offsets.diff().tolist()))
-
     def split(self) -> tuple[Tensor, ...]:
         """One tensor [L, Ct] per prompt."""
         return self.flat_TC.split(self.lengths)

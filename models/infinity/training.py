@@ -1,9 +1,8 @@
-"""Training Infinity: initial weights, the bitwise loss, and which weights decay (the original's recipe)."""
+"""Training Infinity: initial weights and the bitwise loss (the original's recipe)."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +10,6 @@ from torch import Tensor, nn
 
 from models.infinity.schedule import ScaleSchedule
 from models.infinity.transformer import InfinityTransformer
-
-NO_DECAY = ("ada_gss", "scale_mul", "text_proj_for_sos.ca.mat_q", "pos_start", "lvl_embed", "cfg_uncond")
 
 
 @torch.no_grad()
@@ -59,13 +56,3 @@ def bit_loss(logits_BLD2: Tensor, labels_BLD: Tensor, schedule: ScaleSchedule, b
     """Training loss (scalar): weighted over tokens, mean over the batch; labels are bits [B, L, D]."""
     weights_L = token_weights(schedule, by_scale).to(logits_BLD2.device)
     return (token_losses(logits_BLD2, labels_BLD) * weights_L).sum(-1).mean()
-
-
-def parameter_groups(model: nn.Module, weight_decay: float = 0.005) -> list[dict[str, Any]]:
-    """Optimiser groups: matrices decay; vectors, biases and the tables in NO_DECAY do not."""
-    decay: list[nn.Parameter] = []
-    keep: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        exempt = parameter.squeeze().dim() < 2 or name.endswith("bias") or any(word in name for word in NO_DECAY)
-        (keep if exempt else decay).append(parameter)
-    return [{"params": decay, "weight_decay": weight_decay}, {"params": keep, "weight_decay": 0.0}]

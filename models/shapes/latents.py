@@ -68,6 +68,7 @@ def latent_set(
             latents.append(encode(to_float(images.to(device))).half().cpu())
             ids.append(token_ids(tokenizer, [record["prompt"] for record in records]))
         partial = path.with_suffix(".partial")
+        path.parent.mkdir(parents=True, exist_ok=True)
         save_file({"latents": torch.cat(latents).contiguous(), "ids": torch.cat(ids)}, partial)
         partial.rename(path)
     stored = load_file(path)

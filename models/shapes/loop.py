@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 RUNS = Path("training/shapes")
+"""Beside where a script is started, as a run's folder is: a package that is installed is not written into."""
 LOG = "log.jsonl"
 NOTES = "notes.txt"
 
@@ -55,11 +56,10 @@ class Average:
 
 
 class Run:
-    """A training run's folder: checkpoint, log of JSON lines, clock over all its restarts."""
+    """A training run's folder, which is there once something is written: checkpoint, log of JSON lines, clock over all its restarts."""
 
     def __init__(self, name: str) -> None:
         self.folder = RUNS / name
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.started = time.monotonic()
         self.earlier_seconds = 0.0
 
@@ -79,13 +79,13 @@ class Run:
 
     def save(self, **state: Any) -> None:
         """Write the checkpoint atomically."""
-        partial = self.folder / "checkpoint.partial"
+        partial = self._made() / "checkpoint.partial"
         torch.save({**state, "seconds": self.seconds}, partial)
         os.replace(partial, self.folder / "checkpoint.pt")
 
     def note(self, text: str) -> None:
         """Write notes.txt of the run's folder: what its settings were where they are not those of the script."""
-        (self.folder / NOTES).write_text(text + "\n", encoding="utf-8")
+        (self._made() / NOTES).write_text(text + "\n", encoding="utf-8")
 
     def notes(self) -> str:
         """Return notes.txt of the run's folder; empty without one."""
@@ -95,9 +95,13 @@ class Run:
     def log(self, **values: Any) -> None:
         """Append one line of JSON and print it."""
         line = json.dumps({"seconds": round(self.seconds, 1), **values})
-        with (self.folder / LOG).open("a", encoding="utf-8") as stream:
+        with (self._made() / LOG).open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")
         print(line, flush=True)
+
+    def _made(self) -> Path:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self.folder
 
 
 def restore(run: Run, module: nn.Module, average: Average, optimizer: Any) -> int:

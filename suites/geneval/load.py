@@ -13,7 +13,7 @@ from suites.geneval.mask2former import load
 from suites.geneval.photo import PhotoDetector
 from suites.geneval.selfcheck import check
 from suites.published import PublishedGrader
-from verifiers.clip_backbone import ClipBackbone
+from verifiers.clip_backbone import openai_clip
 
 DETECTOR, CLIP = "detector", "clip"
 
@@ -28,7 +28,7 @@ def photo_detector(
         WrongInput: weights that load but do not find what is there.
     """
     network, name = load(detector_path(folders[DETECTOR]), device)
-    detector = PhotoDetector(network, ColorClassifier(ClipBackbone.from_folder(folders[CLIP], device, quick_gelu=True)), name)
+    detector = PhotoDetector(network, ColorClassifier(openai_clip(folders[CLIP], device)), name)
     check(detector)
     return detector
 

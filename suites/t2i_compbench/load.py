@@ -16,7 +16,7 @@ from suites.t2i_compbench.blip_vqa import BlipVqa
 from suites.t2i_compbench.depth import DepthEstimator
 from suites.t2i_compbench.graders import Attributes, CategoryGrader, Depths, Likeness, Mixture, Numbers, Positions
 from suites.t2i_compbench.open_vocabulary import OpenVocabularyDetector
-from verifiers.clip_backbone import ClipBackbone
+from verifiers.clip_backbone import openai_clip
 
 _blip, _depth = cache(BlipVqa.from_folder), cache(DepthEstimator.from_folder)
 
@@ -33,11 +33,6 @@ def _detector(folder: Path, device: torch.device) -> OpenVocabularyDetector:
     return detector
 
 
-@cache
-def _clip(folder: Path, device: torch.device) -> ClipBackbone:
-    return ClipBackbone.from_folder(folder, device, quick_gelu=True)
-
-
 def load(
     grader: PublishedGrader, folders: Mapping[str, Path], device: torch.device, settings: Mapping[str, Any]
 ) -> CategoryGrader:
@@ -49,12 +44,12 @@ def load(
     """
     makers: Mapping[str, Callable[[], CategoryGrader]] = {
         "t2i-blip-vqa": lambda: Attributes(_blip(folders["vqa"], device)),
-        "t2i-clip-score": lambda: Likeness(_clip(folders["clip"], device)),
+        "t2i-clip-score": lambda: Likeness(openai_clip(folders["clip"], device)),
         "t2i-spatial-owlv2": lambda: Positions(_detector(folders["detector"], device)),
         "t2i-spatial-3d-owlv2": lambda: Depths(_detector(folders["detector"], device), _depth(folders["depth"], device)),
         "t2i-numeracy-owlv2": lambda: Numbers(_detector(folders["detector"], device)),
         "t2i-3-in-1-owlv2": lambda: Mixture(
-            _blip(folders["vqa"], device), _clip(folders["clip"], device), _detector(folders["detector"], device)
+            _blip(folders["vqa"], device), openai_clip(folders["clip"], device), _detector(folders["detector"], device)
         ),
     }
     return makers[grader.name]()

@@ -86,7 +86,7 @@ def test_a_prompt_has_the_same_candidates_whatever_stands_beside_it(model: Any, 
     (("bem", 60, "nfe"), "unknown search 'bem'; did you mean beam"),
     (("zero-order", 60, "nfe"), "zero-order searches diffusion models and shapes-infinity is an ar model"),
     (("beam", 60, "nfes"), "unknown unit 'nfes'; did you mean nfe"),
-    (("beam", float("nan"), "nfe"), "budget nan is not a positive number"),
+    (("beam", float("nan"), "nfe"), "budget nan is not a number from 0: give what a prompt may spend"),
     (("beam", 20, "nfe"), "the smallest that can is 60 NFE"),
 ])  # fmt: skip
 def test_what_cannot_be_is_said_in_a_line(asked: tuple[str, float, str], message: str, model: Any, verifier: Any) -> None:
@@ -106,3 +106,19 @@ def test_no_picture_says_why(model: Any, verifier: Any) -> None:
     assert found.image is None
     with pytest.raises(ValueError, match="there is no picture of ' ': no candidate could be scored"):
         found.picture  # noqa: B018
+
+
+def test_memory_that_runs_out_is_met_with_half_of_the_batch_that_did(model: Any, verifier: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (expected,) = run_search("random", model, verifier, TEXTS[0], 30)
+    predict, tried = type(model).predict, []
+
+    def hungry(self: Any, state: Any) -> Any:
+        tried.append(len(state.rows))
+        if len(state.rows) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return predict(self, state)
+
+    monkeypatch.setattr(type(model), "predict", hungry)
+    (found,) = run_search("random", model, verifier, TEXTS[0], 30, max_rows=64)
+    assert [rows for rows in tried if rows > 3] == [len(expected.candidates)]
+    pd.testing.assert_series_equal(found.candidates["score"], expected.candidates["score"], rtol=0, atol=1e-4)

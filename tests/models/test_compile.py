@@ -54,22 +54,27 @@ def last_prediction(generator: Any, rows: int) -> tuple[torch.Tensor, torch.Tens
     return generator.decode(state), drawn
 
 
-@pytest.mark.parametrize("name", SIZES)
-def test_compiled_blocks_draw_the_same(name: str) -> None:
+def compare(name: str, rows: int) -> Any:
+    """A compiled generator whose images are those of a plain one."""
     plain, compiled = generator_of(name, False), generator_of(name, True)
     assert compiled.card.settings["compile"] is True
-    (wanted, wanted_X), (images, drawn_X) = last_prediction(plain, 5), last_prediction(compiled, 5)
+    (wanted, wanted_X), (images, drawn_X) = last_prediction(plain, rows), last_prediction(compiled, rows)
     torch.testing.assert_close(drawn_X, wanted_X, atol=2e-4, rtol=2e-4)
     assert (images.int() - wanted.int()).abs().max() <= 1
+    return compiled
+
+
+@pytest.mark.parametrize("name", [name for name in SIZES if name != "infinity-2b"])
+def test_compiled_blocks_draw_the_same(name: str) -> None:
+    compare(name, 5)
     assert counters["stats"]["unique_graphs"] > 0
 
 
-def test_blocks_of_infinity_share_their_code_whatever_prefix_and_text() -> None:
-    compiled = generator_of("infinity-2b", True)
+def test_blocks_of_infinity_draw_the_same_and_share_their_code_whatever_prefix_and_text() -> None:
     counters.clear()
-    last_prediction(compiled, 4)
+    compiled = compare("infinity-2b", 5)
     first = counters["stats"]["unique_graphs"]
-    assert first <= 6, "three parts of a block, at the scale of one token and at the others"
+    assert 0 < first <= 6, "three parts of a block, at the scale of one token and at the others"
     last_prediction(compiled, 7)
     assert counters["stats"]["unique_graphs"] == first
 
@@ -80,7 +85,7 @@ def test_a_run_of_many_compiled_models_meets_no_limit() -> None:
     for width in (64, 96):
         config = TransformerConfig(depth=1, embed_dim=width, num_heads=4, codebook_dim=8, text_channels=16, text_maxlen=8)
         block = InfinityTransformer(config).eval().compile_blocks().ordered_blocks[0]
-        for rows, tokens in ((1, 1), (1, 4), (2, 1), (3, 4)):
+        for rows, tokens in ((1, 1), (3, 4)):
             rotation_nj2 = torch.zeros(tokens, config.head_dim // 2, 2)
             block.before_attention(torch.randn(rows, tokens, width), torch.randn(rows, 1, 6, width), rotation_nj2)
 

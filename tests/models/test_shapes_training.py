@@ -131,6 +131,10 @@ def test_missing_run_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(loop, "RUNS", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"models.shapes.train flux"):
         loop.averaged_weights("flux")
+    assert loop.Run("flux").notes() == ""
+    assert not list(tmp_path.iterdir())  # what only reads makes no folder
+    loop.Run("flux").log(step=1)
+    assert (tmp_path / "flux" / loop.LOG).is_file()
 
 
 def test_average_follows_the_weights() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -33,7 +35,7 @@ from models.infinity.schedule import ScaleSchedule, published_schedule
 from models.infinity.sheet import TEXT_TOKENS, _last_pass
 from models.infinity.text import TextFeatures
 from models.infinity.transformer import InfinityTransformer
-from models.published import published_models
+from models.published import PublishedModel, published_models
 from models.sheet import Sheet, parts, sheet
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
@@ -112,9 +114,25 @@ def test_what_a_model_cannot_do_has_no_price(text: str, said: str) -> None:
         rows([text])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def once() -> Iterator[Callable[[PublishedModel, Mapping[str, Any]], Sheet]]:
+    """Each sheet is worked out once: doctor's and the tests' are the same."""
+    known: dict[str, Sheet] = {}
+
+    def worked_out(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
+        key = f"{model.name} {sorted(settings.items())}"
+        if key not in known:
+            known[key] = sheet(model, settings)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.doctor.sheet", worked_out)
+        yield worked_out
+
+
 @pytest.fixture(scope="module")
-def infinity() -> Sheet:
-    return sheet(MODELS["infinity-125m"], MODELS["infinity-125m"].merged({}))
+def infinity(once: Callable[..., Sheet]) -> Sheet:
+    return once(MODELS["infinity-125m"], MODELS["infinity-125m"].merged({}))
 
 
 def test_the_sheet_of_infinity_is_its_configuration(infinity: Sheet) -> None:
@@ -267,7 +285,7 @@ def test_doctor_says_where_a_model_would_be_divided() -> None:
     assert re.fullmatch(r"\d+ with device=cuda:0,cuda:1", need.fits)
 
 
-def test_networks_to_divide_weigh_what_the_sheet_says(infinity: Sheet) -> None:
+def test_networks_to_divide_weigh_what_the_sheet_says(once: Callable[..., Sheet]) -> None:
     for name in ("infinity-125m", "janus-pro-1b", "pixart-sigma"):
         model = published_models()[name]
         settings = model.merged({})
@@ -275,8 +293,7 @@ def test_networks_to_divide_weigh_what_the_sheet_says(infinity: Sheet) -> None:
         assert networks is not None
         found = divide(networks, [int(40e9)] * 2)
         assert found is not None
-        one = infinity if name == "infinity-125m" else sheet(model, settings)
-        assert sum(found.bytes) == pytest.approx(one.weight_bytes, rel=0.01)
+        assert sum(found.bytes) == pytest.approx(once(model, settings).weight_bytes, rel=0.01)
 
 
 def test_rows_of_a_divided_model(infinity: Sheet) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from harness.registry import entry
 from models.base import Generator, Row
+from models.generate import generate
 from suites.geneval.records import Record
 from suites.geneval.rules import evaluate
 from suites.geneval.wording import TAGS
@@ -63,10 +64,8 @@ def _make(generator: Generator, rng: Rng, records: list[Record]) -> torch.Tensor
     seeds = rng.integers(2**62, size=(generator.card.steps + 1, count)).tolist()
     with torch.inference_mode():
         rows = [Row(index // PICTURES, seeds[0][index]) for index in range(count)]
-        state = generator.start(generator.encode([str(record["prompt"]) for record in records]), rows)
-        for draws in seeds[1:]:
-            state = generator.draw(generator.predict(state), draws)
-        return generator.decode(state)
+        conditioning = generator.encode([str(record["prompt"]) for record in records])
+        return generate(generator, conditioning, rows, seeds[1:])
 
 
 @cache

@@ -1,9 +1,14 @@
-"""Tiny random models of both families and small real verifiers: searches over them are quick and every FLOP is counted."""
+"""Small models of both families and a small real verifier: searches over them are quick and every FLOP is counted.
+
+`scales` and `flow` are sketches (sketches.py), for all that no network has a part in; `infinity` and `flux` are tiny networks.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +34,9 @@ from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 from suites.base import Prompt
 from verifiers.base import Scores, Verifier, VerifierCard
+
+sys.path.insert(0, str(Path(__file__).parent))
+from sketches import Scales, flow_generator
 
 WORDS = ["<pad>", "<eos>", "<unk>", "red", "blue", "green", "circle", "square", "star", "two", "above", "and"]
 PLENTY = Budget(1e18, Unit.NFE)
@@ -70,15 +78,27 @@ def tiny_infinity(sides: Sequence[int]) -> InfinityGenerator:
 
 
 @pytest.fixture(scope="session")
-def infinity() -> InfinityGenerator:
+def scales() -> Scales:
     """Four scales, 16 by 16 pixels."""
-    return tiny_infinity([1, 2, 4, 8])
+    return Scales([1, 2, 3, 4])
 
 
 @pytest.fixture(scope="session")
-def infinity_13() -> InfinityGenerator:
+def scales_13() -> Scales:
     """As many scales as the published schedule, for the paper's own counts."""
-    return tiny_infinity([1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4])
+    return Scales([1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4])
+
+
+@pytest.fixture(scope="session")
+def flow() -> DiffusionGenerator:
+    """Four steps, 16 by 16 pixels."""
+    return flow_generator(steps=4, side=4)
+
+
+@pytest.fixture(scope="session")
+def infinity() -> InfinityGenerator:
+    """Four scales, 16 by 16 pixels."""
+    return tiny_infinity([1, 2, 4, 8])
 
 
 @pytest.fixture(scope="session")
@@ -108,13 +128,17 @@ def flux() -> DiffusionGenerator:
 
 
 class TinyJudge:
-    """A small real verifier: a convolution of the image against a linear map of the prompt, cached per prompt."""
+    """A small real verifier: a convolution of the image against a linear map of the prompt, cached per prompt.
 
-    def __init__(self, name: str = "judge", parts: int = 1) -> None:
-        torch.default_generator.manual_seed(1)  # not those of devices, at which torch keeps the stack of every call
+    Its weights are whole numbers, as pixels are: sums of them are the same in every batch.
+    """
+
+    def __init__(self, name: str = "judge", parts: int = 1, seed: int = 1) -> None:
+        torch.default_generator.manual_seed(seed)  # not those of devices, at which torch keeps the stack of every call
         self.card = VerifierCard(name, "shapes", (-1.0, 1.0), tuple("abc"[:parts]), "0" * 64, "apache-2.0")
-        self.convolution = torch.nn.Conv2d(3, 4 * parts, 3, stride=2)
-        self.text = torch.nn.Linear(16, 4 * parts)
+        self.convolution = torch.nn.Conv2d(3, 4 * parts, 3, stride=2, bias=False)
+        torch.nn.init.normal_(self.convolution.weight, std=3).data.round_()
+        self.text = torch.nn.Linear(16, 4 * parts, dtype=torch.float64)
         self._known: dict[str, torch.Tensor] = {}
         self.seen: list[tuple[str, bytes]] = []
 
@@ -123,16 +147,16 @@ class TinyJudge:
         for prompt in prompts:
             if prompt not in self._known:
                 counts = torch.bincount(torch.tensor([ord(letter) % 16 for letter in prompt]), minlength=16)
-                self._known[prompt] = self.text(counts[None] / counts.sum())[0]
+                self._known[prompt] = self.text(counts[None].double() / counts.sum())[0]
         self.seen += [(prompt, image.numpy().tobytes()) for image, prompt in zip(images, prompts, strict=True)]
-        features_NC = torch.cat([self.convolution(image[None] / 255).mean((2, 3)) for image in images])
+        features_NC = self.convolution(images.float()).double().mean((2, 3)) / (255 * 32)
         match_NC = features_NC * torch.stack([self._known[prompt] for prompt in prompts])
-        values_NM = match_NC.unflatten(1, (len(self.card.parts), 4)).sum(2).double().numpy()
+        values_NM = match_NC.unflatten(1, (len(self.card.parts), 4)).sum(2).numpy()
         return Scores(values_NM, ("",) * len(prompts))
 
     @torch.inference_mode()
     def patches(self, images: Images) -> torch.Tensor:
-        return torch.cat([self.convolution(image[None] / 255).flatten(2).mT for image in images])
+        return self.convolution(images.float()).flatten(2).mT / (255 * 32)
 
     def patches_price(self) -> Cost:
         return Cost(verifier_flops=2 * 3 * 9 * 4 * len(self.card.parts) * 7 * 7)

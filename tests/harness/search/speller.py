@@ -6,6 +6,7 @@ import itertools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,12 @@ def word_of(image: torch.Tensor) -> tuple[int, ...]:
     return tuple(letter for letter in image[0, 0].tolist() if letter < CHOICES)
 
 
+@cache
 def worth(prefix: tuple[int, ...]) -> float:
     return float(np.mean([value for word, value in TABLE.items() if word[: len(prefix)] == prefix]))
 
 
+@cache
 def reachable(prefix: tuple[int, ...]) -> float:
     """The best that can become of a prefix."""
     return max(value for word, value in TABLE.items() if word[: len(prefix)] == prefix)

@@ -1,5 +1,6 @@
 import pytest
 
+from harness.errors import WrongInput
 from harness.ledger import COST_COLUMNS, Budget, BudgetTooSmall, Cost, Ledger, Unit, added
 from harness.search.affordable import given, largest, most
 from harness.search.base import Plan
@@ -70,3 +71,18 @@ def test_what_a_budget_cannot_buy_is_what_was_asked_for_or_the_least(asked: int 
     with pytest.raises(BudgetTooSmall) as refused:
         largest(Budget(3, Unit.NFE), sized, asked, 2, lambda rows: f"{rows} rows")
     assert (refused.value.what, refused.value.smallest) == (what, smallest)
+
+
+def test_a_budget_takes_the_name_of_its_unit() -> None:
+    assert Budget(100, "nfe") == Budget(100, Unit.NFE)  # type: ignore[arg-type]
+    assert str(Budget(100, "nfe")) == "100 NFE"  # type: ignore[arg-type]
+    assert Budget(3, "images").affords(Cost(images=3))  # type: ignore[arg-type]
+    with pytest.raises(WrongInput, match="unknown unit 'nfes'; did you mean nfe"):
+        Budget(100, "nfes")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("amount", [-1, float("nan"), float("inf"), "much"])
+def test_a_budget_is_an_amount(amount: float) -> None:
+    with pytest.raises(WrongInput, match=f"^budget {amount} is not a number from 0: give what a prompt may spend, such as 100$"):
+        Budget(amount, Unit.NFE)
+    assert not Budget(0, Unit.NFE).affords(Cost(nfe=1))

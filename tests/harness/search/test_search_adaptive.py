@@ -12,6 +12,7 @@ from harness.rows import select
 from harness.search.base import Unfit
 from harness.search.spec import parse
 from harness.search.window import Window
+from suites.base import Prompt
 from verifiers.base import Scores
 
 
@@ -26,9 +27,9 @@ def total(task, unit: Unit) -> float:
 
 
 PAIRS = [
-    ("adaptive", "infinity", Unit.FLOPS), ("adaptive", "flux", Unit.IMAGES), ("adaptive:search=greedy", "infinity", Unit.NFE),
-    ("adaptive:rounds=3,search=beam:score=preview", "infinity", Unit.FLOPS), ("adaptive:search=zero-order", "flux", Unit.NFE),
-    ("adaptive:served=1,patience=1", "infinity", Unit.NFE),
+    ("adaptive", "scales", Unit.FLOPS), ("adaptive", "flow", Unit.IMAGES), ("adaptive:search=greedy", "scales", Unit.NFE),
+    ("adaptive:rounds=3,search=beam:score=preview", "scales", Unit.FLOPS), ("adaptive:search=zero-order", "flow", Unit.NFE),
+    ("adaptive:served=1,patience=1", "scales", Unit.NFE),
 ]  # fmt: skip
 
 
@@ -50,10 +51,26 @@ def test_the_total_is_used_and_never_exceeded(text: str, model: str, unit: Unit,
         assert any(one.kept for one in entered)
 
 
-def test_it_is_charged_to_the_last_flop(infinity, ran) -> None:
+def test_among_equals_no_place_in_the_suite_is_better(scales, ran, make_judge) -> None:
+    """With one score for everything prompts are served in turn, and the same prompts in whatever order they stand."""
+    judge = make_judge()
+    judge.score = lambda images, texts: Scores(np.full((len(texts), 1), 10.0), ("",) * len(texts))
+    prompts = [Prompt(f"{n:05}", "red circle", "any") for n in range(8)]
+
+    def images(asked: list[Prompt]) -> dict[str, int]:
+        found = ran(parse("adaptive"), scales, Budget(8, Unit.IMAGES), judges=[judge], asked=asked)
+        return {prompt.id: len(found.of(n)) for n, prompt in enumerate(asked)}
+
+    counts = images(prompts)
+    assert images(prompts[::-1]) == counts
+    assert sum(counts.values()) == 64
+    assert max(counts.values()) <= 2 * min(counts.values())
+
+
+def test_it_is_charged_to_the_last_flop(scales, ran) -> None:
     box: list = []
     search = parse("adaptive:rounds=2,search=greedy")
-    counted = count_flops(lambda: box.append(ran(search, infinity, Budget(48, Unit.NFE), count=2)))
+    counted = count_flops(lambda: box.append(ran(search, scales, Budget(48, Unit.NFE), count=2)))
     assert total(box[0].task, Unit.FLOPS) == counted
 
 
@@ -69,40 +86,40 @@ class Partial:
         return Scores(scores.values_NM + np.array([[10.0 * (self._liked == text)] for text in prompts]), scores.reasons)
 
 
-def test_what_a_good_prompt_does_not_need_goes_to_the_others(flux, make_judge, ran) -> None:
+def test_what_a_good_prompt_does_not_need_goes_to_the_others(flow, make_judge, ran) -> None:
     budget = Budget(40, Unit.NFE)
-    task = ran(parse("adaptive:served=0.5"), flux, budget, count=4, judges=[Partial(make_judge(), "red circle")]).task
+    task = ran(parse("adaptive:served=0.5"), flow, budget, count=4, judges=[Partial(make_judge(), "red circle")]).task
     counts = [len(entered) for entered in task.candidates["judge"]]
     assert counts[0] == 2  # an even quarter of its budget, then nothing
     assert sum(counts) == 40
     assert max(counts) > 10
-    even = ran(parse("random"), flux, budget, count=4).task
+    even = ran(parse("random"), flow, budget, count=4).task
     for mine, others in zip(task.candidates["judge"], even.candidates["judge"], strict=True):
         for one, other in zip(mine, others, strict=False):
             assert one.path == other.path
             assert (one.image.int() - other.image.int()).abs().max() <= 1  # batches of another size round differently
 
 
-def test_good_enough_stops_for_good(flux, make_judge, ran) -> None:
-    task = ran(parse("adaptive:enough=5"), flux, Budget(40, Unit.NFE), judges=[Partial(make_judge(), "red circle")]).task
+def test_good_enough_stops_for_good(flow, make_judge, ran) -> None:
+    task = ran(parse("adaptive:enough=5"), flow, Budget(40, Unit.NFE), judges=[Partial(make_judge(), "red circle")]).task
     assert len(task.candidates["judge"][0]) == 2
     assert total(task, Unit.NFE) == 120
-    task = ran(parse("adaptive:enough=-99"), flux, Budget(40, Unit.NFE)).task
+    task = ran(parse("adaptive:enough=-99"), flow, Budget(40, Unit.NFE)).task
     assert [len(entered) for entered in task.candidates["judge"]] == [2, 2, 2]
 
 
-def test_the_batch_changes_nothing(infinity, ran) -> None:
+def test_the_batch_changes_nothing(scales, ran) -> None:
     budget = Budget(50, Unit.NFE)
 
     def names(**options) -> list:
-        found = ran(parse("adaptive:search=greedy"), infinity, budget, **options).task.candidates["judge"]
+        found = ran(parse("adaptive:search=greedy"), scales, budget, **options).task.candidates["judge"]
         return [[(one.path, one.kept, one.spent.nfe) for one in entered] for entered in found]
 
     assert names(max_rows=64) == names(max_rows=3)
 
 
-def test_seeds_of_later_rounds_are_new(infinity, ran) -> None:
-    found = ran(parse("adaptive:search=greedy"), infinity, Budget(90, Unit.NFE), count=2).task.candidates["judge"]
+def test_seeds_of_later_rounds_are_new(scales, ran) -> None:
+    found = ran(parse("adaptive:search=greedy"), scales, Budget(90, Unit.NFE), count=2).task.candidates["judge"]
     for entered in found:
         roots = [one.path[0] for one in entered if one.step == 1]
         assert roots == list(range(len(roots)))
@@ -111,23 +128,23 @@ def test_seeds_of_later_rounds_are_new(infinity, ran) -> None:
         assert all(not one.parent or one.parent in names for one in entered)
 
 
-def test_an_ensemble_moves_budget_by_patience_only(flux, make_judge, ran) -> None:
+def test_an_ensemble_moves_budget_by_patience_only(flow, make_judge, ran) -> None:
     judge = make_judge(parts=3)
-    task = ran(parse("adaptive:patience=1"), flux, Budget(40, Unit.NFE), count=4, judges=[judge]).task
+    task = ran(parse("adaptive:patience=1"), flow, Budget(40, Unit.NFE), count=4, judges=[judge]).task
     assert total(task, Unit.NFE) == 160
     with pytest.raises(Unfit, match="enough compares scores of prompts, which an ensemble's ranks do not allow"):
-        parse("adaptive:enough=1").plan(Budget(40, Unit.NFE), Prices(flux, judge, 6))
+        parse("adaptive:enough=1").plan(Budget(40, Unit.NFE), Prices(flow, judge, 6))
 
 
-def test_a_missed_deadline_is_no_overspending(flux, make_judge, ran, monkeypatch) -> None:
+def test_a_missed_deadline_is_no_overspending(flow, make_judge, ran, monkeypatch) -> None:
     ticks = count()
     monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
-    honest = calibrate(flux, [make_judge()], "red circle", 4)
+    honest = calibrate(flow, [make_judge()], "red circle", 4)
     for slower, factor in ((8, 2), (2, 12)):
         hasty = Calibration({key: seconds / slower for key, seconds in honest.per_row.items()})
         search, judge = parse("adaptive:search=zero-order"), make_judge()
-        budget = Budget(factor * smallest(search, flux, judge, Unit.SECONDS, hasty), Unit.SECONDS)
-        task = ran(search, flux, budget, max_rows=3, judges=[judge], calibration=hasty).task
+        budget = Budget(factor * smallest(search, flow, judge, Unit.SECONDS, hasty), Unit.SECONDS)
+        task = ran(search, flow, budget, max_rows=3, judges=[judge], calibration=hasty).task
         chosen = [
             select(entered, judge, task.prompts[prompt], budget, task.plans[prompt], task.limits[prompt])
             for prompt, entered in enumerate(task.candidates["judge"])
@@ -137,8 +154,8 @@ def test_a_missed_deadline_is_no_overspending(flux, make_judge, ran, monkeypatch
         assert total(task, Unit.SECONDS) > 3 * budget.amount
 
 
-def test_two_rounds_are_the_least(infinity, make_judge) -> None:
-    prices = Prices(infinity, make_judge(), 6)
+def test_two_rounds_are_the_least(scales, make_judge) -> None:
+    prices = Prices(scales, make_judge(), 6)
     with pytest.raises(BudgetTooSmall, match=r"cannot buy two rounds of beam: the smallest that can is 80 NFE"):
         parse("adaptive:search=beam").plan(Budget(79, Unit.NFE), prices)
     plan = parse("adaptive:search=beam").plan(Budget(125, Unit.NFE), prices)
@@ -146,9 +163,9 @@ def test_two_rounds_are_the_least(infinity, make_judge) -> None:
     assert plan.cost.nfe == 120
 
 
-def test_later_rounds_branch_where_scores_have_differed_most(infinity, ran) -> None:
+def test_later_rounds_branch_where_scores_have_differed_most(scales, ran) -> None:
     search = parse("adaptive:rounds=2,scales=2,search=lookahead:scales=0/1/2")
-    task = ran(search, infinity, Budget(150, Unit.NFE), count=2).task
+    task = ran(search, scales, Budget(150, Unit.NFE), count=2).task
     entered = [one for pool in task.candidates["judge"] for one in pool]
     children: dict = {}
     for one in entered:
@@ -177,18 +194,18 @@ def first_roots(task, prompt: int) -> int:
 
 
 @pytest.mark.parametrize("text", ["smc:preset=bfs", "beam:score=preview", "tts-var", "halving"])
-def test_looks_count_as_images_of_the_total(text: str, infinity, ran) -> None:
+def test_looks_count_as_images_of_the_total(text: str, scales, ran) -> None:
     budget = Budget(40, Unit.IMAGES)
-    task = ran(parse(f"adaptive:search={text}"), infinity, budget, count=2).task
+    task = ran(parse(f"adaptive:search={text}"), scales, budget, count=2).task
     looked = [sum(t.rows for (name, _), t in task.generator.clock.items() if name == kind) for kind in ("preview", "decode")]
     assert all(looked)
     assert 60 < sum(looked) <= 80
     assert sum(task.spent(prompt, task.judges[0]).verifier_calls for prompt in range(2)) <= sum(looked)
 
 
-def test_features_are_charged_to_the_prompts_whose_pictures_they_describe(infinity, make_judge, ran) -> None:
+def test_features_are_charged_to_the_prompts_whose_pictures_they_describe(scales, make_judge, ran) -> None:
     judge = make_judge()
-    task = ran(parse("adaptive:rounds=3,served=0.5,search=tts-var"), infinity, Budget(60, Unit.NFE), count=4, judges=[judge]).task
+    task = ran(parse("adaptive:rounds=3,served=0.5,search=tts-var"), scales, Budget(60, Unit.NFE), count=4, judges=[judge]).task
     for prompt, entered in enumerate(task.candidates["judge"]):
         spent = task.judges[0].ledger.spent(prompt)
         assert spent.verifier_calls == len(entered)
@@ -197,7 +214,7 @@ def test_features_are_charged_to_the_prompts_whose_pictures_they_describe(infini
         assert features == described * judge.patches_price().verifier_flops > 0
 
 
-@pytest.mark.parametrize(("text", "model"), [("tts-var", "infinity"), ("smc", "infinity"), ("evolution", "flux"), ("paths", "flux")])
+@pytest.mark.parametrize(("text", "model"), [("tts-var", "scales"), ("smc", "scales"), ("evolution", "flow"), ("paths", "flow")])
 def test_no_seed_is_used_twice(text: str, model: str, request, ran, monkeypatch) -> None:
     """Those of resampling, clusters and tournaments too, and those of roots that left no candidate."""
     asked: dict[tuple[str, int], set[int]] = defaultdict(set)
@@ -218,7 +235,7 @@ def test_no_seed_is_used_twice(text: str, model: str, request, ran, monkeypatch)
         assert len(set().union(*windows)) == sum(map(len, windows))
 
 
-@pytest.mark.parametrize(("text", "model"), [("random", "infinity"), ("random", "flux"), ("greedy", "infinity"), ("zero-order", "flux")])
+@pytest.mark.parametrize(("text", "model"), [("random", "scales"), ("random", "flow"), ("greedy", "scales"), ("zero-order", "flow")])
 def test_a_prompt_alone_spends_its_plan(text: str, model: str, request, make_judge, ran) -> None:
     search, generator = parse(f"adaptive:search={text}"), request.getfixturevalue(model)
     least = smallest(search, generator, make_judge(), Unit.NFE)

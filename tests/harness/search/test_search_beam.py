@@ -16,8 +16,8 @@ def from_scratch(task, prompt, path):
 
 
 @pytest.fixture(scope="module")
-def beam(infinity, ran):
-    return ran(Beam(width=2, candidates=2), infinity, max_rows=8)
+def beam(scales, ran):
+    return ran(Beam(width=2, candidates=2), scales, max_rows=8)
 
 
 def test_rollouts_are_what_their_paths_say(beam) -> None:
@@ -50,8 +50,8 @@ def test_the_best_image_ever_finished_is_marked(beam) -> None:
         assert best_ever(beam, prompt) in {one.path for one in beam.of(prompt) if one.kept}
 
 
-def test_first_rollouts_are_randoms_first_candidates(infinity, ran, beam) -> None:
-    pool = ran(Random(candidates=4), infinity)
+def test_first_rollouts_are_randoms_first_candidates(scales, ran, beam) -> None:
+    pool = ran(Random(candidates=4), scales)
     for prompt in range(3):
         for one, other in zip(pool.of(prompt), beam.of(prompt)[:4], strict=True):
             assert one.path == other.path
@@ -59,9 +59,9 @@ def test_first_rollouts_are_randoms_first_candidates(infinity, ran, beam) -> Non
             assert one.spent.flops == other.spent.flops
 
 
-def test_batches_and_order_of_prompts_change_nothing(infinity, ran, beam) -> None:
+def test_batches_and_order_of_prompts_change_nothing(scales, ran, beam) -> None:
     asked = list(beam.task.prompts)
-    split = ran(Beam(width=2, candidates=2), infinity, max_rows=3, asked=asked[::-1])
+    split = ran(Beam(width=2, candidates=2), scales, max_rows=3, asked=asked[::-1])
     for prompt in range(3):
         for one, other in zip(split.of(2 - prompt), beam.of(prompt), strict=True):
             assert (one.path, one.parent, one.kept, one.order) == (other.path, other.parent, other.kept, other.order)
@@ -69,15 +69,15 @@ def test_batches_and_order_of_prompts_change_nothing(infinity, ran, beam) -> Non
             assert one.values_M == pytest.approx(other.values_M, abs=1e-5)
 
 
-def test_nothing_is_scored_twice(infinity, ran, make_judge) -> None:
+def test_nothing_is_scored_twice(scales, ran, make_judge) -> None:
     judge = make_judge()
-    ran(Beam(width=2, candidates=2), infinity, judges=[judge])
+    ran(Beam(width=2, candidates=2), scales, judges=[judge])
     assert len(judge.seen) == 3 * 4 * 4
 
 
 @pytest.mark.parametrize(("search", "product"), [(Greedy(candidates=2), 2), (Beam(width=2, candidates=1), 2)])
-def test_the_papers_counts_at_thirteen_scales(infinity_13, ran, search, product: int) -> None:
-    done = ran(search, infinity_13, count=1)
+def test_the_papers_counts_at_thirteen_scales(scales_13, ran, search, product: int) -> None:
+    done = ran(search, scales_13, count=1)
     cost = done.task.spent(0, done.task.judges[0])
     assert cost.images == 13 * product
     assert cost.nfe == 91 * product
@@ -89,13 +89,13 @@ def static_cost(cost):
     return cost.nfe, cost.forwards, cost.images, cost.flops, cost.verifier_calls
 
 
-def test_random_at_thirteen_scales(infinity_13, ran) -> None:
-    cost = ran(Random(candidates=3), infinity_13, count=1).of()[-1].spent
+def test_random_at_thirteen_scales(scales_13, ran) -> None:
+    cost = ran(Random(candidates=3), scales_13, count=1).of()[-1].spent
     assert (cost.nfe, cost.images, cost.forwards) == (13 * 3, 3, 2 * (1 + 12 * 3))
 
 
-def test_previews_guide_without_rollouts(infinity, ran) -> None:
-    done = ran(Beam(width=2, candidates=3, score="preview"), infinity, max_rows=7)
+def test_previews_guide_without_rollouts(scales, ran) -> None:
+    done = ran(Beam(width=2, candidates=3, score="preview"), scales, max_rows=7)
     for prompt in range(3):
         candidates = done.of(prompt)
         assert [one.complete for one in candidates] == [False] * 18 + [True] * 6
@@ -109,7 +109,7 @@ def test_previews_guide_without_rollouts(infinity, ran) -> None:
         assert (final.image.int() - expected.int()).abs().max() <= 1
 
 
-def test_the_first_of_equals_survives(infinity, ran, make_judge) -> None:
+def test_the_first_of_equals_survives(scales, ran, make_judge) -> None:
     judge = make_judge()
     score = judge.score
 
@@ -119,14 +119,14 @@ def test_the_first_of_equals_survives(infinity, ran, make_judge) -> None:
         return scores
 
     judge.score = indifferent
-    done = ran(Beam(width=2, candidates=2), infinity, count=1, judges=[judge])
+    done = ran(Beam(width=2, candidates=2), scales, count=1, judges=[judge])
     kept = [one.path for one in done.of() if one.kept]
     assert kept == [(0,), (1,), (0, 0), (0, 1), (0, 0, 0), (0, 0, 1)]
 
 
-def test_an_ensembles_ranks_are_taken_within_one_scale(infinity, ran, make_judge) -> None:
+def test_an_ensembles_ranks_are_taken_within_one_scale(scales, ran, make_judge) -> None:
     judge = make_judge(parts=3)
-    done = ran(Greedy(candidates=4), infinity, count=1, judges=[judge])
+    done = ran(Greedy(candidates=4), scales, count=1, judges=[judge])
     for step in (1, 2, 3):
         children = [one for one in done.of() if one.step == step]
         ranks = judge.combine(np.array([one.values_M for one in children]))

@@ -12,12 +12,12 @@ from harness.search.base import Unfit
 from harness.search.spec import parse
 
 PAIRS = [
-    ("random", "infinity"), ("random", "flux"), ("greedy", "infinity"), ("beam", "infinity"),
-    ("beam:score=preview", "infinity"), ("greedy:score=preview", "infinity"), ("zero-order:neighbours=3", "flux"),
-    ("smc", "infinity"), ("smc:preset=das", "infinity"), ("smc:preset=bfs", "flux"), ("beam", "flux"),
-    ("beam:score=preview", "flux"), ("lookahead:scales=0/2", "infinity"),
-    ("tts-var", "infinity"), ("paths", "flux"), ("rbf", "flux"), ("evolution", "flux"), ("halving", "infinity"),
-    ("halving:at=0.25/0.6,keep=0.4", "flux"),
+    ("random", "scales"), ("random", "flow"), ("greedy", "scales"), ("beam", "scales"),
+    ("beam:score=preview", "scales"), ("greedy:score=preview", "scales"), ("zero-order:neighbours=3", "flow"),
+    ("smc", "scales"), ("smc:preset=das", "scales"), ("smc:preset=bfs", "flow"), ("beam", "flow"),
+    ("beam:score=preview", "flow"), ("lookahead:scales=0/2", "scales"),
+    ("tts-var", "scales"), ("paths", "flow"), ("rbf", "flow"), ("evolution", "flow"), ("halving", "scales"),
+    ("halving:at=0.25/0.6,keep=0.4", "flow"),
 ]  # fmt: skip
 BUDGETS = {
     "random": Budget(3, Unit.IMAGES), "greedy": Budget(24, Unit.NFE), "beam": Budget(44, Unit.NFE),
@@ -102,7 +102,7 @@ def test_a_deadline_stops_a_search_that_is_slower_than_planned(pair, make_judge,
 
 
 @pytest.mark.parametrize(("images", "begun"), [(0, 4), (1, 3), (2, 2)])
-@pytest.mark.parametrize("model", ["infinity", "flux"])
+@pytest.mark.parametrize("model", ["scales", "flow"])
 def test_a_cold_text_encoder_costs_the_images_it_takes_the_time_of(
     model, images, begun, request, make_judge, ran, monkeypatch
 ) -> None:
@@ -127,16 +127,16 @@ def test_a_cold_text_encoder_costs_the_images_it_takes_the_time_of(
 
 
 @pytest.mark.parametrize("text", ["smc", "smc:preset=bfs", "halving:keep=0.7"])
-def test_particles_are_fewer_where_time_runs_out(text, infinity_13, make_judge, ran, monkeypatch) -> None:
+def test_particles_are_fewer_where_time_runs_out(text, scales_13, make_judge, ran, monkeypatch) -> None:
     ticks = count()
     monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
     judge = make_judge()
-    honest = calibrate(infinity_13, [judge], "red circle", 1)
+    honest = calibrate(scales_13, [judge], "red circle", 1)
     hasty = Calibration({key: seconds / 2 for key, seconds in honest.per_row.items()})
     search = parse(text)
-    planned = search.plan(Budget(8 * 13, Unit.NFE), Prices(infinity_13, judge, 6, honest)).cost
+    planned = search.plan(Budget(8 * 13, Unit.NFE), Prices(scales_13, judge, 6, honest)).cost
     budget = Budget(planned.seconds, Unit.SECONDS)
-    task = ran(search, infinity_13, budget, count=2, max_rows=1, calibration=hasty).task
+    task = ran(search, scales_13, budget, count=2, max_rows=1, calibration=hasty).task
     for plan, entered in zip(task.plans, task.candidates["judge"], strict=True):
         finished = [one for one in entered if one.complete]
         assert 0 < len(finished) < plan.cost.images
@@ -145,7 +145,7 @@ def test_particles_are_fewer_where_time_runs_out(text, infinity_13, make_judge, 
 
 @pytest.mark.parametrize("slower", [1, 2, 4, 8])
 @pytest.mark.parametrize(
-    ("text", "model"), [("beam:score=preview", "infinity"), ("greedy:score=preview", "infinity"), ("beam:score=preview", "flux")]
+    ("text", "model"), [("beam:score=preview", "scales"), ("greedy:score=preview", "scales"), ("beam:score=preview", "flow")]
 )
 def test_survivors_of_previews_are_finished_however_slow(text, model, slower, request, make_judge, ran, monkeypatch) -> None:
     """Their images are made in the last round: one that is left out would leave none."""
@@ -166,16 +166,16 @@ def test_survivors_of_previews_are_finished_however_slow(text, model, slower, re
             assert len(entered) < plan.cost.verifier_calls
 
 
-def test_looks_are_fewer_where_time_runs_out(flux, make_judge, ran, monkeypatch) -> None:
+def test_looks_are_fewer_where_time_runs_out(flow, make_judge, ran, monkeypatch) -> None:
     ticks = count()
     monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
     judge = make_judge()
-    honest = calibrate(flux, [judge], "red circle", 1)
+    honest = calibrate(flow, [judge], "red circle", 1)
     hasty = Calibration({key: seconds / 4 for key, seconds in honest.per_row.items()})
     search = parse("rbf")
-    planned = search.plan(Budget(20 * flux.card.steps, Unit.NFE), Prices(flux, judge, 6, honest)).cost
+    planned = search.plan(Budget(20 * flow.card.steps, Unit.NFE), Prices(flow, judge, 6, honest)).cost
     budget = Budget(planned.seconds, Unit.SECONDS)
-    task = ran(search, flux, budget, count=2, max_rows=1, calibration=hasty).task
+    task = ran(search, flow, budget, count=2, max_rows=1, calibration=hasty).task
     for plan, entered in zip(task.plans, task.candidates["judge"], strict=True):
         assert sum(not one.complete for one in entered) < plan.parameters["looks"]
         assert [one.complete for one in entered].count(True) == 1
@@ -190,13 +190,13 @@ def last_round(search: str, entered) -> int:
     return next(one.order for one in entered if (one.step or one.parent) == (last.step or last.parent))
 
 
-def test_seconds_without_a_calibration_are_refused(flux, make_judge) -> None:
+def test_seconds_without_a_calibration_are_refused(flow, make_judge) -> None:
     with pytest.raises(ValueError, match=r"budget 3 s cannot be planned without measured speeds: calibrate\(\)"):
-        parse("random").plan(Budget(3, Unit.SECONDS), Prices(flux, make_judge(), 6))
+        parse("random").plan(Budget(3, Unit.SECONDS), Prices(flow, make_judge(), 6))
 
 
-def test_what_is_asked_for_is_checked(infinity, make_judge) -> None:
-    prices = Prices(infinity, make_judge(), 5)
+def test_what_is_asked_for_is_checked(scales, make_judge) -> None:
+    prices = Prices(scales, make_judge(), 5)
     with pytest.raises(BudgetTooSmall, match=r"budget 100 NFE cannot buy width 3 with 5 children a prefix: .* is 150 NFE"):
         parse("beam:width=3,candidates=5").plan(Budget(100, Unit.NFE), prices)
     with pytest.raises(BudgetTooSmall, match=r"budget 100 NFE cannot buy 26 images: .* is 104 NFE; give --budget 104"):
@@ -205,37 +205,37 @@ def test_what_is_asked_for_is_checked(infinity, make_judge) -> None:
         parse("random").plan(Budget(3, Unit.NFE), prices)
 
 
-def test_what_leaves_nothing_to_look_at_is_refused(flux, infinity, make_judge) -> None:
-    prices = Prices(flux, make_judge(), 5)
+def test_what_leaves_nothing_to_look_at_is_refused(flow, scales, make_judge) -> None:
+    prices = Prices(flow, make_judge(), 5)
     with pytest.raises(WrongInput, match="looks=4 are fewer than the least for 4 steps: give looks=5 or more"):
         parse("rbf:looks=4").plan(Budget(100, Unit.NFE), prices)
     assert parse("rbf:looks=5").plan(Budget(100, Unit.NFE), prices).parameters["looks"] == 5
     with pytest.raises(WrongInput, match="first=0,last=0 leave no look within 4 steps"):
-        parse("smc:first=0,last=0,every=0").plan(Budget(100, Unit.NFE), Prices(infinity, make_judge(), 5))
+        parse("smc:first=0,last=0,every=0").plan(Budget(100, Unit.NFE), Prices(scales, make_judge(), 5))
 
 
 @pytest.mark.parametrize("text", ["beam", "beam:score=preview", "rbf", "paths", "halving", "smc", "adaptive:search=halving"])
-def test_images_of_one_step_have_nothing_to_look_at(text: str, flux, make_judge) -> None:
-    prices = Prices(flux, make_judge(), 5)
+def test_images_of_one_step_have_nothing_to_look_at(text: str, flow, make_judge) -> None:
+    prices = Prices(flow, make_judge(), 5)
     prices.steps = 1
     with pytest.raises(Unfit, match="images of one step are never unfinished: use random"):
         parse(text).plan(Budget(100, Unit.NFE), prices)
 
 
-def test_a_search_that_nothing_limits_ends(flux, make_judge) -> None:
+def test_a_search_that_nothing_limits_ends(flow, make_judge) -> None:
     with pytest.raises(ValueError, match="so that no budget limits them"):
         most(Budget(100, Unit.NFE), lambda size: Cost(nfe=1), 2, "rows")
 
 
-def test_a_plan_depends_on_the_prompts_own_text_only(infinity, ran) -> None:
-    budget = Budget(3e8, Unit.FLOPS)
-    together = ran(parse("random"), infinity, budget, count=3).task
+def test_a_plan_depends_on_the_prompts_own_text_only(scales, make_judge, ran) -> None:
+    budget = Budget(5 * Prices(scales, make_judge(), 6).image().flops, Unit.FLOPS)
+    together = ran(parse("random"), scales, budget, count=3).task
     for prompt in range(3):
-        alone = ran(parse("random"), infinity, budget, asked=[together.prompts[prompt]]).task
+        alone = ran(parse("random"), scales, budget, asked=[together.prompts[prompt]]).task
         assert alone.plans[0] == together.plans[prompt]
     assert len({plan.cost.flops for plan in together.plans}) == 3
 
 
-def test_a_guided_search_has_one_judge(infinity, ran, make_judge) -> None:
+def test_a_guided_search_has_one_judge(scales, ran, make_judge) -> None:
     with pytest.raises(ValueError, match="beam is guided by one verifier and got 2: run it once for each"):
-        ran(parse("beam"), infinity, judges=[make_judge("one"), make_judge("two")])
+        ran(parse("beam"), scales, judges=[make_judge("one"), make_judge("two")])

@@ -24,12 +24,12 @@ from verifiers.cascade import Cascade
 from verifiers.features import Described
 
 RUNS = [
-    ("random", "infinity", 28), ("random", "flux", 28), ("greedy", "infinity", 40), ("beam:width=2", "infinity", 60),
-    ("beam:width=2,score=preview", "infinity", 44), ("beam:width=2,reuse=True", "infinity", 80),
-    ("lookahead:scales=0/2", "infinity", 36), ("smc:preset=bfs", "infinity", 24), ("tts-var", "infinity", 24),
-    ("beam:width=2", "flux", 60), ("beam:score=preview", "flux", 20), ("smc:preset=das", "flux", 24),
-    ("zero-order:neighbours=3", "flux", 28), ("paths", "flux", 40), ("rbf", "flux", 16), ("evolution", "flux", 40),
-    ("halving", "infinity", 24), ("halving:at=0.3/0.8", "flux", 24), ("adaptive:rounds=2", "infinity", 60), ("hybrid", "both", 60),
+    ("random", "scales", 28), ("random", "flow", 28), ("greedy", "scales", 40), ("beam:width=2", "scales", 60),
+    ("beam:width=2,score=preview", "scales", 44), ("beam:width=2,reuse=True", "scales", 80),
+    ("lookahead:scales=0/2", "scales", 36), ("smc:preset=bfs", "scales", 24), ("tts-var", "scales", 24),
+    ("beam:width=2", "flow", 60), ("beam:score=preview", "flow", 20), ("smc:preset=das", "flow", 24),
+    ("zero-order:neighbours=3", "flow", 28), ("paths", "flow", 40), ("rbf", "flow", 16), ("evolution", "flow", 40),
+    ("halving", "scales", 24), ("halving:at=0.3/0.8", "flow", 24), ("adaptive:rounds=2", "scales", 60), ("hybrid", "both", 60),
 ]  # fmt: skip
 
 
@@ -38,9 +38,7 @@ def make(make_judge):
     """A cascade named as the judge of all tests, over two that disagree, the dear one of three times the price."""
 
     def build(keep: int | None, parts: int = 1):
-        cheap, dear = make_judge("cheap"), make_judge("dear", parts=parts)
-        torch.default_generator.manual_seed(2)
-        dear.convolution = torch.nn.Conv2d(3, 4 * parts, 3, stride=2)
+        cheap, dear = make_judge("cheap"), make_judge("dear", parts=parts, seed=2)
         return Described(Cascade(cheap, dear, "judge", keep), Patches(cheap))
 
     return build
@@ -61,7 +59,7 @@ class Patches:
 def generator_of(name: str, request):
     if name != "both":
         return request.getfixturevalue(name)
-    return Pair("both", request.getfixturevalue("infinity"), request.getfixturevalue("flux"))
+    return Pair("both", request.getfixturevalue("scales"), request.getfixturevalue("flow"))
 
 
 def rounds(candidates) -> list[int]:
@@ -172,7 +170,7 @@ def test_the_order_of_a_cascade(make) -> None:
     assert make(None).combine(values[[0, 3]]) == pytest.approx([5.0, 3.0])
 
 
-def test_what_neither_stage_can_score_has_a_reason(infinity, ran, make) -> None:
+def test_what_neither_stage_can_score_has_a_reason(scales, ran, make) -> None:
     cascade = make(2)
     for stage, blind, why in zip(cascade.stages, (0, -1), ("no face", "no hand"), strict=True):
         def scored(images, prompts, score=stage.score, blind=blind, why=why):
@@ -181,7 +179,7 @@ def test_what_neither_stage_can_score_has_a_reason(infinity, ran, make) -> None:
             return type(scores)(scores.values_NM, tuple(reasons))
 
         stage.score = scored
-    entered = ran(parse("random:candidates=4"), infinity, count=1, judges=[cascade]).of()
+    entered = ran(parse("random:candidates=4"), scales, count=1, judges=[cascade]).of()
     assert [one.reason for one in entered].count("no hand") == 1
     assert entered[0].reason == "no face"
     assert [one.kept for one in entered].count(True) == 1
@@ -190,13 +188,13 @@ def test_what_neither_stage_can_score_has_a_reason(infinity, ran, make) -> None:
         assert not (one.kept and np.isnan(one.values_M[-1]))
 
 
-def test_the_reason_of_the_cheap_stage_outlives_the_dear_one(infinity, ran, make) -> None:
+def test_the_reason_of_the_cheap_stage_outlives_the_dear_one(scales, ran, make) -> None:
     cascade = make(None)
     cheap = cascade.stages[0]
     score = cheap.score
     cheap.score = lambda images, prompts: Scores(np.full((len(prompts), 1), np.nan), ("no face",) * len(prompts))
     try:
-        entered = ran(parse("random:candidates=3"), infinity, count=1, judges=[cascade]).of()
+        entered = ran(parse("random:candidates=3"), scales, count=1, judges=[cascade]).of()
     finally:
         cheap.score = score
     assert [one.reason for one in entered] == ["no face"] * 3
@@ -208,8 +206,8 @@ LOOKS = [*(f"smc:preset=bfs,potential={potential},particles=6" for potential in 
 
 
 @pytest.mark.parametrize("text", LOOKS)
-def test_whom_the_dear_stage_did_not_judge_has_no_weight(text: str, infinity, ran, make) -> None:
-    done = ran(parse(text), infinity, count=3, judges=[make(2)])
+def test_whom_the_dear_stage_did_not_judge_has_no_weight(text: str, scales, ran, make) -> None:
+    done = ran(parse(text), scales, count=3, judges=[make(2)])
     looked = [one for prompt in range(3) for one in done.of(prompt) if not one.complete]
     unasked = [one for one in looked if one.values_M[-1] == UNASKED]
     assert unasked
@@ -235,26 +233,26 @@ def test_no_prompt_is_good_enough_by_a_made_up_place(make) -> None:
     place = Candidate(0, (0,), (), 0, True, 0, (0.5, UNASKED), "", Cost(), False, torch.zeros(1))
     blind = replace(place, path=(1,), order=1, values_M=(0.6, np.nan), reason="no hand")
     judge = MeteredVerifier(make(1), Ledger(1))
-    task = SimpleNamespace(judges=(judge,), prompts=("a",), candidates={"judge": [[place, blind]]})
+    task = SimpleNamespace(judges=(judge,), prompts=("a",), candidates={"judge": [[place, blind]]}, seed=lambda *_: 0)
     standing = Standing(task, 1.0, None, enough=-2.0)
     standing.note([0])
     assert standing.neediest() == [0]
 
 
-def test_a_pool_is_not_shared_with_a_cascade(infinity, ran, make, make_judge) -> None:
+def test_a_pool_is_not_shared_with_a_cascade(scales, ran, make, make_judge) -> None:
     with pytest.raises(ValueError, match="serves several verifiers from one pool, which a cascade is no part of"):
-        ran(parse("random"), infinity, judges=[make(1), make_judge("other")])
+        ran(parse("random"), scales, judges=[make(1), make_judge("other")])
 
 
-def test_time_for_the_dear_stage_is_kept(flux, ran, make, monkeypatch) -> None:
+def test_time_for_the_dear_stage_is_kept(flow, ran, make, monkeypatch) -> None:
     """Every call takes a millisecond and was planned to take half: fewer images are made, and these are examined in time."""
     ticks = count()
     monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
-    honest = calibrate(flux, [make(None)], "red circle", 1)
+    honest = calibrate(flow, [make(None)], "red circle", 1)
     hasty = replace(honest, per_row={key: seconds / 2 for key, seconds in honest.per_row.items()})
     search = parse("random")
-    seconds = search.plan(Budget(8, Unit.IMAGES), Prices(flux, make(8), 6, honest)).cost.seconds
-    task = ran(search, flux, Budget(seconds, Unit.SECONDS), count=2, max_rows=1, judges=[make(8)], calibration=hasty).task
+    seconds = search.plan(Budget(8, Unit.IMAGES), Prices(flow, make(8), 6, honest)).cost.seconds
+    task = ran(search, flow, Budget(seconds, Unit.SECONDS), count=2, max_rows=1, judges=[make(8)], calibration=hasty).task
     for plan, entered in zip(task.plans, task.candidates["judge"], strict=True):
         assert 0 < len(entered) < plan.parameters["candidates"]
         assert all(task.budget.affords(one.spent) for one in entered)

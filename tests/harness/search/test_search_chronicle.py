@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.ledger import Budget, Unit
 from harness.search.evolution import Evolution
 from harness.search.paths import Paths
 from harness.search.rbf import RBF
@@ -23,6 +24,11 @@ Scored = tuple[tuple[int, ...], float, bool]
 
 def steps(first: int, last: int) -> History:
     return tuple(("step", step) for step in range(first, last))
+
+
+def noisy(task: Any, prompt: int, path: tuple[int, ...], step: int) -> tuple[Any, ...]:
+    """A step that takes noise, but for the first."""
+    return ("sde", step, task.seed(prompt, path, step), 1.0) if step else ("step", 0)
 
 
 def entered(done: Any, prompt: int) -> list[Scored]:
@@ -76,6 +82,20 @@ def test_paths_is_what_brute_force_says(ran, count: int, children: int) -> None:
         assert kept(done, prompt) == survivors
 
 
+@pytest.mark.parametrize("text", ["smc", "smc:preset=das", "rbf:looks=14", "evolution:population=14", "beam:candidates=2"])
+def test_no_search_adds_noise_in_the_first_step(ran, text: str) -> None:
+    """A flow's first step at level 1 would forget the noise that it starts from."""
+    class Watched(Chronicler):
+        def draw_stochastic(self, state: Any, seeds: Any, level: float) -> Any:
+            noisy.add(state.step)
+            return super().draw_stochastic(state, seeds, level)
+
+    noisy: set[int] = set()
+    ran(parse(text), Watched(10), Budget(400, Unit.NFE), count=1, judges=[Reader()])
+    assert noisy
+    assert 0 not in noisy
+
+
 def brute_rbf(task: Any, prompt: int, starts: int, quotas: list[int]) -> tuple[list[Scored], set[tuple[int, ...]]]:
     noises = {(n,): (("noise", task.seed(prompt, (n,), -1)),) for n in range(starts)}
     scored: list[Scored] = [(path, value(history), False) for path, history in noises.items()]
@@ -86,7 +106,7 @@ def brute_rbf(task: Any, prompt: int, starts: int, quotas: list[int]) -> tuple[l
         tried: dict[tuple[int, ...], History] = {}
         while left:
             child = (*path, len(tried))
-            tried[child] = (*history, ("sde", step, task.seed(prompt, child, step), 1.0))
+            tried[child] = (*history, noisy(task, prompt, child, step))
             left -= 1
             scored.append((child, value(tried[child]), False))
             better = value(tried[child]) > highest
@@ -101,7 +121,7 @@ def brute_rbf(task: Any, prompt: int, starts: int, quotas: list[int]) -> tuple[l
     return scored, taken | {(*path, 0)}
 
 
-@pytest.mark.parametrize(("looks", "starts", "quotas"), [(30, 6, [6, 6, 6, 6]), (15, 3, [3, 3, 3, 3]), (17, 3, [4, 4, 3, 3])])
+@pytest.mark.parametrize(("looks", "starts", "quotas"), [(30, 6, [1, 8, 8, 7]), (15, 3, [1, 4, 4, 3]), (17, 3, [1, 5, 4, 4])])
 def test_rbf_is_what_brute_force_says(ran, looks: int, starts: int, quotas: list[int]) -> None:
     search = RBF(looks=looks, first=0.2)
     assert search.split(looks, 5) == (starts, quotas)
@@ -132,7 +152,7 @@ def brute_evolution(task: Any, prompt: int, schedule: tuple[tuple[int, int, int]
         for step in range(begun, 10):
             if step in begins:
                 passed[path][step] = history
-            history = (*history, ("sde", step, task.seed(prompt, path, step), 1.0))
+            history = (*history, noisy(task, prompt, path, step))
         score[path] = value(history)
 
     for n in range(schedule[0][1]):

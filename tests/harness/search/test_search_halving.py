@@ -16,7 +16,7 @@ from harness.search.spec import parse, shortest
 from models.base import Row
 
 
-@pytest.mark.parametrize("model", ["infinity", "flux"])
+@pytest.mark.parametrize("model", ["scales", "flow"])
 def test_what_is_finished_is_what_random_search_makes(model: str, request, ran) -> None:
     generator = request.getfixturevalue(model)
     pool = ran(parse("random:candidates=6"), generator)
@@ -29,7 +29,7 @@ def test_what_is_finished_is_what_random_search_makes(model: str, request, ran) 
             assert torch.equal(one.image, made[one.path])
 
 
-@pytest.mark.parametrize("model", ["infinity", "flux"])
+@pytest.mark.parametrize("model", ["scales", "flow"])
 def test_the_best_previews_go_on(model: str, request, ran, make_judge) -> None:
     """Against previews made and scored one candidate at a time."""
     generator, judge = request.getfixturevalue(model), make_judge()
@@ -41,7 +41,7 @@ def test_the_best_previews_go_on(model: str, request, ran, make_judge) -> None:
             state = generator.start(conditioning, [Row(0, task.seed(prompt, (index,), -1))])
             for step in range(steps // 2):
                 state = generator.draw(generator.predict(state), [task.seed(prompt, (index,), step)])
-            if model == "flux":  # a preview is what its next prediction leads to
+            if model == "flow":  # a preview is what its next prediction leads to
                 state = generator.predict(state)
             scores.append(float(judge.score(generator.preview(state), [asked.text]).values_NM[0, 0]))
         best = {(int(index),) for index in np.argsort(scores)[::-1][:3]}
@@ -49,24 +49,24 @@ def test_the_best_previews_go_on(model: str, request, ran, make_judge) -> None:
         assert {one.path for one in run.of(prompt) if not one.complete and one.kept} == best
 
 
-def test_a_dropped_candidate_costs_what_it_has_taken(flux, make_judge) -> None:
+def test_a_dropped_candidate_costs_what_it_has_taken(flow, make_judge) -> None:
     """Eight of four steps, of which four end at the look: their third prediction is made for the preview, their fourth never."""
-    plan = parse("halving:candidates=8").plan(Budget(1e9, Unit.NFE), Prices(flux, make_judge(), 6))
+    plan = parse("halving:candidates=8").plan(Budget(1e9, Unit.NFE), Prices(flow, make_judge(), 6))
     assert plan.cost.nfe == 8 * 3 + 4
     assert (plan.cost.images, plan.cost.verifier_calls, plan.looks) == (4, 12, 8)
 
 
 @pytest.mark.parametrize("slowing", [40, 50, 60])
-def test_the_best_go_on_where_time_runs_out(slowing: int, flux, ran, make_judge, monkeypatch) -> None:
+def test_the_best_go_on_where_time_runs_out(slowing: int, flow, ran, make_judge, monkeypatch) -> None:
     """Calls take longer and longer, so that steps after the look drop more: of its survivors only the best are finished."""
     ticks = count()
     monkeypatch.setattr("harness.meter.perf_counter", lambda: (tick := next(ticks)) / 1000 * (1 + tick / slowing))
     operations = ("encode", "predict", "draw", "preview", "decode", "score judge")
     planned = Calibration({(operation, 0): 0.001 for operation in operations})
     judge, search = make_judge(), parse("halving:candidates=12,at=0.25,keep=0.75")
-    cost = search.plan(Budget(1e9, Unit.NFE), Prices(flux, judge, 6, planned)).cost
+    cost = search.plan(Budget(1e9, Unit.NFE), Prices(flow, judge, 6, planned)).cost
     budget = Budget(4 * cost.seconds, Unit.SECONDS)
-    run = ran(search, flux, budget, count=1, max_rows=1, calibration=planned, judges=[judge])
+    run = ran(search, flow, budget, count=1, max_rows=1, calibration=planned, judges=[judge])
     looked = sorted((one for one in run.of(0) if not one.complete), key=lambda one: -one.values_M[0])
     survivors, finished = [one.path for one in looked if one.kept], [one.path for one in run.of(0) if one.complete]
     assert 0 < len(finished) < len(survivors) <= 9

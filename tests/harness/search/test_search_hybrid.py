@@ -18,13 +18,13 @@ from models.pair import Pair
 
 
 @pytest.fixture(scope="module")
-def pair(infinity, flux) -> Pair:
-    return Pair("tiny-infinity+tiny-flux", infinity, flux)
+def pair(scales, flow) -> Pair:
+    return Pair("scales+flow", scales, flow)
 
 
-def test_drafts_are_the_searchs_own_and_refinements_come_from_the_best(pair, infinity, flux, ran) -> None:
+def test_drafts_are_the_searchs_own_and_refinements_come_from_the_best(pair, scales, flow, ran) -> None:
     found = ran(parse("hybrid:strength=0.5,share=0.4"), pair, Budget(40, Unit.NFE), count=2)
-    alone = ran(parse("random"), infinity, Budget(16, Unit.NFE), count=2)
+    alone = ran(parse("random"), scales, Budget(16, Unit.NFE), count=2)
     for prompt in range(2):
         entered, drafts = found.of(prompt), alone.of(prompt)
         assert len(drafts) == 4
@@ -39,13 +39,13 @@ def test_drafts_are_the_searchs_own_and_refinements_come_from_the_best(pair, inf
         assert max(entered, key=lambda one: one.values_M[0]).kept
         # the reference: the same draft through the second model by hand
         task, last = found.task, entered[-1]
-        conditioning = flux.encode([prompt.text for prompt in task.prompts])
+        conditioning = flow.encode([prompt.text for prompt in task.prompts])
         seeds = [task.seed(prompt, last.path, step) for step in (-1, 2, 3)]
-        state = flux.start_image(conditioning, [Row(prompt, seeds[0])], best.image[None], 0.5)
+        state = flow.start_image(conditioning, [Row(prompt, seeds[0])], best.image[None], 0.5)
         assert state.step == 2
         for seed in seeds[1:]:
-            state = flux.draw(flux.predict(state), [seed])
-        assert (flux.decode(state)[0].int() - last.image.int()).abs().max() <= 1
+            state = flow.draw(flow.predict(state), [seed])
+        assert (flow.decode(state)[0].int() - last.image.int()).abs().max() <= 1
 
 
 def test_the_steps_left_are_the_strengths_part_of_all_and_at_least_one() -> None:
@@ -111,13 +111,13 @@ def test_drafts_that_make_room_are_run_as_planned(pair, ran) -> None:
 
 def test_both_models_are_charged_to_the_last_flop(pair, make_judge, ran) -> None:
     search, box = parse("hybrid:drafts=2,refinements=3"), []
-    budget = Budget(6e8, Unit.FLOPS)
+    budget = Budget(2 * search.plan(Budget(100, Unit.NFE), Prices(pair, make_judge(), 6)).cost.flops, Unit.FLOPS)
     counted = count_flops(lambda: box.append(ran(search, pair, budget, count=2, max_rows=5)))
     task = box[0].task
     spent = [task.spent(prompt, task.judges[0]) for prompt in range(2)]
     assert sum(cost.flops for cost in spent) == counted
     for prompt, (cost, plan) in enumerate(zip(spent, task.plans, strict=True)):
-        assert cost.flops == plan.cost.flops <= 6e8
+        assert cost.flops == plan.cost.flops <= budget.amount
         assert (cost.nfe, cost.images) == (plan.cost.nfe, plan.cost.images)
         parents = [one.parent for one in box[0].of(prompt) if one.parent]
         assert len(set(parents)) == 2
@@ -158,23 +158,23 @@ def test_pairs_are_named_by_their_models() -> None:
             choose_model(text)
 
 
-def test_pairs_of_two_sizes_are_refused(infinity, flux) -> None:
+def test_pairs_of_two_sizes_are_refused(scales, flow) -> None:
     class Larger:
-        card = replace(flux.card, image_size=(32, 32))
+        card = replace(flow.card, image_size=(32, 32))
 
     with pytest.raises(WrongInput, match="images of 16x16 and 32x32 pixels; a draft is refined at its own size"):
-        Pair("pair", infinity, Larger())
+        Pair("pair", scales, Larger())
 
 
-def test_a_refiner_whose_texts_differ_in_length_is_refused(infinity, flux) -> None:
+def test_a_refiner_whose_texts_differ_in_length_is_refused(scales, flow) -> None:
     class Uneven:
-        card = flux.card
+        card = flow.card
 
         def text_tokens(self, prompts):
             return tuple(len(prompt.split()) for prompt in prompts)
 
-    with pytest.raises(WrongInput, match="the text length of tiny-flux differs between prompts, and a pair is priced by the draft's"):
-        Pair("pair", infinity, Uneven())
+    with pytest.raises(WrongInput, match="the text length of sketched-flow differs between prompts, and a pair is priced by the draft's"):
+        Pair("pair", scales, Uneven())
 
 
 def test_only_hybrid_runs_on_a_pair() -> None:

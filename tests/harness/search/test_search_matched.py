@@ -17,14 +17,14 @@ from models.base import ABILITIES
 from models.pair import Pair
 from suites.base import Prompt
 
-FAMILIES = {"ar": "infinity", "diffusion": "flux", "pair": "both"}
+FAMILIES = {"ar": "scales", "diffusion": "flow", "pair": "both"}
 REGISTERED = [(name, family) for name in SEARCHES for family in parse(name).families]
 """Every registered search with its defaults on every family that it says it searches."""
 
 
 @pytest.fixture(scope="module")
-def both(infinity, flux) -> Pair:
-    return Pair("tiny-infinity+tiny-flux", infinity, flux)
+def both(scales, flow) -> Pair:
+    return Pair("scales+flow", scales, flow)
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +41,12 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def calibrated(infinity, flux, both, make_judge) -> dict[str, Calibration]:
+def calibrated(scales, flow, both, make_judge) -> dict[str, Calibration]:
     """Of every family, by a clock of a millisecond a call."""
     ticks = count()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
-        models = {"ar": infinity, "diffusion": flux, "pair": both}
+        models = {"ar": scales, "diffusion": flow, "pair": both}
         return {family: calibrate(model, [make_judge()], "red circle", 1) for family, model in models.items()}
 
 

@@ -26,9 +26,9 @@ from models.sheet import latent_size
 from verifiers.spec import VerifierSpec
 
 LOOKING = [
-    ("beam:width=2,score=preview", "infinity"), ("smc:preset=bfs", "infinity"), ("tts-var", "infinity"),
-    ("beam:score=preview", "flux"), ("smc:preset=das", "flux"), ("rbf", "flux"),
-    ("halving", "infinity"), ("halving:at=0.25/0.75", "flux"),
+    ("beam:width=2,score=preview", "scales"), ("smc:preset=bfs", "scales"), ("tts-var", "scales"),
+    ("beam:score=preview", "flow"), ("smc:preset=das", "flow"), ("rbf", "flow"),
+    ("halving", "scales"), ("halving:at=0.25/0.75", "flow"),
 ]  # fmt: skip
 
 
@@ -75,8 +75,8 @@ def test_a_search_pays_less_for_smaller_previews(text: str, model: str, request,
     assert more > plan.parameters[search.size]
 
 
-def test_a_search_that_looks_at_no_preview_is_the_same(infinity, ran) -> None:
-    one, other = (ran(parse("beam:width=2"), each, Budget(60, Unit.NFE), count=1) for each in (infinity, infinity.with_previews(2)))
+def test_a_search_that_looks_at_no_preview_is_the_same(scales, ran) -> None:
+    one, other = (ran(parse("beam:width=2"), each, Budget(60, Unit.NFE), count=1) for each in (scales, scales.with_previews(2)))
     assert all(torch.equal(a.image, b.image) for a, b in zip(one.of(), other.of(), strict=True))
     costs = [each.task.spent(0, each.task.judges[0]) for each in (one, other)]
     assert costs[0].flops == costs[1].flops

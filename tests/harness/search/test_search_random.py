@@ -7,7 +7,7 @@ from harness.ledger import Budget, Unit
 from harness.search.random import Random
 
 
-@pytest.fixture(params=["infinity", "flux"], scope="module")
+@pytest.fixture(params=["scales", "flow"], scope="module")
 def generator(request: pytest.FixtureRequest):
     return request.getfixturevalue(request.param)
 
@@ -63,25 +63,25 @@ def test_only_the_final_choice_is_kept(pool) -> None:
         assert [one.kept for one in pool.of(prompt)] == [score == max(scores) for score in scores]
 
 
-def test_one_pool_serves_every_verifier(infinity, ran, make_judge) -> None:
+def test_one_pool_serves_every_verifier(scales, ran, make_judge) -> None:
     judges = [make_judge("one"), make_judge("two", parts=3)]
-    several = ran(Random(candidates=3), infinity, judges=judges)
+    several = ran(Random(candidates=3), scales, judges=judges)
     assert len(judges[0].seen) == len(judges[1].seen) == 9
     for judge, name in zip(several.task.judges, ("one", "two"), strict=True):
-        alone = ran(Random(candidates=3), infinity, judges=[make_judge(name, parts=len(judge.card.parts))])
+        alone = ran(Random(candidates=3), scales, judges=[make_judge(name, parts=len(judge.card.parts))])
         for prompt in range(3):
             for one, other in zip(several.of(prompt, name), alone.of(prompt, name), strict=True):
                 assert static(one.spent) == static(other.spent)
                 assert one.values_M == pytest.approx(other.values_M, abs=1e-5)
 
 
-def test_sharing_the_first_prediction(infinity, ran) -> None:
-    cost = ran(Random(candidates=5), infinity, max_rows=2).of(1)[-1].spent
+def test_sharing_the_first_prediction(scales, ran) -> None:
+    cost = ran(Random(candidates=5), scales, max_rows=2).of(1)[-1].spent
     assert cost.nfe == 5 * 4
     assert cost.forwards == 2 * (1 + 5 * 3)
 
 
-def test_unscored_candidates_are_never_chosen(infinity, ran, make_judge) -> None:
+def test_unscored_candidates_are_never_chosen(scales, ran, make_judge) -> None:
     judge = make_judge()
     score = judge.score
 
@@ -91,6 +91,6 @@ def test_unscored_candidates_are_never_chosen(infinity, ran, make_judge) -> None
         return type(scores)(scores.values_NM, ("", *["no face"] * (len(prompts) - 1)))
 
     judge.score = blind
-    candidates = ran(Random(candidates=4), infinity, count=1, judges=[judge]).of()
+    candidates = ran(Random(candidates=4), scales, count=1, judges=[judge]).of()
     assert [one.kept for one in candidates] == [True, False, False, False]
     assert [one.reason for one in candidates] == ["", "no face", "no face", "no face"]

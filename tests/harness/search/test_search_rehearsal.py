@@ -10,8 +10,8 @@ from harness.search.spec import parse
 
 @pytest.mark.parametrize(
     ("text", "model", "amount"),
-    [("random", "infinity", 12), ("random", "flux", 12), ("greedy", "infinity", 24), ("beam:width=3", "infinity", 70),
-     ("beam:score=preview", "infinity", 44), ("zero-order:neighbours=3", "flux", 20)],
+    [("random", "scales", 12), ("random", "flow", 12), ("greedy", "scales", 24), ("beam:width=3", "scales", 70),
+     ("beam:score=preview", "scales", 44), ("zero-order:neighbours=3", "flow", 20)],
 )  # fmt: skip
 def test_a_rehearsal_counts_what_a_run_does(text, model, amount, make_judge, ran, request) -> None:
     search, generator = parse(text), request.getfixturevalue(model)

@@ -15,8 +15,8 @@ from harness.search.rehearsal import rehearse
 from harness.search.spec import parse, shortest
 from models.base import Row
 
-RUNS = [("greedy:reuse=True", "infinity", 4), ("beam:reuse=True", "infinity", 4), ("beam:reuse=True", "flux", 3),
-        ("lookahead:scales=0/2,reuse=True", "infinity", 2)]  # fmt: skip
+RUNS = [("greedy:reuse=True", "scales", 4), ("beam:reuse=True", "scales", 4), ("beam:reuse=True", "flow", 3),
+        ("lookahead:scales=0/2,reuse=True", "scales", 2)]  # fmt: skip
 """A search, a model, and its branching points."""
 
 
@@ -91,8 +91,8 @@ def test_batches_and_company_change_nothing(text, model, points, ran, request) -
         assert (images[0] - images[1]).abs().max() <= 1
 
 
-def test_a_single_child_is_the_rollout_itself(infinity, ran) -> None:
-    done = ran(sized("beam:width=3,reuse=True", 1), infinity, count=1)
+def test_a_single_child_is_the_rollout_itself(scales, ran) -> None:
+    done = ran(sized("beam:width=3,reuse=True", 1), scales, count=1)
     assert [one.path for one in done.of()] == [(0,), (1,), (2,)]
     assert done.task.spent(0, done.task.judges[0]).nfe == done.task.plans[0].cost.nfe == 3 * 4
 
@@ -102,5 +102,5 @@ def test_it_needs_rollouts_and_is_written_out() -> None:
     assert shortest(parse("beam:reuse=False")) == "beam"
     with pytest.raises(WrongInput, match="score=preview has none"):
         parse("beam:reuse=True,score=preview")
-    with pytest.raises(WrongInput, match="reuse=yes is not True or False"):
+    with pytest.raises(WrongInput, match="reuse=yes is not true or false"):
         parse("beam:reuse=yes")

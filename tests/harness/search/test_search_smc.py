@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.search.potentials import Particle, strength_at
+from harness.search.potentials import Particle, seen, strength_at
 from harness.search.resampling import SCHEMES, effective, normalised
 from harness.search.smc import SMC
 from harness.search.spec import parse
@@ -219,12 +219,45 @@ def test_weights() -> None:
     ("difference", [2.0, 6.0, 2.0]), ("return", [2.0, 8.0, 10.0]),
 ])  # fmt: skip
 def test_potentials(potential: Any, values: list[float]) -> None:
-    particle, found = Particle(), []
+    particles, found = [Particle()], []
     for reward in (1.0, 3.0, 1.0):
-        particle = particle.seen(reward, potential, 2.0)
-        found.append(particle.log_weight)
+        particles, log_weights_N = seen(particles, np.array([[reward]]), lambda values_NM: values_NM[:, 0], potential, 2.0)
+        found.append(particles[0].log_weight)
+        assert log_weights_N == found[-1]
     assert found == values
-    assert particle.seen(float("nan"), potential, 2.0).log_weight == -np.inf
-    assert particle.resampled().log_weight == 0
+    assert particles[0].resampled().log_weight == 0
+
+
+@pytest.mark.parametrize("potential", ["max", "difference", "sum", "return"])
+def test_a_look_that_could_not_be_scored_decides_nothing_for_good(potential: Any) -> None:
+    """Unscored beside others a particle has no weight at this look, and later one is as if it had been the worst of them."""
+    def look(particles: list[Particle], *rewards: float) -> tuple[list[Particle], list[float]]:
+        after, weights_N = seen(particles, np.array(rewards)[:, None], lambda values_NM: values_NM[:, 0], potential, 2.0)
+        return after, weights_N.tolist()
+
+    blind = [Particle(), Particle(log_weight=0.5)]
+    assert look(blind, np.nan, np.nan) == (blind, [0.0, 0.5])
+    some, weights = look([Particle()] * 3, 1.0, np.nan, 3.0)
+    assert weights == [2.0, -np.inf, 6.0]
+    assert some[1] == Particle(log_weight=2.0)
+    _, weights = look(some, 2.0, 2.0, 2.0)
+    assert np.isfinite(weights).all()
+
+
+def test_ranks_are_of_one_pool_at_every_look() -> None:
+    """Who leads at the first look is not the best for ever: what is remembered is ranked anew beside what is new."""
+    def ranks(values_NM: np.ndarray) -> np.ndarray:
+        known = ~np.isnan(values_NM[:, 0])
+        better = (values_NM[known, 0][None] > values_NM[known, 0][:, None]).sum(1)
+        found = np.full(len(values_NM), np.nan)
+        found[known] = -1.0 - better
+        return found
+
+    particles, _ = seen([Particle()] * 3, np.array([[0.3], [0.2], [0.1]]), ranks, "max", 1.0)
+    assert [one.log_weight for one in particles] == [-1, -2, -3]
+    after, _ = seen([one.resampled() for one in particles], np.array([[0.2], [0.9], [0.05]]), ranks, "max", 1.0)
+    # In one pool: 0.9, 0.3, 0.2 (twice), 0.1, 0.05; each particle counts with the better of its two.
+    assert [one.log_weight for one in after] == [-2, -1, -5]
+    assert [one.memory_M for one in after] == [(0.3,), (0.9,), (0.1,)]
 
 

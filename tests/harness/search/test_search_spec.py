@@ -39,10 +39,10 @@ def test_defaults_and_order_do_not_change_the_text() -> None:
         ("smc:first=0.8,last=0.2", "first=0.8 is after last=0.2, which leaves no look"),
         ("smc:scale=-5", "scale=-5 is not a strength, a number from 0"),
         ("tts-var:scale=-3", "scale=-3 is not a strength"),
-        ("smc:scale=nan", "scale=nan is not a strength"),
+        ("smc:scale=nan", "scale=nan is not a number"),
         ("smc:level=0", "level=0 is not a part of the noise"),
         ("zero-order:tau=2", "tau=2 is not a cosine"),
-        ("zero-order:tau=nan", "is not a cosine"),
+        ("zero-order:tau=nan", "tau=nan is not a number"),
         ("zero-order:tau=far", r"tau=far is not a number; .*tau \(a number, 0.95 if not given\)"),
     ],
 )

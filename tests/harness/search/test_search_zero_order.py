@@ -21,22 +21,22 @@ def test_neighbours_are_on_the_pivots_sphere_at_the_asked_angle() -> None:
 
 
 @pytest.fixture(scope="module")
-def done(flux, ran):
-    return ran(ZeroOrder(neighbours=3, candidates=9), flux, max_rows=8)
+def done(flow, ran):
+    return ran(ZeroOrder(neighbours=3, candidates=9), flow, max_rows=8)
 
 
-def test_every_image_is_its_paths_noise(flux, done) -> None:
+def test_every_image_is_its_paths_noise(flow, done) -> None:
     for prompt in range(2):
         noises = {}
         for one in done.of(prompt):
-            noise_BX = flux.noise([done.task.seed(prompt, one.path, -1)])
+            noise_BX = flow.noise([done.task.seed(prompt, one.path, -1)])
             if one.parent:
                 noise_BX = neighbours(noises[one.parent], noise_BX, 0.95)
             noises[one.path] = noise_BX
-            state = flux.start_from(done.task.conditioning, [Row(prompt, 0)], noise_BX)
-            for _ in range(flux.card.steps):
-                state = flux.draw(flux.predict(state), [0])
-            assert (flux.decode(state)[0].int() - one.image.int()).abs().max() <= 1, one.path
+            state = flow.start_from(done.task.conditioning, [Row(prompt, 0)], noise_BX)
+            for _ in range(flow.card.steps):
+                state = flow.draw(flow.predict(state), [0])
+            assert (flow.decode(state)[0].int() - one.image.int()).abs().max() <= 1, one.path
 
 
 def test_the_best_so_far_is_the_pivot(done) -> None:
@@ -57,15 +57,15 @@ def test_the_best_so_far_is_the_pivot(done) -> None:
         assert len({one.path for one in candidates}) == 9
 
 
-def test_the_first_pivot_is_randoms_first_candidate(flux, ran, done) -> None:
-    pool = ran(Random(candidates=1), flux)
+def test_the_first_pivot_is_randoms_first_candidate(flow, ran, done) -> None:
+    pool = ran(Random(candidates=1), flow)
     for prompt in range(3):
         assert (pool.of(prompt)[0].image.int() - done.of(prompt)[0].image.int()).abs().max() <= 1
 
 
-def test_batches_and_order_of_prompts_change_nothing(flux, ran, done) -> None:
+def test_batches_and_order_of_prompts_change_nothing(flow, ran, done) -> None:
     asked = list(done.task.prompts)
-    split = ran(ZeroOrder(neighbours=3, candidates=9), flux, max_rows=2, asked=asked[::-1])
+    split = ran(ZeroOrder(neighbours=3, candidates=9), flow, max_rows=2, asked=asked[::-1])
     for prompt in range(3):
         for one, other in zip(split.of(2 - prompt), done.of(prompt), strict=True):
             assert (one.path, one.kept, one.order, one.spent.flops) == (
@@ -74,9 +74,9 @@ def test_batches_and_order_of_prompts_change_nothing(flux, ran, done) -> None:
             assert one.values_M == pytest.approx(other.values_M, abs=1e-5)
 
 
-def test_an_ensemble_ranks_the_incumbent_with_its_challengers(flux, ran, make_judge) -> None:
+def test_an_ensemble_ranks_the_incumbent_with_its_challengers(flow, ran, make_judge) -> None:
     judge = make_judge(parts=3)
-    candidates = ran(ZeroOrder(neighbours=4, candidates=9), flux, count=1, judges=[judge]).of()
+    candidates = ran(ZeroOrder(neighbours=4, candidates=9), flow, count=1, judges=[judge]).of()
     best = candidates[0]
     for first in (1, 5):
         pool = [best, *candidates[first : first + 4]]

@@ -16,7 +16,7 @@ from suites.base import Prompt
 PROMPTS = [Prompt(str(n), ("red circle", "two blue star")[n % 2], "") for n in range(4)]
 
 
-@pytest.mark.parametrize(("text", "model", "nfe"), [("greedy", "infinity", 30), ("beam", "flux", 36), ("rbf", "flux", 30)])
+@pytest.mark.parametrize(("text", "model", "nfe"), [("greedy", "scales", 30), ("beam", "flow", 36), ("rbf", "flow", 30)])
 def test_the_same_evaluations_in_fewer_calls(text: str, model: str, nfe: int, make_judge, request, monkeypatch) -> None:
     """With a clock that goes on by one with every task, what is four tasks for one prompt at a time is one for four."""
     done: list[int] = []

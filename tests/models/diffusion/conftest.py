@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
 from models.diffusion.flux import FluxSettings, flux_generator, load_flux_pipeline
 from models.diffusion.generator import DiffusionGenerator
-from models.diffusion.published import load
+from models.diffusion.published import load, load_pipeline
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_families import FAMILIES, PROMPTS, WORDS, published, save, word_tokenizer
@@ -99,11 +100,14 @@ def family_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], P
 
 @pytest.fixture(scope="session")
 def load_family(family_folder: Callable[[str], Path]) -> Callable[..., DiffusionGenerator]:
-    """Loads a family's tiny pipeline from its folder as a published model is loaded."""
+    """Loads a family's tiny pipeline from its folder as a published model is loaded; networks of one type are read once."""
+    read_once = cache(load_pipeline)
 
     def loaded(family: str, **changes: Any) -> DiffusionGenerator:
         settings = {**FAMILIES[family].settings, "dtype": "float32", **changes}
-        return load(published(f"tiny-{family}"), {"weights": family_folder(family)}, torch.device("cpu"), settings)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("models.diffusion.published.load_pipeline", read_once)
+            return load(published(f"tiny-{family}"), {"weights": family_folder(family)}, torch.device("cpu"), settings)
 
     return loaded
 

@@ -13,7 +13,6 @@ from models.infinity.flops import (
     blocks_flops,
     decoder_flops,
     embed_flops,
-    encoder_flops,
     head_flops,
     prompt_flops,
     scale_flops,
@@ -73,10 +72,9 @@ def test_teacher_forcing() -> None:
 
 
 @torch.no_grad()
-def test_vae() -> None:
+def test_decoder() -> None:
     vae = InfinityVAE(TINY_VAE).eval()
     assert count_flops(lambda: vae.decode(torch.randn(1, 5, 3, 4))) == decoder_flops(TINY_VAE, (3, 4))
-    assert count_flops(lambda: vae.encode(torch.randn(1, 3, 6, 8))) == encoder_flops(TINY_VAE, (3, 4))
 
 
 def test_published_sizes() -> None:
@@ -104,4 +102,3 @@ def test_published_sizes() -> None:
     assert decoder_flops(PUBLISHED_VAES["vae-d32"], (64, 64)) / tera == pytest.approx(9.85, abs=0.005)
     assert decoder_flops(PUBLISHED_VAES["vae-d56-patchify"], (128, 128)) / tera == pytest.approx(9.89, abs=0.005)
     assert decoder_flops(PUBLISHED_VAES["vae-d32"], (32, 32)) / tera == pytest.approx(2.46, abs=0.005)
-    assert encoder_flops(PUBLISHED_VAES["vae-d32"], (64, 64)) / tera == pytest.approx(4.16, abs=0.005)

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from models.infinity.bits import multiscale_bits, sum_of_codes, to_map, transformer_inputs, transformer_labels
+from models.infinity.bits import codes, multiscale_bits, resize, to_map, transformer_inputs, transformer_labels
 from models.infinity.config import PUBLISHED_TRANSFORMERS, TransformerConfig, VAEConfig
 from models.infinity.generate import generate
 from models.infinity.rollout import Rollout
@@ -47,7 +47,7 @@ class Parity:
 
     def text(self, prefix: str = "") -> TextFeatures:
         inputs = self.load("inputs")
-        return TextFeatures.from_offsets(inputs[f"{prefix}text_features"], inputs[f"{prefix}text_cu_seqlens"])
+        return TextFeatures(inputs[f"{prefix}text_features"], tuple(inputs[f"{prefix}text_cu_seqlens"].diff().tolist()))
 
     def transformer(self) -> InfinityTransformer:
         model = InfinityTransformer(TransformerConfig.from_original(self.config["transformer"]))
@@ -204,7 +204,7 @@ def test_teacher_forcing_equals_generation(parity: Parity, model: InfinityTransf
     got = generate(rollout, parity.text(), lambda p_BnD: p_BnD > 0.5, forced=bits.labels)
     forced_BLD2 = model(parity.text(), parity.load("bsc")["clean.transformer_inputs"], schedule)
     close(torch.cat(got.logits, dim=1), forced_BLD2, atol=2e-5)
-    close(got.features[-1], sum_of_codes(bits.labels, grids[-1]), atol=1e-5)
+    close(got.features[-1], bits.sum_BdHW, atol=1e-5)
 
 
 IMAGES = {name: sorted(Parity(folder).config["schedules"]) for name, folder in FIXTURES.items()}
@@ -224,7 +224,8 @@ def test_latents_bits_and_reconstructions(parity: Parity, model: InfinityTransfo
         assert torch.equal(label_BdHW, want[f"bits.{k}"][:, 0].permute(0, 3, 1, 2).bool()), k
     close(bits.sum_BdHW, want["quantized_sum"], atol=1e-5)
     close(vae.decode(bits.sum_BdHW), want["recon_from_z"], atol=1e-4)
-    total_BdHW = sum_of_codes(bits.labels, parity.schedule(ratio).latent_grids(model.config.patch)[-1])
+    full = parity.schedule(ratio).latent_grids(model.config.patch)[-1]
+    total_BdHW = torch.stack([resize(codes(label_BdHW), full) for label_BdHW in bits.labels]).sum(0)
     close(total_BdHW, want["sum_from_bits"], atol=1e-5)
     close(vae.decode(total_BdHW), want["recon_from_bits"], atol=1e-4)
 

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 
-from models.infinity.bits import multiscale_bits, sum_of_codes, to_map, transformer_inputs, transformer_labels
+from models.infinity.bits import multiscale_bits, to_map, transformer_inputs, transformer_labels
 from models.infinity.config import TransformerConfig, VAEConfig, published_schedule
 from models.infinity.generate import Generation, generate
 from models.infinity.rollout import Rollout
@@ -16,7 +16,7 @@ from models.infinity.rope import rope_table
 from models.infinity.sampling import Sampling, bit_probabilities, draw_by_row, draw_shared
 from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule
 from models.infinity.text import TextFeatures
-from models.infinity.training import bit_loss, initialise, parameter_groups, token_weights
+from models.infinity.training import bit_loss, initialise, token_weights
 from models.infinity.transformer import InfinityTransformer
 from models.text_runs import text_runs
 
@@ -49,7 +49,7 @@ def test_generation_equals_teacher_forcing(patchify: bool, chunks: int) -> None:
     want_BLD2 = model(texts(5, 2, 4), transformer_inputs(bits, grids, model.config.patch), SCHEDULE)
     torch.testing.assert_close(torch.cat(got.logits, dim=1), want_BLD2, atol=1e-4, rtol=1e-4)
     assert torch.equal(torch.cat(got.bits, dim=1).long(), transformer_labels(bits, model.config.patch))
-    torch.testing.assert_close(got.features[-1], sum_of_codes(bits.labels, grids[-1]))
+    torch.testing.assert_close(got.features[-1], bits.sum_BdHW)
     used_BdHW = to_map(got.bits[2].float(), SCHEDULE.grids[2], model.config.patch)
     assert torch.equal(used_BdHW.bool(), bits.labels[2])
 
@@ -163,7 +163,7 @@ def test_fresh_weights_start_at_the_loss_of_a_coin_and_learn() -> None:
     model = initialise(build(drop_path=0.0)).train()
     labels_BLD = torch.randint(2, (4, SCHEDULE.total, 12))
     inputs_BLD, text = torch.randn(4, SCHEDULE.total - 1, 12) / math.sqrt(3), texts(5, 2, 4, 4)
-    optimizer = torch.optim.AdamW(parameter_groups(model), lr=3e-3, betas=(0.9, 0.97))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, betas=(0.9, 0.97))
     losses = []
     for _ in range(12):
         loss = bit_loss(model(text, inputs_BLD, SCHEDULE), labels_BLD, SCHEDULE)
@@ -175,7 +175,7 @@ def test_fresh_weights_start_at_the_loss_of_a_coin_and_learn() -> None:
     assert losses[-1] < losses[0] - 0.01
 
 
-def test_initial_weights_and_decay_groups() -> None:
+def test_initial_weights() -> None:
     torch.manual_seed(0)
     model = initialise(InfinityTransformer(TransformerConfig(
         depth=8, embed_dim=128, num_heads=4, codebook_dim=8, text_channels=64, text_maxlen=16)))
@@ -186,12 +186,6 @@ def test_initial_weights_and_decay_groups() -> None:
                          (block.ada_gss[:, :, 2:], 1e-3 / math.sqrt(128)), (model.cfg_uncond, 1.2 / 8)):
         assert weight.std().item() == pytest.approx(want, rel=0.15)
     assert block.sa.scale_mul_1H11.unique().item() == pytest.approx(math.log(4))
-    decay, keep = parameter_groups(model)
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    assert {names[id(p)].rpartition(".")[2] for p in decay["params"]} == {"weight"}
-    assert {"cfg_uncond", "lvl_embed.weight", "text_norm.weight"} <= {names[id(p)] for p in keep["params"]}
-    assert {name for name in names.values() if "ca.mat_q.weight" in name} <= {names[id(p)] for p in decay["params"]}
-    assert len(decay["params"]) + len(keep["params"]) == len(names)
 
 
 def test_training_drops_whole_branches_of_some_rows() -> None:

@@ -1,0 +1,32 @@
+"""Tables in Markdown, and of what a benchmark has measured for programs."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, fields, replace
+from io import StringIO
+
+from harness.bench.model import Measured
+from harness.bench.table import as_csv
+from harness.markdown import table, table_lines
+
+
+def test_columns_rules_and_rows() -> None:
+    assert table(("a", "b"), [("1", "2"), ("3", "4")], right=("b",)) == "| a | b |\n| --- | ---: |\n| 1 | 2 |\n| 3 | 4 |"
+    assert table(("a",), []) == "| a |\n| --- |"
+
+
+def test_a_line_comes_as_soon_as_its_row() -> None:
+    asked: list[int] = []
+    lines = table_lines(("a",), ((str(number), asked.append(number))[:1] for number in range(3)))
+    assert [next(lines) for _ in range(3)] == ["| a |", "| --- |", "| 0 |"]
+    assert asked == [0]
+
+
+def test_a_table_for_programs_is_read_back_whatever_a_name_holds() -> None:
+    plain = Measured(4, "decode", 3, 4, 0.125, 2.0, 16.0, float("nan"), 1.5)
+    found = [plain, replace(plain, operation='search "beam:width=2,score=preview"')]
+    rows = list(csv.DictReader(StringIO(as_csv(found))))
+    assert [field.name for field in fields(Measured)] == list(rows[0])
+    assert [list(row.values()) for row in rows] == [[str(value) for value in asdict(one).values()] for one in found]
+    assert as_csv([plain]).splitlines()[1] == "4,decode,3,4,0.125,2.0,16.0,nan,1.5"
