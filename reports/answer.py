@@ -17,7 +17,7 @@ from reports.keys import POINT
 from reports.points import Method, Summary, is_single, metric_phrase
 from reports.power import outlook
 from reports.statistics import OVERALL
-from reports.verdict import Verdict, left_out, listed, verdict
+from reports.verdict import MOST_NAMED, Verdict, left_out, listed, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,24 @@ def _other_verifiers(summary: Summary, found: tuple[Shared, ...]) -> list[str]:
     alike = [(verifier, judged, again) for verifier, judged, again in pairs if again and _compared(again) >= _compared(judged)]
     if not alike:
         return []
-    kept = sum(bool(_methods(again) & _methods(judged)) for _, judged, again in alike)
     others = listed(list(dict.fromkeys(verifier for verifier, _, _ in alike)))
-    return [f"Guided by {others} instead, the same method scores highest in {kept} of {counted(len(alike), 'comparison')}."]
+    leads = [(_methods(judged), _methods(again)) for _, judged, again in alike]
+    kept = sum(first == second for first, second in leads)
+    one = all(len(first) == 1 for first, _ in leads)
+    said = f"the same method{' scores' if one else 's score'} highest in {kept} of {counted(len(alike), 'comparison')}"
+    partly = [second for first, second in leads if first != second and first & second]
+    if partly:
+        # To be among many that tie is no confirmation.
+        said += f"; in {len(partly)} {'it is one of several that tie' if one else 'only some of those that tie are the same'}"
+        said += _named(summary, partly)
+    return [f"Guided by {others} instead, {said}."]
+
+
+def _named(summary: Summary, leads: Sequence[set[Method]]) -> str:
+    """ " (a and b)": who leads, where it is the same few everywhere; else empty."""
+    if len(leads[0]) > MOST_NAMED or any(lead != leads[0] for lead in leads):
+        return ""
+    return f" ({listed([summary.label(method) for method in summary.methods if method in leads[0]])})"
 
 
 def _compared(comparison: Comparison) -> set[Method]:

@@ -47,12 +47,11 @@ def _standings(
     for comparison in comparisons:
         for place, standing in enumerate(comparison.standings):
             method = standing.method
-            same = standing in comparison.leaders
             point = {**method._asdict(), "verifier": verifier, "budget": comparison.amount}
             rows.append({
                 "compared at": where(comparison), "model": method.model,
                 "search": summary.search(method, comparison.budget_unit), "score": score(standing),
-                "behind": numbers.NOTHING if same else numbers.difference(*standing.behind),
+                "behind": numbers.difference(*standing.behind) if place else numbers.NOTHING,
                 "verdict": _place(comparison, place),
                 **({"prompts": numbers.part(comparison.prompts, total)} if fewer else {}),
                 **(late(point) if comparison.granted else {}),

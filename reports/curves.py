@@ -141,6 +141,8 @@ def _draw(axes: Axes, summary: Summary, panel: Panel, styles: dict[Method, Look]
         look, x, mean = styles[method], curve[panel.unit].to_numpy(), curve["mean"].to_numpy()
         if len(x) > 1:
             axes.fill_between(x, curve["low"], curve["high"], color=look.colour, alpha=0.09, linewidth=0)
+            for end in ("low", "high"):  # bands that lie upon one another are told apart by their edges
+                axes.plot(x, curve[end], color=look.colour, alpha=0.4, linewidth=0.6, linestyle=look.line)
         else:
             bars = np.vstack([mean - curve["low"], curve["high"] - mean])
             axes.errorbar(x, mean, yerr=np.nan_to_num(bars), color=look.colour, capsize=3, linewidth=1.2)

@@ -34,7 +34,8 @@ def _first(main: Verdict, prompts: int, few: str) -> str:
         same = f"{'both' if main.methods == 2 else f'all {main.methods}'} methods score {main.score}"
         if main.sure == TOO_FEW:
             return f"Cannot tell: {main.at} per prompt {same}, and {doubt}."
-        return f"No difference: {main.at} per prompt {same} on {main.only or counted(prompts, 'prompt')}."
+        on = f"{main.at} per prompt {same} on {main.only or counted(prompts, 'prompt')}"
+        return f"No difference seen: {on}, apart by {main.apart} at 95 %." if main.apart else f"No difference: {on}."
     best = listed(main.leaders)
     if main.sure == YES:
         return f"{at}, best is {best}: {main.score}, {main.lead}."

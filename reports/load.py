@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,13 @@ import pyarrow as pa
 from harness import amounts
 from harness.errors import WrongInput, first_line
 from reports.keys import IDENTITY
+from reports.overlap import ConflictingRuns, on_shared_prompts
 from reports.unfinished import OF_RUN, OF_RUNS, Common, is_unfinished, nothing_of, read_parts
 from results.schema import ADDED, MEASURED, SELECTIONS, TABLES
 from results.store import Store
 
 _INCIDENTAL = {*MEASURED, "unit", "image"}
 _COMPARED = [column.name for column in SELECTIONS if column.name not in _INCIDENTAL]
-
-
-class ConflictingRuns(WrongInput):
-    """Raised when runs cannot stand in one report: other suites or prompts, two weights under one name, two results of one unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +38,8 @@ class Runs:
     """Selections that are in more than one of the runs, and taken once."""
     sources: int = 1
     """States of vistas' source that the units were made by."""
+    cut: tuple[str, ...] = ()
+    """Sentences on what is left out of runs on different prompts; none where all have the same."""
 
     @property
     def suite(self) -> str:
@@ -104,18 +103,22 @@ def read_runs(run_dirs: Sequence[Path], unfinished: bool = False) -> Runs:
     selections = tables["selections"]
     if selections.empty:
         raise WrongInput(f"no selections in {', '.join(map(str, folders))}: no unit is finished; run again")
-    _refuse_conflicts(folders, manifests, selections, there)
+    _refuse_conflicts(folders, manifests, selections)
+    tables, cut = on_shared_prompts(tables, folders, there)
+    selections = tables["selections"]
+    _refuse_two_results(selections)
     owners = selections.groupby(IDENTITY, dropna=False)["run"]
     owner, often = owners.min(), owners.nunique() > 1
     tables = {name: _first_of_repeats(table, owner) for name, table in tables.items()}
     sentences: tuple[str, ...] = ()
     if there:
         tables = common.cut(tables, OF_RUNS)
-        prompts, asked = tables["selections"]["prompt_id"].nunique(), manifests[0]["suite"].get("prompts_run")
-        sentences = common.sentences([*there.values()], prompts, asked)
+        prompts, asked = tables["selections"]["prompt_id"].nunique(), {manifest["suite"].get("prompts_run") for manifest in manifests}
+        sentences = common.sentences([*there.values()], prompts, asked.pop() if len(asked) == 1 else None)
     left = tables["selections"].groupby(IDENTITY, dropna=False).size().index
     repeated = int(often.reindex(left).sum())
-    return Runs(folders, manifests, tables["candidates"], tables["selections"], tables["scores"], sentences, repeated, _sources(folders))
+    shown = (tables["candidates"], tables["selections"], tables["scores"])
+    return Runs(folders, manifests, *shown, sentences, repeated, _sources(folders), cut)
 
 
 def _sources(folders: Sequence[Path]) -> int:
@@ -164,12 +167,18 @@ def _completed(tables: Mapping[str, pd.DataFrame], folder: Path, manifest: Mappi
     return found
 
 
-def _refuse_conflicts(
-    folders: Sequence[Path], manifests: Sequence[dict[str, Any]], selections: pd.DataFrame, unfinished: Collection[int]
-) -> None:
+def _refuse_conflicts(folders: Sequence[Path], manifests: Sequence[dict[str, Any]], selections: pd.DataFrame) -> None:
     suites = sorted(selections["suite"].unique())
     if len(suites) > 1:
         raise ConflictingRuns(f"runs of {' and '.join(suites)} in one report: build one report for each suite")
+    versions = sorted({str(manifest["suite"].get("version")) for manifest in manifests})
+    if len(versions) > 1:
+        raise ConflictingRuns(f"runs of versions {' and '.join(versions)} of {suites[0]} in one report: run them again with one version")
+    texts = selections.groupby("prompt_id")["prompt"].nunique()
+    if (texts > 1).any():
+        raise ConflictingRuns(
+            f"prompt {texts.idxmax()} has another text in one of these runs than in another: run them again on the same prompts"
+        )
     known: dict[tuple[str, str], tuple[str, Path]] = {}
     for folder, manifest in zip(folders, manifests, strict=True):
         for name, digest in weight_hashes(manifest).items():
@@ -179,7 +188,9 @@ def _refuse_conflicts(
                     f"{name[1]} has other weights in {folder} ({digest[:12]}) than in {where} ({first[:12]}): "
                     "report them separately, or run both again with the same weights"
                 )
-    _refuse_other_prompts(folders, manifests, selections, unfinished)
+
+
+def _refuse_two_results(selections: pd.DataFrame) -> None:
     repeated = selections[selections.duplicated(IDENTITY, keep=False)]
     differing = repeated.drop_duplicates(_COMPARED).duplicated(IDENTITY)
     if differing.any():
@@ -188,21 +199,6 @@ def _refuse_conflicts(
             f"two results for {row['model']} + {row['search']} by {row['verifier']}, seed {row['seed']}, budget "
             f"{amounts.budget(row['budget'], row['budget_unit'])}, prompt {row['prompt_id']}: leave out the run that is out of date"
         )
-
-
-def _refuse_other_prompts(
-    folders: Sequence[Path], manifests: Sequence[dict[str, Any]], selections: pd.DataFrame, unfinished: Collection[int]
-) -> None:
-    """All runs have the same prompts; an unfinished one has some of them so far, and was asked for as many."""
-    prompts = {int(str(run)): frozenset(part["prompt_id"]) for run, part in selections.groupby("run")}
-    every = max((each for run, each in prompts.items() if run not in unfinished), key=len, default=frozenset.union(*prompts.values()))
-    differing = [run for run, each in prompts.items() if each != every and not (run in unfinished and each <= every)]
-    asked = {manifests[run]["suite"].get("prompts_run") for run in prompts} - {None} if unfinished else set()
-    if differing or len(asked) > 1:
-        counts = ", ".join(
-            f"{len(each)} in {folders[run]}{', which is not finished' if run in unfinished else ''}" for run, each in prompts.items()
-        )
-        raise ConflictingRuns(f"runs on different prompts cannot be compared ({counts}): run them with the same --prompts")
 
 
 def weight_hashes(manifest: dict[str, Any]) -> dict[tuple[str, str], str]:

@@ -26,6 +26,8 @@ def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table]
         parts.append(f"> **The embedded shapes world.** {SHAPES_NOTICE}")
     if runs.unfinished:
         parts.append(f"> **Unfinished.** {' '.join(map(escape_markdown, runs.unfinished))}")
+    if runs.cut:
+        parts.append(f"> **Different prompts.** {' '.join(map(escape_markdown, runs.cut))}")
     parts.append(f"**{escape_markdown(contents.answer.headline)}**")
     if contents.answer.verdicts:
         parts.append(_answer_table(contents.answer.verdicts))
@@ -57,6 +59,6 @@ def _answer_table(verdicts: Sequence[Verdict]) -> str:
     rows = []
     for one in verdicts:
         where = one.where + (f" ({one.spent})" if one.spent else "")
-        lead = (one.lead or "–") + (f"; other model: {one.model_lead}" if one.model_lead else "")
+        lead = one.ahead + (f"; other model: {one.model_lead}" if one.model_lead else "")
         rows.append(tuple(map(escape_markdown, (where, one.best, one.score, lead, one.told))))
     return markdown.table(("per prompt", "highest", "score", "ahead by", "can it be told?"), rows)

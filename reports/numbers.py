@@ -25,9 +25,12 @@ def plus_minus(mean: float, low: float, high: float) -> str:
 
 def difference(mean: float, low: float, high: float) -> str:
     """A signed difference with its interval, where that has a width: "+0.05 [−0.02, +0.12]"."""
-    if math.isnan(mean):
-        return NOTHING
-    return f"{_signed(mean)} [{_signed(low)}, {_signed(high)}]" if _has_width(low, high) else _signed(mean)
+    return NOTHING if math.isnan(mean) else f"{_signed(mean)} {ends(low, high)}".rstrip()
+
+
+def ends(low: float, high: float) -> str:
+    """The interval of a difference, where that has a width: "[−0.02, +0.12]"; else empty."""
+    return f"[{_signed(low)}, {_signed(high)}]" if _has_width(low, high) else ""
 
 
 def vanishes(difference: float) -> bool:

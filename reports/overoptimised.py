@@ -125,7 +125,7 @@ def _verdict(own: Change, true: Change) -> str:
     if np.isnan(true[0]):
         return numbers.NOTHING
     scored = not np.isnan(own[0])
-    if np.isnan(true[1]) or (scored and np.isnan(own[1])):
+    if _untold(true) or (scored and _untold(own)):
         return TOO_FEW
     if scored and own[1] <= 0:
         return NOT_SEPARABLE
@@ -134,6 +134,12 @@ def _verdict(own: Change, true: Change) -> str:
     if true[2] < 0:
         return _FOOLED if scored else "truth falls"
     return _IDLE if scored else NOT_SEPARABLE
+
+
+def _untold(change: Change) -> bool:
+    """Whether a change has no interval, or one without width: where every prompt of a task changes alike resampling shows nothing."""
+    mean, low, high = change
+    return bool(np.isnan(low) or (mean != 0 and high - low < 1e-9))
 
 
 def _columns(name: str, change: Change) -> dict[str, float]:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from harness import amounts
 from reports import numbers
 from reports.certainty import has_intervals
 from reports.keys import POINT
+from reports.legend import fit_legend
 from reports.points import Summary, is_single, metric_name, of_random
 from reports.statistics import OVERALL
 from reports.style import INK, QUIET, log_axis, quiet_axes
 from reports.tables import Table, filled
 
 NOT_SEARCHED = "no search"
+_WIDTH = 6.2
+"""Of the figure, in inches."""
 
 
 def cross_table(summary: Summary) -> Table:
@@ -78,16 +82,21 @@ _WITHIN = ("within", "within_low", "within_high")
 def reliability_figure(table: Table) -> Figure:
     """Time of an image against AUROC within a prompt, one point a verifier and model."""
     frame = table.frame[table.frame["within"].notna() & (table.frame["seconds"] > 0)]
-    figure = Figure(figsize=(6.2, 3.4))
-    axes = figure.add_axes((0.11, 0.16, 0.86, 0.74))
+    models = {str(model): "os^Dv"[place % 5] for place, model in enumerate(frame["model"].unique())}
+    keys = [Line2D([], [], color=QUIET, marker=marker, markersize=5, linestyle="none", label=model) for model, marker in models.items()]
+    columns, lines = fit_legend(keys, _WIDTH)
+    height = 3.1 + 0.2 * lines
+    figure = Figure(figsize=(_WIDTH, height))
+    axes = figure.add_axes((0.11, 0.55 / height, 0.86, 2.4 / height))
+    # Above the axes, where nothing is drawn.
+    figure.legend(handles=keys, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0.1, 1), ncols=columns, labelcolor=QUIET)
     quiet_axes(axes)
     for place, (model, part) in enumerate(frame.groupby("model", sort=False)):
-        marker = "os^Dv"[place % 5]
         low, high = part["within"] - part["within_low"], part["within_high"] - part["within"]
         bars = np.nan_to_num(np.vstack([low, high]))
         # models of one verifier stand side by side
-        axes.errorbar(part["seconds"] * 1000 * 1.03**place, part["within"], yerr=bars, fmt=marker, color=QUIET, ecolor=QUIET, capsize=2,
-                      markersize=5, linewidth=0.8, label=str(model))  # fmt: skip
+        axes.errorbar(part["seconds"] * 1000 * 1.03**place, part["within"], yerr=bars, fmt=models[str(model)], color=QUIET, ecolor=QUIET,
+                      capsize=2, markersize=5, linewidth=0.8)  # fmt: skip
     for verifier, part in frame.groupby("verifier", sort=False):
         x, top = float(part["seconds"].iloc[0]) * 1000, float(part["within_high"].fillna(part["within"]).max())
         axes.annotate(str(verifier), (x, top), xytext=(0, 5), textcoords="offset points", fontsize=8, color=INK, ha="center")
@@ -96,7 +105,6 @@ def reliability_figure(table: Table) -> Figure:
     axes.margins(y=0.14)
     axes.set_xlabel("milliseconds an image, logarithmic", fontsize=8.5)
     axes.set_ylabel("AUROC within a prompt", fontsize=9)
-    axes.legend(facecolor="white", edgecolor="none", framealpha=1, fontsize=8, loc="lower right", labelcolor=QUIET)
     return figure
 
 

@@ -21,6 +21,8 @@ LEAST_PROMPTS = 4
 """Prompts a task needs for an interval: two or three that agree by chance would make one of no width."""
 LEAST_OVERALL = 2.5
 """Prompts a task, on average, that the overall mean needs for one, and never fewer than one task needs."""
+_ROUNDING = 1e-9
+"""Scores that differ by no more are the same."""
 Floats = NDArray[np.float64]
 
 
@@ -43,15 +45,16 @@ class Bootstrap:
     """Resamples of prompts within tasks, the same for every column, so that differences between columns are paired.
 
     Each replicate draws n - 1 of a task's n prompts with replacement, which keeps the variance of small tasks unbiased
-    (Rao and Wu, 1988). Intervals are percentile intervals. A task with fewer than LEAST_PROMPTS scored prompts gives
-    none, nor does the overall mean with fewer than `least_prompts`.
+    (Rao and Wu, 1988). Intervals are expanded percentile intervals (Hesterberg, 2015): further percentiles than the 2.5th
+    and the 97.5th, as Student's t is wider than the normal; the ends stay among what the scores can be. A task with fewer
+    than LEAST_PROMPTS scored prompts gives none, nor does the overall mean with fewer than `least_prompts`.
     """
 
     def __init__(
         self, tasks: Sequence[str], seed: int = 0, replicates: int = REPLICATES, over_prompts: bool = False
     ) -> None:
         """In the overall mean tasks weigh the same (GenEval), or with `over_prompts` every scored prompt does (DrawBench)."""
-        self._over_prompts = over_prompts
+        self._over_prompts, self._seed, self._replicates = over_prompts, seed, replicates
         generator = np.random.default_rng(seed)
         tasks_P = np.asarray(tasks, dtype=object)
         self._strata: dict[str, tuple[NDArray[np.intp], Floats]] = {}
@@ -69,10 +72,15 @@ class Bootstrap:
         mean_TG, replicates_TRG, number_TG = self._tasks(values_PG)
         few_TG = np.where(number_TG < LEAST_PROMPTS, np.nan, 1.0)
         found = {
-            task: _interval(mean_TG[place], replicates_TRG[place] * few_TG[place], number_TG[place])
+            task: _interval(mean_TG[place], replicates_TRG[place] * few_TG[place], number_TG[place], number_TG[place] - 1)
             for place, task in enumerate(self._strata)
         }
-        return {OVERALL: _interval(*self._over_tasks(mean_TG, replicates_TRG, number_TG)), **found}
+        mean_G, replicates_RG, number_G = self._over_tasks(mean_TG, replicates_TRG, number_TG)
+        return {OVERALL: _interval(mean_G, replicates_RG, number_G, self._freedom(number_G)), **found}
+
+    def _freedom(self, number_G: Floats) -> Floats:
+        """Degrees of freedom of a mean over tasks: each has a mean of its own."""
+        return number_G - len(self._strata)
 
     def _tasks(self, values_PG: Floats) -> tuple[Floats, Floats, Floats]:
         """Of each task T: means [T, G], their replicates [T, R, G], and how many prompts have a value [T, G]."""
@@ -106,14 +114,18 @@ class Bootstrap:
 
         The 95 % quantile of the largest studentised deviation among the columns takes the place of that of one alone (the
         bootstrap's max-t: Westfall and Young, 1993), widened as Student's t is beside the normal: with few prompts the
-        errors themselves are uncertain.
+        errors themselves are uncertain. None where prompts differ between tasks and in no task: three that turn from wrong to
+        right would seem certain.
         """
         mean_G, replicates_RG, number_G = self._over_tasks(*self._tasks(differences_PG))
         error_G = replicates_RG.std(axis=0)
-        moving = np.flatnonzero(error_G > 0)  # a difference that is the same for every prompt has nothing to deviate
+        moving = np.flatnonzero(error_G > _ROUNDING)  # a difference that is the same for every prompt has nothing to deviate
         largest_R = np.abs((replicates_RG[:, moving] - mean_G[moving]) / error_G[moving]).max(axis=1, initial=0.0)
-        freedom_G = np.maximum(number_G - len(self._strata), 1)
+        freedom_G = np.maximum(self._freedom(number_G), 1)
         half_G = special.stdtrit(freedom_G, special.ndtr(np.quantile(largest_R, LEVEL))) * error_G
+        # Where every prompt of a task differs alike, but tasks do not, there is something to deviate and resampling does not find it.
+        spread_G = np.nanmax(differences_PG, axis=0, initial=-np.inf) - np.nanmin(differences_PG, axis=0, initial=np.inf)
+        half_G[(error_G <= _ROUNDING) & (spread_G > _ROUNDING)] = np.nan
         return Estimates(mean_G, mean_G - half_G, mean_G + half_G, number_G.astype(np.int64))
 
     def behind_first(self, values_PG: Floats) -> list[tuple[float, float, float]]:
@@ -132,28 +144,28 @@ class Bootstrap:
         return float(found.mean_G[0]), float(found.low_G[0]), float(found.high_G[0])
 
     def pooled(self, values_P: Floats) -> tuple[float, float, float]:
-        """Mean, low and high end over the prompts that have a value, whatever their task (for what only some have)."""
-        valid = np.isfinite(values_P).astype(np.float64)
-        filled = np.where(valid > 0, values_P, 0.0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            sums_R = np.sum([counts_RP @ filled[rows] for rows, counts_RP in self._strata.values()], axis=0)
-            numbers_R = np.sum([counts_RP @ valid[rows] for rows, counts_RP in self._strata.values()], axis=0)
-            mean = filled.sum() / valid.sum()
-            replicates_RG = (sums_R / numbers_R)[:, None]
-        if valid.sum() < LEAST_PROMPTS:
-            replicates_RG[:] = np.nan
-        found = _interval(np.array([mean]), replicates_RG, valid.sum(keepdims=True))
-        return float(mean), float(found.low_G[0]), float(found.high_G[0])
+        """Mean, low and high end over the prompts that have a value, whatever their task (for what only some have).
+
+        They are resampled all together: a task has too few of them, often one, to vary by itself. They give an interval
+        where as many would give the overall mean one.
+        """
+        scored = values_P[np.isfinite(values_P)]
+        number = len(scored)
+        if number < least_prompts(len(self._strata)):
+            return (float(scored.mean()) if number else math.nan), math.nan, math.nan
+        counts_RN = np.random.default_rng(self._seed).multinomial(number - 1, np.full(number, 1 / number), self._replicates)
+        number_G = np.array([float(number)])
+        found = _interval(np.array([scored.mean()]), (counts_RN @ scored / (number - 1))[:, None], number_G, number_G - 1)
+        return float(found.mean_G[0]), float(found.low_G[0]), float(found.high_G[0])
 
 
-def _interval(mean_G: Floats, replicates_RG: Floats, number_G: Floats) -> Estimates:
-    tail = (1 - LEVEL) / 2
+def _interval(mean_G: Floats, replicates_RG: Floats, number_G: Floats, freedom_G: Floats) -> Estimates:
+    """Expanded percentiles: the tail is what lies beyond Student's quantile in a normal (Hesterberg, 2015, section 3.5)."""
+    tail_G = special.ndtr(-special.stdtrit(np.maximum(freedom_G, 1), (1 + LEVEL) / 2))
     ends = np.full((2, len(mean_G)), np.nan)
-    finite = np.isfinite(replicates_RG)
-    whole = finite.all(axis=0)
-    if whole.any():
-        ends[:, whole] = np.quantile(replicates_RG[:, whole], [tail, 1 - tail], axis=0)
-    for column in np.flatnonzero(~whole & finite.any(axis=0)):
-        ends[:, column] = np.quantile(replicates_RG[finite[:, column], column], [tail, 1 - tail])
+    for column, replicates_R in enumerate(replicates_RG.T):
+        finite_R = replicates_R[np.isfinite(replicates_R)]
+        if len(finite_R):
+            ends[:, column] = np.quantile(finite_R, [tail_G[column], 1 - tail_G[column]])
     # Rounding in the last place must not put a mean outside its own interval.
     return Estimates(mean_G, np.minimum(ends[0], mean_G), np.maximum(ends[1], mean_G), number_G.astype(np.int64))

@@ -1,4 +1,4 @@
-"""How figures look: one colour a model, one line and marker a search, quiet axes, and files in PNG and SVG."""
+"""How figures look: one colour a model (of one model: a search), one line and marker a search, quiet axes, and files in PNG and SVG."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ _COLOURS = {
     "diffusion": ("#e0662a", "#c8418f", "#b58a00", "#d23b3b", "#8f3d14", "#f08fc0", "#7d6200", "#f5a184"),
     "pair": ("#5b8c3a", "#8a6d3b", "#2f5d1e", "#9bc46f"),
 }
+SEARCH_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8b3a8f")
+"""Of the searches of a report of one model: Okabe and Ito's (2008), told apart with any colour vision, and a violet."""
 _LINES: tuple[tuple[Any, str], ...] = (
     ("-", "o"), ((0, (5, 1.6)), "s"), ((0, (1.2, 1.2)), "^"), ((0, (6, 1.5, 1.2, 1.5)), "D"),
     ((0, (3, 1)), "v"), ((0, (1, 2)), "P"), ((0, (8, 2)), "X"), ((0, (2, 1, 2, 3)), "*"),
@@ -61,17 +63,23 @@ class Look:
 
 
 def looks(summary: Summary) -> dict[Method, Look]:
-    """Colour by model (blues for AR, oranges for diffusion, greens for pairs), line and marker by search."""
+    """Colour by model (blues for AR, oranges for diffusion, greens for pairs), line and marker by search.
+
+    Where there is one model only, searches have colours too.
+    """
     colours: dict[str, str] = {}
     for family, palette in _COLOURS.items():
         models = dict.fromkeys(method.model for method in summary.methods if summary.families[method.model] == family)
         colours |= {model: palette[place % len(palette)] for place, model in enumerate(models)}
     searches = sorted({(*search_rank(method.search), method.budget_unit) for method in summary.methods})
     lines = {search: _LINES[place % len(_LINES)] for place, search in enumerate(searches)}
-    return {
-        method: Look(colours[method.model], *lines[*search_rank(method.search), method.budget_unit])
-        for method in summary.methods
-    }
+    by_search = {search: SEARCH_COLOURS[place % len(SEARCH_COLOURS)] for place, search in enumerate(searches)}
+    found = {}
+    for method in summary.methods:
+        search = (*search_rank(method.search), method.budget_unit)
+        colour = by_search[search] if len(colours) == 1 else colours[method.model]
+        found[method] = Look(colour, *lines[search])
+    return found
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from harness import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, settled
@@ -39,6 +41,8 @@ class Verdict:
     model_sure: bool
     """Whether the best is separable from every method of another model, and there is one."""
     methods: int
+    apart: str = ""
+    """ "[−0.19, +0.19]": how far the methods may lie apart where all score the same; empty without an interval."""
     only: str = ""
     """ "15 of 18 prompts" where not all have scores of all methods; else empty."""
 
@@ -57,6 +61,11 @@ class Verdict:
     def tied(self) -> str:
         """Who ties, where the first lines only say how many; else empty."""
         return f"The {len(self.leaders)} that tie {self.at}: {listed(self.leaders)}." if self.lead and self.many else ""
+
+    @property
+    def ahead(self) -> str:
+        """The lead, or where there is none within what the methods score the same: "same score [−0.19, +0.19]"."""
+        return self.lead or (f"same score {self.apart}" if self.apart else numbers.NOTHING)
 
     @property
     def told(self) -> str:
@@ -88,6 +97,7 @@ def verdict(summary: Summary, comparison: Comparison) -> Verdict:
         model_lead=_lead(summary, comparison, foreign[0]) if foreign and foreign[0] is not behind[0] else "",
         model_sure=bool(foreign) and all(standing.separable for standing in foreign),
         methods=len(comparison.standings),
+        apart="" if behind else numbers.ends(*_apart(comparison)),
         only=only,
     )
 
@@ -135,6 +145,12 @@ def _sure(comparison: Comparison) -> str:
 
 def _lead(summary: Summary, comparison: Comparison, standing: Standing) -> str:
     return f"{numbers.difference(*standing.behind)} over {summary.label(standing.method, comparison.budget_unit)}"
+
+
+def _apart(comparison: Comparison) -> tuple[float, float]:
+    """The outermost ends of the paired intervals, which hold together."""
+    lows, highs = zip(*(standing.behind[1:] for standing in comparison.standings[1:]), strict=True)
+    return float(np.min(lows)), float(np.max(highs))
 
 
 def _compared(summary: Summary, comparison: Comparison) -> str:

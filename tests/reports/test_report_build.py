@@ -14,7 +14,8 @@ import pytest
 
 from harness.errors import WrongInput
 from reports.build import build_report
-from reports.load import ConflictingRuns, read_runs
+from reports.load import read_runs
+from reports.overlap import ConflictingRuns
 from reports.points import Summary, summarise
 
 HOSTILE = 'a photo of <script>alert("x")</script> | ../../etc/passwd & a cow'

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness import amounts
 from reports import numbers
 from reports.answer import answer
+from reports.build import build_report
 from reports.certainty import YES, intervals_sentence, too_few
+from reports.contrasts import equal_tables
 from reports.equal import Comparison, Standing, common_range, compare, ranked, read_at
 from reports.granted import granted, shared
 from reports.headline import NOTHING_SHARED
@@ -184,6 +187,25 @@ def test_what_prints_the_same_and_cannot_be_told_is_the_same_score_at_budgets_an
         assert (len(comparison.leaders) == 2) == same
     told = Comparison("nfe", 60, False, (standing(0.833), standing(0.833 - behind, low=0.001)), (), 6)
     assert len(told.leaders) == 1, "what is settled is no tie"
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_a_tie_is_shown_with_the_interval_of_its_difference(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    """Two methods that are right on the same number of prompts of each task, and on other ones."""
+    run = make_run(tmp_path / "run", searches=("random",), budgets=(56,), prompts=6, verifiers=("shapes-clip",), picture_px=12)
+    scores = pd.read_parquet(run / "scores.parquet")
+    odd = (scores["prompt_id"].astype(int) + (scores["model"] == "shapes-flux")) % 2
+    scores.assign(value=scores["value"].where(scores["metric"] != "grade", odd.astype(float))).to_parquet(run / "scores.parquet")
+    summary = summarise(read_runs([run]))
+    found = answer(summary)
+    low, high = found.shared[0].judged.standings[1].behind[1:]
+    assert low < -0.1 < 0.1 < high
+    ends = numbers.ends(low, high)
+    page = build_report([run], tmp_path / "report").read_text()
+    assert page.count(f"same score {ends}") >= 1
+    assert f"apart by {ends} at 95" in page
+    rows = equal_tables(summary, "shapes-clip", found.shared)[0].rows
+    assert [(row["behind"], row["verdict"]) for row in rows] == [("–", "same score"), (f"0.00 {ends}", "same score")]
 
 
 def test_of_methods_that_are_as_far_behind_the_hardest_to_tell_comes_first(make_run: Callable[..., Path], tmp_path: Path) -> None:

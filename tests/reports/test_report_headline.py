@@ -71,6 +71,15 @@ def test_few_prompts_settle_nothing() -> None:
     assert say(replace(same, sure=NOT_SEPARABLE)).startswith("No difference: under a budget of 10 GFLOP per prompt all 3 methods")
 
 
+def test_methods_that_score_the_same_may_differ_by_as_much_as_their_interval_says() -> None:
+    same = replace(CLEAR, lead="", score="0.83", leaders=("a", "b"), methods=2, sure=NOT_SEPARABLE, apart="[−0.19, +0.19]")
+    assert same.ahead == "same score [−0.19, +0.19]"
+    assert say(same) == (
+        "No difference seen: under a budget of 10 GFLOP per prompt both methods score 0.83 on 60 prompts, apart by [−0.19, +0.19] at 95 %."
+    )
+    assert (replace(same, apart="").ahead, CLEAR.ahead) == ("–", CLEAR.lead)
+
+
 def test_an_interval_without_width_is_not_shown_as_one() -> None:
     assert numbers.score(1.0, 1.0, 1.0) == "1.00"
     assert numbers.plus_minus(0.0, 0.0, 0.0) == "0.00"

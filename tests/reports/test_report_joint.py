@@ -83,6 +83,30 @@ def test_it_has_a_say_in_the_comparisons_that_it_guided(join: Join) -> None:
     assert any(text.startswith("Guided by shapes-clip instead, the same method scores highest in ") for text in told.sentences)
 
 
+def instead(run: Path, reward: dict[str, float], clip: dict[str, float]) -> str:
+    """What is said of shapes-clip, where images have these grades by the search and the verifier that guided it."""
+    scores = pd.read_parquet(run / "scores.parquet")
+    by_clip = scores["verifier"] == "shapes-clip"
+    grades = scores["search"].map(clip).where(by_clip, scores["search"].map(reward))
+    scores.assign(value=scores["value"].where(scores["metric"] != "grade", grades)).to_parquet(run / "scores.parquet")
+    return next(text for text in answer(summarise(read_runs([run]))).sentences if " instead, " in text)
+
+
+def test_one_of_several_that_tie_is_not_the_same_leader(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    one, two, three = searches = ("beam:width=2", "beam:width=3", "beam:width=4")
+    run = make_run(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(56,), prompts=1)
+    alone, tied, other = {one: 1.0, two: 0.0, three: 0.0}, {one: 1.0, two: 1.0, three: 0.0}, {one: 1.0, two: 0.0, three: 1.0}
+    same, none = "Guided by shapes-clip instead, the same method", "highest in 0 of 3 comparisons"
+    assert instead(run, alone, alone) == f"{same} scores highest in 3 of 3 comparisons."
+    both = f"(shapes-infinity + {one} and shapes-infinity + {two})"
+    assert instead(run, alone, tied) == f"{same} scores {none}; in 3 it is one of several that tie {both}."
+    assert instead(run, tied, tied) == f"{same}s score highest in 3 of 3 comparisons."
+    partly = f"{same}s score {none}; in 3 only some of those that tie are the same"
+    assert instead(run, tied, alone) == f"{partly} (shapes-infinity + {one})."
+    assert instead(run, tied, other) == f"{partly} (shapes-infinity + {one} and shapes-infinity + {three})."
+    assert instead(run, alone, {one: 0.0, two: 1.0, three: 0.0}) == f"{same} scores {none}."
+
+
 def graded(run: Path, grades: dict[str, float]) -> Summary:
     """The run with the same grade for every image of a search."""
     scores = pd.read_parquet(run / "scores.parquet")
@@ -134,3 +158,9 @@ def test_no_two_lines_of_one_comparison_read_the_same(mixed: Summary) -> None:
         assert len({method[:2] for method, _ in block.rows}) == len(block.rows)
         assert len(block.budgets) == 4
         assert all(len([choice for choice in choices if choice]) == 4 for _, choices in block.rows)
+
+
+def test_a_search_whose_prompts_share_a_budget_is_said_to_have_too_narrow_intervals(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    for search, said in (("random", 0), ("adaptive:rounds=3", 1), ("adaptive", 1), ("beam:width=2", 0)):
+        run = make_run(tmp_path / search, models={"shapes-infinity": "ar"}, searches=(search,), budgets=(56,), prompts=1, picture_px=12)
+        assert sum("not independent" in note for note in notes(summarise(read_runs([run])))) == said

@@ -58,6 +58,25 @@ def test_small_tasks_are_not_too_sure_of_themselves() -> None:
     assert high - low == pytest.approx(2 * 1.96 * math.sqrt(sum(within)) / 200, rel=0.06)
 
 
+@pytest.mark.parametrize(("tasks", "prompts", "least"), [(1, 4, 0.86), (1, 6, 0.895), (1, 10, 0.93), (6, 3, 0.933)])
+def test_intervals_of_few_prompts_hold_the_truth_nearly_as_often_as_they_say(tasks: int, prompts: int, least: float) -> None:
+    """Scores between 0 and 1, skewed; plain percentile intervals of these hold the truth in 0.81, 0.87, 0.91 and 0.92."""
+    scores = np.random.default_rng(1).beta(2, 1, size=(tasks * prompts, 1000))
+    names = [str(task) for task in range(tasks) for _ in range(prompts)]
+    found = Bootstrap(names, replicates=4000).estimate(scores)[OVERALL]
+    assert np.mean((found.low_G <= 2 / 3) & (found.high_G >= 2 / 3)) >= least
+    assert (found.low_G >= 0).all()
+    assert (found.high_G <= 1).all()
+
+
+def test_the_ends_are_those_percentiles_that_student_gives() -> None:
+    """Five prompts, four degrees of freedom: t is 2.776, which a normal exceeds in 0.00275 on either side (Hesterberg, 2015)."""
+    column = np.random.default_rng(0).normal(size=5)
+    low, high = Bootstrap(["a"] * 5, replicates=100_000).overall(column)[1:]
+    means = np.random.default_rng(1).choice(column, size=(100_000, 4)).mean(axis=1)
+    assert (low, high) == pytest.approx(tuple(np.quantile(means, [0.00275, 1 - 0.00275])), abs=0.03)
+
+
 def test_few_prompts_give_no_interval_and_no_verdict() -> None:
     """Two prompts a task that agree by chance: their means are certain of nothing."""
     few = Bootstrap(["a", "a", "b", "b"]).estimate(np.array([1.0, 1.0, 0.0, 0.0])[:, None])
@@ -109,12 +128,25 @@ def test_pooled_mean_over_the_prompts_that_have_a_value() -> None:
     assert low < mean < high
 
 
-def test_a_mean_of_few_prompts_has_no_interval_however_many_there_are() -> None:
-    column = np.full(100, np.nan)
-    column[:3] = [0.2, 0.5, 0.9]
-    assert np.isnan(Bootstrap(TASKS).pooled(column)[1])
-    column[3] = 0.4
-    assert np.isfinite(Bootstrap(TASKS).pooled(column)[1])
+def test_a_pooled_mean_is_as_uncertain_as_its_prompts_are_whatever_their_tasks() -> None:
+    """Two or three prompts a task, tasks that differ: resampled within tasks they would hardly vary."""
+    tasks = [str(place // 3) for place in range(30)]
+    column = np.random.default_rng(4).normal(size=30) + np.repeat(np.arange(10), 3)
+    column[[0, 3, 6]] = np.nan
+    mean, low, high = Bootstrap(tasks, replicates=8000).pooled(column)
+    scored = column[np.isfinite(column)]
+    assert mean == pytest.approx(scored.mean())
+    assert high - low == pytest.approx(2 * stats.t.ppf(0.975, 26) * scored.std(ddof=1) / math.sqrt(27), rel=0.05)
+
+
+def test_a_pooled_mean_has_an_interval_where_as_many_prompts_give_a_score_one() -> None:
+    for tasks, least in ((1, 4), (2, 5), (6, 15)):
+        for number in (least - 1, least):
+            column = np.full(20 * tasks, np.nan)
+            column[:number] = np.linspace(0, 1, number)
+            mean, low, high = Bootstrap([str(task) for task in range(tasks) for _ in range(20)]).pooled(column)
+            assert mean == pytest.approx(0.5)
+            assert np.isfinite([low, high]).all() == (number == least)
 
 
 def test_one_task_needs_as_many_prompts_alone_as_among_others() -> None:
@@ -158,6 +190,13 @@ def test_what_is_behind_is_paired_and_the_first_is_not_behind_itself() -> None:
     mean, low, high = behind[2]
     assert low < mean < high
     assert Bootstrap(TASKS).behind_first(base[:, None]) == [(0, 0, 0)]
+
+
+def test_a_difference_of_all_prompts_of_one_task_alone_is_not_certain() -> None:
+    column = np.where(np.arange(100) < 40, 1.0, 0.0)
+    told = Bootstrap(TASKS).together(np.column_stack([column, np.ones(100), values()]))
+    assert told.mean_G[:2] == pytest.approx([0.5, 1.0])
+    assert np.isnan(told.low_G).tolist() == [True, False, False]
 
 
 def test_a_column_without_enough_prompts_has_no_interval_and_costs_the_others_none() -> None:

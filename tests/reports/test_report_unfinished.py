@@ -13,7 +13,8 @@ import pytest
 from harness.errors import WrongInput
 from reports.answer import answer
 from reports.build import build_report
-from reports.load import ConflictingRuns, Runs, read_runs
+from reports.load import Runs, read_runs
+from reports.overlap import ConflictingRuns
 from reports.points import summarise
 from results.schema import TABLES
 from results.store import Store
@@ -146,9 +147,20 @@ def test_in_a_joint_report_too_a_method_with_too_few_prompts_is_left_out(
 def test_an_unfinished_run_on_other_prompts_is_refused(
     interrupted: Callable[..., Path], make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
-    flux = whole_run(make_run, tmp_path / "flux", models={"shapes-flux": "diffusion"}, searches=("random",), tasks=("counting",))
-    with pytest.raises(ConflictingRuns, match=r"different prompts .*\(8 in .*run, which is not finished, 4 in .*flux\)"):
+    other = {"models": {"shapes-flux": "diffusion"}, "searches": ("random",)}
+    flux = whole_run(make_run, tmp_path / "flux", prompt_prefix="1", **other)
+    with pytest.raises(ConflictingRuns, match=r"different prompts .*\(8 in .*run, which is not finished, 8 in .*flux\): none in common"):
         read_runs([interrupted(UNITS[:6]), flux], unfinished=True)
+
+
+def test_of_an_unfinished_run_with_more_prompts_those_of_the_finished_one_are_shown(
+    interrupted: Callable[..., Path], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    flux = whole_run(make_run, tmp_path / "flux", models={"shapes-flux": "diffusion"}, searches=("random",), tasks=("counting",))
+    runs = read_runs([interrupted(UNITS[:6]), flux], unfinished=True)
+    assert set(runs.selections["prompt_id"].astype(int)) == {0, 1, 2, 3}
+    assert runs.cut[0].startswith("The runs are on different prompts (8 in run, 4 in flux): all of this report is on the 4 that they")
+    assert "on 4 prompts, for which" in runs.unfinished[1]
 
 
 def test_only_a_report_takes_what_is_not_finished(interrupted: Callable[..., Path], tmp_path: Path) -> None:
