@@ -32,10 +32,10 @@ from harness.session import pick_device
 from harness.shelf import Shelf
 from harness.timing import Stopwatch
 from harness.weights.local import LocalWeights, find
-from models.base import Generator
+from models.base import Generator, Prefixed
 from models.pair import Pair
 from suites.base import Prompt
-from verifiers.base import Verifier
+from verifiers.base import Verifier, listeners
 from verifiers.features import described, features_of
 from verifiers.spec import parse_verifier
 
@@ -108,12 +108,15 @@ def run_search(
     those of a run. `max_rows` is the largest batch, smaller where memory is short.
 
     Raises:
-        WrongInput: an unknown search or unit, a search that does not fit the model, or a budget that is too small for it.
+        WrongInput: an unknown search or unit, a search or verifier that does not fit the model, or a budget that is too small.
     """
     found = parse(expanded(search)) if isinstance(search, str) else search
     misfit = fits(found, _described_by_class(model), model.card.name)
     if misfit:
         raise WrongInput(misfit)
+    _check_judge(verifier, model)
+    if max_rows < 1:
+        raise WrongInput(f"max_rows={max_rows} is not a number of rows from 1")
     given = Budget(budget, unit)  # type: ignore[arg-type]  # which tells a name that is no unit
     every = [prompts] if isinstance(prompts, str) else prompts
     asked = [prompt if isinstance(prompt, Prompt) else Prompt(prompt, prompt, "prompt") for prompt in every]
@@ -138,6 +141,14 @@ def _outcome(task: Task, verifier: Verifier, number: int) -> Outcome:
     return Outcome(
         prompt.text, image, chosen.score, chosen.reason, chosen.spent, dict(plan.parameters), table, tuple(one.image for one in shown)
     )
+
+
+def _check_judge(verifier: Verifier, model: Generator | Pair) -> None:
+    name, domain = verifier.card.name, verifier.card.domain
+    if domain not in ("", model.card.domain):
+        raise WrongInput(f"verifier {name} judges {domain} images and {model.card.name} makes {model.card.domain} images: give another")
+    if listeners([verifier]) and not isinstance(model.draft if isinstance(model, Pair) else model, Prefixed):
+        raise WrongInput(f"verifier {name} needs a model that is Prefixed and {model.card.name} is not: give another")
 
 
 def _local(weights: Weights) -> LocalWeights:

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import reduce
+from math import inf
+from numbers import Real
 from operator import add, attrgetter
 from typing import Any
 
 from harness import amounts
 from harness.errors import WrongInput, unknown
-from harness.values import NUMBER, at_least
 
 
 def _column(nothing: float, unit: str, meaning: str) -> Any:
@@ -109,12 +110,10 @@ class Budget:
 
     def __post_init__(self) -> None:
         if self.unit not in list(Unit):
-            raise WrongInput(unknown("unit", self.unit, list(Unit)))
+            raise WrongInput(unknown("unit", str(self.unit), list(Unit)))
         object.__setattr__(self, "unit", Unit(self.unit))
-        try:
-            at_least(0, NUMBER).of(self.amount)
-        except ValueError as error:
-            raise WrongInput(f"budget {self.amount} is not {error}: give what a prompt may spend, such as 100") from None
+        if not isinstance(self.amount, Real) or not 0 <= self.amount < inf:
+            raise WrongInput(f"budget {self.amount} is not a number from 0: give what a prompt may spend, such as 100")
 
     def affords(self, cost: Cost) -> bool:
         """Whether `cost` stays within this budget."""

@@ -182,7 +182,7 @@ def _unit(
     for tokens in session.text_tokens(model, prompts):  # one pool of images, at which every verifier looks
         costs = [session.plan(model, search, name, given[-1], tokens).cost for name, given in budgets.items()]
         flops += max(cost.flops - cost.verifier_flops for cost in costs) + sum(cost.verifier_flops for cost in costs)
-    return WorkUnit(key, session.suite_name, model, search, tuple(budgets), budgets, seed, prompts, keep, float(flops), faulty)
+    return WorkUnit(key, session.suite_name, model, search, tuple(budgets), budgets, seed, prompts, keep, float(flops), faulty, packages)
 
 
 def _features(session: Session, search: str, verifier: str) -> str:

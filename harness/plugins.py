@@ -34,15 +34,23 @@ def plugin_packages() -> dict[str, str]:
     return {point.dist.name: point.dist.version for point in _points() if point.dist is not None}
 
 
-def plugin_sources() -> list[Path]:
-    """The folder, or the only file, of every module that other packages bring something by."""
-    found = [find_spec(name) for name in sorted({point.module.partition(".")[0] for point in _points()})]
+def plugin_sources(packages: Collection[str] | None = None) -> list[Path]:
+    """The folder, or the only file, of every module that these packages (name and version), or all, bring something by."""
+    points = [point for point in _points() if packages is None or _package(point) in packages]
+    found = [find_spec(name) for name in sorted({name for point in points for name in _modules(point)})]
     places = [place for one in found if one is not None for place in one.submodule_search_locations or [one.origin or ""]]
     return [path for path in map(Path, places) if path.exists() and path.name]
 
 
 def _points() -> list[EntryPoint]:
     return [point for group in GROUPS.values() for point in entry_points(group=group)]
+
+
+def _modules(point: EntryPoint) -> set[str]:
+    """Top-level modules of an entry and of what it names."""
+    entry = _loaded(point)
+    named = [entry.target, entry.generator, *([entry.draft.target, entry.draft.generator] if entry.draft else [])]
+    return {name.partition(":")[0].partition(".")[0] for name in (point.value, *named) if name}
 
 
 def _loaded(point: EntryPoint) -> Entry:

@@ -134,7 +134,9 @@ def entries(kind: str) -> Mapping[str, Entry]:
 
 @cache
 def _brought(kind: str) -> Mapping[str, Entry]:
-    return plugins(kind, taken=_TABLES[kind])
+    from harness.named_searches import named_searches
+
+    return plugins(kind, taken={*_TABLES[kind], *(named_searches() if kind == "search" else ())})
 
 
 def is_verifier(text: str) -> bool:

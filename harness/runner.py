@@ -177,10 +177,9 @@ def _work(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> 
     """Run those of `units` that are missing."""
     with run.watch.section("store"):
         missing = [unit for unit in units if run.store.part(unit.key) is None]
-        source = unit_source()
     done = len(units) - len(missing)
     if done:
-        others = _by_other_source(run.store, [unit.key for unit in units if unit not in missing], source)
+        others = _by_other_source(run.store, [unit for unit in units if unit not in missing])
         console.print(f"going on: {done} of {counted(len(units), 'unit')} {'is' if done == 1 else 'are'} there{others}", highlight=False)
     planned = sum(unit.planned_flops for unit in missing)
     with RunProgress(console, len(units), done, planned) as progress:
@@ -197,18 +196,18 @@ def _work(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> 
 
         for unit, finished in engine(missing, work):
             with run.watch.section("store"):
-                run.store.save(unit.key, finished.rows, source)
+                run.store.save(unit.key, finished.rows, unit_source(unit.packages))
             progress.finish(unit.title, finished.images, unit.planned_flops)
     if done:
         console.print(f"{counted(len(missing), 'unit')} done now, {done} {'was' if done == 1 else 'were'} there", highlight=False)
 
 
-def _by_other_source(store: Store, keys: list[str], source: str) -> str:
+def _by_other_source(store: Store, units: list[WorkUnit]) -> str:
     """What a person should know of units that are kept although the source has changed since; "" where it has not."""
-    others = sum(count for made_by, count in store.sources(keys).items() if made_by != source)
+    others = sum(unit_source(unit.packages) not in store.sources([unit.key]) for unit in units)
     if not others:
         return ""
-    which = "made by another state" if others == len(keys) else f"{others} of them by another state"
+    which = "made by another state" if others == len(units) else f"{others} of them by another state"
     return f", {which} of the source than this one: they stay as they are, a new --out makes them anew"
 
 

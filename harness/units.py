@@ -34,6 +34,8 @@ class WorkUnit:
     planned_flops: float
     faulty: tuple[tuple[Prompt, str], ...] = ()
     """Prompts that cannot be run, and why: their scores are NaN."""
+    packages: tuple[str, ...] = ()
+    """Name and version of other packages that bring a part of it (`Lineup.packages`)."""
 
     @property
     def title(self) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.config import RunConfig, Settings
+from harness.plugins import plugin_packages
 from harness.registry import KINDS, entries
 from harness.weights.hub import files_of
 from harness.weights.local import LocalWeights, published
@@ -33,7 +34,7 @@ def determined(settings: Settings) -> str:
         "asked": settings.run().identity(),
         "given": sorted(settings.model_fields_set & set(RunConfig.model_fields)),
         "source": [source_sha256(), unit_source()],
-        "versions": [python_version(), *map(installed_version, PACKAGES)],
+        "versions": [python_version(), *map(installed_version, PACKAGES), plugin_packages()],
         "weights": [
             (name, role, [*_dated(*files_of(one, local.folder(name, role)))])
             for name, roles in published().items() for role, one in roles.items()

@@ -6,7 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -48,10 +48,10 @@ def source_sha256() -> str:
     return _joint([_tree_sha256(ROOT / package) for package in OURS])
 
 
-def unit_source() -> str:
-    """The hash of all source that units are made by: vistas without its reports, and what other packages bring."""
+def unit_source(packages: Collection[str] | None = None) -> str:
+    """The hash of all source that units are made by: vistas without its reports, and what these packages, or all others, bring."""
     ours = [_tree_sha256(ROOT / package) for package in OURS if package != "reports"]
-    return _joint([*ours, *map(_tree_sha256, plugin_sources())])[:32]
+    return _joint([*ours, *map(_tree_sha256, plugin_sources(packages))])[:32]
 
 
 def _joint(hashes: Sequence[str]) -> str:
@@ -72,7 +72,7 @@ def _tree_sha256(root: Path) -> str:
 def _files(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(set(folders) - NO_SOURCE)
-        yield from (Path(folder, name) for name in sorted(names))
+        yield from (path for path in (Path(folder, name) for name in sorted(names)) if path.is_file())
 
 
 def written_here(target: str) -> bool:

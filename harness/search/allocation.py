@@ -73,7 +73,7 @@ class Standing:
 
     def _need(self, prompt: int) -> tuple[float, int, int]:
         """Among equals who has had fewer images comes first, then by lot: where a prompt stands in the suite has no say."""
-        return self._best[prompt], self._seen[prompt], self._task.seed(prompt, (), -1)
+        return self._best[prompt] if self._comparable else 0.0, self._seen[prompt], self._task.seed(prompt, (), -1)
 
     def _look(self, prompt: int) -> tuple[float, bool]:
         """The score of the best finished image, and whether it is one of those that are new."""

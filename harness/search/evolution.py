@@ -20,7 +20,7 @@ from harness.search.affordable import largest
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, Part, advance, gather, groups, name_of, roots
-from harness.search.launch import check_level
+from harness.search.launch import check_level, check_noisy
 from harness.search.rounds import Branch, Round, best_first, mark_final
 from harness.search.tally import Tally
 from models.base import Family, Mutable, Stochastic
@@ -63,12 +63,14 @@ class Evolution:
         for part, size in zip(parts, sizes[1:], strict=True):
             images = max(1, _half_up(population * size / sizes[0]))
             best = min(max(1, _half_up(population * elites / sizes[0])), images - 1)
-            found.append((min(_half_up(part * steps), steps - 1), images, best))
+            # A generation at the last step, which takes no noise, would repeat its elites.
+            found.append((min(_half_up(part * steps), steps - 2), images, best))
         return tuple(found)
 
     def plan(self, budget: Budget, prices: Prices) -> Plan:
-        """The largest first population that the budget buys, at least two. Raises BudgetTooSmall."""
+        """The largest first population that the budget buys, at least two. Raises BudgetTooSmall, Unfit."""
         prices.check(budget)
+        check_noisy(prices.steps, "evolution")
 
         def sized(population: int) -> Plan:
             tally, steps = Tally(prices), prices.steps

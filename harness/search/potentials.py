@@ -34,12 +34,9 @@ class Particle:
     def _after(
         self, values_M: np.ndarray, term: float, reward: float, remembered: float, potential: Potential, strength: float
     ) -> Particle:
-        weight = self.log_weight + float(term)
-        if np.isnan(reward):
-            return replace(self, log_weight=weight)
         keeps = potential in ("max", "difference") and not (potential == "max" and remembered >= reward)
         memory_M = tuple(values_M.tolist()) if keeps else self.memory_M
-        return Particle(weight, self.total + float(reward), memory_M, strength)
+        return Particle(self.log_weight + float(term), self.total + float(reward), memory_M, strength)
 
 
 def seen(
@@ -48,21 +45,22 @@ def seen(
     """The particles of one prompt after a look at their raw scores, and their log-weights at this look [N].
 
     `rewards` makes comparable numbers of one pool, NaN for unscored: what is remembered is rated anew beside what is new, as an
-    ensemble's ranks compare within one pool only. An unscored particle has no weight at this look, and for later ones its reward
-    was the least of those scored; a look without a score says nothing.
+    ensemble's ranks compare within one pool only. An unscored particle has no weight at this look; to later ones it has been the
+    worst of those scored. A look without a score says nothing.
     """
     count, parts = values_NM.shape
     memory_NM = np.array([one.memory_M or (np.nan,) * parts for one in particles])
     now_N, before_N = np.split(rewards(np.concatenate([values_NM, memory_NM])), [count])
     if np.isnan(now_N).all():
         return list(particles), np.array([one.log_weight for one in particles])
+    blind_N, worst = np.isnan(now_N), int(np.nanargmin(now_N))
+    now_N = np.where(blind_N, now_N[worst], now_N)
+    values_NM = np.where(blind_N[:, None], values_NM[worst], values_NM)
     last_N, totals_N = (np.array([getattr(one, name) for one in particles]) for name in ("strength", "total"))
     terms_N = {
         "max": strength * np.fmax(now_N, before_N), "difference": strength * now_N - np.nan_to_num(last_N * before_N),
         "sum": strength * (totals_N + now_N), "return": strength * now_N,
     }[potential]  # fmt: skip
-    blind_N = np.isnan(now_N)
-    terms_N[blind_N] = terms_N[~blind_N].min()
     after = [
         one._after(values_M, term, reward, best, potential, strength)
         for one, values_M, term, reward, best in zip(particles, values_NM, terms_N, now_N, before_N, strict=True)

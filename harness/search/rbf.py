@@ -22,7 +22,7 @@ from harness.search.affordable import largest
 from harness.search.base import Plan, Task, Unfit
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, Part, advance, finish, gather, groups, keep, name_of, preview, roots
-from harness.search.launch import check_level, check_steps, draw
+from harness.search.launch import check_level, check_noisy, check_steps, draw
 from harness.search.rounds import Branch, Round, best_first, mark_final, mark_kept
 from harness.search.tally import Tally
 from models.base import Family, Mutable, Stochastic
@@ -65,8 +65,7 @@ class RBF:
         """
         prices.check(budget)
         check_steps(prices.steps, "rbf looks at")
-        if prices.steps < 3:
-            raise Unfit("rbf draws children at the steps between the first and the last, and images of 2 steps have none: use random")
+        check_noisy(prices.steps, "rbf")
 
         def sized(looks: int) -> Plan:
             tally = Tally(prices)

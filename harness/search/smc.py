@@ -3,7 +3,8 @@
 One sampler holds the published ones: FK steering (Singhal et al., arXiv 2501.06848), DAS without its gradients (Kim et
 al., arXiv 2501.05803), breadth-first search and, within its frame, SVDD (Zhang et al., arXiv 2505.23614). Weights are
 kept between looks that do not resample, as importance sampling has it; there is no resampling after the last step,
-since the best image is returned. On diffusion every step takes noise, or copies would never part.
+since the best image is returned. On diffusion every step between the first and the last takes noise, and there is no look before the
+last: copies that are made there would never part.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from harness.search.affordable import largest
 from harness.search.base import Plan, Task, Unfit
 from harness.search.deadline import Deadline
 from harness.search.front import Front, Name, finish, groups, grow, name_of, preview, roots, thinned
-from harness.search.launch import check_level, check_steps
+from harness.search.launch import check_level, check_noisy, check_steps
 from harness.search.potentials import Particle, Potential, Tempering, check_scale, seen, strength_at
 from harness.search.resampling import SCHEMES, Resampling, effective, normalised
 from harness.search.rounds import Branch, Round, mark_final
@@ -102,11 +103,17 @@ class SMC:
         marks = [int((first + index * every) * steps + 0.5) for index in range(count)]
         return tuple(dict.fromkeys(mark for mark in marks if 0 < mark < steps))
 
+    def _looks(self, steps: int, family: Family) -> tuple[int, ...]:
+        """Those after which copies can part: the last step of denoising takes no noise."""
+        return tuple(look for look in self.looks(steps) if family == "ar" or look < steps - 1)
+
     def plan(self, budget: Budget, prices: Prices) -> Plan:
         """The most particles that the budget buys, at least two. Raises BudgetTooSmall."""
         prices.check(budget)
         check_steps(prices.steps, "smc looks at")
-        looks = self.looks(prices.steps)
+        if prices.family == "diffusion":
+            check_noisy(prices.steps, "smc")
+        looks = self._looks(prices.steps, prices.family)
         if not looks:
             raise Unfit(
                 f"first={self.of('first'):g},last={self.of('last'):g} leave no look within {counted(prices.steps, 'step')}, and smc "
@@ -131,7 +138,7 @@ class SMC:
 
     def _run_group(self, task: Task, prompts: Sequence[int], deadline: Deadline) -> None:
         steps = task.generator.card.steps
-        looks = self.looks(steps)
+        looks = self._looks(steps, task.generator.card.family)
         front = roots(task, {prompt: task.plans[prompt].parameters["particles"] for prompt in prompts})
         cloud = {name_of(branch): Particle() for part in front for branch in part.branches}
         children = {name: [Branch(*name)] for name in cloud}
@@ -157,18 +164,20 @@ class SMC:
             before = [cloud[name_of(branch)] for branch in branches]
             after, log_weights_N = seen(before, this.values(prompt), task.judges[0].rewards, self.of("potential"), strength)
             cloud |= {name_of(branch): particle for branch, particle in zip(branches, after, strict=True)}
-            children |= self._resample(task, prompt, branches, cloud, log_weights_N, look, deadline.rest(prompt, look))
+            told = not np.isnan(this.rewards(prompt)).all()
+            children |= self._resample(task, prompt, branches, cloud, log_weights_N if told else None, look, deadline.rest(prompt, look))
         this.close({name for name, born in children.items() if born})
         return front, children
 
     def _resample(
-        self, task: Task, prompt: int, branches: Sequence[Branch], cloud: dict[Name, Particle], log_weights_N: np.ndarray, look: int,
-        part: float,
+        self, task: Task, prompt: int, branches: Sequence[Branch], cloud: dict[Name, Particle], log_weights_N: np.ndarray | None,
+        look: int, part: float,
     ) -> dict[Name, list[Branch]]:
-        """Children of each particle, who enter the cloud; fewer in all where time runs out (`part`)."""
-        weights_N = normalised(log_weights_N)
+        """Children of each particle, who enter the cloud; fewer in all where time runs out (`part`). No weights: nothing was scored."""
+        weights_N = normalised(np.zeros(len(branches)) if log_weights_N is None else log_weights_N)
         count = max(1, int(len(branches) * part))
-        again = count < len(branches) or effective(weights_N) <= self.of("ess") * len(branches) + 1e-9
+        uneven = log_weights_N is not None and effective(weights_N) <= self.of("ess") * len(branches) + 1e-9
+        again = count < len(branches) or uneven
         counts_N = np.ones(len(branches), dtype=np.int64)
         if again:
             random = np.random.default_rng(task.seed(prompt, (), look))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -93,6 +95,22 @@ def test_what_cannot_be_is_said_in_a_line(asked: tuple[str, float, str], message
     search, budget, unit = asked
     with pytest.raises(WrongInput, match=re.escape(message)):
         run_search(search, model, verifier, TEXTS, budget, unit)
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"budget": "60"}, "budget 60 is not a number"), ({"unit": None}, "unknown unit 'None'"), ({"max_rows": 0}, "max_rows=0 is not"),
+])  # fmt: skip
+def test_options_that_are_none_are_said_in_a_line(options: dict[str, Any], message: str, model: Any, verifier: Any) -> None:
+    with pytest.raises(WrongInput, match=message):
+        run_search("random", model, verifier, TEXTS, **{"budget": 20, **options})
+
+
+def test_a_verifier_that_does_not_fit_the_model_is_refused(model: Any, verifier: Any) -> None:
+    with pytest.raises(WrongInput, match="verifier likelihood needs a model that is Prefixed and shapes-flux is not"):
+        run_search("random", load_model("shapes-flux", device="cpu"), load_verifier("likelihood"), TEXTS, 20)
+    photo = SimpleNamespace(card=replace(verifier.card, domain="photo"))
+    with pytest.raises(WrongInput, match="verifier shapes-clip judges photo images and shapes-infinity makes shapes images"):
+        run_search("random", model, photo, TEXTS, 20)  # type: ignore[arg-type]
 
 
 def test_local_weights_are_looked_for_where_they_are_said_to_be(tmp_path: Path) -> None:

@@ -16,9 +16,12 @@ from typer.testing import CliRunner
 
 from harness import cli, registry
 from harness.commands import run as run_commands
+from harness.config import Settings
 from harness.errors import WrongInput
 from harness.ledger import Budget, Unit
 from harness.search.spec import parse
+from harness.whole import determined
+from results import environment
 
 PAGE = (Path(__file__).parents[3] / "docs" / "add-a-search.md").read_text(encoding="utf-8")
 RUN = ["run", "geneval", "--model", "shapes-infinity", "--prompts", "2", "--search"]
@@ -106,9 +109,31 @@ def test_a_search_has_one_name(site: Path) -> None:
         parse("another:enough=1")
 
 
+def test_its_version_and_its_source_tell_whether_a_run_is_whole(site: Path) -> None:
+    """Also the source of a module that the entry names and the entry point does not; another package's units do not depend on it."""
+    (site / "elsewhere.py").write_text(block("python"))
+    (site / "light.py").write_text("from harness.entry import Entry\nENTRY = Entry('elsewhere:FirstGood', '')\n")
+
+    def told(source: str, version: str = "0.1") -> tuple[str, str, str]:
+        install(site, version, points="[vistas.searches]\nfirst-good = light:ENTRY\n")
+        (site / "elsewhere.py").write_text(source)
+        environment._tree_sha256.cache_clear()
+        packages = (f"my-searches {version}",)
+        return determined(Settings(searches=("first-good",))), environment.unit_source(packages), environment.unit_source(())
+
+    first, edited, newer = told(block("python")), told(block("python") + "\n"), told(block("python"), "0.2")
+    assert first[0]
+    assert len({first[0], edited[0], newer[0]}) == 3
+    assert first[1] != edited[1]
+    assert first[2] == edited[2] == newer[2]
+    sys.modules.pop("light", None)
+    environment._tree_sha256.cache_clear()
+
+
 @pytest.mark.parametrize(("points", "message"), [
     ("first-good = nowhere:ENTRY", "first-good = nowhere:ENTRY of package my-searches 0.1 cannot be imported (No module named 'nowhere')"),
     ("first-good = first_good:FirstGood", "is type and no harness.entry.Entry"),
+    ("best-diffusion = first_good:ENTRY", "best-diffusion = first_good:ENTRY of package my-searches 0.1 registers a search under a name"),
     ("beam = first_good:ENTRY", "beam = first_good:ENTRY of package my-searches 0.1 registers a search under a name that is taken"),
 ])  # fmt: skip
 def test_what_a_package_registers_wrongly_is_named(points: str, message: str, site: Path) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from harness.ledger import Budget, Unit
+from harness.prices import Prices
+from harness.search.base import Unfit
 from harness.search.evolution import Evolution
 from harness.search.paths import Paths
 from harness.search.rbf import RBF
@@ -94,6 +96,22 @@ def test_no_search_adds_noise_in_the_first_step(ran, text: str) -> None:
     ran(parse(text), Watched(10), Budget(400, Unit.NFE), count=1, judges=[Reader()])
     assert noisy
     assert 0 not in noisy
+
+
+@pytest.mark.parametrize("text", ["smc:preset=das,particles=6", "smc:preset=svdd,particles=6", "evolution:population=14"])
+@pytest.mark.parametrize("steps", [4, 10])
+def test_no_two_finished_images_are_one(ran, text: str, steps: int) -> None:
+    """Copies are made only where noise parts them again."""
+    done = ran(parse(text), Chronicler(steps), count=2, judges=[Reader()])
+    for prompt in range(2):
+        finished = [one.values_M[0] for one in done.of(prompt) if one.complete]
+        assert len(set(finished)) == len(finished) > 1
+
+
+@pytest.mark.parametrize("text", ["smc", "rbf", "evolution"])
+def test_two_steps_have_no_noise_to_search_with(text: str) -> None:
+    with pytest.raises(Unfit, match="needs the noise of steps between the first and the last, and images of 2 steps have none"):
+        parse(text).plan(Budget(1e6, Unit.NFE), Prices(Chronicler(2), Reader(), 1))
 
 
 def brute_rbf(task: Any, prompt: int, starts: int, quotas: list[int]) -> tuple[list[Scored], set[tuple[int, ...]]]:

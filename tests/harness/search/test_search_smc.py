@@ -239,9 +239,12 @@ def test_a_look_that_could_not_be_scored_decides_nothing_for_good(potential: Any
     assert look(blind, np.nan, np.nan) == (blind, [0.0, 0.5])
     some, weights = look([Particle()] * 3, 1.0, np.nan, 3.0)
     assert weights == [2.0, -np.inf, 6.0]
-    assert some[1] == Particle(log_weight=2.0)
     _, weights = look(some, 2.0, 2.0, 2.0)
-    assert np.isfinite(weights).all()
+    worst, _ = look([Particle()] * 3, 1.0, 1.0, 3.0)
+    assert weights == look(worst, 2.0, 2.0, 2.0)[1]
+    after, _ = look([Particle()] * 4, 1.0, 1.0, 1.0, 1.0)
+    after, _ = look(after, np.nan, 0.2, 0.2, 0.2)
+    assert len(set(look(after, 0.5, 0.5, 0.5, 0.5)[1])) == 1
 
 
 def test_ranks_are_of_one_pool_at_every_look() -> None:
