@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from harness import cli, registry
+from harness import cli, plugins, registry
 from harness.commands import run as run_commands
 from harness.config import Settings
 from harness.errors import WrongInput
@@ -32,6 +32,12 @@ def block(language: str) -> str:
     return str(found)
 
 
+def forget() -> None:
+    """What is installed is looked through once."""
+    plugins._points.cache_clear()
+    registry._brought.cache_clear()
+
+
 def install(site: Path, version: str = "0.1", points: str = "") -> None:
     """What pip leaves of the page's package, under another version or with other entry points where given."""
     project = tomllib.loads(block("toml"))["project"]
@@ -42,7 +48,7 @@ def install(site: Path, version: str = "0.1", points: str = "") -> None:
     folder.mkdir(exist_ok=True)
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {version}\n")
     (folder / "entry_points.txt").write_text(points)
-    registry._brought.cache_clear()
+    forget()
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +60,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
     yield folder
     sys.modules.pop("first_good", None)
-    registry._brought.cache_clear()
+    forget()
 
 
 def test_the_command_runs_it_and_says_whose_it_is(site: Path, tmp_path: Path) -> None:
