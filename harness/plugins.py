@@ -45,7 +45,7 @@ def plugin_sources(packages: Collection[str] | None = None) -> list[Path]:
 
 @cache
 def _points() -> tuple[EntryPoint, ...]:
-    """Read once, as what is installed takes a tenth of a second to look through."""
+    """Read once: every installed package is looked at for it."""
     every = entry_points()
     return tuple(point for group in GROUPS.values() for point in every.select(group=group))
 

@@ -82,8 +82,7 @@ def _moved(summary: Summary) -> list[str]:
         return []
     return [
         "adaptive moves its budget from one prompt to another, so its prompts are not independent, as intervals over prompts take "
-        "them to be: those of adaptive, and of differences to it, are about a fifth too narrow (in a simulation its mean varied 1.2 "
-        "times as much as they say). Take a lead that they only just settle for unsettled."
+        "them to be: those of adaptive, and of differences to it, are too narrow, by how much is not known. Take a lead that they only just settle for unsettled."
     ]
 
 
