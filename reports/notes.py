@@ -82,7 +82,8 @@ def _moved(summary: Summary) -> list[str]:
         return []
     return [
         "adaptive moves its budget from one prompt to another, so its prompts are not independent, as intervals over prompts take "
-        "them to be: those of adaptive, and of differences to it, are too narrow, by how much is not known. Take a lead that they only just settle for unsettled."
+        "them to be: those of adaptive, and of differences to it, are too narrow, by how much is not known. "
+        "Take a lead that they only just settle for unsettled."
     ]
 
 
