@@ -44,22 +44,27 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
         raise WrongInput(f"model {model.name} reads text with the network that draws images, so that offload=text leaves nothing "
                          "out: use offload=model or none")  # fmt: skip
     folder = folders["weights"]
-    sampling = sampling_of(model.name, settings)
+    sampling_of(model.name, settings)  # refused before anything is read
     _check_published(folder, model.name)
     processor = reader_from_folder(JanusProcessor, folder)
     whole_model = from_folder(JanusForConditionalGeneration, folder, dtype_of(settings["dtype"]), _PARTS)
     network = JanusNetwork(whole_model)
-    if devices:
+    check_tokens(folder, processor.tokenizer, network.config.text_config.vocab_size)
+    sha256 = weights_sha256(sorted(folder.glob("*.safetensors")))
+    return assembled(model, network, _prompts(folder, processor, network.longest), settings, sha256, devices or [device], offload)
+
+
+def assembled(model: PublishedModel, network: JanusNetwork, prompts: JanusPrompts, settings: Mapping[str, Any], sha256: str,
+              devices: Sequence[torch.device], offload: Offload = "none") -> JanusGenerator:
+    """The generator of a network that has its weights, put where it runs. Raises WrongInput."""
+    if len(devices) > 1:
         place(parts_of(network), devices, model.name)
     elif offload == "none":
-        network.to(device)
+        network.to(devices[0])
     else:
-        _take_turns(network, device)
-    text = network.config.text_config
-    check_tokens(folder, processor.tokenizer, text.vocab_size)
-    prompts = _prompts(folder, processor, text.max_position_embeddings - network.side**2)
-    return JanusGenerator(network, prompts, sampling, name=model.name, domain=model.domain, licence=model.licence,
-                          weights_sha256=weights_sha256(sorted(folder.glob("*.safetensors"))))
+        _take_turns(network, devices[0])
+    return JanusGenerator(network, prompts, sampling_of(model.name, settings), name=model.name, domain=model.domain,
+                          licence=model.licence, weights_sha256=sha256)
 
 
 def _prompts(folder: Path, processor: JanusProcessor, longest: int) -> JanusPrompts:

@@ -24,6 +24,7 @@ from harness.timing import Stopwatch
 from harness.weights.local import build
 from models import division, pixels
 from models.base import Images, Row
+from models.compiling import asks_to_compile
 from models.diffusion import flux, guided
 from models.diffusion import published as diffusion
 from models.division import Division, Parts, divide, place, size_of, spread, top_blocks
@@ -303,7 +304,7 @@ def test_a_loader_that_knows_no_devices_is_told_apart() -> None:
 
 def test_what_is_divided_is_not_compiled() -> None:
     with pytest.raises(WrongInput, match="compile=true does not go with several devices: leave it out, or give one device"):
-        diffusion.asks_to_compile({"compile": True}, divided=True)
+        asks_to_compile({"compile": True}, divided=True)
 
 
 def test_shared_weights_count_once() -> None:
