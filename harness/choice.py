@@ -13,8 +13,8 @@ from harness.registry import entry, published_row
 from harness.values import NUMBER, Kind, at_least, like, several, typed
 from models.base import SmallPreviews
 from models.published import PRESET, PublishedModel
-from models.sheet import latent_size
-from models.small_previews import SETTING, smaller
+from models.random_weights import BUILDERS, outlined
+from models.small_previews import SETTING
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,8 @@ def choose_model(text: str) -> ModelChoice:
         return ModelChoice(written(name, needed | previews), name, found, needed, preview_shrink=shrink)
     merged = found.row.merged(values)
     found.row.check(merged)
-    latents = latent_size(found.row, merged) if shrink > 1 else None
-    if latents:
-        smaller(latents, shrink, name)
+    if shrink > 1 and found.row.loader in BUILDERS:
+        outlined(found.row, merged).with_previews(shrink)
     return ModelChoice(written(name, quoted(_needed(found.row, values)) | previews), name, found, values, preview_shrink=shrink)
 
 

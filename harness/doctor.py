@@ -23,7 +23,7 @@ from harness.weights.hub import gigabytes
 from harness.weights.local import LocalWeights, find, found
 from models.division import Division, divide
 from models.published import published_models
-from models.sheet import Sheet, parts, sheet
+from models.sheet import Sheet, sheet
 from verifiers.spec import parse_verifier
 from verifiers.weight_bytes import weight_bytes
 
@@ -101,9 +101,8 @@ def needs(texts: Sequence[str], memory: Mapping[str, int], local: LocalWeights) 
 
 def _need(choice: ModelChoice, memory: Mapping[str, int], local: LocalWeights) -> Need:
     model = choice.published()
-    settings = model.merged(choice.overrides)
-    one, networks = sheet(model, settings), parts(model, settings) if len(memory) > 1 else None
-    division = divide(networks, [int(SHARE * free) for free in memory.values()]) if networks else None
+    one = sheet(model, model.merged(choice.overrides))
+    division = divide(one.networks, [int(SHARE * free) for free in memory.values()]) if one.networks and len(memory) > 1 else None
     kept = f"{gigabytes(one.row_bytes)} {'of cache' if one.cache_step_bytes else 'of latents'}"
     growth = [("each step", f"adds {_span(one.cache_step_bytes)} of it")] if one.cache_step_bytes else []
     divided = [("" if at else "divided", line) for at, line in enumerate(_said(division, list(memory)))] if division else []

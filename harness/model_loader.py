@@ -16,7 +16,7 @@ from harness.timing import LOAD, Stopwatch
 from harness.weights.local import build
 from harness.weights.located import Folders
 from models.base import Generator
-from models.random_weights import random_generator
+from models.random_weights import outlined
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ModelLoader:
         with self.watch.section(LOAD):
             folders = self.folders[choice.text]
             try:
-                generator: Any = _outline(choice) if folders is None else self._build(choice, folders)
+                generator = self._build(choice, folders)
             except Exception as error:
                 if not out_of_memory(error):
                     raise
@@ -45,15 +45,12 @@ class ModelLoader:
             smaller: Generator = generator.with_previews(choice.preview_shrink) if choice.preview_shrink > 1 else generator
             return smaller
 
-    def _build(self, choice: ModelChoice, folders: Folders) -> Any:
+    def _build(self, choice: ModelChoice, folders: Folders | None) -> Any:
+        if folders is None:
+            return outlined(choice.entry.row, choice.entry.row.merged(choice.overrides))
         choice.entry.resolve()  # imports the libraries
         for library in ("diffusers", "transformers"):
             logging = sys.modules.get(f"{library}.utils.logging")
             if logging is not None:  # their bars, one for each file, drown what this program says
                 logging.disable_progress_bar()
         return build(choice.entry, folders, self.devices[0], choice.overrides, self.offload, self.devices)
-
-
-def _outline(choice: ModelChoice) -> Generator:
-    """A published model on the meta device. Raises WrongInput."""
-    return random_generator(choice.entry.row, choice.entry.row.merged(choice.overrides), [torch.device("meta")])

@@ -1,13 +1,15 @@
-"""The data sheet of a published model: what it computes and holds, worked out from its configuration, without weights."""
+"""The data sheet of a published model: what it computes and holds, read off its outline (`models/random_weights.py`), without weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
 from harness.errors import WrongInput
+from models.architecture import parameters
+from models.base import Generator
 from models.division import Parts
 from models.published import PublishedModel
 
@@ -30,8 +32,6 @@ class Sheet:
     decoder_flops: int
     text_flops: int
     """One prompt through all text encoders."""
-    text_tokens: int
-    """Of the prompt that is priced."""
     row_bytes: int
     """What one row keeps between steps, at most: its cache or its latents, in all sequences."""
     cache_step_bytes: tuple[int, ...]
@@ -42,6 +42,8 @@ class Sheet:
     """Those of one image in the decoder."""
     largest_bytes: int
     """Weights of the largest of its networks: what is on the device at a time with offload=model."""
+    networks: Parts | None = field(default=None, repr=False, compare=False)
+    """On the meta device, to be divided."""
     added_flops: int = 0
     """Passes of one image beside those of guidance."""
 
@@ -65,14 +67,6 @@ class Sheet:
         return max(0, min(count // (self.row_bytes + self.pass_bytes), (count - self.decode_bytes) // self.row_bytes))
 
 
-def latent_size(model: PublishedModel, settings: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Rows and columns of what a published model's decoder decodes; None where `latent_size` is not beside its sheet's function."""
-    module, _, _ = model.sheet.partition(":")
-    find = getattr(import_module(module), "latent_size", None) if module else None
-    found: tuple[int, int] | None = find(model, settings) if find else None
-    return found
-
-
 def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     """The data sheet of a published model under these settings (`model.merged`). Raises WrongInput where there is none."""
     if not model.sheet:
@@ -82,9 +76,13 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     return found
 
 
-def parts(model: PublishedModel, settings: Mapping[str, Any]) -> Parts | None:
-    """A published model's networks without weights, to be divided; None where `parts` is not beside its sheet's function."""
-    module, _, _ = model.sheet.partition(":")
-    find = getattr(import_module(module), "parts", None) if module else None
-    found: Parts | None = find(model, settings) if find else None
-    return found
+def read_off(outline: Generator, networks: Parts, text_tokens: int, **others: Any) -> Sheet:
+    """The sheet with sizes and prices that an outline and its networks say, for a prompt of so many tokens, and what others say."""
+    every = [networks.denoiser, *networks.encoders.values(), *([networks.decoder] if networks.decoder is not None else [])]
+    sizes = [sum(one.numel() * one.element_size() for one in network.parameters()) for network in every]
+    card, decode, encode = outline.card, outline.price("decode", outline.card.steps), outline.price("encode", 0, text_tokens)
+    read: dict[str, Any] = dict(
+        parameters=card.parameters, all_parameters=sum(map(parameters, every)), weight_bytes=sum(sizes), largest_bytes=max(sizes),
+        image_size=card.image_size, decoder_flops=decode.decode_flops, text_flops=encode.text_flops, networks=networks,
+    )  # fmt: skip
+    return Sheet(**read | others)

@@ -1,4 +1,4 @@
-"""Calls of published diffusion networks with inputs of their shapes: for dry runs, and for measurements with random weights."""
+"""Calls of published diffusion networks with inputs of their shapes, for dry runs."""
 
 from __future__ import annotations
 
@@ -7,42 +7,31 @@ from typing import Any
 
 import torch
 
-from models.diffusion.published_flops import CLIP_TOKENS
+from models.diffusion.published_sizes import CLIP_TOKENS
 
 
-def denoiser_call(
-    network: torch.nn.Module, settings: Mapping[str, Any], rows: int, device: torch.device | str = "meta"
-) -> Callable[[], Any]:
+def denoiser_call(network: torch.nn.Module, settings: Mapping[str, Any], rows: int) -> Callable[[], Any]:
     """One pass of a denoiser for this many sequences. Raises KeyError for a class that is not known here."""
-    inputs = _INPUTS[type(network).__name__](network.config, settings, _Make(rows, next(network.parameters()).dtype, device))
+    inputs = _INPUTS[type(network).__name__](network.config, settings, _Make(rows, next(network.parameters()).dtype))
     return lambda: network(**inputs, return_dict=False)
 
 
-def decoder_call(
-    network: torch.nn.Module, settings: Mapping[str, Any], rows: int, device: torch.device | str = "meta"
-) -> Callable[[], Any]:
-    """One decode of this many images by an AutoencoderKL or AutoencoderDC."""
-    latents = _Make(rows, next(network.parameters()).dtype, device)(*latent_shape(network, settings))
+def decoder_call(network: torch.nn.Module, latent_size: tuple[int, int]) -> Callable[[], Any]:
+    """One decode of latents of this many rows and columns by an AutoencoderKL or AutoencoderDC."""
+    config: Any = network.config
+    latents = _Make(1, next(network.parameters()).dtype)(config.latent_channels, *latent_size)
     decode: Any = network.decode
     return lambda: decode(latents, return_dict=False)
 
 
-def latent_shape(decoder: torch.nn.Module, settings: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Channels, rows and columns of one image's latents."""
-    config: Any = decoder.config
-    deep = type(decoder).__name__ == "AutoencoderDC"
-    halvings = len(config.decoder_block_out_channels if deep else config.block_out_channels) - 1
-    return config.latent_channels, settings["height"] >> halvings, settings["width"] >> halvings
-
-
 class _Make:
-    """Random tensors of some rows."""
+    """Tensors of some rows."""
 
-    def __init__(self, rows: int, dtype: torch.dtype, device: torch.device | str) -> None:
-        self.rows, self.dtype, self.device = rows, dtype, device
+    def __init__(self, rows: int, dtype: torch.dtype) -> None:
+        self.rows, self.dtype = rows, dtype
 
     def __call__(self, *shape: int) -> torch.Tensor:
-        return torch.randn(self.rows, *shape, dtype=self.dtype, device=self.device)
+        return torch.empty(self.rows, *shape, dtype=self.dtype, device="meta")
 
 
 def _flux(config: Any, settings: Mapping[str, Any], make: _Make) -> dict[str, Any]:
@@ -50,7 +39,7 @@ def _flux(config: Any, settings: Mapping[str, Any], make: _Make) -> dict[str, An
     inputs = {
         "hidden_states": make(tokens, config.in_channels), "timestep": make(), "pooled_projections": make(config.pooled_projection_dim),
         "encoder_hidden_states": make(text, config.joint_attention_dim),
-        "txt_ids": torch.zeros(text, 3, device=make.device), "img_ids": torch.zeros(tokens, 3, device=make.device),
+        "txt_ids": torch.zeros(text, 3, device="meta"), "img_ids": torch.zeros(tokens, 3, device="meta"),
     }  # fmt: skip
     return inputs | ({"guidance": make()} if config.guidance_embeds else {})
 

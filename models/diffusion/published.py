@@ -18,7 +18,7 @@ from models.diffusion.folder import check_components, check_published, published
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.diffusion.noise_schedule import check_sampler_fits, check_schedule
 from models.diffusion.pipeline_index import CLASS, INDEX, check_classes, named_parts, read_index
-from models.diffusion.published_flops import check_size, check_skipping
+from models.diffusion.published_sizes import check_size, check_skipping
 from models.diffusion.tokenizers import check_tokenizers
 from models.division import Parts, place, top_blocks
 from models.files import weights_sha256

@@ -11,7 +11,7 @@ from models.architecture import components, outline
 from models.diffusion.folder import published_config
 from models.diffusion.generator import DiffusionGenerator
 from models.diffusion.published import assembled
-from models.diffusion.published_flops import CLIP_TOKENS
+from models.diffusion.published_sizes import CLIP_TOKENS
 from models.published import PublishedModel
 from models.random_weights import filled, home, word_tokenizer
 from models.settings import dtype_of

@@ -86,7 +86,7 @@ def networks(generator: Any) -> dict[str, nn.Module]:
                 "decoder": generator.network.decoder}  # fmt: skip
     if hasattr(generator, "vae"):
         return {"text": generator.text_encoder.model, "denoiser": generator.transformer, "decoder": generator.vae}
-    pipeline = getattr(generator.adapter, "pipeline", None) or generator.adapter._pipeline
+    pipeline = generator.adapter.pipeline
     found = {f"text{name.removeprefix('text_encoder')}": part for name, part in pipeline.components.items()
              if name.startswith("text_encoder")}  # fmt: skip
     return {**found, "denoiser": generator.adapter.transformer, "decoder": pipeline.vae}

@@ -20,9 +20,8 @@ from harness.flops import count_flops
 from harness.sheets import document, rows
 from harness.weights.hub import gigabytes
 from harness.weights.local import LocalWeights
-from models.architecture import components, count, outline
+from models.architecture import components, outline, parameters
 from models.diffusion.dry import decoder_call, denoiser_call
-from models.diffusion.published_flops import published_flops
 from models.diffusion.sheet import _pass_bytes
 from models.division import Division, divide
 from models.dry import CudaAutocast, DryRun, dry_run
@@ -36,7 +35,8 @@ from models.infinity.sheet import TEXT_TOKENS, _last_pass
 from models.infinity.text import TextFeatures
 from models.infinity.transformer import InfinityTransformer
 from models.published import PublishedModel, published_models
-from models.sheet import Sheet, parts, sheet
+from models.random_weights import outlined
+from models.sheet import Sheet, sheet
 from verifiers.image_reward_network import RewardConfig, RewardNetwork
 from verifiers.spec import parse_verifier
 from verifiers.weight_bytes import weight_bytes
@@ -53,7 +53,8 @@ MODELS = published_models()
     ],
 )  # fmt: skip
 def test_a_step_costs_what_others_have_counted(name: str, published: float) -> None:
-    assert published_flops(name, MODELS[name].merged({})).sequence / 1e12 == pytest.approx(published, rel=0.02)
+    cost = outlined(MODELS[name], MODELS[name].merged({})).price("predict")
+    assert cost.flops / cost.forwards / 1e12 == pytest.approx(published, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_a_step_costs_what_others_have_counted(name: str, published: float) -> N
     ],
 )  # fmt: skip
 def test_networks_have_the_published_number_of_parameters(name: str, part: str, billions: float) -> None:
-    assert count(components(name)[part]) / 1e9 == pytest.approx(billions, rel=1e-3)
+    assert parameters(outline(components(name)[part])) / 1e9 == pytest.approx(billions, rel=1e-3)
 
 
 def test_a_third_pass_of_guidance_is_in_the_price_of_an_image() -> None:
@@ -80,16 +81,16 @@ def test_a_third_pass_of_guidance_is_in_the_price_of_an_image() -> None:
 
 @pytest.mark.parametrize("name", ["flux-schnell", "sdxl", "sana-1.6b"])
 def test_the_formulas_of_the_ledger_equal_the_dry_run(name: str) -> None:
-    settings = {**MODELS[name].merged({}), "height": 256, "width": 512, "resolution_binning": False}
-    parts, prices = components(name), published_flops(name, settings)
-    network = outline(parts.get("transformer") or parts["unet"])
-    assert dry_run(denoiser_call(network, settings, 1)).flops == prices.sequence
-    assert dry_run(decoder_call(outline(parts["vae"]), settings, 1)).flops == prices.decode
+    size = {"height": 256, "width": 512} | ({"resolution_binning": False} if name == "sana-1.6b" else {})
+    settings = MODELS[name].merged(size)
+    generator = outlined(MODELS[name], settings)
+    adapter, cost = generator.adapter, generator.price("predict")
+    assert dry_run(denoiser_call(adapter.transformer, settings, cost.forwards)).flops == cost.flops
+    assert dry_run(decoder_call(adapter.pipeline.vae, adapter.latent_size)).flops == generator.price("decode").flops
 
 
 def test_the_decoder_costs_what_others_have_counted() -> None:
-    prices = published_flops("flux-dev", MODELS["flux-dev"].merged({}))
-    assert prices.decode / 1e12 == pytest.approx(10.47, rel=0.02)
+    assert outlined(MODELS["flux-dev"], MODELS["flux-dev"].merged({})).price("decode").flops / 1e12 == pytest.approx(10.47, rel=0.02)
 
 
 def test_an_image_of_infinity_costs_what_others_have_counted() -> None:
@@ -291,12 +292,17 @@ def test_doctor_says_where_a_model_would_be_divided() -> None:
 def test_networks_to_divide_weigh_what_the_sheet_says(once: Callable[..., Sheet]) -> None:
     for name in ("infinity-125m", "janus-pro-1b", "pixart-sigma"):
         model = published_models()[name]
-        settings = model.merged({})
-        networks = parts(model, settings)
-        assert networks is not None
-        found = divide(networks, [int(40e9)] * 2)
+        one = once(model, model.merged({}))
+        assert one.networks is not None
+        found = divide(one.networks, [int(40e9)] * 2)
         assert found is not None
-        assert sum(found.bytes) == pytest.approx(once(model, settings).weight_bytes, rel=0.01)
+        assert sum(found.bytes) == pytest.approx(one.weight_bytes, rel=0.01)
+
+
+def test_a_decoder_that_does_not_run_in_float16_is_not_counted_in_it(once: Callable[..., Sheet]) -> None:
+    half, full = (once(MODELS["sdxl"], MODELS["sdxl"].merged({"dtype": dtype})) for dtype in ("float16", "float32"))
+    assert half.decode_bytes == full.decode_bytes
+    assert 2 * half.weight_bytes - full.weight_bytes == 4 * 83_653_863  # its parameters
 
 
 def test_rows_of_a_divided_model(infinity: Sheet) -> None:

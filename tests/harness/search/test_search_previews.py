@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch.nn import functional
 
-from harness.bench.request import prepared
 from harness.choice import choose_model
 from harness.config import Settings
 from harness.errors import WrongInput
@@ -21,8 +20,6 @@ from harness.registry import entry
 from harness.runner import prepare_run
 from harness.search.spec import parse
 from harness.weights.local import build
-from models.published import published_models
-from models.sheet import latent_size
 from verifiers.spec import VerifierSpec
 
 LOOKING = [
@@ -115,13 +112,6 @@ def test_the_embedded_pair_takes_it(name: str) -> None:
     assert generator.price("preview").flops == pytest.approx(generator.price("decode").flops / 4)
     with pytest.raises(WrongInput, match="preview_shrink=5 does not divide its latents"):
         generator.with_previews(5)
-
-
-@pytest.mark.parametrize("name", [name for name, model in published_models().items() if model.family == "diffusion"])
-def test_latents_are_known_without_weights(name: str) -> None:
-    text, generator, _ = prepared(f"{name}:steps=2,height=64,width=128", "cpu", tiny=True)
-    model = published_models()[name]
-    assert latent_size(model, model.merged(choose_model(text).overrides)) == generator.adapter.latent_size  # type: ignore[attr-defined]
 
 
 def test_a_model_of_the_package_is_checked_before_any_verifier_is_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -239,6 +239,6 @@ def test_every_published_scheduler_and_tokenizer_passes() -> None:
         model = published_models()[name]
         binning = {"resolution_binning": False} if "resolution_binning" in model.settings else {}
         adapter: Any = build(model, model.merged({**small, **binning}), [torch.device("cpu")], tiny=True).adapter
-        pipeline = getattr(adapter, "pipeline", None) or adapter._pipeline
+        pipeline = adapter.pipeline
         assert is_flow(pipeline.scheduler) is kinds.FAMILIES[type(pipeline).__name__].flow
         check_tokenizers(Path("x"), pipeline.components)

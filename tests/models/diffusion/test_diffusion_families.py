@@ -38,7 +38,7 @@ def finish(generator, state):
 def reference(generator, latents, settings, family, output_type):
     """The images of the family's own pipeline over the generator's own networks."""
     adapter, tiny = generator.adapter, FAMILIES[family]
-    pipeline = getattr(adapter, "pipeline", None) or adapter._pipeline
+    pipeline = adapter.pipeline
     call = called(settings)
     if call.pop("complex_human_instruction", True) is False:
         call["complex_human_instruction"] = None
