@@ -16,7 +16,7 @@ from harness.engines import Engine, local
 from harness.errors import WrongInput
 from harness.execute import execute
 from harness.ledger import Unit
-from harness.lineup import line_up
+from harness.pairing import pair_up
 from harness.planning import plan_units
 from harness.prices import Calibration
 from harness.progress import RunProgress
@@ -61,17 +61,17 @@ def prepare_run(
     """
     watch = Stopwatch()
     with watch.section(LOAD):
-        lineup = line_up(settings.run(), LocalWeights.parse(settings.weights))
-        say(f"loading {', '.join(lineup.models)} and {', '.join(dict.fromkeys((*settings.verifiers, *lineup.metrics)))}")
+        pairing = pair_up(settings.run(), LocalWeights.parse(settings.weights))
+        say(f"loading {', '.join(pairing.models)} and {', '.join(dict.fromkeys((*settings.verifiers, *pairing.metrics)))}")
         timed = measured or settings.unit is Unit.SECONDS
         try:
-            session = open_session(settings, lineup, watch, outlines and not timed)
+            session = open_session(settings, pairing, watch, outlines and not timed)
         except AbsentWeights as error:
             if not (outlines and timed):
                 raise
             raise MissingWeights(f"{error}; seconds are measured with weights, a plan by --unit flops and without --calibrate needs none "
                                  "(--tflops says GPU-hours)") from error  # fmt: skip
-        for name in unused_weights(session, lineup):
+        for name in unused_weights(session, pairing):
             say(f"--weights {name} is not used: {name} is not in this run")
         session.measured = measured
     store = Store(run_folder(settings, out))
@@ -79,14 +79,14 @@ def prepare_run(
         session.calibrations |= _kept_calibrations(store, session)
         if timed and not session.calibrations:
             say("calibrating: every operation of every model and verifier is timed")
-        units, refused = plan_units(session, lineup)
+        units, refused = plan_units(session, pairing)
     suite = session.suite
     said = [*suite_notes(suite, session.domain, settings.seeds), *prompt_notes(session.prompts, suite.prompts(session.domain))]
     if session.outlined:
         names = ", ".join(session.outlined)
         said.append(f"planned from configurations, a token for each word of a prompt, as weights are not here: {names}; `vistas fetch "
                     f"{' '.join(session.outlined)}` gets them")  # fmt: skip
-    notes = [*said, *lineup.notes, *refused, *session.judge.notes]
+    notes = [*said, *pairing.notes, *refused, *session.judge.notes]
     return Run(session, units, notes, store, watch)
 
 

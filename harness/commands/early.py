@@ -34,14 +34,14 @@ def check_settings(settings: Settings) -> None:
             a folder to reuse that holds no run, models of two domains, weights where nothing is, more prompts than the suite has, or
             a suite without prompts for the models.
     """
-    from harness.search.spec import parse
+    from harness.search.spec import parse_search
 
     entry("suite", settings.suite)
     models = [name_of(member) for text in settings.models for member in members_of(text)]
     domain = shared_domain({name: entry("model", name).domain for name in models})
     for text in settings.searches:
         if text != ALL:
-            parse(text)
+            parse_search(text)
     judges = [parse_verifier(text) for text in (*settings.verifiers, *settings.metrics) if text != ALL]
     _check_reused(settings)
     suite = open_suite(settings.suite, settings.prompts_from)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from harness.lineup import Lineup
+from harness.pairing import Pairing
 from harness.search.base import describes
 from harness.weights.hub import Absent, AbsentWeights
 from harness.weights.local import LocalWeights, absent_graders, find, together
@@ -38,7 +38,7 @@ class Located:
 
 
 def locate_all(
-    lineup: Lineup, verifiers: Mapping[str, VerifierSpec], suite: Suite, local: LocalWeights, outlines: bool
+    pairing: Pairing, verifiers: Mapping[str, VerifierSpec], suite: Suite, local: LocalWeights, outlines: bool
 ) -> Located:
     """Look for all that a run cannot do without. `outlines`: what is absent is listed as lacking.
 
@@ -46,14 +46,14 @@ def locate_all(
         MissingWeights: weights are not on this machine, in one line for all of them.
         DamagedWeights: a file is cut short.
     """
-    models = {one.text: one for text in lineup.models for one in lineup.choices[text].members}
-    describing = any(describes(lineup.searches[search]) for _, search in lineup.pairs)
+    models = {one.text: one for text in pairing.models for one in pairing.specs[text].members}
+    describing = any(describes(pairing.searches[search]) for _, search in pairing.pairs)
     looks: dict[tuple[str, str], Callable[[], Folders]] = {
         **{("model", text): partial(find, one.name, one.entry, local) for text, one in models.items()},
         **{("verifier", name): partial(spec.find, local) for name, spec in verifiers.items()},
-        **({("features", ""): partial(find_features, lineup.domain, local)} if describing else {}),
+        **({("features", ""): partial(find_features, pairing.domain, local)} if describing else {}),
     }
-    graders = absent_graders(suite.graders(lineup.domain), local) if isinstance(suite, Equipped) else []
+    graders = absent_graders(suite.graders(pairing.domain), local) if isinstance(suite, Equipped) else []
     lacking: list[Absent] = []
     every = [partial(_spared, look, lacking) if outlines else look for look in looks.values()]
     found = dict(zip(looks, together(every, graders), strict=True))

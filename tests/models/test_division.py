@@ -17,7 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from harness import session
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.lineup import line_up
+from harness.pairing import pair_up
 from harness.registry import Entry
 from harness.session import open_session, pick_devices
 from harness.timing import Stopwatch
@@ -289,7 +289,7 @@ def test_offload_and_several_devices_exclude_one_another(monkeypatch: pytest.Mon
     monkeypatch.setattr(session, "pick_devices", lambda asked: TWO_CARDS)
     settings = Settings(device="cuda:0,cuda:1", offload="text")
     with pytest.raises(WrongInput, match=r"offload=text is for one device, device=cuda:0,cuda:1 names several"):
-        open_session(settings, line_up(settings.run()), Stopwatch())
+        open_session(settings, pair_up(settings.run()), Stopwatch())
     assert settings.run().identity() == Settings().run().identity()
 
 

@@ -15,7 +15,7 @@ from harness.search.base import Unfit
 from harness.search.evolution import Evolution
 from harness.search.paths import Paths
 from harness.search.rbf import RBF
-from harness.search.spec import parse
+from harness.search.spec import parse_search
 
 sys.path.insert(0, str(Path(__file__).parent))
 from chronicle import Chronicler, History, Reader, value
@@ -77,7 +77,7 @@ def brute_paths(task: Any, prompt: int, width: int, children: int, count: int) -
 
 @pytest.mark.parametrize(("count", "children"), [(10, 4), (30, 3)])
 def test_paths_is_what_brute_force_says(ran, count: int, children: int) -> None:
-    done = ran(parse(f"paths:width=2,candidates={children}"), Chronicler(count), judges=[Reader()], max_rows=5)
+    done = ran(parse_search(f"paths:width=2,candidates={children}"), Chronicler(count), judges=[Reader()], max_rows=5)
     for prompt in range(3):
         scored, survivors = brute_paths(done.task, prompt, 2, children, count)
         assert entered(done, prompt) == scored
@@ -93,7 +93,7 @@ def test_no_search_adds_noise_in_the_first_step(ran, text: str) -> None:
             return super().draw_stochastic(state, seeds, level)
 
     noisy: set[int] = set()
-    ran(parse(text), Watched(10), Budget(400, Unit.NFE), count=1, judges=[Reader()])
+    ran(parse_search(text), Watched(10), Budget(400, Unit.NFE), count=1, judges=[Reader()])
     assert noisy
     assert 0 not in noisy
 
@@ -102,7 +102,7 @@ def test_no_search_adds_noise_in_the_first_step(ran, text: str) -> None:
 @pytest.mark.parametrize("steps", [4, 10])
 def test_no_two_finished_images_are_one(ran, text: str, steps: int) -> None:
     """Copies are made only where noise parts them again."""
-    done = ran(parse(text), Chronicler(steps), count=2, judges=[Reader()])
+    done = ran(parse_search(text), Chronicler(steps), count=2, judges=[Reader()])
     for prompt in range(2):
         finished = [one.values_M[0] for one in done.of(prompt) if one.complete]
         assert len(set(finished)) == len(finished) > 1
@@ -111,7 +111,7 @@ def test_no_two_finished_images_are_one(ran, text: str, steps: int) -> None:
 @pytest.mark.parametrize("text", ["smc", "rbf", "evolution"])
 def test_two_steps_have_no_noise_to_search_with(text: str) -> None:
     with pytest.raises(Unfit, match="needs the noise of steps between the first and the last, and images of 2 steps have none"):
-        parse(text).plan(Budget(1e6, Unit.NFE), Prices(Chronicler(2), Reader(), 1))
+        parse_search(text).plan(Budget(1e6, Unit.NFE), Prices(Chronicler(2), Reader(), 1))
 
 
 def brute_rbf(task: Any, prompt: int, starts: int, quotas: list[int]) -> tuple[list[Scored], set[tuple[int, ...]]]:

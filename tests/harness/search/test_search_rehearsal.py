@@ -5,7 +5,7 @@ import pytest
 from harness.ledger import Budget, Unit
 from harness.prices import Prices
 from harness.search.rehearsal import rehearse
-from harness.search.spec import parse
+from harness.search.spec import parse_search
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from harness.search.spec import parse
      ("beam:score=preview", "scales", 44), ("zero-order:neighbours=3", "flow", 20)],
 )  # fmt: skip
 def test_a_rehearsal_counts_what_a_run_does(text, model, amount, make_judge, ran, request) -> None:
-    search, generator = parse(text), request.getfixturevalue(model)
+    search, generator = parse_search(text), request.getfixturevalue(model)
     budget = Budget(amount, Unit.NFE)
     task = ran(search, generator, budget, count=1).task
     rehearsed = rehearse(search, generator, make_judge(), [task.prompts[0]], budget)

@@ -13,7 +13,7 @@ import torch
 from harness.ledger import Cost
 from harness.search.clusters import principal, representatives
 from harness.search.resampling import SCHEMES
-from harness.search.spec import parse
+from harness.search.spec import parse_search
 from harness.search.tts_var import TTSVar
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -102,4 +102,4 @@ def test_tts_var_is_what_brute_force_says(ran, scale: float) -> None:
 
 
 def test_the_published_scale_is_ten() -> None:
-    assert parse("tts-var").scale == 10
+    assert parse_search("tts-var").scale == 10

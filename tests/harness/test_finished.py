@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import whole
 from harness.config import Settings
-from harness.whole import determined, finished_units, keep
+from harness.finished import fingerprint, finished_units, mark_finished
 from reports.drawn import drawn, keep_drawn
 from results import environment
 from results.files import locked, locked_part
@@ -36,7 +35,7 @@ def finished(tmp_path: Path) -> Path:
     store.keep_units(["unit"])
     store.save("unit", {name: [] for name in TABLES})
     store.compact(["unit"])
-    keep(folder, determined(settings()))
+    mark_finished(folder, fingerprint(settings()))
     for name in ("index.html", "report.md"):
         (folder / "report" / name).write_text("drawn")
     keep_drawn([folder], folder / "report")
@@ -59,18 +58,18 @@ def test_the_same_command_loads_no_library_and_says_where_the_report_is(finished
 
 
 def test_what_is_missing_is_seen_and_a_lost_table_is_made_again(finished: Path) -> None:
-    same = determined(settings())
+    same = fingerprint(settings())
     (finished / "scores.parquet").unlink()
     assert finished_units(finished, same) == 1
     assert (finished / "scores.parquet").is_file()
-    assert finished_units(finished, determined(settings(seeds=(1,)))) == finished_units(finished, "") == 0
+    assert finished_units(finished, fingerprint(settings(seeds=(1,)))) == finished_units(finished, "") == 0
     (finished / "parts/unit.part").write_bytes(b"damaged")
     assert finished_units(finished, same) == 0
 
 
 def test_a_folder_that_others_are_at_is_not_looked_at(finished: Path) -> None:
     """A shard of a finished run must not be refused because another one is looking, or at work on what has been lost."""
-    same = determined(settings())
+    same = fingerprint(settings())
     for holding in (locked(finished), locked_part(finished, ".lock-0-2")):
         with holding:
             assert finished_units(finished, same) == 0
@@ -84,24 +83,24 @@ def test_all_that_determines_a_run_is_in_the_hash(tmp_path: Path, monkeypatch: p
     asked = settings(suite="file", prompts_from=str(file), weights=(f"flux-dev={folder}",))
 
     def changes(change: Callable[[], object]) -> bool:
-        before = determined(asked)
-        assert determined(asked) == before
+        before = fingerprint(asked)
+        assert fingerprint(asked) == before
         change()
-        return determined(asked) != before
+        return fingerprint(asked) != before
 
     assert changes(lambda: file.write_text("a red square\n"))
     assert changes(lambda: (folder / "model.safetensors").write_text("weights"))
     assert changes(lambda: os.utime(folder / "model.safetensors", (1, 1)))
     assert changes(lambda: monkeypatch.setenv("VISTAS_PROMPTS", str(folder)))
-    assert changes(lambda: monkeypatch.setattr(whole, "source_sha256", lambda: "other"))
-    assert changes(lambda: monkeypatch.setattr(whole, "installed_version", lambda package: "0.0.0"))
-    assert determined(asked) != determined(asked.model_copy(update={"unit": "flops"}))
-    assert determined(asked) == determined(asked.model_copy(update={"max_rows": 3})), "which changes no result"
+    assert changes(lambda: monkeypatch.setattr("harness.finished.source_sha256", lambda: "other"))
+    assert changes(lambda: monkeypatch.setattr("harness.finished.installed_version", lambda package: "0.0.0"))
+    assert fingerprint(asked) != fingerprint(asked.model_copy(update={"unit": "flops"}))
+    assert fingerprint(asked) == fingerprint(asked.model_copy(update={"max_rows": 3})), "which changes no result"
 
 
 def test_what_is_registered_from_elsewhere_is_never_taken_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "OURS", ("harness", "models", "results", "reports", "verifiers"))
-    assert determined(settings()) == ""
+    assert fingerprint(settings()) == ""
 
 
 def test_a_report_is_drawn_again_where_anything_it_is_made_of_has_changed(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:

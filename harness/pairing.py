@@ -1,18 +1,18 @@
-"""Who runs against whom: names resolved and every model and search paired, before any weight is loaded."""
+"""Which model runs with which search: names resolved and every model paired with every search that fits, before any weight is loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.choice import ModelChoice, choose_model
 from harness.config import RunConfig
 from harness.entry import resolve
 from harness.errors import WrongInput
+from harness.model_spec import ModelSpec, parse_model
 from harness.named_searches import INNER
 from harness.registry import entries, entry
 from harness.search.base import Search
-from harness.search.spec import fits, parse, shortest
+from harness.search.spec import fits, parse_search, shortest
 from harness.suites import shared_domain
 from harness.values import ALL
 from harness.weights.local import LocalWeights, found
@@ -21,11 +21,11 @@ from verifiers.spec import VerifierSpec, parse_verifier
 
 
 @dataclass(frozen=True, slots=True)
-class Lineup:
+class Pairing:
     """The pairs of a run and the domain they share."""
 
     domain: Domain
-    choices: Mapping[str, ModelChoice]
+    specs: Mapping[str, ModelSpec]
     """Every model asked for, by its shortest text."""
     searches: Mapping[str, Search]
     """By their shortest text."""
@@ -45,7 +45,7 @@ class Lineup:
         """Name and version of every other package that brings the model, the search, a verifier or the suite, each once."""
         wrapped = getattr(self.searches[search], INNER, None)
         parts = [
-            *(member.entry for member in self.choices[model].members),
+            *(member.entry for member in self.specs[model].members),
             *(entry("search", one.name) for one in (self.searches[search], wrapped) if one is not None),
             *(entry("verifier", name) for text in verifiers for name in parse_verifier(text).names),
             entry("suite", suite),
@@ -53,7 +53,7 @@ class Lineup:
         return tuple(sorted({part.package for part in parts if part.package}))
 
 
-def line_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Lineup:  # noqa: B008 - immutable
+def pair_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Pairing:  # noqa: B008 - immutable
     """Check every name and pair every model with every search; of all metrics, those are taken whose weights are here.
 
     Raises:
@@ -62,44 +62,44 @@ def line_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Lineup: 
             that fits any of the models.
     """
     entry("suite", config.suite)
-    choices = {choice.text: choice for choice in map(choose_model, config.models)}
-    domain = _domain(config, choices)
+    specs = {spec.text: spec for spec in map(parse_model, config.models)}
+    domain = _domain(config, specs)
     named = [text for text in config.searches if text != ALL]
     every = entries("search") if ALL in config.searches else ()
-    searches = {shortest(search): search for search in map(parse, (*named, *every))}
+    searches = {shortest(search): search for search in map(parse_search, (*named, *every))}
     pairs, notes = [], []
-    foreign: dict[str, list[str]] = {model: [] for model in choices}  # searches of `all` that are for other families
+    foreign: dict[str, list[str]] = {model: [] for model in specs}  # searches of `all` that are for other families
     for text, search in searches.items():
-        misfits = {model: fits(search, choice.entry, model) for model, choice in choices.items()}
+        misfits = {model: fits(search, spec.entry, model) for model, spec in specs.items()}
         for model, reason in misfits.items():
-            if reason and text in every and choices[model].entry.family not in search.families:
+            if reason and text in every and specs[model].entry.family not in search.families:
                 foreign[model].append(text)
             elif reason:
                 notes.append(f"skipped {model} with {text}: {reason}")
         pairs += [(model, text) for model, reason in misfits.items() if not reason]
     notes += [
-        f"skipped {model} with {', '.join(texts)}: they do not search {choices[model].entry.family} models"
+        f"skipped {model} with {', '.join(texts)}: they do not search {specs[model].entry.family} models"
         for model, texts in foreign.items() if texts
     ]  # fmt: skip
     if not pairs:
         if "searches" not in config.model_fields_set or every:
-            raise WrongInput(f"no search fits {', '.join(choices)}: give one with --search")
+            raise WrongInput(f"no search fits {', '.join(specs)}: give one with --search")
         reasons = dict.fromkeys(note.partition(": ")[2] for note in notes)
         raise WrongInput(f"search {', '.join(searches)} fits none of the models: {'; '.join(reasons)}; give a search that fits with "
                          "--search, or a model with --model")  # fmt: skip
-    pairs.sort(key=lambda pair: list(choices).index(pair[0]))
+    pairs.sort(key=lambda pair: list(specs).index(pair[0]))
     metrics, absent = _metrics(config, domain, local)
-    return Lineup(domain, choices, searches, tuple(pairs), metrics, (*notes, *absent))
+    return Pairing(domain, specs, searches, tuple(pairs), metrics, (*notes, *absent))
 
 
-def _domain(config: RunConfig, choices: Mapping[str, ModelChoice]) -> Domain:
-    domain = shared_domain({model: choice.entry.domain for model, choice in choices.items()})
+def _domain(config: RunConfig, models: Mapping[str, ModelSpec]) -> Domain:
+    domain = shared_domain({name: model.entry.domain for name, model in models.items()})
     for verifier in config.verifiers:
         spec = _check_judged("verifier", verifier, domain, "give another --verifier")
-        for model, choice in choices.items():
+        for name, model in models.items():
             for need in spec.needs:
-                if not issubclass(resolve(choice.entry.generator), resolve(need)):
-                    raise WrongInput(f"verifier {verifier} needs a model that is {need.rpartition(':')[2]} and {model} is not: "
+                if not issubclass(resolve(model.entry.generator), resolve(need)):
+                    raise WrongInput(f"verifier {verifier} needs a model that is {need.rpartition(':')[2]} and {name} is not: "
                                      "give only models that are with --model")  # fmt: skip
     return domain
 

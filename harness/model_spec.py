@@ -18,7 +18,7 @@ from models.small_previews import SETTING, smaller
 
 
 @dataclass(frozen=True)
-class ModelChoice:
+class ModelSpec:
     """A registered model with the settings that were given for it."""
 
     text: str
@@ -26,13 +26,13 @@ class ModelChoice:
     name: str
     entry: Entry = field(repr=False)
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    pair: tuple[ModelChoice, ...] = ()
+    pair: tuple[ModelSpec, ...] = ()
     """What drafts and what refines, where it is a pair."""
     preview_shrink: int = 1
     """What the sides of its previews are divided by: a setting of every model whose generator is `SmallPreviews`."""
 
     @property
-    def members(self) -> tuple[ModelChoice, ...]:
+    def members(self) -> tuple[ModelSpec, ...]:
         """What has to be loaded."""
         return self.pair or (self,)
 
@@ -43,7 +43,7 @@ class ModelChoice:
         return published_row(self.name, self.entry)
 
 
-def choose_model(text: str) -> ModelChoice:
+def parse_model(text: str) -> ModelSpec:
     """The model that a text names, such as "infinity-2b:preset=notebook,cfg=4", or a pair, DRAFT+REFINE.
 
     Raises:
@@ -52,7 +52,7 @@ def choose_model(text: str) -> ModelChoice:
             cannot have, previews of a published model that do not divide its latents, or models that make no pair.
     """
     if len(members := members_of(text)) > 1:
-        return _pair(text, [choose_model(member) for member in members])
+        return _pair(text, [parse_model(member) for member in members])
     name = name_of(text)
     found = entry("model", name)
     settings = found.settings if found.row is None else found.row.settings
@@ -67,13 +67,13 @@ def choose_model(text: str) -> ModelChoice:
         if any(isinstance(value, tuple) for value in values.values()):
             raise WrongInput(f"model {text!r}: {name} takes one number for each of its settings; {listing}")
         needed = {key: values[key] for key in settings if key in values and values[key] != settings[key]}
-        return ModelChoice(written(name, needed | previews), name, found, needed, preview_shrink=shrink)
+        return ModelSpec(written(name, needed | previews), name, found, needed, preview_shrink=shrink)
     merged = found.row.merged(values)
     found.row.check(merged)
     latents = latent_size(found.row, merged) if shrink > 1 else None
     if latents:
         smaller(latents, shrink, name)
-    return ModelChoice(written(name, quoted(_needed(found.row, values)) | previews), name, found, values, preview_shrink=shrink)
+    return ModelSpec(written(name, quoted(_needed(found.row, values)) | previews), name, found, values, preview_shrink=shrink)
 
 
 def _preview_shrink(text: str, value: str) -> int:
@@ -84,7 +84,7 @@ def _preview_shrink(text: str, value: str) -> int:
     return shrink
 
 
-def _pair(text: str, members: list[ModelChoice]) -> ModelChoice:
+def _pair(text: str, members: list[ModelSpec]) -> ModelSpec:
     families = [member.entry.family for member in members]
     if families != ["ar", "diffusion"]:
         raise WrongInput(
@@ -96,7 +96,7 @@ def _pair(text: str, members: list[ModelChoice]) -> ModelChoice:
         raise WrongInput(f"model {text!r} joins a {draft.entry.domain} and a {refine.entry.domain} model: pair one domain")
     joined = f"{draft.text}+{refine.text}"
     entry = Entry("models.pair:Pair", joined, "pair", draft.entry.domain, refine.entry.generator, draft=draft.entry)
-    return ModelChoice(joined, joined, entry, {}, (draft, refine))
+    return ModelSpec(joined, joined, entry, {}, (draft, refine))
 
 
 def _needed(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from results.store import FINISHED, Store
 from suites.sources import VARIABLE
 
 
-def determined(settings: Settings) -> str:
+def fingerprint(settings: Settings) -> str:
     """The hash of everything that determines which units a run has and what is in them, "" where it cannot be told.
 
     That is what was asked for, this source and that of packages which bring something, the versions of libraries, and of every
@@ -51,14 +51,14 @@ def _dated(*paths: Path) -> Iterator[tuple[str, int, int]]:
             yield str(path.absolute()), found.st_size, found.st_mtime_ns
 
 
-def keep(folder: Path, determined: str) -> None:
-    """Remember what determined a run that has just been finished, where that could be told."""
-    if determined:
-        write_atomic(folder / FINISHED, f"{determined}\n".encode())
+def mark_finished(folder: Path, fingerprint: str) -> None:
+    """Remember the fingerprint of a run that has just been finished, where it could be told."""
+    if fingerprint:
+        write_atomic(folder / FINISHED, f"{fingerprint}\n".encode())
 
 
-def finished_units(folder: Path, determined: str) -> int:
-    """How many units the run in `folder` has, where it was finished under the same and is whole and in nobody's work, else 0.
+def finished_units(folder: Path, fingerprint: str) -> int:
+    """How many units the run in `folder` has, where it was finished under this fingerprint and is whole and in nobody's work, else 0.
 
     Tables are made again where they are not what the units say.
 
@@ -66,7 +66,7 @@ def finished_units(folder: Path, determined: str) -> int:
         WrongInput: what the folder holds is damaged.
     """
     path = folder / FINISHED
-    if not determined or not path.is_file() or path.read_text(errors="replace").strip() != determined:
+    if not fingerprint or not path.is_file() or path.read_text(errors="replace").strip() != fingerprint:
         return 0
     store = Store(folder)
     store.manifest()

@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from harness.choice import ModelChoice
 from harness.memory import release
+from harness.model_spec import ModelSpec
 from models.base import Generator, ModelCard
 from models.pair import Pair
 
 
-class Shelf(Mapping[str, Any]):
+class LoadedModels(Mapping[str, Any]):
     """Loads what is asked for and lets go of the published models that were asked for before; a pair is both its models.
 
     Who asks must not keep what the next one has to make room for: `before_release` is called to let go of it.
     """
 
-    def __init__(self, choices: Mapping[str, ModelChoice], load: Callable[[ModelChoice], Generator]) -> None:
-        self._choices, self._load = choices, load
+    def __init__(self, specs: Mapping[str, ModelSpec], load: Callable[[ModelSpec], Generator]) -> None:
+        self._specs, self._load = specs, load
         self._parts: dict[str, Generator] = {}
         self._pairs: dict[str, Pair] = {}
         self._cards: dict[str, ModelCard] = {}
@@ -33,25 +33,25 @@ class Shelf(Mapping[str, Any]):
                 self._parts[text] = load(one)
 
     def __getitem__(self, name: str) -> Any:
-        choice = self._choices[name]
-        self._make_room({one.text for one in choice.members})
-        for one in choice.members:
+        spec = self._specs[name]
+        self._make_room({one.text for one in spec.members})
+        for one in spec.members:
             if one.text not in self._parts:
                 self._parts[one.text] = self._load(one)
-        if choice.pair and name not in self._pairs:
-            self._pairs[name] = Pair(name, *(self._parts[one.text] for one in choice.members))
-        model = self._pairs[name] if choice.pair else self._parts[name]
+        if spec.pair and name not in self._pairs:
+            self._pairs[name] = Pair(name, *(self._parts[one.text] for one in spec.members))
+        model = self._pairs[name] if spec.pair else self._parts[name]
         self._cards[name], self._device = model.card, str(model.device)
         return model
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._choices)
+        return iter(self._specs)
 
     def __len__(self) -> int:
-        return len(self._choices)
+        return len(self._specs)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._choices  # without loading it
+        return name in self._specs  # without loading it
 
     def card(self, name: str) -> ModelCard:
         """A model's card, which stays when the model is let go of."""
@@ -62,8 +62,8 @@ class Shelf(Mapping[str, Any]):
         """Where models compute; "" before any has been asked for."""
         return self._device
 
-    def _members(self) -> dict[str, ModelChoice]:
-        return {one.text: one for choice in self._choices.values() for one in choice.members}
+    def _members(self) -> dict[str, ModelSpec]:
+        return {one.text: one for spec in self._specs.values() for one in spec.members}
 
     def _make_room(self, needed: set[str]) -> None:
         members = self._members()
