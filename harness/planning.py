@@ -21,7 +21,7 @@ from verifiers.base import cascading
 MOST_IMAGES = 100_000
 """For one prompt: a budget that buys more is refused, as it is one in the wrong unit, and planning it takes all memory or never ends."""
 MOST_SHARED = 500_000
-"""For all prompts that share a total, whose plan is all of them rehearsed: a minute and less than a gigabyte."""
+"""For all prompts that share a total, whose plan simulates them all: a minute and less than a gigabyte."""
 
 
 def plan_units(session: Session, pairing: Pairing) -> tuple[list[WorkUnit], list[str]]:

@@ -21,7 +21,7 @@ from harness.search.base import Plan, Search, Task, Unfit
 from harness.search.lookahead import Lookahead
 from harness.search.random import Random
 from harness.search.rounds import mark_final
-from harness.search.window import check_plain, search_again
+from harness.search.subtask import check_plain, search_again
 from models.base import Family
 
 

@@ -115,7 +115,7 @@ class Task:
     limits: dict[int, Budget] = field(default_factory=dict)
     """What a prompt may spend, if the search has given it another amount than the budget."""
     roots: dict[int, int] = field(default_factory=dict)
-    """Number of roots that each prompt has had so far, if a search runs several times on the task (`harness/search/window.py`)."""
+    """Number of roots that each prompt has had so far, if a search runs several times on the task (`harness/search/subtask.py`)."""
     candidates: dict[str, list[list[Candidate]]] = field(default_factory=dict)
     """Verifier name to one list per prompt: the prompt's scored candidates, in order."""
 

@@ -11,7 +11,7 @@ from harness.prices import Calibration, Prices, calibrate
 from harness.rows import select
 from harness.search.base import Unfit
 from harness.search.spec import parse_search
-from harness.search.window import Window
+from harness.search.subtask import Subtask
 from suites.base import Prompt
 from verifiers.base import Scores
 
@@ -218,21 +218,21 @@ def test_features_are_charged_to_the_prompts_whose_pictures_they_describe(scales
 def test_no_seed_is_used_twice(text: str, model: str, request, ran, monkeypatch) -> None:
     """Those of resampling, clusters and tournaments too, and those of roots that left no candidate."""
     asked: dict[tuple[str, int], set[int]] = defaultdict(set)
-    original = Window.seed
+    original = Subtask.seed
 
-    def spy(self: Window, prompt: int, path: tuple[int, ...], step: int) -> int:
+    def spy(self: Subtask, prompt: int, path: tuple[int, ...], step: int) -> int:
         seed = original(self, prompt, path, step)
         asked[self.prompts[prompt].id, id(self)].add(seed)
         alive.append(self)
         return seed
 
-    alive: list[Window] = []
-    monkeypatch.setattr(Window, "seed", spy)
+    alive: list[Subtask] = []
+    monkeypatch.setattr(Subtask, "seed", spy)
     ran(parse_search(f"adaptive:served=1,search={text}"), request.getfixturevalue(model), Budget(160, Unit.NFE), count=5)
     for prompt in {prompt for prompt, _ in asked}:
-        windows = [seeds for (whose, _), seeds in asked.items() if whose == prompt]
-        assert len(windows) > 1
-        assert len(set().union(*windows)) == sum(map(len, windows))
+        subtasks = [seeds for (whose, _), seeds in asked.items() if whose == prompt]
+        assert len(subtasks) > 1
+        assert len(set().union(*subtasks)) == sum(map(len, subtasks))
 
 
 @pytest.mark.parametrize(("text", "model"), [("random", "scales"), ("random", "flow"), ("greedy", "scales"), ("zero-order", "flow")])

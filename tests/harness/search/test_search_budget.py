@@ -7,8 +7,8 @@ from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.ledger import Budget, BudgetTooSmall, Cost, Unit
 from harness.prices import Calibration, Prices, calibrate
-from harness.search.affordable import most
 from harness.search.base import Unfit
+from harness.search.sizing import largest_size
 from harness.search.spec import parse_search
 
 PAIRS = [
@@ -224,7 +224,7 @@ def test_images_of_one_step_have_nothing_to_look_at(text: str, flow, make_judge)
 
 def test_a_search_that_nothing_limits_ends(flow, make_judge) -> None:
     with pytest.raises(ValueError, match="so that no budget limits them"):
-        most(Budget(100, Unit.NFE), lambda size: Cost(nfe=1), 2, "rows")
+        largest_size(Budget(100, Unit.NFE), lambda size: Cost(nfe=1), 2, "rows")
 
 
 def test_a_plan_depends_on_the_prompts_own_text_only(scales, make_judge, ran) -> None:

@@ -15,7 +15,7 @@ from harness.ledger import Budget, BudgetTooSmall, Cost, Ledger, Unit
 from harness.prices import Prices, calibrate
 from harness.search.allocation import Standing, most_telling
 from harness.search.base import Candidate
-from harness.search.rehearsal import rehearse
+from harness.search.simulation import simulate
 from harness.search.spec import parse_search
 from harness.verifier_meter import MeteredVerifier
 from models.pair import Pair
@@ -103,8 +103,8 @@ def test_plans_price_what_a_run_is_charged(text: str, model: str, nfe: int, unit
     if task.plans[0].exact:
         assert replace(spent, seconds=0.0, verifier_seconds=0.0) == cost
     assert (spent.verifier_calls, spent.images) == (cost.verifier_calls, cost.images) or not task.plans[0].exact
-    rehearsed = rehearse(search, generator, make(2, parts=3), [task.prompts[0]], budget).spent
-    assert rehearsed.verifier_calls == spent.verifier_calls
+    simulated = simulate(search, generator, make(2, parts=3), [task.prompts[0]], budget).spent
+    assert simulated.verifier_calls == spent.verifier_calls
 
 
 @pytest.mark.parametrize(("text", "model", "nfe"), RUNS)

@@ -58,20 +58,20 @@ def test_paths_turn_where_the_levels_say(count: int) -> None:
 
 def brute_paths(task: Any, prompt: int, width: int, children: int, count: int) -> tuple[list[Scored], set[tuple[int, ...]]]:
     start, turns = TURNS[count]
-    front = {(n,): (("noise", task.seed(prompt, (n,), -1)), *steps(0, start)) for n in range(width)}
+    frontier = {(n,): (("noise", task.seed(prompt, (n,), -1)), *steps(0, start)) for n in range(width)}
     scored: list[Scored] = []
     survivors: set[tuple[int, ...]] = set()
     for up, down in turns:
         born = {}
-        for parent, history in front.items():
+        for parent, history in frontier.items():
             for n in range(children):
                 path = (*parent, n)
                 born[path] = (*history, ("renoise", up, task.seed(prompt, path, -1)), *steps(up, down))
         scored += [(path, value(history), down == count) for path, history in born.items()]
         chosen = sorted(born, key=lambda path: -value(born[path]))[:width]
-        front = {path: history for path, history in born.items() if path in chosen}
+        frontier = {path: history for path, history in born.items() if path in chosen}
         if down < count:
-            survivors |= set(front)
+            survivors |= set(frontier)
     return scored, survivors | {best(scored)}
 
 

@@ -11,7 +11,7 @@ from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.model_spec import parse_model
 from harness.pairing import pair_up
 from harness.prices import Calibration, Prices, calibrate
-from harness.search.rehearsal import rehearse
+from harness.search.simulation import simulate
 from harness.search.spec import parse_search
 from models.base import Row, first_step
 from models.pair import Pair
@@ -63,7 +63,7 @@ def test_a_tiny_strength_is_planned_and_charged_the_step_that_it_takes(pair, mak
     (plan,), spent = task.plans, task.spent(0, task.judges[0])
     assert spent.flops == plan.cost.flops
     assert spent.nfe == plan.cost.nfe == 20 + 3
-    assert rehearse(search, pair, make_judge(), [task.prompts[0]], budget).spent.flops == spent.flops
+    assert simulate(search, pair, make_judge(), [task.prompts[0]], budget).spent.flops == spent.flops
 
 
 @pytest.mark.parametrize("unit", list(Unit))
@@ -121,9 +121,9 @@ def test_both_models_are_charged_to_the_last_flop(pair, make_judge, ran) -> None
         assert (cost.nfe, cost.images) == (plan.cost.nfe, plan.cost.images)
         parents = [one.parent for one in box[0].of(prompt) if one.parent]
         assert len(set(parents)) == 2
-    rehearsed = rehearse(search, pair, make_judge(), [task.prompts[0]], budget)
-    assert rehearsed.spent.flops == spent[0].flops
-    assert sum(rehearsed.rows["refining decode"]) == 3
+    simulated = simulate(search, pair, make_judge(), [task.prompts[0]], budget)
+    assert simulated.spent.flops == spent[0].flops
+    assert sum(simulated.rows["refining decode"]) == 3
 
 
 def test_the_batch_changes_nothing(pair, ran) -> None:

@@ -11,7 +11,7 @@ from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.prices import Calibration, Prices, calibrate
 from harness.registry import SEARCHES
 from harness.search.adaptive import Adaptive
-from harness.search.rehearsal import rehearse
+from harness.search.simulation import simulate
 from harness.search.spec import parse_search
 from models.base import ABILITIES
 from models.pair import Pair
@@ -105,7 +105,7 @@ def test_a_run_never_exceeds_its_budget(name, family, unit, make_judge, calibrat
 
 @pytest.mark.parametrize("unit", list(Unit))
 @pytest.mark.parametrize(("name", "family"), REGISTERED)
-def test_a_rehearsal_spends_what_is_planned(name, family, unit, make_judge, measured, request) -> None:
+def test_a_simulation_spends_what_is_planned(name, family, unit, make_judge, measured, request) -> None:
     """Of time too, though its stand-ins take none."""
     generator, judge = request.getfixturevalue(FAMILIES[family]), make_judge()
     search, prompt = parse_search(name), Prompt("0", "red circle", "any")
@@ -115,7 +115,7 @@ def test_a_rehearsal_spends_what_is_planned(name, family, unit, make_judge, meas
     if plan.exact:  # nothing to spare, but for rounding
         budget = Budget(plan.limited.amount(unit) * (1 + 1e-9), unit)
         plan = search.plan(budget, prices)
-    spent = rehearse(search, generator, judge, [prompt], budget, measured).spent
+    spent = simulate(search, generator, judge, [prompt], budget, measured).spent
     assert spent.amount(unit) <= budget.amount
     for column, value in plan.cost.as_columns().items():
         assert spent.as_columns()[column] == pytest.approx(value, rel=1e-9 if plan.exact else 0.5), column

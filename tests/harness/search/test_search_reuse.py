@@ -11,7 +11,7 @@ from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.ledger import Budget, Unit
 from harness.prices import Prices
-from harness.search.rehearsal import rehearse
+from harness.search.simulation import simulate
 from harness.search.spec import parse_search, shortest
 from models.base import Row
 
@@ -38,8 +38,8 @@ def test_it_costs_what_the_new_children_cost(text, model, points, make_judge, ra
         }  # fmt: skip
         width = plan.parameters["width"]
         assert len(boxes[0].of(prompt)) == spent["images"] == width * 3 + (points - 1) * width * 2
-    rehearsed = rehearse(search, generator, judge, [task.prompts[0]], task.budget)
-    assert rehearsed.spent == replace(task.plans[0].cost, seconds=0.0, verifier_seconds=0.0)
+    simulated = simulate(search, generator, judge, [task.prompts[0]], task.budget)
+    assert simulated.spent == replace(task.plans[0].cost, seconds=0.0, verifier_seconds=0.0)
 
 
 @pytest.mark.parametrize(("text", "model", "points"), RUNS)

@@ -1,4 +1,4 @@
-"""The rows of a search that advances many prompts together: all at one step, in as many states as their batches were."""
+"""The frontier of a search: its live rows, of many prompts, all at one step, in as many states as their batches were."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from harness.batches import batches
 from harness.search.base import Task
-from harness.search.launch import Roots, draw
+from harness.search.rollouts import Roots, draw
 from harness.search.rounds import Branch, Round
 from harness.seeds import Path
 
@@ -18,7 +18,7 @@ Name: TypeAlias = tuple[int, Path]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A state and whose its rows are."""
+    """A part of the frontier: one state, and the branch of each of its rows."""
 
     state: Any
     branches: tuple[Branch, ...]
@@ -32,7 +32,7 @@ class Part:
         return Part(task.generator.predict(self.state), self.branches)
 
 
-Front: TypeAlias = list[Part]
+Frontier: TypeAlias = list[Part]
 Children: TypeAlias = Mapping[Name, Sequence[Branch]]
 """A branch to those who take the next step in its place; who is not named has none."""
 
@@ -56,16 +56,16 @@ def groups(task: Task, rows: Callable[[int], int]) -> Iterator[list[int]]:
         yield group
 
 
-def roots(task: Task, counts: Mapping[int, int], step: int = 0) -> Front:
+def roots(task: Task, counts: Mapping[int, int], step: int = 0) -> Frontier:
     """Independent candidates (0,), (1,) … of each prompt before their first draw; `step` is what their rows will say."""
     starts = Roots(task, list(counts))
     branches = [Branch(prompt, (index,), step=step) for prompt, count in counts.items() for index in range(count)]
     return [Part(starts.rows(batch), tuple(batch)) for batch in batches(branches, task.max_rows)]
 
 
-def grow(task: Task, front: Front, children: Children, level: float | None = None) -> Iterator[Part]:
+def grow(task: Task, frontier: Frontier, children: Children, level: float | None = None) -> Iterator[Part]:
     """Every branch's children, one draw further; a parent is predicted once, and only when it has children."""
-    for part in front:
+    for part in frontier:
         pairs = [
             (row, child) for row, parent in enumerate(part.branches) for child in children.get(name_of(parent), ())
         ]
@@ -81,19 +81,19 @@ def grow(task: Task, front: Front, children: Children, level: float | None = Non
             yield Part(draw(task, chosen, branches, level), tuple(branches))
 
 
-def itself(front: Front) -> dict[Name, list[Branch]]:
+def itself(frontier: Frontier) -> dict[Name, list[Branch]]:
     """Every branch as its own only child."""
-    return {name_of(branch): [branch] for part in front for branch in part.branches}
+    return {name_of(branch): [branch] for part in frontier for branch in part.branches}
 
 
-def thinned(front: Front, parts: Mapping[int, float], ranks: Mapping[Name, int] | None = None) -> dict[Name, list[Branch]]:
+def thinned(frontier: Frontier, parts: Mapping[int, float], ranks: Mapping[Name, int] | None = None) -> dict[Name, list[Branch]]:
     """Every branch as its own only child; where only a part of a prompt's rows can go on, the first of them, at least one.
 
     `ranks` says which those are, of rows in no order of worth.
     """
     children: dict[Name, list[Branch]] = {}
     for prompt, part in parts.items():
-        rows = [branch for one in front for branch in one.branches if branch.prompt == prompt]
+        rows = [branch for one in frontier for branch in one.branches if branch.prompt == prompt]
         if ranks:
             rows.sort(key=lambda branch: ranks.get(name_of(branch), 0))
         going = rows if part >= 1 else rows[: max(1, int(len(rows) * part))]
@@ -101,50 +101,50 @@ def thinned(front: Front, parts: Mapping[int, float], ranks: Mapping[Name, int] 
     return children
 
 
-def advance(task: Task, front: Front, until: int, level: float | None = None) -> Front:
+def advance(task: Task, frontier: Frontier, until: int, level: float | None = None) -> Frontier:
     """Every branch on its own to `until` draws."""
-    while front and front[0].state.step < until:
-        front = list(grow(task, front, itself(front), level))
-    return front
+    while frontier and frontier[0].state.step < until:
+        frontier = list(grow(task, frontier, itself(frontier), level))
+    return frontier
 
 
-def preview(task: Task, front: Front, this: Round) -> Front:
+def preview(task: Task, frontier: Frontier, this: Round) -> Frontier:
     """Score every branch on its preview; returns the rows with the predictions that the previews have needed."""
     seen = []
-    for part in front:
+    for part in frontier:
         state, images = task.generator.preview(part.state)
         this.score(part.branches, images)
         seen.append(Part(state, part.branches))
     return seen
 
 
-def finish(task: Task, front: Front) -> None:
+def finish(task: Task, frontier: Frontier) -> None:
     """Score finished rows and enter them."""
-    if front:
-        this = Round(task, dict.fromkeys(branch.prompt for part in front for branch in part.branches))
-        for part in front:
+    if frontier:
+        this = Round(task, dict.fromkeys(branch.prompt for part in frontier for branch in part.branches))
+        for part in frontier:
             this.score(part.branches, task.generator.decode(part.state))
         this.close()
 
 
 def gather(
     task: Task,
-    front: Front,
+    frontier: Frontier,
     wanted: Sequence[tuple[Name, Branch]],
     change: Callable[[Any, Sequence[Branch]], Any] | None = None,
-) -> Front:
+) -> Frontier:
     """New branches from rows of any part, each with the name of its parent, in order, put into few batches and changed there.
 
     For generators that are `Mutable`: the rows of prompts that have gone different ways are joined again.
     """
-    places = {name_of(branch): (index, row) for index, part in enumerate(front) for row, branch in enumerate(part.branches)}
-    made: Front = []
+    places = {name_of(branch): (index, row) for index, part in enumerate(frontier) for row, branch in enumerate(part.branches)}
+    made: Frontier = []
     for batch in batches(wanted, task.max_rows):
         rows: dict[int, list[int]] = {}
         for wish, (name, _) in enumerate(batch):
             rows.setdefault(places[name][0], []).append(wish)
         states = [
-            task.generator.select(front[index].state, [places[batch[wish][0]][1] for wish in wishes])
+            task.generator.select(frontier[index].state, [places[batch[wish][0]][1] for wish in wishes])
             for index, wishes in rows.items()
         ]  # fmt: skip
         state = task.generator.join(states) if len(states) > 1 else states[0]
@@ -156,19 +156,19 @@ def gather(
     return made
 
 
-def keep(task: Task, front: Front, kept: Collection[Name]) -> Front:
+def keep(task: Task, frontier: Frontier, kept: Collection[Name]) -> Frontier:
     """The branches that are carried on, in the order of their rows."""
-    return _filter(task, front, lambda branch: (branch.prompt, branch.path) in kept)
+    return _filter(task, frontier, lambda branch: (branch.prompt, branch.path) in kept)
 
 
-def only(task: Task, front: Front, prompts: Collection[int]) -> Front:
+def only(task: Task, frontier: Frontier, prompts: Collection[int]) -> Frontier:
     """The rows of some prompts."""
-    return _filter(task, front, lambda branch: branch.prompt in prompts)
+    return _filter(task, frontier, lambda branch: branch.prompt in prompts)
 
 
-def _filter(task: Task, front: Front, wanted: Callable[[Branch], bool]) -> Front:
+def _filter(task: Task, frontier: Frontier, wanted: Callable[[Branch], bool]) -> Frontier:
     found = []
-    for part in front:
+    for part in frontier:
         rows = [row for row, branch in enumerate(part.branches) if wanted(branch)]
         if rows:
             found.append(part if len(rows) == len(part.branches) else part.take(task, rows))

@@ -1,6 +1,6 @@
-"""A window on a task: some of its prompts, searched once more, on their own and with a budget of their own.
+"""A subtask: some prompts of a task, searched once more, on their own and with a budget of their own.
 
-To the strategy within, a window is a task like any other. What it makes and spends goes to the task behind it: its
+To the strategy within, a subtask is a task like any other. What it makes and spends goes to the task behind it: its
 roots are numbered on from all that the prompts have had, those that left no candidate too, so that no seed is used
 twice, and costs count on.
 """
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Window(Task):
-    """The task that the strategy within sees."""
+class Subtask(Task):
+    """Some prompts of a task, as the strategy within sees them."""
 
     shifts: tuple[int, ...] = ()
     """Roots that each prompt has had before."""
@@ -33,7 +33,7 @@ class Window(Task):
     """Roots that each prompt has been handed here: those that a seed was asked for."""
 
     def seed(self, prompt: int, path: Path, step: int) -> int:
-        """As the task behind names the candidate; what belongs to none, the path (), has another seed in every window."""
+        """As the task behind names the candidate; what belongs to none, the path (), has another seed in every subtask."""
         shift = self.shifts[prompt]
         if not path:
             return self.seeds.at(self.prompts[prompt].id, (-shift,) if shift else (), step)
@@ -42,7 +42,7 @@ class Window(Task):
 
 
 def check_plain(search: Search) -> None:
-    """Raise ValueError for a search that wraps another and so cannot be wrapped itself: a window has no windows."""
+    """Raise ValueError for a search that wraps another and so cannot be wrapped itself: a subtask has none of its own."""
     if hasattr(search, "search"):
         raise ValueError(
             f"search={search.name} wraps a search itself, which cannot be wrapped again: give one that does not, such as search=random"
@@ -58,15 +58,15 @@ def search_again(
     before = tuple(task.spent(prompt, judge) for prompt in members)
     shifts = tuple(task.roots.get(prompt, 0) for prompt in members)
     generator: Any = _Generator(task.generator, members)
-    window_judge: Any = _Judge(judge, members)
-    window = Window(
-        tuple(task.prompts[prompt] for prompt in members), task.conditioning, generator, (window_judge,), task.seeds,
+    subtask_judge: Any = _Judge(judge, members)
+    subtask = Subtask(
+        tuple(task.prompts[prompt] for prompt in members), task.conditioning, generator, (subtask_judge,), task.seeds,
         budget, tuple(plans), task.max_rows, shifts=shifts,
     )  # fmt: skip
-    search.run(window)
+    search.run(subtask)
     for place, prompt in enumerate(members):
-        task.roots[prompt] = shifts[place] + window.handed.get(place, 0)
-        for one in window.candidates[judge.card.name][place]:
+        task.roots[prompt] = shifts[place] + subtask.handed.get(place, 0)
+        for one in subtask.candidates[judge.card.name][place]:
             path, parent = (shifted(each, shifts[place]) for each in (one.path, one.parent))
             entered[prompt].append(replace(
                 one, prompt=prompt, path=path, parent=parent, order=len(entered[prompt]),
@@ -81,7 +81,7 @@ def shifted(path: Path, roots: int) -> Path:
 
 
 class _Since:
-    """What the members have been charged in a ledger since the window was opened."""
+    """What the members have been charged in a ledger since the subtask was opened."""
 
     def __init__(self, ledger: Ledger, members: Sequence[int]) -> None:
         self._ledger, self._members = ledger, members

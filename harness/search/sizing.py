@@ -12,7 +12,7 @@ _ENDLESS = 1 << 30
 """No budget that is not refused for its size buys so many of anything."""
 
 
-def largest(
+def largest_plan(
     budget: Budget, sized: Callable[[int], Plan], asked: int | None, least: int, what: Callable[[int], str]
 ) -> Plan:
     """The plan of the size asked for or, without one, of the largest that the budget affords, from `least` on.
@@ -23,12 +23,12 @@ def largest(
     def cost(size: int) -> Cost:
         return sized(size).limited
 
-    size = most(budget, cost, least, what(least)) if asked is None else asked
-    given(budget, cost(size), what(size))
+    size = largest_size(budget, cost, least, what(least)) if asked is None else asked
+    check_affordable(budget, cost(size), what(size))
     return sized(size)
 
 
-def most(budget: Budget, cost: Callable[[int], Cost], least: int, what: str) -> int:
+def largest_size(budget: Budget, cost: Callable[[int], Cost], least: int, what: str) -> int:
     """The largest n with `cost(n)` within the budget; `cost` grows with n.
 
     Raises:
@@ -49,7 +49,7 @@ def most(budget: Budget, cost: Callable[[int], Cost], least: int, what: str) -> 
     return low
 
 
-def given(budget: Budget, cost: Cost, what: str) -> None:
+def check_affordable(budget: Budget, cost: Cost, what: str) -> None:
     """Check that what the user asked for fits. Raises BudgetTooSmall."""
     if not budget.affords(cost):
         raise too_small(budget, cost, what)

@@ -1,4 +1,4 @@
-"""What rollouts leave behind for those that go on as a child of themselves: their states at later points, and scores."""
+"""States of finished rollouts at later branching points, and scores: a parent's own rollout goes on as one of its children."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from harness.search.base import Task
-from harness.search.front import Front, Name, Part, advance, keep, name_of
+from harness.search.frontier import Frontier, Name, Part, advance, keep, name_of
 from harness.search.rounds import Branch
 
 
-class Trails:
+class RolloutStates:
     """States of rollouts at every later branching point, with their predictions, and what the rollouts have scored."""
 
     def __init__(self, points: Sequence[int]) -> None:
         self._points = points
-        self._passed: dict[int, Front] = {point: [] for point in points}
+        self._passed: dict[int, Frontier] = {point: [] for point in points}
         self._scores: dict[Name, np.ndarray] = {}
         self._born: dict[Name, int] = {}
 
@@ -34,9 +34,9 @@ class Trails:
                 self._passed[point].append(part)
         return part
 
-    def going(self, task: Task, front: Front, stop: int) -> Front:
-        """The rows of `front` as their rollouts were at a later point; at the last point none, as they are finished."""
-        names = {name_of(branch) for part in front for branch in part.branches}
+    def going(self, task: Task, frontier: Frontier, stop: int) -> Frontier:
+        """The rows of `frontier` as their rollouts were at a later point; at the last point none, as they are finished."""
+        names = {name_of(branch) for part in frontier for branch in part.branches}
         return keep(task, self._passed.get(stop, []), names)
 
     def values(self, going: Sequence[Branch], scored: Sequence[Branch], values_NM: np.ndarray) -> np.ndarray:
@@ -46,4 +46,4 @@ class Trails:
 
     def keep(self, task: Task, kept: Collection[Name]) -> None:
         """Forget the states of all others."""
-        self._passed = {point: keep(task, front, kept) for point, front in self._passed.items()}
+        self._passed = {point: keep(task, frontier, kept) for point, frontier in self._passed.items()}

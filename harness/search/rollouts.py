@@ -1,11 +1,11 @@
-"""What the strategies share: start rows and finish rows."""
+"""Rollouts: start independent candidates, draw their steps with their own seeds, finish and decode them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from harness.search.base import Task, Unfit
+from harness.search.base import Task
 from harness.search.rounds import Branch
 from models.base import Images, Row
 
@@ -47,21 +47,3 @@ def roll_out(task: Task, state: Any, branches: Sequence[Branch], level: float | 
     while state.step < task.generator.card.steps:
         state = draw(task, task.generator.predict(state), branches, level)
     return task.generator.decode(state)
-
-
-def check_level(level: float) -> None:
-    """Raise ValueError for a noise that a stochastic step cannot take, or that would leave copies equal."""
-    if not 0 < level <= 1:
-        raise ValueError(f"level={level:g} is not a part of the noise, a number above 0 up to 1")
-
-
-def check_noisy(steps: int, search: str) -> None:
-    """Raise Unfit for denoising of so few steps that none takes noise: the first and the last take none."""
-    if steps < 3:
-        raise Unfit(f"{search} needs the noise of steps between the first and the last, and images of {steps} steps have none: use random")
-
-
-def check_steps(steps: int, what: str) -> None:
-    """Raise Unfit for images of one step, whatever a search does with unfinished ones."""
-    if steps < 2:
-        raise Unfit(f"{what} unfinished images, and images of one step are never unfinished: use random")

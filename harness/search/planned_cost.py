@@ -1,4 +1,4 @@
-"""A planner's dry run: what a search will do for one prompt, counted as the meter will charge it."""
+"""What a search will do for one prompt and what that costs, counted by its planner as the meter will charge it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.ledger import Cost, total
 from harness.prices import Prices
 
 
-class Tally:
+class PlannedCost:
     """Rows of each operation, and the cost of each round; the first round holds what a prompt pays once."""
 
     def __init__(self, prices: Prices) -> None:
@@ -75,7 +75,7 @@ class Tally:
         """The rows' next prediction is there, of an earlier operation."""
         self._ahead = step
 
-    def cut(self) -> None:
+    def end_round(self) -> None:
         """End the round."""
         counted = [(self._prices.of(operation, step), rows) for (operation, step), rows in self._counts.items()]
         self._rounds.append(
@@ -100,20 +100,20 @@ class Tally:
         return self._looks
 
 
-def in_step(prices: Prices, rows: int, left: Mapping[int, int], described: Collection[int] = ()) -> Tally:
+def lockstep_cost(prices: Prices, rows: int, left: Mapping[int, int], described: Collection[int] = ()) -> PlannedCost:
     """Rows that advance together, a round a step, and are finished after the last.
 
     `left` has the draws done at each look, and how many rows go on after it; at those in `described` previews are not scored.
     """
-    tally = Tally(prices)
-    tally.start(rows)
+    planned = PlannedCost(prices)
+    planned.start(rows)
     for step in range(prices.steps):
-        tally.path(step, step + 1, rows)
+        planned.path(step, step + 1, rows)
         done = step + 1
         if done in left:
-            tally.describe(done, rows) if done in described else tally.look(done, rows)
+            planned.describe(done, rows) if done in described else planned.look(done, rows)
             rows = left[done]
         elif done == prices.steps:
-            tally.finish(rows)
-        tally.cut()
-    return tally
+            planned.finish(rows)
+        planned.end_round()
+    return planned
