@@ -14,8 +14,8 @@ from harness import amounts
 from harness.assignments import name_of
 from reports.keys import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
-from reports.points import Summary
 from reports.style import GRID, INK, QUIET, draw_mark
+from reports.summary import Summary
 from results.schema import GRADE
 
 _MOST_NODES = 72

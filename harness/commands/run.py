@@ -201,10 +201,10 @@ def _is_finished(folder: Path, fingerprint: str) -> bool:
 
 
 def _see_to_report(folder: Path) -> None:
-    """Draw the report of a finished run unless it is drawn already."""
-    from reports.drawn import drawn
+    """Draw the report of a finished run unless it is up to date."""
+    from reports.up_to_date import up_to_date
 
-    page = drawn([folder], folder / "report")
+    page = up_to_date([folder], folder / "report")
     if page is None:
         say("building the report")
         _build_report([folder], folder / "report")

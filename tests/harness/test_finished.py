@@ -12,7 +12,7 @@ import pytest
 
 from harness.config import Settings
 from harness.finished import fingerprint, finished_units, mark_finished
-from reports.drawn import drawn, keep_drawn
+from reports.up_to_date import mark_up_to_date, up_to_date
 from results import environment
 from results.files import locked, locked_part
 from results.schema import TABLES
@@ -38,7 +38,7 @@ def finished(tmp_path: Path) -> Path:
     mark_finished(folder, fingerprint(settings()))
     for name in ("index.html", "report.md"):
         (folder / "report" / name).write_text("drawn")
-    keep_drawn([folder], folder / "report")
+    mark_up_to_date([folder], folder / "report")
     return folder
 
 
@@ -105,19 +105,19 @@ def test_what_is_registered_from_elsewhere_is_never_taken_for_the_same(monkeypat
 
 def test_a_report_is_drawn_again_where_anything_it_is_made_of_has_changed(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = finished / "report"
-    assert drawn([finished], report) == report / "index.html"
+    assert up_to_date([finished], report) == report / "index.html"
     for path in (report / "report.md", finished / "scores.parquet", finished / "manifest.json", report / "index.html"):
         content = path.read_bytes()
         path.write_bytes(content + b" ")
-        assert drawn([finished], report) is None, path
+        assert up_to_date([finished], report) is None, path
         path.write_bytes(content)
-    assert drawn([finished, finished], report) is None
+    assert up_to_date([finished, finished], report) is None
     with monkeypatch.context() as patched:
-        patched.setattr("reports.drawn.source_sha256", lambda: "other")
-        assert drawn([finished], report) is None
+        patched.setattr("reports.up_to_date.source_sha256", lambda: "other")
+        assert up_to_date([finished], report) is None
     (finished / "scores.parquet").unlink()
-    assert drawn([finished], report) is None
-    keep_drawn([finished], report)
+    assert up_to_date([finished], report) is None
+    mark_up_to_date([finished], report)
     assert not (report / "drawn.json").exists(), "of a run that is not finished"
 
 

@@ -9,9 +9,9 @@ from itertools import takewhile
 import numpy as np
 
 from reports import numbers
-from reports.pairs import most_pairs
-from reports.points import Method, Summary
+from reports.comparable import most_pairs
 from reports.statistics import Floats
+from reports.summary import Method, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Comparison:
 
     unit: str
     amount: float
-    granted: bool
+    same_budget: bool
     """Whether the amount is the budget that each was given, of which each spends what it can; else it is what each spent."""
     standings: tuple[Standing, ...]
     left_out: tuple[LeftOut, ...]
@@ -60,7 +60,7 @@ class Comparison:
     @property
     def budget_unit(self) -> str:
         """The unit that all of the methods were given their budgets in; empty where they are set side by side by what they spent."""
-        return self.unit if self.granted else ""
+        return self.unit if self.same_budget else ""
 
     @property
     def best(self) -> Standing:

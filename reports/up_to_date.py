@@ -1,4 +1,4 @@
-"""Whether a report is drawn already: of these very tables, by this very source and these libraries."""
+"""Whether a report is up to date: drawn of these very tables, by this very source and these libraries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = "index.html"
 DRAWS = (*PACKAGES, "matplotlib", "scipy", "jinja2")
 
 
-def keep_drawn(runs: Sequence[Path], out: Path) -> None:
+def mark_up_to_date(runs: Sequence[Path], out: Path) -> None:
     """Remember beside a report what it was drawn of, and its files; nothing where a run is not finished."""
     (out / FILE).unlink(missing_ok=True)
     if all(path.is_file() for path in _tables(runs)):
@@ -25,7 +25,7 @@ def keep_drawn(runs: Sequence[Path], out: Path) -> None:
         write_atomic(out / FILE, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def drawn(runs: Sequence[Path], out: Path) -> Path | None:
+def up_to_date(runs: Sequence[Path], out: Path) -> Path | None:
     """The page in `out` where all of the report is there as drawing it again would make it, else None."""
     try:
         kept = json.loads((out / FILE).read_text())

@@ -10,18 +10,18 @@ from harness import amounts
 from reports import numbers
 from reports.certainty import YES, has_intervals, settled, too_few
 from reports.deadlines import after_deadline
-from reports.equal import Comparison
-from reports.granted import Shared
-from reports.points import AXES, Method, Summary, is_random, metric_phrase
+from reports.equal_compute import Comparison
+from reports.same_budget import Shared
+from reports.summary import AXES, Method, Summary, is_random, metric_phrase
 from reports.tables import Table, filled
 from reports.verdict import score, where
 
 
 def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tuple[Table, ...]:
     """Methods side by side, best first: under every budget, at the largest amount spent by most, and at smaller amounts."""
-    granted = [one for each in found for one in each.comparisons if one.granted]
-    largest = [each.judged for each in found if not each.judged.granted]
-    smaller = [one for each in found for one in each.comparisons if not one.granted and one is not each.judged]
+    under_budget = [one for each in found for one in each.comparisons if one.same_budget]
+    largest = [each.judged for each in found if not each.judged.same_budget]
+    smaller = [one for each in found for one in each.comparisons if not one.same_budget and one is not each.judged]
     truth = metric_phrase(str(summary.truth)).capitalize()
     paired = (
         "“Behind” the highest is paired by prompt; its 95 % intervals hold together for all methods at one amount."
@@ -33,7 +33,7 @@ def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tu
         f"interpolation in log(spent). {paired}"
     )
     return (
-        _standings(summary, "equal-budget", "Under the same budget", budget, verifier, granted),
+        _standings(summary, "equal-budget", "Under the same budget", budget, verifier, under_budget),
         _standings(summary, "equal-compute", "At the largest amount that curves of most models reach", spent, verifier, largest),
         _standings(summary, "equal-compute-smaller", "At smaller equal amounts spent", spent, verifier, smaller),
     )
@@ -54,10 +54,10 @@ def _standings(
                 "behind": numbers.difference(*standing.behind) if place else numbers.NOTHING,
                 "verdict": _place(comparison, place),
                 **({"prompts": numbers.part(comparison.prompts, total)} if fewer else {}),
-                **(late(point) if comparison.granted else {}),
+                **(late(point) if comparison.same_budget else {}),
             })  # fmt: skip
             raw.append({
-                "axis": comparison.unit, "granted": comparison.granted, "amount": comparison.amount, **method._asdict(),
+                "axis": comparison.unit, "same_budget": comparison.same_budget, "amount": comparison.amount, **method._asdict(),
                 "verifier": verifier, "mean": standing.mean, "low": standing.low, "high": standing.high,
                 "behind": standing.behind[0], "behind_low": standing.behind[1], "behind_high": standing.behind[2],
                 "interpolated": standing.interpolated, "prompts": comparison.prompts,

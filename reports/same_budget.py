@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.equal import Comparison, LeftOut, common_range, compare, on_common_prompts, ranked, scored
-from reports.points import AXES, Method, Summary
+from reports.equal_compute import Comparison, LeftOut, common_range, compare, on_common_prompts, ranked, scored
 from reports.statistics import Floats
+from reports.summary import AXES, Method, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,24 +19,24 @@ class Shared:
     judged: Comparison
 
 
-def granted(summary: Summary, verifier: str) -> tuple[Comparison, ...]:
+def at_same_budget(summary: Summary, verifier: str) -> tuple[Comparison, ...]:
     """A comparison for every budget at which two methods or more have scores, growing, one unit after another."""
-    return tuple(comparison for comparison in given_alike(summary, verifier) if len(comparison.standings) > 1)
+    return tuple(comparison for comparison in all_at_same_budget(summary, verifier) if len(comparison.standings) > 1)
 
 
-def given_alike(summary: Summary, verifier: str) -> tuple[Comparison, ...]:
+def all_at_same_budget(summary: Summary, verifier: str) -> tuple[Comparison, ...]:
     """One for every budget that two methods or more were given, growing, with fewer standings where scores are missing.
 
     Units are in the order of the runs; under a budget in one of them only those stand that were given it in this one.
     """
-    return tuple(comparison for unit in _units(summary) for comparison in _given_alike(summary, verifier, unit))
+    return tuple(comparison for unit in _units(summary) for comparison in _at_same_budget(summary, verifier, unit))
 
 
 def _units(summary: Summary) -> list[str]:
     return [str(unit) for unit in summary.runs.selections["budget_unit"].unique()]
 
 
-def _given_alike(summary: Summary, verifier: str, unit: str) -> tuple[Comparison, ...]:
+def _at_same_budget(summary: Summary, verifier: str, unit: str) -> tuple[Comparison, ...]:
     asked_in = [method for method in summary.methods if method.budget_unit == unit and (method, verifier) in summary.given]
     given = {method: _budgets(summary, method, verifier) for method in asked_in}
     found = []
@@ -52,7 +52,7 @@ def _given_alike(summary: Summary, verifier: str, unit: str) -> tuple[Comparison
     return tuple(found)
 
 
-def spent_alike(summary: Summary, unit: str, verifier: str) -> tuple[Comparison, ...]:
+def at_equal_compute(summary: Summary, unit: str, verifier: str) -> tuple[Comparison, ...]:
     """At the smallest, middle (geometric) and largest amount of `unit` that most curves cover; fewer where they nearly coincide."""
     span = common_range(summary, unit, verifier)
     if span is None:
@@ -69,8 +69,8 @@ def shared(summary: Summary, verifier: str) -> tuple[Shared, ...]:
     Where budgets bring fewer methods together than spending does (runs with other budgets in one report), all are by
     what was spent.
     """
-    spent = {unit: Shared(found, found[-1]) for unit in AXES if (found := spent_alike(summary, unit, verifier))}
-    by_budget = granted(summary, verifier)
+    spent = {unit: Shared(found, found[-1]) for unit in AXES if (found := at_equal_compute(summary, unit, verifier))}
+    by_budget = at_same_budget(summary, verifier)
     if by_budget:
         units = _units(summary)
         fullest = max(by_budget, key=lambda one: (_coverage(one), -units.index(one.unit), one.amount))

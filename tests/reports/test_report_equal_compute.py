@@ -16,13 +16,13 @@ from reports import numbers
 from reports.answer import answer
 from reports.build import build_report
 from reports.certainty import YES, intervals_sentence, too_few
-from reports.contrasts import equal_tables
-from reports.equal import Comparison, Standing, common_range, compare, ranked, read_at
-from reports.granted import granted, shared
+from reports.comparison_tables import equal_tables
+from reports.equal_compute import Comparison, Standing, common_range, compare, ranked, read_at
 from reports.headline import NOTHING_SHARED
 from reports.load import read_runs
-from reports.points import Method, Summary, summarise
+from reports.same_budget import at_same_budget, shared
 from reports.style import round_ticks, slug
+from reports.summary import Method, Summary, summarise
 from reports.verdict import score
 
 
@@ -104,7 +104,7 @@ def test_one_budget_is_compared_though_methods_spend_different_parts_of_it(make_
 
 
 def test_budgets_are_measured_and_what_is_read_between_points_is_marked(summary: Summary) -> None:
-    by_budget = granted(summary, "shapes-clip")
+    by_budget = at_same_budget(summary, "shapes-clip")
     assert [one.amount for one in by_budget] == [14, 56, 224]
     for one in by_budget:
         for standing in one.standings:
@@ -126,8 +126,8 @@ def test_runs_with_other_budgets_are_compared_by_what_they_spent(make_run: Calla
     one = make_run(tmp_path / "a", budgets=(28, 84), models={"shapes-infinity": "ar"}, searches=("random", "beam"), **few)
     other = make_run(tmp_path / "b", budgets=(24, 120), models={"shapes-flux": "diffusion"}, searches=("random",), **few)
     found = answer(summarise(read_runs([one, other])))
-    assert granted(summarise(read_runs([one, other])), "shapes-clip"), "two methods of one model share budgets"
-    assert not found.shared[0].judged.granted
+    assert at_same_budget(summarise(read_runs([one, other])), "shapes-clip"), "two methods of one model share budgets"
+    assert not found.shared[0].judged.same_budget
     assert {s.method.model for s in found.shared[0].judged.standings} == {"shapes-infinity", "shapes-flux"}
 
 
@@ -182,8 +182,8 @@ def test_what_prints_the_same_and_cannot_be_told_is_the_same_score_at_budgets_an
     def standing(mean: float, low: float = math.nan) -> Standing:
         return Standing(Method("ar", "random", "nfe"), mean, math.nan, math.nan, (0.833 - mean, low, math.nan), True)
 
-    for granted_ in (True, False):
-        comparison = Comparison("nfe", 60, granted_, (standing(0.833), standing(0.833 - behind)), (), 6)
+    for same_budget in (True, False):
+        comparison = Comparison("nfe", 60, same_budget, (standing(0.833), standing(0.833 - behind)), (), 6)
         assert (len(comparison.leaders) == 2) == same
     told = Comparison("nfe", 60, False, (standing(0.833), standing(0.833 - behind, low=0.001)), (), 6)
     assert len(told.leaders) == 1, "what is settled is no tie"
