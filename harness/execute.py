@@ -126,7 +126,7 @@ def _faulty(session: Session, unit: WorkUnit) -> Iterator[dict[str, Any]]:
 
 
 def _known(session: Session, task: Task, order: Order) -> Metrics:
-    """Values that the search's own verifiers have given an image; a cascade's dear part may not have been asked."""
+    """Values that the search's own verifiers have given an image; a cascade's expensive part may not have been asked."""
     known: Metrics = {}
     for verifier, pools in task.candidates.items():
         candidate = pools[order[0]][order[1]]

@@ -71,7 +71,7 @@ VERIFIERS: Mapping[str, Entry] = {
     ),
     "cascade": Entry(
         "verifiers.cascade:Cascade",
-        "a cheap verifier for all candidates, a dear one for the best N of a round: cascade:cheap=NAME,dear=NAME,keep=N",
+        "a cheap verifier for all candidates, an expensive one for the best N of a round: cascade:cheap=NAME,expensive=NAME,keep=N",
         ensemble=True,
     ),
     "ensemble": Entry(

@@ -71,7 +71,7 @@ class Candidate:
     values_M: tuple[float, ...]
     """Raw scores under the verifier's parts; NaN where unscored."""
     reason: str
-    """Why a part of `values_M` is NaN, "" if none is; for a cascade the dear stage's reason, or if it has none the cheap one's."""
+    """Why a part of `values_M` is NaN, "" if none is; for a cascade the expensive stage's reason, or if it has none the cheap one's."""
     spent: Cost
     """All that the prompt had spent when this score was known; candidates of one round count as if made one after another."""
     kept: bool

@@ -24,7 +24,7 @@ import toy_world
 
 MODELS = {"ar": "toy-ar", "diffusion": "toy-noisy", "pair": "toy-ar+toy-noisy"}
 RUNS = [(name, MODELS[family]) for name in registry.SEARCHES for family in parse_search(name).families]
-CASCADE = "cascade:cheap=toy-judge,dear=toy-other,keep=2"
+CASCADE = "cascade:cheap=toy-judge,expensive=toy-other,keep=2"
 MORE = [
     ("adaptive:search=beam:score=preview", "toy-ar", "toy-judge"), ("adaptive:patience=1,search=smc", "toy-noisy", "toy-judge"),
     ("hybrid:search=greedy", "toy-ar+toy-noisy", "toy-judge"), ("published-tts-var", "toy-ar", "toy-judge"),

@@ -73,8 +73,8 @@ def test_the_answer_names_every_unit_with_numbers(summary: Summary) -> None:
 def test_a_method_out_of_reach_is_left_out_and_named(make_run: Callable[..., Path], tmp_path: Path) -> None:
     few = {"tasks": ("colors",), "verifiers": ("shapes-clip",)}
     most = make_run(tmp_path / "a", budgets=(14, 56), searches=("random",), **few)
-    dear = make_run(tmp_path / "b", budgets=(448,), searches=("beam",), models={"shapes-infinity": "ar"}, **few)
-    found = answer(summarise(read_runs([most, dear])))
+    expensive = make_run(tmp_path / "b", budgets=(448,), searches=("beam",), models={"shapes-infinity": "ar"}, **few)
+    found = answer(summarise(read_runs([most, expensive])))
     assert found.shared[0].judged.amount == 56
     assert found.sentences[-3] == "Not compared at a budget of 56 NFE: shapes-infinity + beam (given 448 NFE)."
     assert all(": shapes-infinity + beam (spent " in text for text in found.sentences[-2:])
@@ -84,8 +84,8 @@ def test_methods_without_a_common_amount_are_not_compared(
     make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
     cheap = make_run(tmp_path / "a", models={"shapes-infinity": "ar"}, budgets=(14,), searches=("random",), tasks=("colors",))
-    dear = make_run(tmp_path / "b", models={"shapes-flux": "diffusion"}, budgets=(112,), searches=("random",), tasks=("colors",))
-    found = answer(summarise(read_runs([cheap, dear])))
+    expensive = make_run(tmp_path / "b", models={"shapes-flux": "diffusion"}, budgets=(112,), searches=("random",), tasks=("colors",))
+    found = answer(summarise(read_runs([cheap, expensive])))
     assert found.headline == NOTHING_SHARED
     assert not found.verdicts
 

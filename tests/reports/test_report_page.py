@@ -23,7 +23,7 @@ from reports.summary import Method, Summary, summarise
 from reports.tables import results_table
 
 MakeRun = Callable[..., Path]
-CASCADE = "cascade:cheap=shapes-clip,dear=shapes-reward,keep=2"
+CASCADE = "cascade:cheap=shapes-clip,expensive=shapes-reward,keep=2"
 
 
 @pytest.fixture(scope="module")

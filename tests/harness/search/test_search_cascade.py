@@ -35,11 +35,11 @@ RUNS = [
 
 @pytest.fixture(scope="module")
 def make(make_judge):
-    """A cascade named as the judge of all tests, over two that disagree, the dear one of three times the price."""
+    """A cascade named as the judge of all tests, over two that disagree, the expensive one of three times the price."""
 
     def build(keep: int | None, parts: int = 1):
-        cheap, dear = make_judge("cheap"), make_judge("dear", parts=parts, seed=2)
-        return Described(Cascade(cheap, dear, "judge", keep), Patches(cheap))
+        cheap, expensive = make_judge("cheap"), make_judge("expensive", parts=parts, seed=2)
+        return Described(Cascade(cheap, expensive, "judge", keep), Patches(cheap))
 
     return build
 
@@ -80,14 +80,14 @@ def test_every_stage_is_charged_for_what_it_is_given(text: str, model: str, nfe:
     for prompt, cost in enumerate(spent):
         sizes = rounds(box[0].of(prompt))
         text_of = task.prompts[prompt].text
-        cheap, dear = (sum(seen == text_of for seen, _ in stage.seen) for stage in cascade.stages)
-        assert (cheap, dear) == (sum(sizes), sum(min(2, size) for size in sizes))
-        assert cost.verifier_calls == cheap + dear
+        cheap, expensive = (sum(seen == text_of for seen, _ in stage.seen) for stage in cascade.stages)
+        assert (cheap, expensive) == (sum(sizes), sum(min(2, size) for size in sizes))
+        assert cost.verifier_calls == cheap + expensive
         first, second = (stage.price(1).verifier_flops for stage in cascade.stages)
-        looks = cost.verifier_flops - cheap * first - dear * second - cascade.price(0, 1).verifier_flops
+        looks = cost.verifier_flops - cheap * first - expensive * second - cascade.price(0, 1).verifier_flops
         assert looks == (task.plans[prompt].parameters["particles"] * cascade.patches_price().flops if text == "tts-var" else 0)
         asked = [not np.isneginf(one.values_M[1]) for one in box[0].of(prompt)]
-        assert sum(asked) == dear
+        assert sum(asked) == expensive
 
 
 @pytest.mark.parametrize("unit", [Unit.FLOPS, Unit.IMAGES])
@@ -111,11 +111,11 @@ def test_plans_price_what_a_run_is_charged(text: str, model: str, nfe: int, unit
 def test_a_cascade_that_keeps_all_is_its_dear_verifier(text: str, model: str, nfe: int, request, ran, make) -> None:
     search, generator = parse_search(text), generator_of(model, request)
     cascade, budget = make(None), Budget(nfe, Unit.NFE)
-    cheap, dear = cascade.stages
+    cheap, expensive = cascade.stages
     both = ran(search, generator, budget, count=2, judges=[cascade])
-    alone = ran(search, generator, budget, count=2, judges=[Described(dear, Patches(cheap))])
+    alone = ran(search, generator, budget, count=2, judges=[Described(expensive, Patches(cheap))])
     for prompt in range(2):
-        pairs = list(zip(both.of(prompt), alone.of(prompt, "dear"), strict=True))
+        pairs = list(zip(both.of(prompt), alone.of(prompt, "expensive"), strict=True))
         for one, other in pairs:
             assert (one.path, one.parent, one.step, one.complete, one.kept) == (
                 other.path, other.parent, other.step, other.complete, other.kept)  # fmt: skip
@@ -216,12 +216,12 @@ def test_whom_the_dear_stage_did_not_judge_has_no_weight(text: str, scales, ran,
 
 
 def test_scales_tell_by_what_the_dear_stage_judged(make) -> None:
-    """Children of scale 0 differ under the dear one; of those of scale 3 it judged one, and the others' places differ more."""
-    def child(step: int, parent: int, place: int, cheap: float, dear: float) -> Candidate:
-        return Candidate(0, (parent, place), (parent,), step, True, 0, (cheap, dear), "", Cost(), False, torch.zeros(1))
+    """Children of scale 0 differ under the expensive one; of those of scale 3 it judged one, and the others' places differ more."""
+    def child(step: int, parent: int, place: int, cheap: float, expensive: float) -> Candidate:
+        return Candidate(0, (parent, place), (parent,), step, True, 0, (cheap, expensive), "", Cost(), False, torch.zeros(1))
 
     task = SimpleNamespace(judges=(make(3),))
-    first = [child(1, 0, place, 0.5, dear) for place, dear in enumerate((-0.6, 0.0, 0.6))]
+    first = [child(1, 0, place, 0.5, expensive) for place, expensive in enumerate((-0.6, 0.0, 0.6))]
     last = [child(4, 1, place, 0.5 + place / 1000, UNASKED if place else 0.0) for place in range(4)]
     task.candidates = {"judge": [[*first, *last]]}
     assert most_telling(task, 1) == (0,)
@@ -229,7 +229,7 @@ def test_scales_tell_by_what_the_dear_stage_judged(make) -> None:
 
 
 def test_no_prompt_is_good_enough_by_a_made_up_place(make) -> None:
-    """What the dear stage could not judge leaves only places, which begin at -1."""
+    """What the expensive stage could not judge leaves only places, which begin at -1."""
     place = Candidate(0, (0,), (), 0, True, 0, (0.5, UNASKED), "", Cost(), False, torch.zeros(1))
     blind = replace(place, path=(1,), order=1, values_M=(0.6, np.nan), reason="no hand")
     judge = MeteredVerifier(make(1), Ledger(1))
