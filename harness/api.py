@@ -24,12 +24,12 @@ from harness.model_loader import ModelLoader
 from harness.model_spec import parse_model
 from harness.named_searches import expanded
 from harness.prices import calibrate
-from harness.rows import candidate_rows, counted, select
 from harness.search.base import Search, Task, describes
 from harness.search.prepare import Attempt, prepare
 from harness.search.spec import fits, parse_search
 from harness.seeds import Seeds
 from harness.session import pick_device
+from harness.table_rows import candidate_rows, counted, select
 from harness.timing import Stopwatch
 from harness.weights.local import LocalWeights, find
 from models.base import Generator, Prefixed

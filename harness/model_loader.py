@@ -14,7 +14,7 @@ from harness.memory import out_of_memory
 from harness.model_spec import ModelSpec
 from harness.timing import LOAD, Stopwatch
 from harness.weights.local import build
-from harness.weights.located import Folders
+from harness.weights.run_weights import Folders
 from models.base import Generator
 from models.random_weights import random_generator
 

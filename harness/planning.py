@@ -47,7 +47,7 @@ def plan_units(session: Session, pairing: Pairing) -> tuple[list[WorkUnit], list
             refusals += [(f"{model} with {search}", error) for error in refused]
             notes += _notes(model, search, verifier, refused, nothing_left=not affordable)
         given = {name: affordable for name, affordable in budgets.items() if affordable}
-        packages = pairing.packages(model, search, (*given, *session.judge.verifiers), session.settings.suite)
+        packages = pairing.packages(model, search, (*given, *session.evaluator.verifiers), session.settings.suite)
         units += _pair_units(session, model, search, given, packages)
     if not units:
         raise WrongInput(_nothing_runs(session.settings, refusals) if refusals else "; ".join(dict.fromkeys(map(str, misfits))))
@@ -168,7 +168,7 @@ def _unit(
         session.models.card(model),
         search,
         {name: session.verifiers[name].card for name in budgets},
-        {name: verifier.card for name, verifier in session.judge.verifiers.items()},
+        {name: verifier.card for name, verifier in session.evaluator.verifiers.items()},
         (session.suite_name, session.suite.card.version),
         budgets,
         seed,

@@ -11,7 +11,7 @@ import torch
 
 from harness.config import Settings
 from harness.errors import WrongInput, first_line
-from harness.judge import Judge
+from harness.evaluator import Evaluator
 from harness.ledger import Budget, Unit
 from harness.loaded_models import LoadedModels
 from harness.memory import with_fewer_rows
@@ -24,7 +24,7 @@ from harness.suites import chosen_prompts, open_suite
 from harness.timing import Stopwatch
 from harness.weights.hub import AbsentWeights
 from harness.weights.local import LocalWeights
-from harness.weights.located import locate_all
+from harness.weights.run_weights import find_run_weights
 from models.base import Domain
 from suites.base import Equipped, Faulty, Prompt, Suite, display_name
 from verifiers.base import Verifier
@@ -48,7 +48,7 @@ class Session:
     models: LoadedModels
     searches: Mapping[str, Search]
     verifiers: Mapping[str, Verifier]
-    judge: Judge
+    evaluator: Evaluator
     outlined: tuple[str, ...] = ()
     """Names whose weights are not here: they have cards and prices, from their configurations."""
     calibrations: dict[str, Calibration] = field(default_factory=dict)
@@ -131,11 +131,11 @@ def open_session(settings: Settings, pairing: Pairing, watch: Stopwatch, outline
             not there.
     """
     local = LocalWeights.parse(settings.weights)
-    judges = {name: parse_verifier(name) for name in (*settings.verifiers, *pairing.metrics)}
+    specs = {name: parse_verifier(name) for name in (*settings.verifiers, *pairing.metrics)}
     suite: Suite = open_suite(settings.suite, settings.prompts_from)
-    located = locate_all(pairing, judges, suite, local, outlines)
-    outlined = {name: spec.without_weights() for name, spec in judges.items() if located.verifiers[name] is None}
-    blocking = {name for judge, one in outlined.items() if one is None for name in judges[judge].names}
+    located = find_run_weights(pairing, specs, suite, local, outlines)
+    outlined = {name: spec.without_weights() for name, spec in specs.items() if located.verifiers[name] is None}
+    blocking = {name for text, one in outlined.items() if one is None for name in specs[text].names}
     if blocking:
         raise AbsentWeights([one for one in located.lacking if one.name in blocking])
     prompts = chosen_prompts(suite, pairing.domain, settings)
@@ -148,23 +148,23 @@ def open_session(settings: Settings, pairing: Pairing, watch: Stopwatch, outline
         suite.equip(device, local)
     load = ModelLoader(located.models, devices, settings.offload, watch)
     models = LoadedModels({text: pairing.specs[text] for text in pairing.models}, load)
-    loaded = {name: outlined.get(name) or spec.load(device, local) for name, spec in judges.items()}
-    judge = Judge(loaded, suite, pairing.domain, located.lacking_graders)
+    loaded = {name: outlined.get(name) or spec.load(device, local) for name, spec in specs.items()}
+    evaluator = Evaluator(loaded, suite, pairing.domain, located.lacking_graders)
     guides = [loaded[name] for name in settings.verifiers]
     if located.describing:
         beside = random_features("meta") if located.features is None else features_of(pairing.domain, device, local)
         guides = described(guides, beside)
     verifiers = dict(zip(settings.verifiers, guides, strict=True))
     names = tuple(dict.fromkeys(one.name for one in located.lacking))
-    return Session(settings, pairing.domain, suite, prompts, models, pairing.searches, verifiers, judge, names)
+    return Session(settings, pairing.domain, suite, prompts, models, pairing.searches, verifiers, evaluator, names)
 
 
 def unused_weights(session: Session, pairing: Pairing) -> list[str]:
     """Names that weights were given for and that are in no part of the run."""
     models = {one.name for text in pairing.models for one in pairing.specs[text].members}
-    judges = {name for text in (*session.settings.verifiers, *pairing.metrics) for name in parse_verifier(text).names}
+    verifiers = {name for text in (*session.settings.verifiers, *pairing.metrics) for name in parse_verifier(text).names}
     graders = {name for group in session.suite.graders(session.domain) for name in group} if isinstance(session.suite, Equipped) else set()
-    return LocalWeights.parse(session.settings.weights).unused({*models, *judges, *graders, *entries("features")})
+    return LocalWeights.parse(session.settings.weights).unused({*models, *verifiers, *graders, *entries("features")})
 
 
 def use_half_the_cores() -> None:

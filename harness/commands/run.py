@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.amounts import counted
-from harness.commands.early import check_settings, check_shard
+from harness.commands.early_checks import check_settings, check_shard
 from harness.commands.exits import reported, say
 from harness.commands.options import (
     Assignments,
@@ -119,7 +119,7 @@ def plan(
         check_settings(settings)
         speeds = speeds_of(tflops or (), settings.models)
         prepared = _prepared(settings, out, calibrate, outlines=True)
-        from harness.forecast.lines import plan_json, plan_lines
+        from harness.forecast.text_and_json import plan_json, plan_lines
 
         for line in [plan_json(prepared, speeds, part)] if as_json else plan_lines(prepared, speeds, part):
             typer.echo(line)
@@ -156,7 +156,7 @@ def ablate(
         fingerprint = "" if plan_only else _fingerprint(settings)
         prepared = None if _is_finished(folder, fingerprint) else _prepared(settings, folder, calibrate)
         if plan_only and prepared is not None:
-            from harness.forecast.lines import plan_lines
+            from harness.forecast.text_and_json import plan_lines
 
             for line in plan_lines(prepared):
                 typer.echo(line)

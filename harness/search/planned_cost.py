@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from harness.evaluations import Evaluations
 from harness.ledger import Cost, total
+from harness.nfe import NfeCount
 from harness.prices import Prices
 
 
@@ -15,7 +15,7 @@ class PlannedCost:
 
     def __init__(self, prices: Prices) -> None:
         self._prices = prices
-        self._evaluations = Evaluations()
+        self._evaluations = NfeCount()
         self._counts: Counter[tuple[str, int]] = Counter()
         self._passes: Counter[int] = Counter()
         self._nfe = 0

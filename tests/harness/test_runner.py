@@ -17,8 +17,8 @@ from harness.config import Settings
 from harness.meter import Unpriced, scoring
 from harness.pairing import pair_up
 from harness.prices import Calibration
-from harness.rows import AFTER_BUDGET
 from harness.runner import finish_run, prepare_run
+from harness.table_rows import AFTER_BUDGET
 from harness.timing import DECODE, FORWARD, REPORT, TEXT
 from models.base import Operation
 from results.schema import COST, MEASURED, TABLES

@@ -14,8 +14,8 @@ from rich.console import Console
 from harness import registry
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.rows import CHEAP_ONLY
 from harness.runner import finish_run, prepare_run
+from harness.table_rows import CHEAP_ONLY
 from results.schema import MEASURED, TABLES
 from verifiers.base import Scores
 from verifiers.spec import parse_verifier

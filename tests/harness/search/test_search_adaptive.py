@@ -8,10 +8,10 @@ from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.prices import Calibration, Prices, calibrate
-from harness.rows import select
 from harness.search.base import Unfit
 from harness.search.spec import parse_search
 from harness.search.subtask import Subtask
+from harness.table_rows import select
 from suites.base import Prompt
 from verifiers.base import Scores
 

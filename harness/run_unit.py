@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from harness.judge import Metrics, as_metrics
+from harness.evaluator import Metrics, as_metrics
 from harness.ledger import Budget
-from harness.rows import SaveImage, Selected, candidate_rows, counted, overrun, score_rows, select, selection_row
 from harness.search.base import Candidate, Task
 from harness.search.prepare import Attempt, prepare
 from harness.seeds import Seeds
 from harness.session import Session
+from harness.table_rows import SaveImage, Selected, candidate_rows, counted, overrun, score_rows, select, selection_row
 from harness.timing import EVALUATION, SEARCH, Stopwatch
 from harness.units import WorkUnit
 from models.base import text_truncated
@@ -26,7 +26,7 @@ Order = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedUnit:
     """What a unit leaves behind."""
 
     rows: Rows
@@ -34,7 +34,7 @@ class Finished:
     """Complete images made."""
 
 
-def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stopwatch) -> Finished:
+def run_unit(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stopwatch) -> FinishedUnit:
     """Run a unit; images are saved by `save_image` on the way, rows are returned."""
     task = _search(session, unit, watch)
     with watch.section("tables"):
@@ -42,7 +42,7 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
     with watch.section(EVALUATION):
         metrics = _measure(session, task, selected)
         truths = _truths(session, unit, task)
-        cut = session.judge.cut(unit.prompts)
+        cut = session.evaluator.cut(unit.prompts)
     with watch.section("images"):
         paths = _save_images(unit, task, selected, save_image)
     truncated = text_truncated(task.conditioning)
@@ -63,7 +63,7 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
             ] + list(_faulty(session, unit)),
         }
     complete = sum(one.complete for pool in task.candidates[unit.verifiers[0]] for one in pool)
-    return Finished(rows, complete)
+    return FinishedUnit(rows, complete)
 
 
 def _search(session: Session, unit: WorkUnit, watch: Stopwatch) -> Task:
@@ -104,14 +104,14 @@ def _measure(session: Session, task: Task, selected: list[tuple[str, int, Select
         return {}
     images = torch.stack([one.candidate.image for one in chosen.values() if one.candidate is not None])
     known = [_known(session, task, order) for order in chosen]
-    measured = session.judge.measure(images, [one.prompt for one in chosen.values()], known)
+    measured = session.evaluator.measure(images, [one.prompt for one in chosen.values()], known)
     return dict(zip(chosen, measured, strict=True))
 
 
 def _metrics_of(session: Session, one: Selected, prompt: int, metrics: dict[Order, Metrics]) -> Metrics:
     """What was measured of a selection; without an image every metric is NaN and says why."""
     if one.candidate is None:
-        return dict.fromkeys(session.judge.metrics, (float("nan"), one.reason))
+        return dict.fromkeys(session.evaluator.metrics, (float("nan"), one.reason))
     return metrics[prompt, one.candidate.order]
 
 
@@ -120,7 +120,7 @@ def _faulty(session: Session, unit: WorkUnit) -> Iterator[dict[str, Any]]:
     for verifier, budgets in unit.budgets.items():
         columns = _columns(session, unit, verifier)
         for prompt, reason in unit.faulty:
-            values = dict.fromkeys(session.judge.metrics, (float("nan"), reason))
+            values = dict.fromkeys(session.evaluator.metrics, (float("nan"), reason))
             for budget in budgets:
                 yield from score_rows(columns, prompt, budget, values)
 
@@ -137,14 +137,14 @@ def _known(session: Session, task: Task, order: Order) -> Metrics:
 
 def _truths(session: Session, unit: WorkUnit, task: Task) -> dict[Order, float]:
     """The suite's verdict on every image of a pool; guided candidates are no sample of the model and are not graded."""
-    if session.judge.cannot_grade or not session.searches[unit.search].pools:
+    if session.evaluator.cannot_grade or not session.searches[unit.search].pools:
         return {}
     pools = task.candidates[unit.verifiers[0]]
     pool = [(n, one) for n, candidates in enumerate(pools) for one in candidates if one.complete]
     if not pool:
         return {}
     images = torch.stack([one.image for _, one in pool])
-    grades = session.judge.grades(images, [unit.prompts[n] for n, _ in pool])
+    grades = session.evaluator.grades(images, [unit.prompts[n] for n, _ in pool])
     return {(n, one.order): grade.value for (n, one), grade in zip(pool, grades, strict=True)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Evaluations:
+class NfeCount:
     """The count of one prompt: its draws, or its predictions where these are more.
 
     Autoregressive work counts what every candidate takes, whatever it shares (draws: the children of one parent share

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from harness.ledger import Budget, Cost, Unit
-from harness.rows import combine, select
 from harness.search.base import Candidate, Plan
+from harness.table_rows import combine, select
 from suites.base import Prompt
 
 

@@ -21,7 +21,7 @@ _LISTED = {"models": "model", "searches": "search", "seeds": "seed", "budgets": 
 """Lists of the configuration of which two runs must share something."""
 
 
-def strangers(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     """What two runs differ in that keeps units apart, from their manifests, as sentences; [] where these do not tell."""
     return [*_plain(ours, theirs), *_lists(ours["configuration"], theirs["configuration"]), *_cards(ours, theirs), *_prompts(ours, theirs)]
 

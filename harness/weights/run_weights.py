@@ -21,7 +21,7 @@ Folders: TypeAlias = dict[str, Path]
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class RunWeights:
     """Where everything is; None for what has no weights here and is taken from its configuration."""
 
     models: Mapping[str, Folders | None]
@@ -37,9 +37,9 @@ class Located:
     """What is absent of the suite's graders: a run goes on without, and says so."""
 
 
-def locate_all(
+def find_run_weights(
     pairing: Pairing, verifiers: Mapping[str, VerifierSpec], suite: Suite, local: LocalWeights, outlines: bool
-) -> Located:
+) -> RunWeights:
     """Look for all that a run cannot do without. `outlines`: what is absent is listed as lacking.
 
     Raises:
@@ -55,9 +55,9 @@ def locate_all(
     }
     graders = absent_graders(suite.graders(pairing.domain), local) if isinstance(suite, Equipped) else []
     lacking: list[Absent] = []
-    every = [partial(_spared, look, lacking) if outlines else look for look in looks.values()]
+    every = [partial(_or_lacking, look, lacking) if outlines else look for look in looks.values()]
     found = dict(zip(looks, together(every, graders), strict=True))
-    return Located(
+    return RunWeights(
         models={text: found["model", text] for text in models},
         verifiers={name: found["verifier", name] for name in verifiers},
         features=found["features", ""] if describing else {},
@@ -65,7 +65,7 @@ def locate_all(
     )  # fmt: skip
 
 
-def _spared(look: Callable[[], Folders], lacking: list[Absent]) -> Folders | None:
+def _or_lacking(look: Callable[[], Folders], lacking: list[Absent]) -> Folders | None:
     """What a look finds, None where weights are absent, which are then `lacking`."""
     try:
         return look()

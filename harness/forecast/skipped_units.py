@@ -15,7 +15,7 @@ from results.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class UnitShare:
     """Some of a run's units."""
 
     units: int
@@ -31,18 +31,18 @@ class Part:
         return {"units": self.units, "flops_share": self.flops}
 
 
-def reused(run: Run) -> Mapping[Path, Part]:
+def reused(run: Run) -> Mapping[Path, UnitShare]:
     """What would be taken over from each folder to reuse."""
     keys = [unit.key for unit in run.units]
     return {folder: _part(run, held(Store(folder), keys)) for folder in map(Path, run.session.settings.reuse)}
 
 
-def of_shard(run: Run, shard: Shard) -> Part:
+def of_shard(run: Run, shard: Shard) -> UnitShare:
     """What this shard would run of a run of which nothing is there."""
     return _part(run, {unit.key for unit in shard.of(run.units)})
 
 
-def spared_lines(run: Run, shard: Shard | None) -> Iterator[str]:
+def skipped_lines(run: Run, shard: Shard | None) -> Iterator[str]:
     """Both for people."""
     for folder, part in reused(run).items():
         yield f"taken from {folder}: {part}" + ("" if part.units else f": {why_none(run, folder)}")
@@ -52,7 +52,7 @@ def spared_lines(run: Run, shard: Shard | None) -> Iterator[str]:
         yield f"shard {shard}: {of_shard(run, shard)}"
 
 
-def spared_values(run: Run, shard: Shard | None) -> dict[str, Any]:
+def skipped_values(run: Run, shard: Shard | None) -> dict[str, Any]:
     """Both for programs."""
     return {
         **({"reused": all_reused(run).as_values()} if run.session.settings.reuse else {}),
@@ -60,13 +60,13 @@ def spared_values(run: Run, shard: Shard | None) -> dict[str, Any]:
     }
 
 
-def all_reused(run: Run) -> Part:
+def all_reused(run: Run) -> UnitShare:
     """What would be taken over in all: a unit of several folders counts once."""
     keys: Sequence[str] = [unit.key for unit in run.units]
     return _part(run, {key for folder in run.session.settings.reuse for key in held(Store(Path(folder)), keys)})
 
 
-def _part(run: Run, keys: Collection[str]) -> Part:
+def _part(run: Run, keys: Collection[str]) -> UnitShare:
     total = sum(unit.planned_flops for unit in run.units)
     own = [unit.planned_flops for unit in run.units if unit.key in keys]
-    return Part(len(own), len(run.units), sum(own) / total if total else 0.0)
+    return UnitShare(len(own), len(run.units), sum(own) / total if total else 0.0)

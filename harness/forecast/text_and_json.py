@@ -13,7 +13,7 @@ from harness.amounts import amount, between, counted
 from harness.amounts import budget as budgeted
 from harness.forecast.card_hours import card_hours
 from harness.forecast.forecast import Forecast, computed_flops, computed_seconds, forecasts
-from harness.forecast.spared import spared_lines, spared_values
+from harness.forecast.skipped_units import skipped_lines, skipped_values
 from harness.ledger import Unit
 from harness.progress import duration
 from harness.runner import Run, opening_lines
@@ -34,7 +34,7 @@ def plan_lines(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard
     yield from _overview(every, speeds)
     flops = computed_flops(run, every)
     yield f"{counted(len(run.units), 'unit')}; {_least_sure(every)}{amount(sum(flops.values()), 'flops')} to compute in all"
-    yield from spared_lines(run, shard)
+    yield from skipped_lines(run, shard)
     if speeds:
         yield f"roughly {card_hours(flops, speeds):.3g} GPU-hours at the speeds given"
     if every[0].timed:
@@ -104,7 +104,7 @@ def plan_json(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard 
         "notes": run.notes,
         "units": len(run.units),
         "computed_flops": sum(flops.values()),
-        **spared_values(run, shard),
+        **skipped_values(run, shard),
         **({"gpu_hours": card_hours(flops, speeds)} if speeds else {}),
         **({"computed_seconds": computed_seconds(run, every)} if run.session.measured else {}),
         "searches": [{**one.as_values(), **({"gpu_hours": _hours(one, speeds)} if speeds else {})} for one in every],

@@ -20,7 +20,7 @@ Metrics: TypeAlias = dict[str, tuple[float, str]]
 """Metric name to value and reason."""
 
 
-class Judge:
+class Evaluator:
     """All metrics of some verifiers and the suite. An ensemble's members are metrics, its own number is not.
 
     Where memory runs out, verifiers and the suite are given some images at a time.
