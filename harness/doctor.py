@@ -21,7 +21,7 @@ from harness.registry import is_verifier
 from harness.session import pick_devices
 from harness.weights.hub import gigabytes
 from harness.weights.local import LocalWeights, find, found
-from models.division import Division, divide
+from models.multi_device import Division, divide
 from models.published import published_models
 from models.sheet import Sheet, parts, sheet
 from verifiers.spec import parse_verifier

@@ -31,7 +31,7 @@ from suites.pictures import read_picture
 from suites.shapes.renderer import render
 from suites.shapes.scenes import sample_scene
 from verifiers.base import Verifier
-from verifiers.load import shapes_aesthetic, shapes_clip, shapes_reward
+from verifiers.load_embedded import shapes_aesthetic, shapes_clip, shapes_reward
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import toy_world

@@ -21,7 +21,7 @@ from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.diffusion.schedule import FlowEuler, Step, of_rows
 from models.pixels import floored
 from models.prefix_state import PrefixState, distinct_prompts
-from models.rows import check_finished, check_seeds
+from models.row_checks import check_finished, check_seeds
 from models.small_previews import SETTING, shrunk, smaller
 
 CHANNELS, PIXELS = 4, 4

@@ -8,7 +8,7 @@ from torch import nn
 from torch.func import functional_call
 
 from harness.flops import count_flops
-from models.dry import Shapes
+from models.dry_run import Shapes
 
 
 def pass_flops(network: nn.Module, inputs: Mapping[str, torch.Tensor]) -> int:

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from models.shapes.facts import recipe
-from models.shapes.loop import RUNS, Average, Run, linear_tail, prepare
 from models.shapes.muon import MuonWithAdamW
+from models.shapes.training_loop import RUNS, Average, Run, linear_tail, prepare
 from verifiers.shapes.generated_pool import load_generated
 from verifiers.shapes.pool import Groups, batches, join, load_pool
 

@@ -10,7 +10,7 @@ from open_clip.transform import PreprocessCfg
 
 from harness.errors import DamagedWeights, WrongInput, near
 from models.configuration import read_config
-from models.files import read_tensors
+from models.weight_files import read_tensors
 from verifiers.aesthetic import Aesthetic, load_head
 from verifiers.clip import ClipScore
 from verifiers.clip_backbone import ClipBackbone, openai_clip

@@ -12,7 +12,7 @@ from transformers.utils import logging
 from harness.errors import WrongInput, first_line
 from harness.memory import out_of_memory
 from models.configuration import CONFIG, read_config
-from models.files import check_whole
+from models.weight_files import check_whole
 
 
 def from_folder(

@@ -22,15 +22,15 @@ from harness.registry import Entry
 from harness.session import open_session, pick_devices
 from harness.timing import Stopwatch
 from harness.weights.local import build
-from models import division, pixels
+from models import multi_device, pixels
 from models.base import Images, Row
 from models.diffusion import flux, guided
 from models.diffusion import published as diffusion
-from models.division import Division, Parts, divide, place, size_of, spread, top_blocks
 from models.infinity import generator as infinity_generator
 from models.infinity import published as infinity
 from models.janus import generator as janus_generator
 from models.janus import load as janus
+from models.multi_device import Division, Parts, divide, place, size_of, spread, top_blocks
 from models.published import PublishedModel, published_models
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_no_division() -> None:
 
 
 def test_too_small_devices_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(division, "free_and_total", lambda device: (3_500_000, 9_000_000))
+    monkeypatch.setattr(multi_device, "free_and_total", lambda device: (3_500_000, 9_000_000))
     with pytest.raises(WrongInput, match=r"big does not fit on cuda:0 with 0.0 GB free, cuda:1 with .*offload=model .*doctor big"):
         place(parts(), TWO_CARDS, "big")
 
@@ -93,12 +93,12 @@ def test_too_small_devices_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_host_memory_has_room_for_the_model_that_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """11 million bytes: 4.5 million on the card, the rest stays where it is although little is free beside it."""
     found: list[Division] = []
-    monkeypatch.setattr(division, "spread", lambda model, one, devices: found.append(one))
-    monkeypatch.setattr(division, "free_and_total", lambda device: (5_000_000 if device.type == "cuda" else 500_000, 99_000_000))
+    monkeypatch.setattr(multi_device, "spread", lambda model, one, devices: found.append(one))
+    monkeypatch.setattr(multi_device, "free_and_total", lambda device: (5_000_000 if device.type == "cuda" else 500_000, 99_000_000))
     place(parts(3, 1), (TWO_CARDS[0], CPU), "big")
     assert sum(found[0].bytes) == 11_000_000
     assert found[0].bytes[1] > 500_000
-    monkeypatch.setattr(division, "free_and_total", lambda device: (5_000_000, 99_000_000))
+    monkeypatch.setattr(multi_device, "free_and_total", lambda device: (5_000_000, 99_000_000))
     with pytest.raises(WrongInput, match="big does not fit on cuda:0"):  # on cards it is not yet
         place(parts(3, 1), TWO_CARDS, "big")
 
@@ -209,8 +209,8 @@ def test_a_loaded_model_is_divided_by_its_own_sizes(
         found.append(division)
         spread(model, division, devices)
 
-    monkeypatch.setattr(division, "free_and_total", lambda device: (0, 2**40))
-    monkeypatch.setattr(division, "spread", spreading)
+    monkeypatch.setattr(multi_device, "free_and_total", lambda device: (0, 2**40))
+    monkeypatch.setattr(multi_device, "spread", spreading)
     filled = divided(family, (CPU, CPU), None)
     assert min(found[0].bytes) > 0
     for image, other in zip(wanted(family), everything(filled), strict=True):

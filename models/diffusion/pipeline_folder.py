@@ -13,7 +13,7 @@ from typing import Any
 from harness.errors import DamagedWeights, WrongInput, first_line
 from models.configuration import CONFIG, check_size, read_config
 from models.diffusion.pipeline_index import class_of
-from models.files import check_keys, check_whole, shard_of_each
+from models.weight_files import check_keys, check_whole, shard_of_each
 
 CONFIGS = "published_configs"
 NETWORKS = ("transformer", "unet", "vae")
