@@ -31,7 +31,7 @@ from harness.commands.options import (
 )
 from harness.config import Settings, load_settings, run_folder
 from harness.errors import WrongInput
-from harness.forecast.card_hours import speeds_of
+from harness.forecast.gpu_hours import speeds_of
 from harness.shard import Shard
 from harness.suites import suite_flags
 from results.files import check_run_folder, check_writable

@@ -11,8 +11,8 @@ from rich.progress import track
 
 from harness.amounts import amount, between, counted
 from harness.amounts import budget as budgeted
-from harness.forecast.card_hours import card_hours
 from harness.forecast.forecast import Forecast, computed_flops, computed_seconds, forecasts
+from harness.forecast.gpu_hours import gpu_hours
 from harness.forecast.skipped_units import skipped_lines, skipped_values
 from harness.ledger import Unit
 from harness.progress import duration
@@ -36,7 +36,7 @@ def plan_lines(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard
     yield f"{counted(len(run.units), 'unit')}; {_least_sure(every)}{amount(sum(flops.values()), 'flops')} to compute in all"
     yield from skipped_lines(run, shard)
     if speeds:
-        yield f"roughly {card_hours(flops, speeds):.3g} GPU-hours at the speeds given"
+        yield f"roughly {gpu_hours(flops, speeds):.3g} GPU-hours at the speeds given"
     if every[0].timed:
         yield f"about {duration(computed_seconds(run, every))} of searching in all; loading, grading and the report come on top"
     elif not speeds:
@@ -77,7 +77,7 @@ def _overview(every: Sequence[Forecast], speeds: Mapping[str, float] | None) -> 
 
 def _hours(forecast: Forecast, speeds: Mapping[str, float]) -> float:
     """GPU-hours of one line, all prompts and seeds, as if it were alone: lines of one pool compute its images once in all."""
-    return card_hours({forecast.model: forecast.total.flops}, speeds)
+    return gpu_hours({forecast.model: forecast.total.flops}, speeds)
 
 
 def _sure(forecast: Forecast) -> str:
@@ -105,7 +105,7 @@ def plan_json(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard 
         "units": len(run.units),
         "computed_flops": sum(flops.values()),
         **skipped_values(run, shard),
-        **({"gpu_hours": card_hours(flops, speeds)} if speeds else {}),
+        **({"gpu_hours": gpu_hours(flops, speeds)} if speeds else {}),
         **({"computed_seconds": computed_seconds(run, every)} if run.session.measured else {}),
         "searches": [{**one.as_values(), **({"gpu_hours": _hours(one, speeds)} if speeds else {})} for one in every],
     }

@@ -10,7 +10,19 @@ from harness.prices import Prices
 from harness.search.base import Plan, Task
 from harness.search.checks import check_steps
 from harness.search.deadline import Deadline
-from harness.search.frontier import Frontier, Name, advance, groups, grow, itself, keep, name_of, only, preview, roots
+from harness.search.frontier import (
+    Frontier,
+    Name,
+    advance,
+    groups,
+    grow,
+    itself,
+    keep,
+    name_of,
+    of_prompts,
+    preview,
+    roots,
+)
 from harness.search.planned_cost import PlannedCost
 from harness.search.rollout_states import RolloutStates
 from harness.search.rollouts import roll_out
@@ -120,7 +132,7 @@ class _Tree:
             alive = {branch.prompt for part in frontier for branch in part.branches}
             if self._score == "rollout":
                 alive = {prompt for prompt in alive if self._deadline.allows(prompt, index, index + 1)}
-                frontier = only(task, frontier, alive)
+                frontier = of_prompts(task, frontier, alive)
             last = index == len(self._points) - 1
             complete = self._score == "rollout" or last
             this = Round(task, sorted(alive), complete)

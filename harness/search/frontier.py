@@ -161,7 +161,7 @@ def keep(task: Task, frontier: Frontier, kept: Collection[Name]) -> Frontier:
     return _filter(task, frontier, lambda branch: (branch.prompt, branch.path) in kept)
 
 
-def only(task: Task, frontier: Frontier, prompts: Collection[int]) -> Frontier:
+def of_prompts(task: Task, frontier: Frontier, prompts: Collection[int]) -> Frontier:
     """The rows of some prompts."""
     return _filter(task, frontier, lambda branch: branch.prompt in prompts)
 

@@ -23,7 +23,7 @@ from harness.search.deadline import Deadline
 from harness.search.random import Random
 from harness.search.rounds import Branch, Round, best_first, mark_final
 from harness.search.sizing import largest_size
-from harness.search.subtask import check_plain, search_again
+from harness.search.subtask import check_wrappable, search_again
 from models.base import Family, Images, Refinable, Row, first_step
 
 _ROUND = 8
@@ -52,7 +52,7 @@ class Hybrid:
     """What searches the drafts."""
 
     def __post_init__(self) -> None:
-        check_plain(self.search)
+        check_wrappable(self.search)
         for name in ("share", "strength"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name}={getattr(self, name):g} is no number above 0 and up to 1")

@@ -41,7 +41,7 @@ class Subtask(Task):
         return self.seeds.at(self.prompts[prompt].id, shifted(path, shift), step)
 
 
-def check_plain(search: Search) -> None:
+def check_wrappable(search: Search) -> None:
     """Raise ValueError for a search that wraps another and so cannot be wrapped itself: a subtask has none of its own."""
     if hasattr(search, "search"):
         raise ValueError(

@@ -173,7 +173,7 @@ def test_a_refiner_whose_texts_differ_in_length_is_refused(scales, flow) -> None
         def text_tokens(self, prompts):
             return tuple(len(prompt.split()) for prompt in prompts)
 
-    with pytest.raises(WrongInput, match="the text length of sketched-flow differs between prompts, and a pair is priced by the draft's"):
+    with pytest.raises(WrongInput, match="the text length of one-matrix-flow differs between prompts, and a pair is priced by the draft's"):
         Pair("pair", scales, Uneven())
 
 

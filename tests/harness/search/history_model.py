@@ -14,7 +14,7 @@ import torch
 from models.base import ModelCard
 
 sys.path.insert(0, str(Path(__file__).parent))
-from legible import Legible, LegibleJudge, Words
+from readable_model import ReadableJudge, ReadableModel, Words
 
 History = tuple[tuple[Any, ...], ...]
 
@@ -53,12 +53,12 @@ class Told:
         return replace(self, histories=histories, predicted=False, **changes)
 
 
-class Chronicler(Legible):
+class HistoryModel(ReadableModel):
     """Every ability of a diffusion model; an image is the digest of its history."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
-        self.card = ModelCard("chronicler", "diffusion", "shapes", steps, (1, 1), 1, "0" * 64, "none", {})
+        self.card = ModelCard("history", "diffusion", "shapes", steps, (1, 1), 1, "0" * 64, "none", {})
 
     def start(self, conditioning: Words, rows: Sequence[Any]) -> Told:
         return Told(conditioning, tuple(rows), tuple((("noise", row.seed),) for row in rows), steps=self.steps)
@@ -90,7 +90,7 @@ class Chronicler(Legible):
         return torch.tensor([list(_digest(history)) for history in state.histories], dtype=torch.uint8)[:, :, None, None]
 
 
-class Reader(LegibleJudge):
+class HistoryJudge(ReadableJudge):
     """The score that a digest says."""
 
     def read(self, image: torch.Tensor) -> float:

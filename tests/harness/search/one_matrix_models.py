@@ -80,7 +80,7 @@ class Scales:
     def __init__(self, sides: Sequence[int]) -> None:
         self.sides, self.shrink = tuple(sides), 1
         pixels = (sides[-1] * PIXELS,) * 2
-        self.card = ModelCard("sketched-scales", "ar", "shapes", len(sides), pixels, 1, "0" * 64, "apache-2.0", {})
+        self.card = ModelCard("one-matrix-scales", "ar", "shapes", len(sides), pixels, 1, "0" * 64, "apache-2.0", {})
 
     def with_previews(self, shrink: int) -> Scales:
         smaller((self.sides[-1],) * 2, shrink, self.card.name)
@@ -205,4 +205,4 @@ class Flow:
 
 
 def flow_generator(steps: int, side: int) -> DiffusionGenerator:
-    return diffusion_generator(Flow(steps, side), name="sketched-flow", domain="shapes", licence="apache-2.0", weights_sha256="0" * 64)
+    return diffusion_generator(Flow(steps, side), name="one-matrix-flow", domain="shapes", licence="apache-2.0", weights_sha256="0" * 64)

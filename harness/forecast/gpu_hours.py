@@ -1,4 +1,4 @@
-"""From FLOPs to hours of a card, by what it really does a second: for plans of models that cannot be timed here."""
+"""From FLOPs to GPU-hours, by what a card really does a second: for plans of models that cannot be timed here."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def speeds_of(texts: Sequence[str], models: Sequence[str]) -> dict[str, float]:
     return given
 
 
-def card_hours(flops: Mapping[str, float], speeds: Mapping[str, float]) -> float:
+def gpu_hours(flops: Mapping[str, float], speeds: Mapping[str, float]) -> float:
     """Hours that the FLOPs of these models take; a pair goes at the slower speed of its two."""
     slowest = {model: min(speeds.get(name_of(one), speeds.get(_OTHERS, 0.0)) for one in members_of(model)) for model in flops}
     return sum(amount / slowest[model] for model, amount in flops.items()) / 3600

@@ -22,7 +22,7 @@ class Words:
     text_tokens: tuple[int, ...]
 
 
-class Legible(ABC):
+class ReadableModel(ABC):
     """A generator whose preview is its decode and whose prices are small whole numbers; `late` passes may cost more."""
 
     device = torch.device("cpu")
@@ -49,7 +49,7 @@ class Legible(ABC):
                 "preview": Cost(decode_flops=2), "decode": Cost(decode_flops=2, images=1)}[operation]  # fmt: skip
 
 
-class LegibleJudge(ABC):
+class ReadableJudge(ABC):
     """The score of what an image says."""
 
     card = VerifierCard("judge", "shapes", (0.0, 1.0), ("judge",), "0" * 64, "none")

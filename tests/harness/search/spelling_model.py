@@ -16,7 +16,7 @@ import torch
 from models.base import ModelCard
 
 sys.path.insert(0, str(Path(__file__).parent))
-from legible import Legible, LegibleJudge, Words
+from readable_model import ReadableJudge, ReadableModel, Words
 
 STEPS, CHOICES = 3, 4
 TABLE = {path: value for value, path in zip(
@@ -43,11 +43,11 @@ class Spelled:
         return tuple(sorted(first.values()))
 
 
-class Speller(Legible):
+class SpellingModel(ReadableModel):
     """Each draw is one of four letters, named by the last number of its seed; an image is its word."""
 
     late = 10
-    card = ModelCard("speller", "ar", "shapes", STEPS, (1, STEPS), 1, "0" * 64, "none", {})
+    card = ModelCard("spelling", "ar", "shapes", STEPS, (1, STEPS), 1, "0" * 64, "none", {})
 
     def start(self, conditioning: Words, rows: Sequence[Any]) -> Spelled:
         return Spelled(conditioning, tuple(rows), ((),) * len(rows))
@@ -67,7 +67,7 @@ class Speller(Legible):
         return torch.zeros(len(state.rows), dtype=torch.float64)
 
 
-class Lexicon(LegibleJudge):
+class SpellingJudge(ReadableJudge):
     """The score of a word; of a prefix the mean of all words it begins."""
 
     def __init__(self, constant: bool = False, reach: bool = False) -> None:

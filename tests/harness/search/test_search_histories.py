@@ -18,7 +18,7 @@ from harness.search.rbf import RBF
 from harness.search.spec import parse_search
 
 sys.path.insert(0, str(Path(__file__).parent))
-from chronicle import Chronicler, History, Reader, value
+from history_model import History, HistoryJudge, HistoryModel, value
 
 Scored = tuple[tuple[int, ...], float, bool]
 """Path, score, finished."""
@@ -77,7 +77,7 @@ def brute_paths(task: Any, prompt: int, width: int, children: int, count: int) -
 
 @pytest.mark.parametrize(("count", "children"), [(10, 4), (30, 3)])
 def test_paths_is_what_brute_force_says(ran, count: int, children: int) -> None:
-    done = ran(parse_search(f"paths:width=2,candidates={children}"), Chronicler(count), judges=[Reader()], max_rows=5)
+    done = ran(parse_search(f"paths:width=2,candidates={children}"), HistoryModel(count), judges=[HistoryJudge()], max_rows=5)
     for prompt in range(3):
         scored, survivors = brute_paths(done.task, prompt, 2, children, count)
         assert entered(done, prompt) == scored
@@ -87,13 +87,13 @@ def test_paths_is_what_brute_force_says(ran, count: int, children: int) -> None:
 @pytest.mark.parametrize("text", ["smc", "smc:preset=das", "rbf:looks=14", "evolution:population=14", "beam:candidates=2"])
 def test_no_search_adds_noise_in_the_first_step(ran, text: str) -> None:
     """A flow's first step at level 1 would forget the noise that it starts from."""
-    class Watched(Chronicler):
+    class Watched(HistoryModel):
         def draw_stochastic(self, state: Any, seeds: Any, level: float) -> Any:
             noisy.add(state.step)
             return super().draw_stochastic(state, seeds, level)
 
     noisy: set[int] = set()
-    ran(parse_search(text), Watched(10), Budget(400, Unit.NFE), count=1, judges=[Reader()])
+    ran(parse_search(text), Watched(10), Budget(400, Unit.NFE), count=1, judges=[HistoryJudge()])
     assert noisy
     assert 0 not in noisy
 
@@ -102,7 +102,7 @@ def test_no_search_adds_noise_in_the_first_step(ran, text: str) -> None:
 @pytest.mark.parametrize("steps", [4, 10])
 def test_no_two_finished_images_are_one(ran, text: str, steps: int) -> None:
     """Copies are made only where noise parts them again."""
-    done = ran(parse_search(text), Chronicler(steps), count=2, judges=[Reader()])
+    done = ran(parse_search(text), HistoryModel(steps), count=2, judges=[HistoryJudge()])
     for prompt in range(2):
         finished = [one.values_M[0] for one in done.of(prompt) if one.complete]
         assert len(set(finished)) == len(finished) > 1
@@ -111,7 +111,7 @@ def test_no_two_finished_images_are_one(ran, text: str, steps: int) -> None:
 @pytest.mark.parametrize("text", ["smc", "rbf", "evolution"])
 def test_two_steps_have_no_noise_to_search_with(text: str) -> None:
     with pytest.raises(Unfit, match="needs the noise of steps between the first and the last, and images of 2 steps have none"):
-        parse_search(text).plan(Budget(1e6, Unit.NFE), Prices(Chronicler(2), Reader(), 1))
+        parse_search(text).plan(Budget(1e6, Unit.NFE), Prices(HistoryModel(2), HistoryJudge(), 1))
 
 
 def brute_rbf(task: Any, prompt: int, starts: int, quotas: list[int]) -> tuple[list[Scored], set[tuple[int, ...]]]:
@@ -143,7 +143,7 @@ def brute_rbf(task: Any, prompt: int, starts: int, quotas: list[int]) -> tuple[l
 def test_rbf_is_what_brute_force_says(ran, looks: int, starts: int, quotas: list[int]) -> None:
     search = RBF(looks=looks, first=0.2)
     assert search.split(looks, 5) == (starts, quotas)
-    done = ran(search, Chronicler(5), count=12, judges=[Reader()], max_rows=4)
+    done = ran(search, HistoryModel(5), count=12, judges=[HistoryJudge()], max_rows=4)
     rolled_over = 0
     for prompt in range(12):
         scored, taken = brute_rbf(done.task, prompt, starts, quotas)
@@ -197,7 +197,7 @@ def brute_evolution(task: Any, prompt: int, schedule: tuple[tuple[int, int, int]
 def test_evolution_is_what_brute_force_says(ran, preset: str, population: int) -> None:
     search = Evolution(preset=preset, population=population)
     assert search.generations(population, 10) == SCHEDULES[preset]
-    done = ran(search, Chronicler(10), count=2, judges=[Reader()], max_rows=9)
+    done = ran(search, HistoryModel(10), count=2, judges=[HistoryJudge()], max_rows=9)
     for prompt in range(2):
         scored = brute_evolution(done.task, prompt, SCHEDULES[preset], 0.2)
         assert entered(done, prompt) == scored
