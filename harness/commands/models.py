@@ -94,7 +94,7 @@ def bench_model(
         check_published([name])
         from harness.bench.model import Measured, bench
         from harness.bench.request import prepared, sizes, some_prompts
-        from harness.bench.table import as_csv, as_markdown
+        from harness.bench.table import as_csv, as_markdown, kernels
 
         if csv is not None:
             check_writable(csv.parent, "--csv")
@@ -113,6 +113,8 @@ def bench_model(
 
         for line in as_markdown(kept(), share=peak == peak, memory=generator.device.type == "cuda"):
             typer.echo(line)
+        if generator.device.type == "cuda":
+            typer.echo(kernels(generator.card.settings))
         if csv is not None:
             csv.parent.mkdir(parents=True, exist_ok=True)
             csv.write_text(as_csv([one for one in measured if isinstance(one, Measured)]), encoding="utf-8")
