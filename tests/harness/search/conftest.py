@@ -1,6 +1,7 @@
 """Small models of both families and a small real verifier: searches over them are quick and every FLOP is counted.
 
-`scales` and `flow` are models of one matrix (one_matrix_models.py), for all that no network has a part in; `infinity` and `flux` are tiny networks.
+`scales` and `flow` are models of one matrix (one_matrix_models.py), for all that no network has a part in; `infinity` and `flux` are
+tiny networks.
 """
 
 from __future__ import annotations
