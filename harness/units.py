@@ -35,7 +35,7 @@ class WorkUnit:
     faulty: tuple[tuple[Prompt, str], ...] = ()
     """Prompts that cannot be run, and why: their scores are NaN."""
     packages: tuple[str, ...] = ()
-    """Name and version of other packages that bring a part of it (`Lineup.packages`)."""
+    """Name and version of other packages that bring a part of it (`Pairing.packages`)."""
 
     @property
     def title(self) -> str:
@@ -63,7 +63,7 @@ def unit_key(
 ) -> str:
     """The hash of everything that determines a unit's rows; `metrics` are the verifiers that measure what it selects,
     `suite` its name and version, `features` the hash of the weights that a search compares pictures by, `packages` others'
-    (`Lineup.packages`)."""
+    (`Pairing.packages`)."""
     determines = {
         "schema": SCHEMA_VERSION,
         "vistas": installed_version("vistas"),

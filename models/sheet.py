@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import WrongInput
 from models.architecture import parameters
 from models.base import Generator
-from models.division import Parts
+from models.multi_device import Parts
 from models.published import PublishedModel
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from harness.errors import WrongInput
 from models.base import Domain
-from models.files import joint_sha256, read_tensors, sha256_of
+from models.weight_files import joint_sha256, read_tensors, sha256_of
 from verifiers.base import VerifierCard
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.scorer import Scorer

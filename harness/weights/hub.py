@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import DamagedWeights, WrongInput
 from harness.weights import webfile
-from models.files import check_whole, git_sha1_of, published_hash, sha256_of
+from models.weight_files import check_whole, git_sha1_of, published_hash, sha256_of
 
 GIGA = 1_000_000_000
 ABSENT = "is not on this machine"

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from models.architecture import components, outline
-from models.diffusion.folder import published_config
 from models.diffusion.generator import DiffusionGenerator
+from models.diffusion.pipeline_folder import published_config
 from models.diffusion.published import assembled
 from models.diffusion.published_sizes import CLIP_TOKENS
 from models.published import PublishedModel

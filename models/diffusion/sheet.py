@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from models.diffusion.dry import decoder_call, denoiser_call
+from models.diffusion.dry_calls import decoder_call, denoiser_call
 from models.diffusion.published import parts_of
-from models.dry import dry_run
+from models.dry_run import dry_run
 from models.published import PublishedModel
 from models.random_weights import outlined
 from models.sheet import Sheet, read_off

@@ -13,8 +13,6 @@ from harness.errors import WrongInput
 from models.attention import kernel_of, prefer
 from models.compiling import how_it_runs
 from models.configuration import CONFIG, check_size, read_config
-from models.division import Parts, place
-from models.files import weights_sha256
 from models.infinity.checkpoint import load_transformer, load_vae, weight_files
 from models.infinity.config import PUBLISHED_TRANSFORMERS, PUBLISHED_VAES, TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
@@ -24,9 +22,11 @@ from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule, p
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
+from models.multi_device import Parts, place
 from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import as_typed, dtype_of, number, numbers, whole
+from models.weight_files import weights_sha256
 
 TYPED = {"guidance": "cfg", "temperature": "tau", "insertion layer": "cfg_insertion_layer"}
 """The authors' names of what `Sampling` calls otherwise."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from models.dry import CudaAutocast, dry_run
+from models.dry_run import CudaAutocast, dry_run
 from models.infinity.conditions import PromptConditions
 from models.infinity.flops import prompt_flops, scale_flops
 from models.infinity.memory import row_bytes, scale_bytes

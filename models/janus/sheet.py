@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from models.architecture import parameters
-from models.dry import dry_run
+from models.dry_run import dry_run
 from models.janus.flops import read_flops, token_flops
 from models.janus.load import parts_of
 from models.janus.memory import row_bytes

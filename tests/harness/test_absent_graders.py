@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from harness import registry
 from harness.cli import app
 from harness.errors import DamagedWeights, WrongInput
-from harness.judge import Judge, grading_notes
+from harness.evaluator import Evaluator, grading_notes
 from harness.weights.hub import MissingWeights
 from harness.weights.local import LocalWeights, absent_graders, some_grader
 from suites.base import CannotGrade, Grade
@@ -64,15 +64,15 @@ class Failing:
 
 @pytest.mark.parametrize("error", [CannotGrade("no evaluator"), MissingWeights("its weights are not here")])
 def test_only_what_is_not_there_leaves_a_run_without_grades(error: Exception) -> None:
-    judge = Judge({}, Failing(error), "photo")
-    assert judge.cannot_grade == str(error)
-    assert judge.notes == [f"not graded: {error}"]
+    evaluator = Evaluator({}, Failing(error), "photo")
+    assert evaluator.cannot_grade == str(error)
+    assert evaluator.notes == [f"not graded: {error}"]
 
 
 @pytest.mark.parametrize("error", [DamagedWeights("cut short"), WrongInput("does not see what is there"), ValueError("of another shape")])
 def test_a_grader_that_is_there_and_fails_is_no_missing_one(error: Exception) -> None:
     with pytest.raises(type(error), match=str(error)):
-        Judge({}, Failing(error), "photo")
+        Evaluator({}, Failing(error), "photo")
 
 
 @pytest.mark.parametrize("command", ["run", "plan --unit seconds"])

@@ -11,7 +11,7 @@ from torch import nn
 
 from harness.errors import DamagedWeights, WrongInput
 from models.configuration import read_config
-from models.files import CARD_FILE, check_keys, check_whole, checked_card, joint_sha256, load_pickle, sha256_of
+from models.weight_files import CARD_FILE, check_keys, check_whole, checked_card, joint_sha256, load_pickle, sha256_of
 
 
 def folder_with(path: Path, files: object, weights: bytes = b"weights") -> Path:

@@ -25,7 +25,7 @@ from harness.weights.download import fetch
 from harness.weights.fetching import check_all, described, fetch_all
 from harness.weights.hub import AbsentWeights, MissingWeights, Repository, locate, present
 from harness.weights.local import LocalWeights, together
-from models.files import sha256_of, weights_sha256
+from models.weight_files import sha256_of, weights_sha256
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hub_server import TORN, serve

@@ -13,7 +13,7 @@ from harness.errors import DamagedWeights
 from harness.weights.download import fetch
 from harness.weights.hub import MissingWeights, Repository, checked_whole, locate, present
 from harness.weights.webfile import cached, download, folder_of
-from models.files import sha256_of
+from models.weight_files import sha256_of
 
 
 @pytest.fixture(autouse=True)
