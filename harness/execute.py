@@ -62,7 +62,7 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
                 )
             ] + list(_faulty(session, unit)),
         }
-    complete = sum(one.complete for pool in task.candidates[unit.verifiers[0]] for one in pool)
+    complete = sum(one.complete for pool in _made(unit, task) for one in pool)
     return Finished(rows, complete)
 
 
@@ -80,6 +80,11 @@ def _search(session: Session, unit: WorkUnit, watch: Stopwatch) -> Task:
         task = session.shrinking(unit.model, attempt, attempt.used)
     watch.add_clocks(task)
     return task
+
+
+def _made(unit: WorkUnit, task: Task) -> list[list[Candidate]]:
+    """The scored images of every prompt: all verifiers of a pool have looked at the same."""
+    return task.candidates[next(iter(unit.verifiers))]
 
 
 def _select(session: Session, unit: WorkUnit, task: Task) -> Iterator[tuple[str, int, Selected]]:
@@ -139,8 +144,7 @@ def _truths(session: Session, unit: WorkUnit, task: Task) -> dict[Order, float]:
     """The suite's verdict on every image of a pool; guided candidates are no sample of the model and are not graded."""
     if session.judge.cannot_grade or not session.searches[unit.search].pools:
         return {}
-    pools = task.candidates[unit.verifiers[0]]
-    pool = [(n, one) for n, candidates in enumerate(pools) for one in candidates if one.complete]
+    pool = [(n, one) for n, candidates in enumerate(_made(unit, task)) for one in candidates if one.complete]
     if not pool:
         return {}
     images = torch.stack([one.image for _, one in pool])
@@ -154,7 +158,7 @@ def _save_images(
     wanted: dict[Order, Candidate] = {
         (prompt, one.candidate.order): one.candidate for _, prompt, one in selected if one.candidate is not None
     }
-    for prompt, candidates in enumerate(task.candidates[unit.verifiers[0]]):
+    for prompt, candidates in enumerate(_made(unit, task)):
         if unit.prompts[prompt].id in unit.keep:
             wanted |= {(prompt, one.order): one for one in candidates}
     return {order: save_image(candidate.image) for order, candidate in wanted.items()}

@@ -13,7 +13,7 @@ from harness.lineup import Lineup
 from harness.search.adaptive import Allocating
 from harness.search.base import Search, Unfit, describes
 from harness.session import Session
-from harness.units import WorkUnit, unit_key
+from harness.units import WorkUnit
 from suites.base import Prompt
 from suites.sample import joining_order
 from verifiers.base import cascading
@@ -163,26 +163,27 @@ def _unit(
     faulty: tuple[tuple[Prompt, str], ...],
     packages: tuple[str, ...],
 ) -> WorkUnit:
-    keep = kept_prompts(session.settings, session.prompts) & {prompt.id for prompt in prompts}
-    key = unit_key(
-        session.models.card(model),
-        search,
-        {name: session.verifiers[name].card for name in budgets},
-        {name: verifier.card for name, verifier in session.judge.verifiers.items()},
-        (session.suite_name, session.suite.card.version),
-        budgets,
-        seed,
-        prompts,
-        keep,
-        faulty,
-        _features(session, search, next(iter(budgets))),
-        packages,
-    )
     flops = 0
     for tokens in session.text_tokens(model, prompts):  # one pool of images, at which every verifier looks
         costs = [session.plan(model, search, name, given[-1], tokens).cost for name, given in budgets.items()]
         flops += max(cost.flops - cost.verifier_flops for cost in costs) + sum(cost.verifier_flops for cost in costs)
-    return WorkUnit(key, session.suite_name, model, search, tuple(budgets), budgets, seed, prompts, keep, float(flops), faulty, packages)
+    return WorkUnit(
+        model=model,
+        card=session.models.card(model),
+        search=search,
+        verifiers={name: session.verifiers[name].card for name in budgets},
+        metrics={name: verifier.card for name, verifier in session.judge.verifiers.items()},
+        suite=session.suite_name,
+        suite_version=session.suite.card.version,
+        budgets=budgets,
+        seed=seed,
+        prompts=prompts,
+        keep=kept_prompts(session.settings, session.prompts) & {prompt.id for prompt in prompts},
+        planned_flops=float(flops),
+        faulty=faulty,
+        features=_features(session, search, next(iter(budgets))),
+        packages=packages,
+    )
 
 
 def _features(session: Session, search: str, verifier: str) -> str:

@@ -11,14 +11,19 @@ from rich.console import Console
 from harness.ledger import Budget, Unit
 from harness.progress import RunProgress
 from harness.units import WorkUnit
+from models.base import ModelCard
 from suites.base import Prompt
+from verifiers.base import VerifierCard
 
 
 def unit(*ids: str) -> WorkUnit:
     prompts = tuple(Prompt(name, "a red circle", "colors") for name in ids)
     budgets = {"shapes-reward": (Budget(5e9, Unit.FLOPS), Budget(1.3e10, Unit.FLOPS))}
-    return WorkUnit("key", "geneval@shapes", "shapes-infinity", "beam:width=2,score=preview", ("shapes-reward",), budgets, 0, prompts,
-                    frozenset(), 1.0)  # fmt: skip
+    card = ModelCard("shapes-infinity", "ar", "shapes", 6, (64, 64), 1, "0" * 64, "none")
+    judges = {"shapes-reward": VerifierCard("shapes-reward", "shapes", (0.0, 1.0), ("shapes-reward",), "1" * 64, "none")}
+    return WorkUnit(model="shapes-infinity", card=card, search="beam:width=2,score=preview", verifiers=judges, metrics={},
+                    suite="geneval@shapes", suite_version="1", budgets=budgets, seed=0, prompts=prompts, keep=frozenset(),
+                    planned_flops=1.0)  # fmt: skip
 
 
 def shown(title: str, terminal: bool, width: int = 80) -> list[str]:
