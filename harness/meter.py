@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from time import perf_counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
+from harness.clock import Clock, wall_seconds
 from harness.errors import RunFailed
 from harness.evaluations import Evaluations
 from harness.ledger import Cost, Ledger
 from harness.memory import Parts, out_of_memory
 from models.base import Generator, Images, Mixed, ModelCard, Operation, Prefixed, Row
-from verifiers.base import Listener, VerifierCard
+from verifiers.base import Listener
 
 if TYPE_CHECKING:
     import torch
@@ -25,45 +25,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 Unpriced: TypeAlias = Literal["noise", "start", "select", "renoise", "mutate", "join"]
 """Operations for which only time is charged; together with the priced operations, all that a generator's clock measures."""
-
-
-@dataclass(slots=True)
-class Timing:
-    """Measured work of one operation."""
-
-    calls: int = 0
-    rows: int = 0
-    """Rows that were really computed: for "predict" only the pending ones."""
-    seconds: float = 0.0
-
-
-def wall_seconds() -> float:
-    """The machine's clock, in seconds from an arbitrary start."""
-    return perf_counter()
-
-
-class Clock(dict[tuple[str, int], Timing]):
-    """Measured work by (operation, step): for profiles and for the estimates of `harness/prices.py`."""
-
-    def add(self, operation: str, step: int, rows: int, seconds: float) -> None:
-        """Add one call on `rows` rows."""
-        timing = self.setdefault((operation, step), Timing())
-        timing.calls += 1
-        timing.rows += rows
-        timing.seconds += seconds
-
-    def seconds(self, operation: str) -> float:
-        """Seconds of one operation over all steps."""
-        return sum(timing.seconds for (name, _), timing in self.items() if name == operation)
-
-
-def scoring(card: VerifierCard) -> str:
-    """The name of a verifier's operation on a clock, so that several verifiers can share one clock."""
-    return f"score {card.name}"
-
-
-PATCHES = "patches"
-"""The name of the features' operation on a clock."""
 
 
 class MeteredGenerator:

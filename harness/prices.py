@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any
 
+from harness.clock import PATCHES, Clock, scoring
 from harness.ledger import Budget, Cost, Ledger, Unit
-from harness.meter import PATCHES, Clock, MeteredGenerator, scoring
+from harness.meter import MeteredGenerator
 from harness.verifier_meter import MeteredVerifier
 from models.base import Family, Generator, Operation, Refinable, Row
 from models.pair import Pair

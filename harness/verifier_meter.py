@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.clock import PATCHES, Clock, scoring, wall_seconds
 from harness.ledger import Cost, Ledger
 from harness.memory import Parts
-from harness.meter import PATCHES, Clock, scoring, wall_seconds
 from models.base import Images
 from verifiers.base import UNASKED, Scores, Verifier, VerifierCard, asked, cascading
 

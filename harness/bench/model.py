@@ -9,9 +9,10 @@ from time import perf_counter
 import numpy as np
 import torch
 
+from harness.clock import Timing
 from harness.ledger import Budget, Cost, Ledger, Unit
 from harness.memory import out_of_memory, release
-from harness.meter import MeteredGenerator, Timing
+from harness.meter import MeteredGenerator
 from harness.search.prepare import prepare
 from harness.search.random import Random
 from harness.seeds import Seeds

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.clock import PATCHES, scoring
 from harness.ledger import Budget, Cost
-from harness.meter import PATCHES, MeteredGenerator, scoring
+from harness.meter import MeteredGenerator
 from harness.prices import Calibration
 from harness.search.base import Search
 from harness.search.prepare import prepare

@@ -13,9 +13,10 @@ import pytest
 from rich.console import Console
 
 from harness import meter, session
+from harness.clock import scoring
 from harness.config import Settings
 from harness.lineup import line_up
-from harness.meter import Unpriced, scoring
+from harness.meter import Unpriced
 from harness.prices import Calibration
 from harness.rows import AFTER_BUDGET
 from harness.runner import finish_run, prepare_run

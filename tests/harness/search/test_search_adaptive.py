@@ -138,7 +138,7 @@ def test_an_ensemble_moves_budget_by_patience_only(flow, make_judge, ran) -> Non
 
 def test_a_missed_deadline_is_no_overspending(flow, make_judge, ran, monkeypatch) -> None:
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.clock.perf_counter", lambda: next(ticks) / 1000)
     honest = calibrate(flow, [make_judge()], "red circle", 4)
     for slower, factor in ((8, 2), (2, 12)):
         hasty = Calibration({key: seconds / slower for key, seconds in honest.per_row.items()})

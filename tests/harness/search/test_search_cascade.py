@@ -247,7 +247,7 @@ def test_a_pool_is_not_shared_with_a_cascade(scales, ran, make, make_judge) -> N
 def test_time_for_the_dear_stage_is_kept(flow, ran, make, monkeypatch) -> None:
     """Every call takes a millisecond and was planned to take half: fewer images are made, and these are examined in time."""
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.clock.perf_counter", lambda: next(ticks) / 1000)
     honest = calibrate(flow, [make(None)], "red circle", 1)
     hasty = replace(honest, per_row={key: seconds / 2 for key, seconds in honest.per_row.items()})
     search = parse("random")

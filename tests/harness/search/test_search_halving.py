@@ -60,7 +60,7 @@ def test_a_dropped_candidate_costs_what_it_has_taken(flow, make_judge) -> None:
 def test_the_best_go_on_where_time_runs_out(slowing: int, flow, ran, make_judge, monkeypatch) -> None:
     """Calls take longer and longer, so that steps after the look drop more: of its survivors only the best are finished."""
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: (tick := next(ticks)) / 1000 * (1 + tick / slowing))
+    monkeypatch.setattr("harness.clock.perf_counter", lambda: (tick := next(ticks)) / 1000 * (1 + tick / slowing))
     operations = ("encode", "predict", "draw", "preview", "decode", "score judge")
     planned = Calibration({(operation, 0): 0.001 for operation in operations})
     judge, search = make_judge(), parse("halving:candidates=12,at=0.25,keep=0.75")

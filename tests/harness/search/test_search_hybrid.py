@@ -137,7 +137,7 @@ def test_the_batch_changes_nothing(pair, ran) -> None:
 
 def test_a_deadline_stops_the_refinements(pair, make_judge, ran, monkeypatch) -> None:
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.clock.perf_counter", lambda: next(ticks) / 1000)
     honest = calibrate(pair, [make_judge()], "red circle", 4)
     hasty = Calibration({key: seconds / 3 for key, seconds in honest.per_row.items()})
     budget = Budget(60 * Prices(pair, make_judge(), 6, honest).image().seconds, Unit.SECONDS)
