@@ -9,7 +9,8 @@ from inspect import Parameter, Signature, signature
 from typing import Any, get_type_hints
 
 from harness.commands import options
-from harness.config import Settings, load_settings
+from harness.config import Settings
+from harness.config_sources import load_settings
 from harness.suites import suite_flags
 
 
