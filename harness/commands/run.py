@@ -19,7 +19,7 @@ from harness.shard import Shard
 from results.files import check_run_folder, check_writable
 
 if TYPE_CHECKING:
-    from harness.runner import Run
+    from harness.prepared import Run
 
 
 @asking
@@ -161,7 +161,7 @@ def _see_to_report(folder: Path) -> None:
 def _prepared(settings: Settings, out: Path | None, measured: bool = False, outlines: bool = False) -> Run:
     """The run, loaded, which takes seconds; what can be told at once has been."""
     say(f"loading libraries for {', '.join(settings.models)}")
-    from harness.runner import prepare_run
+    from harness.prepared import prepare_run
 
     return prepare_run(settings, out, measured, say, outlines)
 
@@ -171,11 +171,12 @@ def _finish(prepared: Run, same: str, profile: bool = False, shard: Shard | None
     from rich.console import Console
 
     from harness import runner
+    from harness.prepared import opening_lines
     from harness.timing import REPORT
     from harness.whole import keep
 
     console = Console(stderr=True, soft_wrap=True)
-    for line in runner.opening_lines(prepared):
+    for line in opening_lines(prepared):
         console.print(line, highlight=False, markup=False)
     folder = prepared.store.folder
     unfinished = ""

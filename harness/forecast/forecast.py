@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.ledger import COST_COLUMNS, Budget, Cost
-from harness.runner import Run
+from harness.prepared import Run
 from harness.search.adaptive import Allocating
 from harness.search.base import Plan
 from harness.search.rehearsal import Rehearsed, rehearse

@@ -15,8 +15,8 @@ from harness.forecast.card_hours import card_hours
 from harness.forecast.forecast import Forecast, computed_flops, computed_seconds, forecasts
 from harness.forecast.spared import spared_lines, spared_values
 from harness.ledger import Unit
+from harness.prepared import Run, opening_lines
 from harness.progress import duration
-from harness.runner import Run, opening_lines
 from harness.shard import Shard
 
 _SHOWN = ("nfe", "forwards", "flops", "images", "verifier_calls", "seconds", "verifier_seconds")

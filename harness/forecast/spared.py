@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.amounts import counted
-from harness.runner import Run, why_none
+from harness.prepared import Run, why_none
 from harness.shard import Shard
 from results.reuse import held
 from results.store import Store

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from harness import ablation, registry, runner
+from harness import ablation, prepared, registry, runner
 from harness.ablation import Ablation, ablations
 from harness.cli import app
 from harness.commands import run as run_commands
@@ -100,7 +100,7 @@ def test_a_line_can_be_set_against_another_and_says_what_is_settled(tmp_path: Pa
     run = {**TOY.run, "searches": ["random", "greedy", "beam:width=2"]}
     few = replace(TOY, pairs={"greedy": "beam:width=2"}, run=run)
     settings = few.settings(("budgets=[24]",), {"prompts": 2})
-    folder = runner.finish_run(runner.prepare_run(settings, tmp_path), Console(quiet=True))
+    folder = runner.finish_run(prepared.prepare_run(settings, tmp_path), Console(quiet=True))
     table = write_ablation(few, folder, folder / "report")
     rows = {row["search"]: row for row in table.rows}
     assert rows["greedy"]["against random"].endswith(" (against beam:width=2)")

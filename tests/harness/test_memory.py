@@ -18,8 +18,9 @@ from harness import registry, session
 from harness.config import Settings
 from harness.errors import RunFailed
 from harness.memory import Parts, out_of_memory, with_fewer_rows
+from harness.prepared import prepare_run
 from harness.registry import Entry
-from harness.runner import finish_run, prepare_run
+from harness.runner import finish_run
 from suites.geneval.suite import GenEvalSuite
 
 sys.path.insert(0, str(Path(__file__).parent))

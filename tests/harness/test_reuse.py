@@ -16,7 +16,8 @@ from harness.cli import app
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.planning import chunks
-from harness.runner import finish_run, prepare_run
+from harness.prepared import prepare_run
+from harness.runner import finish_run
 from harness.weights.hub import ABSENT
 from reports.load import read_runs
 from results.kinship import strangers

@@ -12,14 +12,15 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from harness import meter, session
+from harness import clock, session
 from harness.clock import scoring
 from harness.config import Settings
 from harness.lineup import line_up
 from harness.meter import Unpriced
+from harness.prepared import prepare_run
 from harness.prices import Calibration
 from harness.rows import AFTER_BUDGET
-from harness.runner import finish_run, prepare_run
+from harness.runner import finish_run
 from harness.timing import DECODE, FORWARD, REPORT, TEXT
 from models.base import Operation
 from results.schema import COST, MEASURED, TABLES
@@ -170,7 +171,7 @@ def test_what_is_scored_after_the_deadline_stays_in_the_tables(
         return Calibration({(operation, 0): 1e-6 for operation in operations})
 
     monkeypatch.setattr(session, "calibrate", hasty)
-    monkeypatch.setattr(meter, "perf_counter", count(0.0, 0.5).__next__)  # every operation takes half a second
+    monkeypatch.setattr(clock, "perf_counter", count(0.0, 0.5).__next__)  # every operation takes half a second
     found = run(
         tmp_path, unit="seconds", budgets=(seconds,), searches=("random:candidates=3",), models=("toy-ar",), prompts=1
     )

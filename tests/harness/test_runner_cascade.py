@@ -14,8 +14,9 @@ from rich.console import Console
 from harness import registry
 from harness.config import Settings
 from harness.errors import WrongInput
+from harness.prepared import prepare_run
 from harness.rows import CHEAP_ONLY
-from harness.runner import finish_run, prepare_run
+from harness.runner import finish_run
 from results.schema import MEASURED, TABLES
 from verifiers.base import Scores
 from verifiers.spec import parse_verifier

@@ -14,7 +14,7 @@ from harness.config import Settings
 from harness.errors import WrongInput
 from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.planning import _notes
-from harness.runner import opening_lines, prepare_run
+from harness.prepared import opening_lines, prepare_run
 
 sys.path.insert(0, str(Path(__file__).parent))
 from toy_runs import BASE, use_toys

@@ -12,7 +12,7 @@ import pytest
 from harness import session, units
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.runner import prepare_run
+from harness.prepared import prepare_run
 from results.store import Store
 from suites.geneval.suite import GenEvalSuite
 

@@ -14,7 +14,8 @@ from rich.console import Console
 from harness import registry
 from harness.config import Settings
 from harness.lineup import line_up
-from harness.runner import finish_run, prepare_run
+from harness.prepared import prepare_run
+from harness.runner import finish_run
 from harness.search.spec import parse
 from results.schema import MEASURED, TABLES
 from verifiers.features import Described

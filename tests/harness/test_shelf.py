@@ -17,8 +17,9 @@ from rich.console import Console
 
 from harness import registry
 from harness.config import Settings
+from harness.prepared import prepare_run
 from harness.registry import Entry
-from harness.runner import finish_run, prepare_run
+from harness.runner import finish_run
 from harness.weights.hub import Repository
 from models.published import PublishedModel
 from results.schema import MEASURED, TABLES

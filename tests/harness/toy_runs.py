@@ -12,7 +12,8 @@ from rich.console import Console
 
 from harness import registry
 from harness.config import Settings
-from harness.runner import finish_run, prepare_run
+from harness.prepared import prepare_run
+from harness.runner import finish_run
 from results.schema import MEASURED, TABLES
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -14,7 +14,7 @@ from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.flops import count_flops
-from harness.runner import prepare_run
+from harness.prepared import prepare_run
 from harness.weights.hub import MissingWeights
 from harness.weights.local import LocalWeights, published
 from verifiers.features import ClipPatches, DinoPatches, Features, described, features_of

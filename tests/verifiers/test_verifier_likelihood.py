@@ -13,8 +13,9 @@ from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.ledger import Ledger
 from harness.meter import MeteredGenerator
+from harness.prepared import prepare_run
 from harness.registry import entry
-from harness.runner import finish_run, prepare_run
+from harness.runner import finish_run
 from models.base import Row
 from verifiers.base import Verifier
 from verifiers.likelihood import UNHEARD, Likelihood

@@ -16,9 +16,9 @@ from harness.config import Settings
 from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.ledger import Budget, Unit
+from harness.prepared import prepare_run
 from harness.prices import Prices
 from harness.registry import entry
-from harness.runner import prepare_run
 from harness.search.spec import parse
 from harness.weights.local import build
 from models.published import published_models
