@@ -19,8 +19,8 @@ from harness.errors import WrongInput
 from harness.memory import SHARE, free_and_total
 from harness.registry import is_verifier
 from harness.session import pick_devices
-from harness.weights.hub import gigabytes
 from harness.weights.local import LocalWeights, find, found
+from harness.weights.repository import gigabytes
 from models.division import Division, divide
 from models.published import published_models
 from models.sheet import Sheet, parts, sheet

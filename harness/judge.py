@@ -10,7 +10,7 @@ import torch
 
 from harness.memory import Parts
 from harness.verifier_meter import scored
-from harness.weights.hub import Absent, AbsentWeights, MissingWeights
+from harness.weights.absent import Absent, AbsentWeights, MissingWeights
 from models.base import Domain, Images
 from results.schema import GRADE
 from suites.base import CannotGrade, Grade, Prompt, Suite

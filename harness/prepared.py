@@ -18,7 +18,7 @@ from harness.session import Session, open_session, unused_weights
 from harness.suites import prompt_notes, suite_notes
 from harness.timing import LOAD, Stopwatch
 from harness.units import WorkUnit
-from harness.weights.hub import AbsentWeights, MissingWeights
+from harness.weights.absent import AbsentWeights, MissingWeights
 from harness.weights.local import LocalWeights
 from results.environment import environment
 from results.kinship import strangers

@@ -16,7 +16,7 @@ from harness.progress import RunProgress
 from harness.shard import Shard
 from harness.timing import profile_lines
 from harness.units import WorkUnit
-from harness.weights.hub import ABSENT
+from harness.weights.absent import ABSENT
 from results.environment import unit_source
 from results.files import InUse, alone, locked, locked_part, remove_temporary, write_atomic
 from results.reuse import take_over

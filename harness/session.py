@@ -22,7 +22,7 @@ from harness.search.base import Plan, Search
 from harness.shelf import Shelf
 from harness.suites import chosen_prompts, open_suite
 from harness.timing import Stopwatch
-from harness.weights.hub import AbsentWeights
+from harness.weights.absent import AbsentWeights
 from harness.weights.local import LocalWeights
 from harness.weights.located import locate_all
 from models.base import Domain

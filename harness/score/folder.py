@@ -20,7 +20,7 @@ from harness.score.scorer import Scored, Scorer
 from harness.score.summary import summary
 from harness.session import pick_device, use_half_the_cores
 from harness.suites import open_suite
-from harness.weights.hub import Absent
+from harness.weights.absent import Absent
 from harness.weights.local import LocalWeights, absent_graders, some_grader, together
 from models.base import Domain
 from results.files import check_writable, write_atomic

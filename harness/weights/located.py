@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from harness.lineup import Lineup
 from harness.search.base import describes
-from harness.weights.hub import Absent, AbsentWeights
+from harness.weights.absent import Absent, AbsentWeights
 from harness.weights.local import LocalWeights, absent_graders, find, together
 from suites.base import Equipped, Suite
 from verifiers.features import find_features

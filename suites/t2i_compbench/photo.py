@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.weights.hub import AbsentWeights, MissingWeights
+from harness.weights.absent import AbsentWeights, MissingWeights
 from harness.weights.local import LocalWeights, absent_graders, some_grader
 from models.base import Images
 from suites.base import Grade, Prompt

@@ -15,7 +15,7 @@ from harness import registry
 from harness.cli import app
 from harness.errors import DamagedWeights, WrongInput
 from harness.judge import Judge, grading_notes
-from harness.weights.hub import MissingWeights
+from harness.weights.absent import MissingWeights
 from harness.weights.local import LocalWeights, absent_graders, some_grader
 from suites.base import CannotGrade, Grade
 from suites.t2i_compbench.prompts import CATEGORIES

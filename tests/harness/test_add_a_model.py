@@ -18,8 +18,9 @@ from harness import cli, registry
 from harness.choice import choose_model
 from harness.commands import run as run_commands
 from harness.errors import WrongInput
-from harness.weights.hub import MissingWeights, Repository
+from harness.weights.absent import MissingWeights
 from harness.weights.local import LocalWeights, find
+from harness.weights.repository import Repository
 from models import base
 from models.published import PublishedModel, read_models
 

@@ -18,7 +18,7 @@ from harness.errors import WrongInput
 from harness.planning import chunks
 from harness.prepared import prepare_run
 from harness.runner import finish_run
-from harness.weights.hub import ABSENT
+from harness.weights.absent import ABSENT
 from reports.load import read_runs
 from results.kinship import strangers
 from results.store import Store

@@ -20,7 +20,7 @@ from harness.config import Settings
 from harness.prepared import prepare_run
 from harness.registry import Entry
 from harness.runner import finish_run
-from harness.weights.hub import Repository
+from harness.weights.repository import Repository
 from models.published import PublishedModel
 from results.schema import MEASURED, TABLES
 

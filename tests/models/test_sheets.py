@@ -18,8 +18,8 @@ from harness.doctor import beside, fitting, machine, needs, planned, rows_divide
 from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.sheets import document, rows
-from harness.weights.hub import gigabytes
 from harness.weights.local import LocalWeights
+from harness.weights.repository import gigabytes
 from models.architecture import components, count, outline
 from models.diffusion.dry import decoder_call, denoiser_call
 from models.diffusion.published_flops import published_flops

@@ -15,7 +15,7 @@ from harness.config import Settings
 from harness.errors import WrongInput
 from harness.flops import count_flops
 from harness.prepared import prepare_run
-from harness.weights.hub import MissingWeights
+from harness.weights.absent import MissingWeights
 from harness.weights.local import LocalWeights, published
 from verifiers.features import ClipPatches, DinoPatches, Features, described, features_of
 from verifiers.load import shapes_backbone

@@ -22,7 +22,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 
 from harness.errors import DamagedWeights, WrongInput
 from harness.flops import count_flops
-from harness.weights.hub import MissingWeights
+from harness.weights.absent import MissingWeights
 from harness.weights.local import LocalWeights
 from verifiers.base import Verifier
 from verifiers.clip import CONVENTIONS

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from harness.cli import app
 from harness.config import Settings
 from harness.prepared import prepare_run
-from harness.weights.hub import MissingWeights
+from harness.weights.absent import MissingWeights
 from models.diffusion.published_flops import published_flops
 from models.published import published_models
 from verifiers.random_weights import BUILDERS
