@@ -14,8 +14,9 @@ from torch import nn
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.doctor import beside, fitting, machine, needs, planned, rows_divided, rows_that_fit
+from harness.doctor import machine, needs, planned
 from harness.errors import WrongInput
+from harness.fitting import beside, fitting, rows_divided, rows_that_fit
 from harness.flops import count_flops
 from harness.sheets import document, rows
 from harness.weights.local import LocalWeights
