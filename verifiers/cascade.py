@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from harness.ledger import Cost
 from models.base import Images
-from models.files import joint_sha256
+from models.hashes import joint_sha256
 from verifiers.base import Scores, Verifier, VerifierCard, asked, joined_reasons, members_of, questions
 
 

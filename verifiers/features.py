@@ -14,8 +14,8 @@ import torch
 
 from harness.ledger import Cost
 from models.base import Domain, Images
-from models.files import weights_sha256
 from models.folder import from_folder
+from models.hashes import weights_sha256
 from verifiers.base import Verifier, members_of
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.passes import pass_flops

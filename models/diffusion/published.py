@@ -21,8 +21,8 @@ from models.diffusion.pipeline_index import CLASS, INDEX, check_classes, named_p
 from models.diffusion.published_flops import check_size, check_skipping
 from models.diffusion.tokenizers import check_tokenizers
 from models.division import Parts, place, top_blocks
-from models.files import weights_sha256
 from models.folder import from_folder
+from models.hashes import weights_sha256
 from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import dtype_of, number

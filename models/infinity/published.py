@@ -14,7 +14,7 @@ from models.attention import kernel_of, prefer
 from models.compiling import asks_to_compile
 from models.configuration import CONFIG, check_size, read_config
 from models.division import Parts, place
-from models.files import weights_sha256
+from models.hashes import weights_sha256
 from models.infinity.checkpoint import load_transformer, load_vae, weight_files
 from models.infinity.config import PUBLISHED_TRANSFORMERS, PUBLISHED_VAES, TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator

@@ -13,8 +13,8 @@ from harness.errors import DamagedWeights, WrongInput, first_line
 from models.architecture import components
 from models.configuration import CONFIG, check_size, read_config
 from models.division import Parts, place
-from models.files import weights_sha256
 from models.folder import check_tokens, from_folder, reader_from_folder
+from models.hashes import weights_sha256
 from models.janus.generator import JanusGenerator
 from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import nn
 
+from models.card_file import checked_card
 from models.diffusion.flux import load_flux_pipeline
-from models.files import checked_card
 from models.infinity.pretrained import load_pretrained
 from models.shapes.facts import RUNS_OF
 from models.shapes.load import LOGS, TEXT_ENCODER, weights

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import toy_world
 
 FILE = '''
-from models.files import weights_sha256
+from models.hashes import weights_sha256
 from safetensors.torch import load_file
 from toy_world import ToyPrefixed
 from dataclasses import replace

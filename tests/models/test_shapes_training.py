@@ -7,7 +7,7 @@ import torch
 from diffusers import FluxPipeline
 from torch import nn
 
-from models.files import checked_card
+from models.card_file import checked_card
 from models.pixels import floored
 from models.shapes import data, flux, infinity, loop, resume, tokenizer
 from models.shapes.facts import RUNS_OF, recipe, training_facts

@@ -27,7 +27,7 @@ from harness.weights.fetching import check_all, described, fetch_all
 from harness.weights.hub import locate, present
 from harness.weights.local import LocalWeights, together
 from harness.weights.repository import Repository
-from models.files import sha256_of, weights_sha256
+from models.hashes import sha256_of, weights_sha256
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hub_server import TORN, serve

@@ -16,7 +16,7 @@ from harness.weights.download import fetch
 from harness.weights.hub import locate, present
 from harness.weights.repository import Repository
 from harness.weights.webfile import cached, download, folder_of
-from models.files import sha256_of
+from models.hashes import sha256_of
 
 
 @pytest.fixture(autouse=True)

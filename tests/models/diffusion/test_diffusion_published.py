@@ -17,7 +17,7 @@ from models.base import Row
 from models.diffusion.folder import check_components, published_config
 from models.diffusion.published import load
 from models.diffusion.published_flops import published_flops
-from models.files import weights_sha256
+from models.hashes import weights_sha256
 from models.published import PublishedModel, published_models
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
