@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from harness.judge import Metrics, as_metrics
+from harness.judge import Measured, Metrics, as_metrics
 from harness.ledger import Budget
 from harness.rows import SaveImage, Selected, candidate_rows, counted, overrun, score_rows, select, selection_row
 from harness.search.base import Candidate, Task
@@ -32,6 +32,8 @@ class Finished:
     rows: Rows
     images: int
     """Complete images made."""
+    ungraded: int
+    """Selected images without a grade because weights of the suite's graders are not on this machine."""
 
 
 def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stopwatch) -> Finished:
@@ -40,7 +42,7 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
     with watch.section("tables"):
         selected = list(_select(session, unit, task))
     with watch.section(EVALUATION):
-        metrics = _measure(session, task, selected)
+        measured = _measure(session, task, selected)
         truths = _truths(session, unit, task)
         cut = session.judge.cut(unit.prompts)
     with watch.section("images"):
@@ -58,12 +60,13 @@ def execute(session: Session, unit: WorkUnit, save_image: SaveImage, watch: Stop
                 for verifier, prompt, one in selected
                 for row in score_rows(
                     _columns(session, unit, verifier), one.prompt, one.budget,
-                    _metrics_of(session, one, prompt, metrics), cut[prompt],
+                    _metrics_of(session, one, prompt, measured), cut[prompt],
                 )
             ] + list(_faulty(session, unit)),
         }
     complete = sum(one.complete for pool in _made(unit, task) for one in pool)
-    return Finished(rows, complete)
+    ungraded = sum(measured[prompt, one.candidate.order].ungraded for _, prompt, one in selected if one.candidate is not None)
+    return Finished(rows, complete, ungraded)
 
 
 def _search(session: Session, unit: WorkUnit, watch: Stopwatch) -> Task:
@@ -102,8 +105,8 @@ def _select(session: Session, unit: WorkUnit, task: Task) -> Iterator[tuple[str,
                 yield verifier, index, replace(chosen, overrun=late)
 
 
-def _measure(session: Session, task: Task, selected: list[tuple[str, int, Selected]]) -> dict[Order, Metrics]:
-    """Metrics of every distinct selected image."""
+def _measure(session: Session, task: Task, selected: list[tuple[str, int, Selected]]) -> dict[Order, Measured]:
+    """What is measured of every distinct selected image."""
     chosen = {(prompt, one.candidate.order): one for _, prompt, one in selected if one.candidate is not None}
     if not chosen:
         return {}
@@ -113,11 +116,11 @@ def _measure(session: Session, task: Task, selected: list[tuple[str, int, Select
     return dict(zip(chosen, measured, strict=True))
 
 
-def _metrics_of(session: Session, one: Selected, prompt: int, metrics: dict[Order, Metrics]) -> Metrics:
+def _metrics_of(session: Session, one: Selected, prompt: int, measured: dict[Order, Measured]) -> Metrics:
     """What was measured of a selection; without an image every metric is NaN and says why."""
     if one.candidate is None:
         return dict.fromkeys(session.judge.metrics, (float("nan"), one.reason))
-    return metrics[prompt, one.candidate.order]
+    return measured[prompt, one.candidate.order].metrics
 
 
 def _faulty(session: Session, unit: WorkUnit) -> Iterator[dict[str, Any]]:

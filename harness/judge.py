@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from math import isnan
 from typing import TypeAlias
 
@@ -20,6 +21,15 @@ Metrics: TypeAlias = dict[str, tuple[float, str]]
 """Metric name to value and reason."""
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Everything that is known of one image."""
+
+    metrics: Metrics
+    ungraded: bool
+    """Whether it has no grade because weights of the suite's graders are not on this machine."""
+
+
 class Judge:
     """All metrics of some verifiers and the suite. An ensemble's members are metrics, its own number is not.
 
@@ -32,7 +42,8 @@ class Judge:
         """`absent`: weights of the suite's graders that are not on this machine."""
         self.verifiers, self.suite, self.domain = verifiers, suite, domain
         self._scoring, self._grading = Parts(), Parts()
-        self.cannot_grade = why_not_gradable(suite, domain)
+        self._no_grade = no_grade(suite, domain)
+        self.cannot_grade = self._no_grade.reason if self._no_grade else ""
         """Why the suite has no verdict in this domain, "" when it has."""
         self.notes = grading_notes(self.cannot_grade, absent)
         """What a person should know of the grades before there are any."""
@@ -43,12 +54,10 @@ class Judge:
         parts = [part for verifier in self.verifiers.values() for part in verifier.card.parts]
         return (*dict.fromkeys(parts), GRADE)
 
-    def measure(self, images: Images, prompts: Sequence[Prompt], known: Sequence[Metrics]) -> list[Metrics]:
+    def measure(self, images: Images, prompts: Sequence[Prompt], known: Sequence[Metrics]) -> list[Measured]:
         """Every metric of image n for prompt n; known[n] holds the values that the search has already paid for."""
-        found = self.scores(images, prompts, known)
-        for metrics, grade in zip(found, self.grades(images, prompts), strict=True):
-            metrics[GRADE] = (grade.value, grade.reason)
-        return found
+        found = zip(self.scores(images, prompts, known), self.grades(images, prompts), strict=True)
+        return [Measured(metrics | {GRADE: (grade.value, grade.reason)}, grade.absent) for metrics, grade in found]
 
     def scores(self, images: Images, prompts: Sequence[Prompt], known: Sequence[Metrics] = ()) -> list[Metrics]:
         """The verifiers' metrics of image n for prompt n; a pass that several have in common is run once."""
@@ -80,8 +89,8 @@ class Judge:
 
     def grades(self, images: Images, prompts: Sequence[Prompt]) -> list[Grade]:
         """The suite's verdict on image n for prompt n; NaN where the suite cannot grade."""
-        if self.cannot_grade or not prompts:
-            return [Grade(float("nan"), self.cannot_grade)] * len(prompts)
+        if self._no_grade or not prompts:
+            return [self._no_grade] * len(prompts) if self._no_grade else []
         some = self._grading.run(
             lambda rows: self.suite.grade(images[rows[0] : rows[-1] + 1], prompts[rows[0] : rows[-1] + 1], self.domain), len(prompts)
         )
@@ -106,8 +115,8 @@ def grading_notes(cannot_grade: str, absent: Sequence[Absent]) -> list[str]:
     return [f"not graded by {names}: {AbsentWeights(absent)}"] if absent else []
 
 
-def why_not_gradable(suite: Suite, domain: Domain) -> str:
-    """Why a suite has no verdict on a domain's pictures, "" when it has; its graders may be loaded to tell.
+def no_grade(suite: Suite, domain: Domain) -> Grade | None:
+    """What a suite that has no verdict on a domain's pictures says of each, None when it has; its graders may be loaded to tell.
 
     Raises:
         DamagedWeights: a grader that is here cannot be used, or whatever else is wrong with it.
@@ -115,5 +124,5 @@ def why_not_gradable(suite: Suite, domain: Domain) -> str:
     try:
         suite.grade(torch.zeros(0, 3, 1, 1, dtype=torch.uint8), [], domain)
     except (CannotGrade, MissingWeights) as error:
-        return str(error)
-    return ""
+        return Grade(float("nan"), str(error), absent=isinstance(error, MissingWeights))
+    return None

@@ -16,11 +16,10 @@ from harness.progress import RunProgress
 from harness.shard import Shard
 from harness.timing import profile_lines
 from harness.units import WorkUnit
-from harness.weights.absent import ABSENT
 from results.environment import unit_source
 from results.files import InUse, alone, locked, locked_part, remove_temporary, write_atomic
+from results.parts import Making
 from results.reuse import take_over
-from results.schema import GRADE
 from results.store import Store
 
 
@@ -81,7 +80,7 @@ def _open(run: Run, console: Console, shared: bool = False) -> None:
 def _compact(run: Run, console: Console) -> None:
     with run.watch.section("store"):
         run.store.compact([unit.key for unit in run.units])
-        left = 0 if run.session.judge.notes else run.store.unscored(GRADE, ABSENT)
+        left = 0 if run.session.judge.notes else run.store.ungraded([unit.key for unit in run.units])
     if left:
         line = (f"{counted(left, 'image')} stay{'s' if left == 1 else ''} without a grade, as weights of the grader were not here then: "
                 "`vistas export`, then `vistas score` grades what was selected")  # fmt: skip
@@ -111,7 +110,7 @@ def _work(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> 
 
         for unit, finished in engine(missing, work):
             with run.watch.section("store"):
-                run.store.save(unit.key, finished.rows, unit_source(unit.packages))
+                run.store.save(unit.key, finished.rows, Making(unit_source(unit.packages), finished.ungraded))
             progress.finish(unit.title, finished.images, unit.planned_flops)
     if done:
         console.print(f"{counted(len(missing), 'unit')} done now, {done} {'was' if done == 1 else 'were'} there", highlight=False)

@@ -14,7 +14,7 @@ import torch
 from harness.amounts import counted
 from harness.config import FILE
 from harness.errors import WrongInput
-from harness.judge import Judge, why_not_gradable
+from harness.judge import Judge, no_grade
 from harness.registry import entries
 from harness.score.scorer import Scored, Scorer
 from harness.score.summary import summary
@@ -181,8 +181,8 @@ def _equip(
         groups = suite.graders(domain)
     absent = absent_graders(groups, local)
     together([partial(spec.find, local) for spec in chosen], absent)
-    if not chosen and not some_grader(groups, local) and (reason := why_not_gradable(suite, domain)):
-        raise WrongInput(f"{reason}; name a verifier with --verifier to score the pictures by it")
+    if not chosen and not some_grader(groups, local) and (verdict := no_grade(suite, domain)):
+        raise WrongInput(f"{verdict.reason}; name a verifier with --verifier to score the pictures by it")
     return absent
 
 

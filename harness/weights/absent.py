@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from harness.errors import WrongInput
 from harness.weights.repository import Repository
 
-ABSENT = "is not on this machine"
-"""What is said of every file that is not here, in errors and in the reasons of images that could not be graded."""
-
 
 class MissingWeights(WrongInput):
     """Raised for weights that are not on this machine: one line with what, how large, under which terms, and the command."""

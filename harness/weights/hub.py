@@ -8,9 +8,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from harness.weights import webfile
-from harness.weights.absent import ABSENT, Absent, AbsentWeights, MissingWeights
+from harness.weights.absent import Absent, AbsentWeights, MissingWeights
 from harness.weights.checks import check, check_file, verify
 from harness.weights.repository import Repository
+
+_ABSENT = "is not on this machine"
 
 
 def locate(repository: Repository, *, local: Path | None = None, name: str = "", role: str = "") -> Path:
@@ -98,14 +100,14 @@ def _cached(repository: Repository, name: str, role: str) -> Path:
     if repository.url:
         kept = webfile.cached(repository.url)
         if kept is None:
-            raise absent(f"{webfile.name_of(repository.url)} of {repository.repo} {ABSENT}")
+            raise absent(f"{webfile.name_of(repository.url)} of {repository.repo} {_ABSENT}")
         return kept
     try:
         folder = Path(snapshot_download(
             repository.repo, revision=repository.revision, allow_patterns=repository.wanted, local_files_only=True
         ))  # fmt: skip
     except LocalEntryNotFoundError as error:
-        raise absent(f"{repository.repo} {ABSENT}{_elsewhere(repository)}") from error
+        raise absent(f"{repository.repo} {_ABSENT}{_elsewhere(repository)}") from error
     lacking = missing(folder, repository.files)
     if lacking:
         raise absent(f"{repository.repo} lacks {some(lacking)}{_elsewhere(repository)}")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -17,7 +18,7 @@ from harness.errors import DamagedWeights, WrongInput
 from harness.judge import Judge, grading_notes
 from harness.weights.absent import MissingWeights
 from harness.weights.local import LocalWeights, absent_graders, some_grader
-from suites.base import CannotGrade, Grade
+from suites.base import CannotGrade, Grade, Prompt
 from suites.t2i_compbench.prompts import CATEGORIES
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -62,11 +63,16 @@ class Failing:
         raise self._error
 
 
-@pytest.mark.parametrize("error", [CannotGrade("no evaluator"), MissingWeights("its weights are not here")])
-def test_only_what_is_not_there_leaves_a_run_without_grades(error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "absent"), [(CannotGrade("no evaluator"), False), (MissingWeights("its weights are not here"), True)]
+)
+def test_only_what_is_not_there_leaves_a_run_without_grades(error: Exception, absent: bool) -> None:
     judge = Judge({}, Failing(error), "photo")
     assert judge.cannot_grade == str(error)
     assert judge.notes == [f"not graded: {error}"]
+    [found] = judge.measure(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), [Prompt("0", "a cat", "")], [{}])
+    assert found.metrics["grade"][1] == str(error)
+    assert found.ungraded == absent
 
 
 @pytest.mark.parametrize("error", [DamagedWeights("cut short"), WrongInput("does not see what is there"), ValueError("of another shape")])

@@ -18,11 +18,10 @@ from harness.errors import WrongInput
 from harness.planning import chunks
 from harness.prepared import prepare_run
 from harness.runner import finish_run
-from harness.weights.absent import ABSENT
+from harness.weights.absent import MissingWeights
 from reports.load import read_runs
 from results.kinship import strangers
 from results.store import Store
-from suites.base import CannotGrade
 from suites.geneval.suite import GenEvalSuite
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -159,7 +158,7 @@ def test_where_units_come_from_is_known_before_the_first_is_there(tmp_path: Path
 
 def test_units_that_no_grader_saw_are_said_to_stay_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
-        raise CannotGrade(f"geneval-grader {ABSENT}")
+        raise MissingWeights("the weights of geneval-grader are not here")
 
     with monkeypatch.context() as patch:
         patch.setattr("suites.geneval.suite.GenEvalSuite.grade", refuse)
