@@ -13,6 +13,7 @@ from harness.clock import PATCHES, scoring
 from harness.ledger import Cost
 from harness.prices import Calibration
 from models.base import Generator, Images, ModelCard, Operation, Row, first_step
+from models.rows import first_of_each
 from verifiers.base import Scores, Verifier, cascading
 
 _PIXELS = 8
@@ -41,10 +42,7 @@ class _Standing:
     def pending(self) -> tuple[int, ...]:
         if self.predicted or self.step == self.steps:
             return ()
-        first: dict[int, int] = {}
-        for row, source in enumerate(self.source):
-            first.setdefault(source, row)
-        return tuple(first.values())
+        return first_of_each(self.source)
 
     @property
     def pending_preview(self) -> tuple[int, ...]:
