@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from harness import ablation, prepared, registry, runner
+from harness import ablation, prepared, runner
 from harness.ablation import Ablation, ablations
 from harness.cli import app
 from harness.commands import run as run_commands
@@ -31,9 +31,7 @@ TOY = Ablation(
 
 @pytest.fixture(autouse=True)
 def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
-        for name, entry in toys.items():
-            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+    toy_world.use_toys(monkeypatch)
     monkeypatch.setattr(ablation, "ablations", lambda: {"toy": TOY})
     monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: Path(out).mkdir(parents=True, exist_ok=True))
 

@@ -31,9 +31,7 @@ RUN = ["run", "geneval", "--model", "toy-ar", "--search", "random", "--verifier"
 
 @pytest.fixture(autouse=True)
 def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
-        for name, entry in toys.items():
-            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+    toy_world.use_toys(monkeypatch)
 
 
 def call(*arguments: str) -> Result:

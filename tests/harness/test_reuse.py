@@ -25,7 +25,8 @@ from results.store import Store
 from suites.geneval.suite import GenEvalSuite
 
 sys.path.insert(0, str(Path(__file__).parent))
-from toy_runs import BASE, assert_equal, run, tables, use_toys
+from toy_runs import BASE, assert_equal, run, tables
+from toy_world import use_toys
 
 SMALL = {**BASE, "searches": ("random", "beam"), "budgets": (24,), "models": ("toy-ar",)}
 LARGE = {**SMALL, "searches": ("beam", "random"), "budgets": (24, 36), "seeds": (0, 1)}

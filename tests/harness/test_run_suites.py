@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from harness import registry
 from harness.cli import app
 from harness.commands import run as run_commands
 
@@ -22,9 +21,7 @@ TOYS = ["--model", "toy-ar", "--search", "random", "--verifier", "toy-judge", "-
 
 @pytest.fixture(autouse=True)
 def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
-        for name, entry in toys.items():
-            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+    toy_world.use_toys(monkeypatch)
 
 
 def call(*arguments: str) -> Result:

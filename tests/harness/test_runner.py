@@ -27,12 +27,12 @@ from results.schema import COST, MEASURED, TABLES
 
 sys.path.insert(0, str(Path(__file__).parent))
 import toy_world
-from toy_runs import BASE, assert_equal, run, use_toys
+from toy_runs import BASE, assert_equal, run
 
 
 @pytest.fixture(autouse=True)
 def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_toys(monkeypatch)
+    toy_world.use_toys(monkeypatch)
 
 
 def test_every_pair_that_fits_has_its_rows(finished: Any) -> None:

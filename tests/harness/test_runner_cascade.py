@@ -11,7 +11,6 @@ import pytest
 import torch
 from rich.console import Console
 
-from harness import registry
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.prepared import prepare_run
@@ -29,9 +28,7 @@ CASCADE = "cascade:cheap=toy-judge,dear=toy-other,keep=2"
 
 @pytest.fixture(autouse=True)
 def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
-        for name, entry in toys.items():
-            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+    toy_world.use_toys(monkeypatch)
 
 
 def run(folder: Path, budgets: tuple[float, ...], verifiers: tuple[str, ...], interrupted: bool = False) -> dict[str, pd.DataFrame]:

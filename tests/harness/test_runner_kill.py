@@ -18,7 +18,7 @@ import harness.runner  # imported here once, so that every fork has them
 import harness.search.beam
 import harness.search.random  # noqa: F401
 import suites.geneval.suite  # noqa: F401
-from harness import cli, registry
+from harness import cli
 from harness.commands import run as run_commands
 from harness.commands.exits import end_at_sigterm
 from results.schema import MEASURED, TABLES
@@ -37,9 +37,7 @@ SECONDS = 240
 
 @pytest.fixture(autouse=True)
 def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
-        for name, entry in toys.items():
-            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+    toy_world.use_toys(monkeypatch)
     monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: None)
 
 

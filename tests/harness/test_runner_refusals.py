@@ -17,7 +17,8 @@ from harness.planning import _notes
 from harness.prepared import opening_lines, prepare_run
 
 sys.path.insert(0, str(Path(__file__).parent))
-from toy_runs import BASE, use_toys
+from toy_runs import BASE
+from toy_world import use_toys
 
 
 @pytest.fixture(autouse=True)

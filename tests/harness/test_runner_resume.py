@@ -18,12 +18,12 @@ from suites.geneval.suite import GenEvalSuite
 
 sys.path.insert(0, str(Path(__file__).parent))
 import toy_world
-from toy_runs import BASE, assert_equal, run, stop_after, use_toys
+from toy_runs import BASE, assert_equal, run, stop_after
 
 
 @pytest.fixture(autouse=True)
 def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_toys(monkeypatch)
+    toy_world.use_toys(monkeypatch)
 
 
 def test_several_verifiers_in_seconds_and_resume_with_the_speeds_of_the_start(

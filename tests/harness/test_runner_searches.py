@@ -39,9 +39,7 @@ EVERYWHERE = ("random", "greedy", "zero-order", "adaptive", "hybrid")
 
 @pytest.fixture(autouse=True)
 def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
-        for name, entry in toys.items():
-            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+    toy_world.use_toys(monkeypatch)
 
 
 def settings(search: str, model: str, verifier: str = "toy-judge") -> Settings:

@@ -254,6 +254,13 @@ VERIFIERS = {
 """Registered for a test under the names of this module, which its folder on sys.path makes importable."""
 
 
+def use_toys(monkeypatch: Any) -> None:
+    """Add the toys to the registry of this process for one test."""
+    for table, toys in ((registry.MODELS, MODELS), (registry.VERIFIERS, VERIFIERS)):
+        for name, entry in toys.items():
+            monkeypatch.setitem(table, name, entry)
+
+
 def register() -> None:
     """Add the toys to the registry of this process."""
     registry.MODELS.update(MODELS)  # type: ignore[attr-defined]
