@@ -13,15 +13,15 @@ from pathlib import Path
 import torch
 
 from harness.amounts import bytes_of
-from harness.choice import ModelChoice, choose_model
 from harness.errors import WrongInput
 from harness.fitting import beside, fitting
 from harness.memory import SHARE, free_and_total
+from harness.model_spec import ModelSpec, parse_model
 from harness.registry import is_verifier
 from harness.session import pick_devices
 from harness.weights.local import LocalWeights, find, found
 from harness.weights.repository import gigabytes
-from models.division import Division, divide
+from models.multi_device import Division, divide
 from models.published import published_models
 from models.sheet import parts, sheet
 from verifiers.spec import parse_verifier
@@ -92,22 +92,22 @@ def needs(texts: Sequence[str], memory: Mapping[str, int], local: LocalWeights) 
 
     Raises WrongInput at once, also for a folder that was given and is no copy of what it is given for.
     """
-    choices = [choose_model(text) for text in texts or published_models()]
-    for choice in choices:
-        if any(local.folder(choice.name, role) for role in choice.published().repositories) and found(choice.name, choice.entry, local):
-            find(choice.name, choice.entry, local)
-    return (_need(choice, memory, local) for choice in choices)
+    specs = [parse_model(text) for text in texts or published_models()]
+    for spec in specs:
+        if any(local.folder(spec.name, role) for role in spec.published().repositories) and found(spec.name, spec.entry, local):
+            find(spec.name, spec.entry, local)
+    return (_need(spec, memory, local) for spec in specs)
 
 
-def _need(choice: ModelChoice, memory: Mapping[str, int], local: LocalWeights) -> Need:
-    model = choice.published()
-    settings = model.merged(choice.overrides)
+def _need(spec: ModelSpec, memory: Mapping[str, int], local: LocalWeights) -> Need:
+    model = spec.published()
+    settings = model.merged(spec.overrides)
     one, networks = sheet(model, settings), parts(model, settings) if len(memory) > 1 else None
     division = divide(networks, [int(SHARE * free) for free in memory.values()]) if networks else None
     kept = f"{gigabytes(one.row_bytes)} {'of cache' if one.cache_step_bytes else 'of latents'}"
     growth = [("each step", f"adds {_span(one.cache_step_bytes)} of it")] if one.cache_step_bytes else []
     divided = [("" if at else "divided", line) for at, line in enumerate(_said(division, list(memory)))] if division else []
-    return Need(choice.text, fitting(one, memory, division), found(choice.name, choice.entry, local), (
+    return Need(spec.text, fitting(one, memory, division), found(spec.name, spec.entry, local), (
         ("download", gigabytes(model.bytes)),
         ("in memory", f"{gigabytes(one.weight_bytes)}; {gigabytes(one.all_parameters * torch.float32.itemsize)} in float32"),
         ("each row", f"{kept}, {gigabytes(one.pass_bytes)} more within a pass"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from harness.execute import Finished
+from harness.run_unit import FinishedUnit
 from harness.units import WorkUnit
 
 
@@ -13,13 +13,13 @@ class Engine(Protocol):
     """Yields every unit with what it left behind, in any order, as each is finished."""
 
     def __call__(
-        self, units: Sequence[WorkUnit], execute: Callable[[WorkUnit], Finished]
-    ) -> Iterator[tuple[WorkUnit, Finished]]: ...
+        self, units: Sequence[WorkUnit], execute: Callable[[WorkUnit], FinishedUnit]
+    ) -> Iterator[tuple[WorkUnit, FinishedUnit]]: ...
 
 
 def local(
-    units: Sequence[WorkUnit], execute: Callable[[WorkUnit], Finished]
-) -> Iterator[tuple[WorkUnit, Finished]]:
+    units: Sequence[WorkUnit], execute: Callable[[WorkUnit], FinishedUnit]
+) -> Iterator[tuple[WorkUnit, FinishedUnit]]:
     """One unit after another in this process."""
     for unit in units:
         yield unit, execute(unit)

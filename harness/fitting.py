@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 
 from harness.memory import SHARE
-from models.division import Division
+from models.multi_device import Division
 from models.sheet import Sheet
 
 

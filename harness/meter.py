@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from harness.clock import Clock, wall_seconds
 from harness.errors import RunFailed
-from harness.evaluations import Evaluations
 from harness.ledger import Cost, Ledger
 from harness.memory import Parts, out_of_memory
+from harness.nfe import NfeCount
 from models.base import Generator, Images, Mixed, ModelCard, Operation, Prefixed, Row
 from verifiers.base import Listener
 
@@ -39,7 +39,7 @@ class MeteredGenerator:
         self._able: Any = generator  # for what only some can do: `harness.search.spec.fits` refuses a search that needs more
         self._tell = tuple(tell) if isinstance(generator, Prefixed) else ()
         self._prices: dict[tuple[Operation, int, int], tuple[int, Cost]] = {}
-        self._evaluations: dict[int, Evaluations] = defaultdict(Evaluations)
+        self._evaluations: dict[int, NfeCount] = defaultdict(NfeCount)
         self._cuda = generator.device.type == "cuda"
         self._parts = Parts()
         self.ledger = ledger

@@ -9,7 +9,7 @@ from harness.batches import batches
 from harness.config import RunConfig
 from harness.errors import WrongInput
 from harness.ledger import Budget, BudgetTooSmall, Unit
-from harness.lineup import Lineup
+from harness.pairing import Pairing
 from harness.search.adaptive import Allocating
 from harness.search.base import Search, Unfit, describes
 from harness.session import Session
@@ -21,10 +21,10 @@ from verifiers.base import cascading
 MOST_IMAGES = 100_000
 """For one prompt: a budget that buys more is refused, as it is one in the wrong unit, and planning it takes all memory or never ends."""
 MOST_SHARED = 500_000
-"""For all prompts that share a total, whose plan is all of them rehearsed: a minute and less than a gigabyte."""
+"""For all prompts that share a total, whose plan simulates them all: a minute and less than a gigabyte."""
 
 
-def plan_units(session: Session, lineup: Lineup) -> tuple[list[WorkUnit], list[str]]:
+def plan_units(session: Session, pairing: Pairing) -> tuple[list[WorkUnit], list[str]]:
     """All units in the order they are run and tabled, and a sentence for all that cannot be: budgets too small, searches unfit.
 
     Raises:
@@ -34,7 +34,7 @@ def plan_units(session: Session, lineup: Lineup) -> tuple[list[WorkUnit], list[s
     notes: list[str] = []
     refusals: list[tuple[str, BudgetTooSmall]] = []
     misfits: list[Unfit] = []
-    for model, search in lineup.pairs:
+    for model, search in pairing.pairs:
         budgets = {}
         for verifier in session.settings.verifiers:
             try:
@@ -47,7 +47,7 @@ def plan_units(session: Session, lineup: Lineup) -> tuple[list[WorkUnit], list[s
             refusals += [(f"{model} with {search}", error) for error in refused]
             notes += _notes(model, search, verifier, refused, nothing_left=not affordable)
         given = {name: affordable for name, affordable in budgets.items() if affordable}
-        packages = lineup.packages(model, search, (*given, *session.judge.verifiers), session.settings.suite)
+        packages = pairing.packages(model, search, (*given, *session.evaluator.verifiers), session.settings.suite)
         units += _pair_units(session, model, search, given, packages)
     if not units:
         raise WrongInput(_nothing_runs(session.settings, refusals) if refusals else "; ".join(dict.fromkeys(map(str, misfits))))
@@ -172,7 +172,7 @@ def _unit(
         card=session.models.card(model),
         search=search,
         verifiers={name: session.verifiers[name].card for name in budgets},
-        metrics={name: verifier.card for name, verifier in session.judge.verifiers.items()},
+        metrics={name: verifier.card for name, verifier in session.evaluator.verifiers.items()},
         suite=session.suite_name,
         suite_version=session.suite.card.version,
         budgets=budgets,

@@ -11,7 +11,7 @@ from harness.amounts import counted
 from harness.config import Settings, run_folder
 from harness.errors import WrongInput
 from harness.ledger import Unit
-from harness.lineup import line_up
+from harness.pairing import pair_up
 from harness.planning import plan_units
 from harness.prices import Calibration
 from harness.session import Session, open_session, unused_weights
@@ -21,8 +21,8 @@ from harness.units import WorkUnit
 from harness.weights.absent import AbsentWeights, MissingWeights
 from harness.weights.local import LocalWeights
 from results.environment import environment
-from results.kinship import strangers
 from results.manifest import card_values, manifest
+from results.run_differences import differences
 from results.store import Store
 
 
@@ -51,17 +51,17 @@ def prepare_run(
     """
     watch = Stopwatch()
     with watch.section(LOAD):
-        lineup = line_up(settings.run(), LocalWeights.parse(settings.weights))
-        say(f"loading {', '.join(lineup.models)} and {', '.join(dict.fromkeys((*settings.verifiers, *lineup.metrics)))}")
+        pairing = pair_up(settings.run(), LocalWeights.parse(settings.weights))
+        say(f"loading {', '.join(pairing.models)} and {', '.join(dict.fromkeys((*settings.verifiers, *pairing.metrics)))}")
         timed = measured or settings.unit is Unit.SECONDS
         try:
-            session = open_session(settings, lineup, watch, outlines and not timed)
+            session = open_session(settings, pairing, watch, outlines and not timed)
         except AbsentWeights as error:
             if not (outlines and timed):
                 raise
             raise MissingWeights(f"{error}; seconds are measured with weights, a plan by --unit flops and without --calibrate needs none "
                                  "(--tflops says GPU-hours)") from error  # fmt: skip
-        for name in unused_weights(session, lineup):
+        for name in unused_weights(session, pairing):
             say(f"--weights {name} is not used: {name} is not in this run")
         session.measured = measured
     store = Store(run_folder(settings, out))
@@ -69,14 +69,14 @@ def prepare_run(
         session.calibrations |= _kept_calibrations(store, session)
         if timed and not session.calibrations:
             say("calibrating: every operation of every model and verifier is timed")
-        units, refused = plan_units(session, lineup)
+        units, refused = plan_units(session, pairing)
     suite = session.suite
     said = [*suite_notes(suite, session.domain, settings.seeds), *prompt_notes(session.prompts, suite.prompts(session.domain))]
     if session.outlined:
         names = ", ".join(session.outlined)
         said.append(f"planned from configurations, a token for each word of a prompt, as weights are not here: {names}; `vistas fetch "
                     f"{' '.join(session.outlined)}` gets them")  # fmt: skip
-    notes = [*said, *lineup.notes, *refused, *session.judge.notes]
+    notes = [*said, *pairing.notes, *refused, *session.evaluator.notes]
     return Run(session, units, notes, store, watch)
 
 
@@ -109,7 +109,7 @@ def run_manifest(run: Run) -> dict[str, Any]:
         {name: card_values(verifier.card) for name, verifier in session.verifiers.items()},
         {
             name: card_values(verifier.card)
-            for name, verifier in session.judge.verifiers.items()
+            for name, verifier in session.evaluator.verifiers.items()
             if name not in session.verifiers
         },
         environment(session.models.device),
@@ -142,4 +142,4 @@ def why_none(run: Run, folder: Path) -> str:
     other = Store(folder)
     if not other.finished():
         return "no unit is finished there"
-    return "; ".join(strangers(run_manifest(run), other.manifest())) or "its prompts, or the packages that bring its parts, are others"
+    return "; ".join(differences(run_manifest(run), other.manifest())) or "its prompts, or the packages that bring its parts, are others"

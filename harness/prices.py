@@ -170,7 +170,7 @@ class Prices:
 
     def of(self, operation: str, step: int) -> Cost:
         """One row of "predict", "draw", "preview", "decode", "score" or "patches", without NFE: these are counted over a whole
-        search (`harness/evaluations.py`)."""
+        search (`harness/nfe.py`)."""
         return self._plain(operation, step)
 
     def _without_evaluations(self, operation: str, step: int) -> Cost:

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from harness.amounts import counted
 from harness.engines import Engine, local
-from harness.execute import execute
 from harness.prepared import Run, run_manifest, why_none
 from harness.progress import RunProgress
+from harness.run_unit import run_unit
 from harness.shard import Shard
 from harness.timing import profile_lines
 from harness.units import WorkUnit
@@ -80,7 +80,7 @@ def _open(run: Run, console: Console, shared: bool = False) -> None:
 def _compact(run: Run, console: Console) -> None:
     with run.watch.section("store"):
         run.store.compact([unit.key for unit in run.units])
-        left = 0 if run.session.judge.notes else run.store.ungraded([unit.key for unit in run.units])
+        left = 0 if run.session.evaluator.notes else run.store.ungraded([unit.key for unit in run.units])
     if left:
         line = (f"{counted(left, 'image')} stay{'s' if left == 1 else ''} without a grade, as weights of the grader were not here then: "
                 "`vistas export`, then `vistas score` grades what was selected")  # fmt: skip
@@ -102,7 +102,7 @@ def _work(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> 
             progress.begin(unit.title)
             rows = run.session.max_rows(unit.model)
             run.session.models[unit.model]  # loads it, outside of what is timed as the search's
-            finished = execute(run.session, unit, run.store.save_image, run.watch)
+            finished = run_unit(run.session, unit, run.store.save_image, run.watch)
             if run.session.max_rows(unit.model) < rows:
                 left = run.session.max_rows(unit.model)
                 console.print(f"out of memory: {unit.model} goes on with max_rows={left}, results are the same", highlight=False)

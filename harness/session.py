@@ -11,20 +11,20 @@ import torch
 
 from harness.config import Settings
 from harness.errors import WrongInput, first_line
-from harness.judge import Judge
+from harness.evaluator import Evaluator
 from harness.ledger import Budget, Unit
-from harness.lineup import Lineup
+from harness.loaded_models import LoadedModels
 from harness.memory import with_fewer_rows
 from harness.model_loader import ModelLoader
+from harness.pairing import Pairing
 from harness.prices import Calibration, Prices, calibrate
 from harness.registry import entries
 from harness.search.base import Plan, Search
-from harness.shelf import Shelf
 from harness.suites import chosen_prompts, open_suite
 from harness.timing import Stopwatch
 from harness.weights.absent import AbsentWeights
 from harness.weights.local import LocalWeights
-from harness.weights.located import locate_all
+from harness.weights.run_weights import find_run_weights
 from models.base import Domain
 from suites.base import Equipped, Faulty, Prompt, Suite, display_name
 from verifiers.base import Verifier
@@ -45,10 +45,10 @@ class Session:
     domain: Domain
     suite: Suite
     prompts: tuple[Prompt, ...]
-    models: Shelf
+    models: LoadedModels
     searches: Mapping[str, Search]
     verifiers: Mapping[str, Verifier]
-    judge: Judge
+    evaluator: Evaluator
     outlined: tuple[str, ...] = ()
     """Names whose weights are not here: they have cards and prices, from their configurations."""
     calibrations: dict[str, Calibration] = field(default_factory=dict)
@@ -121,7 +121,7 @@ class Session:
         return self.calibrations[model]
 
 
-def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch, outlines: bool = False) -> Session:
+def open_session(settings: Settings, pairing: Pairing, watch: Stopwatch, outlines: bool = False) -> Session:
     """Load what the line-up needs but for published models, which are loaded when they are first asked for.
 
     outlines: whether what has no weights here is taken from its configuration, which is enough to plan.
@@ -131,14 +131,14 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch, outlines:
             not there.
     """
     local = LocalWeights.parse(settings.weights)
-    judges = {name: parse_verifier(name) for name in (*settings.verifiers, *lineup.metrics)}
+    specs = {name: parse_verifier(name) for name in (*settings.verifiers, *pairing.metrics)}
     suite: Suite = open_suite(settings.suite, settings.prompts_from)
-    located = locate_all(lineup, judges, suite, local, outlines)
-    outlined = {name: spec.without_weights() for name, spec in judges.items() if located.verifiers[name] is None}
-    blocking = {name for judge, one in outlined.items() if one is None for name in judges[judge].names}
+    located = find_run_weights(pairing, specs, suite, local, outlines)
+    outlined = {name: spec.without_weights() for name, spec in specs.items() if located.verifiers[name] is None}
+    blocking = {name for text, one in outlined.items() if one is None for name in specs[text].names}
     if blocking:
         raise AbsentWeights([one for one in located.lacking if one.name in blocking])
-    prompts = chosen_prompts(suite, lineup.domain, settings)
+    prompts = chosen_prompts(suite, pairing.domain, settings)
     devices = pick_devices(settings.device)
     device = devices[0]
     if len(devices) > 1 and settings.offload != "none":
@@ -147,24 +147,24 @@ def open_session(settings: Settings, lineup: Lineup, watch: Stopwatch, outlines:
     if isinstance(suite, Equipped):
         suite.equip(device, local)
     load = ModelLoader(located.models, devices, settings.offload, watch)
-    models = Shelf({text: lineup.choices[text] for text in lineup.models}, load)
-    loaded = {name: outlined.get(name) or spec.load(device, local) for name, spec in judges.items()}
-    judge = Judge(loaded, suite, lineup.domain, located.lacking_graders)
+    models = LoadedModels({text: pairing.specs[text] for text in pairing.models}, load)
+    loaded = {name: outlined.get(name) or spec.load(device, local) for name, spec in specs.items()}
+    evaluator = Evaluator(loaded, suite, pairing.domain, located.lacking_graders)
     guides = [loaded[name] for name in settings.verifiers]
     if located.describing:
-        beside = random_features("meta") if located.features is None else features_of(lineup.domain, device, local)
+        beside = random_features("meta") if located.features is None else features_of(pairing.domain, device, local)
         guides = described(guides, beside)
     verifiers = dict(zip(settings.verifiers, guides, strict=True))
     names = tuple(dict.fromkeys(one.name for one in located.lacking))
-    return Session(settings, lineup.domain, suite, prompts, models, lineup.searches, verifiers, judge, names)
+    return Session(settings, pairing.domain, suite, prompts, models, pairing.searches, verifiers, evaluator, names)
 
 
-def unused_weights(session: Session, lineup: Lineup) -> list[str]:
+def unused_weights(session: Session, pairing: Pairing) -> list[str]:
     """Names that weights were given for and that are in no part of the run."""
-    models = {one.name for text in lineup.models for one in lineup.choices[text].members}
-    judges = {name for text in (*session.settings.verifiers, *lineup.metrics) for name in parse_verifier(text).names}
+    models = {one.name for text in pairing.models for one in pairing.specs[text].members}
+    verifiers = {name for text in (*session.settings.verifiers, *pairing.metrics) for name in parse_verifier(text).names}
     graders = {name for group in session.suite.graders(session.domain) for name in group} if isinstance(session.suite, Equipped) else set()
-    return LocalWeights.parse(session.settings.weights).unused({*models, *judges, *graders, *entries("features")})
+    return LocalWeights.parse(session.settings.weights).unused({*models, *verifiers, *graders, *entries("features")})
 
 
 def use_half_the_cores() -> None:

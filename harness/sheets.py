@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import markdown
-from harness.choice import choose_model
+from harness.model_spec import parse_model
 from harness.weights.repository import gigabytes
 from models.published import PublishedModel, published_models
 from models.sheet import Sheet, sheet
@@ -41,8 +41,9 @@ PixArt and SANA have `resolution_binning`, as their pipelines do: an image of an
 model was trained for is made at the table's size of the nearest aspect ratio, then resized and cropped. Its costs are those of the size
 that is made: 512×512 of a 1024 px model costs what 1024×1024 does. `resolution_binning=false` makes the asked size itself.
 
-`attention=flash`, `cudnn`, `efficient` or `math` lets the transformer try that kernel of torch's first ("auto" is torch's own order, in
-which cuDNN's is last), and `compile=true` fuses what lies between the matrix products: other rounding, the same images otherwise.
+`attention=flash`, `cudnn`, `efficient` or `math` lets the transformer try that kernel of torch's first ("auto" is torch's own order,
+which differs by card and version), and `compile=true` fuses what lies between the matrix products: other rounding, the same images
+otherwise.
 Infinity and diffusion models have both; what they are worth: [speed.md](speed.md).
 
 How to get them: `vistas fetch NAME`, or `--weights NAME=FOLDER` with a copy of the repository. Gated ones ask for their terms to
@@ -66,14 +67,14 @@ What is checked:
 
 
 def rows(texts: Sequence[str] = ()) -> list[tuple[str, ...]]:
-    """One row per model named, of all published ones without names. Raises WrongInput as `choose_model` does."""
+    """One row per model named, of all published ones without names. Raises WrongInput as `parse_model` does."""
     return [row(*_chosen(text)) for text in texts or published_models()]
 
 
 def _chosen(text: str) -> tuple[str, PublishedModel, dict[str, Any]]:
-    choice = choose_model(text)
-    model: PublishedModel = choice.published()
-    return choice.text, model, model.merged(choice.overrides)
+    spec = parse_model(text)
+    model: PublishedModel = spec.published()
+    return spec.text, model, model.merged(spec.overrides)
 
 
 def row(text: str, model: PublishedModel, settings: Mapping[str, Any]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ class Determinants:
     """Everything that determines a unit's rows.
 
     What is added here belongs into `key`, left out where a unit is without it, and into what tells two runs apart
-    (results/kinship.py).
+    (results/run_differences.py).
     """
 
     card: ModelCard
@@ -44,7 +44,7 @@ class Determinants:
     features: str = ""
     """Hash of the weights that the search compares pictures by."""
     packages: tuple[str, ...] = ()
-    """Name and version of other packages that bring a part of it (`Lineup.packages`)."""
+    """Name and version of other packages that bring a part of it (`Pairing.packages`)."""
 
     @cached_property
     def key(self) -> str:

@@ -29,7 +29,7 @@ def scored(verifier: Verifier, images: Images, texts: Sequence[str], parts: Part
 class MeteredVerifier:
     """A verifier with its own ledger; a prompt's text pass is charged once, before its first image.
 
-    Of a cascade `score` asks the cheap stage and `examine` the dear one, each charged for what it is given.
+    Of a cascade `score` asks the cheap stage and `examine` the expensive one, each charged for what it is given.
     What the verifier knew of prompts is forgotten first: the pass that is charged is also run, and timed.
     """
 
@@ -53,7 +53,7 @@ class MeteredVerifier:
 
     @property
     def ranks(self) -> bool:
-        """Whether a pool's best score compares within its pool only: an ensemble's does, also as a cascade's dear stage."""
+        """Whether a pool's best score compares within its pool only: an ensemble's does, also as a cascade's expensive stage."""
         return len(self._stages[-1].card.parts) > 1
 
     def open(self, prompts: Iterable[int]) -> None:

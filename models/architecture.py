@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from models.diffusion.folder import published_config
+from models.diffusion.pipeline_folder import published_config
 
 FILE = "architectures.toml"
 KIND, SHARED = "_class_name", "shared"

@@ -34,17 +34,24 @@ def kernel_of(settings: Mapping[str, Any], device: torch.device | None = None) -
     return kernel
 
 
-def prefer(network: nn.Module, kernel: str, method: str = "forward") -> None:
-    """Let every attention within this method try `kernel` first, then the others; "auto" leaves torch's own order.
+def tried(kernel: str) -> tuple[str, ...]:
+    """Names of the kernels in the order in which they are tried for a call.
 
-    The kernels differ by rounding alone. Torch's own order on CUDA has cuDNN's last. "math", which takes every shape, is
-    the only one then; a CPU has no other choice than that one or none.
+    For "auto" that is torch's own order. On CUDA torch settles it at the first attention, by card and version: cuDNN's is first
+    on Hopper with a cuDNN above 9.15, else last (check_prefer_cudnn_attention in torch's sdp_utils.cpp). "math", which takes
+    every shape, is the only one where asked for; a CPU has no other choice than that one or none.
     """
     if kernel == AUTO:
-        return
-    others = [other for name, other in KERNELS.items() if name != kernel]
-    order = [KERNELS[kernel], *(others if kernel != "math" else [])]
-    setattr(network, method, _within(getattr(network, method), order))
+        names = {backend.value: name for name, backend in KERNELS.items()}
+        order: list[int] = torch._C._get_sdp_priority_order()  # type: ignore[attr-defined]
+        return tuple(names[value] for value in order if value in names)
+    return (kernel,) if kernel == "math" else (kernel, *(name for name in KERNELS if name != kernel))
+
+
+def prefer(network: nn.Module, kernel: str, method: str = "forward") -> None:
+    """Let every attention within this method try `kernel` first (`tried`); the kernels differ by rounding alone."""
+    if kernel != AUTO:
+        setattr(network, method, _within(getattr(network, method), [KERNELS[name] for name in tried(kernel)]))
 
 
 def _within(method: Callable[..., Any], order: list[SDPBackend]) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from models.base import Row
-from models.rows import check_selection, check_start, first_of_each, predicted
+from models.row_checks import check_selection, check_start, first_of_each, predicted
 
 
 class Drawn(Protocol):

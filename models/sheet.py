@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from harness.errors import WrongInput
-from models.division import Parts
+from models.multi_device import Parts
 from models.published import PublishedModel
 
 

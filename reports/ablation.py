@@ -16,8 +16,8 @@ from reports.certainty import YES, intervals_sentence, settled
 from reports.deadlines import after_deadline
 from reports.load import read_runs
 from reports.notes import SHAPES_NOTICE
-from reports.points import Summary, metric_phrase, summarise
 from reports.statistics import OVERALL
+from reports.summary import Summary, metric_phrase, summarise
 from reports.tables import Table, escape_markdown, filled
 
 _WHO = ["model", "search", "verifier"]

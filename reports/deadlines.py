@@ -10,7 +10,7 @@ import pandas as pd
 from harness import amounts
 from reports import numbers
 from reports.keys import POINT
-from reports.points import Summary
+from reports.summary import Summary
 from results.schema import OVERRUN
 
 COLUMN = "after the deadline"

@@ -6,8 +6,8 @@ from harness import amounts
 from harness.assignments import name_of
 from reports.deadlines import deadline_notes
 from reports.missing import nothing_returned
-from reports.points import Summary, of_random
 from reports.statistics import LEAST_OVERALL, LEAST_PROMPTS, OVERALL, least_prompts
+from reports.summary import Summary, of_random
 from results.schema import GRADE
 
 SHAPES_NOTICE = (

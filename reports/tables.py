@@ -16,8 +16,8 @@ from reports.certainty import has_intervals, has_task_intervals, too_few
 from reports.deadlines import after_deadline
 from reports.keys import POINT
 from reports.missing import judged
-from reports.points import SPENT, Summary, metric_phrase
 from reports.statistics import OVERALL
+from reports.summary import SPENT, Summary, metric_phrase
 from results.schema import GRADE
 
 Row = dict[str, Any]

@@ -13,8 +13,8 @@ from harness import amounts
 from harness.assignments import name_of
 from harness.errors import WrongInput
 from harness.values import ALL
+from reports.comparable import most_pairs
 from reports.keys import POINT
-from reports.pairs import most_pairs
 from results.schema import TABLES
 from results.store import Store
 

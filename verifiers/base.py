@@ -138,7 +138,7 @@ class Cascading(Verifier, Protocol):
 
     @property
     def stages(self) -> tuple[Verifier, Verifier]:
-        """The cheap one and the dear (expensive) one; the card's parts are theirs, in this order."""
+        """The cheap one and the expensive one; the card's parts are theirs, in this order."""
         ...
 
     def going(self, candidates: int) -> int:

@@ -63,7 +63,7 @@ def doctor(
     """Show this machine, what each published model needs of it, and the largest batch that fits."""
     with reported(debug):
         from harness.amounts import bytes_of
-        from harness.commands.early import check_published
+        from harness.commands.early_checks import check_published
 
         check_published([name for name in names or () if not is_verifier(name)])
         if memory is not None:
@@ -89,12 +89,12 @@ def bench_model(
     with reported(debug):
         if not random_weights:
             raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
-        from harness.commands.early import check_published
+        from harness.commands.early_checks import check_published
 
         check_published([name])
         from harness.bench.model import Measured, bench
         from harness.bench.request import prepared, sizes, some_prompts
-        from harness.bench.table import as_csv, as_markdown
+        from harness.bench.table import as_csv, as_markdown, kernels
 
         if csv is not None:
             check_writable(csv.parent, "--csv")
@@ -113,6 +113,8 @@ def bench_model(
 
         for line in as_markdown(kept(), share=peak == peak, memory=generator.device.type == "cuda"):
             typer.echo(line)
+        if generator.device.type == "cuda":
+            typer.echo(kernels(generator.card.settings))
         if csv is not None:
             csv.parent.mkdir(parents=True, exist_ok=True)
             csv.write_text(as_csv([one for one in measured if isinstance(one, Measured)]), encoding="utf-8")
@@ -134,7 +136,7 @@ def list_(
     """List all that has a name; of published weights also terms, size, and whether they are here."""
     with reported(debug):
         if kind == PUBLISHED and not prices:
-            from harness.commands.printed import show as show_printed
+            from harness.commands.published_numbers import show as show_printed
 
             show_printed(suite, model or ())
             return

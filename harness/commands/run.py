@@ -9,12 +9,12 @@ import typer
 
 from harness.amounts import counted
 from harness.commands.asked import Asked, asking
-from harness.commands.early import check_settings, check_shard
+from harness.commands.early_checks import check_settings, check_shard
 from harness.commands.exits import reported, say
 from harness.commands.options import Assignments, Debug, OneShard, Out, Prompts, SeedList
 from harness.config import Settings, run_folder
 from harness.errors import WrongInput
-from harness.forecast.card_hours import speeds_of
+from harness.forecast.gpu_hours import speeds_of
 from harness.shard import Shard
 from results.files import check_run_folder, check_writable
 
@@ -38,12 +38,12 @@ def run(
         check_writable(folder)
         check_run_folder(folder)
         check_settings(settings)
-        same = _determined(settings)
-        if not profile and _is_whole(folder, same):
+        fingerprint = _fingerprint(settings)
+        if not profile and _is_finished(folder, fingerprint):
             return
         prepared = _prepared(settings, asked.out)
     with reported(debug, prepared.store):
-        _finish(prepared, same, profile, part)
+        _finish(prepared, fingerprint, profile, part)
 
 
 @asking
@@ -65,7 +65,7 @@ def plan(
         check_settings(settings)
         speeds = speeds_of(tflops or (), settings.models)
         prepared = _prepared(settings, asked.out, calibrate, outlines=True)
-        from harness.forecast.lines import plan_json, plan_lines
+        from harness.forecast.text_and_json import plan_json, plan_lines
 
         for line in [plan_json(prepared, speeds, part)] if as_json else plan_lines(prepared, speeds, part):
             typer.echo(line)
@@ -99,17 +99,17 @@ def ablate(
             check_writable(folder)
             check_run_folder(folder)
         check_settings(settings)
-        same = "" if plan_only else _determined(settings)
-        prepared = None if _is_whole(folder, same) else _prepared(settings, folder, calibrate)
+        fingerprint = "" if plan_only else _fingerprint(settings)
+        prepared = None if _is_finished(folder, fingerprint) else _prepared(settings, folder, calibrate)
         if plan_only and prepared is not None:
-            from harness.forecast.lines import plan_lines
+            from harness.forecast.text_and_json import plan_lines
 
             for line in plan_lines(prepared):
                 typer.echo(line)
             return
     with reported(debug, None if prepared is None else prepared.store):
         if prepared is not None:
-            _finish(prepared, same)
+            _finish(prepared, fingerprint)
         from reports.ablation import write_ablation
 
         typer.echo(write_ablation(asked, folder, folder / "report").markdown())
@@ -129,17 +129,17 @@ def report(
         _build_report(folders, out if out is not None else folders[0] / "report")
 
 
-def _determined(settings: Settings) -> str:
-    from harness.whole import determined
+def _fingerprint(settings: Settings) -> str:
+    from harness.finished import fingerprint
 
-    return determined(settings)
+    return fingerprint(settings)
 
 
-def _is_whole(folder: Path, same: str) -> bool:
-    """Whether the run in a folder has been finished under the same; says so, and sees to its report."""
-    from harness.whole import finished_units
+def _is_finished(folder: Path, fingerprint: str) -> bool:
+    """Whether the run in a folder has been finished under the same fingerprint; says so, and sees to its report."""
+    from harness.finished import finished_units
 
-    units = finished_units(folder, same)
+    units = finished_units(folder, fingerprint)
     if units:
         say(f"{units} of {counted(units, 'unit')} {'is' if units == 1 else 'are'} there in {folder}: nothing has to be loaded")
         _see_to_report(folder)
@@ -147,10 +147,10 @@ def _is_whole(folder: Path, same: str) -> bool:
 
 
 def _see_to_report(folder: Path) -> None:
-    """Draw the report of a finished run unless it is drawn already."""
-    from reports.drawn import drawn
+    """Draw the report of a finished run unless it is up to date."""
+    from reports.up_to_date import up_to_date
 
-    page = drawn([folder], folder / "report")
+    page = up_to_date([folder], folder / "report")
     if page is None:
         say("building the report")
         _build_report([folder], folder / "report")
@@ -166,14 +166,14 @@ def _prepared(settings: Settings, out: Path | None, measured: bool = False, outl
     return prepare_run(settings, out, measured, say, outlines)
 
 
-def _finish(prepared: Run, same: str, profile: bool = False, shard: Shard | None = None) -> None:
-    """Run what is missing, then the report (of several shards the last one makes it); `same` is what determined the run."""
+def _finish(prepared: Run, fingerprint: str, profile: bool = False, shard: Shard | None = None) -> None:
+    """Run what is missing, then the report (of several shards the last one makes it); `fingerprint` is the run's."""
     from rich.console import Console
 
     from harness import runner
+    from harness.finished import mark_finished
     from harness.prepared import opening_lines
     from harness.timing import REPORT
-    from harness.whole import keep
 
     console = Console(stderr=True, soft_wrap=True)
     for line in opening_lines(prepared):
@@ -187,7 +187,7 @@ def _finish(prepared: Run, same: str, profile: bool = False, shard: Shard | None
     if unfinished:
         typer.echo(unfinished)
     else:
-        keep(folder, same)
+        mark_finished(folder, fingerprint)
         with prepared.watch.section(REPORT):
             _see_to_report(folder)
     if profile:

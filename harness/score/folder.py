@@ -14,7 +14,7 @@ import torch
 from harness.amounts import counted
 from harness.config import FILE
 from harness.errors import WrongInput
-from harness.judge import Judge, no_grade
+from harness.evaluator import Evaluator, no_grade
 from harness.registry import entries
 from harness.score.scorer import Scored, Scorer
 from harness.score.summary import summary
@@ -79,12 +79,12 @@ def score_folder(
     check_kept(target, asked)
     use_half_the_cores()
     scorer = _scorer(suite, domain, chosen, place, local, absent)
-    for line in scorer.judge.notes:
+    for line in scorer.evaluator.notes:
         say(line)
     scored = list(_counted(scorer.score(contents.samples), len(contents.samples), say))
     name = display_name(suite.card.name, domain)
     write_scores(target, [row for one in scored for row in _rows(one, name, folder)], asked)
-    if not scorer.judge.cannot_grade:
+    if not scorer.evaluator.cannot_grade:
         for file, content in form.results(_graded(scored)).items():
             write_atomic(target / file, content.encode())
     lines = [*summary(scored, scorer, contents, name, tuple(by_task)), *lacking, f"tables: {target}"]
@@ -190,10 +190,10 @@ def _scorer(
     suite: Suite, domain: Domain, chosen: Mapping[str, VerifierSpec], place: torch.device, local: LocalWeights,
     absent: Sequence[Absent],
 ) -> Scorer:  # fmt: skip
-    judge = Judge({name: spec.load(place, local) for name, spec in chosen.items()}, suite, domain, absent)
-    if judge.cannot_grade and not chosen:
-        raise WrongInput(f"{judge.cannot_grade}; name a verifier with --verifier to score the pictures by it")
-    return Scorer(judge)
+    evaluator = Evaluator({name: spec.load(place, local) for name, spec in chosen.items()}, suite, domain, absent)
+    if evaluator.cannot_grade and not chosen:
+        raise WrongInput(f"{evaluator.cannot_grade}; name a verifier with --verifier to score the pictures by it")
+    return Scorer(evaluator)
 
 
 def _rows(one: Scored, suite: str, folder: Path) -> Iterator[dict[str, Any]]:

@@ -71,7 +71,7 @@ class Candidate:
     values_M: tuple[float, ...]
     """Raw scores under the verifier's parts; NaN where unscored."""
     reason: str
-    """Why a part of `values_M` is NaN, "" if none is; for a cascade the dear stage's reason, or if it has none the cheap one's."""
+    """Why a part of `values_M` is NaN, "" if none is; for a cascade the expensive stage's reason, or if it has none the cheap one's."""
     spent: Cost
     """All that the prompt had spent when this score was known; candidates of one round count as if made one after another."""
     kept: bool
@@ -115,7 +115,7 @@ class Task:
     limits: dict[int, Budget] = field(default_factory=dict)
     """What a prompt may spend, if the search has given it another amount than the budget."""
     roots: dict[int, int] = field(default_factory=dict)
-    """Number of roots that each prompt has had so far, if a search runs several times on the task (`harness/search/window.py`)."""
+    """Number of roots that each prompt has had so far, if a search runs several times on the task (`harness/search/subtask.py`)."""
     candidates: dict[str, list[list[Candidate]]] = field(default_factory=dict)
     """Verifier name to one list per prompt: the prompt's scored candidates, in order."""
 

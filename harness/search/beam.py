@@ -19,7 +19,7 @@ from harness.prices import Prices
 from harness.search import branching
 from harness.search.base import Plan, Task
 from harness.search.branching import Score, check_reuse, every_step
-from harness.search.launch import check_level
+from harness.search.checks import check_level
 from models.base import Family, Prefixed, Stochastic
 
 

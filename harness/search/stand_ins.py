@@ -13,7 +13,7 @@ from harness.clock import PATCHES, scoring
 from harness.ledger import Cost
 from harness.prices import Calibration
 from models.base import Generator, Images, ModelCard, Operation, Row, first_step
-from models.rows import first_of_each
+from models.row_checks import first_of_each
 from verifiers.base import Scores, Verifier, cascading
 
 _PIXELS = 8
@@ -27,7 +27,7 @@ class _Texts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class _State:
     """Rows of a generator that only counts; rows of one source share a pass as in `models/base.py`."""
 
     conditioning: _Texts
@@ -49,7 +49,7 @@ class _Standing:
         return self.pending if self.family == "diffusion" else ()
 
 
-class Actor:
+class StandInGenerator:
     """A generator that has the card, the prices and the speed of another and makes nothing."""
 
     device = torch.device("cpu")
@@ -64,56 +64,56 @@ class Actor:
     def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
         return self._generator.text_tokens(prompts)
 
-    def start(self, conditioning: _Texts, rows: Sequence[Row]) -> _Standing:
+    def start(self, conditioning: _Texts, rows: Sequence[Row]) -> _State:
         shared = self.card.family == "ar"
         source = tuple(row.prompt for row in rows) if shared else tuple(range(len(rows)))
-        return _Standing(conditioning, tuple(rows), source, self.card.family, self.card.steps)
+        return _State(conditioning, tuple(rows), source, self.card.family, self.card.steps)
 
-    def predict(self, state: _Standing) -> _Standing:
+    def predict(self, state: _State) -> _State:
         return replace(state, predicted=True)
 
-    def draw(self, state: _Standing, seeds: Sequence[int]) -> _Standing:
+    def draw(self, state: _State, seeds: Sequence[int]) -> _State:
         if self.card.family == "ar":
             return self.draw_stochastic(state, seeds)
         return replace(state, step=state.step + 1, predicted=False)
 
-    def draw_stochastic(self, state: _Standing, seeds: Sequence[int], level: float = 1.0) -> _Standing:
+    def draw_stochastic(self, state: _State, seeds: Sequence[int], level: float = 1.0) -> _State:
         source = tuple(range(len(seeds))) if level else state.source
         return replace(state, step=state.step + 1, predicted=False, source=source)
 
-    def select(self, state: _Standing, indices: Sequence[int]) -> _Standing:
+    def select(self, state: _State, indices: Sequence[int]) -> _State:
         rows = tuple(state.rows[index] for index in indices)
         return replace(state, rows=rows, source=tuple(state.source[index] for index in indices))
 
-    def preview(self, state: _Standing) -> Images:
+    def preview(self, state: _State) -> Images:
         return self.decode(state)
 
-    def decode(self, state: _Standing) -> Images:
+    def decode(self, state: _State) -> Images:
         return torch.zeros(len(state.rows), 3, _PIXELS, _PIXELS, dtype=torch.uint8)
 
     def price(self, operation: Operation, step: int = 0, text_tokens: int = 0) -> Cost:
         cost = self._generator.price(operation, step, text_tokens)
         return replace(cost, seconds=self._calibration.seconds(operation, step)) if self._calibration else cost
 
-    def log_prob(self, state: _Standing) -> torch.Tensor:
+    def log_prob(self, state: _State) -> torch.Tensor:
         return torch.arange(len(state.rows), dtype=torch.float64)
 
     def noise(self, seeds: Sequence[int]) -> torch.Tensor:
         return torch.randn(len(seeds), 4, generator=torch.Generator().manual_seed(0))
 
-    def start_from(self, conditioning: _Texts, rows: Sequence[Row], noise_BX: torch.Tensor) -> _Standing:
+    def start_from(self, conditioning: _Texts, rows: Sequence[Row], noise_BX: torch.Tensor) -> _State:
         return self.start(conditioning, rows)
 
-    def start_image(self, conditioning: _Texts, rows: Sequence[Row], images: Images, strength: float) -> _Standing:
+    def start_image(self, conditioning: _Texts, rows: Sequence[Row], images: Images, strength: float) -> _State:
         return replace(self.start(conditioning, rows), step=first_step(strength, self.card.steps))
 
-    def renoise(self, state: _Standing, step: int, seeds: Sequence[int]) -> _Standing:
+    def renoise(self, state: _State, step: int, seeds: Sequence[int]) -> _State:
         return replace(state, step=step, predicted=False, source=tuple(range(len(seeds))))
 
-    def mutate(self, state: _Standing, seeds: Sequence[int], rate: float) -> _Standing:
+    def mutate(self, state: _State, seeds: Sequence[int], rate: float) -> _State:
         return replace(state, predicted=False, source=tuple(range(len(seeds))))
 
-    def join(self, states: Sequence[_Standing]) -> _Standing:
+    def join(self, states: Sequence[_State]) -> _State:
         # Sources of different states are different rows: numbered apart by their state.
         apart = [(index, own) for index, state in enumerate(states) for own in state.source]
         number = {one: place for place, one in enumerate(dict.fromkeys(apart))}
@@ -121,14 +121,14 @@ class Actor:
         return replace(states[0], rows=rows, source=tuple(number[one] for one in apart))
 
 
-class Critic:
+class StandInVerifier:
     """A verifier that has the card, the prices and the speed of another and gives each image another score."""
 
     def __init__(self, verifier: Verifier, calibration: Calibration | None) -> None:
         self._verifier, self.card, self._seen, self._calibration = verifier, verifier.card, 0, calibration
         cascade = cascading(verifier)
         if cascade:
-            self.stages, self.going = tuple(Critic(stage, calibration) for stage in cascade.stages), cascade.going
+            self.stages, self.going = tuple(StandInVerifier(stage, calibration) for stage in cascade.stages), cascade.going
 
     def score(self, images: Images, prompts: Sequence[str]) -> Scores:
         random = np.random.default_rng(self._seen)

@@ -9,8 +9,8 @@ from pathlib import Path
 from harness.errors import DamagedWeights
 from harness.weights import webfile
 from harness.weights.repository import Repository
-from models.files import check_whole
 from models.hashes import git_sha1_of, published_hash, sha256_of
+from models.weight_files import check_whole
 
 
 def check(folder: Path, repository: Repository) -> None:

@@ -14,18 +14,18 @@ from harness.errors import WrongInput, first_line
 from harness.memory import out_of_memory
 from models.attention import SETTING, kernel_of, prefer
 from models.compiling import asks_to_compile, prepare_compiler
-from models.diffusion.folder import check_components, check_published, published_config, weight_files
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.diffusion.noise_schedule import check_sampler_fits, check_schedule
+from models.diffusion.pipeline_folder import check_components, check_published, published_config, weight_files
 from models.diffusion.pipeline_index import CLASS, INDEX, check_classes, named_parts, read_index
 from models.diffusion.published_flops import check_size, check_skipping
 from models.diffusion.tokenizers import check_tokenizers
-from models.division import Parts, place, top_blocks
-from models.folder import from_folder
 from models.hashes import weights_sha256
+from models.multi_device import Parts, place, top_blocks
 from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import dtype_of, number
+from models.transformers_folder import from_folder
 
 
 @dataclass(frozen=True, slots=True)

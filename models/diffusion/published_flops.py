@@ -15,7 +15,7 @@ from models.diffusion.flops import (
     sana_transformer_flops,
     sd3_transformer_flops,
 )
-from models.diffusion.folder import published_config
+from models.diffusion.pipeline_folder import published_config
 from models.diffusion.skip_layers import blocks_of, check_blocks, skips
 from models.diffusion.unet_flops import unet_flops
 from models.diffusion.vae_flops import dc_decoder_flops, dc_encoder_flops, kl_decoder_flops, kl_encoder_flops

@@ -10,11 +10,11 @@ import torch
 from models.architecture import components, outline
 from models.attention import SETTING, kernel_of, prefer
 from models.compiling import asks_to_compile
-from models.diffusion.folder import published_config
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
+from models.diffusion.pipeline_folder import published_config
 from models.diffusion.published import FAMILIES, adapted, compile_blocks, parts_of, settings_of
 from models.diffusion.published_flops import CLIP_TOKENS
-from models.division import place
+from models.multi_device import place
 from models.published import PublishedModel
 from models.random_weights import filled, home, word_tokenizer
 from models.settings import dtype_of

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from models.architecture import components, count, outline, parameters
-from models.diffusion.dry import decoder_call, denoiser_call, latent_shape
-from models.diffusion.folder import published_config
+from models.diffusion.dry_calls import decoder_call, denoiser_call, latent_shape
+from models.diffusion.pipeline_folder import published_config
 from models.diffusion.published import FAMILIES, parts_of, settings_of
 from models.diffusion.published_flops import CLIP_TOKENS, check_size, made, published_flops
-from models.division import Parts
-from models.dry import dry_run
+from models.dry_run import dry_run
+from models.multi_device import Parts
 from models.published import PublishedModel
 from models.settings import dtype_of
 from models.sheet import Sheet

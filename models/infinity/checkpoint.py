@@ -15,10 +15,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from harness.errors import DamagedWeights, WrongInput
-from models.files import check_keys, check_whole, load_pickle, shard_of_each
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
+from models.weight_files import check_keys, check_whole, load_pickle, shard_of_each
 
 WRAPPERS = ("module.", "_fsdp_wrapped_module.", "_orig_mod.")
 """What DDP, FSDP and torch.compile put into key names; a chunk's own `.module.` is kept."""

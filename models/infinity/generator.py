@@ -22,7 +22,7 @@ from models.infinity.text_encoder import TextEncoder
 from models.offload import device_of
 from models.pixels import check_numbers, floored, images_at_once
 from models.prefix_state import PrefixState, distinct_prompts
-from models.rows import check_finished, check_seeds
+from models.row_checks import check_finished, check_seeds
 from models.small_previews import SETTING, shrunk, smaller
 from models.text_length import refuse_cut_negative
 

@@ -13,7 +13,6 @@ from harness.errors import WrongInput
 from models.attention import kernel_of, prefer
 from models.compiling import asks_to_compile
 from models.configuration import CONFIG, check_size, read_config
-from models.division import Parts, place
 from models.hashes import weights_sha256
 from models.infinity.checkpoint import load_transformer, load_vae, weight_files
 from models.infinity.config import PUBLISHED_TRANSFORMERS, PUBLISHED_VAES, TransformerConfig, VAEConfig
@@ -24,6 +23,7 @@ from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule, p
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
+from models.multi_device import Parts, place
 from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import as_typed, dtype_of, number, numbers, whole

@@ -11,7 +11,6 @@ import torch
 from models.architecture import components, outline
 from models.attention import kernel_of, prefer
 from models.compiling import asks_to_compile
-from models.division import place
 from models.infinity.checkpoint import constant_buffer
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
@@ -21,6 +20,7 @@ from models.infinity.sampling import Sampling
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
+from models.multi_device import place
 from models.published import PublishedModel
 from models.random_weights import filled, home, word_tokenizer
 from models.settings import dtype_of

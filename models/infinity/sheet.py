@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from models.architecture import components, count, outline, parameters
-from models.division import Parts
-from models.dry import CudaAutocast, dry_run
+from models.dry_run import CudaAutocast, dry_run
 from models.infinity.conditions import PromptConditions
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.memory import row_bytes, scale_bytes
@@ -21,6 +20,7 @@ from models.infinity.rope import rope_table
 from models.infinity.text import TextFeatures
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
+from models.multi_device import Parts
 from models.offload import device_of
 from models.prefix_cache import Segment
 from models.published import PublishedModel

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5EncoderModel
 
-from models.folder import check_tokens, from_folder, reader_from_folder
 from models.infinity.text import TextFeatures
 from models.offload import device_of
 from models.text_flops import t5_encoder_flops
 from models.text_length import longer_than
+from models.transformers_folder import check_tokens, from_folder, reader_from_folder
 
 
 class TextEncoder(Protocol):

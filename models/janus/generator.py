@@ -23,7 +23,7 @@ from models.janus.rollout import RowPrediction, RowPrefixes, RowRollout
 from models.janus.sampling import JanusSampling
 from models.pixels import check_numbers, floored, images_at_once
 from models.prefix_state import PrefixState, distinct_prompts
-from models.rows import check_finished, check_seeds
+from models.row_checks import check_finished, check_seeds
 
 JanusState: TypeAlias = PrefixState[RowPrefixes, RowPrediction]
 

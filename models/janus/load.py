@@ -12,16 +12,16 @@ from transformers import JanusForConditionalGeneration, JanusProcessor
 from harness.errors import DamagedWeights, WrongInput, first_line
 from models.architecture import components
 from models.configuration import CONFIG, check_size, read_config
-from models.division import Parts, place
-from models.folder import check_tokens, from_folder, reader_from_folder
 from models.hashes import weights_sha256
 from models.janus.generator import JanusGenerator
 from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
 from models.janus.sampling import JanusSampling
+from models.multi_device import Parts, place
 from models.offload import Offload, Turns
 from models.published import PublishedModel, published_models
 from models.settings import as_typed, dtype_of, number, whole
+from models.transformers_folder import check_tokens, from_folder, reader_from_folder
 
 _PARTS = ("model.language_model.", "model.generation_", "model.vqmodel.decoder.", "model.vqmodel.post_quant_conv.",
           "model.vqmodel.quantize.")

@@ -9,11 +9,11 @@ import torch
 from transformers import JanusImageProcessor, JanusProcessor
 
 from models.architecture import components, outline
-from models.division import place
 from models.janus.generator import JanusGenerator
 from models.janus.load import parts_of, sampling_of
 from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
+from models.multi_device import place
 from models.published import PublishedModel
 from models.random_weights import filled, home, word_tokenizer
 from models.settings import dtype_of

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from models.architecture import components, outline, parameters
-from models.division import Parts
-from models.dry import dry_run
+from models.dry_run import dry_run
 from models.janus.flops import decoder_flops, read_flops, token_flops
 from models.janus.load import parts_of, sampling_of
 from models.janus.memory import row_bytes
 from models.janus.network import JanusNetwork
+from models.multi_device import Parts
 from models.published import PublishedModel
 from models.settings import dtype_of
 from models.sheet import Sheet

@@ -15,8 +15,8 @@ from harness import ablation, prepared, runner
 from harness.ablation import Ablation, ablations
 from harness.cli import app
 from harness.commands import run as run_commands
-from harness.lineup import line_up
-from harness.search.spec import parse, shortest
+from harness.pairing import pair_up
+from harness.search.spec import parse_search, shortest
 from reports.ablation import write_ablation
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -39,17 +39,17 @@ def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("one", ablations().values(), ids=list(ablations()))
 def test_every_ablation_can_be_run_as_it_is_declared(one: Ablation) -> None:
     config = one.settings((), {}).run()
-    lineup = line_up(config)
+    pairing = pair_up(config)
     if one.vary == "method":
-        assert tuple(one.against.split(" ", 1)) in lineup.pairs
+        assert tuple(one.against.split(" ", 1)) in pairing.pairs
         return
-    values = {"model": lineup.models, "search": tuple(lineup.searches), "verifier": config.verifiers}[one.vary]
+    values = {"model": pairing.models, "search": tuple(pairing.searches), "verifier": config.verifiers}[one.vary]
     assert one.against in values
     assert {*one.pairs, *one.pairs.values()} <= {*values}
     assert len(values) > 1
-    assert all(shortest(parse(text)) == text for text in config.searches)
+    assert all(shortest(parse_search(text)) == text for text in config.searches)
     asked = {*config.models, *config.searches}
-    assert asked == {name for pair in lineup.pairs for name in pair}
+    assert asked == {name for pair in pairing.pairs for name in pair}
     assert one.question.endswith("?")
 
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from harness import registry
 from harness.cli import app
 from harness.errors import DamagedWeights, WrongInput
-from harness.judge import Judge, grading_notes
+from harness.evaluator import Evaluator, grading_notes
 from harness.weights.absent import MissingWeights
 from harness.weights.local import LocalWeights, absent_graders, some_grader
 from suites.base import CannotGrade, Grade, Prompt
@@ -67,10 +67,10 @@ class Failing:
     ("error", "absent"), [(CannotGrade("no evaluator"), False), (MissingWeights("its weights are not here"), True)]
 )
 def test_only_what_is_not_there_leaves_a_run_without_grades(error: Exception, absent: bool) -> None:
-    judge = Judge({}, Failing(error), "photo")
-    assert judge.cannot_grade == str(error)
-    assert judge.notes == [f"not graded: {error}"]
-    [found] = judge.measure(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), [Prompt("0", "a cat", "")], [{}])
+    evaluator = Evaluator({}, Failing(error), "photo")
+    assert evaluator.cannot_grade == str(error)
+    assert evaluator.notes == [f"not graded: {error}"]
+    [found] = evaluator.measure(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), [Prompt("0", "a cat", "")], [{}])
     assert found.metrics["grade"][1] == str(error)
     assert found.ungraded == absent
 
@@ -78,7 +78,7 @@ def test_only_what_is_not_there_leaves_a_run_without_grades(error: Exception, ab
 @pytest.mark.parametrize("error", [DamagedWeights("cut short"), WrongInput("does not see what is there"), ValueError("of another shape")])
 def test_a_grader_that_is_there_and_fails_is_no_missing_one(error: Exception) -> None:
     with pytest.raises(type(error), match=str(error)):
-        Judge({}, Failing(error), "photo")
+        Evaluator({}, Failing(error), "photo")
 
 
 @pytest.mark.parametrize("command", ["run", "plan --unit seconds"])

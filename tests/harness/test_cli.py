@@ -72,7 +72,7 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
         (["plan", "geneval", "--model", "shapes-infinity+shapes-flx"], "unknown model 'shapes-flx'"),
         (["run", "geneval", "--search", "randm"], "unknown search 'randm'; did you mean random?"),
         (["run", "geneval", "--search", "adaptive:search=randm:candidates=2"], "unknown search 'randm'"),
-        (["plan", "geneval", "--verifier", "cascade:cheap=shapes-clp,dear=shapes-clip,keep=1"], "unknown verifier 'shapes-clp'"),
+        (["plan", "geneval", "--verifier", "cascade:cheap=shapes-clp,expensive=shapes-clip,keep=1"], "unknown verifier 'shapes-clp'"),
         (["plan", "geneval", "--set", "metrics=shapes-clp"], "unknown verifier 'shapes-clp'"),
         (["run", "geneval", "--out", str(tmp_path / "other")], f"{tmp_path / 'other'} is not empty and holds no run"),
         (["run", "geneval", "--out", str(tmp_path / "copy")], f"{tmp_path / 'copy'} is not empty and holds no run"),

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness.flops import MISSING, count_flops
 from models.base import Row
-from models.dry import dry_run
+from models.dry_run import dry_run
 from models.published import published_models
 from models.random_weights import random_generator
 

@@ -20,7 +20,7 @@ from harness.prepared import prepare_run
 from harness.runner import finish_run
 from harness.weights.absent import MissingWeights
 from reports.load import read_runs
-from results.kinship import strangers
+from results.run_differences import differences
 from results.store import Store
 from suites.geneval.suite import GenEvalSuite
 
@@ -106,11 +106,11 @@ def test_other_versions_and_weights_are_named(tmp_path: Path) -> None:
     make(tmp_path / "small", **SMALL)
     ours = Store(tmp_path / "small").manifest()
     theirs = json.loads(json.dumps(ours))
-    assert strangers(ours, theirs) == []
+    assert differences(ours, theirs) == []
     theirs["environments"][0]["packages"]["vistas"] = "0.0.1"
     theirs["models"]["toy-ar"]["weights_sha256"] = "other"
     version = ours["environments"][0]["packages"]["vistas"]
-    assert strangers(ours, theirs) == [f"vistas is {version} here and 0.0.1 there", "weights_sha256 of toy-ar are others"]
+    assert differences(ours, theirs) == [f"vistas is {version} here and 0.0.1 there", "weights_sha256 of toy-ar are others"]
 
 
 def test_what_is_reused_is_only_read_and_may_go_away(tmp_path: Path) -> None:

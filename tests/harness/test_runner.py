@@ -15,12 +15,12 @@ from rich.console import Console
 from harness import clock, session
 from harness.clock import scoring
 from harness.config import Settings
-from harness.lineup import line_up
 from harness.meter import Unpriced
+from harness.pairing import pair_up
 from harness.prepared import prepare_run
 from harness.prices import Calibration
-from harness.rows import AFTER_BUDGET
 from harness.runner import finish_run
+from harness.table_rows import AFTER_BUDGET
 from harness.timing import DECODE, FORWARD, REPORT, TEXT
 from models.base import Operation
 from results.schema import COST, MEASURED, TABLES
@@ -110,7 +110,7 @@ def test_verifiers_that_do_not_guide_measure_and_cost_nothing(finished: Any, tmp
 
 def test_all_metrics_are_those_of_the_domain_but_ensembles() -> None:
     config = Settings(**{**BASE, "metrics": ("all",)}).run()
-    assert line_up(config).metrics == ("shapes-clip", "shapes-aesthetic", "shapes-reward", "toy-judge", "toy-other")
+    assert pair_up(config).metrics == ("shapes-clip", "shapes-aesthetic", "shapes-reward", "toy-judge", "toy-other")
 
 
 def test_a_text_is_encoded_once_in_a_unit(tmp_path: Path) -> None:

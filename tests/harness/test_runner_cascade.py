@@ -14,8 +14,8 @@ from rich.console import Console
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.prepared import prepare_run
-from harness.rows import CHEAP_ONLY
 from harness.runner import finish_run
+from harness.table_rows import CHEAP_ONLY
 from results.schema import MEASURED, TABLES
 from verifiers.base import Scores
 from verifiers.spec import parse_verifier
@@ -23,7 +23,7 @@ from verifiers.spec import parse_verifier
 sys.path.insert(0, str(Path(__file__).parent))
 import toy_world
 
-CASCADE = "cascade:cheap=toy-judge,dear=toy-other,keep=2"
+CASCADE = "cascade:cheap=toy-judge,expensive=toy-other,keep=2"
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +70,8 @@ def test_both_stages_are_metrics_of_what_is_returned(tmp_path: Path) -> None:
     measured = scores[scores["metric"].isin(["toy-judge", "toy-other"])]
     assert np.isfinite(measured["value"]).all()
     final = tables["selections"].set_index(["search", "prompt_id"])["score"]
-    dear = scores[scores["metric"] == "toy-other"].set_index(["search", "prompt_id"])["value"]
-    pd.testing.assert_series_equal(final.sort_index(), dear.sort_index(), check_names=False)
+    expensive = scores[scores["metric"] == "toy-other"].set_index(["search", "prompt_id"])["value"]
+    pd.testing.assert_series_equal(final.sort_index(), expensive.sort_index(), check_names=False)
 
 
 def test_a_place_below_what_the_dear_stage_judged_is_marked(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_place_below_what_the_dear_stage_judged_is_marked(tmp_path: Path) -> N
 
 
 def test_a_metric_that_is_lost_has_its_own_stages_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cheap stage sees nothing, the dear one everything."""
+    """The cheap stage sees nothing, the expensive one everything."""
     score = toy_world.ToyVerifier.score
 
     def scored(self: toy_world.ToyVerifier, images: torch.Tensor, prompts: list[str]) -> Scores:
@@ -105,15 +105,15 @@ def test_a_metric_that_is_lost_has_its_own_stages_reason(tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("cascade", "has no cheap and no dear and no keep: write cascade:cheap=NAME,dear=NAME,keep=N"),
-        ("cascade:cheap=toy-judge,dear=toy-other", "has no keep"),
-        ("cascade:cheap=toy-judge,dear=toy-other,keep=0", "keep=0 is not a number of candidates"),
-        ("cascade:cheap=toy-judge,dear=toy-other,keep=half", "keep=half is not a number of candidates"),
-        ("cascade:cheap=toy-judge,dear=toy-judge,keep=1", "is no cascade of two: name two different verifiers"),
-        ("cascade:cheap=toy-judge,dear=cascade,keep=1", "'cascade' has no cheap"),
-        ("cascade:cheap=toy-judge,deer=toy-other,keep=1", "unknown parameter 'deer', did you mean dear"),
-        ("cascade:cheap=toy-judge,dear=aesthetic,keep=1", "mixes shapes and photo"),
-        ("cascade:cheap=toy-jugde,dear=toy-other,keep=1", "did you mean toy-judge"),
+        ("cascade", "has no cheap and no expensive and no keep: write cascade:cheap=NAME,expensive=NAME,keep=N"),
+        ("cascade:cheap=toy-judge,expensive=toy-other", "has no keep"),
+        ("cascade:cheap=toy-judge,expensive=toy-other,keep=0", "keep=0 is not a number of candidates"),
+        ("cascade:cheap=toy-judge,expensive=toy-other,keep=half", "keep=half is not a number of candidates"),
+        ("cascade:cheap=toy-judge,expensive=toy-judge,keep=1", "is no cascade of two: name two different verifiers"),
+        ("cascade:cheap=toy-judge,expensive=cascade,keep=1", "'cascade' has no cheap"),
+        ("cascade:cheap=toy-judge,expnsive=toy-other,keep=1", "unknown parameter 'expnsive', did you mean expensive"),
+        ("cascade:cheap=toy-judge,expensive=aesthetic,keep=1", "mixes shapes and photo"),
+        ("cascade:cheap=toy-jugde,expensive=toy-other,keep=1", "did you mean toy-judge"),
     ],
 )
 def test_what_is_no_cascade_is_refused(text: str, message: str) -> None:
@@ -122,6 +122,6 @@ def test_what_is_no_cascade_is_refused(text: str, message: str) -> None:
 
 
 def test_a_cascade_can_end_in_an_ensemble() -> None:
-    loaded = parse_verifier("cascade:cheap=toy-judge,dear=toy-pair,keep=all").load()
+    loaded = parse_verifier("cascade:cheap=toy-judge,expensive=toy-pair,keep=all").load()
     assert loaded.card.parts == ("toy-judge", "toy-judge", "toy-other")
     assert loaded.card.domain == "shapes"

@@ -13,10 +13,10 @@ from rich.console import Console
 
 from harness import registry
 from harness.config import Settings
-from harness.lineup import line_up
+from harness.pairing import pair_up
 from harness.prepared import prepare_run
 from harness.runner import finish_run
-from harness.search.spec import parse
+from harness.search.spec import parse_search
 from results.schema import MEASURED, TABLES
 from verifiers.features import Described
 
@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import toy_world
 
 MODELS = {"ar": "toy-ar", "diffusion": "toy-noisy", "pair": "toy-ar+toy-noisy"}
-RUNS = [(name, MODELS[family]) for name in registry.SEARCHES for family in parse(name).families]
-CASCADE = "cascade:cheap=toy-judge,dear=toy-other,keep=2"
+RUNS = [(name, MODELS[family]) for name in registry.SEARCHES for family in parse_search(name).families]
+CASCADE = "cascade:cheap=toy-judge,expensive=toy-other,keep=2"
 MORE = [
     ("adaptive:search=beam:score=preview", "toy-ar", "toy-judge"), ("adaptive:patience=1,search=smc", "toy-noisy", "toy-judge"),
     ("hybrid:search=greedy", "toy-ar+toy-noisy", "toy-judge"), ("published-tts-var", "toy-ar", "toy-judge"),
@@ -101,7 +101,7 @@ def test_a_stopped_search_resumes_to_the_same_tables(
 
 def test_all_searches_are_lined_up_with_all_that_they_fit() -> None:
     config = settings("all", "toy-ar").model_copy(update={"models": tuple(MODELS.values())}).run()
-    found = line_up(config)
+    found = pair_up(config)
     assert set(found.searches) == set(registry.SEARCHES)
     assert set(found.pairs) == {(model, name) for name, model in RUNS if (name, model) != ("adaptive", "toy-ar+toy-noisy")}
     skipped = {model: [note for note in found.notes if note.startswith(f"skipped {model} with ")] for model in MODELS.values()}

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.nn.attention import SDPBackend
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from harness.errors import WrongInput
-from models.attention import AUTO, KERNELS, SETTING, kernel_of, prefer
+from models.attention import AUTO, KERNELS, SETTING, kernel_of, prefer, tried
 from models.base import Row
 from models.published import published_models
 from models.random_weights import random_generator
@@ -69,6 +69,16 @@ def test_on_cuda_cudnn_comes_first_and_the_others_stay_behind_it() -> None:
     network(torch.zeros(1))
     assert order[0] == SDPBackend.CUDNN_ATTENTION.value
     assert {backend.value for backend in KERNELS.values()} <= set(order)
+
+
+def test_the_order_told_is_the_one_that_torch_has() -> None:
+    usual = tried(AUTO)
+    assert set(usual) == set(KERNELS)
+    with sdpa_kernel([SDPBackend.MATH, SDPBackend.CUDNN_ATTENTION], set_priority=True):
+        assert tried(AUTO)[:2] == ("math", "cudnn")
+    assert tried(AUTO) == usual
+    assert tried("cudnn") == ("cudnn", "flash", "efficient", "math")
+    assert tried("math") == ("math",)
 
 
 def test_other_models_keep_torchs_order() -> None:

@@ -16,7 +16,7 @@ from models.shapes.evaluate import shapes_prompts, task_scores
 from models.shapes.previews import preview_correlations, sample_with_previews
 from suites.shapes.renderer import render
 from suites.shapes.scenes import sample_scene
-from verifiers.load import weights_folder
+from verifiers.load_embedded import weights_folder
 
 NAMES = ("shapes-infinity", "shapes-flux")
 BUILDERS = {"shapes-infinity": load.shapes_infinity, "shapes-flux": load.shapes_flux}

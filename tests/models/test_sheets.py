@@ -22,11 +22,10 @@ from harness.sheets import document, rows
 from harness.weights.local import LocalWeights
 from harness.weights.repository import gigabytes
 from models.architecture import components, count, outline
-from models.diffusion.dry import decoder_call, denoiser_call
+from models.diffusion.dry_calls import decoder_call, denoiser_call
 from models.diffusion.published_flops import published_flops
 from models.diffusion.sheet import _pass_bytes
-from models.division import Division, divide
-from models.dry import CudaAutocast, DryRun, dry_run
+from models.dry_run import CudaAutocast, DryRun, dry_run
 from models.infinity.config import TransformerConfig
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.published import SIZES
@@ -36,6 +35,7 @@ from models.infinity.schedule import ScaleSchedule, published_schedule
 from models.infinity.sheet import TEXT_TOKENS, _last_pass
 from models.infinity.text import TextFeatures
 from models.infinity.transformer import InfinityTransformer
+from models.multi_device import Division, divide
 from models.published import PublishedModel, published_models
 from models.sheet import Sheet, parts, sheet
 from verifiers.image_reward_network import RewardConfig, RewardNetwork

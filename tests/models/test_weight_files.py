@@ -12,8 +12,8 @@ from torch import nn
 from harness.errors import DamagedWeights, WrongInput
 from models.card_file import CARD_FILE, checked_card
 from models.configuration import read_config
-from models.files import check_keys, check_whole, load_pickle
 from models.hashes import joint_sha256, sha256_of
+from models.weight_files import check_keys, check_whole, load_pickle
 
 
 def folder_with(path: Path, files: object, weights: bytes = b"weights") -> Path:

@@ -18,7 +18,7 @@ from harness.prepared import prepare_run
 from harness.weights.absent import MissingWeights
 from harness.weights.local import LocalWeights, published
 from verifiers.features import ClipPatches, DinoPatches, Features, described, features_of
-from verifiers.load import shapes_backbone
+from verifiers.load_embedded import shapes_backbone
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-import verifiers.load as load
+import verifiers.load_embedded as load
 from harness.flops import count_flops
 from models.card_file import checked_card
 from suites.geneval.records import Record

@@ -16,7 +16,7 @@ from harness.bench import model as bench_model
 from harness.bench.model import Brightness, Measured, bench
 from harness.bench.peaks import peak_of
 from harness.bench.request import prepared, sizes, some_prompts
-from harness.bench.table import as_markdown
+from harness.bench.table import as_markdown, kernels
 from harness.cli import app
 from harness.errors import WrongInput
 from models.base import Generator
@@ -241,3 +241,10 @@ def test_a_prompt_that_is_cut_off_is_not_warned_of_by_the_libraries(flux: Genera
     finally:
         for library in libraries:
             library.removeHandler(handler)
+
+
+def test_what_attention_was_computed_with_is_told_with_its_versions() -> None:
+    line = kernels({"attention": "cudnn"})
+    assert torch.__version__ in line
+    assert line.endswith("in the order cudnn, flash, efficient, math")
+    assert kernels({"attention": "math"}).endswith("in the order math")

@@ -13,9 +13,9 @@ from diffusers.image_processor import PixArtImageProcessor
 from diffusers.pipelines.pixart_alpha.pipeline_pixart_alpha import ASPECT_RATIO_256_BIN, ASPECT_RATIO_1024_BIN
 from tiny_families import FAMILIES, PROMPTS, published
 
-from harness.choice import choose_model
 from harness.errors import WrongInput
 from harness.flops import count_flops
+from harness.model_spec import parse_model
 from models.base import Row
 from models.diffusion.binning import fitted, made_size
 from models.diffusion.published import load
@@ -128,4 +128,4 @@ def test_published_prices_are_those_of_the_size_that_is_made(name):
     found = sheet(model, asked)
     assert (found.image_size, found.row_bytes) == ((1000, 500), sheet(model, whole).row_bytes)
     with pytest.raises(WrongInput, match=f"model {name}: 1000 by 500 pixels: both must be multiples of"):
-        choose_model(f"{name}:height=1000,width=500,resolution_binning=false")
+        parse_model(f"{name}:height=1000,width=500,resolution_binning=false")

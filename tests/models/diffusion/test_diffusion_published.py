@@ -14,7 +14,7 @@ from tiny_families import FAMILIES, PROMPTS
 from harness.errors import DamagedWeights, WrongInput
 from harness.flops import count_flops
 from models.base import Row
-from models.diffusion.folder import check_components, published_config
+from models.diffusion.pipeline_folder import check_components, published_config
 from models.diffusion.published import load
 from models.diffusion.published_flops import published_flops
 from models.hashes import weights_sha256

@@ -1,0 +1,69 @@
+"""The page in a real browser: nothing fails to load, nothing sticks out on a wide or a narrow screen, and prompts stay text."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.build import build_report
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--allow-file-access-from-files", "--virtual-time-budget=8000")  # fmt: skip
+HOSTILE = 'a photo of <script>document.title = "run"</script><img src=x onerror="document.title = \'run\'"> a cow'
+LOOK = """
+<iframe src="index.html" style="width: {width}px; height: 2000px; border: 0"></iframe><pre></pre>
+<script>
+onload = () => {{
+  const page = document.querySelector("iframe").contentDocument, root = page.documentElement;
+  page.querySelectorAll("details").forEach(one => one.open = true);
+  const inside = one => one.closest(".scroll, svg") !== null;
+  const shown = one => one.getClientRects().length > 0;
+  document.querySelector("pre").textContent = JSON.stringify({{
+    title: page.title,
+    broken: [...page.images].filter(one => shown(one) && one.naturalWidth === 0).length,
+    pictures: page.images.length, figures: page.querySelectorAll("svg").length,
+    width: root.clientWidth, needed: root.scrollWidth,
+    wide: [...page.body.querySelectorAll("*")].filter(one => !inside(one) && one.getBoundingClientRect().right > root.clientWidth + 1)
+      .map(one => one.tagName + "." + one.className).slice(0, 5),
+  }});
+}};
+</script>"""
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome here")
+
+
+@pytest.fixture(scope="module")
+def report(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("browser")
+    return build_report([make_run(folder / "run", text=HOSTILE, budgets=(14, 56), tasks=("counting", "colors"))], folder / "out").parent
+
+
+def seen(report: Path, width: int, profile: Path) -> dict[str, Any]:
+    """What a browser with a window of this width makes of the page, all that is folded being open."""
+    probe = report / f"probe-{width}.html"
+    probe.write_text(LOOK.format(width=width))
+    command = [str(BROWSER), *QUIET, f"--user-data-dir={profile}", "--window-size=1600,2200", "--dump-dom", probe.as_uri()]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True).stdout
+    told = re.search(r"<pre>(.+?)</pre>", found, re.DOTALL)
+    assert told is not None, f"the page was not done loading: {found[-500:]}"
+    return dict(json.loads(unescape(told[1])))
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_everything_loads_and_fits(report: Path, width: int, tmp_path: Path) -> None:
+    page = seen(report, width, tmp_path)
+    assert page["title"] == "vistas: geneval@shapes"
+    assert page["pictures"] > 0
+    assert page["figures"] > 0
+    assert page["broken"] == 0
+    assert page["wide"] == []
+    assert page["needed"] <= page["width"]
