@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from harness import amounts
 from harness.assignments import members_of, name_of
-from harness.ledger import Unit
+from harness.compute import amounts
+from harness.compute.ledger import Unit
 from harness.named_searches import expanded
 from harness.registry import entries
 from harness.values import ALL

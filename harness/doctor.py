@@ -12,13 +12,13 @@ from pathlib import Path
 
 import torch
 
-from harness.amounts import bytes_of
+from harness.compute.amounts import bytes_of
 from harness.errors import WrongInput
 from harness.fitting import beside, fitting
 from harness.memory import SHARE, free_and_total
 from harness.model_spec import ModelSpec, parse_model
 from harness.registry import is_verifier
-from harness.session import pick_devices
+from harness.run.session import pick_devices
 from harness.weights.local import LocalWeights, find, found
 from harness.weights.repository import gigabytes
 from models.multi_device import Division, divide

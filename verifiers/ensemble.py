@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import numpy as np
 from scipy.stats import rankdata
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.hashes import joint_sha256
 from verifiers.base import Scores, VerifierCard, joined_reasons, questions
 from verifiers.input_checks import Pictures

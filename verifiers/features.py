@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Domain, Images
 from models.hashes import weights_sha256
 from models.transformers_folder import from_folder

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 from harness.commands import options
 from harness.config import Settings
 from harness.config_sources import load_settings
-from harness.suites import suite_flags
+from harness.run.suites import suite_flags
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.amounts import counted
 from harness.commands.asked import Asked, asking
 from harness.commands.early_checks import check_settings, check_shard
 from harness.commands.exits import reported, say
 from harness.commands.options import Assignments, Debug, OneShard, Out, Prompts, SeedList
+from harness.compute.amounts import counted
 from harness.config import Settings, run_folder
 from harness.errors import WrongInput
 from harness.forecast.gpu_hours import speeds_of
-from harness.shard import Shard
+from harness.run.shard import Shard
 from results.files import check_run_folder, check_writable
 
 if TYPE_CHECKING:
-    from harness.prepared import Run
+    from harness.run.prepared import Run
 
 
 @asking
@@ -130,14 +130,14 @@ def report(
 
 
 def _fingerprint(settings: Settings) -> str:
-    from harness.finished import fingerprint
+    from harness.run.finished import fingerprint
 
     return fingerprint(settings)
 
 
 def _is_finished(folder: Path, fingerprint: str) -> bool:
     """Whether the run in a folder has been finished under the same fingerprint; says so, and sees to its report."""
-    from harness.finished import finished_units
+    from harness.run.finished import finished_units
 
     units = finished_units(folder, fingerprint)
     if units:
@@ -161,7 +161,7 @@ def _see_to_report(folder: Path) -> None:
 def _prepared(settings: Settings, out: Path | None, measured: bool = False, outlines: bool = False) -> Run:
     """The run, loaded, which takes seconds; what can be told at once has been."""
     say(f"loading libraries for {', '.join(settings.models)}")
-    from harness.prepared import prepare_run
+    from harness.run.prepared import prepare_run
 
     return prepare_run(settings, out, measured, say, outlines)
 
@@ -170,10 +170,10 @@ def _finish(prepared: Run, fingerprint: str, profile: bool = False, shard: Shard
     """Run what is missing, then the report (of several shards the last one makes it); `fingerprint` is the run's."""
     from rich.console import Console
 
-    from harness import runner
-    from harness.finished import mark_finished
-    from harness.prepared import opening_lines
-    from harness.timing import REPORT
+    from harness.run import runner
+    from harness.run.finished import mark_finished
+    from harness.run.prepared import opening_lines
+    from harness.run.timing import REPORT
 
     console = Console(stderr=True, soft_wrap=True)
     for line in opening_lines(prepared):

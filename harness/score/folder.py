@@ -11,15 +11,15 @@ from typing import Any
 
 import torch
 
-from harness.amounts import counted
+from harness.compute.amounts import counted
 from harness.config import FILE
 from harness.errors import WrongInput
-from harness.evaluator import Evaluator, no_grade
 from harness.registry import entries
+from harness.run.evaluator import Evaluator, no_grade
+from harness.run.session import pick_device, use_half_the_cores
+from harness.run.suites import open_suite
 from harness.score.scorer import Scored, Scorer
 from harness.score.summary import summary
-from harness.session import pick_device, use_half_the_cores
-from harness.suites import open_suite
 from harness.weights.absent import Absent
 from harness.weights.local import LocalWeights, absent_graders, some_grader, together
 from models.base import Domain

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.ledger import Budget, Cost
-from harness.meter import MeteredGenerator
-from harness.prices import Calibration
+from harness.compute.ledger import Budget, Cost
+from harness.compute.meter import MeteredGenerator
+from harness.compute.prices import Calibration
 from harness.search.base import Search
 from harness.search.prepare import prepare
 from harness.search.stand_ins import StandInGenerator, StandInVerifier

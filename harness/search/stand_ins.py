@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.clock import PATCHES, scoring
-from harness.ledger import Cost
-from harness.prices import Calibration
+from harness.compute.clock import PATCHES, scoring
+from harness.compute.ledger import Cost
+from harness.compute.prices import Calibration
 from models.base import Generator, Images, ModelCard, Operation, Row, first_step
 from models.row_checks import first_of_each
 from verifiers.base import Scores, Verifier, cascading

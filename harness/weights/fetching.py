@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.amounts import counted
 from harness.assignments import name_of
+from harness.compute.amounts import counted
 from harness.entry import Entry
 from harness.errors import WrongInput, unknown
 from harness.registry import entries

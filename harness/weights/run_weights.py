@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from harness.pairing import Pairing
+from harness.run.pairing import Pairing
 from harness.search.base import describes
 from harness.weights.absent import Absent, AbsentWeights
 from harness.weights.local import LocalWeights, absent_graders, find, together

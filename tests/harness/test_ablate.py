@@ -11,11 +11,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from harness import ablation, prepared, runner
+from harness import ablation
 from harness.ablation import Ablation, ablations
 from harness.cli import app
 from harness.commands import run as run_commands
-from harness.pairing import pair_up
+from harness.run import prepared, runner
+from harness.run.pairing import pair_up
 from harness.search.spec import parse_search, shortest
 from reports.ablation import write_ablation
 

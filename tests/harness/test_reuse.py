@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from harness.cli import app
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.planning import chunks
-from harness.prepared import prepare_run
-from harness.runner import finish_run
+from harness.run.planning import chunks
+from harness.run.prepared import prepare_run
+from harness.run.runner import finish_run
 from harness.weights.absent import MissingWeights
 from reports.load import read_runs
 from results.run_differences import differences
@@ -193,12 +193,12 @@ def test_units_of_another_source_are_kept_and_said_to_be(tmp_path: Path, monkeyp
 
     assert "source" not in said(tmp_path / "one", prompts=2)
     assert "2 of 2 units are there\n" in said(tmp_path / "one", prompts=2)
-    monkeypatch.setattr("harness.runner.unit_source", lambda *_: "edited")
+    monkeypatch.setattr("harness.run.runner.unit_source", lambda *_: "edited")
     every = said(tmp_path / "one", prompts=2)
     assert "2 of 2 units are there, made by another state of the source than this one: they stay as they are, a new --out" in every
     some = said(tmp_path / "one and more", tmp_path / "one", prompts=2, seeds=(0, 1))
     assert "2 of 4 units are there, made by another state of the source" in some
-    monkeypatch.setattr("harness.runner.unit_source", lambda *_: "edited again")
+    monkeypatch.setattr("harness.run.runner.unit_source", lambda *_: "edited again")
     again = said(tmp_path / "one and more", prompts=2, seeds=(0, 1))
     assert "4 of 4 units are there, made by another state of the source" in again
     found = Store(tmp_path / "one and more").sources()

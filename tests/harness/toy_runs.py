@@ -10,8 +10,8 @@ import pandas as pd
 from rich.console import Console
 
 from harness.config import Settings
-from harness.prepared import prepare_run
-from harness.runner import finish_run
+from harness.run.prepared import prepare_run
+from harness.run.runner import finish_run
 from results.schema import MEASURED, TABLES
 
 sys.path.insert(0, str(Path(__file__).parent))

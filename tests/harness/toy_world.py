@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from harness import registry
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from harness.registry import Entry
 from models.base import Images, ModelCard, Row, first_step
 from verifiers.base import Scores, VerifierCard

@@ -16,8 +16,8 @@ import pytest
 import torch
 from PIL import Image
 
+from harness.compute.ledger import COST_COLUMNS
 from harness.errors import RunFailed, WrongInput
-from harness.ledger import COST_COLUMNS
 from results.environment import environment
 from results.files import TEMPORARY, locked, write_atomic
 from results.manifest import differences, manifest

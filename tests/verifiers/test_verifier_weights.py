@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import verifiers.load_embedded as load
-from harness.flops import count_flops
+from harness.compute.flops import count_flops
 from models.card_file import checked_card
 from suites.geneval.records import Record
 from suites.shapes.renderer import render

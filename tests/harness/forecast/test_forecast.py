@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.commands import run as run_commands
+from harness.compute.ledger import COST_COLUMNS
 from harness.forecast.gpu_hours import gpu_hours, speeds_of
-from harness.ledger import COST_COLUMNS
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import toy_world

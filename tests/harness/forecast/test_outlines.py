@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.config import Settings
-from harness.prepared import prepare_run
+from harness.run.prepared import prepare_run
 from harness.weights.absent import MissingWeights
 from models.diffusion.published_flops import published_flops
 from models.published import published_models

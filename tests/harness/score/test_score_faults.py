@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from harness import registry
 from harness.cli import app
-from harness.evaluator import Evaluator
+from harness.run.evaluator import Evaluator
 from harness.score import folder as scoring
 from harness.score import scorer as scorer_module
 from harness.score.scorer import Scorer

@@ -11,14 +11,14 @@ import torch
 from torch.nn import functional
 
 from harness.bench.request import prepared
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, Unit
+from harness.compute.prices import Prices
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.flops import count_flops
-from harness.ledger import Budget, Unit
 from harness.model_spec import parse_model
-from harness.prepared import prepare_run
-from harness.prices import Prices
 from harness.registry import entry
+from harness.run.prepared import prepare_run
 from harness.search.spec import parse_search
 from harness.weights.local import build
 from models.published import published_models

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_families import FAMILIES, PROMPTS
 
+from harness.compute.flops import count_flops
 from harness.errors import DamagedWeights, WrongInput
-from harness.flops import count_flops
 from models.base import Row
 from models.diffusion.pipeline_folder import check_components, published_config
 from models.diffusion.published import load
