@@ -1,6 +1,6 @@
 """vistas from Python: a model, a verifier and a search on prompts of one's own, with images and costs in memory.
 
-The command line does the same with folders, tables and resumption (`harness/runner.py`).
+The command line does the same with folders, tables and resumption (`harness/run/runner.py`).
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import to_pil_image
 
+from harness.compute.ledger import Budget, Cost, Unit
+from harness.compute.prices import calibrate
 from harness.entry import Entry
 from harness.errors import WrongInput
-from harness.ledger import Budget, Cost, Unit
-from harness.loaded_models import LoadedModels
 from harness.memory import with_fewer_rows
-from harness.model_loader import ModelLoader
 from harness.model_spec import parse_model
 from harness.named_searches import expanded
-from harness.prices import calibrate
+from harness.run.loaded_models import LoadedModels
+from harness.run.model_loader import ModelLoader
+from harness.run.session import pick_device
+from harness.run.table_rows import candidate_rows, counted, select
+from harness.run.timing import Stopwatch
 from harness.search.base import Search, Task, describes
 from harness.search.prepare import Attempt, prepare
 from harness.search.spec import fits, parse_search
 from harness.seeds import Seeds
-from harness.session import pick_device
-from harness.table_rows import candidate_rows, counted, select
-from harness.timing import Stopwatch
 from harness.weights.local import LocalWeights, find
 from models.base import Generator, Prefixed
 from models.pair import Pair

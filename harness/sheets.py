@@ -7,7 +7,7 @@ from typing import Any
 
 from harness import markdown
 from harness.model_spec import parse_model
-from harness.weights.hub import gigabytes
+from harness.weights.repository import gigabytes
 from models.published import PublishedModel, published_models
 from models.sheet import Sheet, sheet
 

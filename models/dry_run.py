@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from harness.flops import FlopCounter
+from harness.compute.flops import FlopCounter
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,14 @@ from models.base import Row
 Prediction = TypeVar("Prediction")
 
 
+def first_of_each(source: Sequence[int]) -> tuple[int, ...]:
+    """The first row of each source, which `source` names for every row: what a pass that they share is run for."""
+    first: dict[int, int] = {}
+    for row, one in enumerate(source):
+        first.setdefault(one, row)
+    return tuple(first.values())
+
+
 def check_start(rows: Sequence[Row], prompts: int) -> None:
     """Raise ValueError for no rows, and for a row of a prompt beyond those that are encoded."""
     if not rows:

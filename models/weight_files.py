@@ -1,6 +1,5 @@
-"""Weight files: what they hash to, whether they are whole, pickles that hold tensors only, and folders with a card.json."""
+"""Weight files: whether they are whole, and their tensors, of pickles only those that hold nothing else."""
 
-import hashlib
 import json
 import pickle
 import re
@@ -12,79 +11,9 @@ from typing import Any
 
 from harness.errors import DamagedWeights, WrongInput
 
-CARD_FILE = "card.json"
 POINTER = b"version https://git-lfs"
 TORCH_PROTOCOL = 2
 """Of the pickles that torch saves and reads without running code."""
-RESTORE = "reinstall vistas, or restore"
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def git_sha1_of(path: Path) -> str:
-    """Return the hash by which git names a file's content, as the hub names small files."""
-    data = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
-def weights_sha256(paths: Iterable[Path]) -> str:
-    """Return one hash over weight files in the order given.
-
-    The hub's cache names a large file by its published SHA-256, which `vistas fetch` checks: such a file is not read again.
-    """
-    return joint_sha256(published_hash(path, 64) or sha256_of(path) for path in paths)
-
-
-def published_hash(path: Path, digits: int) -> str:
-    """The hash by which the hub's cache names a file: SHA-256 has 64 digits, git's 40; "" where it has no such name."""
-    target = path.resolve()
-    return target.name if target.parent.name == "blobs" and re.fullmatch(f"[0-9a-f]{{{digits}}}", target.name) else ""
-
-
-def joint_sha256(hashes: Iterable[str]) -> str:
-    """Return one hash over several, in the order given."""
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-
-
-def checked_card(folder: Path) -> dict[str, Any]:
-    """Read a folder's card and check every file it lists.
-
-    Raises:
-        DamagedWeights: the card or a file is missing, the card cannot be read or leaves weights out, or a file does not
-            hash to what the card says.
-    """
-    path = folder / CARD_FILE
-    if not path.is_file():
-        raise DamagedWeights(f"{path} is missing: {RESTORE} the folder from the repository")
-    try:
-        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        listed = dict(card["files"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedWeights(f"{path} is damaged: {RESTORE} the file from the repository") from error
-    if not listed:
-        raise DamagedWeights(
-            f"{path} lists no files, so nothing can be checked: {RESTORE} the file from the repository"
-        )
-    unlisted = {found.relative_to(folder).as_posix() for found in folder.rglob("*.safetensors")} - set(listed)
-    if unlisted:
-        raise DamagedWeights(f"{path} does not list {min(unlisted)}: {RESTORE} the folder from the repository")
-    for name, expected in listed.items():
-        _check(folder / name, expected)
-    return card
-
-
-def _check(path: Path, expected: str) -> None:
-    if not path.is_file():
-        raise DamagedWeights(f"{path} is missing: {RESTORE} the file from the repository")
-    found = sha256_of(path)
-    if found != expected:
-        raise DamagedWeights(
-            f"{path} is damaged: expected SHA-256 {expected}, found {found}; {RESTORE} the file from the repository"
-        )
 
 
 def check_whole(path: Path) -> None:

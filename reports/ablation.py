@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness import amounts
 from harness.ablation import Ablation
+from harness.compute import amounts
 from reports import numbers
 from reports.certainty import YES, intervals_sentence, settled
 from reports.deadlines import after_deadline

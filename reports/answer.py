@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.amounts import counted
+from harness.compute.amounts import counted
 from reports import numbers
 from reports.certainty import intervals_sentence, more_prompts, too_few
 from reports.equal_compute import Comparison, compare

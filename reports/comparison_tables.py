@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from harness import amounts
+from harness.compute import amounts
 from reports import numbers
 from reports.certainty import YES, has_intervals, settled, too_few
 from reports.deadlines import after_deadline

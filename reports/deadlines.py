@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness import amounts
+from harness.compute import amounts
 from reports import numbers
 from reports.keys import POINT
 from reports.summary import Summary

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from harness import amounts
+from harness.compute import amounts
 from reports.keys import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
 from reports.style import GRID, INK, QUIET, RIGHT, WRONG, draw_mark

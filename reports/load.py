@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from harness import amounts
+from harness.compute import amounts
 from harness.errors import WrongInput, first_line
 from reports.keys import IDENTITY
 from reports.overlap import ConflictingRuns, on_shared_prompts

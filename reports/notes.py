@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness import amounts
 from harness.assignments import name_of
+from harness.compute import amounts
 from reports.deadlines import deadline_notes
 from reports.missing import nothing_returned
 from reports.statistics import LEAST_OVERALL, LEAST_PROMPTS, OVERALL, least_prompts

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness import amounts
+from harness.compute import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, has_intervals
 from reports.legend import fit_legend, handles

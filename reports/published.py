@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from harness import amounts
 from harness.assignments import name_of
+from harness.compute import amounts
 from reports import numbers
 from reports.statistics import OVERALL
 from reports.summary import Method, Summary

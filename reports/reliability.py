@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from harness import amounts
+from harness.compute import amounts
 from reports import numbers
 from reports.certainty import has_intervals
 from reports.keys import POINT

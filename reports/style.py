@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from harness import amounts
+from harness.compute import amounts
 from reports.summary import Method, Summary, search_rank
 
 INK, QUIET, GRID, SURFACE = "#24292f", "#656d76", "#dfe3e8", "#fefefe"

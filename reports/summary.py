@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from harness.assignments import name_of
-from harness.ledger import COST_COLUMNS
+from harness.compute.ledger import COST_COLUMNS
 from reports.keys import POINT
 from reports.load import Runs
 from reports.missing import judged, nothing_returned

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from harness import amounts, markdown
+from harness import markdown
+from harness.compute import amounts
 from reports import numbers
 from reports.certainty import has_intervals, has_task_intervals, too_few
 from reports.deadlines import after_deadline

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from harness import amounts
 from harness.assignments import name_of
+from harness.compute import amounts
 from reports.keys import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
 from reports.style import GRID, INK, QUIET, draw_mark

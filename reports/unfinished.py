@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from harness import amounts
 from harness.assignments import name_of
+from harness.compute import amounts
 from harness.errors import WrongInput
 from harness.values import ALL
 from reports.comparable import most_pairs

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from models.weight_files import sha256_of
+from models.hashes import sha256_of
 from results.environment import PACKAGES, installed_version, python_version, source_sha256
 from results.files import MANIFEST, write_atomic
 from results.schema import TABLES

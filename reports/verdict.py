@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness import amounts
+from harness.compute import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, settled
 from reports.equal_compute import Comparison, LeftOut, Standing

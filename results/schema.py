@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from harness.ledger import MEANINGS
+from harness.compute.ledger import MEANINGS
 
 SCHEMA_VERSION = 4
 GRADE = "grade"

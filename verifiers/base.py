@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Domain, Images
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import rankdata
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Images
-from models.weight_files import joint_sha256
+from models.hashes import joint_sha256
 from verifiers.base import Scores, Verifier, VerifierCard, asked, joined_reasons, members_of, questions
 
 

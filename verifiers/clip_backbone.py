@@ -16,7 +16,8 @@ from torch.nn import functional
 from harness.errors import DamagedWeights, WrongInput
 from harness.memory import out_of_memory
 from models.configuration import read_config
-from models.weight_files import check_whole, weights_sha256
+from models.hashes import weights_sha256
+from models.weight_files import check_whole
 from verifiers.pass_flops import pass_flops
 from verifiers.preprocess import LongestSide, Preprocess, Preprocessing
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Domain, Images
+from models.hashes import weights_sha256
 from models.transformers_folder import from_folder
-from models.weight_files import weights_sha256
 from verifiers.base import Verifier, members_of
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.pass_flops import pass_flops

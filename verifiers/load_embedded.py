@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from models.weight_files import checked_card
+from models.card_file import checked_card
 from verifiers.aesthetic import Aesthetic, load_head
 from verifiers.clip import ClipScore
 from verifiers.clip_backbone import ClipBackbone

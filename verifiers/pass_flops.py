@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from harness.flops import count_flops
+from harness.compute.flops import count_flops
 from models.dry_run import Shapes
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 import torch
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from verifiers.base import Scores, VerifierCard
 from verifiers.input_checks import Pictures, faults
 

@@ -8,8 +8,8 @@ from harness.bench.model import PROMPT
 from harness.bench.peaks import peak_of
 from harness.errors import WrongInput
 from harness.model_spec import parse_model
-from harness.session import pick_devices
-from harness.suites import open_suite
+from harness.run.session import pick_devices
+from harness.run.suites import open_suite
 from models.base import Generator
 from models.random_weights import random_generator
 from models.small_previews import SETTING

@@ -16,10 +16,10 @@ import torch
 
 from harness.batches import batches
 from harness.bench.speed import TEXTS
+from harness.compute.ledger import Budget, BudgetTooSmall, Unit
+from harness.compute.prices import Prices
 from harness.config import EMBEDDED
-from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.markdown import table_lines
-from harness.prices import Prices
 from harness.registry import entries, entry
 from harness.search.base import Search
 from harness.search.prepare import prepare

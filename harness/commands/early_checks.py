@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.assignments import members_of, name_of
+from harness.compute.ledger import Unit
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.ledger import Unit
 from harness.registry import entries, entry, published_row
-from harness.shard import Shard
-from harness.suites import chosen_prompts, open_suite, shared_domain
+from harness.run.shard import Shard
+from harness.run.suites import chosen_prompts, open_suite, shared_domain
 from harness.values import ALL
 from harness.weights.hub import given_folder
 from harness.weights.local import LocalWeights, published

@@ -62,8 +62,8 @@ def doctor(
 ) -> None:
     """Show this machine, what each published model needs of it, and the largest batch that fits."""
     with reported(debug):
-        from harness.amounts import bytes_of
         from harness.commands.early_checks import check_published
+        from harness.compute.amounts import bytes_of
 
         check_published([name for name in names or () if not is_verifier(name)])
         if memory is not None:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.ledger import COST_COLUMNS, Budget, Cost
-from harness.runner import Run
+from harness.compute.ledger import COST_COLUMNS, Budget, Cost
+from harness.run.prepared import Run
+from harness.run.session import Session
+from harness.run.units import WorkUnit
 from harness.search.adaptive import Allocating
 from harness.search.base import Plan
 from harness.search.simulation import Simulated, simulate
-from harness.session import Session
-from harness.units import WorkUnit
 from suites.base import Prompt
 
 

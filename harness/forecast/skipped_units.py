@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.amounts import counted
-from harness.runner import Run, why_none
-from harness.shard import Shard
+from harness.compute.amounts import counted
+from harness.run.prepared import Run, why_none
+from harness.run.shard import Shard
 from results.reuse import held
 from results.store import Store
 

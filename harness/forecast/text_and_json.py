@@ -9,15 +9,15 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from harness.amounts import amount, between, counted
-from harness.amounts import budget as budgeted
+from harness.compute.amounts import amount, between, counted
+from harness.compute.amounts import budget as budgeted
+from harness.compute.ledger import Unit
 from harness.forecast.forecast import Forecast, computed_flops, computed_seconds, forecasts
 from harness.forecast.gpu_hours import gpu_hours
 from harness.forecast.skipped_units import skipped_lines, skipped_values
-from harness.ledger import Unit
-from harness.progress import duration
-from harness.runner import Run, opening_lines
-from harness.shard import Shard
+from harness.run.prepared import Run, opening_lines
+from harness.run.progress import duration
+from harness.run.shard import Shard
 
 _SHOWN = ("nfe", "forwards", "flops", "images", "verifier_calls", "seconds", "verifier_seconds")
 _NAMES = {

@@ -11,16 +11,16 @@ from typing import Any
 
 import torch
 
-from harness.amounts import counted
+from harness.compute.amounts import counted
 from harness.config import FILE
 from harness.errors import WrongInput
-from harness.evaluator import Evaluator, why_not_gradable
 from harness.registry import entries
+from harness.run.evaluator import Evaluator, no_grade
+from harness.run.session import pick_device, use_half_the_cores
+from harness.run.suites import open_suite
 from harness.score.scorer import Scored, Scorer
 from harness.score.summary import summary
-from harness.session import pick_device, use_half_the_cores
-from harness.suites import open_suite
-from harness.weights.hub import Absent
+from harness.weights.absent import Absent
 from harness.weights.local import LocalWeights, absent_graders, some_grader, together
 from models.base import Domain
 from results.files import check_writable, write_atomic
@@ -181,8 +181,8 @@ def _equip(
         groups = suite.graders(domain)
     absent = absent_graders(groups, local)
     together([partial(spec.find, local) for spec in chosen], absent)
-    if not chosen and not some_grader(groups, local) and (reason := why_not_gradable(suite, domain)):
-        raise WrongInput(f"{reason}; name a verifier with --verifier to score the pictures by it")
+    if not chosen and not some_grader(groups, local) and (verdict := no_grade(suite, domain)):
+        raise WrongInput(f"{verdict.reason}; name a verifier with --verifier to score the pictures by it")
     return absent
 
 

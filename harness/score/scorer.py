@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.evaluator import Evaluator
+from harness.run.evaluator import Evaluator
 from results.schema import GRADE
 from suites.base import Checked, Grade
 from suites.layouts.base import Sample

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.amounts import counted
+from harness.compute.amounts import counted
 from harness.score.scorer import NAN, Scored, Scorer
 from suites.layouts.base import Contents
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
-from harness.ledger import Budget, BudgetTooSmall, Unit
-from harness.prices import Prices
+from harness.compute.ledger import Budget, BudgetTooSmall, Unit
+from harness.compute.prices import Prices
 from harness.search.allocation import Standing, most_telling
 from harness.search.base import Plan, Search, Task, Unfit
 from harness.search.lookahead import Lookahead

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+from harness.compute.ledger import Budget, Cost, added
+from harness.compute.meter import MeteredGenerator
+from harness.compute.prices import Prices
+from harness.compute.verifier_meter import MeteredVerifier
 from harness.errors import WrongInput
-from harness.ledger import Budget, Cost, added
-from harness.meter import MeteredGenerator
-from harness.prices import Prices
 from harness.seeds import Path, Seeds
-from harness.verifier_meter import MeteredVerifier
 from models.base import Family
 from suites.base import Prompt
 

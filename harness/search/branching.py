@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Literal, TypeAlias
 
-from harness.ledger import Budget
-from harness.prices import Prices
+from harness.compute.ledger import Budget
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task
 from harness.search.checks import check_steps
 from harness.search.deadline import Deadline

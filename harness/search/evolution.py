@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from harness.ledger import Budget
-from harness.prices import Prices
+from harness.compute.ledger import Budget
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task
 from harness.search.checks import check_level, check_noisy
 from harness.search.deadline import Deadline

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.ledger import Budget
-from harness.prices import Prices
+from harness.compute.ledger import Budget
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task
 from harness.search.checks import check_steps
 from harness.search.deadline import Deadline

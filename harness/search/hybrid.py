@@ -14,10 +14,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.amounts import counted
 from harness.batches import batches
-from harness.ledger import Budget, BudgetTooSmall, Cost, Unit, total
-from harness.prices import Prices
+from harness.compute.amounts import counted
+from harness.compute.ledger import Budget, BudgetTooSmall, Cost, Unit, total
+from harness.compute.prices import Prices
 from harness.search.base import Candidate, Plan, Search, Task
 from harness.search.deadline import Deadline
 from harness.search.random import Random

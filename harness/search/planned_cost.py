@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from harness.ledger import Cost, total
-from harness.nfe import NfeCount
-from harness.prices import Prices
+from harness.compute.ledger import Cost, total
+from harness.compute.nfe import NfeCount
+from harness.compute.prices import Prices
 
 
 class PlannedCost:

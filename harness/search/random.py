@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.batches import batches
-from harness.ledger import Budget, Cost
-from harness.prices import Prices
+from harness.compute.ledger import Budget, Cost
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.rollouts import Roots, roll_out

@@ -16,8 +16,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.ledger import Budget
-from harness.prices import Prices
+from harness.compute.ledger import Budget
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task, Unfit
 from harness.search.checks import check_level, check_noisy, check_steps
 from harness.search.deadline import Deadline

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import ceil, floor, log10
 
-from harness.ledger import Budget, BudgetTooSmall, Cost
+from harness.compute.ledger import Budget, BudgetTooSmall, Cost
 from harness.search.base import Plan
 
 _ENDLESS = 1 << 30

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from harness.amounts import counted
-from harness.ledger import Budget
-from harness.prices import Prices
+from harness.compute.amounts import counted
+from harness.compute.ledger import Budget
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task, Unfit
 from harness.search.checks import check_level, check_noisy, check_steps
 from harness.search.deadline import Deadline

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.ledger import Budget, Cost, Ledger
-from harness.meter import MeteredGenerator
+from harness.compute.ledger import Budget, Cost, Ledger
+from harness.compute.meter import MeteredGenerator
+from harness.compute.verifier_meter import MeteredVerifier
 from harness.search.base import Plan, Search, Task
 from harness.seeds import Path
-from harness.verifier_meter import MeteredVerifier
 from models.base import Images, Row
 from verifiers.base import Scores
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from harness.batches import batches
-from harness.ledger import Budget, Cost
-from harness.prices import Prices
+from harness.compute.ledger import Budget, Cost
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
 from harness.search.random import later_image

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from harness.pairing import Pairing
+from harness.run.pairing import Pairing
 from harness.search.base import describes
-from harness.weights.hub import Absent, AbsentWeights
+from harness.weights.absent import Absent, AbsentWeights
 from harness.weights.local import LocalWeights, absent_graders, find, together
 from suites.base import Equipped, Suite
 from verifiers.features import find_features

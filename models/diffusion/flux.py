@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from diffusers import FluxPipeline
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Domain
 from models.diffusion.flops import flux_transformer_flops
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator

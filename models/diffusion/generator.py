@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import torch
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Domain, Images, ModelCard, Operation, Row, first_step
 from models.diffusion.adapter import Adapter
 from models.diffusion.state import DiffusionConditioning, DiffusionState, joined

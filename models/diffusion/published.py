@@ -20,12 +20,12 @@ from models.diffusion.pipeline_folder import check_components, check_published, 
 from models.diffusion.pipeline_index import CLASS, INDEX, check_classes, named_parts, read_index
 from models.diffusion.published_sizes import check_size, check_skipping
 from models.diffusion.tokenizers import check_tokenizers
+from models.hashes import weights_sha256
 from models.multi_device import Parts, place, top_blocks
 from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import dtype_of, number
 from models.transformers_folder import from_folder
-from models.weight_files import weights_sha256
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Domain, Images, ModelCard, Operation, Row
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.pretrained import InfinityParts

@@ -13,6 +13,7 @@ from harness.errors import WrongInput
 from models.attention import kernel_of, prefer
 from models.compiling import how_it_runs
 from models.configuration import CONFIG, check_size, read_config
+from models.hashes import weights_sha256
 from models.infinity.checkpoint import load_transformer, load_vae, weight_files
 from models.infinity.config import PUBLISHED_TRANSFORMERS, PUBLISHED_VAES, TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
@@ -26,7 +27,6 @@ from models.multi_device import Parts, place
 from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import as_typed, dtype_of, number, numbers, whole
-from models.weight_files import weights_sha256
 
 TYPED = {"guidance": "cfg", "temperature": "tau", "insertion layer": "cfg_insertion_layer"}
 """The authors' names of what `Sampling` calls otherwise."""

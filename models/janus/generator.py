@@ -14,7 +14,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Domain, Images, ModelCard, Operation, Row
 from models.janus.flops import decoder_flops, read_flops, token_flops
 from models.janus.network import JanusNetwork

@@ -12,6 +12,7 @@ from transformers import JanusForConditionalGeneration, JanusProcessor
 from harness.errors import DamagedWeights, WrongInput, first_line
 from models.architecture import components
 from models.configuration import CONFIG, check_size, read_config
+from models.hashes import weights_sha256
 from models.janus.generator import JanusGenerator
 from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
@@ -21,7 +22,6 @@ from models.offload import Offload, Turns
 from models.published import PublishedModel, published_models
 from models.settings import as_typed, dtype_of, number, whole
 from models.transformers_folder import check_tokens, from_folder, reader_from_folder
-from models.weight_files import weights_sha256
 
 _PARTS = ("model.language_model.", "model.generation_", "model.vqmodel.decoder.", "model.vqmodel.post_quant_conv.",
           "model.vqmodel.quantize.")

@@ -14,13 +14,14 @@ import matplotlib
 import torch
 
 from models.base import Generator
+from models.card_file import CARD_FILE, checked_card
 from models.diffusion.flux import load_flux_pipeline
+from models.hashes import sha256_of
 from models.shapes import load, tokenizer
 from models.shapes.evaluate import shapes_prompts, task_scores
 from models.shapes.facts import RUNS_OF, read_log, recipe, training_facts
 from models.shapes.previews import preview_correlations, sample_with_previews
 from models.shapes.reconstruction import accepted_share, flux_round_trip, save_sheet, tokenizer_round_trip
-from models.weight_files import CARD_FILE, checked_card, sha256_of
 
 matplotlib.use("Agg")
 from matplotlib import pyplot

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.flops import count_flops
+from harness.compute.flops import count_flops
 from models.diffusion.flops import flux_transformer_flops
 from models.infinity.flops import teacher_forced_flops
 from models.shapes import flux, flux_vae, infinity, tokenizer

@@ -18,8 +18,9 @@ from harness import cli, registry
 from harness.commands import run as run_commands
 from harness.errors import WrongInput
 from harness.model_spec import parse_model
-from harness.weights.hub import MissingWeights, Repository
+from harness.weights.absent import MissingWeights
 from harness.weights.local import LocalWeights, find
+from harness.weights.repository import Repository
 from models import base
 from models.published import PublishedModel, read_models
 
@@ -27,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import toy_world
 
 FILE = '''
-from models.weight_files import weights_sha256
+from models.hashes import weights_sha256
 from safetensors.torch import load_file
 from toy_world import ToyPrefixed
 from dataclasses import replace

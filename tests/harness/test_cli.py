@@ -31,9 +31,7 @@ RUN = ["run", "geneval", "--model", "toy-ar", "--search", "random", "--verifier"
 
 @pytest.fixture(autouse=True)
 def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
-        for name, entry in toys.items():
-            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+    toy_world.use_toys(monkeypatch)
 
 
 def call(*arguments: str) -> Result:
@@ -257,7 +255,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_loaded
     def load(*_: Any, **__: Any) -> None:
         raise AssertionError("something was prepared")
 
-    monkeypatch.setattr("harness.runner.prepare_run", load)
+    monkeypatch.setattr("harness.run.prepared.prepare_run", load)
     (tmp_path / "file").write_text("")
     for folder, said in (
         (tmp_path / "file", f"{tmp_path / 'file'} is a file, not a folder: give a folder with --out"),
@@ -321,7 +319,7 @@ def test_what_is_ended_before_its_first_unit_says_that_nothing_is_lost(
     def end(*_: Any, **__: Any) -> None:
         raise Terminated
 
-    monkeypatch.setattr("harness.runner.prepare_run", end)
+    monkeypatch.setattr("harness.run.prepared.prepare_run", end)
     result = call(*arguments, "--out", str(tmp_path))
     assert result.exit_code == 143
     assert one_line(result) == f"vistas: terminated{more}"

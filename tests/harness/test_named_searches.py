@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.config import RunConfig, load_settings
+from harness.config import RunConfig
+from harness.config_sources import load_settings
 from harness.errors import WrongInput
 from harness.named_searches import NamedSearch, expanded, named_searches
 from harness.registry import SEARCHES

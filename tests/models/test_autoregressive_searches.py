@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.flops import count_flops
-from harness.ledger import Budget, BudgetTooSmall, Cost, Unit
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, BudgetTooSmall, Cost, Unit
 from harness.registry import Entry, entries
 from harness.search.base import Task
 from harness.search.prepare import prepare

@@ -14,13 +14,13 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
-from harness import session
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.pairing import pair_up
 from harness.registry import Entry
-from harness.session import open_session, pick_devices
-from harness.timing import Stopwatch
+from harness.run import session
+from harness.run.pairing import pair_up
+from harness.run.session import open_session, pick_devices
+from harness.run.timing import Stopwatch
 from harness.weights.local import build
 from models import multi_device, pixels
 from models.base import Images, Row

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.config import Settings, load_settings
+from harness.config import Settings
+from harness.config_sources import load_settings
 from harness.errors import WrongInput
 from harness.registry import Entry
 from harness.weights.local import build

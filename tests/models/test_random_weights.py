@@ -11,7 +11,7 @@ import torch
 import models.diffusion.random_weights as diffusion
 import models.janus.random_weights as janus
 from harness.bench.request import TINY
-from harness.flops import count_flops
+from harness.compute.flops import count_flops
 from models.base import Row
 from models.janus.sheet import TEXT_TOKENS
 from models.published import published_models

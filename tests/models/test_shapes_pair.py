@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from models.base import Generator, Images, Row
+from models.card_file import CARD_FILE
+from models.hashes import sha256_of
 from models.shapes import load
 from models.shapes.evaluate import shapes_prompts, task_scores
 from models.shapes.previews import preview_correlations, sample_with_previews
-from models.weight_files import CARD_FILE, sha256_of
 from suites.shapes.renderer import render
 from suites.shapes.scenes import sample_scene
 from verifiers.load_embedded import weights_folder

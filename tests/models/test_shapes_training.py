@@ -7,6 +7,7 @@ import torch
 from diffusers import FluxPipeline
 from torch import nn
 
+from models.card_file import checked_card
 from models.pixels import floored
 from models.shapes import data, flux, infinity, resume, tokenizer, training_loop
 from models.shapes.facts import RUNS_OF, recipe, training_facts
@@ -24,7 +25,6 @@ from models.shapes.text import (
     lengths_of,
     token_ids,
 )
-from models.weight_files import checked_card
 from suites.geneval.suite import GenEvalSuite
 
 

@@ -14,12 +14,13 @@ from torch import nn
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.doctor import beside, fitting, machine, needs, planned, rows_divided, rows_that_fit
+from harness.compute.flops import count_flops
+from harness.doctor import machine, needs, planned
 from harness.errors import WrongInput
-from harness.flops import count_flops
+from harness.fitting import beside, fitting, rows_divided, rows_that_fit
 from harness.sheets import document, rows
-from harness.weights.hub import gigabytes
 from harness.weights.local import LocalWeights
+from harness.weights.repository import gigabytes
 from models.architecture import components, outline, parameters
 from models.diffusion.dry_calls import decoder_call, denoiser_call
 from models.diffusion.sheet import _pass_bytes
@@ -358,7 +359,7 @@ def test_doctor_plans_for_a_card_that_is_not_here(monkeypatch: pytest.MonkeyPatc
             raise WrongInput(f"device {asked!r} cannot be used")
         return torch.device("cpu")
 
-    monkeypatch.setattr("harness.session.pick_device", here)
+    monkeypatch.setattr("harness.run.session.pick_device", here)
     asked = ["doctor", "janus-pro-1b", "--device", "cuda"]
     result = CliRunner().invoke(app, [*asked, "--memory", "80"])
     assert result.exit_code == 0, result.output

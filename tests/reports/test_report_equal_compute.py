@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import amounts
+from harness.compute import amounts
 from reports import numbers
 from reports.answer import answer
 from reports.build import build_report

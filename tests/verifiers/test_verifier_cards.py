@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from models.card_file import CARD_FILE
+from models.hashes import joint_sha256
 from models.shapes.load import weights
-from models.weight_files import CARD_FILE, joint_sha256
 from suites.geneval.wording import TAGS
 from verifiers.agreement import agreement
 from verifiers.load_embedded import weights_folder

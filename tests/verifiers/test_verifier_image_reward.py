@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness.flops import count_flops
+from harness.compute.flops import count_flops
 from models.weight_files import read_tensors
 from verifiers.base import Verifier
 from verifiers.image_reward import ImageReward

@@ -20,9 +20,9 @@ from torch.nn import functional
 from transformers import CLIPModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
+from harness.compute.flops import count_flops
 from harness.errors import DamagedWeights, WrongInput
-from harness.flops import count_flops
-from harness.weights.hub import MissingWeights
+from harness.weights.absent import MissingWeights
 from harness.weights.local import LocalWeights
 from verifiers.base import Verifier
 from verifiers.clip import CONVENTIONS

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from models.weight_files import CARD_FILE, sha256_of
+from models.card_file import CARD_FILE
+from models.hashes import sha256_of
 from suites.geneval.wording import TAGS
 from verifiers.auroc import auroc, auroc_within
 from verifiers.shapes.curves import CURVE_FILE

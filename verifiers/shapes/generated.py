@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from models.weight_files import CARD_FILE
+from models.card_file import CARD_FILE
 from verifiers.agreement import ALL_TASKS
 from verifiers.load_embedded import weights_folder
 from verifiers.shapes.cards import save_card

@@ -11,11 +11,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from harness import registry
 from harness.cli import app
 from harness.commands import run as run_commands
+from harness.compute.ledger import COST_COLUMNS
 from harness.forecast.gpu_hours import gpu_hours, speeds_of
-from harness.ledger import COST_COLUMNS
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import toy_world
@@ -26,9 +25,7 @@ ASKED = ["geneval", "--model", "toy-ar", "--model", "toy-diffusion", "--verifier
 
 @pytest.fixture(autouse=True)
 def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
-        for name, entry in toys.items():
-            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+    toy_world.use_toys(monkeypatch)
 
 
 def call(*arguments: str) -> str:

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.config import Settings
-from harness.runner import prepare_run
-from harness.weights.hub import MissingWeights
+from harness.run.prepared import prepare_run
+from harness.weights.absent import MissingWeights
 from verifiers.random_weights import BUILDERS
 from verifiers.spec import parse_verifier
 

@@ -19,7 +19,7 @@ from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeli
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
-from harness.ledger import Budget, Cost, Unit
+from harness.compute.ledger import Budget, Cost, Unit
 from harness.search.base import Candidate, Search, Task
 from harness.search.prepare import prepare
 from harness.seeds import Seeds

@@ -15,7 +15,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from torch.nn import functional
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Images, ModelCard, Row
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.diffusion.schedule import FlowEuler, Step, of_rows

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from verifiers.base import Scores, VerifierCard
 
 

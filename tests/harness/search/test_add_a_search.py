@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from harness import cli, plugins, registry
 from harness.commands import run as run_commands
+from harness.compute.ledger import Budget, Unit
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.finished import fingerprint
-from harness.ledger import Budget, Unit
+from harness.run.finished import fingerprint
 from harness.search.spec import parse_search
 from results import environment
 

@@ -1,7 +1,7 @@
 import pytest
 
+from harness.compute.ledger import COST_COLUMNS, Budget, BudgetTooSmall, Cost, Ledger, Unit, added
 from harness.errors import WrongInput
-from harness.ledger import COST_COLUMNS, Budget, BudgetTooSmall, Cost, Ledger, Unit, added
 from harness.search.base import Plan
 from harness.search.sizing import check_affordable, largest_plan, largest_size
 

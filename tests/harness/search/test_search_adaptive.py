@@ -4,14 +4,14 @@ from itertools import count
 import numpy as np
 import pytest
 
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, BudgetTooSmall, Unit
+from harness.compute.prices import Calibration, Prices, calibrate
 from harness.errors import WrongInput
-from harness.flops import count_flops
-from harness.ledger import Budget, BudgetTooSmall, Unit
-from harness.prices import Calibration, Prices, calibrate
+from harness.run.table_rows import select
 from harness.search.base import Unfit
 from harness.search.spec import parse_search
 from harness.search.subtask import Subtask
-from harness.table_rows import select
 from suites.base import Prompt
 from verifiers.base import Scores
 
@@ -138,7 +138,7 @@ def test_an_ensemble_moves_budget_by_patience_only(flow, make_judge, ran) -> Non
 
 def test_a_missed_deadline_is_no_overspending(flow, make_judge, ran, monkeypatch) -> None:
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     honest = calibrate(flow, [make_judge()], "red circle", 4)
     for slower, factor in ((8, 2), (2, 12)):
         hasty = Calibration({key: seconds / slower for key, seconds in honest.per_row.items()})

@@ -3,10 +3,10 @@ from itertools import count
 
 import pytest
 
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, BudgetTooSmall, Cost, Unit
+from harness.compute.prices import Calibration, Prices, calibrate
 from harness.errors import WrongInput
-from harness.flops import count_flops
-from harness.ledger import Budget, BudgetTooSmall, Cost, Unit
-from harness.prices import Calibration, Prices, calibrate
 from harness.search.base import Unfit
 from harness.search.sizing import largest_size
 from harness.search.spec import parse_search
@@ -87,7 +87,7 @@ def test_a_deadline_stops_a_search_that_is_slower_than_planned(pair, make_judge,
     if pair[0].size in ("particles", "looks") or getattr(pair[0], "score", "") == "preview" or pair[0].name == "halving":
         pytest.skip("nothing is finished before all is: see the next tests")
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)  # every call takes a millisecond
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)  # every call takes a millisecond
     search, generator = pair
     honest = calibrate(generator, [make_judge()], "red circle", 4)
     hasty = Calibration({key: seconds / 4 for key, seconds in honest.per_row.items()})
@@ -108,7 +108,7 @@ def test_a_cold_text_encoder_costs_the_images_it_takes_the_time_of(
 ) -> None:
     """Time for four images in one batch and for most of what comes before them: that is to be paid once."""
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     generator, judge, search = request.getfixturevalue(model), make_judge(), parse_search("random")
     honest = calibrate(generator, [judge], "red circle", 1)
     first, each = parse_search("random:candidates=2").plan(Budget(1e18, Unit.NFE), Prices(generator, judge, 6, honest)).rounds
@@ -129,7 +129,7 @@ def test_a_cold_text_encoder_costs_the_images_it_takes_the_time_of(
 @pytest.mark.parametrize("text", ["smc", "smc:preset=bfs", "halving:keep=0.7"])
 def test_particles_are_fewer_where_time_runs_out(text, scales_13, make_judge, ran, monkeypatch) -> None:
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     judge = make_judge()
     honest = calibrate(scales_13, [judge], "red circle", 1)
     hasty = Calibration({key: seconds / 2 for key, seconds in honest.per_row.items()})
@@ -150,7 +150,7 @@ def test_particles_are_fewer_where_time_runs_out(text, scales_13, make_judge, ra
 def test_survivors_of_previews_are_finished_however_slow(text, model, slower, request, make_judge, ran, monkeypatch) -> None:
     """Their images are made in the last round: one that is left out would leave none."""
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     judge, generator, search = make_judge(), request.getfixturevalue(model), parse_search(text)
     honest = calibrate(generator, [judge], "red circle", 1)
     hasty = Calibration({key: seconds / slower for key, seconds in honest.per_row.items()})
@@ -168,7 +168,7 @@ def test_survivors_of_previews_are_finished_however_slow(text, model, slower, re
 
 def test_looks_are_fewer_where_time_runs_out(flow, make_judge, ran, monkeypatch) -> None:
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     judge = make_judge()
     honest = calibrate(flow, [judge], "red circle", 1)
     hasty = Calibration({key: seconds / 4 for key, seconds in honest.per_row.items()})

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from harness.flops import count_flops
-from harness.ledger import Budget, BudgetTooSmall, Cost, Ledger, Unit
-from harness.prices import Prices, calibrate
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, BudgetTooSmall, Cost, Ledger, Unit
+from harness.compute.prices import Prices, calibrate
+from harness.compute.verifier_meter import MeteredVerifier
 from harness.search.allocation import Standing, most_telling
 from harness.search.base import Candidate
 from harness.search.simulation import simulate
 from harness.search.spec import parse_search
-from harness.verifier_meter import MeteredVerifier
 from models.pair import Pair
 from verifiers.base import UNASKED, Scores
 from verifiers.cascade import Cascade
@@ -247,7 +247,7 @@ def test_a_pool_is_not_shared_with_a_cascade(scales, ran, make, make_judge) -> N
 def test_time_for_the_dear_stage_is_kept(flow, ran, make, monkeypatch) -> None:
     """Every call takes a millisecond and was planned to take half: fewer images are made, and these are examined in time."""
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     honest = calibrate(flow, [make(None)], "red circle", 1)
     hasty = replace(honest, per_row={key: seconds / 2 for key, seconds in honest.per_row.items()})
     search = parse_search("random")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from harness.compute.ledger import Budget, Unit
+from harness.compute.prices import Calibration, Prices
 from harness.errors import WrongInput
-from harness.ledger import Budget, Unit
-from harness.prices import Calibration, Prices
 from harness.search.halving import Halving
 from harness.search.spec import parse_search, shortest
 from models.base import Row
@@ -60,7 +60,7 @@ def test_a_dropped_candidate_costs_what_it_has_taken(flow, make_judge) -> None:
 def test_the_best_go_on_where_time_runs_out(slowing: int, flow, ran, make_judge, monkeypatch) -> None:
     """Calls take longer and longer, so that steps after the look drop more: of its survivors only the best are finished."""
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: (tick := next(ticks)) / 1000 * (1 + tick / slowing))
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: (tick := next(ticks)) / 1000 * (1 + tick / slowing))
     operations = ("encode", "predict", "draw", "preview", "decode", "score judge")
     planned = Calibration({(operation, 0): 0.001 for operation in operations})
     judge, search = make_judge(), parse_search("halving:candidates=12,at=0.25,keep=0.75")

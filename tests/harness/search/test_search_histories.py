@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.ledger import Budget, Unit
-from harness.prices import Prices
+from harness.compute.ledger import Budget, Unit
+from harness.compute.prices import Prices
 from harness.search.base import Unfit
 from harness.search.evolution import Evolution
 from harness.search.paths import Paths

@@ -4,13 +4,13 @@ from math import ceil
 
 import pytest
 
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, BudgetTooSmall, Unit
+from harness.compute.prices import Calibration, Prices, calibrate
 from harness.config import RunConfig
 from harness.errors import WrongInput
-from harness.flops import count_flops
-from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.model_spec import parse_model
-from harness.pairing import pair_up
-from harness.prices import Calibration, Prices, calibrate
+from harness.run.pairing import pair_up
 from harness.search.simulation import simulate
 from harness.search.spec import parse_search
 from models.base import Row, first_step
@@ -137,7 +137,7 @@ def test_the_batch_changes_nothing(pair, ran) -> None:
 
 def test_a_deadline_stops_the_refinements(pair, make_judge, ran, monkeypatch) -> None:
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     honest = calibrate(pair, [make_judge()], "red circle", 4)
     hasty = Calibration({key: seconds / 3 for key, seconds in honest.per_row.items()})
     budget = Budget(60 * Prices(pair, make_judge(), 6, honest).image().seconds, Unit.SECONDS)

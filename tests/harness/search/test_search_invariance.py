@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.ledger import Budget, BudgetTooSmall, Unit
-from harness.meter import MeteredGenerator
-from harness.prices import Prices
+from harness.compute.ledger import Budget, BudgetTooSmall, Unit
+from harness.compute.meter import MeteredGenerator
+from harness.compute.prices import Prices
 from harness.registry import SEARCHES
 from harness.search.adaptive import Allocating
 from harness.search.base import Candidate
@@ -108,7 +108,7 @@ def test_a_generation_costs_its_steps(flow, ran) -> None:
 
 def test_pruned_looks_are_charged(flow, ran) -> None:
     """Five noises are looked at, one goes on: five predictions and the four others' of its way."""
-    from harness.ledger import Ledger
+    from harness.compute.ledger import Ledger
     from models.base import Row
 
     metered = MeteredGenerator(flow, Ledger(1))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.ledger import Budget, BudgetTooSmall, Unit
-from harness.prices import Calibration, Prices, calibrate
+from harness.compute.ledger import Budget, BudgetTooSmall, Unit
+from harness.compute.prices import Calibration, Prices, calibrate
 from harness.registry import SEARCHES
 from harness.search.adaptive import Adaptive
 from harness.search.simulation import simulate
@@ -37,7 +37,7 @@ def measured() -> Calibration:
 def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call that is timed takes a millisecond."""
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def calibrated(scales, flow, both, make_judge) -> dict[str, Calibration]:
     """Of every family, by a clock of a millisecond a call."""
     ticks = count()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+        patch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
         models = {"ar": scales, "diffusion": flow, "pair": both}
         return {family: calibrate(model, [make_judge()], "red circle", 1) for family, model in models.items()}
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from harness.ledger import Budget, BudgetTooSmall, Unit
-from harness.prices import Prices
+from harness.compute.ledger import Budget, BudgetTooSmall, Unit
+from harness.compute.prices import Prices
 from harness.registry import SEARCHES, entry
 from harness.search.prepare import prepare
 from harness.search.rounds import Round
@@ -48,7 +48,7 @@ def judge() -> Verifier:
 @pytest.fixture(autouse=True)
 def _processor_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every clock counts this process's time on the processor, which other processes do not change; threads would be added up."""
-    monkeypatch.setattr("harness.meter.perf_counter", time.process_time)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", time.process_time)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

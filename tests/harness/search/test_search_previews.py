@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch.nn import functional
 
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, Unit
+from harness.compute.prices import Prices
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.flops import count_flops
-from harness.ledger import Budget, Unit
 from harness.model_spec import parse_model
-from harness.prices import Prices
 from harness.registry import entry
-from harness.runner import prepare_run
+from harness.run.prepared import prepare_run
 from harness.search.spec import parse_search
 from harness.weights.local import build
 from verifiers.spec import VerifierSpec

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, Unit
+from harness.compute.prices import Prices
 from harness.errors import WrongInput
-from harness.flops import count_flops
-from harness.ledger import Budget, Unit
-from harness.prices import Prices
 from harness.search.simulation import simulate
 from harness.search.spec import parse_search, shortest
 from models.base import Row

@@ -1,8 +1,8 @@
 import pytest
 
-from harness.flops import count_flops
-from harness.ledger import Budget, Unit
-from harness.prices import Prices
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, Unit
+from harness.compute.prices import Prices
 from harness.search.spec import parse_search
 from models.infinity.unshared import Unshared
 

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.ledger import Budget, Unit
-from harness.prices import Prices
+from harness.compute.ledger import Budget, Unit
+from harness.compute.prices import Prices
 from harness.search.simulation import simulate
 from harness.search.spec import parse_search
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from harness.search.clusters import principal, representatives
 from harness.search.resampling import SCHEMES
 from harness.search.spec import parse_search

@@ -8,7 +8,7 @@ import pytest
 
 from harness.bench import searches as speed_searches
 from harness.bench.searches import Throughput, lines, measure, throughput
-from harness.ledger import Budget, Unit
+from harness.compute.ledger import Budget, Unit
 from harness.registry import SEARCHES
 from harness.search.spec import parse_search
 from suites.base import Prompt

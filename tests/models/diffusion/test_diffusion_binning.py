@@ -14,8 +14,8 @@ from diffusers.image_processor import PixArtImageProcessor
 from diffusers.pipelines.pixart_alpha.pipeline_pixart_alpha import ASPECT_RATIO_256_BIN, ASPECT_RATIO_1024_BIN
 from tiny_families import FAMILIES, PROMPTS, published
 
+from harness.compute.flops import count_flops
 from harness.errors import WrongInput
-from harness.flops import count_flops
 from harness.model_spec import parse_model
 from models.base import Row
 from models.diffusion.binning import fitted, made_size

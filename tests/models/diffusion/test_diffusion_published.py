@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_families import FAMILIES, PROMPTS
 
+from harness.compute.flops import count_flops
 from harness.errors import DamagedWeights, WrongInput
-from harness.flops import count_flops
 from models.base import Row
 from models.diffusion.pipeline_folder import check_components, published_config
 from models.diffusion.published import load
+from models.hashes import weights_sha256
 from models.published import PublishedModel, published_models
 from models.random_weights import outlined
-from models.weight_files import weights_sha256
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 CPU = torch.device("cpu")

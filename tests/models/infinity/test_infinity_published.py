@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Cost
 from harness.errors import DamagedWeights, WrongInput
-from harness.flops import count_flops
-from harness.ledger import Cost
 from harness.model_spec import parse_model
 from harness.weights.local import LocalWeights, build, find
 from models.base import Images, Row

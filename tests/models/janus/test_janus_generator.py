@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import JanusForConditionalGeneration, JanusProcessor
 
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Cost
 from harness.errors import DamagedWeights, WrongInput
-from harness.flops import count_flops
-from harness.ledger import Cost
 from harness.model_spec import parse_model
 from harness.weights import local as weights_of
 from harness.weights.local import LocalWeights
