@@ -26,8 +26,8 @@ class Sheet:
     """All of them in the dtypes they run in."""
     step_flops: tuple[int, ...]
     """One sequence through each step; the text's own pass, where the network has one, is in the first."""
-    sequences: int
-    """Sequences of one row and step: 2 with guidance."""
+    guided_flops: int
+    """All steps of one image under the settings, guidance included, as the ledger charges them."""
     image_size: tuple[int, int]
     decoder_flops: int
     text_flops: int
@@ -44,8 +44,6 @@ class Sheet:
     """Weights of the largest of its networks: what is on the device at a time with offload=model."""
     networks: Parts | None = field(default=None, repr=False, compare=False)
     """On the meta device, to be divided."""
-    added_flops: int = 0
-    """Passes of one image beside those of guidance."""
 
     @property
     def steps(self) -> int:
@@ -56,11 +54,6 @@ class Sheet:
     def unguided_flops(self) -> int:
         """All steps of one image, one sequence each."""
         return sum(self.step_flops)
-
-    @property
-    def guided_flops(self) -> int:
-        """All steps of one image with its settings' guidance."""
-        return self.sequences * self.unguided_flops + self.added_flops
 
     def rows_within(self, count: int) -> int:
         """The largest batch whose tensors fit beside the weights in this many bytes; images can be decoded one at a time."""
@@ -81,8 +74,10 @@ def read_off(outline: Generator, networks: Parts, text_tokens: int, **others: An
     every = [networks.denoiser, *networks.encoders.values(), *([networks.decoder] if networks.decoder is not None else [])]
     sizes = [sum(one.numel() * one.element_size() for one in network.parameters()) for network in every]
     card, decode, encode = outline.card, outline.price("decode", outline.card.steps), outline.price("encode", 0, text_tokens)
+    passed = [outline.price(what, step, text_tokens).model_flops for what in ("predict", "draw") for step in range(card.steps)]
     read: dict[str, Any] = dict(
         parameters=card.parameters, all_parameters=sum(map(parameters, every)), weight_bytes=sum(sizes), largest_bytes=max(sizes),
         image_size=card.image_size, decoder_flops=decode.decode_flops, text_flops=encode.text_flops, networks=networks,
+        guided_flops=sum(passed) + encode.model_flops,
     )  # fmt: skip
     return Sheet(**read | others)

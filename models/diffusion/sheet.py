@@ -23,11 +23,9 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     adapter, decoder = outline.adapter, outline.adapter.pipeline.vae
     networks = parts_of(adapter.pipeline.components)
     made_size = {**settings, **dict(zip(("height", "width"), adapter.made_size, strict=True))}
-    costs = [outline.price("predict", step) for step in range(outline.card.steps)]
-    once = costs[0].model_flops // costs[0].forwards  # no block is left out in the first step
+    first = outline.price("predict")  # in which no block is left out
     return read_off(
-        outline, networks, 0, step_flops=(once,) * len(costs), sequences=adapter.forwards,
-        added_flops=sum(cost.model_flops for cost in costs) - adapter.forwards * once * len(costs),
+        outline, networks, 0, step_flops=(first.model_flops // first.forwards,) * outline.card.steps,
         row_bytes=2 * 4 * outline.noise([0]).numel(), cache_step_bytes=(),  # latents and prediction, at most in float32
         pass_bytes=_pass_bytes(adapter.transformer, denoiser_call(adapter.transformer, made_size, adapter.forwards)),
         decode_bytes=dry_run(decoder_call(decoder, adapter.latent_size)).peak_bytes,

@@ -40,7 +40,7 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     latents = torch.zeros(1, vae.config.codebook_dim, *rollout.latent_grids[-1], device="meta")
     return read_off(
         outline, parts_of(transformer, vae, outline.text_encoder.model), TEXT_TOKENS,
-        step_flops=tuple(scales), sequences=sampling.halves(0),
+        step_flops=tuple(scales),
         row_bytes=max(row_bytes(config, schedule, sampling, step, dtype.itemsize) for step in range(len(schedule) + 1)),
         cache_step_bytes=tuple(
             sampling.halves(k) * scale_bytes(config, schedule, k, dtype.itemsize) for k in range(len(schedule))

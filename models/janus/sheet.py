@@ -35,7 +35,7 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     decoder = sum(map(parameters, (network.codebook, network.post_quant_conv, network.decoder)))
     return read_off(
         outline, parts_of(network), TEXT_TOKENS, largest_bytes=value * max(decoder, parameters(network) - decoder),
-        step_flops=tuple(sum(passes[side * step : side * (step + 1)]) for step in range(side)), sequences=sequences,
+        step_flops=tuple(sum(passes[side * step : side * (step + 1)]) for step in range(side)),
         row_bytes=max(kept), cache_step_bytes=tuple(max(0, after - before) for before, after in pairwise(kept)),
         pass_bytes=_pass_bytes(network, sequences) + max(kept), decode_bytes=dry_run(lambda: network.pixels_of(tokens)).peak_bytes,
     )  # fmt: skip

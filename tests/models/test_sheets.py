@@ -73,9 +73,9 @@ def test_networks_have_the_published_number_of_parameters(name: str, part: str, 
 def test_a_third_pass_of_guidance_is_in_the_price_of_an_image() -> None:
     model = MODELS["sd3.5-medium"]
     plain, skipping = (sheet(model, model.merged(given)) for given in ({}, {"preset": "slg"}))
-    passes = skipping.added_flops / plain.step_flops[0]
+    passes = (skipping.guided_flops - plain.guided_flops) / plain.step_flops[0]
     assert 7 * 20 / 24 < passes < 7  # of 40 steps the second to the eighth, without 3 of 24 blocks of which 2 are heavier
-    assert skipping.guided_flops - plain.guided_flops == skipping.added_flops
+    assert plain.guided_flops == 2 * plain.unguided_flops
     with pytest.raises(WrongInput, match=r"model sd3\.5-medium: skip_guidance_layers names block 30: the model has 0 to 23"):
         sheet(model, model.merged({"skip_guidance_layers": "30"}))
 
@@ -142,13 +142,19 @@ def infinity(once: Callable[..., Sheet]) -> Sheet:
 
 def test_the_sheet_of_infinity_is_its_configuration(infinity: Sheet) -> None:
     assert infinity.parameters == 125_148_800
-    assert infinity.guided_flops == 2 * infinity.unguided_flops
+    assert infinity.guided_flops == pytest.approx(2 * infinity.unguided_flops, rel=1e-3)  # both halves embed the same tokens
     sides = (1, 2, 4, 6, 8, 12, 16)
     per_token = 2 * 2 * 768 * 12 * 2  # halves, keys and values, channels, blocks, bytes
     assert infinity.cache_step_bytes == tuple(side**2 * per_token for side in sides)
     assert infinity.row_bytes == sum(infinity.cache_step_bytes[:-1]) + 4 * 16 * 16 * 16  # and the sum of codes
     hidden = 2 * 256 * 3072 * 2  # one feed-forward layer of both halves at the last scale
     assert 2 * hidden < infinity.pass_bytes < 8 * hidden
+
+
+def test_guidance_of_some_scales_alone_is_what_is_charged() -> None:
+    model = MODELS["infinity-125m"]
+    plain, some, all_of_them = (sheet(model, model.merged({"cfg": cfg})) for cfg in (1.0, (4.0,) * 6 + (1.0,), 4.0))
+    assert all_of_them.guided_flops - some.guided_flops == pytest.approx(plain.step_flops[-1], rel=0.01)
 
 
 def test_a_dry_run_counts_what_a_real_run_counts_and_holds() -> None:
