@@ -54,7 +54,8 @@ def ablation_table(summary: Summary, ablation: Ablation) -> Table:
             "its verifier": numbers.NOTHING if own is None else f"{own:.2f}",
             **{name: amounts.amount(line[name], name) for name in _SPENT}, **late(line),
         })  # fmt: skip
-        difference, low, high = found or (float("nan"),) * 3
+        difference, *ends = found or (float("nan"),) * 3
+        low, high = numbers.with_width(*ends)
         raw.append({
             **{name: line[name] for name in (*_WHO, "budget_unit", "budget", "mean", "low", "high", "prompts", *_SPENT)},
             "against": ablation.reference(_varied(ablation, line)), "difference": difference, "difference_low": low,

@@ -17,7 +17,7 @@ from reports.power import outlook
 from reports.same_budget import Shared, all_at_same_budget, at_same_budget, shared
 from reports.statistics import OVERALL
 from reports.summary import Method, Summary, is_single, metric_phrase
-from reports.verdict import MOST_NAMED, Verdict, left_out, listed, verdict
+from reports.verdict import MOST_NAMED, Verdict, left_out, listed, verdict, without_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ def answer(summary: Summary) -> Answer:
     judged = [each.judged for each in found]
     missing = left_out(summary, judged, [one for one in given if not any(_alike(one, other) for other in judged)])
     ties = [one.tied for one in verdicts.values() if one.tied]
-    sentences = (*_opening(summary), *ties, *outlook(summary, main), *_other_verifiers(summary, found), *missing)
+    lead = (*without_interval(summary, main), *outlook(summary, main))
+    sentences = (*_opening(summary), *ties, *lead, *_other_verifiers(summary, found), *missing)
     return Answer(first, sentences, tuple(verdicts.values()), found)
 
 

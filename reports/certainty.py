@@ -21,9 +21,10 @@ def settled(low: float, high: float) -> str:
 
 
 def has_intervals(summary: Summary) -> bool:
-    """Whether any mean of the truth over all tasks has an interval."""
-    points = summary.points
-    return bool(points.loc[(points["task"] == OVERALL) & (points["metric"] == summary.truth), "low"].notna().any())
+    """Whether any mean of the truth over all tasks has prompts enough for an interval, and one wherever prompts of a task differ."""
+    if summary.truth is None:
+        return False
+    return bool(summary.bootstrap.enough(summary.values[[summary.truth]].to_numpy(dtype=float)).any())
 
 
 def has_task_intervals(summary: Summary) -> bool:

@@ -24,8 +24,8 @@ def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tu
     smaller = [one for each in found for one in each.comparisons if not one.same_budget and one is not each.judged]
     truth = metric_phrase(str(summary.truth)).capitalize()
     paired = (
-        "“Behind” the highest is paired by prompt; its 95 % intervals hold together for all methods at one amount."
-        if has_intervals(summary) else f"“Behind” the highest has no interval: {too_few(summary)}."
+        "The difference to the highest is paired by prompt; its 95 % intervals hold together for all methods at one amount."
+        if has_intervals(summary) else f"The difference to the highest has no interval: {too_few(summary)}."
     )  # fmt: skip
     budget = f"{truth} of what each made of the same budget, guided by {verifier}; nothing is read between points. {paired}"
     spent = (
@@ -46,12 +46,13 @@ def _standings(
     fewer = any(comparison.prompts < total for comparison in comparisons)
     for comparison in comparisons:
         for place, standing in enumerate(comparison.standings):
-            method = standing.method
+            method, (behind, low, high) = standing.method, standing.behind
+            ends = numbers.with_width(low, high)
             point = {**method._asdict(), "verifier": verifier, "budget": comparison.amount}
             rows.append({
                 "compared at": where(comparison), "model": method.model,
                 "search": summary.search(method, comparison.budget_unit), "score": score(standing),
-                "behind": numbers.difference(*standing.behind) if place else numbers.NOTHING,
+                "to the highest": numbers.difference(-behind, -high, -low) if place else numbers.NOTHING,
                 "verdict": _place(comparison, place),
                 **({"prompts": numbers.part(comparison.prompts, total)} if fewer else {}),
                 **(late(point) if comparison.same_budget else {}),
@@ -59,7 +60,7 @@ def _standings(
             raw.append({
                 "axis": comparison.unit, "same_budget": comparison.same_budget, "amount": comparison.amount, **method._asdict(),
                 "verifier": verifier, "mean": standing.mean, "low": standing.low, "high": standing.high,
-                "behind": standing.behind[0], "behind_low": standing.behind[1], "behind_high": standing.behind[2],
+                "behind": behind, "behind_low": ends[0], "behind_high": ends[1],
                 "interpolated": standing.interpolated, "prompts": comparison.prompts,
             })  # fmt: skip
     return Table(name, title, caption, filled(rows), pd.DataFrame(raw))

@@ -145,7 +145,7 @@ def _draw(axes: Axes, summary: Summary, panel: Panel, styles: dict[Method, Look]
                 axes.plot(x, curve[end], color=look.colour, alpha=0.4, linewidth=0.6, linestyle=look.line)
         else:
             bars = np.vstack([mean - curve["low"], curve["high"] - mean])
-            axes.errorbar(x, mean, yerr=np.nan_to_num(bars), color=look.colour, capsize=3, linewidth=1.2)
+            axes.errorbar(x, mean, yerr=bars, color=look.colour, capsize=3, linewidth=1.2)
         line: dict[str, Any] = {
             "color": look.colour, "marker": look.marker, "markeredgecolor": SURFACE, "markeredgewidth": 0.7, "zorder": 3 + place / 100,
         }  # fmt: skip

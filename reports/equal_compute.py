@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 
 import numpy as np
+import pandas as pd
 
 from reports import numbers
 from reports.comparable import most_pairs
@@ -25,7 +27,7 @@ class Standing:
     behind: tuple[float, float, float]
     """Best minus this: mean, low, high, in intervals that hold for all pairs of methods together; zeros for the best itself."""
     interpolated: bool
-    """Whether the score is read between two measured points."""
+    """Whether the score is read between two measured points; of which one has no interval, it has none and no verdict."""
 
     @property
     def separable(self) -> bool:
@@ -76,9 +78,16 @@ class Comparison:
         return alike and not standing.separable
 
     @property
-    def rivals(self) -> tuple[Standing, ...]:
-        """Methods that cannot be told from the best."""
-        return tuple(standing for standing in self.standings[1:] if not standing.separable)
+    def rival(self) -> Standing | None:
+        """The first method below the leaders that cannot be told from the best, or the next one if all can; None if all lead."""
+        below = self.standings[len(self.leaders) :]
+        return next((standing for standing in below if not standing.separable), below[0] if below else None)
+
+    @property
+    def foreign(self) -> tuple[Standing, ...]:
+        """Methods of models that do not lead."""
+        models = {standing.method.model for standing in self.leaders}
+        return tuple(standing for standing in self.standings if standing.method.model not in models)
 
 
 def common_range(summary: Summary, unit: str, verifier: str) -> tuple[float, float] | None:
@@ -118,13 +127,14 @@ def compare(summary: Summary, unit: str, amount: float, verifier: str) -> Compar
             read[method] = values_P
     spans = _spans(summary, unit, verifier)
     between = {method for method in read if not _is_measured(summary, method, unit, amount, verifier)}
+    unsure = {method for method in between if _neighbours(summary, method, unit, amount, verifier)[0]["low"].isna().any()}
     kept, prompts = on_common_prompts(summary, read)
     left_out = [
         LeftOut(method, *spans.get(method, (0.0, 0.0)), _why(summary, method, verifier, method in spans, read.get(method)))
         for method in summary.methods
         if method not in kept and (method, verifier) in summary.given
     ]
-    return Comparison(unit, amount, False, ranked(summary, kept, between), tuple(left_out), prompts)
+    return Comparison(unit, amount, False, ranked(summary, kept, between, unsure), tuple(left_out), prompts)
 
 
 def on_common_prompts(summary: Summary, read: Mapping[Method, Floats]) -> tuple[dict[Method, Floats], int]:
@@ -160,15 +170,23 @@ def scored(summary: Summary, method: Method, verifier: str, budget: float | None
     return f"scores for {curve['prompts'].max() if len(curve) else 0} of {len(summary.values)} prompts"
 
 
-def ranked(summary: Summary, read: Mapping[Method, Floats], between: Collection[Method] = ()) -> tuple[Standing, ...]:
-    """Standings by each prompt's score [P], best first; `between` names the methods whose scores are interpolated."""
+def ranked(
+    summary: Summary, read: Mapping[Method, Floats], between: Collection[Method] = (), unsure: Collection[Method] = ()
+) -> tuple[Standing, ...]:
+    """Standings by each prompt's score [P], best first.
+
+    `between` names the methods whose scores are interpolated, `unsure` those that have no interval for it: the little that a
+    neighbour with one gives to a reading would make a very narrow one.
+    """
     estimates = {method: summary.bootstrap.overall(values_P) for method, values_P in read.items()}
     order = sorted(read, key=lambda method: -estimates[method][0])
     behind = summary.bootstrap.behind_first(np.column_stack([read[method] for method in order])) if order else []
-    found = [
-        Standing(method, *estimates[method], difference, method in between)
-        for method, difference in zip(order, behind, strict=True)
-    ]
+    nothing, found = (math.nan, math.nan), []
+    for method, (lead, *ends) in zip(order, behind, strict=True):
+        mean, low, high = estimates[method][:1] + nothing if method in unsure else estimates[method]
+        untold = method is not order[0] and not {method, order[0]}.isdisjoint(unsure)
+        behind_low, behind_high = nothing if untold else ends
+        found.append(Standing(method, mean, low, high, (lead, behind_low, behind_high), method in between))
     # Of those that are as far behind the first that is the hardest to tell from it, which is the one that a reader is shown.
     return (*found[:1], *sorted(found[1:], key=lambda one: (round(one.behind[0], 9), one.behind[1])))
 
@@ -180,18 +198,24 @@ def _is_measured(summary: Summary, method: Method, unit: str, amount: float, ver
 
 def read_at(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> Floats | None:
     """Each prompt's score at `amount`, linear in log(spent) between the points around it; None outside the curve."""
-    metric = str(summary.truth)
-    curve = summary.curve(method, verifier, metric).sort_values(unit)
+    points, weights = _neighbours(summary, method, unit, amount, verifier)
+    if points.empty:
+        return None
+    columns = [(str(summary.truth), *method, verifier, budget) for budget in points["budget"]]
+    return summary.values[columns].to_numpy(dtype=np.float64) @ weights
+
+
+def _neighbours(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> tuple[pd.DataFrame, Floats]:
+    """The points of a curve that its score at `amount` is read from, one or two, and their weights; none outside the curve."""
+    curve = summary.curve(method, verifier, str(summary.truth)).sort_values(unit)
     curve = curve[curve["mean"].notna()]
     spent = curve[unit].to_numpy(dtype=np.float64)
     # The amount is often one curve's own end: allow for its rounding.
     if not len(spent) or amount < spent[0] * (1 - 1e-9) or amount > spent[-1] * (1 + 1e-9):
-        return None
-    columns = [(metric, *method, verifier, budget) for budget in curve["budget"]]
-    values_PB = summary.values[columns].to_numpy(dtype=np.float64)
+        return curve.iloc[:0], np.zeros(0)
     upper = min(int(np.searchsorted(spent, amount)), len(spent) - 1)
     lower = max(upper - 1, 0)
     if spent[upper] == spent[lower] or amount >= spent[upper]:
-        return values_PB[:, upper]
+        return curve.iloc[[upper]], np.ones(1)
     weight = np.log(max(amount, spent[lower]) / spent[lower]) / np.log(spent[upper] / spent[lower])
-    return (1 - weight) * values_PB[:, lower] + weight * values_PB[:, upper]
+    return curve.iloc[[lower, upper]], np.array([1 - weight, weight])

@@ -7,6 +7,7 @@ import math
 from harness.compute import amounts
 
 NOTHING = amounts.NOTHING
+_ROUNDING = 1e-9
 
 
 def score(mean: float, low: float = math.nan, high: float = math.nan) -> str:
@@ -24,17 +25,26 @@ def plus_minus(mean: float, low: float, high: float) -> str:
 
 
 def difference(mean: float, low: float, high: float) -> str:
-    """A signed difference with its interval, where that has a width: "+0.05 [−0.02, +0.12]"."""
-    return NOTHING if math.isnan(mean) else f"{_signed(mean)} {ends(low, high)}".rstrip()
+    """A signed difference with its interval, where that has a width: "+0.05 [−0.02, +0.12]".
+
+    With more decimals where one of the three would read as nothing and is not: "+0.048 [+0.004, +0.092]".
+    """
+    if math.isnan(mean):
+        return NOTHING
+    if not _has_width(low, high):
+        return _signed(mean, _decimals(mean))
+    digits = _decimals(mean, low, high)
+    return f"{_signed(mean, digits)} [{_signed(low, digits)}, {_signed(high, digits)}]"
 
 
 def ends(low: float, high: float) -> str:
     """The interval of a difference, where that has a width: "[−0.02, +0.12]"; else empty."""
-    return f"[{_signed(low)}, {_signed(high)}]" if _has_width(low, high) else ""
+    digits = _decimals(low, high)
+    return f"[{_signed(low, digits)}, {_signed(high, digits)}]" if _has_width(low, high) else ""
 
 
 def vanishes(difference: float) -> bool:
-    """Whether a difference prints as 0.00."""
+    """Whether a difference is nothing in two decimals, as scores are printed."""
     return float(f"{difference:.2f}") == 0
 
 
@@ -54,14 +64,25 @@ def part(count: float, total: float) -> str:
 
 
 def _has_width(low: float, high: float) -> bool:
-    """Prompts that all score the same resample to the same: that is no interval, and "± 0.00" would be a claim."""
-    return math.isfinite(low) and high - low > 1e-9
+    """Prompts that all score the same show no spread: that is no interval, and "± 0.00" would be a claim."""
+    return math.isfinite(low) and high - low > _ROUNDING
+
+
+def with_width(low: float, high: float) -> tuple[float, float]:
+    """The ends of an interval for a table of numbers; NaN where it has no width."""
+    return (low, high) if _has_width(low, high) else (math.nan, math.nan)
 
 
 def _fixed(value: float) -> str:
     return f"{value:.2f}".replace("-", "−") if abs(value) < 100 else f"{value:.0f}".replace("-", "−")
 
 
-def _signed(value: float) -> str:
-    text = f"{value:+.2f}"
-    return ("0.00" if float(text) == 0 else text).replace("-", "−")
+def _decimals(*values: float) -> int:
+    """Decimals at which no value reads as zero that is not; two where four are too few for that."""
+    some = [value for value in values if math.isfinite(value) and abs(value) > _ROUNDING]
+    return next((digits for digits in (2, 3, 4) if all(float(f"{value:.{digits}f}") for value in some)), 2)
+
+
+def _signed(value: float, digits: int) -> str:
+    text = f"{value:+.{digits}f}"
+    return (text if float(text) else text[1:]).replace("-", "−")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,20 @@ from reports.tables import Table, filled
 from results.schema import GRADE
 
 _BOTH, _FOOLED, _IDLE = "both rise", "score rises, truth falls", "score rises, truth not clearly"
-Change = tuple[float, float, float]
-"""Mean, low and high end."""
+
+
+class Change(NamedTuple):
+    """Mean, low and high end of a difference, and whether it has prompts enough for an interval where they differ."""
+
+    mean: float
+    low: float
+    high: float
+    enough: bool
+
+    @property
+    def untold(self) -> bool:
+        """Whether a change is seen, or may be missed, and has no interval: where every prompt of a task changes alike there is none."""
+        return bool(np.isnan(self.low) and (self.mean != 0 or not self.enough))
 
 
 def overoptimised_table(summary: Summary) -> Table:
@@ -38,7 +51,7 @@ def overoptimised_table(summary: Summary) -> Table:
             rows.append({
                 "guided by": verifier, "model": method.model, "search": method.search,
                 "budgets": " → ".join(named),
-                "its score": numbers.difference(*own), "right by the grader": numbers.difference(*true),
+                "its score": numbers.difference(*own[:3]), "right by the grader": numbers.difference(*true[:3]),
                 "best budget": amounts.budget(peak["budget"], method.budget_unit),
                 "since then": numbers.difference(last["mean"] - peak["mean"], *[np.nan] * 2),
                 "verdict": verdict,
@@ -109,9 +122,10 @@ def _change(summary: Summary, method: Method, verifier: str, metric: str) -> Cha
     """Mean over tasks of a metric at the largest budget less that at the smallest, paired by prompt."""
     curve = summary.curve(method, verifier, metric)
     if len(curve) < 2:
-        return float("nan"), float("nan"), float("nan")
+        return Change(float("nan"), float("nan"), float("nan"), False)
     first, last = (_of_images(summary, metric, method, verifier, curve["budget"].iloc[end]) for end in (0, -1))
-    return summary.bootstrap.overall((last - first).to_numpy(dtype=float))
+    difference_P = (last - first).to_numpy(dtype=float)
+    return Change(*summary.bootstrap.overall(difference_P), bool(summary.bootstrap.enough(difference_P[:, None])[0]))
 
 
 def _of_images(summary: Summary, metric: str, method: Method, verifier: str, budget: float) -> pd.Series:
@@ -122,25 +136,19 @@ def _of_images(summary: Summary, metric: str, method: Method, verifier: str, bud
 
 
 def _verdict(own: Change, true: Change) -> str:
-    if np.isnan(true[0]):
+    if np.isnan(true.mean):
         return numbers.NOTHING
-    scored = not np.isnan(own[0])
-    if _untold(true) or (scored and _untold(own)):
+    scored = not np.isnan(own.mean)
+    if true.untold or (scored and own.untold):
         return TOO_FEW
-    if scored and own[1] <= 0:
+    if scored and not own.low > 0:
         return NOT_SEPARABLE
-    if true[1] > 0:
+    if true.low > 0:
         return _BOTH if scored else "truth rises"
-    if true[2] < 0:
+    if true.high < 0:
         return _FOOLED if scored else "truth falls"
     return _IDLE if scored else NOT_SEPARABLE
 
 
-def _untold(change: Change) -> bool:
-    """Whether a change has no interval, or one without width: where every prompt of a task changes alike resampling shows nothing."""
-    mean, low, high = change
-    return bool(np.isnan(low) or (mean != 0 and high - low < 1e-9))
-
-
 def _columns(name: str, change: Change) -> dict[str, float]:
-    return {name: change[0], f"{name}_low": change[1], f"{name}_high": change[2]}
+    return {name: change.mean, f"{name}_low": change.low, f"{name}_high": change.high}

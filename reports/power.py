@@ -29,12 +29,9 @@ def prompts_to_tell(standing: Standing, prompts: int) -> int | None:
 
 
 def outlook(summary: Summary, comparison: Comparison) -> list[str]:
-    """One sentence on the best method's leads over the next and over the best of another model; none where nothing is to be said."""
+    """One sentence on the best method's leads over its rival and over the best of another model; none where nothing is to be said."""
     leaders = comparison.leaders
-    models = {standing.method.model for standing in leaders}
-    behind = comparison.standings[len(leaders) :]
-    foreign = next((standing for standing in behind if standing.method.model not in models), None)
-    rivals = [*behind[:1], *([foreign] if foreign is not None and foreign is not behind[0] else [])]
+    rivals = dict.fromkeys(standing for standing in (comparison.rival, *comparison.foreign[:1]) if standing is not None)
     needed = [(summary.label(standing.method), prompts_to_tell(standing, comparison.prompts)) for standing in rivals]
     told = [f"from {label} takes at least about {_rounded(count)} prompts" for label, count in needed if count is not None]
     if not told:

@@ -92,8 +92,7 @@ def reliability_figure(table: Table) -> Figure:
     figure.legend(handles=keys, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0.1, 1), ncols=columns, labelcolor=QUIET)
     quiet_axes(axes)
     for place, (model, part) in enumerate(frame.groupby("model", sort=False)):
-        low, high = part["within"] - part["within_low"], part["within_high"] - part["within"]
-        bars = np.nan_to_num(np.vstack([low, high]))
+        bars = np.vstack([part["within"] - part["within_low"], part["within_high"] - part["within"]])
         # models of one verifier stand side by side
         axes.errorbar(part["seconds"] * 1000 * 1.03**place, part["within"], yerr=bars, fmt=models[str(model)], color=QUIET, ecolor=QUIET,
                       capsize=2, markersize=5, linewidth=0.8)  # fmt: skip

@@ -21,6 +21,8 @@ LEAST_PROMPTS = 4
 """Prompts a task needs for an interval: two or three that agree by chance would make one of no width."""
 LEAST_OVERALL = 2.5
 """Prompts a task, on average, that the overall mean needs for one, and never fewer than one task needs."""
+LEAST_DIFFERING = 6
+"""Prompts that have to differ before a difference is told from none: five that all differ one way do so by chance once in 16."""
 _ROUNDING = 1e-9
 """Scores that differ by no more are the same."""
 Floats = NDArray[np.float64]
@@ -41,13 +43,62 @@ class Estimates:
     prompts_G: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class _Tasks:
+    """Of each task T: its mean, the variance of that mean (NaN below two prompts), its prompts that have a value, what it weighs."""
+
+    mean_TG: Floats
+    variance_TG: Floats
+    number_TG: Floats
+    weight_TG: Floats
+
+    @property
+    def number_G(self) -> Floats:
+        return self.number_TG.sum(axis=0)
+
+    @property
+    def enough_G(self) -> NDArray[np.bool_]:
+        """Whether the mean over tasks has prompts enough for an interval: in all, and two in every task that has a part in it."""
+        several_TG = (self.number_TG >= 2) | (self.weight_TG == 0)
+        return (self.number_G >= least_prompts(len(self.number_TG))) & several_TG.all(axis=0)
+
+    def over(self, each_TG: Floats) -> Floats:
+        """The weighted mean of something over tasks; a task without a weight has no part in it, and without any there is none."""
+        weight_TG = self.weight_TG if each_TG.ndim == 2 else self.weight_TG[:, None]
+        with np.errstate(invalid="ignore"):
+            return np.where(weight_TG == 0, 0, weight_TG * each_TG).sum(axis=0) / self.weight_TG.sum(axis=0)
+
+    @property
+    def error_G(self) -> Floats:
+        """Standard error of the mean over tasks; NaN without prompts enough."""
+        return np.where(self.enough_G, np.sqrt(self._parts_TG.sum(axis=0)), np.nan)
+
+    @property
+    def freedom_G(self) -> Floats:
+        """Effective degrees of freedom of that error (Satterthwaite, 1946; of a stratified mean: Cochran, 1977, equation 5.16).
+
+        At least those of the smallest task that varies, at most prompts - tasks: where one task alone varies, its own.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            freedom_G = self._parts_TG.sum(axis=0) ** 2 / (self._parts_TG**2 / np.maximum(self.number_TG - 1, 1)).sum(axis=0)
+        return np.where(np.isfinite(freedom_G), np.maximum(freedom_G, 1), 1)
+
+    @property
+    def _parts_TG(self) -> Floats:
+        """What each task adds to the variance of the mean over tasks."""
+        with np.errstate(invalid="ignore"):
+            share_TG = self.weight_TG / self.weight_TG.sum(axis=0)
+        return np.where(self.weight_TG == 0, 0, share_TG**2 * self.variance_TG)
+
+
 class Bootstrap:
     """Resamples of prompts within tasks, the same for every column, so that differences between columns are paired.
 
     Each replicate draws n - 1 of a task's n prompts with replacement, which keeps the variance of small tasks unbiased
     (Rao and Wu, 1988). Intervals are expanded percentile intervals (Hesterberg, 2015): further percentiles than the 2.5th
     and the 97.5th, as Student's t is wider than the normal; the ends stay among what the scores can be. A task with fewer
-    than LEAST_PROMPTS scored prompts gives none, nor does the overall mean with fewer than `least_prompts`.
+    than LEAST_PROMPTS scored prompts gives none, nor does the overall mean with fewer than `least_prompts`, nor do scores
+    that are the same for all prompts of a task: resampling them shows nothing.
     """
 
     def __init__(
@@ -69,64 +120,65 @@ class Bootstrap:
 
         A column without a single value in one of the tasks has no mean of the tasks.
         """
-        mean_TG, replicates_TRG, number_TG = self._tasks(values_PG)
-        few_TG = np.where(number_TG < LEAST_PROMPTS, np.nan, 1.0)
+        tasks, replicates_TRG = self._tasks(values_PG), self._resampled(values_PG)
+        few_TG = np.where(tasks.number_TG < LEAST_PROMPTS, np.nan, 1.0)
         found = {
-            task: _interval(mean_TG[place], replicates_TRG[place] * few_TG[place], number_TG[place], number_TG[place] - 1)
-            for place, task in enumerate(self._strata)
+            task: _interval(tasks.mean_TG[place], replicates_TRG[place] * few_TG[place], number_G, number_G - 1)
+            for place, (task, number_G) in enumerate(zip(self._strata, tasks.number_TG, strict=True))
         }
-        mean_G, replicates_RG, number_G = self._over_tasks(mean_TG, replicates_TRG, number_TG)
-        return {OVERALL: _interval(mean_G, replicates_RG, number_G, self._freedom(number_G)), **found}
+        replicates_RG = np.where(tasks.enough_G, tasks.over(replicates_TRG), np.nan)
+        return {OVERALL: _interval(tasks.over(tasks.mean_TG), replicates_RG, tasks.number_G, tasks.freedom_G), **found}
 
-    def _freedom(self, number_G: Floats) -> Floats:
-        """Degrees of freedom of a mean over tasks: each has a mean of its own."""
-        return number_G - len(self._strata)
+    def enough(self, values_PG: Floats) -> NDArray[np.bool_]:
+        """Which columns have prompts enough for an interval of the mean over all tasks, if they vary [G]."""
+        return self._tasks(values_PG).enough_G
 
-    def _tasks(self, values_PG: Floats) -> tuple[Floats, Floats, Floats]:
-        """Of each task T: means [T, G], their replicates [T, R, G], and how many prompts have a value [T, G]."""
-        means, replicates, numbers = [], [], []
+    def _tasks(self, values_PG: Floats) -> _Tasks:
+        means, variances, numbers = [], [], []
+        for rows, _ in self._strata.values():
+            values_NG = values_PG[rows]
+            valid_NG = np.isfinite(values_NG)
+            number_G = valid_NG.sum(axis=0).astype(np.float64)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                mean_G = np.where(valid_NG, values_NG, 0.0).sum(axis=0) / number_G
+                squares_G = (np.where(valid_NG, values_NG - mean_G, 0.0) ** 2).sum(axis=0)
+                variances.append(np.where(number_G < 2, np.nan, squares_G / (number_G - 1) / number_G))
+            means.append(mean_G)
+            numbers.append(number_G)
+        number_TG = np.stack(numbers)
+        weight_TG = number_TG if self._over_prompts else np.ones_like(number_TG)
+        return _Tasks(np.stack(means), np.stack(variances), number_TG, weight_TG)
+
+    def _resampled(self, values_PG: Floats) -> Floats:
+        """Replicates of the mean of each task [T, R, G]; NaN below two prompts."""
+        replicates = []
         for rows, counts_RP in self._strata.values():
             values = values_PG[rows]
             valid = np.isfinite(values).astype(np.float64)
-            filled = np.where(valid > 0, values, 0.0)
-            number_G = valid.sum(axis=0)
             with np.errstate(invalid="ignore", divide="ignore"):
-                means.append(filled.sum(axis=0) / number_G)
-                replicates_RG = (counts_RP @ filled) / (counts_RP @ valid)
-            replicates_RG[:, number_G < 2] = np.nan
+                replicates_RG = (counts_RP @ np.where(valid > 0, values, 0.0)) / (counts_RP @ valid)
+            replicates_RG[:, valid.sum(axis=0) < 2] = np.nan
             replicates.append(replicates_RG)
-            numbers.append(number_G)
-        return np.stack(means), np.stack(replicates), np.stack(numbers)
-
-    def _over_tasks(self, mean_TG: Floats, replicates_TRG: Floats, number_TG: Floats) -> tuple[Floats, Floats, Floats]:
-        """Means [G], replicates [R, G] and prompts [G] over tasks, each weighing the same or by its scored prompts."""
-        total_G = number_TG.sum(axis=0)
-        replicates_TRG = np.where(total_G < least_prompts(len(number_TG)), np.nan, replicates_TRG)
-        if not self._over_prompts:
-            return mean_TG.mean(axis=0), replicates_TRG.mean(axis=0), total_G
-        share_TG = number_TG / np.where(total_G > 0, total_G, np.nan)
-        # A task without a score has no part in it; nor has it a mean.
-        mean_G = np.where(share_TG == 0, 0, share_TG * mean_TG).sum(axis=0)
-        return mean_G, np.where(share_TG[:, None] == 0, 0, share_TG[:, None] * replicates_TRG).sum(axis=0), total_G
+        return np.stack(replicates)
 
     def together(self, differences_PG: Floats) -> Estimates:
         """Means over all tasks with intervals that hold for all columns at once, however many are looked at.
 
-        The 95 % quantile of the largest studentised deviation among the columns takes the place of that of one alone (the
-        bootstrap's max-t: Westfall and Young, 1993), widened as Student's t is beside the normal: with few prompts the
-        errors themselves are uncertain. None where prompts differ between tasks and in no task: three that turn from wrong to
-        right would seem certain.
+        Student's t of each column's own effective degrees of freedom (as Hasler and Hothorn, 2008, have it for unequal variances),
+        at 5 % divided by the columns that vary (Bonferroni): that holds whatever the columns have in common. None where fewer
+        than LEAST_DIFFERING prompts would settle a difference, and none where prompts differ between tasks and in no task: three
+        that turn from wrong to right would seem certain.
         """
-        mean_G, replicates_RG, number_G = self._over_tasks(*self._tasks(differences_PG))
-        error_G = replicates_RG.std(axis=0)
-        moving = np.flatnonzero(error_G > _ROUNDING)  # a difference that is the same for every prompt has nothing to deviate
-        largest_R = np.abs((replicates_RG[:, moving] - mean_G[moving]) / error_G[moving]).max(axis=1, initial=0.0)
-        freedom_G = np.maximum(self._freedom(number_G), 1)
-        half_G = special.stdtrit(freedom_G, special.ndtr(np.quantile(largest_R, LEVEL))) * error_G
-        # Where every prompt of a task differs alike, but tasks do not, there is something to deviate and resampling does not find it.
+        tasks = self._tasks(differences_PG)
+        mean_G, error_G = tasks.over(tasks.mean_TG), tasks.error_G
+        many = max(int((error_G > _ROUNDING).sum()), 1)  # a difference that is the same for every prompt has nothing to deviate
+        half_G = -special.stdtrit(tasks.freedom_G, (1 - LEVEL) / 2 / many) * error_G
+        # Where every prompt of a task differs alike, but tasks do not, there is something to deviate and no task shows it.
         spread_G = np.nanmax(differences_PG, axis=0, initial=-np.inf) - np.nanmin(differences_PG, axis=0, initial=np.inf)
         half_G[(error_G <= _ROUNDING) & (spread_G > _ROUNDING)] = np.nan
-        return Estimates(mean_G, mean_G - half_G, mean_G + half_G, number_G.astype(np.int64))
+        differing_G = (np.abs(differences_PG) > _ROUNDING).sum(axis=0)
+        half_G[(np.abs(mean_G) > half_G + _ROUNDING) & (differing_G < LEAST_DIFFERING)] = np.nan
+        return Estimates(mean_G, mean_G - half_G, mean_G + half_G, tasks.number_G.astype(np.int64))
 
     def behind_first(self, values_PG: Floats) -> list[tuple[float, float, float]]:
         """How far each column lies behind the first, over all tasks, paired by prompt: mean, low and high end.
@@ -167,5 +219,6 @@ def _interval(mean_G: Floats, replicates_RG: Floats, number_G: Floats, freedom_G
         finite_R = replicates_R[np.isfinite(replicates_R)]
         if len(finite_R):
             ends[:, column] = np.quantile(finite_R, [tail_G[column], 1 - tail_G[column]])
+    ends[:, ends[1] - ends[0] <= _ROUNDING] = np.nan
     # Rounding in the last place must not put a mean outside its own interval.
     return Estimates(mean_G, np.minimum(ends[0], mean_G), np.maximum(ends[1], mean_G), number_G.astype(np.int64))

@@ -11,7 +11,7 @@ from harness.compute import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, settled
 from reports.equal_compute import Comparison, LeftOut, Standing
-from reports.statistics import OVERALL
+from reports.statistics import LEAST_DIFFERING, OVERALL, least_prompts
 from reports.summary import Summary
 
 MOST_NAMED = 4
@@ -33,11 +33,11 @@ class Verdict:
     """Model of the best; empty where leaders are of several."""
     score: str
     lead: str
-    """Lead over the next method; empty where all score the same."""
+    """Lead over the first method that the best cannot be told from, or over the next one; empty where all score the same."""
     sure: str
-    """YES, or why the best cannot be told from the others."""
+    """YES, or why the best cannot be told from that method."""
     model_lead: str
-    """Lead over the best method of another model, where that is not the next one; else empty."""
+    """Lead over the best method of another model, where that is another one; else empty."""
     model_sure: bool
     """Whether the best is separable from every method of another model, and there is one."""
     methods: int
@@ -80,24 +80,22 @@ class Verdict:
 
 def verdict(summary: Summary, comparison: Comparison) -> Verdict:
     """Put a comparison in words."""
-    best, leaders, prompts = comparison.best, comparison.leaders, len(summary.values)
+    leaders, rival, foreign, prompts = comparison.leaders, comparison.rival, comparison.foreign, len(summary.values)
     only = f"{comparison.prompts} of {prompts} prompts" if comparison.prompts < prompts else ""
     models = {standing.method.model for standing in leaders}
-    behind = comparison.standings[len(leaders) :]
-    foreign = [standing for standing in comparison.standings if standing.method.model not in models]
     return Verdict(
         same_budget=comparison.same_budget,
         where=where(comparison),
         spent="; ".join(filter(None, (_really_spent(summary, comparison), _compared(summary, comparison), only and f"on {only}"))),
         leaders=tuple(summary.label(standing.method, comparison.budget_unit) for standing in leaders),
         model=models.pop() if len(models) == 1 else "",
-        score=score(best),
-        lead=_lead(summary, comparison, behind[0]) if behind else "",
+        score=score(comparison.best),
+        lead=_lead(summary, comparison, rival) if rival else "",
         sure=_sure(comparison),
-        model_lead=_lead(summary, comparison, foreign[0]) if foreign and foreign[0] is not behind[0] else "",
+        model_lead=_lead(summary, comparison, foreign[0]) if foreign and foreign[0] is not rival else "",
         model_sure=bool(foreign) and all(standing.separable for standing in foreign),
         methods=len(comparison.standings),
-        apart="" if behind else numbers.ends(*_apart(comparison)),
+        apart="" if rival else numbers.ends(*_apart(comparison)),
         only=only,
     )
 
@@ -139,8 +137,23 @@ def _reason(summary: Summary, entry: LeftOut, comparison: Comparison) -> str:
 
 
 def _sure(comparison: Comparison) -> str:
+    """The word of the pair that the line names; where all who cannot be told from the best score the same as it, theirs."""
+    if comparison.rival and not comparison.rival.separable:
+        return settled(*comparison.rival.behind[1:])
     found = [settled(*standing.behind[1:]) for standing in comparison.standings[1:]]
     return next((word for word in (TOO_FEW, NOT_SEPARABLE) if word in found), YES)
+
+
+def without_interval(summary: Summary, comparison: Comparison) -> list[str]:
+    """One sentence on the differences to the best that have no interval though there are prompts enough; none without such."""
+    if comparison.prompts < least_prompts(len(summary.tasks)):
+        return []
+    found = [each for each in comparison.standings[1:] if settled(*each.behind[1:]) == TOO_FEW]
+    names = [summary.label(standing.method, comparison.budget_unit) for standing in found]
+    if not names:
+        return []
+    why = f"fewer than {LEAST_DIFFERING} prompts differ, all of a task differ alike, or a score is read from a point without an interval"
+    return [f"The lead over {listed(names)} has no interval: {why}."]
 
 
 def _lead(summary: Summary, comparison: Comparison, standing: Standing) -> str:

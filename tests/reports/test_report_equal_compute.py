@@ -173,7 +173,12 @@ def test_numbers_in_words() -> None:
     assert numbers.score(0.712, 0.6, 0.8) == "0.71 [0.60, 0.80]"
     assert numbers.score(0.5) == "0.50"
     assert numbers.score(math.nan) == "–"
-    assert numbers.difference(-0.101, -0.2, 0.001) == "−0.10 [−0.20, 0.00]"
+    assert numbers.difference(-0.101, -0.2, 0.001) == "−0.101 [−0.200, +0.001]"
+    assert numbers.difference(-0.101, -0.2, 0.006) == "−0.10 [−0.20, +0.01]"
+    assert numbers.difference(0.0475, 0.0042, 0.0908) == "+0.048 [+0.004, +0.091]"
+    assert numbers.difference(0.004, math.nan, math.nan) == "+0.004"
+    assert numbers.difference(0.0, -0.19, 1e-12) == "0.00 [−0.19, 0.00]"
+    assert numbers.ends(-0.0004, 0.1) == "[−0.0004, +0.1000]"
     assert slug("../Ä b/<x>") == "b-x"
 
 
@@ -205,7 +210,7 @@ def test_a_tie_is_shown_with_the_interval_of_its_difference(make_run: Callable[.
     assert page.count(f"same score {ends}") >= 1
     assert f"apart by {ends} at 95" in page
     rows = equal_tables(summary, "shapes-clip", found.shared)[0].rows
-    assert [(row["behind"], row["verdict"]) for row in rows] == [("–", "same score"), (f"0.00 {ends}", "same score")]
+    assert [(row["to the highest"], row["verdict"]) for row in rows] == [("–", "same score"), (f"0.00 {ends}", "same score")]
 
 
 def test_of_methods_that_are_as_far_behind_the_hardest_to_tell_comes_first(make_run: Callable[..., Path], tmp_path: Path) -> None:

@@ -95,10 +95,14 @@ def test_same_seed_same_interval_and_other_columns_change_nothing() -> None:
     assert alone.high_G[0] == beside.high_G[1]
 
 
-def test_pairing_makes_a_constant_difference_certain() -> None:
-    column = values()
-    mean, low, high = Bootstrap(TASKS).overall(column - (column - 0.1))
-    assert (mean, low, high) == pytest.approx((0.1, 0.1, 0.1))
+def test_what_does_not_vary_has_no_interval_though_there_are_prompts_enough() -> None:
+    constant = np.where(np.arange(100) < 40, 1.0, 0.5)
+    mean, low, high = Bootstrap(TASKS).overall(constant)
+    assert mean == 0.75
+    assert np.isnan([low, high]).all()
+    assert Bootstrap(TASKS).enough(constant[:, None]).all()
+    assert not Bootstrap(["a", "b", "b", "b", "b", "b"]).enough(np.ones((6, 1))).any()
+    assert not Bootstrap(["a", "a", "b", "b"]).enough(np.ones((4, 1))).any()
 
 
 def test_one_prompt_gives_no_interval() -> None:

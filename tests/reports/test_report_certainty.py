@@ -1,0 +1,119 @@
+"""What a page says where an interval cannot be made, or only of some pairs of methods."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.answer import answer
+from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, has_intervals, intervals_sentence
+from reports.comparison_tables import equal_tables
+from reports.curves import main_figure
+from reports.equal_compute import Comparison, Standing, compare
+from reports.load import read_runs
+from reports.power import outlook
+from reports.same_budget import shared
+from reports.summary import Method, Summary, summarise
+from reports.tables import results_table
+from reports.verdict import verdict, without_interval
+
+MakeRun = Callable[..., Path]
+Grade = Callable[[pd.DataFrame], np.ndarray]
+
+
+@pytest.fixture
+def graded(make_run: MakeRun, tmp_path: Path) -> Callable[[Grade], Summary]:
+    """A run of eight prompts of each of two tasks, whose grades are what a function makes of the rows."""
+
+    def made(grade: Grade) -> Summary:
+        wanted = {"searches": ("random",), "verifiers": ("shapes-clip",), "tasks": ("colors", "counting"), "budgets": (14, 28, 56)}
+        run = make_run(tmp_path / "run", prompts=8, picture_px=12, **wanted)
+        scores = pd.read_parquet(run / "scores.parquet")
+        scores.assign(value=np.where(scores["metric"] == "grade", grade(scores), scores["value"])).to_parquet(run / "scores.parquet")
+        return summarise(read_runs([run]))
+
+    return made
+
+
+def coin(rows: pd.DataFrame) -> np.ndarray:
+    return (np.random.default_rng(1).random(len(rows)) < 0.5).astype(float)
+
+
+def flat_at_28(rows: pd.DataFrame) -> np.ndarray:
+    """Of shapes-flux under the middle budget every prompt of a task scores the same."""
+    flat = (rows["model"] == "shapes-flux") & (rows["budget"] == 28)
+    return np.where(flat, (rows["task"] == "colors").astype(float), coin(rows))
+
+
+def test_a_reading_beside_a_point_without_an_interval_has_none_and_no_verdict(graded: Callable[[Grade], Summary]) -> None:
+    summary = graded(flat_at_28)
+    flux = next(method for method in summary.methods if method.model == "shapes-flux")
+    curve = summary.curve(flux, "shapes-clip", "grade").set_index("budget")
+    assert np.isnan(curve.loc[28, ["low", "high"]].to_numpy(dtype=float)).all()
+    assert np.isfinite(curve.loc[[14, 56], ["low", "high"]].to_numpy(dtype=float)).all()
+    for amount, known in ((curve["nfe"][28] * 0.999, False), (curve["nfe"][28] * 1.001, False), (curve["nfe"][56], True)):
+        found = compare(summary, "nfe", amount, "shapes-clip")
+        mine = next(standing for standing in found.standings if standing.method == flux)
+        pair = found.standings[1].behind
+        assert mine.interpolated != known
+        assert np.isfinite([mine.low, mine.high, *pair]).tolist() == [known, known, True, known, known]
+        assert verdict(summary, found).sure in ((NOT_SEPARABLE, YES) if known else (TOO_FEW,))
+
+
+def test_tables_of_numbers_have_no_interval_without_width(graded: Callable[[Grade], Summary]) -> None:
+    summary = graded(lambda rows: (rows["model"] == "shapes-flux").astype(float))
+    frame = equal_tables(summary, "shapes-clip", shared(summary, "shapes-clip"))[0].frame
+    assert frame["behind"].isin([0, 1]).all()
+    assert frame[["low", "high", "behind_low", "behind_high"]].isna().all(axis=None)
+    assert results_table(summary, "shapes-clip", "results").frame[["low", "high"]].isna().all(axis=None)
+
+
+def test_scores_that_do_not_vary_are_not_said_to_be_too_few(graded: Callable[[Grade], Summary]) -> None:
+    summary = graded(lambda rows: (rows["model"] == "shapes-flux").astype(float))
+    assert has_intervals(summary)
+    assert intervals_sentence(summary).startswith("Brackets: ")
+    assert "best is shapes-flux + random: 1.00, +1.00 over shapes-infinity + random." in answer(summary).headline
+
+
+def test_no_band_is_drawn_at_a_point_without_an_interval(graded: Callable[[Grade], Summary]) -> None:
+    axes = main_figure(graded(flat_at_28), "shapes-clip").axes[0]
+    bands = [path.vertices[:, 1] for band in axes.collections for path in band.get_paths()]
+    assert all(np.ptp(heights) > 0 for heights in bands)
+    ends = [line.get_ydata() for line in axes.lines if line.get_linewidth() == 0.6]
+    assert sum(np.isnan(heights).sum() for heights in ends) == 2
+
+
+def standing(search: str, mean: float, *ends: float, model: str = "ar") -> Standing:
+    return Standing(Method(model, search, "nfe"), mean, mean - 0.1, mean + 0.1, (0.9 - mean, *ends), False)
+
+
+BEST = standing("beam", 0.9, 0.0, 0.0)
+UNTOLD, NEAR, FAR = (math.nan, math.nan), (-0.1, 0.2), (0.01, 0.3)
+
+
+@pytest.mark.parametrize(("next_", "last", "rival", "sure"), [
+    (NEAR, UNTOLD, "greedy", NOT_SEPARABLE), (UNTOLD, NEAR, "greedy", TOO_FEW), (FAR, UNTOLD, "smc", TOO_FEW),
+    (FAR, NEAR, "smc", NOT_SEPARABLE), (FAR, FAR, "greedy", YES),
+])  # fmt: skip
+def test_the_word_is_that_of_the_pair_that_is_named(
+    graded: Callable[[Grade], Summary], next_: tuple[float, float], last: tuple[float, float], rival: str, sure: str
+) -> None:
+    summary = graded(coin)
+    below = standing("greedy", 0.85, *next_), standing("smc", 0.8, *last)
+    comparison = Comparison("nfe", 56, False, (BEST, *below), (), 16)
+    said = verdict(summary, comparison)
+    assert said.sure == sure
+    assert said.lead.endswith(f" over ar + {rival}")
+    assert ("[" in said.lead) == (sure != TOO_FEW)
+    prompts = outlook(summary, comparison)
+    assert bool(prompts) == (sure == NOT_SEPARABLE)
+    assert all(f"from ar + {rival} takes" in text for text in prompts)
+    noted = without_interval(summary, comparison)
+    assert bool(noted) == (UNTOLD in (next_, last))
+    assert all(text.startswith("The lead over ar + ") for text in noted)
+    assert without_interval(summary, Comparison("nfe", 56, False, (BEST, *below), (), 3)) == [], "few prompts are said to be few elsewhere"
