@@ -27,7 +27,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
         *deadline_notes(summary),
         *_who_judges(summary),
         *_timing(summary),
-        "Intervals, where there are any, are 95 % bootstrap intervals over prompts, drawn within tasks, all seeds of a prompt "
+        "Intervals, where there are any, are 95 % intervals over prompts, within tasks, all seeds of a prompt "
         "together; they do not cover another training of the models or another verifier. Where all images of a task are right (or "
         f"all wrong) resampling cannot widen anything, and no interval is shown; in the mean of all tasks such a task counts as certain, "
         f"which is too sure of itself; a task with fewer than {LEAST_PROMPTS} prompts gets none, "
