@@ -34,6 +34,7 @@ def plan_units(session: Session, lineup: Lineup) -> tuple[list[WorkUnit], list[s
     notes: list[str] = []
     refusals: list[tuple[str, BudgetTooSmall]] = []
     misfits: list[Unfit] = []
+    kept = kept_prompts(session.settings, session.prompts)
     for model, search in lineup.pairs:
         budgets = {}
         for verifier in session.settings.verifiers:
@@ -48,7 +49,7 @@ def plan_units(session: Session, lineup: Lineup) -> tuple[list[WorkUnit], list[s
             notes += _notes(model, search, verifier, refused, nothing_left=not affordable)
         given = {name: affordable for name, affordable in budgets.items() if affordable}
         packages = lineup.packages(model, search, (*given, *session.judge.verifiers), session.settings.suite)
-        units += _pair_units(session, model, search, given, packages)
+        units += _pair_units(session, model, search, given, packages, kept)
     if not units:
         raise WrongInput(_nothing_runs(session.settings, refusals) if refusals else "; ".join(dict.fromkeys(map(str, misfits))))
     return units, list(dict.fromkeys(notes))
@@ -124,7 +125,7 @@ def _notes(
 
 
 def _pair_units(
-    session: Session, model: str, search: str, budgets: Mapping[str, tuple[Budget, ...]], packages: tuple[str, ...]
+    session: Session, model: str, search: str, budgets: Mapping[str, tuple[Budget, ...]], packages: tuple[str, ...], kept: frozenset[str]
 ) -> Iterator[WorkUnit]:
     if not budgets:
         return
@@ -137,7 +138,7 @@ def _pair_units(
         for share in shares:
             for number, chunk in enumerate(chunks(session.prompts, _chunk(session, search), session.settings.sample_seed)):
                 faulty = session.faulty if number == 0 else ()
-                yield _unit(session, model, search, share, seed, chunk, faulty, packages)
+                yield _unit(session, model, search, share, seed, chunk, faulty, packages, kept)
 
 
 def chunks(prompts: Sequence[Prompt], size: int, seed: int) -> Iterator[tuple[Prompt, ...]]:
@@ -162,8 +163,9 @@ def _unit(
     prompts: tuple[Prompt, ...],
     faulty: tuple[tuple[Prompt, str], ...],
     packages: tuple[str, ...],
+    kept: frozenset[str],
 ) -> WorkUnit:
-    keep = kept_prompts(session.settings, session.prompts) & {prompt.id for prompt in prompts}
+    keep = kept & {prompt.id for prompt in prompts}
     key = unit_key(
         session.models.card(model),
         search,

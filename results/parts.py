@@ -73,8 +73,9 @@ def images_of(tables: Mapping[str, pa.Table]) -> list[str]:
 def _header(unit: str, sizes: Sequence[int], source: str, body: bytes) -> bytes:
     """The header line; its checksum is over the unit's key, the sizes and the source as well as the body."""
     own = {"unit": unit, "bytes": list(sizes), **({"source": source} if source else {})}
-    sha256 = hashlib.sha256(json.dumps(own).encode() + b"\n" + body).hexdigest()
-    return json.dumps({**own, "sha256": sha256}).encode()
+    digest = hashlib.sha256(json.dumps(own).encode() + b"\n")
+    digest.update(body)
+    return json.dumps({**own, "sha256": digest.hexdigest()}).encode()
 
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import stat
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,21 @@ from PIL import Image
 
 from harness.errors import WrongInput
 from results.files import MANIFEST, check_run_folder, remove_temporary, write_atomic
+from results.join import join
 from results.manifest import differences
 from results.parts import DamagedPart, Rows, decode, encode, images_of, source_of, tables_of
-from results.schema import TABLES, arrow_schema
 
 CALIBRATION = "calibration.json"
 UNITS = "units.json"
 FINISHED = "finished.txt"
+
+
+class Incomplete(WrongInput):
+    """Raised where tables are to be made and units are missing."""
+
+    def __init__(self, missing: int, units: int, folder: Path) -> None:
+        super().__init__(f"{missing} of {units} units are missing in {folder}: give the same command again to finish them")
+        self.missing = missing
 
 
 class Store:
@@ -137,8 +147,7 @@ class Store:
 
     def _lost_images(self, tables: Mapping[str, pa.Table]) -> list[str]:
         """Missing or empty images: they are not synced one by one, which would be slow, so their unit is not finished."""
-        images = {relative: self.folder / relative for relative in images_of(tables)}
-        return [relative for relative, image in images.items() if not image.is_file() or image.stat().st_size == 0]
+        return [relative for relative in images_of(tables) if not _has_content(f"{self.folder}/{relative}")]
 
     def finished(self) -> int:
         """How many units have been finished here."""
@@ -172,20 +181,21 @@ class Store:
         """Join the parts of `keys`, in that order, into one Parquet file per table.
 
         Raises:
-            WrongInput: a unit is missing.
+            Incomplete: units are missing; the tables are as they were.
         """
-        parts = [self.part(key) for key in keys]
-        finished = [part for part in parts if part is not None]
-        if len(finished) < len(parts):
-            raise WrongInput(
-                f"{len(parts) - len(finished)} of {len(parts)} units are missing in {self.folder}: "
-                "give the same command again to finish them"
-            )
-        for name in TABLES:
-            table = pa.concat_tables([arrow_schema(name).empty_table(), *(part[name] for part in finished)])
-            sink = pa.BufferOutputStream()
-            pq.write_table(table.combine_chunks(), sink, compression="zstd")
-            _write_changed(self.folder / f"{name}.parquet", bytes(sink.getvalue()))
+        join(self._all_parts(keys), self.folder)
+
+    def _all_parts(self, keys: Sequence[str]) -> Iterator[dict[str, pa.Table]]:
+        """The parts of all units, one by one; raises Incomplete at the end where some are missing."""
+        missing = 0
+        for key in keys:
+            part = self.part(key)
+            if part is None:
+                missing += 1
+            elif not missing:
+                yield part
+        if missing:
+            raise Incomplete(missing, len(keys), self.folder)
 
     def unscored(self, metric: str, reason: str) -> int:
         """Returned images without a value of a metric, whose reason holds these words; of the tables."""
@@ -211,6 +221,15 @@ def _merge(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> dict
 
 def _joined(old: Sequence[Any], new: Sequence[Any]) -> list[Any]:
     return [*old, *(one for one in new if one not in old)]
+
+
+def _has_content(path: str) -> bool:
+    """Whether a path is a file and not empty; asked once, as it is of every image whenever a run is gone on with."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size > 0
 
 
 def _write_changed(path: Path, content: bytes) -> None:
