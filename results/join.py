@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,13 +17,19 @@ ROWS = 1 << 16
 """What is kept of a table before it is written, as one row group: some tens of megabytes."""
 
 
-def join(parts: Iterable[Mapping[str, pa.Table]], folder: Path) -> None:
-    """Write one Parquet file per table; none is touched where making the parts raises, nor one that is there byte for byte."""
+def join(parts: Iterable[Mapping[str, pa.Table]], folder: Path) -> int:
+    """Write one Parquet file per table, of how many parts is returned; none is touched where making the parts raises, nor one that is
+    there byte for byte."""
+    parts, number = iter(parts), 0
+    first = next(parts, None)
+    empty = {name: arrow_schema(name).empty_table() for name in TABLES}
     with ExitStack() as stack:
-        files = {name: stack.enter_context(_file(folder, name)) for name in TABLES}
-        for part in parts:
+        # Units of a run that an older vistas has made have columns of their own.
+        files = {name: stack.enter_context(_file(folder / f"{name}.parquet", table.schema)) for name, table in (first or empty).items()}
+        for number, part in enumerate(chain([first] if first else [], parts), 1):
             for name, file in files.items():
                 file.add(part[name])
+    return number
 
 
 class _Growing:
@@ -48,11 +55,8 @@ class _Growing:
 
 
 @contextmanager
-def _file(folder: Path, name: str) -> Iterator[_Growing]:
-    with (
-        atomic(folder / f"{name}.parquet", if_changed=True) as file,
-        pq.ParquetWriter(file, arrow_schema(name), compression="zstd") as writer,
-    ):
+def _file(path: Path, schema: pa.Schema) -> Iterator[_Growing]:
+    with atomic(path, if_changed=True) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         growing = _Growing(writer)
         yield growing
         growing.write()

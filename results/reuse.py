@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from results.files import write_atomic
+from results.files import is_whole_png, write_atomic
+from results.manifest import DamagedManifest
 from results.parts import images_of
 from results.store import Store
 
@@ -24,7 +25,10 @@ def take_over(store: Store, keys: Sequence[str], folders: Sequence[Path]) -> dic
     shared = {folder: len(held(Store(folder), keys)) for folder in folders}
     for folder in folders:
         other = Store(folder)
-        environments, noted = other.manifest().get("environments", []), False
+        try:
+            environments, noted = other.manifest()["environments"], False
+        except DamagedManifest:  # units tell for themselves what they are
+            environments, noted = [], False
         for key in keys:
             if store.whole_part(key) is not None or (tables := other.whole_part(key)) is None:
                 continue
@@ -44,7 +48,7 @@ def held(other: Store, keys: Sequence[str]) -> list[str]:
 
 def _bring(source: Path, target: Path) -> None:
     """Images are named by their content and never changed: one file serves both folders where the file system can."""
-    if target.exists() and target.stat().st_size:
+    if is_whole_png(target):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,14 +16,18 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from harness.errors import WrongInput
-from results.files import MANIFEST, check_run_folder, remove_temporary, write_atomic
+from results.files import MANIFEST, TEMPORARY, check_run_folder, is_whole_png, remove_temporary, write_atomic
 from results.join import join
-from results.manifest import differences
+from results.manifest import differences, read_manifest
 from results.parts import DamagedPart, Rows, decode, encode, images_of, source_of, tables_of
 
 CALIBRATION = "calibration.json"
 UNITS = "units.json"
 FINISHED = "finished.txt"
+
+
+class DamagedUnits(WrongInput):
+    """Raised where the list of a run's units cannot be read."""
 
 
 class Incomplete(WrongInput):
@@ -71,11 +73,9 @@ class Store:
         """The manifest; raises WrongInput when it is missing or unreadable."""
         path = self.folder / MANIFEST
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+            return read_manifest(path)
         except FileNotFoundError:
             raise WrongInput(f"{self.folder} holds no run ({MANIFEST} is missing): give the folder of one") from None
-        except ValueError as error:
-            raise WrongInput(f"{path} is damaged ({error}): give another folder with --out") from error
 
     def calibration(self) -> dict[str, Any]:
         """Measured speeds that the run has been planned with, {} before; raises WrongInput when unreadable."""
@@ -110,13 +110,12 @@ class Store:
         except FileNotFoundError:
             return []
         except (ValueError, TypeError) as error:
-            raise WrongInput(f"{path} is damaged ({error}): the same `vistas run` command writes it again") from error
+            raise DamagedUnits(f"{path} is damaged ({error}): the same `vistas run` command writes it again") from error
 
-    def whole_parts(self) -> list[dict[str, pa.Table]]:
+    def whole_parts(self) -> Iterator[dict[str, pa.Table]]:
         """Tables of the units that are there whole, with their images, in the run's order; nothing is changed, so others may be writing."""
         keys = self.units() or sorted(path.stem for path in (self.folder / "parts").glob("*.part"))
-        found = map(self.whole_part, keys)
-        return [tables for tables in found if tables is not None]
+        return (tables for tables in map(self.whole_part, keys) if tables is not None)
 
     def whole_part(self, key: str) -> dict[str, pa.Table] | None:
         """A unit's tables where it is there whole, with its images, else None; nothing is changed."""
@@ -133,9 +132,9 @@ class Store:
             tables = decode(key, path.read_bytes())
             lost = self._lost_images(tables)
             for relative in lost:
-                (self.folder / relative).unlink(missing_ok=True)  # an empty one would be taken for saved
+                (self.folder / relative).unlink(missing_ok=True)  # it is made anew
             if lost:
-                raise DamagedPart(f"its image {lost[0]} is missing or empty")
+                raise DamagedPart(f"its image {lost[0]} is missing or cut short")
         except FileNotFoundError:
             return None
         except DamagedPart as error:
@@ -146,8 +145,8 @@ class Store:
         return tables
 
     def _lost_images(self, tables: Mapping[str, pa.Table]) -> list[str]:
-        """Missing or empty images: they are not synced one by one, which would be slow, so their unit is not finished."""
-        return [relative for relative in images_of(tables) if not _has_content(f"{self.folder}/{relative}")]
+        """Images that are missing or cut short: they are not synced one by one, which would be slow, so their unit is not finished."""
+        return [relative for relative in images_of(tables) if not is_whole_png(f"{self.folder}/{relative}")]
 
     def finished(self) -> int:
         """How many units have been finished here."""
@@ -171,7 +170,7 @@ class Store:
         name = hashlib.sha256(f"{image_HWC.shape}".encode() + image_HWC.tobytes()).hexdigest()[:32]
         relative = f"images/{name[:2]}/{name}.png"
         path = self.folder / relative
-        if not path.exists():
+        if not is_whole_png(path):
             buffer = io.BytesIO()
             Image.fromarray(image_HWC).save(buffer, format="PNG")
             write_atomic(path, buffer.getvalue(), sync=False)
@@ -183,6 +182,8 @@ class Store:
         Raises:
             Incomplete: units are missing; the tables are as they were.
         """
+        for half in self.folder.glob(f"*.parquet.*{TEMPORARY}"):  # of a process that was killed at this
+            half.unlink(missing_ok=True)
         join(self._all_parts(keys), self.folder)
 
     def _all_parts(self, keys: Sequence[str]) -> Iterator[dict[str, pa.Table]]:
@@ -221,15 +222,6 @@ def _merge(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> dict
 
 def _joined(old: Sequence[Any], new: Sequence[Any]) -> list[Any]:
     return [*old, *(one for one in new if one not in old)]
-
-
-def _has_content(path: str) -> bool:
-    """Whether a path is a file and not empty; asked once, as it is of every image whenever a run is gone on with."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return False
-    return stat.S_ISREG(found.st_mode) and found.st_size > 0
 
 
 def _write_changed(path: Path, content: bytes) -> None:

@@ -64,6 +64,9 @@ def reported(debug: bool, store: Store | None = None, before: bool = False) -> I
             where = f" in {folder}" if folder else ""
             kept = f"; {_kept(store)}" if store and store.finished() else ": free space and give the same command again"
             _leave(f"failed: no space left on disk{where}{kept}", FAILED)
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            kept = f"; {_kept(store)}" if store else ""
+            _leave(f"failed: {error.filename}: {error.strerror}: see to that and give the same command again{kept}", FAILED)
         _leave(f"failed: {_line(error)}" + ("" if debug else " (--debug shows where)"), FAILED)
 
 
