@@ -29,7 +29,7 @@ _COMPARED = [column.name for column in SELECTIONS if column.name not in _INCIDEN
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """The tables of one or more runs, with a column `run`: the index into `folders` and `manifests`."""
+    """The tables of one or more runs, with a column `run`: the index into `folders` and `manifests`; of `candidates` what is shown."""
 
     folders: tuple[Path, ...]
     manifests: tuple[dict[str, Any], ...]
@@ -154,7 +154,7 @@ def _tables(place: Path, folder: Path, manifest: Mapping[str, Any]) -> dict[str,
     return _completed({name: _read(place / f"{name}.parquet", _SHOWN.get(name)) for name in TABLES}, folder, manifest)
 
 
-def _read(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
+def _read(path: Path, columns: list[str] | None) -> pd.DataFrame:
     try:
         return pd.read_parquet(path, columns=columns)
     except (pa.ArrowException, OSError) as error:

@@ -83,15 +83,16 @@ def _unwritten(folder: Path, error: OSError) -> RunFailed:
 
 
 def is_whole_png(path: Path | str) -> bool:
-    """Whether there is a file that ends as a PNG does; of thousands of images nothing else can be read in passing."""
+    """Whether there is a file that ends as a PNG does; of thousands of images nothing else can be read in passing.
+
+    Raises OSError where it is there and cannot be read: that is no reason to make it anew.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         return os.pread(descriptor, len(PNG_END), max(0, os.fstat(descriptor).st_size - len(PNG_END))) == PNG_END
-    except OSError:
-        return False
     finally:
         os.close(descriptor)
 

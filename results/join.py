@@ -26,7 +26,8 @@ def join(parts: Iterable[Mapping[str, pa.Table]], folder: Path) -> int:
     with ExitStack() as stack:
         # Units of a run that an older vistas has made have columns of their own.
         files = {name: stack.enter_context(_file(folder / f"{name}.parquet", table.schema)) for name, table in (first or empty).items()}
-        for number, part in enumerate(chain([first] if first else [], parts), 1):
+        for part in chain([first] if first else [], parts):
+            number += 1
             for name, file in files.items():
                 file.add(part[name])
     return number

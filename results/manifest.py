@@ -71,7 +71,7 @@ def _check(content: Any) -> None:
     if not isinstance(content, dict):
         raise ValueError("it is no object")
     for key, kind in _KINDS.items():
-        value = content
+        value: Any = content
         for name in key.split("."):
             value = value.get(name)
         if not isinstance(value, kind):

@@ -142,6 +142,13 @@ def test_a_damaged_unit_of_ones_own_is_taken_over_again(tmp_path: Path) -> None:
     assert_equal(tables(tmp_path / "small"), tables(tmp_path / "large"))
 
 
+def test_units_of_a_run_with_a_broken_manifest_are_not_lost(tmp_path: Path) -> None:
+    made = make(tmp_path / "one", **SMALL)
+    (tmp_path / "one/manifest.json").write_text("{")
+    assert made
+    assert make(tmp_path / "other", tmp_path / "one", **SMALL) == []
+
+
 def test_where_units_come_from_is_known_before_the_first_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path / "small", **SMALL)
     path = tmp_path / "small" / "manifest.json"

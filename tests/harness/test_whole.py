@@ -16,6 +16,7 @@ from harness.whole import determined, finished_units, keep
 from reports.drawn import drawn, keep_drawn
 from results import environment
 from results.files import locked, locked_part
+from results.manifest import manifest
 from results.schema import TABLES
 from results.store import Store
 
@@ -31,12 +32,12 @@ def finished(tmp_path: Path) -> Path:
     """The folder of a finished run of one unit, which has no rows, with its report."""
     folder = tmp_path / "run"
     store = Store(folder)
-    (folder / "report").mkdir(parents=True)
-    (folder / "manifest.json").write_text("{}")
+    store.open(manifest({"searches": [], "verifiers": []}, {}, {}, {}, {}, {}, []))
     store.keep_units(["unit"])
     store.save("unit", {name: [] for name in TABLES})
     store.compact(["unit"])
     keep(folder, determined(settings()))
+    (folder / "report").mkdir()
     for name in ("index.html", "report.md"):
         (folder / "report" / name).write_text("drawn")
     keep_drawn([folder], folder / "report")
@@ -66,6 +67,14 @@ def test_what_is_missing_is_seen_and_a_lost_table_is_made_again(finished: Path) 
     assert finished_units(finished, determined(settings(seeds=(1,)))) == finished_units(finished, "") == 0
     (finished / "parts/unit.part").write_bytes(b"damaged")
     assert finished_units(finished, same) == 0
+
+
+@pytest.mark.parametrize("content", ["[", "[]", "5"])
+def test_a_damaged_list_of_units_is_no_dead_end(finished: Path, content: str) -> None:
+    before = (finished / "scores.parquet").stat().st_mtime_ns
+    (finished / "units.json").write_text(content)
+    assert finished_units(finished, determined(settings())) == 0
+    assert (finished / "scores.parquet").stat().st_mtime_ns == before
 
 
 def test_a_folder_that_others_are_at_is_not_looked_at(finished: Path) -> None:
