@@ -10,7 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.config import Settings, default_folder, load_settings
+from harness.config import Settings, default_folder
+from harness.config_sources import load_settings
 from harness.errors import WrongInput, unknown
 
 FILE = "ablations.toml"

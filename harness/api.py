@@ -1,6 +1,6 @@
 """vistas from Python: a model, a verifier and a search on prompts of one's own, with images and costs in memory.
 
-The command line does the same with folders, tables and resumption (`harness/runner.py`).
+The command line does the same with folders, tables and resumption (`harness/run/runner.py`).
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import to_pil_image
 
-from harness.choice import choose_model
+from harness.compute.ledger import Budget, Cost, Unit
+from harness.compute.prices import calibrate
 from harness.entry import Entry
 from harness.errors import WrongInput
-from harness.ledger import Budget, Cost, Unit
 from harness.memory import with_fewer_rows
-from harness.model_loader import ModelLoader
+from harness.model_spec import parse_model
 from harness.named_searches import expanded
-from harness.prices import calibrate
-from harness.rows import candidate_rows, counted, select
+from harness.run.loaded_models import LoadedModels
+from harness.run.model_loader import ModelLoader
+from harness.run.session import pick_device
+from harness.run.table_rows import candidate_rows, counted, select
+from harness.run.timing import Stopwatch
 from harness.search.base import Search, Task, describes
 from harness.search.prepare import Attempt, prepare
-from harness.search.spec import fits, parse
+from harness.search.spec import fits, parse_search
 from harness.seeds import Seeds
-from harness.session import pick_device
-from harness.shelf import Shelf
-from harness.timing import Stopwatch
 from harness.weights.local import LocalWeights, find
 from models.base import Generator, Prefixed
 from models.pair import Pair
@@ -78,10 +78,10 @@ def load_model(text: str, weights: Weights = _NONE, device: str = "auto") -> Gen
 
     Raises WrongInput: an unknown name or setting, weights that are not on this machine, or a device that is not there.
     """
-    choice, local = choose_model(text), _local(weights)
-    folders = {one.text: find(one.name, one.entry, local) for one in choice.members}
+    spec, local = parse_model(text), _local(weights)
+    folders = {one.text: find(one.name, one.entry, local) for one in spec.members}
     load = ModelLoader(folders, [pick_device(device)], "none", Stopwatch())
-    model: Generator | Pair = Shelf({choice.text: choice}, load)[choice.text]
+    model: Generator | Pair = LoadedModels({spec.text: spec}, load)[spec.text]
     return model
 
 
@@ -110,7 +110,7 @@ def run_search(
     Raises:
         WrongInput: an unknown search or unit, a search or verifier that does not fit the model, or a budget that is too small.
     """
-    found = parse(expanded(search)) if isinstance(search, str) else search
+    found = parse_search(expanded(search)) if isinstance(search, str) else search
     misfit = fits(found, _described_by_class(model), model.card.name)
     if misfit:
         raise WrongInput(misfit)

@@ -1,4 +1,4 @@
-"""Work in pieces."""
+"""Sequences in batches."""
 
 from __future__ import annotations
 

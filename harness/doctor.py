@@ -8,22 +8,22 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import ceil
 from pathlib import Path
 
 import torch
 
-from harness.amounts import bytes_of
-from harness.choice import ModelChoice, choose_model
+from harness.compute.amounts import bytes_of
 from harness.errors import WrongInput
+from harness.fitting import beside, fitting
 from harness.memory import SHARE, free_and_total
+from harness.model_spec import ModelSpec, parse_model
 from harness.registry import is_verifier
-from harness.session import pick_devices
-from harness.weights.hub import gigabytes
+from harness.run.session import pick_devices
 from harness.weights.local import LocalWeights, find, found
-from models.division import Division, divide
+from harness.weights.repository import gigabytes
+from models.multi_device import Division, divide
 from models.published import published_models
-from models.sheet import Sheet, parts, sheet
+from models.sheet import sheet
 from verifiers.spec import parse_verifier
 from verifiers.weight_bytes import weight_bytes
 
@@ -92,22 +92,21 @@ def needs(texts: Sequence[str], memory: Mapping[str, int], local: LocalWeights) 
 
     Raises WrongInput at once, also for a folder that was given and is no copy of what it is given for.
     """
-    choices = [choose_model(text) for text in texts or published_models()]
-    for choice in choices:
-        if any(local.folder(choice.name, role) for role in choice.published().repositories) and found(choice.name, choice.entry, local):
-            find(choice.name, choice.entry, local)
-    return (_need(choice, memory, local) for choice in choices)
+    specs = [parse_model(text) for text in texts or published_models()]
+    for spec in specs:
+        if any(local.folder(spec.name, role) for role in spec.published().repositories) and found(spec.name, spec.entry, local):
+            find(spec.name, spec.entry, local)
+    return (_need(spec, memory, local) for spec in specs)
 
 
-def _need(choice: ModelChoice, memory: Mapping[str, int], local: LocalWeights) -> Need:
-    model = choice.published()
-    settings = model.merged(choice.overrides)
-    one, networks = sheet(model, settings), parts(model, settings) if len(memory) > 1 else None
-    division = divide(networks, [int(SHARE * free) for free in memory.values()]) if networks else None
+def _need(spec: ModelSpec, memory: Mapping[str, int], local: LocalWeights) -> Need:
+    model = spec.published()
+    one = sheet(model, model.merged(spec.overrides))
+    division = divide(one.networks, [int(SHARE * free) for free in memory.values()]) if one.networks and len(memory) > 1 else None
     kept = f"{gigabytes(one.row_bytes)} {'of cache' if one.cache_step_bytes else 'of latents'}"
     growth = [("each step", f"adds {_span(one.cache_step_bytes)} of it")] if one.cache_step_bytes else []
     divided = [("" if at else "divided", line) for at, line in enumerate(_said(division, list(memory)))] if division else []
-    return Need(choice.text, fitting(one, memory, division), found(choice.name, choice.entry, local), (
+    return Need(spec.text, fitting(one, memory, division), found(spec.name, spec.entry, local), (
         ("download", gigabytes(model.bytes)),
         ("in memory", f"{gigabytes(one.weight_bytes)}; {gigabytes(one.all_parameters * torch.float32.itemsize)} in float32"),
         ("each row", f"{kept}, {gigabytes(one.pass_bytes)} more within a pass"),
@@ -125,45 +124,6 @@ def _said(division: Division, devices: Sequence[str]) -> Iterator[str]:
         yield f"{device} {gigabytes(division.bytes[at])} ({', '.join(held)})"
 
 
-def rows_that_fit(one: Sheet, free: int, weights: int | None = None) -> int:
-    """The largest batch for which memory is planned to suffice beside all weights, or so many bytes of them; negative where
-    these alone do not fit."""
-    left = int(free * SHARE) - (one.weight_bytes if weights is None else weights)
-    return one.rows_within(left) if left >= 0 else -1
-
-
-def rows_divided(one: Sheet, division: Division, memory: Sequence[int]) -> int:
-    """The largest batch of a model that is divided over devices with so many bytes free; negative where weights do not fit.
-
-    A block's cache lies with the block, latents on the first device, where images are decoded.
-    """
-    least = []
-    for at, (free, weights, blocks) in enumerate(zip(memory, division.bytes, division.blocks, strict=True)):
-        left = int(free * SHARE) - weights
-        if left < 0:
-            return -1
-        own = one.row_bytes * blocks // sum(division.blocks) if one.cache_step_bytes else one.row_bytes * (at == 0)
-        least.append(left // (own + one.pass_bytes))
-        if at == 0 and own:
-            least.append(max(0, (left - one.decode_bytes) // own))
-    return min(least)
-
-
-def fitting(one: Sheet, memory: Mapping[str, int], division: Division | None = None) -> str:
-    """The largest batch in words: on the first device, else over all of them, else with offload."""
-    free = next(iter(memory.values()))
-    rows = rows_that_fit(one, free)
-    if rows > 0:
-        return str(rows)
-    divided = rows_divided(one, division, list(memory.values())) if division else 0
-    if divided > 0:
-        return f"{divided} with device={','.join(memory)}"
-    offloaded = rows_that_fit(one, free, one.largest_bytes)
-    if offloaded > 0:
-        return f"{offloaded} with offload=model"
-    return "none: its weights do not fit" if rows < 0 else "none"
-
-
 def _span(sizes: Sequence[int]) -> str:
     return gigabytes(sizes[0]) if len(set(sizes)) == 1 else f"{gigabytes(min(sizes))} to {gigabytes(max(sizes))}"
 
@@ -176,12 +136,6 @@ def sorted_out(texts: Sequence[str]) -> tuple[list[str], dict[str, int]]:
     """Models among these names, and the bytes that each verifier's weights take. Raises UnknownName or WrongInput."""
     models = [text for text in texts if not is_verifier(text)]
     return models, {text: weight_bytes(parse_verifier(text)) for text in texts if is_verifier(text)}
-
-
-def beside(memory: Mapping[str, int], taken: int) -> dict[str, int]:
-    """Free bytes by device where so many are taken on the first, where verifiers lie: all of them, as of the rest some is left over."""
-    first = next(iter(memory))
-    return {**memory, first: max(0, memory[first] - ceil(taken / SHARE))}
 
 
 def _devices(asked: str, memory: str | None) -> tuple[torch.device, ...]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from harness.amounts import counted
+from harness.compute.amounts import counted
 from harness.config import FILE
 from harness.errors import WrongInput
-from harness.suites import open_suite
+from harness.run.suites import open_suite
 from reports.load import Runs, read_runs
 from results.files import check_writable
 from suites.base import Prompt, display_name

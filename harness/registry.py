@@ -60,10 +60,10 @@ SEARCHES: Mapping[str, Entry] = {
 }
 
 VERIFIERS: Mapping[str, Entry] = {
-    "shapes-clip": Entry("verifiers.load:shapes_clip", "CLIPScore: cosine of image and prompt", domain="shapes"),
-    "shapes-aesthetic": Entry("verifiers.load:shapes_aesthetic", "aesthetic head on the CLIP image embedding", domain="shapes"),
-    "shapes-reward": Entry("verifiers.load:shapes_reward", "ImageReward architecture", domain="shapes"),
-    "shapes-ensemble": Entry("verifiers.load:shapes_ensemble", "rank average of the three", domain="shapes", ensemble=True),
+    "shapes-clip": Entry("verifiers.load_embedded:shapes_clip", "CLIPScore: cosine of image and prompt", domain="shapes"),
+    "shapes-aesthetic": Entry("verifiers.load_embedded:shapes_aesthetic", "aesthetic head on the CLIP image embedding", domain="shapes"),
+    "shapes-reward": Entry("verifiers.load_embedded:shapes_reward", "ImageReward architecture", domain="shapes"),
+    "shapes-ensemble": Entry("verifiers.load_embedded:shapes_ensemble", "rank average of the three", domain="shapes", ensemble=True),
     **{name: published_verifier(row) for name, row in published_verifiers().items()},
     "likelihood": Entry(
         "verifiers.likelihood:likelihood", "the autoregressive generator's own log-probability of an image; guides only",
@@ -71,7 +71,7 @@ VERIFIERS: Mapping[str, Entry] = {
     ),
     "cascade": Entry(
         "verifiers.cascade:Cascade",
-        "a cheap verifier for all candidates, a dear one for the best N of a round: cascade:cheap=NAME,dear=NAME,keep=N",
+        "a cheap verifier for all candidates, an expensive one for the best N of a round: cascade:cheap=NAME,expensive=NAME,keep=N",
         ensemble=True,
     ),
     "ensemble": Entry(

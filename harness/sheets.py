@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import markdown
-from harness.choice import choose_model
-from harness.weights.hub import gigabytes
+from harness.model_spec import parse_model
+from harness.weights.repository import gigabytes
 from models.published import PublishedModel, published_models
 from models.sheet import Sheet, sheet
 
@@ -67,14 +67,14 @@ What is checked:
 
 
 def rows(texts: Sequence[str] = ()) -> list[tuple[str, ...]]:
-    """One row per model named, of all published ones without names. Raises WrongInput as `choose_model` does."""
+    """One row per model named, of all published ones without names. Raises WrongInput as `parse_model` does."""
     return [row(*_chosen(text)) for text in texts or published_models()]
 
 
 def _chosen(text: str) -> tuple[str, PublishedModel, dict[str, Any]]:
-    choice = choose_model(text)
-    model: PublishedModel = choice.published()
-    return choice.text, model, model.merged(choice.overrides)
+    spec = parse_model(text)
+    model: PublishedModel = spec.published()
+    return spec.text, model, model.merged(spec.overrides)
 
 
 def row(text: str, model: PublishedModel, settings: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -12,7 +11,7 @@ from typing import Any
 
 import torch
 
-from models.diffusion.folder import published_config
+from models.diffusion.pipeline_folder import published_config
 
 FILE = "architectures.toml"
 KIND, SHARED = "_class_name", "shared"
@@ -45,16 +44,6 @@ def outline(row: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> torch
         network: torch.nn.Module = made.from_config(options) if from_diffusers else made(made.config_class(**options))
     torch.nn.Module.to(network, dtype)  # diffusers' own `to` warns of what is not so
     return network.eval()
-
-
-def count(row: Mapping[str, Any]) -> int:
-    """Parameters of a network of this configuration; models share their text encoders, which are counted once."""
-    return _count(json.dumps(row, sort_keys=True))
-
-
-@cache
-def _count(configuration: str) -> int:
-    return parameters(outline(json.loads(configuration)))
 
 
 def parameters(network: torch.nn.Module) -> int:

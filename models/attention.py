@@ -29,7 +29,7 @@ def kernel_of(settings: Mapping[str, Any], device: torch.device | None = None) -
     kernel = str(settings.get(SETTING, AUTO))
     if kernel != AUTO and kernel not in KERNELS:
         raise WrongInput(f"{SETTING}={kernel!r} is no attention kernel: use one of {', '.join((AUTO, *KERNELS))}")
-    if kernel in _CUDA_ONLY and device is not None and device.type != "cuda":
+    if kernel in _CUDA_ONLY and device is not None and device.type not in ("cuda", "meta"):
         raise WrongInput(f"{SETTING}={kernel} is a kernel for CUDA, the model is to run on {device}: leave it out, or choose a CUDA device")
     return kernel
 

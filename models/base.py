@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 
 if TYPE_CHECKING:
     import torch

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from harness.errors import WrongInput
+from models.attention import kernel_of
 
 VARIANTS = 64
 """Of one block's code: few for one model (a scale of one token, a batch of one row), times the models and settings of a run."""
+
+
+def how_it_runs(
+    settings: Mapping[str, Any], devices: Sequence[torch.device], offload: str = "none"
+) -> tuple[bool, str]:
+    """Whether a model's blocks are compiled, and the attention kernel that it tries first. Raises WrongInput where it cannot run so."""
+    return asks_to_compile(settings, offload, len(devices) > 1), kernel_of(settings, devices[0])
 
 
 def asks_to_compile(settings: Mapping[str, Any], offload: str = "none", divided: bool = False) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from models.base import Row
-from models.rows import check_selection, check_start, predicted
+from models.row_checks import check_selection, check_start, first_of_each, predicted
 
 
 class Drawn(Protocol):
@@ -46,10 +46,7 @@ class PrefixState(Generic[Prefixes, Prediction]):
         """The first row of each distinct prefix that the next `predict` passes through the transformer."""
         if self.prediction is not None or self.step == self.steps:
             return ()
-        first: dict[int, int] = {}
-        for row, source in enumerate(self.source):
-            first.setdefault(source, row)
-        return tuple(first.values())
+        return first_of_each(self.source)
 
     @property
     def pending_preview(self) -> tuple[int, ...]:

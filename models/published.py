@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import Any, Literal
 
 from harness.errors import WrongInput
-from harness.weights.hub import Repository
 from harness.weights.repositories import rows, table
+from harness.weights.repository import Repository
 
 FILE = "published.toml"
 PRESET = "preset"

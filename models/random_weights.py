@@ -15,7 +15,7 @@ from models.published import PublishedModel
 
 SPREAD = 0.02
 """Standard deviation of every weight."""
-_BUILDERS: Mapping[str, str] = {
+BUILDERS: Mapping[str, str] = {
     "models.infinity.published:load": "models.infinity.random_weights:build",
     "models.diffusion.published:load": "models.diffusion.random_weights:build",
     "models.janus.load:load": "models.janus.random_weights:build",
@@ -28,16 +28,20 @@ def random_generator(
 ) -> Generator:
     """The generator that the model's loader would make, its weights random; `tiny` shrinks every network for tests.
 
-    Several devices share the model, and the weights are drawn in host memory first. On the meta device nothing is held:
-    such a generator has its card and its prices.
+    Several devices share the model, and the weights are drawn in host memory first.
 
     Raises WrongInput for a model that cannot be built so.
     """
-    if model.loader not in _BUILDERS:
+    if model.loader not in BUILDERS:
         raise WrongInput(f"{model.name} cannot be built with random weights yet: fetch it, or take another model")
-    module, _, name = _BUILDERS[model.loader].partition(":")
+    module, _, name = BUILDERS[model.loader].partition(":")
     built: Generator = getattr(import_module(module), name)(model, settings, devices, tiny)
     return built
+
+
+def outlined(model: PublishedModel, settings: Mapping[str, Any]) -> Any:
+    """The `Generator` without weights, its networks on the meta device: it has its card and its prices. Raises WrongInput."""
+    return random_generator(model, settings, [torch.device("meta")])
 
 
 def filled(network: nn.Module, device: torch.device) -> nn.Module:

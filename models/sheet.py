@@ -1,14 +1,16 @@
-"""The data sheet of a published model: what it computes and holds, worked out from its configuration, without weights."""
+"""The data sheet of a published model: what it computes and holds, read off its outline (`models/random_weights.py`), without weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
 from harness.errors import WrongInput
-from models.division import Parts
+from models.architecture import parameters
+from models.base import Generator
+from models.multi_device import Parts
 from models.published import PublishedModel
 
 
@@ -24,14 +26,12 @@ class Sheet:
     """All of them in the dtypes they run in."""
     step_flops: tuple[int, ...]
     """One sequence through each step; the text's own pass, where the network has one, is in the first."""
-    sequences: int
-    """Sequences of one row and step: 2 with guidance."""
+    guided_flops: int
+    """All steps of one image under the settings, guidance included, as the ledger charges them."""
     image_size: tuple[int, int]
     decoder_flops: int
     text_flops: int
     """One prompt through all text encoders."""
-    text_tokens: int
-    """Of the prompt that is priced."""
     row_bytes: int
     """What one row keeps between steps, at most: its cache or its latents, in all sequences."""
     cache_step_bytes: tuple[int, ...]
@@ -42,8 +42,8 @@ class Sheet:
     """Those of one image in the decoder."""
     largest_bytes: int
     """Weights of the largest of its networks: what is on the device at a time with offload=model."""
-    added_flops: int = 0
-    """Passes of one image beside those of guidance."""
+    networks: Parts | None = field(default=None, repr=False, compare=False)
+    """On the meta device, to be divided."""
 
     @property
     def steps(self) -> int:
@@ -55,22 +55,9 @@ class Sheet:
         """All steps of one image, one sequence each."""
         return sum(self.step_flops)
 
-    @property
-    def guided_flops(self) -> int:
-        """All steps of one image with its settings' guidance."""
-        return self.sequences * self.unguided_flops + self.added_flops
-
     def rows_within(self, count: int) -> int:
         """The largest batch whose tensors fit beside the weights in this many bytes; images can be decoded one at a time."""
         return max(0, min(count // (self.row_bytes + self.pass_bytes), (count - self.decode_bytes) // self.row_bytes))
-
-
-def latent_size(model: PublishedModel, settings: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Rows and columns of what a published model's decoder decodes; None where `latent_size` is not beside its sheet's function."""
-    module, _, _ = model.sheet.partition(":")
-    find = getattr(import_module(module), "latent_size", None) if module else None
-    found: tuple[int, int] | None = find(model, settings) if find else None
-    return found
 
 
 def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
@@ -82,9 +69,15 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     return found
 
 
-def parts(model: PublishedModel, settings: Mapping[str, Any]) -> Parts | None:
-    """A published model's networks without weights, to be divided; None where `parts` is not beside its sheet's function."""
-    module, _, _ = model.sheet.partition(":")
-    find = getattr(import_module(module), "parts", None) if module else None
-    found: Parts | None = find(model, settings) if find else None
-    return found
+def read_off(outline: Generator, networks: Parts, text_tokens: int, **others: Any) -> Sheet:
+    """The sheet with sizes and prices that an outline and its networks say, for a prompt of so many tokens, and what others say."""
+    every = [networks.denoiser, *networks.encoders.values(), *([networks.decoder] if networks.decoder is not None else [])]
+    sizes = [sum(one.numel() * one.element_size() for one in network.parameters()) for network in every]
+    card, decode, encode = outline.card, outline.price("decode", outline.card.steps), outline.price("encode", 0, text_tokens)
+    passed = [outline.price(what, step, text_tokens).model_flops for what in ("predict", "draw") for step in range(card.steps)]
+    read: dict[str, Any] = dict(
+        parameters=card.parameters, all_parameters=sum(map(parameters, every)), weight_bytes=sum(sizes), largest_bytes=max(sizes),
+        image_size=card.image_size, decoder_flops=decode.decode_flops, text_flops=encode.text_flops, networks=networks,
+        guided_flops=sum(passed) + encode.model_flops,
+    )  # fmt: skip
+    return Sheet(**read | others)

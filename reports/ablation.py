@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness import amounts
 from harness.ablation import Ablation
+from harness.compute import amounts
 from reports import numbers
 from reports.certainty import YES, intervals_sentence, settled
 from reports.deadlines import after_deadline
 from reports.load import read_runs
 from reports.notes import SHAPES_NOTICE
-from reports.points import Summary, metric_phrase, summarise
 from reports.statistics import OVERALL
+from reports.summary import Summary, metric_phrase, summarise
 from reports.tables import Table, escape_markdown, filled
 
 _WHO = ["model", "search", "verifier"]

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.amounts import counted
+from harness.compute.amounts import counted
 from reports import numbers
 from reports.certainty import intervals_sentence, more_prompts, too_few
-from reports.equal import Comparison, compare
-from reports.granted import Shared, given_alike, granted, shared
+from reports.equal_compute import Comparison, compare
 from reports.headline import NO_SCORES, NOTHING_SHARED, headline
 from reports.keys import POINT
-from reports.points import Method, Summary, is_single, metric_phrase
 from reports.power import outlook
+from reports.same_budget import Shared, all_at_same_budget, at_same_budget, shared
 from reports.statistics import OVERALL
+from reports.summary import Method, Summary, is_single, metric_phrase
 from reports.verdict import MOST_NAMED, Verdict, left_out, listed, verdict
 
 
@@ -40,12 +40,12 @@ def answer(summary: Summary) -> Answer:
     if len(summary.methods) == 1:
         so_far = "can be shown so far" if summary.runs.unfinished else "was run"
         return Answer(f"Only {summary.label(summary.methods[0])} {so_far}: no comparison.", _opening(summary), (), ())
-    found, given = shared(summary, verifier), given_alike(summary, verifier)
+    found, given = shared(summary, verifier), all_at_same_budget(summary, verifier)
     if not found:
         missing = left_out(summary, (), given)
         return Answer(NO_SCORES if missing else NOTHING_SHARED, (*_opening(summary), *missing), (), ())
     main = found[0].judged
-    told = [one for one in found[0].comparisons if one.granted or one is main] + [each.judged for each in found[1:]]
+    told = [one for one in found[0].comparisons if one.same_budget or one is main] + [each.judged for each in found[1:]]
     verdicts = {id(one): verdict(summary, one) for one in told}
     others = [verdicts[id(one)] for one in told if one is not main]
     first = headline(verdicts[id(main)], others, len(summary.values), too_few(summary))
@@ -140,7 +140,7 @@ def _compared(comparison: Comparison) -> set[Method]:
 
 
 def _alike(one: Comparison, other: Comparison) -> bool:
-    return (one.unit, one.granted, one.amount) == (other.unit, other.granted, other.amount)
+    return (one.unit, one.same_budget, one.amount) == (other.unit, other.same_budget, other.amount)
 
 
 def _methods(comparison: Comparison) -> set[Method]:
@@ -149,7 +149,7 @@ def _methods(comparison: Comparison) -> set[Method]:
 
 def _again(summary: Summary, judged: Comparison, verifier: str) -> Comparison | None:
     """The same comparison under another verifier; None where it has no two methods to compare."""
-    if judged.granted:
-        return next((one for one in granted(summary, verifier) if _alike(one, judged)), None)
+    if judged.same_budget:
+        return next((one for one in at_same_budget(summary, verifier) if _alike(one, judged)), None)
     found = compare(summary, judged.unit, judged.amount, verifier)
     return found if found.standings else None

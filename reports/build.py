@@ -7,18 +7,18 @@ from pathlib import Path
 
 from reports import curves, gallery, style, tree
 from reports.answer import Answer, answer
-from reports.contrasts import equal_tables, paired_table
-from reports.drawn import FILE, PAGE, keep_drawn
+from reports.comparison_tables import equal_tables, paired_table
 from reports.load import read_runs
 from reports.markdown import write_markdown
 from reports.overoptimised import overoptimised_figure, overoptimised_table, shown
 from reports.page import Contents, write_page
-from reports.points import AXES, Summary, summarise
 from reports.published import published_table
 from reports.reliability import cross_table, reliability_figure, reliability_table
 from reports.style import slug
+from reports.summary import AXES, Summary, summarise
 from reports.tables import Table, results_table, spent_table
 from reports.trust import trust_table
+from reports.up_to_date import FILE, PAGE, mark_up_to_date
 
 
 def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
@@ -39,7 +39,7 @@ def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
     write_markdown(summary, contents, tables, out / "report.md")
     page = out / PAGE
     write_page(summary, contents, page)
-    keep_drawn(run_dirs, out)
+    mark_up_to_date(run_dirs, out)
     return page
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from harness import amounts
-from reports.points import Summary
+from harness.compute import amounts
 from reports.statistics import LEVEL, OVERALL, least_prompts
+from reports.summary import Summary
 
 YES = "yes"
 NOT_SEPARABLE = f"not separable at {100 * LEVEL:.0f} %"

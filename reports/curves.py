@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 
 from reports.certainty import has_intervals
 from reports.legend import fit_legend, handles, single_handle
-from reports.points import AXES, Method, Summary, is_single, metric_name
 from reports.statistics import OVERALL
 from reports.style import QUIET, SURFACE, Look, log_axis, looks, quiet_axes
+from reports.summary import AXES, Method, Summary, is_single, metric_name
 from results.schema import GRADE
 
 AXIS_LABELS = {

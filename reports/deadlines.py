@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from harness import amounts
+from harness.compute import amounts
 from reports import numbers
 from reports.keys import POINT
-from reports.points import Summary
+from reports.summary import Summary
 from results.schema import OVERRUN
 
 COLUMN = "after the deadline"

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from harness import amounts
+from harness.compute import amounts
 from reports.keys import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
-from reports.points import Method, Summary
 from reports.style import GRID, INK, QUIET, RIGHT, WRONG, draw_mark
+from reports.summary import Method, Summary
 from results.schema import GRADE
 
 _TILE_PX = 128

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.amounts import counted
+from harness.compute.amounts import counted
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES
 from reports.verdict import Verdict, listed
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from matplotlib.lines import Line2D
 
-from reports.points import Summary, is_single
 from reports.style import QUIET, SURFACE, looks
+from reports.summary import Summary, is_single
 
 
 def handles(summary: Summary) -> list[Line2D]:

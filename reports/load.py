@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from harness import amounts
+from harness.compute import amounts
+from harness.compute.ledger import COST_COLUMNS
 from harness.errors import WrongInput, first_line
-from harness.ledger import COST_COLUMNS
 from reports.keys import IDENTITY
 from reports.overlap import ConflictingRuns, on_shared_prompts
 from reports.unfinished import OF_RUN, OF_RUNS, Common, is_unfinished, join_parts, nothing_of

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness import markdown
 from reports.notes import SHAPES_NOTICE, notes
 from reports.page import Contents, protocol
-from reports.points import AXES, Summary
+from reports.summary import AXES, Summary
 from reports.tables import Table, escape_markdown
 from reports.verdict import Verdict
 

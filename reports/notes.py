@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from harness import amounts
 from harness.assignments import name_of
+from harness.compute import amounts
 from reports.deadlines import deadline_notes
 from reports.missing import nothing_returned
-from reports.points import Summary, of_random
 from reports.statistics import LEAST_OVERALL, LEAST_PROMPTS, OVERALL, least_prompts
+from reports.summary import Summary, of_random
 from results.schema import GRADE
 
 SHAPES_NOTICE = (

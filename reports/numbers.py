@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness import amounts
+from harness.compute import amounts
 
 NOTHING = amounts.NOTHING
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness import amounts
+from harness.compute import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, has_intervals
 from reports.legend import fit_legend, handles
-from reports.points import Method, Summary, metric_name
 from reports.style import INK, QUIET, looks, quiet_axes
+from reports.summary import Method, Summary, metric_name
 from reports.tables import Table, filled
 from results.schema import GRADE
 

@@ -16,7 +16,7 @@ from reports.certainty import has_intervals, too_few
 from reports.gallery import Block
 from reports.notes import SHAPES_NOTICE, notes
 from reports.pictures import data_uri
-from reports.points import AXES, Summary
+from reports.summary import AXES, Summary
 from reports.tables import Table
 from reports.tree import Tree
 

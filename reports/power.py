@@ -6,8 +6,8 @@ import math
 
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, settled
-from reports.equal import Comparison, Standing
-from reports.points import Summary
+from reports.equal_compute import Comparison, Standing
+from reports.summary import Summary
 from reports.verdict import listed
 
 MOST_TIMES = 100

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from harness import amounts
 from harness.assignments import name_of
+from harness.compute import amounts
 from reports import numbers
-from reports.points import Method, Summary
 from reports.statistics import OVERALL
+from reports.summary import Method, Summary
 from reports.tables import Row, Table, filled
 from results.papers import EVIDENCE, GAIN, budget_text, read_papers, sources
 from results.schema import GRADE

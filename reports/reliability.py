@@ -7,14 +7,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from harness import amounts
+from harness.compute import amounts
 from reports import numbers
 from reports.certainty import has_intervals
 from reports.keys import POINT
 from reports.legend import fit_legend
-from reports.points import Summary, is_single, metric_name, of_random
 from reports.statistics import OVERALL
 from reports.style import INK, QUIET, log_axis, quiet_axes
+from reports.summary import Summary, is_single, metric_name, of_random
 from reports.tables import Table, filled
 
 NOT_SEARCHED = "no search"

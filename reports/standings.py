@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness import amounts
+from harness.compute import amounts
 from reports.missing import judged
 from results.schema import GRADE
 

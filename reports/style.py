@@ -18,8 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from harness import amounts
-from reports.points import Method, Summary, search_rank
+from harness.compute import amounts
+from reports.summary import Method, Summary, search_rank
 
 INK, QUIET, GRID, SURFACE = "#24292f", "#656d76", "#dfe3e8", "#fefefe"
 """Text, secondary text, grid lines, background; the page maps each to its light or dark value."""

@@ -10,14 +10,15 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from harness import amounts, markdown
+from harness import markdown
+from harness.compute import amounts
 from reports import numbers
 from reports.certainty import has_intervals, has_task_intervals, too_few
 from reports.deadlines import after_deadline
 from reports.keys import POINT
 from reports.missing import judged
-from reports.points import SPENT, Summary, metric_phrase
 from reports.statistics import OVERALL
+from reports.summary import SPENT, Summary, metric_phrase
 from results.schema import GRADE
 
 Row = dict[str, Any]

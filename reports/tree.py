@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from harness import amounts
 from harness.assignments import name_of
+from harness.compute import amounts
 from reports.keys import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
-from reports.points import Summary
 from reports.style import GRID, INK, QUIET, draw_mark
+from reports.summary import Summary
 from results.schema import GRADE
 
 _MOST_NODES = 72
@@ -134,7 +134,7 @@ def _draw_node(axes: Axes, summary: Summary, node: pd.Series, digits: int) -> No
         axes.imshow(pixels, extent=extent, aspect="auto", interpolation="none", alpha=faded, zorder=2)
     colour, width = (_CHOSEN, 2.8) if node["chosen"] else (INK, 1.8) if node["kept"] else (GRID, 1.0)
     axes.add_patch(Rectangle((x, y - half - 0.06), 0.52, 2 * half, fill=False, edgecolor=colour, linewidth=width, zorder=3))
-    # A score with a reason is only a place below those that a cascade's dear stage judged.
+    # A score with a reason is only a place below those that a cascade's expensive stage judged.
     score = "cheap stage only" if node["reason"] else f"{node['score']:.{digits}f}".replace("-", "−")
     score = "unscored" if np.isnan(node["score"]) else score
     axes.text(x + 0.26, y + half + 0.07, score, fontsize=7, color=INK if node["kept"] else QUIET, ha="center", va="center")

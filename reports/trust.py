@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from reports import numbers
-from reports.points import Summary
+from reports.summary import Summary
 from reports.tables import Table, filled
 from verifiers.auroc import auroc, auroc_by_pool
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from harness import amounts
 from harness.assignments import name_of
+from harness.compute import amounts
 from harness.errors import WrongInput
 from harness.values import ALL
+from reports.comparable import most_pairs
 from reports.keys import POINT
-from reports.pairs import most_pairs
 from results.join import join
 from results.schema import TABLES
 from results.store import Store

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness import amounts
+from harness.compute import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, settled
-from reports.equal import Comparison, LeftOut, Standing
-from reports.points import Summary
+from reports.equal_compute import Comparison, LeftOut, Standing
 from reports.statistics import OVERALL
+from reports.summary import Summary
 
 MOST_NAMED = 4
 """Methods that the first lines name where several score the same; of more they say how many tie, and a sentence names them."""
@@ -22,7 +22,7 @@ MOST_NAMED = 4
 class Verdict:
     """One comparison, ready to print."""
 
-    granted: bool
+    same_budget: bool
     where: str
     """ "budget of 10 GFLOP", or "43.8 GFLOP spent"."""
     spent: str
@@ -75,7 +75,7 @@ class Verdict:
     @property
     def at(self) -> str:
         """Where, within a sentence."""
-        return f"under a {self.where}" if self.granted else f"at {self.where}"
+        return f"under a {self.where}" if self.same_budget else f"at {self.where}"
 
 
 def verdict(summary: Summary, comparison: Comparison) -> Verdict:
@@ -86,7 +86,7 @@ def verdict(summary: Summary, comparison: Comparison) -> Verdict:
     behind = comparison.standings[len(leaders) :]
     foreign = [standing for standing in comparison.standings if standing.method.model not in models]
     return Verdict(
-        granted=comparison.granted,
+        same_budget=comparison.same_budget,
         where=where(comparison),
         spent="; ".join(filter(None, (_really_spent(summary, comparison), _compared(summary, comparison), only and f"on {only}"))),
         leaders=tuple(summary.label(standing.method, comparison.budget_unit) for standing in leaders),
@@ -105,7 +105,7 @@ def verdict(summary: Summary, comparison: Comparison) -> Verdict:
 def where(comparison: Comparison) -> str:
     """The amount compared at: "budget of 10 GFLOP", or "43.8 GFLOP spent"."""
     amount = amounts.budget(comparison.amount, comparison.unit)
-    return f"budget of {amount}" if comparison.granted else f"{amount} spent"
+    return f"budget of {amount}" if comparison.same_budget else f"{amount} spent"
 
 
 def score(standing: Standing) -> str:
@@ -123,7 +123,7 @@ def left_out(summary: Summary, judged: Sequence[Comparison], others: Sequence[Co
         named = [entry for entry in comparison.left_out if entry.why or comparison in judged]
         if named:
             text = listed([_reason(summary, entry, comparison) for entry in named])
-            places.setdefault(text, []).append(f"{'a ' if comparison.granted else ''}{where(comparison)}")
+            places.setdefault(text, []).append(f"{'a ' if comparison.same_budget else ''}{where(comparison)}")
     return [f"Not compared at {listed(at)}: {text}." for text, at in places.items()]
 
 
@@ -133,7 +133,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _reason(summary: Summary, entry: LeftOut, comparison: Comparison) -> str:
-    word = "given" if comparison.granted else "spent"
+    word = "given" if comparison.same_budget else "spent"
     amount = f"{word} {amounts.between(entry.low, entry.high, comparison.unit)}"
     return f"{summary.label(entry.method, comparison.budget_unit)} ({entry.why or amount})"
 
@@ -160,7 +160,7 @@ def _compared(summary: Summary, comparison: Comparison) -> str:
 
 
 def _really_spent(summary: Summary, comparison: Comparison) -> str:
-    if not comparison.granted:
+    if not comparison.same_budget:
         return "some read between points" if any(standing.interpolated for standing in comparison.standings) else ""
     points = summary.points[(summary.points["task"] == OVERALL) & (summary.points["budget"] == comparison.amount)]
     points = points[points["budget_unit"] == comparison.unit]

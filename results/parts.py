@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -16,6 +17,16 @@ Rows: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
 """Table name to its rows, each a mapping with every column of the table."""
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How a unit was made, which its rows do not say."""
+
+    source: str = ""
+    """Hash of the source that has made the rows; "" where it is not known."""
+    ungraded: int = 0
+    """Selected images without a grade because weights of the suite's graders were not there."""
+
+
 class DamagedPart(ValueError):
     """Raised for a part file that is not, byte for byte, what was written."""
 
@@ -25,19 +36,23 @@ def tables_of(rows: Rows) -> dict[str, pa.Table]:
     return {name: _table(name, rows.get(name, ())) for name in TABLES}
 
 
-def encode(key: str, tables: Mapping[str, pa.Table], source: str = "") -> bytes:
-    """The bytes of a part file; `source` is the hash of the source that has made the rows."""
+def encode(key: str, tables: Mapping[str, pa.Table], making: Making = Making()) -> bytes:
+    """The bytes of a part file."""
     payloads = [_to_bytes(tables[name]) for name in TABLES]
     body = b"".join(payloads)
-    return _header(key, [len(payload) for payload in payloads], source, body) + b"\n" + body
+    return _header(key, [len(payload) for payload in payloads], making, body) + b"\n" + body
 
 
-def source_of(head: bytes) -> str:
-    """The source that made a part, of its first line; "" where it is not known."""
+def making_of(head: bytes) -> Making:
+    """How a part was made, from its first line, as far as that says it."""
     try:
-        return str(json.loads(head).get("source", ""))
-    except (ValueError, AttributeError):
-        return ""
+        return _making(json.loads(head))
+    except (ValueError, TypeError, AttributeError):
+        return Making()
+
+
+def _making(header: Mapping[str, Any]) -> Making:
+    return Making(str(header.get("source", "")), int(header.get("ungraded", 0)))
 
 
 def decode(key: str, content: bytes) -> dict[str, pa.Table]:
@@ -45,10 +60,10 @@ def decode(key: str, content: bytes) -> dict[str, pa.Table]:
     head, _, body = content.partition(b"\n")
     try:
         header = json.loads(head)
-        unit, sizes, source = str(header["unit"]), [int(size) for size in header["bytes"]], str(header.get("source", ""))
+        unit, sizes, making = str(header["unit"]), [int(size) for size in header["bytes"]], _making(header)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise DamagedPart(f"header is not readable ({error})") from error
-    if head != _header(unit, sizes, source, body):
+    if head != _header(unit, sizes, making, body):
         raise DamagedPart("checksum does not match")
     if unit != key:
         raise DamagedPart(f"it holds unit {unit}")
@@ -70,9 +85,10 @@ def images_of(tables: Mapping[str, pa.Table]) -> list[str]:
     return [*dict.fromkeys(filter(None, named))]
 
 
-def _header(unit: str, sizes: Sequence[int], source: str, body: bytes) -> bytes:
-    """The header line; its checksum is over the unit's key, the sizes and the source as well as the body."""
-    own = {"unit": unit, "bytes": list(sizes), **({"source": source} if source else {})}
+def _header(unit: str, sizes: Sequence[int], making: Making, body: bytes) -> bytes:
+    """The header line; its checksum is over the unit's key, the sizes and how it was made as well as the body."""
+    said = {key: value for key, value in asdict(making).items() if value}
+    own = {"unit": unit, "bytes": list(sizes), **said}
     digest = hashlib.sha256(json.dumps(own).encode() + b"\n")
     digest.update(body)
     return json.dumps({**own, "sha256": digest.hexdigest()}).encode()

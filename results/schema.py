@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from harness.ledger import MEANINGS
+from harness.compute.ledger import MEANINGS
 
 SCHEMA_VERSION = 4
 GRADE = "grade"
@@ -68,7 +68,7 @@ CANDIDATES = (
         "score",
         "score by the verifier; an ensemble's is comparable within one prompt's pool only, finished images among themselves and "
         "previews among all; of what only the cheap stage of a "
-        "cascade judged, the place below the worst that the dear one did",
+        "cascade judged, the place below the worst that the expensive one did",
     ),
     _text(
         "reason",

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
 from harness.errors import WrongInput
 from results.files import MANIFEST, TEMPORARY, check_run_folder, is_whole_png, remove_temporary, write_atomic
 from results.join import join
 from results.manifest import differences, read_manifest
-from results.parts import DamagedPart, Rows, decode, encode, images_of, source_of, tables_of
+from results.parts import DamagedPart, Making, Rows, decode, encode, images_of, making_of, tables_of
 
 CALIBRATION = "calibration.json"
 UNITS = "units.json"
@@ -152,17 +151,18 @@ class Store:
         """How many units have been finished here."""
         return sum(1 for _ in (self.folder / "parts").glob("*.part"))
 
-    def save(self, key: str, rows: Rows, source: str = "") -> None:
-        """Commit a finished unit, its rows made by `source`; its images must have been saved before."""
-        write_atomic(self.part_path(key), encode(key, tables_of(rows), source))
+    def save(self, key: str, rows: Rows, making: Making = Making()) -> None:  # noqa: B008 - immutable
+        """Commit a finished unit; its images must have been saved before."""
+        write_atomic(self.part_path(key), encode(key, tables_of(rows), making))
 
     def sources(self, keys: Sequence[str] = ()) -> Counter[str]:
         """How many of these units, by default all that are there, each source has made; "" where it is not known."""
-        found: Counter[str] = Counter()
-        for path in map(self.part_path, keys) if keys else sorted((self.folder / "parts").glob("*.part")):
-            with path.open("rb") as part:
-                found[source_of(part.readline())] += 1
-        return found
+        paths = map(self.part_path, keys) if keys else sorted((self.folder / "parts").glob("*.part"))
+        return Counter(_making(path).source for path in paths)
+
+    def ungraded(self, keys: Sequence[str]) -> int:
+        """How many images that these units selected have no grade because weights of the suite's graders were not there."""
+        return sum(_making(self.part_path(key)).ungraded for key in keys)
 
     def save_image(self, image_CHW: Any) -> str:
         """Save uint8 [3, H, W] as a PNG named by its content; returns its path within the folder."""
@@ -198,14 +198,14 @@ class Store:
         if missing:
             raise Incomplete(missing, len(keys), self.folder)
 
-    def unscored(self, metric: str, reason: str) -> int:
-        """Returned images without a value of a metric, whose reason holds these words; of the tables."""
-        rows = pq.read_table(self.folder / "scores.parquet", columns=["metric", "reason"], filters=[("metric", "==", metric)])
-        return sum(reason in one for one in rows["reason"].to_pylist() if one)
-
     def part_path(self, key: str) -> Path:
         """The file of a unit, there or not."""
         return self.folder / "parts" / f"{key}.part"
+
+
+def _making(path: Path) -> Making:
+    with path.open("rb") as part:
+        return making_of(part.readline())
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> dict[str, Any]:

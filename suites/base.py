@@ -56,6 +56,8 @@ class Grade:
     reason: str = ""
     details: str = field(default="", compare=False, repr=False)
     """What the evaluator saw, as JSON, if it reports this."""
+    absent: bool = False
+    """Whether it could not be graded because weights of the evaluator are not on this machine."""
 
 
 class CannotGrade(WrongInput):

@@ -88,7 +88,7 @@ class PromptSetSuite:
         """The exact verdict on shapes; raises CannotGrade for photographs, which only verifiers judge."""
         if domain != "shapes" or self._shapes is None:
             raise CannotGrade(f"{self._card.name} has no evaluator of its own for {domain} images: see the verifiers' scores")
-        from suites.shapes.exact import grade
+        from suites.shapes.exact_grader import grade
 
         return grade(images, prompts)
 
@@ -96,7 +96,7 @@ class PromptSetSuite:
         """Why no picture of this prompt can be graded exactly, "" where it can or where verifiers judge."""
         if domain != "shapes" or self._shapes is None:
             return ""
-        from suites.shapes.exact import check
+        from suites.shapes.exact_grader import check
 
         return check(prompt)
 

@@ -8,8 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import WrongInput
-from harness.weights.hub import Repository
 from harness.weights.repositories import rows, table
+from harness.weights.repository import Repository
 
 if TYPE_CHECKING:
     import torch

@@ -16,7 +16,8 @@ from torch.nn import functional
 
 from harness.errors import WrongInput
 from models.base import Domain
-from models.files import joint_sha256, read_tensors, sha256_of
+from models.hashes import joint_sha256, sha256_of
+from models.weight_files import read_tensors
 from verifiers.base import VerifierCard
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.scorer import Scorer

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Domain, Images
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Cascading(Verifier, Protocol):
 
     @property
     def stages(self) -> tuple[Verifier, Verifier]:
-        """The cheap one and the dear (expensive) one; the card's parts are theirs, in this order."""
+        """The cheap one and the expensive one; the card's parts are theirs, in this order."""
         ...
 
     def going(self, candidates: int) -> int:

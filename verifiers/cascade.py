@@ -1,4 +1,4 @@
-"""A cascade: a cheap verifier for every candidate of a round, a dear one for the best few of each prompt.
+"""A cascade: a cheap verifier for every candidate of a round, an expensive one for the best few of each prompt.
 
 Who is among the best shows when the round is over, so it is a rule of rounds (`harness/search/rounds.py`), which run the
 stages one after the other and charge what each has really been given.
@@ -11,20 +11,20 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import rankdata
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Images
-from models.files import joint_sha256
+from models.hashes import joint_sha256
 from verifiers.base import Scores, Verifier, VerifierCard, asked, joined_reasons, members_of, questions
 
 
 class Cascade:
     """Two verifiers in stages; `score` asks both about everything, as a metric is measured and not as a round is judged."""
 
-    def __init__(self, cheap: Verifier, dear: Verifier, name: str, keep: int | None) -> None:
-        """`keep`: candidates of one prompt and round that the dear one is given; None for all of them."""
-        self.stages = (cheap, dear)
+    def __init__(self, cheap: Verifier, expensive: Verifier, name: str, keep: int | None) -> None:
+        """`keep`: candidates of one prompt and round that the expensive one is given; None for all of them."""
+        self.stages = (cheap, expensive)
         self._keep = keep
-        first, second = cheap.card, dear.card
+        first, second = cheap.card, expensive.card
         limits = [card.text_limit_tokens for card in (first, second) if card.text_limit_tokens is not None]
         self.card = VerifierCard(
             name=name, domain=second.domain or first.domain, score_range=(-np.inf, second.score_range[1]),
@@ -39,7 +39,7 @@ class Cascade:
         return tuple(member for stage in self.stages for member in members_of(stage))
 
     def going(self, candidates: int) -> int:
-        """How many of a prompt's candidates of one round the dear one is given."""
+        """How many of a prompt's candidates of one round the expensive one is given."""
         return candidates if self._keep is None else min(self._keep, candidates)
 
     def score(self, images: Images, prompts: Sequence[str]) -> Scores:
@@ -55,9 +55,9 @@ class Cascade:
             stage.forget()
 
     def combine(self, values_NM: np.ndarray) -> np.ndarray:
-        """The dear one's number where it was asked; below the lowest of these, by their order under the cheap one, the others.
+        """The expensive one's number where it was asked; below the lowest of these, by their order under the cheap one, the others.
 
-        Float64 [N]; NaN for what the dear one could not score, and for what only the cheap one was asked and could not.
+        Float64 [N]; NaN for what the expensive one could not score, and for what only the cheap one was asked and could not.
         """
         values_NM = np.asarray(values_NM, dtype=np.float64)
         first, second = np.split(values_NM, [len(self.stages[0].card.parts)], axis=1)

@@ -16,8 +16,9 @@ from torch.nn import functional
 from harness.errors import DamagedWeights, WrongInput
 from harness.memory import out_of_memory
 from models.configuration import read_config
-from models.files import check_whole, weights_sha256
-from verifiers.passes import pass_flops
+from models.hashes import weights_sha256
+from models.weight_files import check_whole
+from verifiers.pass_flops import pass_flops
 from verifiers.preprocess import LongestSide, Preprocess, Preprocessing
 
 CONFIG_FILE = "open_clip_config.json"

@@ -11,10 +11,10 @@ from torchvision.transforms.functional import to_pil_image
 from transformers import AutoTokenizer, CLIPModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from models.files import weights_sha256
-from models.folder import check_tokens, from_folder, reader_from_folder
+from models.hashes import weights_sha256
+from models.transformers_folder import check_tokens, from_folder, reader_from_folder
 from verifiers.clip_backbone import ClipBackbone
-from verifiers.passes import pass_flops
+from verifiers.pass_flops import pass_flops
 
 WEIGHTS_FILE = "model.safetensors"
 

@@ -6,10 +6,10 @@ from contextlib import ExitStack
 import numpy as np
 from scipy.stats import rankdata
 
-from harness.ledger import Cost
-from models.files import joint_sha256
+from harness.compute.ledger import Cost
+from models.hashes import joint_sha256
 from verifiers.base import Scores, VerifierCard, joined_reasons, questions
-from verifiers.intake import Pictures
+from verifiers.input_checks import Pictures
 from verifiers.scorer import Scorer, passes_price
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Domain, Images
-from models.files import weights_sha256
-from models.folder import from_folder
+from models.hashes import weights_sha256
+from models.transformers_folder import from_folder
 from verifiers.base import Verifier, members_of
 from verifiers.clip_backbone import ClipBackbone
-from verifiers.passes import pass_flops
+from verifiers.pass_flops import pass_flops
 
 if TYPE_CHECKING:
     from harness.weights.local import LocalWeights
@@ -131,7 +131,7 @@ def dinov2(row: Any, folders: Mapping[str, Path], device: torch.device | str, se
 def features_of(domain: Domain, device: torch.device | str = "cpu", local: LocalWeights | None = None) -> Features:
     """shapes-clip's for the shapes world, DINOv2's for photographs. Raises MissingWeights."""
     if domain == "shapes":
-        from verifiers.load import shapes_backbone
+        from verifiers.load_embedded import shapes_backbone
 
         return ClipPatches(shapes_backbone(str(device)))
     from harness.registry import entry

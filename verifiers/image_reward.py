@@ -14,11 +14,12 @@ from transformers import AutoTokenizer
 
 from harness.errors import WrongInput, first_line
 from models.base import Domain
-from models.files import read_tensors, sha256_of, weights_sha256
-from models.folder import check_tokens, reader_from_folder
+from models.hashes import sha256_of, weights_sha256
+from models.transformers_folder import check_tokens, reader_from_folder
+from models.weight_files import read_tensors
 from verifiers.base import VerifierCard
 from verifiers.image_reward_network import RewardConfig, RewardNetwork, load_state
-from verifiers.passes import pass_flops
+from verifiers.pass_flops import pass_flops
 from verifiers.preprocess import Preprocess
 from verifiers.scorer import Scorer
 

@@ -14,7 +14,7 @@ from transformers.models.blip.modeling_blip import BlipVisionModel
 from transformers.models.blip.modeling_blip_text import BlipTextModel
 
 from harness.errors import WrongInput
-from models.files import check_keys
+from models.weight_files import check_keys
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from harness.errors import WrongInput
 from harness.values import at_least, like, typed
-from harness.weights.hub import Repository
 from harness.weights.repositories import rows, table
+from harness.weights.repository import Repository
 
 FILE, FEATURES = "published.toml", "features.toml"
 

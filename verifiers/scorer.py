@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 import torch
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from verifiers.base import Scores, VerifierCard
-from verifiers.intake import Pictures, faults
+from verifiers.input_checks import Pictures, faults
 
 
 class Scorer(ABC):

@@ -1,4 +1,4 @@
-"""Verifiers as text: NAME, NAME:key=value,…, ensemble:NAME=weight,… or cascade:cheap=NAME,dear=NAME,keep=N.
+"""Verifiers as text: NAME, NAME:key=value,…, ensemble:NAME=weight,… or cascade:cheap=NAME,expensive=NAME,keep=N.
 
 What they need is known before anything is loaded.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from verifiers.base import Verifier
 
 ENSEMBLE, CASCADE = "ensemble", "cascade"
-STAGES = ("cheap", "dear")
+STAGES = ("cheap", "expensive")
 MA = {"aesthetic": "1", "clip-score": "1", "image-reward": "1"}
 """The ensemble of Ma et al. (2501.09732), unweighted: what `ensemble` alone means."""
 _NO_FOLDERS = LocalWeights()
@@ -109,8 +109,8 @@ class VerifierSpec:
         from verifiers.ensemble import Ensemble
 
         if self.name == CASCADE:
-            cheap, dear = members
-            return Cascade(cheap, dear, self.text, self.keep)
+            cheap, expensive = members
+            return Cascade(cheap, expensive, self.text, self.keep)
         return Ensemble(members, self.text, [weight for _, weight in self.members])
 
 
@@ -150,7 +150,7 @@ def _ensemble(text: str) -> VerifierSpec:
 
 
 def _cascade(text: str) -> VerifierSpec:
-    listing = "write cascade:cheap=NAME,dear=NAME,keep=N, N a whole number from 1, or all"
+    listing = "write cascade:cheap=NAME,expensive=NAME,keep=N, N a whole number from 1, or all"
     given = assignments("verifier", text, (*STAGES, "keep"), listing)
     missing = [key for key in (*STAGES, "keep") if key not in given]
     if missing:
@@ -159,7 +159,7 @@ def _cascade(text: str) -> VerifierSpec:
     if kept != ALL and not (kept.isdecimal() and int(kept) > 0):
         raise WrongInput(f"verifier {text!r}: keep={kept} is not a number of candidates: {listing}")
     stages = [(parse_verifier(given[stage]), 1.0) for stage in STAGES]
-    if any(stage.name == CASCADE for stage, _ in stages) or given["cheap"] == given["dear"]:
+    if any(stage.name == CASCADE for stage, _ in stages) or given["cheap"] == given["expensive"]:
         raise WrongInput(f"verifier {text!r} is no cascade of two: name two different verifiers, each of one stage")
     _check_domains(text, stages)
     return VerifierSpec(text, CASCADE, members=tuple(stages), keep=None if kept == ALL else int(kept))

@@ -13,8 +13,8 @@ from torchvision.transforms.functional import InterpolationMode, resize, to_pil_
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from harness.errors import WrongInput, first_line
-from models.files import weights_sha256
-from models.folder import from_folder, reader_from_folder
+from models.hashes import weights_sha256
+from models.transformers_folder import from_folder, reader_from_folder
 
 SLACK = 8
 """Tokens by which a cut prompt may grow when it is read in its sentence."""

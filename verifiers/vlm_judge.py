@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from harness.flops import count_flops
+from harness.compute.flops import count_flops
 from models.base import Domain
 from verifiers.base import VerifierCard
 from verifiers.rubric import HIGHEST, RUBRIC, read_rubric

@@ -9,9 +9,10 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from harness.ledger import Budget, Cost, Ledger, Unit
+from harness.compute.clock import Timing
+from harness.compute.ledger import Budget, Cost, Ledger, Unit
+from harness.compute.meter import MeteredGenerator
 from harness.memory import out_of_memory, release
-from harness.meter import MeteredGenerator, Timing
 from harness.search.prepare import prepare
 from harness.search.random import Random
 from harness.seeds import Seeds

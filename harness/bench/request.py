@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from harness.bench.model import PROMPT
 from harness.bench.peaks import peak_of
-from harness.choice import choose_model
 from harness.errors import WrongInput
-from harness.session import pick_devices
-from harness.suites import open_suite
+from harness.model_spec import parse_model
+from harness.run.session import pick_devices
+from harness.run.suites import open_suite
 from models.base import Generator
 from models.random_weights import random_generator
 from models.small_previews import SETTING
@@ -46,16 +46,16 @@ def prepared(text: str, device: str, tiny: bool) -> tuple[str, Generator, float]
 
     Raises WrongInput.
     """
-    choice = choose_model(text)
-    model, devices = choice.published(), pick_devices(device)
-    if choice.preview_shrink > 1:
-        raise WrongInput(f"{choice.text}: bench-model measures no previews, only whole images: leave {SETTING} out")
+    spec = parse_model(text)
+    model, devices = spec.published(), pick_devices(device)
+    if spec.preview_shrink > 1:
+        raise WrongInput(f"{spec.text}: bench-model measures no previews, only whole images: leave {SETTING} out")
     if tiny:
-        small = {key: value for key, value in TINY.items() if key in model.settings and key not in choice.overrides}
-        choice = choose_model(_with(choice.text, small))
-    settings = model.merged(choice.overrides)
+        small = {key: value for key, value in TINY.items() if key in model.settings and key not in spec.overrides}
+        spec = parse_model(_with(spec.text, small))
+    settings = model.merged(spec.overrides)
     generator = random_generator(model, settings, devices, tiny)
-    return choice.text, generator, peak_of(devices[0], str(settings.get("dtype", "")))
+    return spec.text, generator, peak_of(devices[0], str(settings.get("dtype", "")))
 
 
 def _with(text: str, settings: Mapping[str, int]) -> str:

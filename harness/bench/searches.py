@@ -16,14 +16,14 @@ import torch
 
 from harness.batches import batches
 from harness.bench.speed import TEXTS
+from harness.compute.ledger import Budget, BudgetTooSmall, Unit
+from harness.compute.prices import Prices
 from harness.config import EMBEDDED
-from harness.ledger import Budget, BudgetTooSmall, Unit
 from harness.markdown import table_lines
-from harness.prices import Prices
 from harness.registry import entries, entry
 from harness.search.base import Search
 from harness.search.prepare import prepare
-from harness.search.spec import fits, parse
+from harness.search.spec import fits, parse_search
 from harness.seeds import Seeds
 from models.base import Generator
 from models.pair import Pair
@@ -94,11 +94,11 @@ def measure() -> Iterator[Throughput]:
     prompts = [Prompt(str(n), TEXTS[n % len(TEXTS)], "") for n in range(max(IN_FLIGHT))]
     made: dict[str, Generator] = {name: entry("model", name).resolve()() for name in EMBEDDED}
     for name, generator in made.items():
-        for search in map(parse, entries("search")):
+        for search in map(parse_search, entries("search")):
             if fits(search, entry("model", name), name) is None:
                 yield throughput(search, generator, verifier, prompts)
     pair: Generator = Pair("+".join(made), *made.values())  # type: ignore[assignment]
-    for search in map(parse, entries("search")):
+    for search in map(parse_search, entries("search")):
         if "pair" in search.families:
             yield throughput(search, pair, verifier, prompts)
 

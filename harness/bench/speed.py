@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any
 
 from harness import markdown
-from harness.ledger import Budget, Unit
+from harness.compute.ledger import Budget, Unit
 from harness.registry import entry
 from harness.search.beam import Beam
 from harness.search.prepare import prepare

@@ -63,7 +63,7 @@ def score(
 ) -> None:
     """Grade a folder of images, whoever made it: in a benchmark's own layout, or beside a list of files and prompts."""
     with reported(debug):
-        from harness.commands.early import check_scored
+        from harness.commands.early_checks import check_scored
 
         check_scored(folder, suite, verifier or ())
         from harness.score.folder import score_folder

@@ -62,8 +62,8 @@ def doctor(
 ) -> None:
     """Show this machine, what each published model needs of it, and the largest batch that fits."""
     with reported(debug):
-        from harness.amounts import bytes_of
-        from harness.commands.early import check_published
+        from harness.commands.early_checks import check_published
+        from harness.compute.amounts import bytes_of
 
         check_published([name for name in names or () if not is_verifier(name)])
         if memory is not None:
@@ -89,7 +89,7 @@ def bench_model(
     with reported(debug):
         if not random_weights:
             raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
-        from harness.commands.early import check_published
+        from harness.commands.early_checks import check_published
 
         check_published([name])
         from harness.bench.model import Measured, bench
@@ -136,7 +136,7 @@ def list_(
     """List all that has a name; of published weights also terms, size, and whether they are here."""
     with reported(debug):
         if kind == PUBLISHED and not prices:
-            from harness.commands.printed import show as show_printed
+            from harness.commands.published_numbers import show as show_printed
 
             show_printed(suite, model or ())
             return

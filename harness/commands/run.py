@@ -7,97 +7,48 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.amounts import counted
-from harness.commands.early import check_settings, check_shard
+from harness.commands.asked import Asked, asking
+from harness.commands.early_checks import check_settings, check_shard
 from harness.commands.exits import reported, say
-from harness.commands.options import (
-    Assignments,
-    Budgets,
-    Config,
-    Debug,
-    Models,
-    OneShard,
-    Out,
-    Prompts,
-    PromptsFrom,
-    Reuse,
-    Searches,
-    SeedList,
-    Suite,
-    SuiteFile,
-    UnitName,
-    Verifiers,
-    Weights,
-)
-from harness.config import Settings, load_settings, run_folder
+from harness.commands.options import Assignments, Debug, OneShard, Out, Prompts, SeedList
+from harness.compute.amounts import counted
+from harness.config import Settings, run_folder
 from harness.errors import WrongInput
-from harness.forecast.card_hours import speeds_of
-from harness.shard import Shard
-from harness.suites import suite_flags
+from harness.forecast.gpu_hours import speeds_of
+from harness.run.shard import Shard
 from results.files import check_run_folder, check_writable
 
 if TYPE_CHECKING:
-    from harness.runner import Run
+    from harness.run.prepared import Run
 
 
+@asking
 def run(
-    suite: Suite = None,
-    model: Models = None,
-    search: Searches = None,
-    verifier: Verifiers = None,
-    budget: Budgets = None,
-    unit: UnitName = None,
-    prompts: Prompts = None,
-    seed: SeedList = None,
-    out: Out = None,
-    config: Config = None,
-    set_: Assignments = None,
-    weights: Weights = None,
-    suite_file: SuiteFile = None,
-    prompts_from: PromptsFrom = None,
-    reuse: Reuse = None,
+    asked: Asked,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the time went; write profile.json.")] = False,
     shard: OneShard = None,
     debug: Debug = False,
 ) -> None:
     """Run searches on a suite and build the report. The same command again finishes what is missing."""
     with reported(debug, before=True):
-        flags = {
-            **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
-            "budgets": ",".join(budget) if budget else None, "unit": unit, "prompts": prompts, "seeds": seed,
-            "weights": weights, "reuse": reuse,
-        }  # fmt: skip
-        settings = load_settings(config, set_ or (), flags)
+        settings = asked.settings()
         part = Shard.parse(shard) if shard is not None else None
-        check_shard(part, out)
-        folder = run_folder(settings, out)
+        check_shard(part, asked.out)
+        folder = run_folder(settings, asked.out)
         check_writable(folder)
         check_run_folder(folder)
         check_settings(settings)
-        same = _determined(settings)
-        if not profile and _is_whole(folder, same):
+        fingerprint = _fingerprint(settings)
+        if not profile and _is_finished(folder, fingerprint):
             return
-        prepared = _prepared(settings, out)
+        prepared = _prepared(settings, asked.out)
     with reported(debug, prepared.store):
-        _finish(prepared, same, profile, part)
+        _finish(prepared, fingerprint, profile, part)
 
 
+@asking
 def plan(
-    suite: Suite = None,
-    model: Models = None,
-    search: Searches = None,
-    verifier: Verifiers = None,
-    budget: Budgets = None,
-    unit: UnitName = None,
-    prompts: Prompts = None,
-    seed: SeedList = None,
-    out: Out = None,
-    config: Config = None,
-    set_: Assignments = None,
-    weights: Weights = None,
-    suite_file: SuiteFile = None,
-    prompts_from: PromptsFrom = None,
-    reuse: Reuse = None,
+    asked: Asked,
     shard: OneShard = None,
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Measure every operation, to estimate time.")] = False,
     tflops: Annotated[
@@ -109,17 +60,12 @@ def plan(
 ) -> None:
     """Say what `run` with the same options would do and cost; nothing is run and nothing written."""
     with reported(debug):
-        flags = {
-            **suite_flags(suite, suite_file, prompts_from), "models": model, "searches": search, "verifiers": verifier,
-            "budgets": ",".join(budget) if budget else None, "unit": unit, "prompts": prompts, "seeds": seed,
-            "weights": weights, "reuse": reuse,
-        }  # fmt: skip
-        settings = load_settings(config, set_ or (), flags)
+        settings = asked.settings()
         part = Shard.parse(shard) if shard is not None else None
         check_settings(settings)
         speeds = speeds_of(tflops or (), settings.models)
-        prepared = _prepared(settings, out, calibrate, outlines=True)
-        from harness.forecast.lines import plan_json, plan_lines
+        prepared = _prepared(settings, asked.out, calibrate, outlines=True)
+        from harness.forecast.text_and_json import plan_json, plan_lines
 
         for line in [plan_json(prepared, speeds, part)] if as_json else plan_lines(prepared, speeds, part):
             typer.echo(line)
@@ -153,17 +99,17 @@ def ablate(
             check_writable(folder)
             check_run_folder(folder)
         check_settings(settings)
-        same = "" if plan_only else _determined(settings)
-        prepared = None if _is_whole(folder, same) else _prepared(settings, folder, calibrate)
+        fingerprint = "" if plan_only else _fingerprint(settings)
+        prepared = None if _is_finished(folder, fingerprint) else _prepared(settings, folder, calibrate)
         if plan_only and prepared is not None:
-            from harness.forecast.lines import plan_lines
+            from harness.forecast.text_and_json import plan_lines
 
             for line in plan_lines(prepared):
                 typer.echo(line)
             return
     with reported(debug, None if prepared is None else prepared.store):
         if prepared is not None:
-            _finish(prepared, same)
+            _finish(prepared, fingerprint)
         from reports.ablation import write_ablation
 
         typer.echo(write_ablation(asked, folder, folder / "report").markdown())
@@ -184,17 +130,17 @@ def report(
         _build_report(folders, place)
 
 
-def _determined(settings: Settings) -> str:
-    from harness.whole import determined
+def _fingerprint(settings: Settings) -> str:
+    from harness.run.finished import fingerprint
 
-    return determined(settings)
+    return fingerprint(settings)
 
 
-def _is_whole(folder: Path, same: str) -> bool:
-    """Whether the run in a folder has been finished under the same; says so, and sees to its report."""
-    from harness.whole import finished_units
+def _is_finished(folder: Path, fingerprint: str) -> bool:
+    """Whether the run in a folder has been finished under the same fingerprint; says so, and sees to its report."""
+    from harness.run.finished import finished_units
 
-    units = finished_units(folder, same)
+    units = finished_units(folder, fingerprint)
     if units:
         say(f"{units} of {counted(units, 'unit')} {'is' if units == 1 else 'are'} there in {folder}: nothing has to be loaded")
         _see_to_report(folder)
@@ -202,10 +148,10 @@ def _is_whole(folder: Path, same: str) -> bool:
 
 
 def _see_to_report(folder: Path) -> None:
-    """Draw the report of a finished run unless it is drawn already."""
-    from reports.drawn import drawn
+    """Draw the report of a finished run unless it is up to date."""
+    from reports.up_to_date import up_to_date
 
-    page = drawn([folder], folder / "report")
+    page = up_to_date([folder], folder / "report")
     if page is None:
         say("building the report")
         _build_report([folder], folder / "report")
@@ -216,21 +162,22 @@ def _see_to_report(folder: Path) -> None:
 def _prepared(settings: Settings, out: Path | None, measured: bool = False, outlines: bool = False) -> Run:
     """The run, loaded, which takes seconds; what can be told at once has been."""
     say(f"loading libraries for {', '.join(settings.models)}")
-    from harness.runner import prepare_run
+    from harness.run.prepared import prepare_run
 
     return prepare_run(settings, out, measured, say, outlines)
 
 
-def _finish(prepared: Run, same: str, profile: bool = False, shard: Shard | None = None) -> None:
-    """Run what is missing, then the report (of several shards the last one makes it); `same` is what determined the run."""
+def _finish(prepared: Run, fingerprint: str, profile: bool = False, shard: Shard | None = None) -> None:
+    """Run what is missing, then the report (of several shards the last one makes it); `fingerprint` is the run's."""
     from rich.console import Console
 
-    from harness import runner
-    from harness.timing import REPORT
-    from harness.whole import keep
+    from harness.run import runner
+    from harness.run.finished import mark_finished
+    from harness.run.prepared import opening_lines
+    from harness.run.timing import REPORT
 
     console = Console(stderr=True, soft_wrap=True)
-    for line in runner.opening_lines(prepared):
+    for line in opening_lines(prepared):
         console.print(line, highlight=False, markup=False)
     folder = prepared.store.folder
     unfinished = ""
@@ -241,7 +188,7 @@ def _finish(prepared: Run, same: str, profile: bool = False, shard: Shard | None
     if unfinished:
         typer.echo(unfinished)
     else:
-        keep(folder, same)
+        mark_finished(folder, fingerprint)
         with prepared.watch.section(REPORT):
             _see_to_report(folder)
     if profile:

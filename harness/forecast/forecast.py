@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.ledger import COST_COLUMNS, Budget, Cost
-from harness.runner import Run
+from harness.compute.ledger import COST_COLUMNS, Budget, Cost
+from harness.run.prepared import Run
+from harness.run.session import Session
+from harness.run.units import WorkUnit
 from harness.search.adaptive import Allocating
 from harness.search.base import Plan
-from harness.search.rehearsal import Rehearsed, rehearse
-from harness.session import Session
-from harness.units import WorkUnit
+from harness.search.simulation import Simulated, simulate
 from suites.base import Prompt
 
 
@@ -40,7 +40,7 @@ class Forecast:
     at most so many passes, or all of them an `example`."""
     depends_on_scores: bool
     """Whether a run can spend something else than the plan: less, or in a pool of prompts more on some."""
-    shared: Rehearsed | None
+    shared: Simulated | None
     """Of a search whose prompts share a total: all prompts of one seed, with made-up scores."""
     timed: bool
     """Whether seconds are estimated."""
@@ -155,8 +155,8 @@ def _forecast(
 ) -> Forecast:
     """`units`: those of one seed."""
 
-    def rehearsed(prompts: Sequence[Prompt]) -> Rehearsed:
-        return rehearse(
+    def simulated(prompts: Sequence[Prompt]) -> Simulated:
+        return simulate(
             session.searches[search], session.models[model], session.verifiers[verifier], prompts, budget, session.calibration(model)
         )
 
@@ -166,13 +166,13 @@ def _forecast(
         for length in sorted(set(lengths))
     )
     longest = session.prompts[lengths.index(max(lengths))]
-    rows = rehearsed([longest]).rows
+    rows = simulated([longest]).rows
     if variants[-1].plan.passes:
         rows = {**rows, "predict": (*variants[-1].plan.passes, 0)}
     shared = None
     if _shares(session, search):
-        pools = [rehearsed(unit.prompts) for unit in units]
-        shared = Rehearsed({}, sum((one.spent for one in pools), Cost()), sum(one.looks for one in pools))
+        pools = [simulated(unit.prompts) for unit in units]
+        shared = Simulated({}, sum((one.spent for one in pools), Cost()), sum(one.looks for one in pools))
     return Forecast(
         model, search, verifier, budget, variants, len(session.settings.seeds), rows,
         not all(variant.plan.exact for variant in variants), shared, session.calibration(model) is not None,

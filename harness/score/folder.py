@@ -11,16 +11,16 @@ from typing import Any
 
 import torch
 
-from harness.amounts import counted
+from harness.compute.amounts import counted
 from harness.config import FILE
 from harness.errors import WrongInput
-from harness.judge import Judge, why_not_gradable
 from harness.registry import entries
+from harness.run.evaluator import Evaluator, no_grade
+from harness.run.session import pick_device, use_half_the_cores
+from harness.run.suites import open_suite
 from harness.score.scorer import Scored, Scorer
 from harness.score.summary import summary
-from harness.session import pick_device, use_half_the_cores
-from harness.suites import open_suite
-from harness.weights.hub import Absent
+from harness.weights.absent import Absent
 from harness.weights.local import LocalWeights, absent_graders, some_grader, together
 from models.base import Domain
 from results.files import check_writable, write_atomic
@@ -79,12 +79,12 @@ def score_folder(
     check_kept(target, asked)
     use_half_the_cores()
     scorer = _scorer(suite, domain, chosen, place, local, absent)
-    for line in scorer.judge.notes:
+    for line in scorer.evaluator.notes:
         say(line)
     scored = list(_counted(scorer.score(contents.samples), len(contents.samples), say))
     name = display_name(suite.card.name, domain)
     write_scores(target, [row for one in scored for row in _rows(one, name, folder)], asked)
-    if not scorer.judge.cannot_grade:
+    if not scorer.evaluator.cannot_grade:
         for file, content in form.results(_graded(scored)).items():
             write_atomic(target / file, content.encode())
     lines = [*summary(scored, scorer, contents, name, tuple(by_task)), *lacking, f"tables: {target}"]
@@ -181,8 +181,8 @@ def _equip(
         groups = suite.graders(domain)
     absent = absent_graders(groups, local)
     together([partial(spec.find, local) for spec in chosen], absent)
-    if not chosen and not some_grader(groups, local) and (reason := why_not_gradable(suite, domain)):
-        raise WrongInput(f"{reason}; name a verifier with --verifier to score the pictures by it")
+    if not chosen and not some_grader(groups, local) and (verdict := no_grade(suite, domain)):
+        raise WrongInput(f"{verdict.reason}; name a verifier with --verifier to score the pictures by it")
     return absent
 
 
@@ -190,10 +190,10 @@ def _scorer(
     suite: Suite, domain: Domain, chosen: Mapping[str, VerifierSpec], place: torch.device, local: LocalWeights,
     absent: Sequence[Absent],
 ) -> Scorer:  # fmt: skip
-    judge = Judge({name: spec.load(place, local) for name, spec in chosen.items()}, suite, domain, absent)
-    if judge.cannot_grade and not chosen:
-        raise WrongInput(f"{judge.cannot_grade}; name a verifier with --verifier to score the pictures by it")
-    return Scorer(judge)
+    evaluator = Evaluator({name: spec.load(place, local) for name, spec in chosen.items()}, suite, domain, absent)
+    if evaluator.cannot_grade and not chosen:
+        raise WrongInput(f"{evaluator.cannot_grade}; name a verifier with --verifier to score the pictures by it")
+    return Scorer(evaluator)
 
 
 def _rows(one: Scored, suite: str, folder: Path) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Samples to everything that a judge finds about their pictures, in order, or why there is nothing."""
+"""Samples to everything that an evaluator finds about their pictures, in order, or why there is nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.judge import Judge
+from harness.run.evaluator import Evaluator
 from results.schema import GRADE
 from suites.base import Checked, Grade
 from suites.layouts.base import Sample
@@ -43,12 +43,12 @@ class _Read:
 class Scorer:
     """Reads the pictures of samples, as many at once as may be in memory, and has those of one size judged together."""
 
-    judge: Judge
+    evaluator: Evaluator
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of everything that is measured of an image: no grade where the suite has none in this domain."""
-        return tuple(name for name in self.judge.metrics if name != GRADE or not self.judge.cannot_grade)
+        return tuple(name for name in self.evaluator.metrics if name != GRADE or not self.evaluator.cannot_grade)
 
     def score(self, samples: Sequence[Sample]) -> Iterator[Scored]:
         """Every sample in order; one that cannot be scored is NaN under every metric, with the reason."""
@@ -71,26 +71,26 @@ class Scorer:
 
     def _images(self, images: torch.Tensor, samples: Sequence[Sample]) -> list[Scored]:
         prompts = [one.prompt for one in samples]
-        metrics = self.judge.scores(images, prompts)
+        metrics = self.evaluator.scores(images, prompts)
         details = [""] * len(samples)
-        if not self.judge.cannot_grade:
+        if not self.evaluator.cannot_grade:
             for n, grade in enumerate(self._grades(images, samples)):
                 metrics[n][GRADE] = (grade.value, grade.reason)
                 details[n] = grade.details
-        return [Scored(*each) for each in zip(samples, metrics, details, self.judge.cut(prompts), strict=True)]
+        return [Scored(*each) for each in zip(samples, metrics, details, self.evaluator.cut(prompts), strict=True)]
 
     def _grades(self, images: torch.Tensor, samples: Sequence[Sample]) -> list[Grade]:
         grades = [Grade(NAN, self._reason(one)) for one in samples]
         sound = [n for n, grade in enumerate(grades) if not grade.reason]
-        found = self.judge.grades(images[sound], [samples[n].prompt for n in sound])
+        found = self.evaluator.grades(images[sound], [samples[n].prompt for n in sound])
         for n, grade in zip(sound, found, strict=True):
             grades[n] = grade
         return grades
 
     def _reason(self, sample: Sample) -> str:
         """File and reason why no picture of the sample's prompt can be graded."""
-        suite = self.judge.suite
-        reason = suite.check(sample.prompt, self.judge.domain) if isinstance(suite, Checked) else ""
+        suite = self.evaluator.suite
+        reason = suite.check(sample.prompt, self.evaluator.domain) if isinstance(suite, Checked) else ""
         return f"{sample.where}: {reason}" if reason and sample.where else reason
 
 

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.amounts import counted
+from harness.compute.amounts import counted
 from harness.score.scorer import NAN, Scored, Scorer
 from suites.layouts.base import Contents
 
@@ -15,7 +15,7 @@ def summary(
     scored: Sequence[Scored], scorer: Scorer, contents: Contents, name: str, tasks: Sequence[str]
 ) -> list[str]:
     """What a person reads: every metric per task and over all, what could not be scored, and the protocol."""
-    card = scorer.judge.suite.card
+    card = scorer.evaluator.suite.card
     asked = card.images_per_prompt
     there = {(one.sample.prompt.id, one.sample.number) for one in scored if one.sample.path is not None}
     counts = Counter(name for name, _ in there)
@@ -25,7 +25,7 @@ def summary(
     if asked and set(each) != {asked}:
         here = f"{min(each)} to {max(each)}" if len(set(each)) > 1 else str(each[0])
         lines.append(f"protocol: {asked} images a prompt are published, {here} a prompt are here")
-    lines += scorer.judge.notes
+    lines += scorer.evaluator.notes
     for metric in scorer.metrics:
         lines += _of_metric(metric, scored, tasks, over_prompts=card.overall_over == "prompts")
     return [*lines, *(f"not scored: {fault}" for fault in _faults(scored))]

@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
-from harness.ledger import Budget, BudgetTooSmall, Unit
-from harness.prices import Prices
+from harness.compute.ledger import Budget, BudgetTooSmall, Unit
+from harness.compute.prices import Prices
 from harness.search.allocation import Standing, most_telling
 from harness.search.base import Plan, Search, Task, Unfit
 from harness.search.lookahead import Lookahead
 from harness.search.random import Random
 from harness.search.rounds import mark_final
-from harness.search.window import check_plain, search_again
+from harness.search.subtask import check_wrappable, search_again
 from models.base import Family
 
 
@@ -64,7 +64,7 @@ class Adaptive:
             raise ValueError(f"rounds={self.rounds} leaves nothing to move between prompts: give 2 or more")
         if not 0 < self.served <= 1:
             raise ValueError(f"served={self.served:g} is not a share, a number above 0 and up to 1")
-        check_plain(self.search)
+        check_wrappable(self.search)
         if self.scales is not None and not isinstance(self.search, Lookahead):
             raise ValueError(f"scales={self.scales} chooses where to branch: give search=lookahead:… after it")
 

@@ -16,7 +16,7 @@ from verifiers.base import asked
 def most_telling(task: Task, count: int) -> tuple[int, ...]:
     """The scales, as many as `count`, at which the children of one parent have differed most in score, in order.
 
-    Mean over parents of the spread among their finished children, of a cascade those its dear stage was asked about; an
+    Mean over parents of the spread among their finished children, of a cascade those its expensive stage was asked about; an
     ensemble's ranks are taken within one family.
     """
     judge = task.judges[0]

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+from harness.compute.ledger import Budget, Cost, added
+from harness.compute.meter import MeteredGenerator
+from harness.compute.prices import Prices
+from harness.compute.verifier_meter import MeteredVerifier
 from harness.errors import WrongInput
-from harness.ledger import Budget, Cost, added
-from harness.meter import MeteredGenerator
-from harness.prices import Prices
 from harness.seeds import Path, Seeds
-from harness.verifier_meter import MeteredVerifier
 from models.base import Family
 from suites.base import Prompt
 
@@ -71,7 +71,7 @@ class Candidate:
     values_M: tuple[float, ...]
     """Raw scores under the verifier's parts; NaN where unscored."""
     reason: str
-    """Why a part of `values_M` is NaN, "" if none is; for a cascade the dear stage's reason, or if it has none the cheap one's."""
+    """Why a part of `values_M` is NaN, "" if none is; for a cascade the expensive stage's reason, or if it has none the cheap one's."""
     spent: Cost
     """All that the prompt had spent when this score was known; candidates of one round count as if made one after another."""
     kept: bool
@@ -115,7 +115,7 @@ class Task:
     limits: dict[int, Budget] = field(default_factory=dict)
     """What a prompt may spend, if the search has given it another amount than the budget."""
     roots: dict[int, int] = field(default_factory=dict)
-    """Number of roots that each prompt has had so far, if a search runs several times on the task (`harness/search/window.py`)."""
+    """Number of roots that each prompt has had so far, if a search runs several times on the task (`harness/search/subtask.py`)."""
     candidates: dict[str, list[list[Candidate]]] = field(default_factory=dict)
     """Verifier name to one list per prompt: the prompt's scored candidates, in order."""
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.ledger import Budget
-from harness.prices import Prices
+from harness.compute.ledger import Budget
+from harness.compute.prices import Prices
 from harness.search import branching
 from harness.search.base import Plan, Task
 from harness.search.branching import Score, check_reuse, every_step
-from harness.search.launch import check_level
+from harness.search.checks import check_level
 from models.base import Family, Prefixed, Stochastic
 
 

@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Literal, TypeAlias
 
-from harness.ledger import Budget
-from harness.prices import Prices
-from harness.search.affordable import largest
+from harness.compute.ledger import Budget
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task
+from harness.search.checks import check_steps
 from harness.search.deadline import Deadline
-from harness.search.front import Front, Name, advance, groups, grow, itself, keep, name_of, only, preview, roots
-from harness.search.launch import check_steps, roll_out
+from harness.search.frontier import (
+    Frontier,
+    Name,
+    advance,
+    groups,
+    grow,
+    itself,
+    keep,
+    name_of,
+    of_prompts,
+    preview,
+    roots,
+)
+from harness.search.planned_cost import PlannedCost
+from harness.search.rollout_states import RolloutStates
+from harness.search.rollouts import roll_out
 from harness.search.rounds import Branch, Round, best_first, mark_final
-from harness.search.tally import Tally
-from harness.search.trails import Trails
+from harness.search.sizing import largest_plan
 from models.base import Family
 
 Score: TypeAlias = Literal["rollout", "preview"]
@@ -48,11 +61,11 @@ def plan(
         check_steps(prices.steps, "beam branches from")
 
     def sized(children: int) -> Plan:
-        tally = _tally(prices, points, width, children, score, reuse)
+        planned = _planned(prices, points, width, children, score, reuse)
         parameters = {"width": width, "candidates": children, "score": score, **({"reuse": True} if reuse else {})}
-        return Plan(parameters, tally.rounds, looks=tally.looks)
+        return Plan(parameters, planned.rounds, looks=planned.looks)
 
-    return largest(budget, sized, candidates, 2, lambda size: f"width {width} with {size} children a prefix")
+    return largest_plan(budget, sized, candidates, 2, lambda size: f"width {width} with {size} children a prefix")
 
 
 def check_reuse(score: Score, reuse: bool) -> None:
@@ -61,11 +74,11 @@ def check_reuse(score: Score, reuse: bool) -> None:
         raise ValueError("reuse=True makes a child of its parent's rollout, and score=preview has none: leave one of them out")
 
 
-def _tally(prices: Prices, points: Sequence[int], width: int, candidates: int, score: Score, reuse: bool) -> Tally:
+def _planned(prices: Prices, points: Sequence[int], width: int, candidates: int, score: Score, reuse: bool) -> PlannedCost:
     """One round a branching point; after the first, a rollout that goes on as a child of its own is paid for."""
-    tally, steps = Tally(prices), prices.steps
+    planned, steps = PlannedCost(prices), prices.steps
     rows = width * candidates
-    tally.start(rows)
+    planned.start(rows)
     for index, point in enumerate(points):
         if reuse and index == 1:
             rows = width * (candidates - 1)
@@ -73,18 +86,18 @@ def _tally(prices: Prices, points: Sequence[int], width: int, candidates: int, s
             rows = width
         last = index == len(points) - 1
         if score == "rollout" or last:
-            tally.path(point, steps, rows)
-            tally.finish(rows)
+            planned.path(point, steps, rows)
+            planned.finish(rows)
             if not last:
-                tally.predicted(points[index + 1])
+                planned.predicted(points[index + 1])
         else:
-            tally.path(point, point + 1, rows)
-            tally.look(point + 1, rows)
+            planned.path(point, point + 1, rows)
+            planned.look(point + 1, rows)
             if prices.family == "ar":
-                tally.predict(point + 1, width)
-                tally.predicted(point + 1)
-        tally.cut()
-    return tally
+                planned.predict(point + 1, width)
+                planned.predicted(point + 1)
+        planned.end_round()
+    return planned
 
 
 def run(task: Task, points: Sequence[int], score: Score, level: float, reuse: bool = False) -> None:
@@ -108,55 +121,55 @@ class _Tree:
     ) -> None:
         self._task, self._points, self._score, self._level, self._deadline = task, points, score, level, deadline
         self._steps = task.generator.card.steps
-        self._trails = Trails(points) if reuse else None
+        self._states = RolloutStates(points) if reuse else None
         self._born: dict[int, int] = {}
         """Children that each of a prompt's survivors gets next."""
 
     def run(self, prompts: Sequence[int]) -> None:
         task = self._task
-        front = roots(task, {prompt: _rows(task, prompt) for prompt in prompts}, step=1)
+        frontier = roots(task, {prompt: _rows(task, prompt) for prompt in prompts}, step=1)
         for index, point in enumerate(self._points):
-            alive = {branch.prompt for part in front for branch in part.branches}
+            alive = {branch.prompt for part in frontier for branch in part.branches}
             if self._score == "rollout":
                 alive = {prompt for prompt in alive if self._deadline.allows(prompt, index, index + 1)}
-                front = only(task, front, alive)
+                frontier = of_prompts(task, frontier, alive)
             last = index == len(self._points) - 1
             complete = self._score == "rollout" or last
             this = Round(task, sorted(alive), complete)
             # The children of the first point are the roots, each its own.
             level = self._level if index else None
-            drawn = list(grow(task, front, self._children(front, point) if index else itself(front), level))
+            drawn = list(grow(task, frontier, self._children(frontier, point) if index else itself(frontier), level))
             stop = self._steps if last else self._points[index + 1]
-            going = self._trails.going(task, front, stop) if self._trails and index else []
-            front = [*going, *self._look(drawn, this, complete, stop)]
+            going = self._states.going(task, frontier, stop) if self._states and index else []
+            frontier = [*going, *self._look(drawn, this, complete, stop)]
             old = [one for part in going for one in part.branches]
             kept = set() if last else self._survivors(this, alive, old, index + 1)
-            if self._trails:
-                self._trails.keep(task, kept)
+            if self._states:
+                self._states.keep(task, kept)
             this.close(kept)
             for prompt in alive:
                 self._deadline.done(prompt, index + 1)
-            front = [part.predicted(task) for part in keep(task, front, kept)]
+            frontier = [part.predicted(task) for part in keep(task, frontier, kept)]
 
-    def _children(self, front: Front, point: int) -> dict[Name, list[Branch]]:
+    def _children(self, frontier: Frontier, point: int) -> dict[Name, list[Branch]]:
         task = self._task
         single = task.generator.card.family == "diffusion" and point == self._steps - 1
         children = {}
-        for parent in (branch for part in front for branch in part.branches):
+        for parent in (branch for part in frontier for branch in part.branches):
             count = 1 if single else self._born[parent.prompt]
-            numbers = self._trails.numbers(name_of(parent), count) if self._trails else range(count)
+            numbers = self._states.numbers(name_of(parent), count) if self._states else range(count)
             born = [Branch(parent.prompt, (*parent.path, j), parent.path, point + 1) for j in numbers]
             children[name_of(parent)] = born
         return children
 
-    def _look(self, front: Front, this: Round, complete: bool, stop: int) -> Front:
+    def _look(self, frontier: Frontier, this: Round, complete: bool, stop: int) -> Frontier:
         """Score the children; returns them at the next branching point."""
         if not complete:
-            return advance(self._task, preview(self._task, front, this), stop)
+            return advance(self._task, preview(self._task, frontier, this), stop)
         seen = []
-        for part in front:
+        for part in frontier:
             at_stop = advance(self._task, [part], stop)[0].predicted(self._task)
-            end = self._trails.follow(self._task, at_stop) if self._trails else at_stop
+            end = self._states.follow(self._task, at_stop) if self._states else at_stop
             this.score(part.branches, roll_out(self._task, end.state, part.branches))
             seen.append(at_stop)
         return seen
@@ -184,7 +197,7 @@ class _Tree:
             old = [one for one in going if one.prompt == prompt]
             names = [name_of(one) for one in (*old, *this.branches(prompt))]
             values_NM = this.values(prompt)
-            if self._trails:
-                values_NM = self._trails.values(old, this.branches(prompt), values_NM)
+            if self._states:
+                values_NM = self._states.values(old, this.branches(prompt), values_NM)
             kept |= {names[n] for n in best_first(self._task.judges[0], values_NM)[: self._size(prompt, rounds)]}
         return kept

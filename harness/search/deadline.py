@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.ledger import Unit
+from harness.compute.ledger import Unit
 from harness.search.base import Task
 
 

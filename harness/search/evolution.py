@@ -14,15 +14,15 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from harness.ledger import Budget
-from harness.prices import Prices
-from harness.search.affordable import largest
+from harness.compute.ledger import Budget
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task
+from harness.search.checks import check_level, check_noisy
 from harness.search.deadline import Deadline
-from harness.search.front import Front, Name, Part, advance, gather, groups, name_of, roots
-from harness.search.launch import check_level, check_noisy
+from harness.search.frontier import Frontier, Name, Part, advance, gather, groups, name_of, roots
+from harness.search.planned_cost import PlannedCost
 from harness.search.rounds import Branch, Round, best_first, mark_final
-from harness.search.tally import Tally
+from harness.search.sizing import largest_plan
 from models.base import Family, Mutable, Stochastic
 
 PRESETS: Mapping[str, tuple[tuple[float, ...], tuple[int, ...], int]] = {
@@ -73,17 +73,17 @@ class Evolution:
         check_noisy(prices.steps, "evolution")
 
         def sized(population: int) -> Plan:
-            tally, steps = Tally(prices), prices.steps
+            planned, steps = PlannedCost(prices), prices.steps
             for step, images, elites in self.generations(population, steps):
                 # What elites go on from was predicted when they passed the step first.
-                tally.predict(step, images - elites)
-                tally.predicted(step)
-                tally.path(step, steps, images)
-                tally.finish(images)
-                tally.cut()
-            return Plan({"preset": self.preset, "population": population}, tally.rounds)
+                planned.predict(step, images - elites)
+                planned.predicted(step)
+                planned.path(step, steps, images)
+                planned.finish(images)
+                planned.end_round()
+            return Plan({"preset": self.preset, "population": population}, planned.rounds)
 
-        return largest(budget, sized, self.population, 2, lambda size: f"a first population of {size}")
+        return largest_plan(budget, sized, self.population, 2, lambda size: f"a first population of {size}")
 
     def run(self, task: Task) -> None:
         """All prompts generation by generation, as many together as fill one batch with the first population."""
@@ -101,7 +101,7 @@ class _Breeding:
     task: Task
     prompts: Sequence[int]
     steps: int = 0
-    passed: dict[int, Front] = field(default_factory=dict)
+    passed: dict[int, Frontier] = field(default_factory=dict)
     """Step at which a generation begins to the rows that have passed it, predicted."""
     scores: dict[Name, np.ndarray] = field(default_factory=dict)
     made: dict[int, int] = field(default_factory=dict)
@@ -126,22 +126,22 @@ class _Breeding:
         population = self.task.plans[prompt].parameters["population"]
         return self.search.generations(population, self.steps)
 
-    def _live(self, front: Front, begun: int = 0) -> None:
+    def _live(self, frontier: Frontier, begun: int = 0) -> None:
         """Finish and score a generation; its rows are remembered at the steps where later ones begin."""
         task, level = self.task, self.search.level
         for step in sorted(step for step in self.passed if step >= begun):
-            front = [part.predicted(task) for part in advance(task, front, step, level)]
-            self.passed[step] += front
-        front = advance(task, front, self.steps, level)
-        this = Round(task, dict.fromkeys(branch.prompt for part in front for branch in part.branches))
-        for part in front:
+            frontier = [part.predicted(task) for part in advance(task, frontier, step, level)]
+            self.passed[step] += frontier
+        frontier = advance(task, frontier, self.steps, level)
+        this = Round(task, dict.fromkeys(branch.prompt for part in frontier for branch in part.branches))
+        for part in frontier:
             this.score(part.branches, task.generator.decode(part.state))
-        for prompt in dict.fromkeys(branch.prompt for part in front for branch in part.branches):
+        for prompt in dict.fromkeys(branch.prompt for part in frontier for branch in part.branches):
             names = map(name_of, this.branches(prompt))
             self.scores |= dict(zip(names, this.values(prompt), strict=True))
         this.close()
 
-    def _children(self, generation: Mapping[int, tuple[int, int, int]], index: int) -> Front:
+    def _children(self, generation: Mapping[int, tuple[int, int, int]], index: int) -> Frontier:
         """Elites as they were at the step, and moved copies of tournament winners, joined into few batches."""
         step = next(iter(generation.values()))[0]
         elites: list[tuple[Name, Branch]] = []

@@ -12,15 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.ledger import Budget
-from harness.prices import Prices
-from harness.search.affordable import largest
+from harness.compute.ledger import Budget
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task
+from harness.search.checks import check_steps
 from harness.search.deadline import Deadline
-from harness.search.front import Front, Name, finish, groups, grow, name_of, preview, roots, thinned
-from harness.search.launch import check_steps
+from harness.search.frontier import Frontier, Name, finish, groups, grow, name_of, preview, roots, thinned
+from harness.search.planned_cost import lockstep_cost
 from harness.search.rounds import Branch, Round, best_first, mark_final
-from harness.search.tally import in_step
+from harness.search.sizing import largest_plan
 from models.base import Family
 
 
@@ -64,10 +64,10 @@ class Halving:
         looks = "/".join(map(str, self.looks(prices.steps)))
 
         def sized(candidates: int) -> Plan:
-            tally = in_step(prices, candidates, self.sizes(candidates, prices.steps))
-            return Plan({"candidates": candidates, "looks": looks, "keep": self.keep}, tally.rounds, looks=tally.looks)
+            planned = lockstep_cost(prices, candidates, self.sizes(candidates, prices.steps))
+            return Plan({"candidates": candidates, "looks": looks, "keep": self.keep}, planned.rounds, looks=planned.looks)
 
-        return largest(budget, sized, self.candidates, 2, lambda size: f"{size} candidates")
+        return largest_plan(budget, sized, self.candidates, 2, lambda size: f"{size} candidates")
 
     def run(self, task: Task) -> None:
         """Advance all prompts step by step, as many together as fill one batch with their first candidates."""
@@ -80,27 +80,27 @@ class Halving:
         steps = task.generator.card.steps
         first = {prompt: int(task.plans[prompt].parameters["candidates"]) for prompt in prompts}
         sizes = {prompt: self.sizes(count, steps) for prompt, count in first.items()}
-        front = roots(task, first)
-        children = thinned(front, dict.fromkeys(prompts, 1.0))
+        frontier = roots(task, first)
+        children = thinned(frontier, dict.fromkeys(prompts, 1.0))
         ranks: dict[Name, int] = {}
         for step in range(steps - 1):
-            front = list(grow(task, front, children))
+            frontier = list(grow(task, frontier, children))
             if step + 1 in self.looks(steps):
-                front, children = _best(task, front, {prompt: sizes[prompt][step + 1] for prompt in prompts}, ranks, deadline)
+                frontier, children = _best(task, frontier, {prompt: sizes[prompt][step + 1] for prompt in prompts}, ranks, deadline)
             else:
-                children = thinned(front, {prompt: deadline.rest(prompt, step + 1) for prompt in prompts}, ranks)
-        finish(task, list(grow(task, front, children)))
+                children = thinned(frontier, {prompt: deadline.rest(prompt, step + 1) for prompt in prompts}, ranks)
+        finish(task, list(grow(task, frontier, children)))
 
 
 def _best(
-    task: Task, front: Front, sizes: Mapping[int, int], ranks: dict[Name, int], deadline: Deadline
-) -> tuple[Front, dict[Name, list[Branch]]]:
+    task: Task, frontier: Frontier, sizes: Mapping[int, int], ranks: dict[Name, int], deadline: Deadline
+) -> tuple[Frontier, dict[Name, list[Branch]]]:
     """The rows with their predictions, and the best of each prompt as their own only children, whose ranks are noted.
 
     Fewer than `sizes` where time runs out, at least one.
     """
-    look, this = front[0].state.step, Round(task, sizes, complete=False)
-    front = preview(task, front, this)
+    look, this = frontier[0].state.step, Round(task, sizes, complete=False)
+    frontier = preview(task, frontier, this)
     children: dict[Name, list[Branch]] = {}
     for prompt, size in sizes.items():
         branches, order = this.branches(prompt), best_first(task.judges[0], this.values(prompt))
@@ -108,4 +108,4 @@ def _best(
         count = max(1, int(size * deadline.rest(prompt, look)))
         children |= {name_of(branches[row]): [branches[row]] for row in sorted(order[:count])}
     this.close(children)
-    return front, children
+    return frontier, children

@@ -14,16 +14,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.amounts import counted
 from harness.batches import batches
-from harness.ledger import Budget, BudgetTooSmall, Cost, Unit, total
-from harness.prices import Prices
-from harness.search.affordable import most
+from harness.compute.amounts import counted
+from harness.compute.ledger import Budget, BudgetTooSmall, Cost, Unit, total
+from harness.compute.prices import Prices
 from harness.search.base import Candidate, Plan, Search, Task
 from harness.search.deadline import Deadline
 from harness.search.random import Random
 from harness.search.rounds import Branch, Round, best_first, mark_final
-from harness.search.window import check_plain, search_again
+from harness.search.sizing import largest_size
+from harness.search.subtask import check_wrappable, search_again
 from models.base import Family, Images, Refinable, Row, first_step
 
 _ROUND = 8
@@ -52,7 +52,7 @@ class Hybrid:
     """What searches the drafts."""
 
     def __post_init__(self) -> None:
-        check_plain(self.search)
+        check_wrappable(self.search)
         for name in ("share", "strength"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name}={getattr(self, name):g} is no number above 0 and up to 1")
@@ -78,7 +78,7 @@ class Hybrid:
         def cost(images: int) -> Cost:
             return taken + total((self._together(prices, rows), 1) for rows in _rounds(images))
 
-        count = most(budget, cost, 1, "drafts and one refinement") if self.refinements is None else self.refinements
+        count = largest_size(budget, cost, 1, "drafts and one refinement") if self.refinements is None else self.refinements
         parameters = {
             "share": self.share, "strength": self.strength, "drafts": self.drafts, "refinements": count,
             "search": dict(drafts.parameters),

@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.ledger import Budget
-from harness.prices import Prices
-from harness.search.affordable import largest
+from harness.compute.ledger import Budget
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task
+from harness.search.checks import check_steps
 from harness.search.deadline import Deadline
-from harness.search.front import Front, Name, advance, finish, gather, groups, keep, name_of, preview, roots
-from harness.search.launch import check_steps
+from harness.search.frontier import Frontier, Name, advance, finish, gather, groups, keep, name_of, preview, roots
+from harness.search.planned_cost import PlannedCost
 from harness.search.rounds import Branch, Round, best_first, mark_final
-from harness.search.tally import Tally
+from harness.search.sizing import largest_plan
 from models.base import Family, Mutable, Renoisable
 
 
@@ -70,22 +70,22 @@ class Paths:
         start, turns = self.turns(prices.steps)
 
         def sized(children: int) -> Plan:
-            tally = Tally(prices)
-            tally.start(self.width)
-            tally.path(0, start, self.width)
-            tally.cut()
+            planned = PlannedCost(prices)
+            planned.start(self.width)
+            planned.path(0, start, self.width)
+            planned.end_round()
             for up, down in turns:
                 rows = self.width * children
-                tally.predicted(-1)
-                tally.path(up, down, rows)
+                planned.predicted(-1)
+                planned.path(up, down, rows)
                 if down < prices.steps:
-                    tally.look(down, rows)
+                    planned.look(down, rows)
                 else:
-                    tally.finish(rows)
-                tally.cut()
-            return Plan({"width": self.width, "candidates": children}, tally.rounds, looks=tally.looks)
+                    planned.finish(rows)
+                planned.end_round()
+            return Plan({"width": self.width, "candidates": children}, planned.rounds, looks=planned.looks)
 
-        return largest(budget, sized, self.candidates, 2, lambda size: f"{self.width} paths with {size} children each")
+        return largest_plan(budget, sized, self.candidates, 2, lambda size: f"{self.width} paths with {size} children each")
 
     def run(self, task: Task) -> None:
         """All prompts turn by turn, as many together as fill one batch with children."""
@@ -97,40 +97,40 @@ class Paths:
     def _run_group(self, task: Task, prompts: Sequence[int], deadline: Deadline) -> None:
         steps = task.generator.card.steps
         start, turns = self.turns(steps)
-        front = advance(task, roots(task, dict.fromkeys(prompts, self.width)), start)
+        frontier = advance(task, roots(task, dict.fromkeys(prompts, self.width)), start)
         for index, (up, down) in enumerate(turns):
             counts = {prompt: self._count(task, prompt, deadline.rest(prompt, index + 1)) for prompt in prompts}
-            front = self._turned(task, advance(task, self._renoised(task, front, up, counts), down), prompts)
+            frontier = self._turned(task, advance(task, self._renoised(task, frontier, up, counts), down), prompts)
 
     def _count(self, task: Task, prompt: int, part: float) -> int:
         """Children of a survivor: fewer where only a part of what is planned still fits the time."""
         return max(1, int(task.plans[prompt].parameters["candidates"] * part))
 
-    def _renoised(self, task: Task, front: Front, up: int, counts: Mapping[int, int]) -> Front:
+    def _renoised(self, task: Task, frontier: Frontier, up: int, counts: Mapping[int, int]) -> Frontier:
         """Every survivor's children, with the noise of step `up`."""
         wanted: list[tuple[Name, Branch]] = []
-        for parent in (branch for part in front for branch in part.branches):
+        for parent in (branch for part in frontier for branch in part.branches):
             for index in range(counts[parent.prompt]):
                 wanted.append((name_of(parent), Branch(parent.prompt, (*parent.path, index), parent.path, up + 1)))
 
         def renoise(state: object, branches: Sequence[Branch]) -> object:
             return task.generator.renoise(state, up, [task.seed(one.prompt, one.path, -1) for one in branches])
 
-        return gather(task, front, wanted, renoise)
+        return gather(task, frontier, wanted, renoise)
 
-    def _turned(self, task: Task, front: Front, prompts: Sequence[int]) -> Front:
+    def _turned(self, task: Task, frontier: Frontier, prompts: Sequence[int]) -> Frontier:
         """The best of the children; finished ones are the last."""
-        if front and front[0].state.step == task.generator.card.steps:
-            finish(task, front)
+        if frontier and frontier[0].state.step == task.generator.card.steps:
+            finish(task, frontier)
             return []
         this = Round(task, prompts, complete=False)
-        front = preview(task, front, this)
+        frontier = preview(task, frontier, this)
         kept: set[Name] = set()
         for prompt in prompts:
             branches = this.branches(prompt)
             kept |= {name_of(branches[n]) for n in best_first(task.judges[0], this.values(prompt))[: self.width]}
         this.close(kept)
-        return keep(task, front, kept)
+        return keep(task, frontier, kept)
 
 
 def _step(level: float, steps: int) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from harness.ledger import Budget, BudgetTooSmall, Ledger
-from harness.meter import MeteredGenerator
-from harness.prices import Calibration, Prices
+from harness.compute.ledger import Budget, BudgetTooSmall, Ledger
+from harness.compute.meter import MeteredGenerator
+from harness.compute.prices import Calibration, Prices
+from harness.compute.verifier_meter import MeteredVerifier
 from harness.search.base import Plan, Refiner, Search, Task
 from harness.seeds import Seeds
-from harness.verifier_meter import MeteredVerifier
 from models.base import Generator
 from models.pair import Pair
 from suites.base import Prompt

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.batches import batches
-from harness.ledger import Budget, Cost
-from harness.prices import Prices
-from harness.search.affordable import given, most
+from harness.compute.ledger import Budget, Cost
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
-from harness.search.launch import Roots, roll_out
+from harness.search.rollouts import Roots, roll_out
 from harness.search.rounds import Branch, Round, mark_final
+from harness.search.sizing import check_affordable, largest_size
 from models.base import Family
 
 
@@ -38,8 +38,8 @@ class Random:
         def cost(images: int) -> Cost:
             return first + each * (images - 1) + prices.settling(images)
 
-        count = most(budget, cost, 1, "one image") if self.candidates is None else self.candidates
-        given(budget, cost(count), f"{count} images")
+        count = largest_size(budget, cost, 1, "one image") if self.candidates is None else self.candidates
+        check_affordable(budget, cost(count), f"{count} images")
         settling = prices.settling(count)
         rounds = (first, *[each] * (count - 1), *([settling] if settling != Cost() else []))
         return Plan({"candidates": count}, rounds, opening=first - each)

@@ -16,15 +16,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.ledger import Budget
-from harness.prices import Prices
-from harness.search.affordable import largest
+from harness.compute.ledger import Budget
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task, Unfit
+from harness.search.checks import check_level, check_noisy, check_steps
 from harness.search.deadline import Deadline
-from harness.search.front import Front, Name, Part, advance, finish, gather, groups, keep, name_of, preview, roots
-from harness.search.launch import check_level, check_noisy, check_steps, draw
+from harness.search.frontier import Frontier, Name, Part, advance, finish, gather, groups, keep, name_of, preview, roots
+from harness.search.planned_cost import PlannedCost
+from harness.search.rollouts import draw
 from harness.search.rounds import Branch, Round, best_first, mark_final, mark_kept
-from harness.search.tally import Tally
+from harness.search.sizing import largest_plan
 from models.base import Family, Mutable, Stochastic
 
 
@@ -68,26 +69,26 @@ class RBF:
         check_noisy(prices.steps, "rbf")
 
         def sized(looks: int) -> Plan:
-            tally = Tally(prices)
+            planned = PlannedCost(prices)
             starts, quotas = self.split(looks, prices.steps)
-            tally.predict(0, starts)
-            tally.look_again(0, starts)
-            tally.cut()
+            planned.predict(0, starts)
+            planned.look_again(0, starts)
+            planned.end_round()
             for step, quota in enumerate(quotas):
                 for _ in range(quota):
-                    tally.draw(step, 1)
-                    tally.look(step + 1, 1)
-                    tally.cut()
-            tally.draw(prices.steps - 1, 1)
-            tally.finish(1)
-            tally.cut()
-            return Plan({"looks": looks}, tally.rounds, looks=tally.looks)
+                    planned.draw(step, 1)
+                    planned.look(step + 1, 1)
+                    planned.end_round()
+            planned.draw(prices.steps - 1, 1)
+            planned.finish(1)
+            planned.end_round()
+            return Plan({"looks": looks}, planned.rounds, looks=planned.looks)
 
         least = prices.steps + 1
         if self.looks is not None and self.looks < least:
             raise Unfit(f"looks={self.looks} are fewer than the least for {prices.steps} steps: give looks={least} or more")
         why = ", at a noise, at a child a step and one more"
-        return largest(budget, sized, self.looks, least, lambda size: f"{size} looks{why if size == least else ''}")
+        return largest_plan(budget, sized, self.looks, least, lambda size: f"{size} looks{why if size == least else ''}")
 
     def run(self, task: Task) -> None:
         """All prompts at once, each at its own step; their next children are looked at together."""
@@ -98,30 +99,30 @@ class RBF:
 
         for prompts in groups(task, lambda prompt: split(prompt)[0]):
             lines = {prompt: _Line(*split(prompt)) for prompt in prompts}
-            front = self._first(task, lines)
+            frontier = self._first(task, lines)
             while looking := [prompt for prompt, line in lines.items() if line.step < steps - 1]:
-                front = self._look(task, front, lines, looking, deadline)
-            last = gather(task, front, [(name_of(line.parent), line.parent) for line in lines.values()])
+                frontier = self._look(task, frontier, lines, looking, deadline)
+            last = gather(task, frontier, [(name_of(line.parent), line.parent) for line in lines.values()])
             finish(task, [_ended(part, steps) for part in advance(task, last, steps)])
         mark_final(task)
 
-    def _first(self, task: Task, lines: dict[int, _Line]) -> Front:
+    def _first(self, task: Task, lines: dict[int, _Line]) -> Frontier:
         this = Round(task, list(lines), complete=False)
-        front = preview(task, roots(task, {prompt: line.starts for prompt, line in lines.items()}), this)
+        frontier = preview(task, roots(task, {prompt: line.starts for prompt, line in lines.items()}), this)
         for prompt, line in lines.items():
             best = best_first(task.judges[0], this.values(prompt))[0]
             line.highest_M = this.values(prompt)[best]
             line.go_on(this.branches(prompt)[best])
             line.spent = 1
         this.close({name_of(line.parent) for line in lines.values()})
-        return keep(task, front, {name_of(line.parent) for line in lines.values()})
+        return keep(task, frontier, {name_of(line.parent) for line in lines.values()})
 
-    def _look(self, task: Task, front: Front, lines: dict[int, _Line], looking: Sequence[int], deadline: Deadline) -> Front:
+    def _look(self, task: Task, frontier: Frontier, lines: dict[int, _Line], looking: Sequence[int], deadline: Deadline) -> Frontier:
         """The next child of every prompt; the best of a step's is taken when it is better, or when quota or time are used up."""
-        drawn: Front = []
+        drawn: Frontier = []
         for step in sorted({lines[prompt].step for prompt in looking}):
             wanted = [(name_of(lines[prompt].parent), lines[prompt].child()) for prompt in looking if lines[prompt].step == step]
-            drawn += [Part(draw(task, part.state, part.branches, self.level), part.branches) for part in gather(task, front, wanted)]
+            drawn += [Part(draw(task, part.state, part.branches, self.level), part.branches) for part in gather(task, frontier, wanted)]
         states = task.generator.predict_all([part.state for part in drawn])
         this = Round(task, looking, complete=False)
         seen = preview(task, [Part(state, part.branches) for state, part in zip(states, drawn, strict=True)], this)
@@ -133,7 +134,7 @@ class RBF:
         for prompt in ended:  # the best of a quota may be a child of an earlier round
             mark_kept(task, lines[prompt].taken)
             lines[prompt].go_on(lines[prompt].taken)
-        return keep(task, [*front, *seen], {name for line in lines.values() for name in line.held})
+        return keep(task, [*frontier, *seen], {name for line in lines.values() for name in line.held})
 
     def _ends(self, task: Task, line: _Line, prompt: int, deadline: Deadline) -> bool:
         left, last = len(line.quotas) + 2, line.step == len(line.quotas) - 1

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.batches import batches
-from harness.ledger import COLUMNS, Cost
+from harness.compute.ledger import COLUMNS, Cost
+from harness.compute.verifier_meter import MeteredVerifier
 from harness.search.base import Candidate, Task, choose
 from harness.seeds import Path
-from harness.verifier_meter import MeteredVerifier
 from models.base import Images
 
 if TYPE_CHECKING:

@@ -15,18 +15,18 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from harness.amounts import counted
-from harness.ledger import Budget
-from harness.prices import Prices
-from harness.search.affordable import largest
+from harness.compute.amounts import counted
+from harness.compute.ledger import Budget
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task, Unfit
+from harness.search.checks import check_level, check_noisy, check_steps
 from harness.search.deadline import Deadline
-from harness.search.front import Front, Name, finish, groups, grow, name_of, preview, roots, thinned
-from harness.search.launch import check_level, check_noisy, check_steps
+from harness.search.frontier import Frontier, Name, finish, groups, grow, name_of, preview, roots, thinned
+from harness.search.planned_cost import lockstep_cost
 from harness.search.potentials import Particle, Potential, Tempering, check_scale, seen, strength_at
 from harness.search.resampling import SCHEMES, Resampling, effective, normalised
 from harness.search.rounds import Branch, Round, mark_final
-from harness.search.tally import in_step
+from harness.search.sizing import largest_plan
 from models.base import Family, Stochastic
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -124,10 +124,11 @@ class SMC:
         exact = prices.family != "ar"
 
         def sized(particles: int) -> Plan:
-            tally = in_step(prices, particles, dict.fromkeys(looks, particles))
-            return Plan({"preset": self.preset, "particles": particles}, tally.rounds, exact, tally.looks, () if exact else tally.passes)
+            planned = lockstep_cost(prices, particles, dict.fromkeys(looks, particles))
+            passes = () if exact else planned.passes
+            return Plan({"preset": self.preset, "particles": particles}, planned.rounds, exact, planned.looks, passes)
 
-        return largest(budget, sized, self.particles, 2, lambda size: f"{size} particles")
+        return largest_plan(budget, sized, self.particles, 2, lambda size: f"{size} particles")
 
     def run(self, task: Task) -> None:
         """Advance all prompts step by step, as many together as fill one batch with particles."""
@@ -139,24 +140,24 @@ class SMC:
     def _run_group(self, task: Task, prompts: Sequence[int], deadline: Deadline) -> None:
         steps = task.generator.card.steps
         looks = self._looks(steps, task.generator.card.family)
-        front = roots(task, {prompt: task.plans[prompt].parameters["particles"] for prompt in prompts})
-        cloud = {name_of(branch): Particle() for part in front for branch in part.branches}
+        frontier = roots(task, {prompt: task.plans[prompt].parameters["particles"] for prompt in prompts})
+        cloud = {name_of(branch): Particle() for part in frontier for branch in part.branches}
         children = {name: [Branch(*name)] for name in cloud}
         for step in range(steps - 1):
-            front = list(grow(task, front, children, self.level))
+            frontier = list(grow(task, frontier, children, self.level))
             if step + 1 in looks:
-                front, children = self._look(task, front, cloud, prompts, deadline)
+                frontier, children = self._look(task, frontier, cloud, prompts, deadline)
             else:
-                children = thinned(front, {prompt: deadline.rest(prompt, step + 1) for prompt in prompts})
-        finish(task, list(grow(task, front, children, self.level)))
+                children = thinned(frontier, {prompt: deadline.rest(prompt, step + 1) for prompt in prompts})
+        finish(task, list(grow(task, frontier, children, self.level)))
 
     def _look(
-        self, task: Task, front: Front, cloud: dict[Name, Particle], prompts: Sequence[int], deadline: Deadline
-    ) -> tuple[Front, dict[Name, list[Branch]]]:
+        self, task: Task, frontier: Frontier, cloud: dict[Name, Particle], prompts: Sequence[int], deadline: Deadline
+    ) -> tuple[Frontier, dict[Name, list[Branch]]]:
         """The same rows with their predictions, and the children of each."""
-        look, steps = front[0].state.step, task.generator.card.steps
+        look, steps = frontier[0].state.step, task.generator.card.steps
         this = Round(task, prompts, complete=False)
-        front = preview(task, front, this)
+        frontier = preview(task, frontier, this)
         strength = strength_at(self.of("scale"), self.of("tempering"), look / steps)
         children: dict[Name, list[Branch]] = {}
         for prompt in prompts:
@@ -167,7 +168,7 @@ class SMC:
             told = not np.isnan(this.rewards(prompt)).all()
             children |= self._resample(task, prompt, branches, cloud, log_weights_N if told else None, look, deadline.rest(prompt, look))
         this.close({name for name, born in children.items() if born})
-        return front, children
+        return frontier, children
 
     def _resample(
         self, task: Task, prompt: int, branches: Sequence[Branch], cloud: dict[Name, Particle], log_weights_N: np.ndarray | None,

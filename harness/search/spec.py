@@ -17,7 +17,7 @@ from models.base import ABILITIES
 _INNER = TEXT.called("a search with its parameters, last")
 
 
-def parse(text: str) -> Search:
+def parse_search(text: str) -> Search:
     """The search that a text names, such as "beam:width=2,score=preview"; what is not given is left to the planner.
 
     Raises:
@@ -34,7 +34,7 @@ def parse(text: str) -> Search:
     values: dict[str, Any] = {}
     own, inner = wrapped(text) if INNER in _parameters(search) else (text, None)
     if inner is not None:
-        values[INNER] = parse(inner)
+        values[INNER] = parse_search(inner)
     for key, value in assignments("search", own, _parameters(search), _listing(name, search)).items():
         try:
             values[key] = _kind(hints[key]).of(value)

@@ -14,17 +14,17 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from harness.ledger import Budget
-from harness.prices import Prices
-from harness.search.affordable import largest
+from harness.compute.ledger import Budget
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task
 from harness.search.clusters import principal, representatives
 from harness.search.deadline import Deadline
-from harness.search.front import Front, Name, finish, groups, grow, name_of, roots, thinned
+from harness.search.frontier import Frontier, Name, finish, groups, grow, name_of, roots, thinned
+from harness.search.planned_cost import lockstep_cost
 from harness.search.potentials import check_scale
 from harness.search.resampling import SCHEMES, normalised
 from harness.search.rounds import Branch, Round, mark_final
-from harness.search.tally import in_step
+from harness.search.sizing import largest_plan
 from models.base import Family, Prefixed
 
 SCALES = 13
@@ -67,11 +67,11 @@ class TTSVar:
 
         def sized(particles: int) -> Plan:
             left = {step: size_of(particles, of_8) for step, (_, of_8) in events.items()}
-            tally = in_step(prices, particles, left, clustered)
+            planned = lockstep_cost(prices, particles, left, clustered)
             # Survivors of one parent share its prediction: how many there are shows on the way.
-            return Plan({"particles": particles, "scale": self.scale}, tally.rounds, False, tally.looks, tally.passes)
+            return Plan({"particles": particles, "scale": self.scale}, planned.rounds, False, planned.looks, planned.passes)
 
-        return largest(budget, sized, self.particles, 2, lambda size: f"{size} candidates")
+        return largest_plan(budget, sized, self.particles, 2, lambda size: f"{size} candidates")
 
     def run(self, task: Task) -> None:
         """Advance all prompts scale by scale, as many together as fill one batch with their first candidates."""
@@ -84,23 +84,23 @@ class TTSVar:
         steps = task.generator.card.steps
         events = self.events(steps)
         first = {prompt: int(task.plans[prompt].parameters["particles"]) for prompt in prompts}
-        front = roots(task, first)
-        children = thinned(front, dict.fromkeys(prompts, 1.0))
+        frontier = roots(task, first)
+        children = thinned(frontier, dict.fromkeys(prompts, 1.0))
         for step in range(steps - 1):
-            front = list(grow(task, front, children))
+            frontier = list(grow(task, frontier, children))
             if step + 1 not in events:
-                children = thinned(front, {prompt: deadline.rest(prompt, step + 1) for prompt in prompts})
+                children = thinned(frontier, {prompt: deadline.rest(prompt, step + 1) for prompt in prompts})
                 continue
             kind, left = events[step + 1]
             sizes = {prompt: size_of(count, left) for prompt, count in first.items()}
             looked = self._clustered if kind == "cluster" else self._drawn
-            children = looked(task, front, sizes, deadline)
-        finish(task, list(grow(task, front, children)))
+            children = looked(task, frontier, sizes, deadline)
+        finish(task, list(grow(task, frontier, children)))
 
-    def _clustered(self, task: Task, front: Front, sizes: Mapping[int, int], deadline: Deadline) -> dict[Name, list[Branch]]:
+    def _clustered(self, task: Task, frontier: Frontier, sizes: Mapping[int, int], deadline: Deadline) -> dict[Name, list[Branch]]:
         """The pictures nearest the centres of as many clusters, each its own only child."""
         found: dict[int, list[tuple[Branch, np.ndarray]]] = {prompt: [] for prompt in sizes}
-        for part in front:
+        for part in frontier:
             _, images = task.generator.preview(part.state)
             patches_NLE = task.judges[0].patches(images, [branch.prompt for branch in part.branches])
             for branch, features_L in zip(part.branches, principal(patches_NLE), strict=True):
@@ -108,20 +108,20 @@ class TTSVar:
         children: dict[Name, list[Branch]] = {}
         for prompt, pairs in found.items():
             features_NL = np.stack([features_L for _, features_L in pairs])
-            step = front[0].state.step
+            step = frontier[0].state.step
             count = min(_within(deadline, prompt, step, sizes[prompt]), len(pairs))
             seed = task.seed(prompt, (), step)
             rows = representatives(features_NL, count, seed) if count < len(pairs) else range(len(pairs))
             children |= {name_of(pairs[row][0]): [pairs[row][0]] for row in rows}
         return children
 
-    def _drawn(self, task: Task, front: Front, sizes: Mapping[int, int], deadline: Deadline) -> dict[Name, list[Branch]]:
+    def _drawn(self, task: Task, frontier: Frontier, sizes: Mapping[int, int], deadline: Deadline) -> dict[Name, list[Branch]]:
         """Children drawn by reward, with replacement."""
         this = Round(task, sizes, complete=False)
-        for part in front:
+        for part in frontier:
             _, images = task.generator.preview(part.state)
             this.score(part.branches, images)
-        step = front[0].state.step
+        step = frontier[0].state.step
         children: dict[Name, list[Branch]] = {}
         for prompt, size in sizes.items():
             branches = this.branches(prompt)

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from harness.batches import batches
-from harness.ledger import Budget, Cost
-from harness.prices import Prices
-from harness.search.affordable import given, most
+from harness.compute.ledger import Budget, Cost
+from harness.compute.prices import Prices
 from harness.search.base import Plan, Task
 from harness.search.deadline import Deadline
-from harness.search.launch import roll_out
 from harness.search.random import later_image
+from harness.search.rollouts import roll_out
 from harness.search.rounds import Branch, Round, best_first, mark_final
+from harness.search.sizing import check_affordable, largest_size
 from harness.seeds import Path
 from models.base import Family, Perturbable, Row
 
@@ -63,8 +63,8 @@ class ZeroOrder:
 
         count = self.candidates
         if count is None:
-            count = most(budget, cost, 2, "a pivot and a neighbour")
-        given(budget, cost(count), f"{count} images")
+            count = largest_size(budget, cost, 2, "a pivot and a neighbour")
+        check_affordable(budget, cost(count), f"{count} images")
         full, rest = divmod(count - 1, self.neighbours)
         rounds = (first, *[around(self.neighbours)] * full, *([around(rest)] if rest else []))
         return Plan({"neighbours": self.neighbours, "candidates": count, "tau": self.tau}, rounds)

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import DamagedWeights, WrongInput
 from harness.weights import webfile
-from harness.weights.hub import MissingWeights, Repository, asked, check, check_file, gigabytes, some
+from harness.weights.absent import MissingWeights
+from harness.weights.checks import asked, check, check_file
+from harness.weights.hub import some
+from harness.weights.repository import Repository, gigabytes
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling

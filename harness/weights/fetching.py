@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.amounts import counted
 from harness.assignments import name_of
+from harness.compute.amounts import counted
 from harness.entry import Entry
 from harness.errors import WrongInput, unknown
 from harness.registry import entries
+from harness.weights.absent import Absent, AbsentWeights
+from harness.weights.checks import checked_whole
 from harness.weights.download import fetch
-from harness.weights.hub import Absent, AbsentWeights, Repository, checked_whole, gigabytes, locate
+from harness.weights.hub import locate
 from harness.weights.local import LocalWeights, found, published
+from harness.weights.repository import Repository, gigabytes
 
 
 def fetch_all(names: Sequence[str]) -> Iterator[str]:

@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 from harness.entry import Entry
 from harness.errors import WrongInput, near
 from harness.registry import entries, entry
-from harness.weights.hub import Absent, AbsentWeights, Repository, locate, present
+from harness.weights.absent import Absent, AbsentWeights
+from harness.weights.hub import locate, present
+from harness.weights.repository import Repository
 
 Result = TypeVar("Result")
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 from harness.errors import near
-from harness.weights.hub import Repository
+from harness.weights.repository import Repository
 
 FILE = "repositories.toml"
 Row = TypeVar("Row")

@@ -14,7 +14,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from harness.errors import DamagedWeights
-from models.files import sha256_of
+from models.hashes import sha256_of
 
 SECONDS = 10.0
 """How long is waited for an answer, and for more of it."""

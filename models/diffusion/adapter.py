@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import torch
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.diffusion.schedule import Schedule, Step
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from diffusers import FluxPipeline
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Domain
 from models.diffusion.flops import flux_transformer_flops
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
@@ -58,7 +58,7 @@ class FluxAdapter:
     def __init__(self, pipeline: FluxPipeline, settings: FluxSettings) -> None:
         for module in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
             module.eval()
-        self._pipeline, self._options = pipeline, settings
+        self.pipeline, self._options = pipeline, settings
         self.settings: dict[str, Any] = asdict(settings)
         self.transformer, self.dtype = pipeline.transformer, pipeline.transformer.dtype
         self.image_size = self.made_size = (settings.height, settings.width)
@@ -89,14 +89,14 @@ class FluxAdapter:
 
     def encode(self, prompts: Sequence[str]) -> tuple[torch.Tensor, ...]:
         """T5 features [P, T, C] and the pooled CLIP vector [P, C] of each prompt."""
-        embeds_PTC, pooled_PC, _ = self._pipeline.encode_prompt(
+        embeds_PTC, pooled_PC, _ = self.pipeline.encode_prompt(
             list(prompts), device=device_of(self.transformer), max_sequence_length=self.text_tokens
         )
         return embeds_PTC, pooled_PC
 
     def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
         """Whether a prompt is longer than T5 takes; the pooled CLIP vector, of 77 tokens at most, repeats what T5 reads."""
-        return longer_than(self._pipeline.tokenizer_2, prompts, self.text_tokens)
+        return longer_than(self.pipeline.tokenizer_2, prompts, self.text_tokens)
 
     def noise(self, generator: torch.Generator) -> torch.Tensor:
         """Packed noise [1, L, 4 C] as FluxPipeline draws it from this generator in float32."""
@@ -130,8 +130,8 @@ class FluxAdapter:
 
     def decode(self, latents_NX: torch.Tensor, shrink: int = 1) -> torch.Tensor:
         """The VAE's images of packed latents, their sides divided by `shrink`."""
-        vae = self._pipeline.vae
-        latents_NCHW = FluxPipeline._unpack_latents(latents_NX, *self.image_size, self._pipeline.vae_scale_factor)
+        vae = self.pipeline.vae
+        latents_NCHW = FluxPipeline._unpack_latents(latents_NX, *self.image_size, self.pipeline.vae_scale_factor)
         image_NCHW: torch.Tensor = vae.decode(
             shrunk(latents_NCHW, shrink) / vae.config.scaling_factor + vae.config.shift_factor, return_dict=False
         )[0]
@@ -139,7 +139,7 @@ class FluxAdapter:
 
     def embed(self, images_NCHW: torch.Tensor) -> torch.Tensor:
         """Packed latents of images."""
-        vae = self._pipeline.vae
+        vae = self.pipeline.vae
         mean_NCHW = vae.encode(images_NCHW, return_dict=False)[0].mode()
         latents_NCHW = (mean_NCHW - vae.config.shift_factor) * vae.config.scaling_factor
         return FluxPipeline._pack_latents(latents_NCHW, *latents_NCHW.shape)
@@ -152,15 +152,15 @@ class FluxAdapter:
     def decoder_flops(self, shrink: int = 1) -> int:
         """One image through the VAE's decoder, its sides divided by `shrink`."""
         rows, columns = self.latent_size
-        return kl_decoder_flops(self._pipeline.vae.config, rows // shrink, columns // shrink)
+        return kl_decoder_flops(self.pipeline.vae.config, rows // shrink, columns // shrink)
 
     def embedder_flops(self) -> int:
         """One image through the VAE's encoder."""
-        return kl_encoder_flops(self._pipeline.vae.config, *self.image_size)
+        return kl_encoder_flops(self.pipeline.vae.config, *self.image_size)
 
     def text_flops(self) -> int:
         """One prompt through T5 and CLIP."""
-        pipeline = self._pipeline
+        pipeline = self.pipeline
         t5 = t5_encoder_flops(pipeline.text_encoder_2.config.to_dict(), self.text_tokens)
         return t5 + clip_text_flops(pipeline.text_encoder.config.to_dict(), pipeline.tokenizer_max_length)
 

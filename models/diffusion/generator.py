@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import torch
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Domain, Images, ModelCard, Operation, Row, first_step
 from models.diffusion.adapter import Adapter
 from models.diffusion.state import DiffusionConditioning, DiffusionState, joined
 from models.offload import device_of
 from models.pixels import images_at_once, rounded
-from models.rows import check_finished, check_seeds, check_start, predicted
+from models.row_checks import check_finished, check_seeds, check_start, predicted
 from models.small_previews import SETTING, smaller
 from models.text_length import cut_off_unsaid, refuse_cut_negative
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.diffusion.binning import fitted, made_size
 from models.diffusion.noise_schedule import DDIM_STEPS, Sampler, check_sampler, make_schedule
 from models.diffusion.schedule import Schedule, Step

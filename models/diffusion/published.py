@@ -13,19 +13,19 @@ from harness.entry import resolve
 from harness.errors import WrongInput, first_line
 from harness.memory import out_of_memory
 from models.attention import SETTING, kernel_of, prefer
-from models.compiling import asks_to_compile, prepare_compiler
-from models.diffusion.folder import check_components, check_published, published_config, weight_files
+from models.compiling import how_it_runs, prepare_compiler
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.diffusion.noise_schedule import check_sampler_fits, check_schedule
+from models.diffusion.pipeline_folder import check_components, check_published, published_config, weight_files
 from models.diffusion.pipeline_index import CLASS, INDEX, check_classes, named_parts, read_index
-from models.diffusion.published_flops import check_size, check_skipping
+from models.diffusion.published_sizes import check_size, check_skipping
 from models.diffusion.tokenizers import check_tokenizers
-from models.division import Parts, place, top_blocks
-from models.files import weights_sha256
-from models.folder import from_folder
+from models.hashes import weights_sha256
+from models.multi_device import Parts, place, top_blocks
 from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import dtype_of, number
+from models.transformers_folder import from_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +62,31 @@ def load(
     folder, dtype = folders["weights"], dtype_of(settings["dtype"])
     index = read_index(folder)
     family = _family(folder, index, model.name)
-    options = settings_of(model.name, family, settings)
+    settings_of(model.name, family, settings)  # refused before anything is read
     check_classes(folder, named_parts(index, folder / INDEX), model.name, published_config(model.name) or {})
     check_published(folder, model.name)
     check_components(folder, model.variant)
-    compiled = asks_to_compile(settings, offload, len(devices) > 1)
-    kernel = kernel_of(settings, devices[0] if devices else device)
+    how_it_runs(settings, devices or [device], offload)
     pipeline = load_pipeline(folder, torch.device("cpu") if devices else device, dtype, model.variant, offload)
     check_schedule(folder, pipeline.scheduler, family.flow)
     check_tokenizers(folder, pipeline.components)
-    if devices:
+    return assembled(model, pipeline, settings, weights_sha256(weight_files(folder, model.variant)), devices or [device])
+
+
+def assembled(
+    model: PublishedModel, pipeline: Any, settings: Mapping[str, Any], sha256: str, devices: Sequence[torch.device]
+) -> DiffusionGenerator:
+    """The generator of a pipeline that has its weights, divided over several devices if there are. Raises WrongInput."""
+    family = FAMILIES[type(pipeline).__name__]
+    compiled, kernel = how_it_runs(settings, devices)
+    if len(devices) > 1:
         place(parts_of(pipeline.components), devices, model.name)
-    adapter = adapted(model.name, family, pipeline, options)
-    adapter.settings |= {"dtype": str(dtype).removeprefix("torch."), "variant": model.variant, SETTING: kernel, "compile": compiled}
+    adapter = adapted(model.name, family, pipeline, settings_of(model.name, family, settings))
+    adapter.settings |= {"dtype": settings["dtype"], "variant": model.variant, SETTING: kernel, "compile": compiled}
     if compiled:
         compile_blocks(adapter.transformer)
     prefer(adapter.transformer, kernel)
-    return diffusion_generator(
-        adapter, name=model.name, domain=model.domain, licence=model.licence,
-        weights_sha256=weights_sha256(weight_files(folder, model.variant)),
-    )  # fmt: skip
+    return diffusion_generator(adapter, name=model.name, domain=model.domain, licence=model.licence, weights_sha256=sha256)
 
 
 def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:

@@ -8,13 +8,10 @@ from typing import Any
 import torch
 
 from models.architecture import components, outline
-from models.attention import SETTING, kernel_of, prefer
-from models.compiling import asks_to_compile
-from models.diffusion.folder import published_config
-from models.diffusion.generator import DiffusionGenerator, diffusion_generator
-from models.diffusion.published import FAMILIES, adapted, compile_blocks, parts_of, settings_of
-from models.diffusion.published_flops import CLIP_TOKENS
-from models.division import place
+from models.diffusion.generator import DiffusionGenerator
+from models.diffusion.pipeline_folder import published_config
+from models.diffusion.published import assembled
+from models.diffusion.published_sizes import CLIP_TOKENS
 from models.published import PublishedModel
 from models.random_weights import filled, home, word_tokenizer
 from models.settings import dtype_of
@@ -68,24 +65,13 @@ def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[
     import diffusers
 
     kind = str((published_config(model.name) or {})["_class_name"])
-    dtype, options = dtype_of(settings["dtype"]), settings_of(model.name, FAMILIES[kind], settings)
-    smaller, device = _TINY[kind] if tiny else {}, home(devices)
+    smaller, dtype, device = _TINY[kind] if tiny else {}, dtype_of(settings["dtype"]), home(devices)
     parts: dict[str, Any] = {}
     for part, row in components(model.name).items():
         parts[part] = filled(outline({**row, **smaller.get(part, {})}, dtype), device)
         if part.startswith("text_encoder"):
             clip = type(parts[part]).__name__.startswith("CLIP")
             parts[part.replace("text_encoder", "tokenizer")] = word_tokenizer(CLIP_TOKENS if clip else None)
-    compiled, kernel = asks_to_compile(settings, divided=len(devices) > 1), kernel_of(settings, devices[0])
-    if len(devices) > 1:
-        place(parts_of(parts), devices, model.name)
     scheduler, values = _SCHEDULERS[kind]
     parts["scheduler"] = getattr(diffusers, scheduler)(**values)
-    adapter = adapted(model.name, FAMILIES[kind], getattr(diffusers, kind)(**parts), options)
-    adapter.settings |= {"dtype": settings["dtype"], SETTING: kernel, "compile": compiled}
-    if compiled:
-        compile_blocks(adapter.transformer)
-    prefer(adapter.transformer, kernel)
-    return diffusion_generator(
-        adapter, name=model.name, domain=model.domain, licence=model.licence, weights_sha256="random"
-    )
+    return assembled(model, getattr(diffusers, kind)(**parts), settings, "random", devices)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from diffusers import StableDiffusion3Pipeline
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.diffusion.flops import sd3_transformer_flops
 from models.diffusion.guided import GuidedAdapter, Text, TextSettings
 from models.diffusion.schedule import Step, of_rows

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from models.base import Row
-from models.rows import check_selection
+from models.row_checks import check_selection
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import WrongInput
-from models.folder import check_tokens
+from models.transformers_folder import check_tokens
 
 
 def check_tokenizers(folder: Path, components: Mapping[str, Any]) -> None:

@@ -15,10 +15,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from harness.errors import DamagedWeights, WrongInput
-from models.files import check_keys, check_whole, load_pickle, shard_of_each
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
+from models.weight_files import check_keys, check_whole, load_pickle, shard_of_each
 
 WRAPPERS = ("module.", "_fsdp_wrapped_module.", "_orig_mod.")
 """What DDP, FSDP and torch.compile put into key names; a chunk's own `.module.` is kept."""
@@ -189,15 +189,14 @@ def assign(model: Model, weights: Mapping[str, Tensor], source: Path, device: to
                {name: tensor.shape for name, tensor in weights.items() if not name.endswith(BUFFERS)})
     state = {name: weights[name].to(device, tensor.dtype) for name, tensor in wanted.items()}
     model.load_state_dict(state, strict=False, assign=True)
+    return with_constants(model, device).eval()
+
+
+def with_constants(model: Model, device: torch.device | str) -> Model:
+    """The model with its `BUFFERS`: powers of two, high bit first, for the quantiser's mask, else zeros."""
     for name, buffer in list(model.named_buffers(remove_duplicate=False)):
         owner, _, leaf = name.rpartition(".")
-        if buffer.is_meta:
-            model.get_submodule(owner).register_buffer(leaf, constant_buffer(leaf, buffer).to(device))
-    return model.eval()
-
-
-def constant_buffer(leaf: str, like: Tensor) -> Tensor:
-    """What a constant buffer holds: powers of two, high bit first, for the quantiser's mask, else zeros."""
-    if leaf == "mask":
-        return 2 ** torch.arange(len(like) - 1, -1, -1)
-    return torch.zeros(like.shape, dtype=like.dtype)
+        if name.endswith(BUFFERS):
+            value = 2 ** torch.arange(len(buffer) - 1, -1, -1) if leaf == "mask" else torch.zeros(buffer.shape, dtype=buffer.dtype)
+            model.get_submodule(owner).register_buffer(leaf, value.to(device))
+    return model

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Domain, Images, ModelCard, Operation, Row
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.pretrained import InfinityParts
@@ -22,7 +22,7 @@ from models.infinity.text_encoder import TextEncoder
 from models.offload import device_of
 from models.pixels import check_numbers, floored, images_at_once
 from models.prefix_state import PrefixState, distinct_prompts
-from models.rows import check_finished, check_seeds
+from models.row_checks import check_finished, check_seeds
 from models.small_previews import SETTING, shrunk, smaller
 from models.text_length import refuse_cut_negative
 

@@ -11,10 +11,9 @@ import torch
 
 from harness.errors import WrongInput
 from models.attention import kernel_of, prefer
-from models.compiling import asks_to_compile
+from models.compiling import how_it_runs
 from models.configuration import CONFIG, check_size, read_config
-from models.division import Parts, place
-from models.files import weights_sha256
+from models.hashes import weights_sha256
 from models.infinity.checkpoint import load_transformer, load_vae, weight_files
 from models.infinity.config import PUBLISHED_TRANSFORMERS, PUBLISHED_VAES, TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
@@ -24,6 +23,7 @@ from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule, p
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
+from models.multi_device import Parts, place
 from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import as_typed, dtype_of, number, numbers, whole
@@ -67,8 +67,7 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
         raise WrongInput(f"{model.name} has no size: add it to SIZES beside {', '.join(SIZES)}")
     size = SIZES[model.name]
     schedule, sampling = plan_of(model.name, size, settings)
-    compiled = asks_to_compile(settings, offload, len(devices) > 1)
-    kernel = kernel_of(settings, devices[0] if devices else device)
+    how_it_runs(settings, devices or [device], offload)  # refused before anything is read
     sources = {role: source_of(model, folders, role) for role in ("weights", "vae")}
     home = torch.device("cpu") if offload != "none" or devices else device
     own = home if offload == "model" or devices else device
@@ -76,29 +75,32 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     check_size(folders["text_encoder"], f"the text encoder of {model.name}", CONFIG, read_config(folders["text_encoder"]),
                {"d_model": size.transformer.text_channels}, ("d_model",))
     encoder = T5TextEncoder.load(
-        folders["text_encoder"], folders["text_encoder"], size.transformer.text_maxlen, home, text_dtype,
-        autocast=torch.bfloat16 if settings["text_autocast"] else None)
+        folders["text_encoder"], folders["text_encoder"], size.transformer.text_maxlen, home, text_dtype)
     parts = InfinityParts(
         load_transformer(size.transformer, sources["weights"], device=own,
                          block_dtype=block_dtype, averaged=bool(settings["averaged"])),
         load_vae(size.vae, sources["vae"], device=own), schedule, sampling)
+    files = [path for source in sources.values() for path in weight_files(source)]
+    files += sorted(folders["text_encoder"].glob("*.safetensors"))
+    return assembled(model, parts, encoder, settings, weights_sha256(files), devices or [device], offload)
+
+
+def assembled(model: PublishedModel, parts: InfinityParts, encoder: T5TextEncoder, settings: Mapping[str, Any],
+              sha256: str, devices: Sequence[torch.device], offload: Offload = "none") -> InfinityGenerator:
+    """The generator of networks that have their weights, put where they run. Raises WrongInput where they cannot run so."""
+    compiled, kernel = how_it_runs(settings, devices, offload)
     if compiled:
         parts.transformer.compile_blocks()
     prefer(parts.transformer, kernel, "predict")
+    encoder.autocast = torch.bfloat16 if settings["text_autocast"] else None
     if offload != "none":
-        _take_turns(parts, encoder, offload, device)
-    if devices:
+        _take_turns(parts, encoder, offload, devices[0])
+    if len(devices) > 1:
         place(parts_of(parts.transformer, parts.vae, encoder.model), devices, model.name)
-    files = [path for source in sources.values() for path in weight_files(source)]
-    files += sorted(folders["text_encoder"].glob("*.safetensors"))
+    precision = {key: settings[key] for key in ("dtype", "text_dtype", "text_autocast", "attention")} | {"compile": compiled}
     return InfinityGenerator(parts, encoder, name=model.name, domain=model.domain, licence=model.licence,
-                             weights_sha256=weights_sha256(files), negative_prompt=settings["negative_prompt"] or None,
-                             precision=precision_of(settings, compiled))
-
-
-def precision_of(settings: Mapping[str, Any], compiled: bool) -> dict[str, Any]:
-    """The settings that change the images by rounding alone."""
-    return {key: settings[key] for key in ("dtype", "text_dtype", "text_autocast", "attention")} | {"compile": compiled}
+                             weights_sha256=sha256, negative_prompt=settings["negative_prompt"] or None,
+                             precision=precision)
 
 
 def parts_of(transformer: InfinityTransformer, vae: InfinityVAE, encoder: torch.nn.Module) -> Parts:

@@ -9,14 +9,11 @@ from typing import Any
 import torch
 
 from models.architecture import components, outline
-from models.attention import kernel_of, prefer
-from models.compiling import asks_to_compile
-from models.division import place
-from models.infinity.checkpoint import constant_buffer
+from models.infinity.checkpoint import with_constants
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
 from models.infinity.pretrained import InfinityParts
-from models.infinity.published import SIZES, parts_of, plan_of, precision_of
+from models.infinity.published import SIZES, assembled, plan_of
 from models.infinity.sampling import Sampling
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
@@ -43,27 +40,12 @@ def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[
     with torch.device("meta"):
         transformer, vae = InfinityTransformer(transformer_config), InfinityVAE(vae_config)
     transformer.cast_blocks(dtype_of(settings["dtype"]))
-    filled(transformer, device)
-    compiled = asks_to_compile(settings, divided=len(devices) > 1)
-    if compiled:
-        transformer.compile_blocks()
-    prefer(transformer, kernel_of(settings, devices[0]), "predict")
-    filled(vae, device)
     for network in (transformer, vae):
-        for name, buffer in list(network.named_buffers(remove_duplicate=False)):
-            owner, _, leaf = name.rpartition(".")
-            network.get_submodule(owner).register_buffer(leaf, constant_buffer(leaf, buffer).to(device))
-    vae = vae.to(memory_format=torch.channels_last)
+        with_constants(filled(network, device), device)
     encoder: Any = filled(outline(text, dtype_of(settings["text_dtype"])), device)
-    if len(devices) > 1:
-        place(parts_of(transformer, vae, encoder), devices, model.name)
-    tokenizer = word_tokenizer(transformer_config.text_maxlen)
-    parts = InfinityParts(transformer, vae, schedule, sampling)
-    text_encoder = T5TextEncoder(encoder, tokenizer, transformer_config.text_maxlen,
-                                 autocast=torch.bfloat16 if settings["text_autocast"] else None)
-    return InfinityGenerator(parts, text_encoder, name=model.name, domain=model.domain, licence=model.licence,
-                             weights_sha256="random", negative_prompt=settings["negative_prompt"] or None,
-                             precision=precision_of(settings, compiled))
+    parts = InfinityParts(transformer, vae.to(memory_format=torch.channels_last), schedule, sampling)
+    longest = transformer_config.text_maxlen
+    return assembled(model, parts, T5TextEncoder(encoder, word_tokenizer(longest), longest), settings, "random", devices)
 
 
 def _shrunk(sampling: Sampling) -> Sampling:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5EncoderModel
 
-from models.folder import check_tokens, from_folder, reader_from_folder
 from models.infinity.text import TextFeatures
 from models.offload import device_of
 from models.text_flops import t5_encoder_flops
 from models.text_length import longer_than
+from models.transformers_folder import check_tokens, from_folder, reader_from_folder
 
 
 class TextEncoder(Protocol):
@@ -53,7 +53,7 @@ class T5TextEncoder:
 
     @classmethod
     def load(cls, folder: Path, tokenizer_folder: Path, max_tokens: int, device: torch.device | str = "cpu",
-             dtype: torch.dtype = torch.float32, autocast: torch.dtype | None = None) -> T5TextEncoder:
+             dtype: torch.dtype = torch.float32) -> T5TextEncoder:
         """From local folders in the format of transformers; a decoder beside the encoder is left out.
 
         Raises WrongInput, DamagedWeights.
@@ -62,7 +62,7 @@ class T5TextEncoder:
         model = from_folder(T5EncoderModel, folder, dtype, ("shared.", "encoder."))
         check_tokens(tokenizer_folder, tokenizer, model.config.vocab_size)
         model.to(torch.device(device))  # type: ignore[arg-type]
-        return cls(model, tokenizer, max_tokens, autocast)
+        return cls(model, tokenizer, max_tokens)
 
     @torch.no_grad()
     def encode(self, prompts: Sequence[str]) -> TextFeatures:

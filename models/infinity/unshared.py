@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import ModelCard, Operation
 from models.infinity.generator import InfinityGenerator
 from models.infinity.rollout import Prediction

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from models.base import Domain, Images, ModelCard, Operation, Row
 from models.janus.flops import decoder_flops, read_flops, token_flops
 from models.janus.network import JanusNetwork
@@ -23,7 +23,7 @@ from models.janus.rollout import RowPrediction, RowPrefixes, RowRollout
 from models.janus.sampling import JanusSampling
 from models.pixels import check_numbers, floored, images_at_once
 from models.prefix_state import PrefixState, distinct_prompts
-from models.rows import check_finished, check_seeds
+from models.row_checks import check_finished, check_seeds
 
 JanusState: TypeAlias = PrefixState[RowPrefixes, RowPrediction]
 

@@ -12,16 +12,16 @@ from transformers import JanusForConditionalGeneration, JanusProcessor
 from harness.errors import DamagedWeights, WrongInput, first_line
 from models.architecture import components
 from models.configuration import CONFIG, check_size, read_config
-from models.division import Parts, place
-from models.files import weights_sha256
-from models.folder import check_tokens, from_folder, reader_from_folder
+from models.hashes import weights_sha256
 from models.janus.generator import JanusGenerator
 from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
 from models.janus.sampling import JanusSampling
+from models.multi_device import Parts, place
 from models.offload import Offload, Turns
 from models.published import PublishedModel, published_models
 from models.settings import as_typed, dtype_of, number, whole
+from models.transformers_folder import check_tokens, from_folder, reader_from_folder
 
 _PARTS = ("model.language_model.", "model.generation_", "model.vqmodel.decoder.", "model.vqmodel.post_quant_conv.",
           "model.vqmodel.quantize.")
@@ -44,22 +44,27 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
         raise WrongInput(f"model {model.name} reads text with the network that draws images, so that offload=text leaves nothing "
                          "out: use offload=model or none")  # fmt: skip
     folder = folders["weights"]
-    sampling = sampling_of(model.name, settings)
+    sampling_of(model.name, settings)  # refused before anything is read
     _check_published(folder, model.name)
     processor = reader_from_folder(JanusProcessor, folder)
     whole_model = from_folder(JanusForConditionalGeneration, folder, dtype_of(settings["dtype"]), _PARTS)
     network = JanusNetwork(whole_model)
-    if devices:
+    check_tokens(folder, processor.tokenizer, network.config.text_config.vocab_size)
+    sha256 = weights_sha256(sorted(folder.glob("*.safetensors")))
+    return assembled(model, network, _prompts(folder, processor, network.longest), settings, sha256, devices or [device], offload)
+
+
+def assembled(model: PublishedModel, network: JanusNetwork, prompts: JanusPrompts, settings: Mapping[str, Any], sha256: str,
+              devices: Sequence[torch.device], offload: Offload = "none") -> JanusGenerator:
+    """The generator of a network that has its weights, put where it runs. Raises WrongInput."""
+    if len(devices) > 1:
         place(parts_of(network), devices, model.name)
     elif offload == "none":
-        network.to(device)
+        network.to(devices[0])
     else:
-        _take_turns(network, device)
-    text = network.config.text_config
-    check_tokens(folder, processor.tokenizer, text.vocab_size)
-    prompts = _prompts(folder, processor, text.max_position_embeddings - network.side**2)
-    return JanusGenerator(network, prompts, sampling, name=model.name, domain=model.domain, licence=model.licence,
-                          weights_sha256=weights_sha256(sorted(folder.glob("*.safetensors"))))
+        _take_turns(network, devices[0])
+    return JanusGenerator(network, prompts, sampling_of(model.name, settings), name=model.name, domain=model.domain,
+                          licence=model.licence, weights_sha256=sha256)
 
 
 def _prompts(folder: Path, processor: JanusProcessor, longest: int) -> JanusPrompts:

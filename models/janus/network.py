@@ -50,6 +50,11 @@ class JanusNetwork(nn.Module):
         """Pixels along one side of an image."""
         return self.side * 2 ** (len(self.config.vq_config.channel_multiplier) - 1)
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest prompt, which leaves room for the image's."""
+        return int(self.config.text_config.max_position_embeddings) - self.side**2
+
     def empty_cache_like(self, layer: int) -> Tensor:
         """A tensor [heads, hd] of the type, place and sizes of one token's keys in a layer."""
         text = self.config.text_config

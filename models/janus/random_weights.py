@@ -9,9 +9,8 @@ import torch
 from transformers import JanusImageProcessor, JanusProcessor
 
 from models.architecture import components, outline
-from models.division import place
 from models.janus.generator import JanusGenerator
-from models.janus.load import parts_of, sampling_of
+from models.janus.load import assembled
 from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
 from models.published import PublishedModel
@@ -34,20 +33,14 @@ _TINY: Mapping[str, Mapping[str, Any]] = {
 
 def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[torch.device], tiny: bool) -> JanusGenerator:
     """The published network, sampling and dtype; only weights, tokenizer and template are others."""
-    row, dtype = dict(components(model.name)["model"]), dtype_of(settings["dtype"])
+    row = dict(components(model.name)["model"])
     if tiny:
         row |= {part: {**row[part], **smaller} for part, smaller in _TINY.items()}
-    sampling = sampling_of(model.name, settings)
-    network = JanusNetwork(outline(row, dtype))
+    network = JanusNetwork(outline(row, dtype_of(settings["dtype"])))
     filled(network, home(devices))
-    if len(devices) > 1:
-        place(parts_of(network), devices, model.name)
-    longest = network.config.text_config.max_position_embeddings
     tokenizer = word_tokenizer(
-        longest, begin="<begin>", boi_token="<begin_of_image>", eoi_token="<end_of_image>", image_token="<image_placeholder>"
-    )
-    processor = JanusProcessor(JanusImageProcessor(), tokenizer, chat_template=_TEMPLATE)
-    return JanusGenerator(
-        network, JanusPrompts(processor, longest - network.side**2), sampling, name=model.name, domain=model.domain,
-        licence=model.licence, weights_sha256="random",
+        network.config.text_config.max_position_embeddings, begin="<begin>", boi_token="<begin_of_image>", eoi_token="<end_of_image>",
+        image_token="<image_placeholder>",
     )  # fmt: skip
+    prompts = JanusPrompts(JanusProcessor(JanusImageProcessor(), tokenizer, chat_template=_TEMPLATE), network.longest)
+    return assembled(model, network, prompts, settings, "random", devices)

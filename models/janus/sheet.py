@@ -8,45 +8,35 @@ from typing import Any
 
 import torch
 
-from models.architecture import components, outline, parameters
-from models.division import Parts
-from models.dry import dry_run
-from models.janus.flops import decoder_flops, read_flops, token_flops
-from models.janus.load import parts_of, sampling_of
+from models.architecture import parameters
+from models.dry_run import dry_run
+from models.janus.flops import read_flops, token_flops
+from models.janus.load import parts_of
 from models.janus.memory import row_bytes
 from models.janus.network import JanusNetwork
 from models.published import PublishedModel
+from models.random_weights import outlined
 from models.settings import dtype_of
-from models.sheet import Sheet
+from models.sheet import Sheet, read_off
 
 TEXT_TOKENS = 32
 """Of the prompt that is priced, its template included."""
 
 
-def parts(model: PublishedModel, settings: Mapping[str, Any]) -> Parts:
-    """Its network without weights."""
-    return parts_of(JanusNetwork(outline(components(model.name)["model"], dtype_of(settings["dtype"]))))
-
-
 def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     """A step is a row of image tokens; the first reads the prompt."""
-    dtype = dtype_of(settings["dtype"])
-    network = JanusNetwork(outline(components(model.name)["model"], dtype))
+    outline = outlined(model, settings)
+    network, sequences, value = outline.network, outline.sampling.halves, dtype_of(settings["dtype"]).itemsize
     config, side = network.config, network.side
     passes = [read_flops(config, TEXT_TOKENS, 1)]
     passes += [token_flops(config, TEXT_TOKENS + token, 1) for token in range(1, side**2)]
-    sequences = sampling_of(model.name, settings).halves
-    value = dtype.itemsize
     kept = [row_bytes(config, step, TEXT_TOKENS, sequences, value) for step in range(side + 1)]
     tokens = torch.zeros(1, side**2, dtype=torch.long, device="meta")
-    everything, decoder = parameters(network), sum(map(parameters, (network.codebook, network.post_quant_conv, network.decoder)))
-    return Sheet(
-        parameters=parameters(network.language_model), all_parameters=everything, weight_bytes=value * everything,
-        largest_bytes=value * max(decoder, everything - decoder),
-        step_flops=tuple(sum(passes[side * step : side * (step + 1)]) for step in range(side)), sequences=sequences,
-        image_size=(network.pixels, network.pixels), decoder_flops=decoder_flops(config), text_flops=0,
-        text_tokens=TEXT_TOKENS, row_bytes=max(kept),
-        cache_step_bytes=tuple(max(0, after - before) for before, after in pairwise(kept)),
+    decoder = sum(map(parameters, (network.codebook, network.post_quant_conv, network.decoder)))
+    return read_off(
+        outline, parts_of(network), TEXT_TOKENS, largest_bytes=value * max(decoder, parameters(network) - decoder),
+        step_flops=tuple(sum(passes[side * step : side * (step + 1)]) for step in range(side)),
+        row_bytes=max(kept), cache_step_bytes=tuple(max(0, after - before) for before, after in pairwise(kept)),
         pass_bytes=_pass_bytes(network, sequences) + max(kept), decode_bytes=dry_run(lambda: network.pixels_of(tokens)).peak_bytes,
     )  # fmt: skip
 

@@ -14,8 +14,9 @@ import matplotlib
 import torch
 
 from models.base import Generator
+from models.card_file import CARD_FILE, checked_card
 from models.diffusion.flux import load_flux_pipeline
-from models.files import CARD_FILE, checked_card, sha256_of
+from models.hashes import sha256_of
 from models.shapes import load, tokenizer
 from models.shapes.evaluate import shapes_prompts, task_scores
 from models.shapes.facts import RUNS_OF, read_log, recipe, training_facts

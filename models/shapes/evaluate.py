@@ -18,9 +18,9 @@ from models.infinity.sampling import Sampling, draw_by_row
 from models.infinity.vae import InfinityVAE
 from models.pixels import floored
 from models.shapes import flux, infinity, tokenizer
-from models.shapes.loop import RUNS, Run, averaged_weights
 from models.shapes.reconstruction import save_sheet
 from models.shapes.text import build_tokenizer, token_ids
+from models.shapes.training_loop import RUNS, Run, averaged_weights
 from suites.base import Prompt
 from suites.geneval.suite import GenEvalSuite
 from suites.geneval.summary import summarize

@@ -20,8 +20,8 @@ from models.shapes.card import write_card
 from models.shapes.evaluate import FluxSampler, InfinitySampler
 from models.shapes.facts import RUNS_OF
 from models.shapes.load import LOGS, SETTINGS, TEXT_ENCODER, TOKENIZER
-from models.shapes.loop import LOG, Run
 from models.shapes.text import TEXT_TOKENS, build_tokenizer
+from models.shapes.training_loop import LOG, Run
 from suites.shapes.vocabulary import IMAGE_SIDE
 
 FOLDER = Path(__file__).parent / "weights"

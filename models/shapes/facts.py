@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.flops import count_flops
+from harness.compute.flops import count_flops
 from models.diffusion.flops import flux_transformer_flops
 from models.infinity.flops import teacher_forced_flops
 from models.shapes import flux, flux_vae, infinity, tokenizer
-from models.shapes.loop import LOG, Run
 from models.shapes.text import TEXT_TOKENS
+from models.shapes.training_loop import LOG, Run
 from models.text_flops import clip_text_flops, t5_encoder_flops
 from suites.shapes.vocabulary import IMAGE_SIDE
 

@@ -9,9 +9,9 @@ from torch import nn
 
 from models.shapes import flux_vae
 from models.shapes.latents import latent_set
-from models.shapes.loop import Average, Run, averaged_weights, hash_of, linear_tail, prepare, restore
 from models.shapes.muon import MuonWithAdamW
 from models.shapes.text import EOS, PAD, TEXT_TOKENS, TEXT_WIDTH, build_clip, build_t5
+from models.shapes.training_loop import Average, Run, averaged_weights, hash_of, linear_tail, prepare, restore
 
 SEED = 31
 PICTURES = 131_072

@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL
 
 from models.shapes.data import foreground_weight, stream, to_float
-from models.shapes.loop import Average, Run, cosine, prepare, restore
+from models.shapes.training_loop import Average, Run, cosine, prepare, restore
 
 SEED = 11
 STEPS = 1000

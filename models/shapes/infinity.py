@@ -13,9 +13,9 @@ from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 from models.shapes import tokenizer
 from models.shapes.latents import latent_set
-from models.shapes.loop import Average, Run, averaged_weights, hash_of, linear_tail, prepare, restore
 from models.shapes.muon import MuonWithAdamW
 from models.shapes.text import PAD, TEXT_TOKENS, TEXT_WIDTH, build_t5, lengths_of
+from models.shapes.training_loop import Average, Run, averaged_weights, hash_of, linear_tail, prepare, restore
 
 CONFIG = TransformerConfig(
     depth=5,

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models.shapes.data import stream, to_float
-from models.shapes.loop import RUNS
 from models.shapes.text import build_tokenizer, lengths_of, token_ids
+from models.shapes.training_loop import RUNS
 
 CHUNK = 256
 SEED = 21

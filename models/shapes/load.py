@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
+from models.card_file import checked_card
 from models.diffusion.flux import FluxSettings, flux_generator, load_flux_pipeline
 from models.diffusion.generator import DiffusionGenerator
-from models.files import checked_card, joint_sha256
+from models.hashes import joint_sha256
 from models.infinity.generator import InfinityGenerator
 from models.infinity.pretrained import load_pretrained
 from models.infinity.text_encoder import T5TextEncoder

@@ -12,13 +12,13 @@ from typing import Any
 
 from torch import nn
 
+from models.card_file import checked_card
 from models.diffusion.flux import load_flux_pipeline
-from models.files import checked_card
 from models.infinity.pretrained import load_pretrained
 from models.shapes.facts import RUNS_OF
 from models.shapes.load import LOGS, TEXT_ENCODER, weights
-from models.shapes.loop import LOG, Run
 from models.shapes.text import build_t5
+from models.shapes.training_loop import LOG, Run
 
 FACTS_OF = {"infinity": "generator", "flux": "generator", "tokenizer": "tokenizer", "flux-vae": "autoencoder",
             "tokenizer-previews": "preview decoder"}  # fmt: skip

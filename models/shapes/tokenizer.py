@@ -15,7 +15,7 @@ from models.infinity.schedule import ScaleSchedule
 from models.infinity.vae import InfinityVAE
 from models.shapes.data import stream, to_float
 from models.shapes.flux_vae import reconstruction_loss
-from models.shapes.loop import Average, Run, averaged_weights, cosine, prepare, restore
+from models.shapes.training_loop import Average, Run, averaged_weights, cosine, prepare, restore
 
 CONFIG = VAEConfig(codebook_dim=32, base_ch=16, ch_mult=(1, 2, 4, 6), num_res_blocks=1, patch_size=8, norm_groups=8)
 SCHEDULE = ScaleSchedule.square((1, 2, 4, 6, 6))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from suites.geneval.reading import OPENING, Asked, Object, read, related
+from suites.geneval.prompt_parser import OPENING, Asked, Object, read, related
 from suites.geneval.vocabulary import Vocabulary
 from suites.geneval.wording import TAGS
 

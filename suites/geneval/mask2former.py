@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from harness.errors import DamagedWeights
-from models.files import load_pickle
-from models.folder import from_folder, from_tensors
+from models.transformers_folder import from_folder, from_tensors
+from models.weight_files import load_pickle
 from suites.geneval.openmmlab import settings_of, to_transformers
 from suites.geneval.vocabulary import PHOTO_OBJECTS
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from harness.amounts import counted
+from harness.compute.amounts import counted
 from harness.errors import WrongInput
 from results.files import write_atomic
 from suites.base import Prompt

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.amounts import counted
+from harness.compute.amounts import counted
 from harness.errors import WrongInput
 from results.files import write_atomic
 from suites.base import Prompt

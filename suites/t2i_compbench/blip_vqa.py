@@ -11,7 +11,7 @@ import torch
 from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
 from torchvision.transforms.functional import to_pil_image
 
-from models.folder import from_folder, reader_from_folder
+from models.transformers_folder import from_folder, reader_from_folder
 
 START, QUESTION, YES, NO = 30522, 30523, 2748, 2053
 """bert-base-uncased's tokens with BLIP's two: start of an answer, start of a question, "yes", "no"."""

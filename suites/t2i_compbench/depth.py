@@ -13,9 +13,9 @@ from torch.nn import functional
 from torchvision.transforms import Compose, Normalize, Resize, ToTensor
 from torchvision.transforms.functional import to_pil_image
 
-from models.files import read_tensors
-from models.folder import from_tensors, reader_from_folder
-from suites.t2i_compbench.found import frame
+from models.transformers_folder import from_tensors, reader_from_folder
+from models.weight_files import read_tensors
+from suites.t2i_compbench.detections import frame
 
 SIDE = 480
 BATCH = 8

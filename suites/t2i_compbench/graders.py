@@ -16,7 +16,7 @@ from suites.base import Grade
 from suites.t2i_compbench import numeracy, parsed, spatial, spatial_3d
 from suites.t2i_compbench.blip_vqa import BlipVqa
 from suites.t2i_compbench.depth import DepthEstimator
-from suites.t2i_compbench.found import known_as
+from suites.t2i_compbench.detections import known_as
 from suites.t2i_compbench.open_vocabulary import OpenVocabularyDetector
 from suites.t2i_compbench.three_in_one import three_in_one
 from verifiers.clip_backbone import ClipBackbone

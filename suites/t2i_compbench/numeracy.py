@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from suites.t2i_compbench.found import Box, Found
+from suites.t2i_compbench.detections import Box, Found
 
 ONE = ("a", "an", "one")
 NUMBERS = {

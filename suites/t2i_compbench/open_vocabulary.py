@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torchvision.ops import batched_nms
 
-from models.folder import from_folder, reader_from_folder
-from suites.t2i_compbench.found import Found, frame
+from models.transformers_folder import from_folder, reader_from_folder
+from suites.t2i_compbench.detections import Found, frame
 
 TEMPLATE = "a photo of a {name}"
 LEAST_SCORE = 0.2

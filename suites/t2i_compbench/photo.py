@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.weights.hub import AbsentWeights, MissingWeights
+from harness.weights.absent import AbsentWeights, MissingWeights
 from harness.weights.local import LocalWeights, absent_graders, some_grader
 from models.base import Images
 from suites.base import Grade, Prompt
@@ -43,7 +43,7 @@ class PhotoGraders:
             try:
                 grader = self._load(name)
             except MissingWeights as error:
-                some = [Grade(math.nan, str(error))] * len(places)
+                some = [Grade(math.nan, str(error), absent=True)] * len(places)
             else:
                 some = grader.grade([images[place] for place in places], [prompts[place].text for place in places])
             for place, grade in zip(places, some, strict=True):

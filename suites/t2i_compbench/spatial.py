@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from suites.t2i_compbench.found import Box, Found, first_in, known_as, overlap
+from suites.t2i_compbench.detections import Box, Found, first_in, known_as, overlap
 
 RELATIONS = (
     "on side of", "next to", "near", "on the left of", "on the right of", "on the bottom of", "on the top of", "on top of",

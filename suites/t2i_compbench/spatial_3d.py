@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from suites.t2i_compbench.found import Box, Found, first_in, known_as, overlap
+from suites.t2i_compbench.detections import Box, Found, first_in, known_as, overlap
 
 RELATIONS = ("in front of", "behind", "hidden")
 FULL_OVERLAP = 0.5

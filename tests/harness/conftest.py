@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import toy_runs
+import toy_world
 
 
 @pytest.fixture(scope="session")
@@ -17,5 +18,5 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     """Its folder and its tables; both are not to be changed."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
     with pytest.MonkeyPatch.context() as monkeypatch:
-        toy_runs.use_toys(monkeypatch)
+        toy_world.use_toys(monkeypatch)
         return folder, toy_runs.run(folder)

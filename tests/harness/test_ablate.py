@@ -11,12 +11,13 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from harness import ablation, registry, runner
+from harness import ablation
 from harness.ablation import Ablation, ablations
 from harness.cli import app
 from harness.commands import run as run_commands
-from harness.lineup import line_up
-from harness.search.spec import parse, shortest
+from harness.run import prepared, runner
+from harness.run.pairing import pair_up
+from harness.search.spec import parse_search, shortest
 from reports.ablation import write_ablation
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -31,9 +32,7 @@ TOY = Ablation(
 
 @pytest.fixture(autouse=True)
 def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
-        for name, entry in toys.items():
-            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+    toy_world.use_toys(monkeypatch)
     monkeypatch.setattr(ablation, "ablations", lambda: {"toy": TOY})
     monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: Path(out).mkdir(parents=True, exist_ok=True))
 
@@ -41,17 +40,17 @@ def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("one", ablations().values(), ids=list(ablations()))
 def test_every_ablation_can_be_run_as_it_is_declared(one: Ablation) -> None:
     config = one.settings((), {}).run()
-    lineup = line_up(config)
+    pairing = pair_up(config)
     if one.vary == "method":
-        assert tuple(one.against.split(" ", 1)) in lineup.pairs
+        assert tuple(one.against.split(" ", 1)) in pairing.pairs
         return
-    values = {"model": lineup.models, "search": tuple(lineup.searches), "verifier": config.verifiers}[one.vary]
+    values = {"model": pairing.models, "search": tuple(pairing.searches), "verifier": config.verifiers}[one.vary]
     assert one.against in values
     assert {*one.pairs, *one.pairs.values()} <= {*values}
     assert len(values) > 1
-    assert all(shortest(parse(text)) == text for text in config.searches)
+    assert all(shortest(parse_search(text)) == text for text in config.searches)
     asked = {*config.models, *config.searches}
-    assert asked == {name for pair in lineup.pairs for name in pair}
+    assert asked == {name for pair in pairing.pairs for name in pair}
     assert one.question.endswith("?")
 
 
@@ -100,7 +99,7 @@ def test_a_line_can_be_set_against_another_and_says_what_is_settled(tmp_path: Pa
     run = {**TOY.run, "searches": ["random", "greedy", "beam:width=2"]}
     few = replace(TOY, pairs={"greedy": "beam:width=2"}, run=run)
     settings = few.settings(("budgets=[24]",), {"prompts": 2})
-    folder = runner.finish_run(runner.prepare_run(settings, tmp_path), Console(quiet=True))
+    folder = runner.finish_run(prepared.prepare_run(settings, tmp_path), Console(quiet=True))
     table = write_ablation(few, folder, folder / "report")
     rows = {row["search"]: row for row in table.rows}
     assert rows["greedy"]["against random"].endswith(" (against beam:width=2)")

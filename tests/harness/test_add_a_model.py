@@ -15,11 +15,12 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
 from harness import cli, registry
-from harness.choice import choose_model
 from harness.commands import run as run_commands
 from harness.errors import WrongInput
-from harness.weights.hub import MissingWeights, Repository
+from harness.model_spec import parse_model
+from harness.weights.absent import MissingWeights
 from harness.weights.local import LocalWeights, find
+from harness.weights.repository import Repository
 from models import base
 from models.published import PublishedModel, read_models
 
@@ -27,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import toy_world
 
 FILE = '''
-from models.files import weights_sha256
+from models.hashes import weights_sha256
 from safetensors.torch import load_file
 from toy_world import ToyPrefixed
 from dataclasses import replace
@@ -147,7 +148,7 @@ def test_missing_weights_stop_a_run_before_anything_is_loaded(monkeypatch: pytes
 )
 def test_wrong_settings_are_refused(text: str, message: str) -> None:
     with pytest.raises(WrongInput) as error:
-        choose_model(text)
+        parse_model(text)
     assert message in str(error.value)
 
 
@@ -156,8 +157,8 @@ def test_the_shortest_text_says_what_differs() -> None:
         "mine:contrast=1": "mine", "mine:note=x,contrast=2": "mine:contrast=2.0,note=x",
         "mine:contrast=3,preset=vivid": "mine:preset=vivid", "mine:contrast=1/2/3": "mine:contrast=1.0/2.0/3.0",
     }  # fmt: skip
-    assert {text: choose_model(text).text for text in said} == said
-    assert all(choose_model(short).text == short for short in said.values())
+    assert {text: parse_model(text).text for text in said} == said
+    assert all(parse_model(short).text == short for short in said.values())
 
 
 @pytest.mark.parametrize(

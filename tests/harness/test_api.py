@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from harness import cli
 from harness.api import Outcome, load_model, load_verifier, run_search
 from harness.commands import run as run_commands
+from harness.compute.ledger import Unit
 from harness.errors import WrongInput
-from harness.ledger import Unit
 from harness.search.beam import Beam
 from results.schema import TABLES
 

@@ -31,9 +31,7 @@ RUN = ["run", "geneval", "--model", "toy-ar", "--search", "random", "--verifier"
 
 @pytest.fixture(autouse=True)
 def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
-        for name, entry in toys.items():
-            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+    toy_world.use_toys(monkeypatch)
 
 
 def call(*arguments: str) -> Result:
@@ -74,7 +72,7 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
         (["plan", "geneval", "--model", "shapes-infinity+shapes-flx"], "unknown model 'shapes-flx'"),
         (["run", "geneval", "--search", "randm"], "unknown search 'randm'; did you mean random?"),
         (["run", "geneval", "--search", "adaptive:search=randm:candidates=2"], "unknown search 'randm'"),
-        (["plan", "geneval", "--verifier", "cascade:cheap=shapes-clp,dear=shapes-clip,keep=1"], "unknown verifier 'shapes-clp'"),
+        (["plan", "geneval", "--verifier", "cascade:cheap=shapes-clp,expensive=shapes-clip,keep=1"], "unknown verifier 'shapes-clp'"),
         (["plan", "geneval", "--set", "metrics=shapes-clp"], "unknown verifier 'shapes-clp'"),
         (["run", "geneval", "--out", str(tmp_path / "other")], f"{tmp_path / 'other'} is not empty and holds no run"),
         (["run", "geneval", "--out", str(tmp_path / "copy")], f"{tmp_path / 'copy'} is not empty and holds no run"),
@@ -260,7 +258,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_loaded
     def load(*_: Any, **__: Any) -> None:
         raise AssertionError("something was prepared")
 
-    monkeypatch.setattr("harness.runner.prepare_run", load)
+    monkeypatch.setattr("harness.run.prepared.prepare_run", load)
     (tmp_path / "file").write_text("")
     for folder, said in (
         (tmp_path / "file", f"{tmp_path / 'file'} is a file, not a folder: give a folder with --out"),
@@ -324,7 +322,7 @@ def test_what_is_ended_before_its_first_unit_says_that_nothing_is_lost(
     def end(*_: Any, **__: Any) -> None:
         raise Terminated
 
-    monkeypatch.setattr("harness.runner.prepare_run", end)
+    monkeypatch.setattr("harness.run.prepared.prepare_run", end)
     result = call(*arguments, "--out", str(tmp_path))
     assert result.exit_code == 143
     assert one_line(result) == f"vistas: terminated{more}"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import Settings, default_folder, load_settings
+from harness.config import Settings, default_folder
+from harness.config_sources import load_settings
 from harness.errors import WrongInput
 
 NONE: dict[str, object] = {}
@@ -124,7 +125,8 @@ def test_a_broken_file_says_where(tmp_path: Path) -> None:
 def test_a_file_is_read_as_utf8_whatever_the_locale(tmp_path: Path) -> None:
     for name, text in (("run.yaml", "prompts_from: é.txt\n"), ("run.toml", 'prompts_from = "é.txt"\n')):
         (tmp_path / name).write_text(text, encoding="utf-8")
-        script = "import sys, pathlib, harness.config as c; print(ascii(c.load_settings(pathlib.Path(sys.argv[1]), [], {}).prompts_from))"
+        script = ("import sys, pathlib, harness.config_sources as c; "
+                  "print(ascii(c.load_settings(pathlib.Path(sys.argv[1]), [], {}).prompts_from))")  # fmt: skip
         done = subprocess.run(
             [sys.executable, "-c", script, str(tmp_path / name)], cwd=Path(__file__).parents[2], capture_output=True, text=True,
             env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},

@@ -14,12 +14,14 @@ import pytest
 import torch
 from rich.console import Console
 
-from harness import registry, session
+from harness import registry
 from harness.config import Settings
 from harness.errors import RunFailed
 from harness.memory import Parts, out_of_memory, with_fewer_rows
 from harness.registry import Entry
-from harness.runner import finish_run, prepare_run
+from harness.run import session
+from harness.run.prepared import prepare_run
+from harness.run.runner import finish_run
 from suites.geneval.suite import GenEvalSuite
 
 sys.path.insert(0, str(Path(__file__).parent))

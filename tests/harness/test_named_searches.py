@@ -6,16 +6,17 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.config import RunConfig, load_settings
+from harness.config import RunConfig
+from harness.config_sources import load_settings
 from harness.errors import WrongInput
 from harness.named_searches import NamedSearch, expanded, named_searches
 from harness.registry import SEARCHES
-from harness.search.spec import parse, shortest
+from harness.search.spec import parse_search, shortest
 
 
 @pytest.mark.parametrize(("name", "named"), named_searches().items(), ids=list(named_searches()))
 def test_every_one_is_a_search(name: str, named: NamedSearch) -> None:
-    assert shortest(parse(named.search)) == named.search
+    assert shortest(parse_search(named.search)) == named.search
     assert name not in SEARCHES
     assert named.source
 
@@ -28,7 +29,7 @@ def test_a_run_has_the_search_itself() -> None:
 
 @pytest.mark.parametrize("text", ["adaptive:rounds=2, search=beam", " adaptive: rounds = 2 ,search= beam", "adaptive:rounds=2,search=beam"])
 def test_spaces_around_what_is_wrapped_mean_nothing(text: str) -> None:
-    assert parse(text) == parse("adaptive:rounds=2,search=beam")
+    assert parse_search(text) == parse_search("adaptive:rounds=2,search=beam")
 
 
 def test_a_name_takes_no_parameters() -> None:
@@ -55,4 +56,4 @@ def test_they_are_listed() -> None:
 def test_a_name_that_is_none_is_answered_with_names(text: str, message: str) -> None:
     (search,) = RunConfig(searches=(text,)).searches
     with pytest.raises(WrongInput, match=message):
-        parse(search)
+        parse_search(search)

@@ -16,17 +16,18 @@ from typer.testing import CliRunner
 from harness.cli import app
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.planning import chunks
-from harness.runner import finish_run, prepare_run
-from harness.weights.hub import ABSENT
+from harness.run.planning import chunks
+from harness.run.prepared import prepare_run
+from harness.run.runner import finish_run
+from harness.weights.absent import MissingWeights
 from reports.load import read_runs
-from results.kinship import strangers
+from results.run_differences import differences
 from results.store import Store
-from suites.base import CannotGrade
 from suites.geneval.suite import GenEvalSuite
 
 sys.path.insert(0, str(Path(__file__).parent))
-from toy_runs import BASE, assert_equal, run, tables, use_toys
+from toy_runs import BASE, assert_equal, run, tables
+from toy_world import use_toys
 
 SMALL = {**BASE, "searches": ("random", "beam"), "budgets": (24,), "models": ("toy-ar",)}
 LARGE = {**SMALL, "searches": ("beam", "random"), "budgets": (24, 36), "seeds": (0, 1)}
@@ -106,11 +107,11 @@ def test_other_versions_and_weights_are_named(tmp_path: Path) -> None:
     make(tmp_path / "small", **SMALL)
     ours = Store(tmp_path / "small").manifest()
     theirs = json.loads(json.dumps(ours))
-    assert strangers(ours, theirs) == []
+    assert differences(ours, theirs) == []
     theirs["environments"][0]["packages"]["vistas"] = "0.0.1"
     theirs["models"]["toy-ar"]["weights_sha256"] = "other"
     version = ours["environments"][0]["packages"]["vistas"]
-    assert strangers(ours, theirs) == [f"vistas is {version} here and 0.0.1 there", "weights_sha256 of toy-ar are others"]
+    assert differences(ours, theirs) == [f"vistas is {version} here and 0.0.1 there", "weights_sha256 of toy-ar are others"]
 
 
 def test_what_is_reused_is_only_read_and_may_go_away(tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ def test_where_units_come_from_is_known_before_the_first_is_there(tmp_path: Path
 
 def test_units_that_no_grader_saw_are_said_to_stay_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
-        raise CannotGrade(f"geneval-grader {ABSENT}")
+        raise MissingWeights("the weights of geneval-grader are not here")
 
     with monkeypatch.context() as patch:
         patch.setattr("suites.geneval.suite.GenEvalSuite.grade", refuse)
@@ -212,12 +213,12 @@ def test_units_of_another_source_are_kept_and_said_to_be(tmp_path: Path, monkeyp
 
     assert "source" not in said(tmp_path / "one", prompts=2)
     assert "2 of 2 units are there\n" in said(tmp_path / "one", prompts=2)
-    monkeypatch.setattr("harness.runner.unit_source", lambda *_: "edited")
+    monkeypatch.setattr("harness.run.runner.unit_source", lambda *_: "edited")
     every = said(tmp_path / "one", prompts=2)
     assert "2 of 2 units are there, made by another state of the source than this one: they stay as they are, a new --out" in every
     some = said(tmp_path / "one and more", tmp_path / "one", prompts=2, seeds=(0, 1))
     assert "2 of 4 units are there, made by another state of the source" in some
-    monkeypatch.setattr("harness.runner.unit_source", lambda *_: "edited again")
+    monkeypatch.setattr("harness.run.runner.unit_source", lambda *_: "edited again")
     again = said(tmp_path / "one and more", prompts=2, seeds=(0, 1))
     assert "4 of 4 units are there, made by another state of the source" in again
     found = Store(tmp_path / "one and more").sources()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.choice import choose_model
 from harness.errors import WrongInput
-from harness.search.spec import parse, shortest
+from harness.model_spec import parse_model
+from harness.search.spec import parse_search, shortest
 from harness.values import NUMBER, TEXT, TRUTH, WHOLE, Kind, at_least, like, one_of, several, typed
 from verifiers.published import PublishedVerifier, published_verifiers
 from verifiers.spec import parse_verifier
@@ -51,10 +51,10 @@ def test_a_setting_is_of_the_kind_of_its_default_and_reads_its_own_text() -> Non
 @pytest.mark.parametrize("yes", ["true", "True"])
 @pytest.mark.parametrize("no", ["false", "False"])
 def test_true_and_false_are_the_same_to_all(yes: str, no: str) -> None:
-    assert shortest(parse(f"beam:reuse={yes}")) == "beam:reuse=True"  # as tables and the keys of units have it
-    assert shortest(parse(f"beam:reuse={no}")) == "beam"
-    assert choose_model(f"infinity-2b:compile={yes}").overrides == {"compile": True}
-    assert choose_model(f"infinity-2b:compile={no}").text == "infinity-2b"
+    assert shortest(parse_search(f"beam:reuse={yes}")) == "beam:reuse=True"  # as tables and the keys of units have it
+    assert shortest(parse_search(f"beam:reuse={no}")) == "beam"
+    assert parse_model(f"infinity-2b:compile={yes}").overrides == {"compile": True}
+    assert parse_model(f"infinity-2b:compile={no}").text == "infinity-2b"
     row = _with_flag(published_verifiers()["clip-score"])
     assert row.typed({"flag": yes}) == {"flag": True}
     assert row.typed({"flag": no}) == {"flag": False}

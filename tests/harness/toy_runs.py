@@ -7,27 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pytest
 from rich.console import Console
 
-from harness import registry
 from harness.config import Settings
-from harness.runner import finish_run, prepare_run
+from harness.run.prepared import prepare_run
+from harness.run.runner import finish_run
 from results.schema import MEASURED, TABLES
 
 sys.path.insert(0, str(Path(__file__).parent))
-import toy_world
 
 BASE: dict[str, Any] = {
     "models": ("toy-ar", "toy-diffusion"), "searches": ("random", "beam", "zero-order"), "verifiers": ("toy-judge",),
     "metrics": (), "budgets": (6, 24), "prompts": 6, "chunk": 4,
 }  # fmt: skip
-
-
-def use_toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
-        for name, entry in toys.items():
-            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
 
 
 def run(folder: Path, engine: Any = None, **changes: Any) -> dict[str, pd.DataFrame]:

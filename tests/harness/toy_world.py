@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from harness import registry
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from harness.registry import Entry
 from models.base import Images, ModelCard, Row, first_step
 from verifiers.base import Scores, VerifierCard
@@ -252,6 +252,13 @@ VERIFIERS = {
     "toy-pair": Entry("toy_world:toy_pair", "toy", domain="shapes", ensemble=True),
 }
 """Registered for a test under the names of this module, which its folder on sys.path makes importable."""
+
+
+def use_toys(monkeypatch: Any) -> None:
+    """Add the toys to the registry of this process for one test."""
+    for table, toys in ((registry.MODELS, MODELS), (registry.VERIFIERS, VERIFIERS)):
+        for name, entry in toys.items():
+            monkeypatch.setitem(table, name, entry)
 
 
 def register() -> None:

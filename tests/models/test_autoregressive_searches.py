@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from harness.flops import count_flops
-from harness.ledger import Budget, BudgetTooSmall, Cost, Unit
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, BudgetTooSmall, Cost, Unit
 from harness.registry import Entry, entries
 from harness.search.base import Task
 from harness.search.prepare import prepare
-from harness.search.spec import fits, parse
+from harness.search.spec import fits, parse_search
 from harness.seeds import Seeds
 from models.base import Generator, Images
 from models.infinity import published
@@ -84,7 +84,7 @@ def prompts(count: int) -> list[Prompt]:
 
 
 def task_of(search: str, generator: Generator, budget: Budget, count: int, max_rows: int) -> Task:
-    return prepare(parse(search), generator, [Brightness()], prompts(count), budget, Seeds(0, "test"), max_rows)
+    return prepare(parse_search(search), generator, [Brightness()], prompts(count), budget, Seeds(0, "test"), max_rows)
 
 
 def smallest(search: str, generator: Generator, count: int, unit: Unit) -> Budget:
@@ -96,7 +96,7 @@ def smallest(search: str, generator: Generator, count: int, unit: Unit) -> Budge
 
 def run(search: str, generator: Generator, budget: Budget, count: int = 2, max_rows: int = 8) -> Task:
     task = task_of(search, generator, budget, count, max_rows)
-    parse(search).run(task)
+    parse_search(search).run(task)
     return task
 
 
@@ -111,7 +111,7 @@ def transformer_of(generator: Any) -> Callable[..., Any]:
 @pytest.mark.parametrize("family", ["infinity-125m", "infinity-2b", "infinity-8b", "janus"])
 def test_the_ledger_is_what_was_computed(generators: dict[str, Generator], family: str, search: str) -> None:
     generator = generators[family]
-    assert fits(parse(search), AR, family) is None
+    assert fits(parse_search(search), AR, family) is None
     budget = smallest(search, generator, 2, Unit.NFE)
     passed = [0]
     hook = transformer_of(generator).register_forward_hook(lambda _, args, kwargs, __: passed.__setitem__(

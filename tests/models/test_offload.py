@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.config import Settings, load_settings
+from harness.config import Settings
+from harness.config_sources import load_settings
 from harness.errors import WrongInput
 from harness.registry import Entry
 from harness.weights.local import build
@@ -86,7 +87,7 @@ def networks(generator: Any) -> dict[str, nn.Module]:
                 "decoder": generator.network.decoder}  # fmt: skip
     if hasattr(generator, "vae"):
         return {"text": generator.text_encoder.model, "denoiser": generator.transformer, "decoder": generator.vae}
-    pipeline = getattr(generator.adapter, "pipeline", None) or generator.adapter._pipeline
+    pipeline = generator.adapter.pipeline
     found = {f"text{name.removeprefix('text_encoder')}": part for name, part in pipeline.components.items()
              if name.startswith("text_encoder")}  # fmt: skip
     return {**found, "denoiser": generator.adapter.transformer, "decoder": pipeline.vae}

@@ -11,8 +11,9 @@ import torch
 import models.diffusion.random_weights as diffusion
 import models.janus.random_weights as janus
 from harness.bench.request import TINY
-from harness.flops import count_flops
+from harness.compute.flops import count_flops
 from models.base import Row
+from models.janus.sheet import TEXT_TOKENS
 from models.published import published_models
 from models.random_weights import random_generator
 from models.sheet import sheet
@@ -38,8 +39,7 @@ def test_at_full_size_it_is_the_network_of_the_data_sheet(name: str, monkeypatch
     assert generator.card.parameters == expected.parameters
     assert (generator.card.steps, generator.card.image_size) == (expected.steps, expected.image_size)
     assert generator.price("decode", expected.steps).flops == expected.decoder_flops
-    tokens = expected.text_tokens
-    passed = sum(generator.price(what, step, tokens).flops for what in ("predict", "draw") for step in range(expected.steps))
+    passed = sum(generator.price(what, step, TEXT_TOKENS).flops for what in ("predict", "draw") for step in range(expected.steps))
     assert passed == expected.guided_flops
 
 

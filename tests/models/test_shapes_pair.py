@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from models.base import Generator, Images, Row
-from models.files import CARD_FILE, sha256_of
+from models.card_file import CARD_FILE
+from models.hashes import sha256_of
 from models.shapes import load
 from models.shapes.evaluate import shapes_prompts, task_scores
 from models.shapes.previews import preview_correlations, sample_with_previews
 from suites.shapes.renderer import render
 from suites.shapes.scenes import sample_scene
-from verifiers.load import weights_folder
+from verifiers.load_embedded import weights_folder
 
 NAMES = ("shapes-infinity", "shapes-flux")
 BUILDERS = {"shapes-infinity": load.shapes_infinity, "shapes-flux": load.shapes_flux}

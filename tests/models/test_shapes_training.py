@@ -7,9 +7,9 @@ import torch
 from diffusers import FluxPipeline
 from torch import nn
 
-from models.files import checked_card
+from models.card_file import checked_card
 from models.pixels import floored
-from models.shapes import data, flux, infinity, loop, resume, tokenizer
+from models.shapes import data, flux, infinity, resume, tokenizer, training_loop
 from models.shapes.facts import RUNS_OF, recipe, training_facts
 from models.shapes.latents import LatentSet
 from models.shapes.load import weights
@@ -115,31 +115,31 @@ def test_batches_continue_where_they_stopped() -> None:
 
 
 def test_a_run_resumes_from_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "RUNS", tmp_path)
+    monkeypatch.setattr(training_loop, "RUNS", tmp_path)
     monkeypatch.setattr(tokenizer, "EVERY", 1)
     monkeypatch.setattr(tokenizer, "BATCH", 8)
     tokenizer.train("whole", steps=2)
     tokenizer.train("halves", steps=1)
-    monkeypatch.setattr(tokenizer, "cosine", lambda step, steps: loop.cosine(step, 2))
+    monkeypatch.setattr(tokenizer, "cosine", lambda step, steps: training_loop.cosine(step, 2))
     tokenizer.train("halves", steps=2)
-    first, second = (loop.averaged_weights(name) for name in ("whole", "halves"))
+    first, second = (training_loop.averaged_weights(name) for name in ("whole", "halves"))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_missing_run_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "RUNS", tmp_path)
+    monkeypatch.setattr(training_loop, "RUNS", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"models.shapes.train flux"):
-        loop.averaged_weights("flux")
-    assert loop.Run("flux").notes() == ""
+        training_loop.averaged_weights("flux")
+    assert training_loop.Run("flux").notes() == ""
     assert not list(tmp_path.iterdir())  # what only reads makes no folder
-    loop.Run("flux").log(step=1)
-    assert (tmp_path / "flux" / loop.LOG).is_file()
+    training_loop.Run("flux").log(step=1)
+    assert (tmp_path / "flux" / training_loop.LOG).is_file()
 
 
 def test_average_follows_the_weights() -> None:
     layer = nn.Linear(2, 2)
-    average = loop.Average(layer, decay=0.5)
+    average = training_loop.Average(layer, decay=0.5)
     with torch.no_grad():
         layer.weight.add_(1)
     average.update(layer, step=100)
@@ -148,12 +148,12 @@ def test_average_follows_the_weights() -> None:
 
 @pytest.mark.parametrize("model", ["infinity", "flux"])
 def test_training_goes_on_from_the_shipped_weights(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "RUNS", tmp_path)
+    monkeypatch.setattr(training_loop, "RUNS", tmp_path)
     states = resume.resume_infinity() if model == "infinity" else resume.resume_flux()
     resume.write_runs(model, states)
     module = {"infinity": infinity, "flux": flux}[model]
-    restored, run = module.build(), loop.Run(model)
-    step = loop.restore(run, restored, loop.Average(restored), None)
+    restored, run = module.build(), training_loop.Run(model)
+    step = training_loop.restore(run, restored, training_loop.Average(restored), None)
     assert step == checked_card(weights(f"shapes-{model}"))["training"]["generator"]["steps"]
     shipped = states[model]["model"]
     assert all(torch.equal(value, shipped[name]) for name, value in restored.state_dict().items())

@@ -14,18 +14,17 @@ from torch import nn
 from typer.testing import CliRunner
 
 from harness.cli import app
-from harness.doctor import beside, fitting, machine, needs, planned, rows_divided, rows_that_fit
+from harness.compute.flops import count_flops
+from harness.doctor import machine, needs, planned
 from harness.errors import WrongInput
-from harness.flops import count_flops
+from harness.fitting import beside, fitting, rows_divided, rows_that_fit
 from harness.sheets import document, rows
-from harness.weights.hub import gigabytes
 from harness.weights.local import LocalWeights
-from models.architecture import components, count, outline
-from models.diffusion.dry import decoder_call, denoiser_call
-from models.diffusion.published_flops import published_flops
+from harness.weights.repository import gigabytes
+from models.architecture import components, outline, parameters
+from models.diffusion.dry_calls import decoder_call, denoiser_call
 from models.diffusion.sheet import _pass_bytes
-from models.division import Division, divide
-from models.dry import CudaAutocast, DryRun, dry_run
+from models.dry_run import CudaAutocast, DryRun, dry_run
 from models.infinity.config import TransformerConfig
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.published import SIZES
@@ -35,8 +34,10 @@ from models.infinity.schedule import ScaleSchedule, published_schedule
 from models.infinity.sheet import TEXT_TOKENS, _last_pass
 from models.infinity.text import TextFeatures
 from models.infinity.transformer import InfinityTransformer
+from models.multi_device import Division, divide
 from models.published import PublishedModel, published_models
-from models.sheet import Sheet, parts, sheet
+from models.random_weights import outlined
+from models.sheet import Sheet, sheet
 from verifiers.image_reward_network import RewardConfig, RewardNetwork
 from verifiers.spec import parse_verifier
 from verifiers.weight_bytes import weight_bytes
@@ -53,7 +54,8 @@ MODELS = published_models()
     ],
 )  # fmt: skip
 def test_a_step_costs_what_others_have_counted(name: str, published: float) -> None:
-    assert published_flops(name, MODELS[name].merged({})).sequence / 1e12 == pytest.approx(published, rel=0.02)
+    cost = outlined(MODELS[name], MODELS[name].merged({})).price("predict")
+    assert cost.flops / cost.forwards / 1e12 == pytest.approx(published, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -65,31 +67,31 @@ def test_a_step_costs_what_others_have_counted(name: str, published: float) -> N
     ],
 )  # fmt: skip
 def test_networks_have_the_published_number_of_parameters(name: str, part: str, billions: float) -> None:
-    assert count(components(name)[part]) / 1e9 == pytest.approx(billions, rel=1e-3)
+    assert parameters(outline(components(name)[part])) / 1e9 == pytest.approx(billions, rel=1e-3)
 
 
 def test_a_third_pass_of_guidance_is_in_the_price_of_an_image() -> None:
     model = MODELS["sd3.5-medium"]
     plain, skipping = (sheet(model, model.merged(given)) for given in ({}, {"preset": "slg"}))
-    passes = skipping.added_flops / plain.step_flops[0]
+    passes = (skipping.guided_flops - plain.guided_flops) / plain.step_flops[0]
     assert 7 * 20 / 24 < passes < 7  # of 40 steps the second to the eighth, without 3 of 24 blocks of which 2 are heavier
-    assert skipping.guided_flops - plain.guided_flops == skipping.added_flops
+    assert plain.guided_flops == 2 * plain.unguided_flops
     with pytest.raises(WrongInput, match=r"model sd3\.5-medium: skip_guidance_layers names block 30: the model has 0 to 23"):
         sheet(model, model.merged({"skip_guidance_layers": "30"}))
 
 
 @pytest.mark.parametrize("name", ["flux-schnell", "sdxl", "sana-1.6b"])
 def test_the_formulas_of_the_ledger_equal_the_dry_run(name: str) -> None:
-    settings = {**MODELS[name].merged({}), "height": 256, "width": 512, "resolution_binning": False}
-    parts, prices = components(name), published_flops(name, settings)
-    network = outline(parts.get("transformer") or parts["unet"])
-    assert dry_run(denoiser_call(network, settings, 1)).flops == prices.sequence
-    assert dry_run(decoder_call(outline(parts["vae"]), settings, 1)).flops == prices.decode
+    size = {"height": 256, "width": 512} | ({"resolution_binning": False} if name == "sana-1.6b" else {})
+    settings = MODELS[name].merged(size)
+    generator = outlined(MODELS[name], settings)
+    adapter, cost = generator.adapter, generator.price("predict")
+    assert dry_run(denoiser_call(adapter.transformer, settings, cost.forwards)).flops == cost.flops
+    assert dry_run(decoder_call(adapter.pipeline.vae, adapter.latent_size)).flops == generator.price("decode").flops
 
 
 def test_the_decoder_costs_what_others_have_counted() -> None:
-    prices = published_flops("flux-dev", MODELS["flux-dev"].merged({}))
-    assert prices.decode / 1e12 == pytest.approx(10.47, rel=0.02)
+    assert outlined(MODELS["flux-dev"], MODELS["flux-dev"].merged({})).price("decode").flops / 1e12 == pytest.approx(10.47, rel=0.02)
 
 
 def test_an_image_of_infinity_costs_what_others_have_counted() -> None:
@@ -140,13 +142,19 @@ def infinity(once: Callable[..., Sheet]) -> Sheet:
 
 def test_the_sheet_of_infinity_is_its_configuration(infinity: Sheet) -> None:
     assert infinity.parameters == 125_148_800
-    assert infinity.guided_flops == 2 * infinity.unguided_flops
+    assert infinity.guided_flops == pytest.approx(2 * infinity.unguided_flops, rel=1e-3)  # both halves embed the same tokens
     sides = (1, 2, 4, 6, 8, 12, 16)
     per_token = 2 * 2 * 768 * 12 * 2  # halves, keys and values, channels, blocks, bytes
     assert infinity.cache_step_bytes == tuple(side**2 * per_token for side in sides)
     assert infinity.row_bytes == sum(infinity.cache_step_bytes[:-1]) + 4 * 16 * 16 * 16  # and the sum of codes
     hidden = 2 * 256 * 3072 * 2  # one feed-forward layer of both halves at the last scale
     assert 2 * hidden < infinity.pass_bytes < 8 * hidden
+
+
+def test_guidance_of_some_scales_alone_is_what_is_charged() -> None:
+    model = MODELS["infinity-125m"]
+    plain, some, all_of_them = (sheet(model, model.merged({"cfg": cfg})) for cfg in (1.0, (4.0,) * 6 + (1.0,), 4.0))
+    assert all_of_them.guided_flops - some.guided_flops == pytest.approx(plain.step_flops[-1], rel=0.01)
 
 
 def test_a_dry_run_counts_what_a_real_run_counts_and_holds() -> None:
@@ -291,12 +299,17 @@ def test_doctor_says_where_a_model_would_be_divided() -> None:
 def test_networks_to_divide_weigh_what_the_sheet_says(once: Callable[..., Sheet]) -> None:
     for name in ("infinity-125m", "janus-pro-1b", "pixart-sigma"):
         model = published_models()[name]
-        settings = model.merged({})
-        networks = parts(model, settings)
-        assert networks is not None
-        found = divide(networks, [int(40e9)] * 2)
+        one = once(model, model.merged({}))
+        assert one.networks is not None
+        found = divide(one.networks, [int(40e9)] * 2)
         assert found is not None
-        assert sum(found.bytes) == pytest.approx(once(model, settings).weight_bytes, rel=0.01)
+        assert sum(found.bytes) == pytest.approx(one.weight_bytes, rel=0.01)
+
+
+def test_a_decoder_that_does_not_run_in_float16_is_not_counted_in_it(once: Callable[..., Sheet]) -> None:
+    half, full = (once(MODELS["sdxl"], MODELS["sdxl"].merged({"dtype": dtype})) for dtype in ("float16", "float32"))
+    assert half.decode_bytes == full.decode_bytes
+    assert 2 * half.weight_bytes - full.weight_bytes == 4 * 83_653_863  # its parameters
 
 
 def test_rows_of_a_divided_model(infinity: Sheet) -> None:
@@ -352,7 +365,7 @@ def test_doctor_plans_for_a_card_that_is_not_here(monkeypatch: pytest.MonkeyPatc
             raise WrongInput(f"device {asked!r} cannot be used")
         return torch.device("cpu")
 
-    monkeypatch.setattr("harness.session.pick_device", here)
+    monkeypatch.setattr("harness.run.session.pick_device", here)
     asked = ["doctor", "janus-pro-1b", "--device", "cuda"]
     result = CliRunner().invoke(app, [*asked, "--memory", "80"])
     assert result.exit_code == 0, result.output

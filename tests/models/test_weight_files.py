@@ -10,8 +10,10 @@ import torch
 from torch import nn
 
 from harness.errors import DamagedWeights, WrongInput
+from models.card_file import CARD_FILE, checked_card
 from models.configuration import read_config
-from models.files import CARD_FILE, check_keys, check_whole, checked_card, joint_sha256, load_pickle, sha256_of
+from models.hashes import joint_sha256, sha256_of
+from models.weight_files import check_keys, check_whole, load_pickle
 
 
 def folder_with(path: Path, files: object, weights: bytes = b"weights") -> Path:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from harness.choice import choose_model
 from harness.cli import app
 from harness.errors import WrongInput
+from harness.model_spec import parse_model
 from models.published import published_models
 from models.settings import as_typed
 
@@ -43,7 +43,7 @@ WRONG = [
 @pytest.mark.parametrize(("text", "said"), WRONG)
 def test_a_wrong_setting_is_told_when_the_model_is_named(text: str, said: str) -> None:
     with pytest.raises(WrongInput, match=said):
-        choose_model(text)
+        parse_model(text)
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])
@@ -56,9 +56,9 @@ def test_and_before_weights_that_are_missing(command: str) -> None:
 
 def test_every_published_model_takes_its_own_settings_and_presets() -> None:
     for name, model in published_models().items():
-        choose_model(name)
+        parse_model(name)
         for preset in model.presets:
-            choose_model(f"{name}:preset={preset}")
+            parse_model(f"{name}:preset={preset}")
 
 
 def test_only_whole_words_are_replaced() -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from harness.ledger import COST_COLUMNS
+from harness.compute.ledger import COST_COLUMNS
 from results.schema import TABLES
 
 TASKS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")

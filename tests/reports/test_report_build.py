@@ -16,7 +16,7 @@ from harness.errors import WrongInput
 from reports.build import build_report
 from reports.load import read_runs
 from reports.overlap import ConflictingRuns
-from reports.points import Summary, summarise
+from reports.summary import Summary, summarise
 
 HOSTILE = 'a photo of <script>alert("x")</script> | ../../etc/passwd & a cow'
 MakeRun = Callable[..., Path]

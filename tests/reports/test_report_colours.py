@@ -12,9 +12,9 @@ import pytest
 
 from reports.curves import main_figure
 from reports.load import read_runs
-from reports.points import Summary, summarise
 from reports.reliability import reliability_figure
 from reports.style import SEARCH_COLOURS, context, looks
+from reports.summary import Summary, summarise
 from reports.tables import Table
 
 VISION = {

@@ -12,12 +12,12 @@ import pytest
 from harness.errors import WrongInput
 from reports import deadlines
 from reports.build import build_report
-from reports.contrasts import equal_tables
+from reports.comparison_tables import equal_tables
 from reports.deadlines import COLUMN, overruns
-from reports.granted import shared
 from reports.load import read_runs
 from reports.notes import notes
-from reports.points import Summary, summarise
+from reports.same_budget import shared
+from reports.summary import Summary, summarise
 from reports.tables import spent_table
 from results.schema import ADDED, OVERRUN, TABLES
 

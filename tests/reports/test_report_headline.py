@@ -10,7 +10,7 @@ from reports.headline import headline
 from reports.verdict import Verdict
 
 CLEAR = Verdict(
-    granted=True, where="budget of 10 GFLOP", spent="7.5 to 9.9 GFLOP spent", leaders=("ar + beam",), model="ar", score="0.90",
+    same_budget=True, where="budget of 10 GFLOP", spent="7.5 to 9.9 GFLOP spent", leaders=("ar + beam",), model="ar", score="0.90",
     lead="+0.20 over ar + random", sure=YES, model_lead="+0.30 over flux + random", model_sure=True, methods=3,
 )  # fmt: skip
 FEW = "6 prompts are too few (at least 15)"
@@ -22,11 +22,11 @@ def say(main: Verdict, *others: Verdict, few: str = "") -> str:
 
 def test_a_clear_winner_is_named_with_its_budget_and_its_lead() -> None:
     assert say(CLEAR) == "Under a budget of 10 GFLOP per prompt, best is ar + beam: 0.90, +0.20 over ar + random."
-    assert say(CLEAR, replace(CLEAR, granted=False, where="60 NFE spent")) == say(CLEAR)
+    assert say(CLEAR, replace(CLEAR, same_budget=False, where="60 NFE spent")) == say(CLEAR)
 
 
 def test_units_and_budgets_that_clearly_disagree_are_said_to() -> None:
-    other = replace(CLEAR, granted=False, where="60 NFE spent", leaders=("flux + random",))
+    other = replace(CLEAR, same_budget=False, where="60 NFE spent", leaders=("flux + random",))
     smaller = replace(CLEAR, where="budget of 5 GFLOP", leaders=("flux + random",))
     assert say(CLEAR, smaller, other).endswith(
         " The answer depends on the compute: ahead is flux + random under a budget of 5 GFLOP and flux + random at 60 NFE spent."
@@ -34,7 +34,7 @@ def test_units_and_budgets_that_clearly_disagree_are_said_to() -> None:
 
 
 def test_ties_and_undecided_differences_make_no_headline() -> None:
-    other = replace(CLEAR, granted=False, where="60 NFE spent", leaders=("flux + random",))
+    other = replace(CLEAR, same_budget=False, where="60 NFE spent", leaders=("flux + random",))
     for unsettled in (NOT_SEPARABLE, TOO_FEW):
         assert "depends" not in say(CLEAR, replace(other, sure=unsettled))
     tied = replace(CLEAR, leaders=("ar + beam", "ar + random"), lead="+0.10 over flux + random", sure=NOT_SEPARABLE, model_sure=False)

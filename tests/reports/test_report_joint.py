@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from reports.answer import Answer, answer
-from reports.contrasts import equal_tables
+from reports.comparison_tables import equal_tables
 from reports.gallery import gallery
 from reports.load import read_runs
 from reports.notes import notes
-from reports.points import Summary, summarise
+from reports.summary import Summary, summarise
 from results.schema import TABLES
 
 Join = Callable[..., Answer]
@@ -140,13 +140,13 @@ def mixed(make_run: Callable[..., Path], tmp_path: Path) -> Summary:
 
 def test_budgets_in_several_units_are_compared_unit_by_unit(mixed: Summary) -> None:
     found = answer(mixed)
-    granted = [one for one in found.shared[0].comparisons if one.granted]
-    assert [(one.unit, one.amount) for one in granted] == [("nfe", 28), ("nfe", 56), ("flops", 3.5e9), ("flops", 7e9)]
-    assert all(standing.method.budget_unit == one.unit for one in granted for standing in one.standings)
+    under_budget = [one for one in found.shared[0].comparisons if one.same_budget]
+    assert [(one.unit, one.amount) for one in under_budget] == [("nfe", 28), ("nfe", 56), ("flops", 3.5e9), ("flops", 7e9)]
+    assert all(standing.method.budget_unit == one.unit for one in under_budget for standing in one.standings)
     assert "a budget of 56 NFE per prompt" in found.headline
     assert "budget in" not in found.headline, "the sentence says the unit"
     assert [each.judged.unit for each in found.shared[1:]] == ["seconds"]
-    (seconds,) = [verdict for verdict in found.verdicts if not verdict.granted]
+    (seconds,) = [verdict for verdict in found.verdicts if not verdict.same_budget]
     assert all("(budget in " in leader for leader in seconds.leaders)
 
 

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 from reports.answer import answer
-from reports.contrasts import equal_tables
-from reports.equal import compare
+from reports.comparable import most_pairs
+from reports.comparison_tables import equal_tables
+from reports.equal_compute import compare
 from reports.headline import NO_SCORES
 from reports.load import read_runs
 from reports.notes import notes
 from reports.overoptimised import overoptimised_table
-from reports.pairs import most_pairs
-from reports.points import Summary, summarise
 from reports.reliability import cross_table
+from reports.summary import Summary, summarise
 from reports.tables import results_table
 from results.schema import TABLES
 

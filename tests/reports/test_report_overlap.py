@@ -12,7 +12,7 @@ import pytest
 from reports.build import build_report
 from reports.load import read_runs
 from reports.overlap import ConflictingRuns
-from reports.points import Summary, summarise
+from reports.summary import Summary, summarise
 from results.schema import TABLES
 
 MakeRun = Callable[..., Path]

@@ -13,17 +13,17 @@ from matplotlib.figure import Figure
 
 from reports import curves, legend, overoptimised, style
 from reports.build import build_report
-from reports.contrasts import equal_tables, paired_table
+from reports.comparison_tables import equal_tables, paired_table
 from reports.gallery import gallery, gallery_figure
-from reports.granted import shared
 from reports.load import read_runs
 from reports.notes import notes
-from reports.points import Method, Summary, summarise
 from reports.reliability import cross_table
+from reports.same_budget import shared
+from reports.summary import Method, Summary, summarise
 from reports.tables import results_table
 
 MakeRun = Callable[..., Path]
-CASCADE = "cascade:cheap=shapes-clip,dear=shapes-reward,keep=2"
+CASCADE = "cascade:cheap=shapes-clip,expensive=shapes-reward,keep=2"
 
 
 @pytest.fixture(scope="module")

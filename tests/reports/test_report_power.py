@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from reports.answer import answer
-from reports.equal import Standing
+from reports.equal_compute import Standing
 from reports.load import read_runs
-from reports.points import Method, summarise
 from reports.power import prompts_to_tell
 from reports.statistics import Bootstrap
+from reports.summary import Method, summarise
 
 METHOD = Method("flux", "random", "nfe")
 

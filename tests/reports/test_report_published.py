@@ -10,8 +10,8 @@ import pytest
 
 from reports.build import build_report
 from reports.load import read_runs
-from reports.points import summarise
 from reports.published import published_table
+from reports.summary import summarise
 from results.papers import read_papers
 
 MakeRun = Callable[..., Path]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.contrasts import paired_table
+from reports.comparison_tables import paired_table
 from reports.load import read_runs
-from reports.points import Summary, is_random, is_single, of_random, summarise
+from reports.summary import Summary, is_random, is_single, of_random, summarise
 from reports.tree import find_tree
 
 

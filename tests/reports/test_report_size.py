@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from reports.points import Summary, summarise
 
 from harness.assignments import name_of
 from harness.commands import run as commands
+from harness.compute.ledger import COST_COLUMNS
 from harness.errors import WrongInput
-from harness.ledger import COST_COLUMNS
 from reports import gallery
 from reports.load import read_runs
-from reports.points import Summary, summarise
 from reports.tree import find_tree
 from reports.trust import _accuracy
 from results.schema import TABLES

@@ -15,7 +15,7 @@ from reports.answer import answer
 from reports.build import build_report
 from reports.load import Runs, read_runs
 from reports.overlap import ConflictingRuns
-from reports.points import summarise
+from reports.summary import summarise
 from results.schema import TABLES
 from results.store import Store
 

@@ -11,8 +11,8 @@ import pytest
 
 from reports.load import read_runs
 from reports.overoptimised import overoptimised_table
-from reports.points import Summary, summarise
 from reports.reliability import NOT_SEARCHED, cross_table, reliability_table
+from reports.summary import Summary, summarise
 from reports.trust import trust_table
 
 MakeRun = Callable[..., Path]

@@ -17,12 +17,12 @@ import pytest
 import torch
 from PIL import Image
 
+from harness.compute.ledger import COST_COLUMNS
 from harness.errors import RunFailed, WrongInput
-from harness.ledger import COST_COLUMNS
 from results.environment import environment
 from results.files import TEMPORARY, locked, write_atomic
 from results.manifest import differences, manifest
-from results.parts import DamagedPart, decode
+from results.parts import DamagedPart, Making, decode
 from results.schema import COST, TABLES, arrow_schema
 from results.store import Incomplete, Store
 
@@ -353,6 +353,18 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(WrongInput, match="not a folder"):
         Store(tmp_path / "taken").open({})
+
+
+def test_parts_say_how_they_were_made(store: Store) -> None:
+    store.save("a", rows(0.5))
+    plain = store.part_path("a").read_bytes().partition(b"\n")[0]
+    assert b"source" not in plain
+    assert b"ungraded" not in plain
+    store.save("b", rows(0.5), Making("one", 2))
+    store.save("c", rows(0.5), Making("two", 3))
+    assert all(store.part(key) is not None for key in "abc")
+    assert store.sources() == {"": 1, "one": 1, "two": 1}
+    assert (store.ungraded("abc"), store.ungraded("ab")) == (5, 2)
 
 
 def test_whole_parts_are_read_in_the_order_of_the_run_and_damaged_ones_let_be(store: Store) -> None:

@@ -12,7 +12,7 @@ import torch
 from suites.geneval import load as geneval
 from suites.t2i_compbench import load as t2i_compbench
 from verifiers.clip_backbone import ClipBackbone
-from verifiers.loading import clip_score
+from verifiers.load_published import clip_score
 from verifiers.published import published_verifiers
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ def test_verifiers_and_graders_share_it(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(geneval, "load", lambda path, device: (None, "detector"))
     monkeypatch.setattr(geneval, "check", lambda detector: None)
     backbones: list[Any] = []
-    monkeypatch.setattr("verifiers.loading.ClipScore", lambda backbone, *_, **__: backbones.append(backbone))
+    monkeypatch.setattr("verifiers.load_published.ClipScore", lambda backbone, *_, **__: backbones.append(backbone))
     monkeypatch.setattr(geneval, "ColorClassifier", backbones.append)
     monkeypatch.setattr(t2i_compbench, "Likeness", backbones.append)
 

@@ -6,7 +6,7 @@ import torch
 
 from harness.registry import entry
 from suites.base import Prompt
-from suites.shapes.exact import grade
+from suites.shapes.exact_grader import grade
 from suites.shapes.phrases import READ_WORDS, cut_off
 from suites.shapes.renderer import Scene, Shape, render
 from suites.shapes.scenes import sample_scene

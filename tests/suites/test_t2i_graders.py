@@ -182,7 +182,7 @@ def test_the_suite_sends_every_picture_to_its_categorys_grader(weights, tmp_path
         assert values[n] == pytest.approx(alone, abs=2e-4)
     suite.equip(CPU, LocalWeights({key: path for key, path in weights.folders.items() if key[0] == "t2i-clip-score"}))
     partly = suite.grade(images, asked, "photo")
-    assert [math.isnan(grade.value) for grade in partly] == [True, True, False, True]
+    assert [math.isnan(grade.value) for grade in partly] == [grade.absent for grade in partly] == [True, True, False, True]
     assert "`vistas fetch t2i-numeracy-owlv2`" in partly[0].reason
 
 

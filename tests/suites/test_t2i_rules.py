@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from suites.t2i_compbench import numeracy, parsed, spatial, spatial_3d
-from suites.t2i_compbench.found import Found, frame, overlap
+from suites.t2i_compbench.detections import Found, frame, overlap
 from suites.t2i_compbench.three_in_one import three_in_one
 
 VECTORS = Path(__file__).parents[2] / "../shared/vectors/t2i_spatial_2d.json"

@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from models.files import CARD_FILE, joint_sha256
+from models.card_file import CARD_FILE
+from models.hashes import joint_sha256
 from models.shapes.load import weights
 from suites.geneval.wording import TAGS
 from verifiers.agreement import agreement
-from verifiers.load import weights_folder
+from verifiers.load_embedded import weights_folder
 from verifiers.shapes import generated
 from verifiers.shapes.curves import CURVE_FILE
 

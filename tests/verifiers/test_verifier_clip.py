@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Ledger
+from harness.compute.verifier_meter import MeteredVerifier
 from harness.errors import DamagedWeights
-from harness.flops import count_flops
-from harness.ledger import Ledger
-from harness.verifier_meter import MeteredVerifier
 from verifiers.aesthetic import Aesthetic, collapse, load_head
 from verifiers.base import Verifier
 from verifiers.clip import ClipScore

@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 
+from harness.compute.flops import count_flops
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.flops import count_flops
-from harness.runner import prepare_run
-from harness.weights.hub import MissingWeights
+from harness.run.prepared import prepare_run
+from harness.weights.absent import MissingWeights
 from harness.weights.local import LocalWeights, published
 from verifiers.features import ClipPatches, DinoPatches, Features, described, features_of
-from verifiers.load import shapes_backbone
+from verifiers.load_embedded import shapes_backbone
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness.flops import count_flops
-from models.files import read_tensors
+from harness.compute.flops import count_flops
+from models.weight_files import read_tensors
 from verifiers.base import Verifier
 from verifiers.image_reward import ImageReward
 from verifiers.image_reward_network import RewardConfig, RewardHead, RewardNetwork, from_published, load_state

@@ -8,13 +8,14 @@ import pytest
 import torch
 from rich.console import Console
 
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Ledger
+from harness.compute.meter import MeteredGenerator
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.flops import count_flops
-from harness.ledger import Ledger
-from harness.meter import MeteredGenerator
 from harness.registry import entry
-from harness.runner import finish_run, prepare_run
+from harness.run.prepared import prepare_run
+from harness.run.runner import finish_run
 from models.base import Row
 from verifiers.base import Verifier
 from verifiers.likelihood import UNHEARD, Likelihood

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.flops import count_flops
+from harness.compute.flops import count_flops
 from harness.registry import entry
 from verifiers import measure_judges
 from verifiers.measure import JUDGES, measure

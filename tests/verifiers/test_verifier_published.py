@@ -20,9 +20,9 @@ from torch.nn import functional
 from transformers import CLIPModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
+from harness.compute.flops import count_flops
 from harness.errors import DamagedWeights, WrongInput
-from harness.flops import count_flops
-from harness.weights.hub import MissingWeights
+from harness.weights.absent import MissingWeights
 from harness.weights.local import LocalWeights
 from verifiers.base import Verifier
 from verifiers.clip import CONVENTIONS
@@ -64,7 +64,7 @@ def helpers(request: pytest.FixtureRequest) -> ModuleType:
 
 def test_every_row_has_a_loader_and_is_tested() -> None:
     tested = {name.partition(":")[0] for name in NAMES}
-    vlms = {name for name, row in published_verifiers().items() if row.loader.startswith("verifiers.vlm")}
+    vlms = {name for name, row in published_verifiers().items() if row.loader.startswith("verifiers.load_vlm:")}
     assert tested | vlms == set(published_verifiers())
     assert all(parse_verifier(name).domain == "photo" for name in published_verifiers())
 

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import to_pil_image
 
+from harness.compute.flops import count_flops
 from harness.errors import WrongInput
-from harness.flops import count_flops
 from harness.weights.local import LocalWeights
 from verifiers.base import Verifier
 from verifiers.rubric import read_rubric

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-import verifiers.load as load
-from harness.flops import count_flops
-from models.files import checked_card
+import verifiers.load_embedded as load
+from harness.compute.flops import count_flops
+from models.card_file import checked_card
 from suites.geneval.records import Record
 from suites.shapes.renderer import render
 from suites.shapes.scenes import sample_pairs

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from models.files import CARD_FILE, sha256_of
+from models.card_file import CARD_FILE
+from models.hashes import sha256_of
 from suites.geneval.wording import TAGS
 from verifiers.auroc import auroc, auroc_within
 from verifiers.shapes.curves import CURVE_FILE
-from verifiers.shapes.fit import Fitted
 from verifiers.shapes.pool import PICTURES, Groups
+from verifiers.shapes.training_loop import Fitted
 
 DATA = (
     "Pictures of the shapes world drawn by program, three to a caption: a good one, a near miss (one kind, colour, place or "

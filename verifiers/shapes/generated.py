@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from models.files import CARD_FILE
+from models.card_file import CARD_FILE
 from verifiers.agreement import ALL_TASKS
-from verifiers.load import weights_folder
+from verifiers.load_embedded import weights_folder
 from verifiers.shapes.cards import save_card
 
 MEASURES = ("right", "auroc", "auroc_within")

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models.shapes.facts import AS_THEY_STAND
-from models.shapes.loop import prepare
+from models.shapes.training_loop import prepare
 from verifiers.aesthetic import Aesthetic, load_head
 from verifiers.clip import ClipScore
 from verifiers.clip_backbone import CONFIG_FILE as CLIP_CONFIG
@@ -18,15 +18,15 @@ from verifiers.clip_backbone import ClipBackbone
 from verifiers.image_reward import CONFIG_FILE as REWARD_CONFIG
 from verifiers.image_reward import WEIGHTS_FILE as REWARD_WEIGHTS
 from verifiers.image_reward import ImageReward
-from verifiers.load import HEAD_FILE, LICENCE, weights_folder
+from verifiers.load_embedded import HEAD_FILE, LICENCE, weights_folder
 from verifiers.scorer import Scorer
 from verifiers.shapes import train_clip, train_reward
 from verifiers.shapes.cards import measure, write_card
 from verifiers.shapes.curves import draw_losses
-from verifiers.shapes.fit import GENERATED_SHARDS, SEED, Fitted, fit, held_out, training_pool
 from verifiers.shapes.pool import PICTURES, Groups
 from verifiers.shapes.settings import MEAN, STD, clip_config
 from verifiers.shapes.tokenizer import save_tokenizer
+from verifiers.shapes.training_loop import GENERATED_SHARDS, SEED, Fitted, fit, held_out, training_pool
 
 HEAD_SHARDS = 8
 """Shards of the pool that the aesthetic head is fitted on."""

@@ -5,11 +5,11 @@ from open_clip.model import CLIP
 from torch import nn
 from torch.nn import functional
 
-from verifiers.shapes.fit import pictures_of
 from verifiers.shapes.patches import PatchReader
 from verifiers.shapes.pool import PICTURES, Groups, possible
 from verifiers.shapes.settings import clip_config
 from verifiers.shapes.tokenizer import TEXT_LENGTH, build_tokenizer
+from verifiers.shapes.training_loop import pictures_of
 
 STEPS = 5000
 LEARNING_RATE = 3e-3

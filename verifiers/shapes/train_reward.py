@@ -10,11 +10,11 @@ from torch import nn
 from torch.nn import functional
 
 from verifiers.image_reward_network import RewardNetwork
-from verifiers.shapes.fit import pictures_of
 from verifiers.shapes.patches import PatchReader
 from verifiers.shapes.pool import PICTURES, Groups
 from verifiers.shapes.settings import reward_config
 from verifiers.shapes.tokenizer import TEXT_LENGTH, build_tokenizer
+from verifiers.shapes.training_loop import pictures_of
 
 STEPS = 7000
 LEARNING_RATE = 3e-3

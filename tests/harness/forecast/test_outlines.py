@@ -13,15 +13,12 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.config import Settings
-from harness.runner import prepare_run
-from harness.weights.hub import MissingWeights
-from models.diffusion.published_flops import published_flops
-from models.published import published_models
+from harness.run.prepared import prepare_run
+from harness.weights.absent import MissingWeights
 from verifiers.random_weights import BUILDERS
 from verifiers.spec import parse_verifier
 
 README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-MODELS = published_models()
 BASE: dict[str, Any] = dict(
     models=("infinity-2b", "pixart-sigma"), verifiers=("image-reward",), metrics=(), searches=("random",), unit="flops", budgets=(6e14,),
     prompts=6,
@@ -38,8 +35,7 @@ def test_a_plan_needs_no_weights_and_a_run_does(tmp_path: Path) -> None:
     said = "as weights are not here: infinity-2b, pixart-sigma, image-reward; `vistas fetch infinity-2b pixart-sigma image-reward`"
     assert said in " ".join(prepared.notes)
     planned = {unit.model: unit.planned_flops for unit in prepared.units}
-    pixart = published_flops("pixart-sigma", MODELS["pixart-sigma"].merged({}))
-    own = {"infinity-2b": 2 * 57.6e12 + 9.85e12, "pixart-sigma": 20 * 2 * pixart.sequence + pixart.decode}
+    own = {"infinity-2b": 2 * 57.6e12 + 9.85e12, "pixart-sigma": 20 * 2 * 6.63e12 + 10.5e12}
     for name, flops in own.items():
         image = flops + prepared.session.verifiers["image-reward"].price(1).flops
         assert planned[name] == pytest.approx(6 * (6e14 // image) * image, rel=0.01)

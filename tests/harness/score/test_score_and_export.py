@@ -31,9 +31,7 @@ RUN = ["--model", "toy-painter", "--search", "random", "--verifier", "toy-judge"
 def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Toys run, and their runs have no report, which takes most of a run's time and is not read here."""
     monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
-    for table, toys in ((registry.MODELS, toy_world.MODELS), (registry.VERIFIERS, toy_world.VERIFIERS)):
-        for name, entry in toys.items():
-            monkeypatch.setitem(table, name, entry)  # type: ignore[arg-type]
+    toy_world.use_toys(monkeypatch)
 
 
 def call(*arguments: object) -> Result:

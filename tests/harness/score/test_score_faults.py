@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from harness import registry
 from harness.cli import app
-from harness.judge import Judge
+from harness.run.evaluator import Evaluator
 from harness.score import folder as scoring
 from harness.score import scorer as scorer_module
 from harness.score.scorer import Scorer
@@ -31,7 +31,7 @@ from suites.pictures import read_picture
 from suites.shapes.renderer import render
 from suites.shapes.scenes import sample_scene
 from verifiers.base import Verifier
-from verifiers.load import shapes_aesthetic, shapes_clip, shapes_reward
+from verifiers.load_embedded import shapes_aesthetic, shapes_clip, shapes_reward
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import toy_world
@@ -162,7 +162,7 @@ def samples(folder: Path, sides: list[tuple[int, int]]) -> list[Sample]:
 
 
 def scorer_of(verifiers: Mapping[str, Verifier] | None = None) -> Scorer:
-    return Scorer(Judge(verifiers or {}, GenEvalSuite(), "shapes"))
+    return Scorer(Evaluator(verifiers or {}, GenEvalSuite(), "shapes"))
 
 
 def test_large_pictures_are_in_memory_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +231,7 @@ def test_verifiers_on_one_backbone_share_its_pass(tmp_path: Path, monkeypatch: p
     assert passes == [3]
     assert torch.isfinite(torch.tensor([one.metrics[name][0] for one in both for name in ("shapes-clip", "shapes-aesthetic")])).all()
     images = torch.stack([read_picture(one.path).image for one in pictures])
-    measured = Judge({"a": clip, "b": aesthetic}, GenEvalSuite(), "shapes").measure(images, [PROMPTS[0]] * 3, [{}] * 3)
+    measured = Evaluator({"a": clip, "b": aesthetic}, GenEvalSuite(), "shapes").measure(images, [PROMPTS[0]] * 3, [{}] * 3)
     assert passes == [3, 3]
-    assert measured == [one.metrics for one in both]
-    assert [list(one) for one in measured] == [["shapes-clip", "shapes-aesthetic", "grade"]] * 3
+    assert [one.metrics for one in measured] == [one.metrics for one in both]
+    assert [list(one.metrics) for one in measured] == [["shapes-clip", "shapes-aesthetic", "grade"]] * 3

@@ -1,6 +1,7 @@
 """Small models of both families and a small real verifier: searches over them are quick and every FLOP is counted.
 
-`scales` and `flow` are sketches (sketches.py), for all that no network has a part in; `infinity` and `flux` are tiny networks.
+`scales` and `flow` are models of one matrix (one_matrix_models.py), for all that no network has a part in; `infinity` and `flux` are
+tiny networks.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeli
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
-from harness.ledger import Budget, Cost, Unit
+from harness.compute.ledger import Budget, Cost, Unit
 from harness.search.base import Candidate, Search, Task
 from harness.search.prepare import prepare
 from harness.seeds import Seeds
@@ -36,7 +37,7 @@ from suites.base import Prompt
 from verifiers.base import Scores, Verifier, VerifierCard
 
 sys.path.insert(0, str(Path(__file__).parent))
-from sketches import Scales, flow_generator
+from one_matrix_models import Scales, flow_generator
 
 WORDS = ["<pad>", "<eos>", "<unk>", "red", "blue", "green", "circle", "square", "star", "two", "above", "and"]
 PLENTY = Budget(1e18, Unit.NFE)

@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 
 from harness import cli, plugins, registry
 from harness.commands import run as run_commands
+from harness.compute.ledger import Budget, Unit
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.ledger import Budget, Unit
-from harness.search.spec import parse
-from harness.whole import determined
+from harness.run.finished import fingerprint
+from harness.search.spec import parse_search
 from results import environment
 
 PAGE = (Path(__file__).parents[3] / "docs" / "add-a-search.md").read_text(encoding="utf-8")
@@ -96,11 +96,11 @@ def test_its_plan_says_that_it_may_do_less() -> None:
 @pytest.mark.parametrize("unit", [Unit.NFE, Unit.FLOPS, Unit.IMAGES])
 def test_it_keeps_its_budget_and_stops_where_it_may(model: str, unit: Unit, request, ran) -> None:
     generator = request.getfixturevalue(model)
-    everything = ran(parse("random:candidates=4"), generator)
+    everything = ran(parse_search("random:candidates=4"), generator)
     scores = [[one.values_M[0] for one in everything.of(prompt)] for prompt in range(3)]
     budget = Budget(max(everything.task.spent(prompt, everything.task.judges[0]).amount(unit) for prompt in range(3)), unit)
     enough = float(np.mean(sorted(max(row) for row in scores)[:2]))  # above the best of one prompt, below those of two
-    found = ran(parse(f"first-good:enough={enough!r}"), generator, budget, max_rows=2)
+    found = ran(parse_search(f"first-good:enough={enough!r}"), generator, budget, max_rows=2)
     for prompt, row in enumerate(scores):
         needed = next((n + 1 for n, score in enumerate(row) if score >= enough), len(row))
         mine = [one.values_M[0] for one in found.of(prompt)]
@@ -112,7 +112,7 @@ def test_it_keeps_its_budget_and_stops_where_it_may(model: str, unit: Unit, requ
 def test_a_search_has_one_name(site: Path) -> None:
     install(site, points="[vistas.searches]\nanother = first_good:ENTRY\n")
     with pytest.raises(WrongInput, match=r"search another of my-searches 0.1 is named 'first-good' by its class: use one name for both"):
-        parse("another:enough=1")
+        parse_search("another:enough=1")
 
 
 def test_its_version_and_its_source_tell_whether_a_run_is_whole(site: Path) -> None:
@@ -125,7 +125,7 @@ def test_its_version_and_its_source_tell_whether_a_run_is_whole(site: Path) -> N
         (site / "elsewhere.py").write_text(source)
         environment._tree_sha256.cache_clear()
         packages = (f"my-searches {version}",)
-        return determined(Settings(searches=("first-good",))), environment.unit_source(packages), environment.unit_source(())
+        return fingerprint(Settings(searches=("first-good",))), environment.unit_source(packages), environment.unit_source(())
 
     first, edited, newer = told(block("python")), told(block("python") + "\n"), told(block("python"), "0.2")
     assert first[0]

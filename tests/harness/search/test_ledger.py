@@ -1,9 +1,9 @@
 import pytest
 
+from harness.compute.ledger import COST_COLUMNS, Budget, BudgetTooSmall, Cost, Ledger, Unit, added
 from harness.errors import WrongInput
-from harness.ledger import COST_COLUMNS, Budget, BudgetTooSmall, Cost, Ledger, Unit, added
-from harness.search.affordable import given, largest, most
 from harness.search.base import Plan
+from harness.search.sizing import check_affordable, largest_plan, largest_size
 
 
 def test_costs_add_scale_and_sum_their_flops() -> None:
@@ -31,7 +31,7 @@ def test_accounts_are_separate() -> None:
 
 @pytest.mark.parametrize("each", [1, 3, 7])
 @pytest.mark.parametrize("amount", [2, 3, 13, 14, 100, 1000])
-def test_most_is_the_largest_that_fits(each: int, amount: int) -> None:
+def test_the_largest_size_is_the_largest_that_fits(each: int, amount: int) -> None:
     budget = Budget(amount, Unit.NFE)
 
     def cost(count: int) -> Cost:
@@ -39,19 +39,19 @@ def test_most_is_the_largest_that_fits(each: int, amount: int) -> None:
 
     affordable = [count for count in range(1, 1001) if 1 + each * count <= amount]
     if affordable:
-        assert most(budget, cost, 1, "it") == affordable[-1]
+        assert largest_size(budget, cost, 1, "it") == affordable[-1]
     else:
         with pytest.raises(BudgetTooSmall, match=f"cannot buy it: the smallest that can is {1 + each} NFE"):
-            most(budget, cost, 1, "it")
+            largest_size(budget, cost, 1, "it")
 
 
 @pytest.mark.parametrize("flops", [7, 1234567, 10979816, 999999500001, 123456789012345])
 def test_the_smallest_budget_that_is_printed_works(flops: int) -> None:
     with pytest.raises(BudgetTooSmall) as refused:
-        given(Budget(1, Unit.FLOPS), Cost(model_flops=flops), "one image")
+        check_affordable(Budget(1, Unit.FLOPS), Cost(model_flops=flops), "one image")
     printed = str(refused.value).split("give --budget ")[1].split(" ")[0]
     assert flops <= float(printed) <= flops * 1.00001
-    given(Budget(float(printed), Unit.FLOPS), Cost(model_flops=flops), "one image")
+    check_affordable(Budget(float(printed), Unit.FLOPS), Cost(model_flops=flops), "one image")
 
 
 def sized(size: int) -> Plan:
@@ -62,14 +62,14 @@ def sized(size: int) -> Plan:
 @pytest.mark.parametrize(("budget", "size"), [(Budget(13, Unit.NFE), 6), (Budget(9, Unit.IMAGES), 4)])
 def test_the_largest_plan_that_a_budget_affords_is_taken(budget: Budget, size: int) -> None:
     """Previews count as images, or nothing would limit them."""
-    assert largest(budget, sized, None, 2, lambda rows: f"{rows} rows") == sized(size)
-    assert largest(budget, sized, 3, 2, lambda rows: f"{rows} rows") == sized(3)
+    assert largest_plan(budget, sized, None, 2, lambda rows: f"{rows} rows") == sized(size)
+    assert largest_plan(budget, sized, 3, 2, lambda rows: f"{rows} rows") == sized(3)
 
 
 @pytest.mark.parametrize(("asked", "what", "smallest"), [(None, "2 rows", 4), (5, "5 rows", 10)])
 def test_what_a_budget_cannot_buy_is_what_was_asked_for_or_the_least(asked: int | None, what: str, smallest: int) -> None:
     with pytest.raises(BudgetTooSmall) as refused:
-        largest(Budget(3, Unit.NFE), sized, asked, 2, lambda rows: f"{rows} rows")
+        largest_plan(Budget(3, Unit.NFE), sized, asked, 2, lambda rows: f"{rows} rows")
     assert (refused.value.what, refused.value.smallest) == (what, smallest)
 
 

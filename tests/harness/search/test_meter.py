@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from harness.flops import count_flops
-from harness.ledger import Cost, Ledger
-from harness.meter import MeteredGenerator
-from harness.verifier_meter import MeteredVerifier
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Cost, Ledger
+from harness.compute.meter import MeteredGenerator
+from harness.compute.verifier_meter import MeteredVerifier
 from models.base import Row
 
 TEXTS = ["red circle", "green square above red star"]

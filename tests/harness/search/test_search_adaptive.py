@@ -4,14 +4,14 @@ from itertools import count
 import numpy as np
 import pytest
 
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, BudgetTooSmall, Unit
+from harness.compute.prices import Calibration, Prices, calibrate
 from harness.errors import WrongInput
-from harness.flops import count_flops
-from harness.ledger import Budget, BudgetTooSmall, Unit
-from harness.prices import Calibration, Prices, calibrate
-from harness.rows import select
+from harness.run.table_rows import select
 from harness.search.base import Unfit
-from harness.search.spec import parse
-from harness.search.window import Window
+from harness.search.spec import parse_search
+from harness.search.subtask import Subtask
 from suites.base import Prompt
 from verifiers.base import Scores
 
@@ -35,7 +35,7 @@ PAIRS = [
 
 @pytest.mark.parametrize(("text", "model", "unit"), PAIRS)
 def test_the_total_is_used_and_never_exceeded(text: str, model: str, unit: Unit, make_judge, ran, request) -> None:
-    search, generator = parse(text), request.getfixturevalue(model)
+    search, generator = parse_search(text), request.getfixturevalue(model)
     least = smallest(search, generator, make_judge(), unit)
     budget = Budget(least * 1.7, unit)
     task = ran(search, generator, budget, count=3).task
@@ -58,7 +58,7 @@ def test_among_equals_no_place_in_the_suite_is_better(scales, ran, make_judge) -
     prompts = [Prompt(f"{n:05}", "red circle", "any") for n in range(8)]
 
     def images(asked: list[Prompt]) -> dict[str, int]:
-        found = ran(parse("adaptive"), scales, Budget(8, Unit.IMAGES), judges=[judge], asked=asked)
+        found = ran(parse_search("adaptive"), scales, Budget(8, Unit.IMAGES), judges=[judge], asked=asked)
         return {prompt.id: len(found.of(n)) for n, prompt in enumerate(asked)}
 
     counts = images(prompts)
@@ -69,7 +69,7 @@ def test_among_equals_no_place_in_the_suite_is_better(scales, ran, make_judge) -
 
 def test_it_is_charged_to_the_last_flop(scales, ran) -> None:
     box: list = []
-    search = parse("adaptive:rounds=2,search=greedy")
+    search = parse_search("adaptive:rounds=2,search=greedy")
     counted = count_flops(lambda: box.append(ran(search, scales, Budget(48, Unit.NFE), count=2)))
     assert total(box[0].task, Unit.FLOPS) == counted
 
@@ -88,12 +88,12 @@ class Partial:
 
 def test_what_a_good_prompt_does_not_need_goes_to_the_others(flow, make_judge, ran) -> None:
     budget = Budget(40, Unit.NFE)
-    task = ran(parse("adaptive:served=0.5"), flow, budget, count=4, judges=[Partial(make_judge(), "red circle")]).task
+    task = ran(parse_search("adaptive:served=0.5"), flow, budget, count=4, judges=[Partial(make_judge(), "red circle")]).task
     counts = [len(entered) for entered in task.candidates["judge"]]
     assert counts[0] == 2  # an even quarter of its budget, then nothing
     assert sum(counts) == 40
     assert max(counts) > 10
-    even = ran(parse("random"), flow, budget, count=4).task
+    even = ran(parse_search("random"), flow, budget, count=4).task
     for mine, others in zip(task.candidates["judge"], even.candidates["judge"], strict=True):
         for one, other in zip(mine, others, strict=False):
             assert one.path == other.path
@@ -101,10 +101,10 @@ def test_what_a_good_prompt_does_not_need_goes_to_the_others(flow, make_judge, r
 
 
 def test_good_enough_stops_for_good(flow, make_judge, ran) -> None:
-    task = ran(parse("adaptive:enough=5"), flow, Budget(40, Unit.NFE), judges=[Partial(make_judge(), "red circle")]).task
+    task = ran(parse_search("adaptive:enough=5"), flow, Budget(40, Unit.NFE), judges=[Partial(make_judge(), "red circle")]).task
     assert len(task.candidates["judge"][0]) == 2
     assert total(task, Unit.NFE) == 120
-    task = ran(parse("adaptive:enough=-99"), flow, Budget(40, Unit.NFE)).task
+    task = ran(parse_search("adaptive:enough=-99"), flow, Budget(40, Unit.NFE)).task
     assert [len(entered) for entered in task.candidates["judge"]] == [2, 2, 2]
 
 
@@ -112,14 +112,14 @@ def test_the_batch_changes_nothing(scales, ran) -> None:
     budget = Budget(50, Unit.NFE)
 
     def names(**options) -> list:
-        found = ran(parse("adaptive:search=greedy"), scales, budget, **options).task.candidates["judge"]
+        found = ran(parse_search("adaptive:search=greedy"), scales, budget, **options).task.candidates["judge"]
         return [[(one.path, one.kept, one.spent.nfe) for one in entered] for entered in found]
 
     assert names(max_rows=64) == names(max_rows=3)
 
 
 def test_seeds_of_later_rounds_are_new(scales, ran) -> None:
-    found = ran(parse("adaptive:search=greedy"), scales, Budget(90, Unit.NFE), count=2).task.candidates["judge"]
+    found = ran(parse_search("adaptive:search=greedy"), scales, Budget(90, Unit.NFE), count=2).task.candidates["judge"]
     for entered in found:
         roots = [one.path[0] for one in entered if one.step == 1]
         assert roots == list(range(len(roots)))
@@ -130,19 +130,19 @@ def test_seeds_of_later_rounds_are_new(scales, ran) -> None:
 
 def test_an_ensemble_moves_budget_by_patience_only(flow, make_judge, ran) -> None:
     judge = make_judge(parts=3)
-    task = ran(parse("adaptive:patience=1"), flow, Budget(40, Unit.NFE), count=4, judges=[judge]).task
+    task = ran(parse_search("adaptive:patience=1"), flow, Budget(40, Unit.NFE), count=4, judges=[judge]).task
     assert total(task, Unit.NFE) == 160
     with pytest.raises(Unfit, match="enough compares scores of prompts, which an ensemble's ranks do not allow"):
-        parse("adaptive:enough=1").plan(Budget(40, Unit.NFE), Prices(flow, judge, 6))
+        parse_search("adaptive:enough=1").plan(Budget(40, Unit.NFE), Prices(flow, judge, 6))
 
 
 def test_a_missed_deadline_is_no_overspending(flow, make_judge, ran, monkeypatch) -> None:
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     honest = calibrate(flow, [make_judge()], "red circle", 4)
     for slower, factor in ((8, 2), (2, 12)):
         hasty = Calibration({key: seconds / slower for key, seconds in honest.per_row.items()})
-        search, judge = parse("adaptive:search=zero-order"), make_judge()
+        search, judge = parse_search("adaptive:search=zero-order"), make_judge()
         budget = Budget(factor * smallest(search, flow, judge, Unit.SECONDS, hasty), Unit.SECONDS)
         task = ran(search, flow, budget, max_rows=3, judges=[judge], calibration=hasty).task
         chosen = [
@@ -157,14 +157,14 @@ def test_a_missed_deadline_is_no_overspending(flow, make_judge, ran, monkeypatch
 def test_two_rounds_are_the_least(scales, make_judge) -> None:
     prices = Prices(scales, make_judge(), 6)
     with pytest.raises(BudgetTooSmall, match=r"cannot buy two rounds of beam: the smallest that can is 80 NFE"):
-        parse("adaptive:search=beam").plan(Budget(79, Unit.NFE), prices)
-    plan = parse("adaptive:search=beam").plan(Budget(125, Unit.NFE), prices)
+        parse_search("adaptive:search=beam").plan(Budget(79, Unit.NFE), prices)
+    plan = parse_search("adaptive:search=beam").plan(Budget(125, Unit.NFE), prices)
     assert plan.parameters["rounds"] == 3
     assert plan.cost.nfe == 120
 
 
 def test_later_rounds_branch_where_scores_have_differed_most(scales, ran) -> None:
-    search = parse("adaptive:rounds=2,scales=2,search=lookahead:scales=0/1/2")
+    search = parse_search("adaptive:rounds=2,scales=2,search=lookahead:scales=0/1/2")
     task = ran(search, scales, Budget(150, Unit.NFE), count=2).task
     entered = [one for pool in task.candidates["judge"] for one in pool]
     children: dict = {}
@@ -183,7 +183,7 @@ def test_later_rounds_branch_where_scores_have_differed_most(scales, ran) -> Non
     assert later == {1, *sorted(spread, key=spread.__getitem__)[1:]}
     assert total(task, Unit.NFE) <= 300
     with pytest.raises(WrongInput, match="scales=2 chooses where to branch: give search=lookahead"):
-        parse("adaptive:scales=2,search=beam")
+        parse_search("adaptive:scales=2,search=beam")
 
 
 def first_roots(task, prompt: int) -> int:
@@ -196,7 +196,7 @@ def first_roots(task, prompt: int) -> int:
 @pytest.mark.parametrize("text", ["smc:preset=bfs", "beam:score=preview", "tts-var", "halving"])
 def test_looks_count_as_images_of_the_total(text: str, scales, ran) -> None:
     budget = Budget(40, Unit.IMAGES)
-    task = ran(parse(f"adaptive:search={text}"), scales, budget, count=2).task
+    task = ran(parse_search(f"adaptive:search={text}"), scales, budget, count=2).task
     looked = [sum(t.rows for (name, _), t in task.generator.clock.items() if name == kind) for kind in ("preview", "decode")]
     assert all(looked)
     assert 60 < sum(looked) <= 80
@@ -205,7 +205,7 @@ def test_looks_count_as_images_of_the_total(text: str, scales, ran) -> None:
 
 def test_features_are_charged_to_the_prompts_whose_pictures_they_describe(scales, make_judge, ran) -> None:
     judge = make_judge()
-    task = ran(parse("adaptive:rounds=3,served=0.5,search=tts-var"), scales, Budget(60, Unit.NFE), count=4, judges=[judge]).task
+    task = ran(parse_search("adaptive:rounds=3,served=0.5,search=tts-var"), scales, Budget(60, Unit.NFE), count=4, judges=[judge]).task
     for prompt, entered in enumerate(task.candidates["judge"]):
         spent = task.judges[0].ledger.spent(prompt)
         assert spent.verifier_calls == len(entered)
@@ -218,26 +218,26 @@ def test_features_are_charged_to_the_prompts_whose_pictures_they_describe(scales
 def test_no_seed_is_used_twice(text: str, model: str, request, ran, monkeypatch) -> None:
     """Those of resampling, clusters and tournaments too, and those of roots that left no candidate."""
     asked: dict[tuple[str, int], set[int]] = defaultdict(set)
-    original = Window.seed
+    original = Subtask.seed
 
-    def spy(self: Window, prompt: int, path: tuple[int, ...], step: int) -> int:
+    def spy(self: Subtask, prompt: int, path: tuple[int, ...], step: int) -> int:
         seed = original(self, prompt, path, step)
         asked[self.prompts[prompt].id, id(self)].add(seed)
         alive.append(self)
         return seed
 
-    alive: list[Window] = []
-    monkeypatch.setattr(Window, "seed", spy)
-    ran(parse(f"adaptive:served=1,search={text}"), request.getfixturevalue(model), Budget(160, Unit.NFE), count=5)
+    alive: list[Subtask] = []
+    monkeypatch.setattr(Subtask, "seed", spy)
+    ran(parse_search(f"adaptive:served=1,search={text}"), request.getfixturevalue(model), Budget(160, Unit.NFE), count=5)
     for prompt in {prompt for prompt, _ in asked}:
-        windows = [seeds for (whose, _), seeds in asked.items() if whose == prompt]
-        assert len(windows) > 1
-        assert len(set().union(*windows)) == sum(map(len, windows))
+        subtasks = [seeds for (whose, _), seeds in asked.items() if whose == prompt]
+        assert len(subtasks) > 1
+        assert len(set().union(*subtasks)) == sum(map(len, subtasks))
 
 
 @pytest.mark.parametrize(("text", "model"), [("random", "scales"), ("random", "flow"), ("greedy", "scales"), ("zero-order", "flow")])
 def test_a_prompt_alone_spends_its_plan(text: str, model: str, request, make_judge, ran) -> None:
-    search, generator = parse(f"adaptive:search={text}"), request.getfixturevalue(model)
+    search, generator = parse_search(f"adaptive:search={text}"), request.getfixturevalue(model)
     least = smallest(search, generator, make_judge(), Unit.NFE)
     for factor in (1.0, 1.25, 2.5, 3.9):
         budget = Budget(int(least * factor), Unit.NFE)
@@ -249,4 +249,4 @@ def test_a_prompt_alone_spends_its_plan(text: str, model: str, request, make_jud
 def test_what_wraps_is_not_wrapped() -> None:
     for outer, inner in (("adaptive", "hybrid"), ("adaptive", "adaptive"), ("hybrid", "adaptive"), ("hybrid", "hybrid")):
         with pytest.raises(WrongInput, match=f"search={inner} wraps a search itself, which cannot be wrapped again"):
-            parse(f"{outer}:search={inner}")
+            parse_search(f"{outer}:search={inner}")

@@ -3,13 +3,13 @@ from itertools import count
 
 import pytest
 
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, BudgetTooSmall, Cost, Unit
+from harness.compute.prices import Calibration, Prices, calibrate
 from harness.errors import WrongInput
-from harness.flops import count_flops
-from harness.ledger import Budget, BudgetTooSmall, Cost, Unit
-from harness.prices import Calibration, Prices, calibrate
-from harness.search.affordable import most
 from harness.search.base import Unfit
-from harness.search.spec import parse
+from harness.search.sizing import largest_size
+from harness.search.spec import parse_search
 
 PAIRS = [
     ("random", "scales"), ("random", "flow"), ("greedy", "scales"), ("beam", "scales"),
@@ -30,7 +30,7 @@ BUDGETS = {
 @pytest.fixture(params=PAIRS, ids=lambda pair: "-".join(pair))
 def pair(request: pytest.FixtureRequest):
     text, model = request.param
-    return parse(text), request.getfixturevalue(model)
+    return parse_search(text), request.getfixturevalue(model)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_a_deadline_stops_a_search_that_is_slower_than_planned(pair, make_judge,
     if pair[0].size in ("particles", "looks") or getattr(pair[0], "score", "") == "preview" or pair[0].name == "halving":
         pytest.skip("nothing is finished before all is: see the next tests")
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)  # every call takes a millisecond
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)  # every call takes a millisecond
     search, generator = pair
     honest = calibrate(generator, [make_judge()], "red circle", 4)
     hasty = Calibration({key: seconds / 4 for key, seconds in honest.per_row.items()})
@@ -108,10 +108,10 @@ def test_a_cold_text_encoder_costs_the_images_it_takes_the_time_of(
 ) -> None:
     """Time for four images in one batch and for most of what comes before them: that is to be paid once."""
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
-    generator, judge, search = request.getfixturevalue(model), make_judge(), parse("random")
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
+    generator, judge, search = request.getfixturevalue(model), make_judge(), parse_search("random")
     honest = calibrate(generator, [judge], "red circle", 1)
-    first, each = parse("random:candidates=2").plan(Budget(1e18, Unit.NFE), Prices(generator, judge, 6, honest)).rounds
+    first, each = parse_search("random:candidates=2").plan(Budget(1e18, Unit.NFE), Prices(generator, judge, 6, honest)).rounds
     encode = generator.encode
 
     def cold(texts):
@@ -129,11 +129,11 @@ def test_a_cold_text_encoder_costs_the_images_it_takes_the_time_of(
 @pytest.mark.parametrize("text", ["smc", "smc:preset=bfs", "halving:keep=0.7"])
 def test_particles_are_fewer_where_time_runs_out(text, scales_13, make_judge, ran, monkeypatch) -> None:
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     judge = make_judge()
     honest = calibrate(scales_13, [judge], "red circle", 1)
     hasty = Calibration({key: seconds / 2 for key, seconds in honest.per_row.items()})
-    search = parse(text)
+    search = parse_search(text)
     planned = search.plan(Budget(8 * 13, Unit.NFE), Prices(scales_13, judge, 6, honest)).cost
     budget = Budget(planned.seconds, Unit.SECONDS)
     task = ran(search, scales_13, budget, count=2, max_rows=1, calibration=hasty).task
@@ -150,8 +150,8 @@ def test_particles_are_fewer_where_time_runs_out(text, scales_13, make_judge, ra
 def test_survivors_of_previews_are_finished_however_slow(text, model, slower, request, make_judge, ran, monkeypatch) -> None:
     """Their images are made in the last round: one that is left out would leave none."""
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
-    judge, generator, search = make_judge(), request.getfixturevalue(model), parse(text)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
+    judge, generator, search = make_judge(), request.getfixturevalue(model), parse_search(text)
     honest = calibrate(generator, [judge], "red circle", 1)
     hasty = Calibration({key: seconds / slower for key, seconds in honest.per_row.items()})
     planned = search.plan(Budget(30, Unit.NFE), Prices(generator, judge, 6, honest)).cost
@@ -168,11 +168,11 @@ def test_survivors_of_previews_are_finished_however_slow(text, model, slower, re
 
 def test_looks_are_fewer_where_time_runs_out(flow, make_judge, ran, monkeypatch) -> None:
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     judge = make_judge()
     honest = calibrate(flow, [judge], "red circle", 1)
     hasty = Calibration({key: seconds / 4 for key, seconds in honest.per_row.items()})
-    search = parse("rbf")
+    search = parse_search("rbf")
     planned = search.plan(Budget(20 * flow.card.steps, Unit.NFE), Prices(flow, judge, 6, honest)).cost
     budget = Budget(planned.seconds, Unit.SECONDS)
     task = ran(search, flow, budget, count=2, max_rows=1, calibration=hasty).task
@@ -192,26 +192,26 @@ def last_round(search: str, entered) -> int:
 
 def test_seconds_without_a_calibration_are_refused(flow, make_judge) -> None:
     with pytest.raises(ValueError, match=r"budget 3 s cannot be planned without measured speeds: calibrate\(\)"):
-        parse("random").plan(Budget(3, Unit.SECONDS), Prices(flow, make_judge(), 6))
+        parse_search("random").plan(Budget(3, Unit.SECONDS), Prices(flow, make_judge(), 6))
 
 
 def test_what_is_asked_for_is_checked(scales, make_judge) -> None:
     prices = Prices(scales, make_judge(), 5)
     with pytest.raises(BudgetTooSmall, match=r"budget 100 NFE cannot buy width 3 with 5 children a prefix: .* is 150 NFE"):
-        parse("beam:width=3,candidates=5").plan(Budget(100, Unit.NFE), prices)
+        parse_search("beam:width=3,candidates=5").plan(Budget(100, Unit.NFE), prices)
     with pytest.raises(BudgetTooSmall, match=r"budget 100 NFE cannot buy 26 images: .* is 104 NFE; give --budget 104"):
-        parse("random:candidates=26").plan(Budget(100, Unit.NFE), prices)
+        parse_search("random:candidates=26").plan(Budget(100, Unit.NFE), prices)
     with pytest.raises(BudgetTooSmall, match=r"budget 3 NFE cannot buy one image: the smallest that can is 4 NFE"):
-        parse("random").plan(Budget(3, Unit.NFE), prices)
+        parse_search("random").plan(Budget(3, Unit.NFE), prices)
 
 
 def test_what_leaves_nothing_to_look_at_is_refused(flow, scales, make_judge) -> None:
     prices = Prices(flow, make_judge(), 5)
     with pytest.raises(WrongInput, match="looks=4 are fewer than the least for 4 steps: give looks=5 or more"):
-        parse("rbf:looks=4").plan(Budget(100, Unit.NFE), prices)
-    assert parse("rbf:looks=5").plan(Budget(100, Unit.NFE), prices).parameters["looks"] == 5
+        parse_search("rbf:looks=4").plan(Budget(100, Unit.NFE), prices)
+    assert parse_search("rbf:looks=5").plan(Budget(100, Unit.NFE), prices).parameters["looks"] == 5
     with pytest.raises(WrongInput, match="first=0,last=0 leave no look within 4 steps"):
-        parse("smc:first=0,last=0,every=0").plan(Budget(100, Unit.NFE), Prices(scales, make_judge(), 5))
+        parse_search("smc:first=0,last=0,every=0").plan(Budget(100, Unit.NFE), Prices(scales, make_judge(), 5))
 
 
 @pytest.mark.parametrize("text", ["beam", "beam:score=preview", "rbf", "paths", "halving", "smc", "adaptive:search=halving"])
@@ -219,23 +219,23 @@ def test_images_of_one_step_have_nothing_to_look_at(text: str, flow, make_judge)
     prices = Prices(flow, make_judge(), 5)
     prices.steps = 1
     with pytest.raises(Unfit, match="images of one step are never unfinished: use random"):
-        parse(text).plan(Budget(100, Unit.NFE), prices)
+        parse_search(text).plan(Budget(100, Unit.NFE), prices)
 
 
 def test_a_search_that_nothing_limits_ends(flow, make_judge) -> None:
     with pytest.raises(ValueError, match="so that no budget limits them"):
-        most(Budget(100, Unit.NFE), lambda size: Cost(nfe=1), 2, "rows")
+        largest_size(Budget(100, Unit.NFE), lambda size: Cost(nfe=1), 2, "rows")
 
 
 def test_a_plan_depends_on_the_prompts_own_text_only(scales, make_judge, ran) -> None:
     budget = Budget(5 * Prices(scales, make_judge(), 6).image().flops, Unit.FLOPS)
-    together = ran(parse("random"), scales, budget, count=3).task
+    together = ran(parse_search("random"), scales, budget, count=3).task
     for prompt in range(3):
-        alone = ran(parse("random"), scales, budget, asked=[together.prompts[prompt]]).task
+        alone = ran(parse_search("random"), scales, budget, asked=[together.prompts[prompt]]).task
         assert alone.plans[0] == together.plans[prompt]
     assert len({plan.cost.flops for plan in together.plans}) == 3
 
 
 def test_a_guided_search_has_one_judge(scales, ran, make_judge) -> None:
     with pytest.raises(ValueError, match="beam is guided by one verifier and got 2: run it once for each"):
-        ran(parse("beam"), scales, judges=[make_judge("one"), make_judge("two")])
+        ran(parse_search("beam"), scales, judges=[make_judge("one"), make_judge("two")])

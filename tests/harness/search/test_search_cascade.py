@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from harness.flops import count_flops
-from harness.ledger import Budget, BudgetTooSmall, Cost, Ledger, Unit
-from harness.prices import Prices, calibrate
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, BudgetTooSmall, Cost, Ledger, Unit
+from harness.compute.prices import Prices, calibrate
+from harness.compute.verifier_meter import MeteredVerifier
 from harness.search.allocation import Standing, most_telling
 from harness.search.base import Candidate
-from harness.search.rehearsal import rehearse
-from harness.search.spec import parse
-from harness.verifier_meter import MeteredVerifier
+from harness.search.simulation import simulate
+from harness.search.spec import parse_search
 from models.pair import Pair
 from verifiers.base import UNASKED, Scores
 from verifiers.cascade import Cascade
@@ -35,11 +35,11 @@ RUNS = [
 
 @pytest.fixture(scope="module")
 def make(make_judge):
-    """A cascade named as the judge of all tests, over two that disagree, the dear one of three times the price."""
+    """A cascade named as the judge of all tests, over two that disagree, the expensive one of three times the price."""
 
     def build(keep: int | None, parts: int = 1):
-        cheap, dear = make_judge("cheap"), make_judge("dear", parts=parts, seed=2)
-        return Described(Cascade(cheap, dear, "judge", keep), Patches(cheap))
+        cheap, expensive = make_judge("cheap"), make_judge("expensive", parts=parts, seed=2)
+        return Described(Cascade(cheap, expensive, "judge", keep), Patches(cheap))
 
     return build
 
@@ -70,7 +70,7 @@ def rounds(candidates) -> list[int]:
 
 @pytest.mark.parametrize(("text", "model", "nfe"), RUNS)
 def test_every_stage_is_charged_for_what_it_is_given(text: str, model: str, nfe: int, request, ran, make) -> None:
-    search, generator, cascade, box = parse(text), generator_of(model, request), make(2, parts=3), []
+    search, generator, cascade, box = parse_search(text), generator_of(model, request), make(2, parts=3), []
     counted = count_flops(
         lambda: box.append(ran(search, generator, Budget(nfe, Unit.NFE), count=2, max_rows=5, judges=[cascade]))
     )
@@ -80,20 +80,20 @@ def test_every_stage_is_charged_for_what_it_is_given(text: str, model: str, nfe:
     for prompt, cost in enumerate(spent):
         sizes = rounds(box[0].of(prompt))
         text_of = task.prompts[prompt].text
-        cheap, dear = (sum(seen == text_of for seen, _ in stage.seen) for stage in cascade.stages)
-        assert (cheap, dear) == (sum(sizes), sum(min(2, size) for size in sizes))
-        assert cost.verifier_calls == cheap + dear
+        cheap, expensive = (sum(seen == text_of for seen, _ in stage.seen) for stage in cascade.stages)
+        assert (cheap, expensive) == (sum(sizes), sum(min(2, size) for size in sizes))
+        assert cost.verifier_calls == cheap + expensive
         first, second = (stage.price(1).verifier_flops for stage in cascade.stages)
-        looks = cost.verifier_flops - cheap * first - dear * second - cascade.price(0, 1).verifier_flops
+        looks = cost.verifier_flops - cheap * first - expensive * second - cascade.price(0, 1).verifier_flops
         assert looks == (task.plans[prompt].parameters["particles"] * cascade.patches_price().flops if text == "tts-var" else 0)
         asked = [not np.isneginf(one.values_M[1]) for one in box[0].of(prompt)]
-        assert sum(asked) == dear
+        assert sum(asked) == expensive
 
 
 @pytest.mark.parametrize("unit", [Unit.FLOPS, Unit.IMAGES])
 @pytest.mark.parametrize(("text", "model", "nfe"), RUNS)
 def test_plans_price_what_a_run_is_charged(text: str, model: str, nfe: int, unit: Unit, request, ran, make) -> None:
-    search, generator = parse(text), generator_of(model, request)
+    search, generator = parse_search(text), generator_of(model, request)
     with pytest.raises(BudgetTooSmall) as refused:
         search.plan(Budget(0.5, unit), Prices(generator, make(2, parts=3), 8))
     budget = Budget(2 * refused.value.smallest, unit)
@@ -103,19 +103,19 @@ def test_plans_price_what_a_run_is_charged(text: str, model: str, nfe: int, unit
     if task.plans[0].exact:
         assert replace(spent, seconds=0.0, verifier_seconds=0.0) == cost
     assert (spent.verifier_calls, spent.images) == (cost.verifier_calls, cost.images) or not task.plans[0].exact
-    rehearsed = rehearse(search, generator, make(2, parts=3), [task.prompts[0]], budget).spent
-    assert rehearsed.verifier_calls == spent.verifier_calls
+    simulated = simulate(search, generator, make(2, parts=3), [task.prompts[0]], budget).spent
+    assert simulated.verifier_calls == spent.verifier_calls
 
 
 @pytest.mark.parametrize(("text", "model", "nfe"), RUNS)
 def test_a_cascade_that_keeps_all_is_its_dear_verifier(text: str, model: str, nfe: int, request, ran, make) -> None:
-    search, generator = parse(text), generator_of(model, request)
+    search, generator = parse_search(text), generator_of(model, request)
     cascade, budget = make(None), Budget(nfe, Unit.NFE)
-    cheap, dear = cascade.stages
+    cheap, expensive = cascade.stages
     both = ran(search, generator, budget, count=2, judges=[cascade])
-    alone = ran(search, generator, budget, count=2, judges=[Described(dear, Patches(cheap))])
+    alone = ran(search, generator, budget, count=2, judges=[Described(expensive, Patches(cheap))])
     for prompt in range(2):
-        pairs = list(zip(both.of(prompt), alone.of(prompt, "dear"), strict=True))
+        pairs = list(zip(both.of(prompt), alone.of(prompt, "expensive"), strict=True))
         for one, other in pairs:
             assert (one.path, one.parent, one.step, one.complete, one.kept) == (
                 other.path, other.parent, other.step, other.complete, other.kept)  # fmt: skip
@@ -128,7 +128,7 @@ def test_a_cascade_that_keeps_all_is_its_dear_verifier(text: str, model: str, nf
 
 @pytest.mark.parametrize(("text", "model", "nfe"), RUNS)
 def test_keeping_one_asks_the_dear_verifier_once_a_round(text: str, model: str, nfe: int, request, ran, make) -> None:
-    search, generator, cascade = parse(text), generator_of(model, request), make(1)
+    search, generator, cascade = parse_search(text), generator_of(model, request), make(1)
     done = ran(search, generator, Budget(nfe, Unit.NFE), count=2, judges=[cascade])
     calls = 0
     for prompt in range(2):
@@ -145,7 +145,7 @@ def test_keeping_one_asks_the_dear_verifier_once_a_round(text: str, model: str, 
 
 @pytest.mark.parametrize(("text", "model", "nfe"), [run for run in RUNS if not run[0].startswith("adaptive")])
 def test_batches_order_and_company_change_nothing(text: str, model: str, nfe: int, request, ran, make) -> None:
-    search, generator, budget = parse(text), generator_of(model, request), Budget(nfe, Unit.NFE)
+    search, generator, budget = parse_search(text), generator_of(model, request), Budget(nfe, Unit.NFE)
     together = ran(search, generator, budget, count=2, judges=[make(2)])
     asked = list(together.task.prompts)
     reverse = ran(search, generator, budget, max_rows=3, asked=asked[::-1], judges=[make(2)])
@@ -179,7 +179,7 @@ def test_what_neither_stage_can_score_has_a_reason(scales, ran, make) -> None:
             return type(scores)(scores.values_NM, tuple(reasons))
 
         stage.score = scored
-    entered = ran(parse("random:candidates=4"), scales, count=1, judges=[cascade]).of()
+    entered = ran(parse_search("random:candidates=4"), scales, count=1, judges=[cascade]).of()
     assert [one.reason for one in entered].count("no hand") == 1
     assert entered[0].reason == "no face"
     assert [one.kept for one in entered].count(True) == 1
@@ -194,7 +194,7 @@ def test_the_reason_of_the_cheap_stage_outlives_the_dear_one(scales, ran, make) 
     score = cheap.score
     cheap.score = lambda images, prompts: Scores(np.full((len(prompts), 1), np.nan), ("no face",) * len(prompts))
     try:
-        entered = ran(parse("random:candidates=3"), scales, count=1, judges=[cascade]).of()
+        entered = ran(parse_search("random:candidates=3"), scales, count=1, judges=[cascade]).of()
     finally:
         cheap.score = score
     assert [one.reason for one in entered] == ["no face"] * 3
@@ -207,7 +207,7 @@ LOOKS = [*(f"smc:preset=bfs,potential={potential},particles=6" for potential in 
 
 @pytest.mark.parametrize("text", LOOKS)
 def test_whom_the_dear_stage_did_not_judge_has_no_weight(text: str, scales, ran, make) -> None:
-    done = ran(parse(text), scales, count=3, judges=[make(2)])
+    done = ran(parse_search(text), scales, count=3, judges=[make(2)])
     looked = [one for prompt in range(3) for one in done.of(prompt) if not one.complete]
     unasked = [one for one in looked if one.values_M[-1] == UNASKED]
     assert unasked
@@ -216,12 +216,12 @@ def test_whom_the_dear_stage_did_not_judge_has_no_weight(text: str, scales, ran,
 
 
 def test_scales_tell_by_what_the_dear_stage_judged(make) -> None:
-    """Children of scale 0 differ under the dear one; of those of scale 3 it judged one, and the others' places differ more."""
-    def child(step: int, parent: int, place: int, cheap: float, dear: float) -> Candidate:
-        return Candidate(0, (parent, place), (parent,), step, True, 0, (cheap, dear), "", Cost(), False, torch.zeros(1))
+    """Children of scale 0 differ under the expensive one; of those of scale 3 it judged one, and the others' places differ more."""
+    def child(step: int, parent: int, place: int, cheap: float, expensive: float) -> Candidate:
+        return Candidate(0, (parent, place), (parent,), step, True, 0, (cheap, expensive), "", Cost(), False, torch.zeros(1))
 
     task = SimpleNamespace(judges=(make(3),))
-    first = [child(1, 0, place, 0.5, dear) for place, dear in enumerate((-0.6, 0.0, 0.6))]
+    first = [child(1, 0, place, 0.5, expensive) for place, expensive in enumerate((-0.6, 0.0, 0.6))]
     last = [child(4, 1, place, 0.5 + place / 1000, UNASKED if place else 0.0) for place in range(4)]
     task.candidates = {"judge": [[*first, *last]]}
     assert most_telling(task, 1) == (0,)
@@ -229,7 +229,7 @@ def test_scales_tell_by_what_the_dear_stage_judged(make) -> None:
 
 
 def test_no_prompt_is_good_enough_by_a_made_up_place(make) -> None:
-    """What the dear stage could not judge leaves only places, which begin at -1."""
+    """What the expensive stage could not judge leaves only places, which begin at -1."""
     place = Candidate(0, (0,), (), 0, True, 0, (0.5, UNASKED), "", Cost(), False, torch.zeros(1))
     blind = replace(place, path=(1,), order=1, values_M=(0.6, np.nan), reason="no hand")
     judge = MeteredVerifier(make(1), Ledger(1))
@@ -241,16 +241,16 @@ def test_no_prompt_is_good_enough_by_a_made_up_place(make) -> None:
 
 def test_a_pool_is_not_shared_with_a_cascade(scales, ran, make, make_judge) -> None:
     with pytest.raises(ValueError, match="serves several verifiers from one pool, which a cascade is no part of"):
-        ran(parse("random"), scales, judges=[make(1), make_judge("other")])
+        ran(parse_search("random"), scales, judges=[make(1), make_judge("other")])
 
 
 def test_time_for_the_dear_stage_is_kept(flow, ran, make, monkeypatch) -> None:
     """Every call takes a millisecond and was planned to take half: fewer images are made, and these are examined in time."""
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     honest = calibrate(flow, [make(None)], "red circle", 1)
     hasty = replace(honest, per_row={key: seconds / 2 for key, seconds in honest.per_row.items()})
-    search = parse("random")
+    search = parse_search("random")
     seconds = search.plan(Budget(8, Unit.IMAGES), Prices(flow, make(8), 6, honest)).cost.seconds
     task = ran(search, flow, Budget(seconds, Unit.SECONDS), count=2, max_rows=1, judges=[make(8)], calibration=hasty).task
     for plan, entered in zip(task.plans, task.candidates["judge"], strict=True):

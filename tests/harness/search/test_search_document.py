@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.registry import SEARCHES, entry
-from harness.search.spec import parse
+from harness.search.spec import parse_search
 
 ROOT = Path(__file__).resolve().parents[3]
 MODELS = {("ar", "diffusion"): "both", ("ar",): "AR", ("diffusion",): "diffusion", ("pair",): "a pair"}
@@ -34,7 +34,7 @@ def test_its_row_is_complete(name: str) -> None:
         assert re.search(rf"\b{field.name}\b", row[5]), field.name
     assert f"**{search.size}**" in row[5] or name == "adaptive"  # whose rounds are no more than their number
     for published in re.findall(r"`([\w-]+:[^`]+)`", row[6]):
-        assert parse(published).name == name
+        assert parse_search(published).name == name
 
 
 def test_no_search_without_its_cost() -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from harness.flops import count_flops
-from harness.ledger import Budget, BudgetTooSmall, Cost, Unit
-from harness.prices import Prices
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, BudgetTooSmall, Cost, Unit
+from harness.compute.prices import Prices
 from harness.registry import SEARCHES, Entry
 from harness.search.spec import fits
 from models.base import Generator, Images

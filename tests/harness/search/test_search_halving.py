@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 import torch
 
+from harness.compute.ledger import Budget, Unit
+from harness.compute.prices import Calibration, Prices
 from harness.errors import WrongInput
-from harness.ledger import Budget, Unit
-from harness.prices import Calibration, Prices
 from harness.search.halving import Halving
-from harness.search.spec import parse, shortest
+from harness.search.spec import parse_search, shortest
 from models.base import Row
 
 
 @pytest.mark.parametrize("model", ["scales", "flow"])
 def test_what_is_finished_is_what_random_search_makes(model: str, request, ran) -> None:
     generator = request.getfixturevalue(model)
-    pool = ran(parse("random:candidates=6"), generator)
-    halved = ran(parse("halving:candidates=6,at=0.5/0.75"), generator)
+    pool = ran(parse_search("random:candidates=6"), generator)
+    halved = ran(parse_search("halving:candidates=6,at=0.5/0.75"), generator)
     for prompt in range(3):
         made = {one.path: one.image for one in pool.of(prompt)}
         finished = [one for one in halved.of(prompt) if one.complete]
@@ -33,7 +33,7 @@ def test_what_is_finished_is_what_random_search_makes(model: str, request, ran) 
 def test_the_best_previews_go_on(model: str, request, ran, make_judge) -> None:
     """Against previews made and scored one candidate at a time."""
     generator, judge = request.getfixturevalue(model), make_judge()
-    run = ran(parse("halving:candidates=5,at=0.5,keep=0.6"), generator, judges=[judge])
+    run = ran(parse_search("halving:candidates=5,at=0.5,keep=0.6"), generator, judges=[judge])
     task, steps = run.task, generator.card.steps
     for prompt, asked in enumerate(task.prompts):
         conditioning, scores = generator.encode([asked.text]), []
@@ -51,7 +51,7 @@ def test_the_best_previews_go_on(model: str, request, ran, make_judge) -> None:
 
 def test_a_dropped_candidate_costs_what_it_has_taken(flow, make_judge) -> None:
     """Eight of four steps, of which four end at the look: their third prediction is made for the preview, their fourth never."""
-    plan = parse("halving:candidates=8").plan(Budget(1e9, Unit.NFE), Prices(flow, make_judge(), 6))
+    plan = parse_search("halving:candidates=8").plan(Budget(1e9, Unit.NFE), Prices(flow, make_judge(), 6))
     assert plan.cost.nfe == 8 * 3 + 4
     assert (plan.cost.images, plan.cost.verifier_calls, plan.looks) == (4, 12, 8)
 
@@ -60,10 +60,10 @@ def test_a_dropped_candidate_costs_what_it_has_taken(flow, make_judge) -> None:
 def test_the_best_go_on_where_time_runs_out(slowing: int, flow, ran, make_judge, monkeypatch) -> None:
     """Calls take longer and longer, so that steps after the look drop more: of its survivors only the best are finished."""
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: (tick := next(ticks)) / 1000 * (1 + tick / slowing))
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: (tick := next(ticks)) / 1000 * (1 + tick / slowing))
     operations = ("encode", "predict", "draw", "preview", "decode", "score judge")
     planned = Calibration({(operation, 0): 0.001 for operation in operations})
-    judge, search = make_judge(), parse("halving:candidates=12,at=0.25,keep=0.75")
+    judge, search = make_judge(), parse_search("halving:candidates=12,at=0.25,keep=0.75")
     cost = search.plan(Budget(1e9, Unit.NFE), Prices(flow, judge, 6, planned)).cost
     budget = Budget(4 * cost.seconds, Unit.SECONDS)
     run = ran(search, flow, budget, count=1, max_rows=1, calibration=planned, judges=[judge])
@@ -74,7 +74,7 @@ def test_the_best_go_on_where_time_runs_out(slowing: int, flow, ran, make_judge,
 
 
 def test_looks_are_parts_of_any_schedule() -> None:
-    search = parse("halving:at=0.4/0.7,keep=0.25")
+    search = parse_search("halving:at=0.4/0.7,keep=0.25")
     assert search == Halving(at=(0.4, 0.7), keep=0.25)
     assert shortest(search) == "halving:at=0.4/0.7,keep=0.25"
     assert search.sizes(16, 10) == {4: 4, 7: 1}
@@ -87,4 +87,4 @@ def test_looks_are_parts_of_any_schedule() -> None:
 @pytest.mark.parametrize("text", ["at=0.7/0.4", "at=0", "at=1", "at=-1", "at=nan", "keep=1", "keep=0", "at=half"])
 def test_wrong_parameters_are_refused(text: str) -> None:
     with pytest.raises(WrongInput, match=r"parts of the steps in order|drops none or all|numbers such as 0\.4/0\.7"):
-        parse(f"halving:{text}")
+        parse_search(f"halving:{text}")

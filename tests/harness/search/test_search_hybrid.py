@@ -4,15 +4,15 @@ from math import ceil
 
 import pytest
 
-from harness.choice import choose_model
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, BudgetTooSmall, Unit
+from harness.compute.prices import Calibration, Prices, calibrate
 from harness.config import RunConfig
 from harness.errors import WrongInput
-from harness.flops import count_flops
-from harness.ledger import Budget, BudgetTooSmall, Unit
-from harness.lineup import line_up
-from harness.prices import Calibration, Prices, calibrate
-from harness.search.rehearsal import rehearse
-from harness.search.spec import parse
+from harness.model_spec import parse_model
+from harness.run.pairing import pair_up
+from harness.search.simulation import simulate
+from harness.search.spec import parse_search
 from models.base import Row, first_step
 from models.pair import Pair
 
@@ -23,8 +23,8 @@ def pair(scales, flow) -> Pair:
 
 
 def test_drafts_are_the_searchs_own_and_refinements_come_from_the_best(pair, scales, flow, ran) -> None:
-    found = ran(parse("hybrid:strength=0.5,share=0.4"), pair, Budget(40, Unit.NFE), count=2)
-    alone = ran(parse("random"), scales, Budget(16, Unit.NFE), count=2)
+    found = ran(parse_search("hybrid:strength=0.5,share=0.4"), pair, Budget(40, Unit.NFE), count=2)
+    alone = ran(parse_search("random"), scales, Budget(16, Unit.NFE), count=2)
     for prompt in range(2):
         entered, drafts = found.of(prompt), alone.of(prompt)
         assert len(drafts) == 4
@@ -58,19 +58,19 @@ def test_the_steps_left_are_the_strengths_part_of_all_and_at_least_one() -> None
 
 
 def test_a_tiny_strength_is_planned_and_charged_the_step_that_it_takes(pair, make_judge, ran) -> None:
-    search, budget = parse("hybrid:strength=0.00000001,refinements=3"), Budget(40, Unit.NFE)
+    search, budget = parse_search("hybrid:strength=0.00000001,refinements=3"), Budget(40, Unit.NFE)
     task = ran(search, pair, budget, count=1).task
     (plan,), spent = task.plans, task.spent(0, task.judges[0])
     assert spent.flops == plan.cost.flops
     assert spent.nfe == plan.cost.nfe == 20 + 3
-    assert rehearse(search, pair, make_judge(), [task.prompts[0]], budget).spent.flops == spent.flops
+    assert simulate(search, pair, make_judge(), [task.prompts[0]], budget).spent.flops == spent.flops
 
 
 @pytest.mark.parametrize("unit", list(Unit))
 def test_the_plan_uses_the_budget_and_never_exceeds_it(pair, unit: Unit, make_judge) -> None:
     operations = ("encode", "predict", "draw", "preview", "decode", "embed", "score judge")
     measured = Calibration({(name, 0): 0.001 for name in (*operations, *(f"refining {name}" for name in operations))})
-    search, prices = parse("hybrid:share=0.3,search=greedy"), Prices(pair, make_judge(), 6, measured)
+    search, prices = parse_search("hybrid:share=0.3,search=greedy"), Prices(pair, make_judge(), 6, measured)
     with pytest.raises(BudgetTooSmall) as refused:
         search.plan(Budget(prices.image().amount(unit) * 0.1, unit), prices)
     for factor in (1.0, 1.7, 6.0):
@@ -84,7 +84,7 @@ def test_the_plan_uses_the_budget_and_never_exceeds_it(pair, unit: Unit, make_ju
 @pytest.mark.parametrize("text", ["hybrid:share=0.9", "hybrid:share=1", "hybrid", "hybrid:share=0.1", "hybrid:refinements=3"])
 def test_every_budget_from_the_advised_one_on_is_enough(text: str, pair, make_judge) -> None:
     """The first refused budget says the least; drafts make room for the refinements that there have to be."""
-    search, prices = parse(text), Prices(pair, make_judge(), 6)
+    search, prices = parse_search(text), Prices(pair, make_judge(), 6)
     with pytest.raises(BudgetTooSmall) as refused:
         search.plan(Budget(1, Unit.NFE), prices)
     least = ceil(refused.value.smallest)
@@ -102,7 +102,7 @@ def test_every_budget_from_the_advised_one_on_is_enough(text: str, pair, make_ju
 
 
 def test_drafts_that_make_room_are_run_as_planned(pair, ran) -> None:
-    found = ran(parse("hybrid:share=1"), pair, Budget(23, Unit.NFE), count=2)
+    found = ran(parse_search("hybrid:share=1"), pair, Budget(23, Unit.NFE), count=2)
     for prompt in range(2):
         entered = found.of(prompt)
         assert [bool(one.parent) for one in entered] == [False] * 5 + [True]
@@ -110,7 +110,7 @@ def test_drafts_that_make_room_are_run_as_planned(pair, ran) -> None:
 
 
 def test_both_models_are_charged_to_the_last_flop(pair, make_judge, ran) -> None:
-    search, box = parse("hybrid:drafts=2,refinements=3"), []
+    search, box = parse_search("hybrid:drafts=2,refinements=3"), []
     budget = Budget(2 * search.plan(Budget(100, Unit.NFE), Prices(pair, make_judge(), 6)).cost.flops, Unit.FLOPS)
     counted = count_flops(lambda: box.append(ran(search, pair, budget, count=2, max_rows=5)))
     task = box[0].task
@@ -121,41 +121,41 @@ def test_both_models_are_charged_to_the_last_flop(pair, make_judge, ran) -> None
         assert (cost.nfe, cost.images) == (plan.cost.nfe, plan.cost.images)
         parents = [one.parent for one in box[0].of(prompt) if one.parent]
         assert len(set(parents)) == 2
-    rehearsed = rehearse(search, pair, make_judge(), [task.prompts[0]], budget)
-    assert rehearsed.spent.flops == spent[0].flops
-    assert sum(rehearsed.rows["refining decode"]) == 3
+    simulated = simulate(search, pair, make_judge(), [task.prompts[0]], budget)
+    assert simulated.spent.flops == spent[0].flops
+    assert sum(simulated.rows["refining decode"]) == 3
 
 
 def test_the_batch_changes_nothing(pair, ran) -> None:
     budget = Budget(48, Unit.NFE)
     names = [
         [[(one.path, one.parent, one.kept, one.spent.nfe) for one in entered] for entered in task.candidates["judge"]]
-        for task in (ran(parse("hybrid"), pair, budget, max_rows=rows).task for rows in (64, 3))
+        for task in (ran(parse_search("hybrid"), pair, budget, max_rows=rows).task for rows in (64, 3))
     ]
     assert names[0] == names[1]
 
 
 def test_a_deadline_stops_the_refinements(pair, make_judge, ran, monkeypatch) -> None:
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     honest = calibrate(pair, [make_judge()], "red circle", 4)
     hasty = Calibration({key: seconds / 3 for key, seconds in honest.per_row.items()})
     budget = Budget(60 * Prices(pair, make_judge(), 6, honest).image().seconds, Unit.SECONDS)
-    task = ran(parse("hybrid:share=0.2"), pair, budget, count=2, max_rows=8, calibration=hasty).task
+    task = ran(parse_search("hybrid:share=0.2"), pair, budget, count=2, max_rows=8, calibration=hasty).task
     for plan, entered in zip(task.plans, task.candidates["judge"], strict=True):
         assert len(entered) < plan.cost.images
 
 
 def test_pairs_are_named_by_their_models() -> None:
-    choice = choose_model("shapes-infinity:temperature_factor=2+shapes-flux")
-    assert choice.text == "shapes-infinity:temperature_factor=2.0+shapes-flux"
-    assert [member.name for member in choice.members] == ["shapes-infinity", "shapes-flux"]
+    spec = parse_model("shapes-infinity:temperature_factor=2+shapes-flux")
+    assert spec.text == "shapes-infinity:temperature_factor=2.0+shapes-flux"
+    assert [member.name for member in spec.members] == ["shapes-infinity", "shapes-flux"]
     for text, message in (
         ("shapes-flux+shapes-infinity", "joins diffusion and ar models: write DRAFT"),
         ("shapes-infinity+flux-dev", "joins a shapes and a photo model: pair one domain"),
     ):
         with pytest.raises(WrongInput, match=message):
-            choose_model(text)
+            parse_model(text)
 
 
 def test_pairs_of_two_sizes_are_refused(scales, flow) -> None:
@@ -173,13 +173,13 @@ def test_a_refiner_whose_texts_differ_in_length_is_refused(scales, flow) -> None
         def text_tokens(self, prompts):
             return tuple(len(prompt.split()) for prompt in prompts)
 
-    with pytest.raises(WrongInput, match="the text length of sketched-flow differs between prompts, and a pair is priced by the draft's"):
+    with pytest.raises(WrongInput, match="the text length of one-matrix-flow differs between prompts, and a pair is priced by the draft's"):
         Pair("pair", scales, Uneven())
 
 
 def test_only_hybrid_runs_on_a_pair() -> None:
     names = {"models": ("shapes-infinity+shapes-flux", "shapes-flux"), "metrics": ()}
-    lineup = line_up(RunConfig(searches=("random", "hybrid:search=beam"), **names))
-    assert lineup.pairs == (("shapes-infinity+shapes-flux", "hybrid:search=beam"), ("shapes-flux", "random"))
+    pairing = pair_up(RunConfig(searches=("random", "hybrid:search=beam"), **names))
+    assert pairing.pairs == (("shapes-infinity+shapes-flux", "hybrid:search=beam"), ("shapes-flux", "random"))
     with pytest.raises(WrongInput, match="zero-order searches diffusion models and the draft of shapes-infinity"):
-        line_up(RunConfig(searches=("hybrid:search=zero-order",), **names))
+        pair_up(RunConfig(searches=("hybrid:search=zero-order",), **names))

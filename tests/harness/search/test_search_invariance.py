@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from harness.ledger import Budget, BudgetTooSmall, Unit
-from harness.meter import MeteredGenerator
-from harness.prices import Prices
+from harness.compute.ledger import Budget, BudgetTooSmall, Unit
+from harness.compute.meter import MeteredGenerator
+from harness.compute.prices import Prices
 from harness.registry import SEARCHES
 from harness.search.adaptive import Allocating
 from harness.search.base import Candidate
 from harness.search.evolution import Evolution
 from harness.search.smc import PRESETS
-from harness.search.spec import parse
+from harness.search.spec import parse_search
 from harness.search.tts_var import TTSVar, size_of
 from models.pair import Pair
 
 MODELS = {"ar": "scales", "diffusion": "flow", "pair": "both"}
 RUNS = [
-    *((name, MODELS[family]) for name in SEARCHES for family in parse(name).families),
+    *((name, MODELS[family]) for name in SEARCHES for family in parse_search(name).families),
     ("greedy:score=preview", "scales"), ("beam:score=preview", "scales"), ("beam:score=preview", "flow"),
     ("lookahead:scales=0/2", "scales"), ("lookahead:scales=0/2,reuse=True", "scales"), ("zero-order:neighbours=2", "flow"),
     *((f"smc:preset={preset}", model) for preset in PRESETS for model in ("scales", "flow")), ("evolution:preset=sd2.1", "flow"),
@@ -28,7 +28,7 @@ RUNS = [
     ("halving:at=0.3/0.8", "flow"),
 ]  # fmt: skip
 """Every registered search on every family that it searches, and what their parameters make another search of."""
-NETWORKS = [(name, "flux") for name in SEARCHES if "diffusion" in parse(name).families] + [("hybrid", "networks")]
+NETWORKS = [(name, "flux") for name in SEARCHES if "diffusion" in parse_search(name).families] + [("hybrid", "networks")]
 """Those that a transformer and a VAE are asked for too: autoregressive ones are in tests/models/test_autoregressive_searches.py."""
 
 
@@ -52,7 +52,7 @@ def check_kept(expected: dict[Any, Candidate], found: dict[Any, Candidate]) -> N
 
 @pytest.mark.parametrize(("text", "model"), [*RUNS, *NETWORKS])
 def test_batches_order_and_company_change_nothing(text: str, model: str, request, make_judge, ran) -> None:
-    generator, search = request.getfixturevalue(model), parse(text)
+    generator, search = request.getfixturevalue(model), parse_search(text)
     rounding = int((text, model) in NETWORKS)
     with pytest.raises(BudgetTooSmall) as refused:
         search.plan(Budget(1, Unit.NFE), Prices(generator, make_judge(), 6))
@@ -108,7 +108,7 @@ def test_a_generation_costs_its_steps(flow, ran) -> None:
 
 def test_pruned_looks_are_charged(flow, ran) -> None:
     """Five noises are looked at, one goes on: five predictions and the four others' of its way."""
-    from harness.ledger import Ledger
+    from harness.compute.ledger import Ledger
     from models.base import Row
 
     metered = MeteredGenerator(flow, Ledger(1))
@@ -121,5 +121,5 @@ def test_pruned_looks_are_charged(flow, ran) -> None:
 
 def test_a_tally_counts_as_the_meter_does(flow, scales, make_judge, ran) -> None:
     for text, generator in (("rbf", flow), ("beam:score=preview", flow), ("beam:score=preview", scales)):
-        done = ran(parse(text), generator, Budget(30, Unit.NFE), count=1)
+        done = ran(parse_search(text), generator, Budget(30, Unit.NFE), count=1)
         assert done.task.plans[0].cost.nfe == done.task.spent(0, done.task.judges[0]).nfe

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from harness.ledger import Budget, BudgetTooSmall, Unit
-from harness.prices import Calibration, Prices, calibrate
+from harness.compute.ledger import Budget, BudgetTooSmall, Unit
+from harness.compute.prices import Calibration, Prices, calibrate
 from harness.registry import SEARCHES
 from harness.search.adaptive import Adaptive
-from harness.search.rehearsal import rehearse
-from harness.search.spec import parse
+from harness.search.simulation import simulate
+from harness.search.spec import parse_search
 from models.base import ABILITIES
 from models.pair import Pair
 from suites.base import Prompt
 
 FAMILIES = {"ar": "scales", "diffusion": "flow", "pair": "both"}
-REGISTERED = [(name, family) for name in SEARCHES for family in parse(name).families]
+REGISTERED = [(name, family) for name in SEARCHES for family in parse_search(name).families]
 """Every registered search with its defaults on every family that it says it searches."""
 
 
@@ -37,7 +37,7 @@ def measured() -> Calibration:
 def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call that is timed takes a millisecond."""
     ticks = count()
-    monkeypatch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def calibrated(scales, flow, both, make_judge) -> dict[str, Calibration]:
     """Of every family, by a clock of a millisecond a call."""
     ticks = count()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.meter.perf_counter", lambda: next(ticks) / 1000)
+        patch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
         models = {"ar": scales, "diffusion": flow, "pair": both}
         return {family: calibrate(model, [make_judge()], "red circle", 1) for family, model in models.items()}
 
@@ -68,7 +68,7 @@ def test_both_families_and_all_searches_are_there() -> None:
 @pytest.mark.parametrize(("name", "family"), REGISTERED)
 def test_a_large_budget_is_used_to_nine_tenths(name, family, unit, make_judge, measured, request) -> None:
     generator = request.getfixturevalue(FAMILIES[family])
-    search, prices = parse(name), Prices(generator, make_judge(), 6, measured)
+    search, prices = parse_search(name), Prices(generator, make_judge(), 6, measured)
     least = smallest(search, prices, unit)
     for factor in (1.0, 2.5, 40.0, 163.7):
         budget = Budget(least * factor, unit)
@@ -85,9 +85,9 @@ def test_a_large_budget_is_used_to_nine_tenths(name, family, unit, make_judge, m
 def test_a_run_never_exceeds_its_budget(name, family, unit, make_judge, calibrated, ran, ticking, request) -> None:
     generator, judge = request.getfixturevalue(FAMILIES[family]), make_judge()
     makes = generator.refine if family == "pair" else generator
-    assert all(isinstance(makes, need) for need in parse(name).needs if need in ABILITIES[family])
+    assert all(isinstance(makes, need) for need in parse_search(name).needs if need in ABILITIES[family])
     rows = 1 if unit is Unit.SECONDS else 64  # one row a batch: time goes by rows, as plans have it
-    search, calibration = parse(name), calibrated[family]
+    search, calibration = parse_search(name), calibrated[family]
     prices = Prices(generator, judge, 7, calibration)
     budget = Budget(smallest(search, prices, unit) * 3, unit)
     task = ran(search, generator, budget, count=2, judges=[judge], max_rows=rows, calibration=calibration).task
@@ -105,17 +105,17 @@ def test_a_run_never_exceeds_its_budget(name, family, unit, make_judge, calibrat
 
 @pytest.mark.parametrize("unit", list(Unit))
 @pytest.mark.parametrize(("name", "family"), REGISTERED)
-def test_a_rehearsal_spends_what_is_planned(name, family, unit, make_judge, measured, request) -> None:
+def test_a_simulation_spends_what_is_planned(name, family, unit, make_judge, measured, request) -> None:
     """Of time too, though its stand-ins take none."""
     generator, judge = request.getfixturevalue(FAMILIES[family]), make_judge()
-    search, prompt = parse(name), Prompt("0", "red circle", "any")
+    search, prompt = parse_search(name), Prompt("0", "red circle", "any")
     prices = Prices(generator, judge, generator.text_tokens([prompt.text])[0], measured)
     budget = Budget(smallest(search, prices, unit) * 3, unit)
     plan = search.plan(budget, prices)
     if plan.exact:  # nothing to spare, but for rounding
         budget = Budget(plan.limited.amount(unit) * (1 + 1e-9), unit)
         plan = search.plan(budget, prices)
-    spent = rehearse(search, generator, judge, [prompt], budget, measured).spent
+    spent = simulate(search, generator, judge, [prompt], budget, measured).spent
     assert spent.amount(unit) <= budget.amount
     for column, value in plan.cost.as_columns().items():
         assert spent.as_columns()[column] == pytest.approx(value, rel=1e-9 if plan.exact else 0.5), column

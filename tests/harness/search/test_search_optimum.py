@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from harness.search.spec import parse
+from harness.search.spec import parse_search
 
 sys.path.insert(0, str(Path(__file__).parent))
-from legible import Words
-from speller import STEPS, TABLE, Lexicon, Spelled, Speller, drawn, worth
+from readable_model import Words
+from spelling_model import STEPS, TABLE, Spelled, SpellingJudge, SpellingModel, drawn, worth
 
 
 def best_of(done: Any) -> float:
@@ -24,14 +24,15 @@ def best_of(done: Any) -> float:
 def test_with_full_width_beam_finds_the_optimum(ran) -> None:
     """As wide as there are words, with so many children that every letter is among them."""
     for text in ("beam:width=64,candidates=40", "lookahead:width=64,candidates=40,scales=1/2"):
-        assert best_of(ran(parse(text), Speller(), count=1, judges=[Lexicon()], max_rows=500)) == max(TABLE.values()), text
-    narrow = ran(parse("beam:width=1,candidates=2"), Speller(), count=1, judges=[Lexicon()])
+        done = ran(parse_search(text), SpellingModel(), count=1, judges=[SpellingJudge()], max_rows=500)
+        assert best_of(done) == max(TABLE.values()), text
+    narrow = ran(parse_search("beam:width=1,candidates=2"), SpellingModel(), count=1, judges=[SpellingJudge()])
     assert best_of(narrow) < max(TABLE.values())
 
 
 def test_with_previews_that_know_the_future_beam_follows_them_to_the_optimum(ran) -> None:
     for text in ("beam:width=2,candidates=16,score=preview", "greedy:candidates=24,score=preview"):
-        done = ran(parse(text), Speller(), count=1, judges=[Lexicon(reach=True)])
+        done = ran(parse_search(text), SpellingModel(), count=1, judges=[SpellingJudge(reach=True)])
         assert best_of(done) == max(TABLE.values()), text
 
 
@@ -59,14 +60,14 @@ def brute_beam(task: Any, width: int, children: int, score: str) -> float:
     ("lookahead:width=2,candidates=2,scales=1/2", 2, 2, "rollout"),
 ])  # fmt: skip
 def test_beam_and_greedy_are_what_brute_force_says(ran, text: str, width: int, children: int, score: str) -> None:
-    done = ran(parse(text), Speller(), count=1, judges=[Lexicon()], max_rows=5)
+    done = ran(parse_search(text), SpellingModel(), count=1, judges=[SpellingJudge()], max_rows=5)
     assert best_of(done) == brute_beam(done.task, width, children, score)
 
 
 def test_sharing_changes_the_cost_and_no_image(ran) -> None:
-    shared = ran(parse("beam:width=2,candidates=3"), Speller(), count=2, judges=[Lexicon()])
+    shared = ran(parse_search("beam:width=2,candidates=3"), SpellingModel(), count=2, judges=[SpellingJudge()])
 
-    class Alone(Speller):
+    class Alone(SpellingModel):
         """Every row passes by itself: nothing is shared, and nothing kept for the children of a rollout."""
 
         def start(self, conditioning: Words, rows: Sequence[Any]) -> Any:
@@ -77,7 +78,7 @@ def test_sharing_changes_the_cost_and_no_image(ran) -> None:
         def pending(self) -> tuple[int, ...]:
             return () if self.step == STEPS or self.predicted else tuple(range(len(self.rows)))
 
-    alone = ran(parse("beam:width=2,candidates=3"), Alone(), count=2, judges=[Lexicon()], max_rows=1)
+    alone = ran(parse_search("beam:width=2,candidates=3"), Alone(), count=2, judges=[SpellingJudge()], max_rows=1)
     for prompt in range(2):
         pairs = zip(shared.of(prompt), alone.of(prompt), strict=True)
         assert all(torch.equal(one.image, other.image) and one.path == other.path for one, other in pairs)

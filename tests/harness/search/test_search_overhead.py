@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from harness.ledger import Budget, BudgetTooSmall, Unit
-from harness.prices import Prices
+from harness.compute.ledger import Budget, BudgetTooSmall, Unit
+from harness.compute.prices import Prices
 from harness.registry import SEARCHES, entry
 from harness.search.prepare import prepare
 from harness.search.rounds import Round
-from harness.search.spec import fits, parse
+from harness.search.spec import fits, parse_search
 from harness.seeds import Seeds
 from models.pair import Pair
 from suites.base import Prompt
@@ -24,8 +24,8 @@ from verifiers.features import described, features_of
 MODELS = ("shapes-infinity", "shapes-flux")
 PAIR = "+".join(MODELS)
 RUNS = [
-    *((name, model) for model in MODELS for name in SEARCHES if fits(parse(name), entry("model", model), model) is None),
-    *((name, PAIR) for name in SEARCHES if "pair" in parse(name).families),
+    *((name, model) for model in MODELS for name in SEARCHES if fits(parse_search(name), entry("model", model), model) is None),
+    *((name, PAIR) for name in SEARCHES if "pair" in parse_search(name).families),
     ("adaptive:search=greedy", MODELS[0]),
 ]
 PROMPTS = [Prompt("0", "a photo of a red circle and a blue star", "")]
@@ -48,7 +48,7 @@ def judge() -> Verifier:
 @pytest.fixture(autouse=True)
 def _processor_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every clock counts this process's time on the processor, which other processes do not change; threads would be added up."""
-    monkeypatch.setattr("harness.meter.perf_counter", time.process_time)
+    monkeypatch.setattr("harness.compute.clock.perf_counter", time.process_time)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -57,7 +57,7 @@ def _processor_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def shares(name: str, generator: Any, judge: Verifier) -> Iterator[float]:
     """What planning, a search's own work, meters and records take of the whole; three runs, as the first one imports."""
-    search = parse(name)
+    search = parse_search(name)
     amount = float(ENOUGH)
     try:
         search.plan(Budget(0.0, Unit.NFE), Prices(generator, judge, 16))

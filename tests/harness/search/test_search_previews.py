@@ -10,19 +10,16 @@ import pytest
 import torch
 from torch.nn import functional
 
-from harness.bench.request import prepared
-from harness.choice import choose_model
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, Unit
+from harness.compute.prices import Prices
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.flops import count_flops
-from harness.ledger import Budget, Unit
-from harness.prices import Prices
+from harness.model_spec import parse_model
 from harness.registry import entry
-from harness.runner import prepare_run
-from harness.search.spec import parse
+from harness.run.prepared import prepare_run
+from harness.search.spec import parse_search
 from harness.weights.local import build
-from models.published import published_models
-from models.sheet import latent_size
 from verifiers.spec import VerifierSpec
 
 LOOKING = [
@@ -51,7 +48,7 @@ def resizing(make_judge):
 
 @pytest.mark.parametrize(("text", "model"), LOOKING)
 def test_a_search_pays_less_for_smaller_previews(text: str, model: str, request, ran, resizing) -> None:
-    search, whole = parse(text), request.getfixturevalue(model)
+    search, whole = parse_search(text), request.getfixturevalue(model)
     small, box, costs = whole.with_previews(2), [], []
     plan = search.plan(Budget(40, Unit.NFE), Prices(whole, resizing(), 8))
     budget = Budget(plan.cost.flops, Unit.FLOPS)
@@ -76,19 +73,19 @@ def test_a_search_pays_less_for_smaller_previews(text: str, model: str, request,
 
 
 def test_a_search_that_looks_at_no_preview_is_the_same(scales, ran) -> None:
-    one, other = (ran(parse("beam:width=2"), each, Budget(60, Unit.NFE), count=1) for each in (scales, scales.with_previews(2)))
+    one, other = (ran(parse_search("beam:width=2"), each, Budget(60, Unit.NFE), count=1) for each in (scales, scales.with_previews(2)))
     assert all(torch.equal(a.image, b.image) for a, b in zip(one.of(), other.of(), strict=True))
     costs = [each.task.spent(0, each.task.judges[0]) for each in (one, other)]
     assert costs[0].flops == costs[1].flops
 
 
 def test_the_setting_is_a_part_of_the_models_name() -> None:
-    choice = choose_model("shapes-infinity:preview_shrink=2,temperature_factor=1.5")
-    assert (choice.text, choice.preview_shrink) == ("shapes-infinity:temperature_factor=1.5,preview_shrink=2", 2)
-    assert choose_model("shapes-infinity:preview_shrink=1").text == "shapes-infinity"
-    assert choose_model("infinity-2b:preview_shrink=2").text == "infinity-2b:preview_shrink=2"
-    assert "preview_shrink" not in choose_model("infinity-2b:preview_shrink=2").overrides
-    pair = choose_model("shapes-infinity:preview_shrink=2+shapes-flux:preview_shrink=3")
+    spec = parse_model("shapes-infinity:preview_shrink=2,temperature_factor=1.5")
+    assert (spec.text, spec.preview_shrink) == ("shapes-infinity:temperature_factor=1.5,preview_shrink=2", 2)
+    assert parse_model("shapes-infinity:preview_shrink=1").text == "shapes-infinity"
+    assert parse_model("infinity-2b:preview_shrink=2").text == "infinity-2b:preview_shrink=2"
+    assert "preview_shrink" not in parse_model("infinity-2b:preview_shrink=2").overrides
+    pair = parse_model("shapes-infinity:preview_shrink=2+shapes-flux:preview_shrink=3")
     assert [one.preview_shrink for one in pair.pair] == [2, 3]
 
 
@@ -106,7 +103,7 @@ def test_the_setting_is_a_part_of_the_models_name() -> None:
 )
 def test_what_cannot_be_set_is_refused(text: str, message: str) -> None:
     with pytest.raises(WrongInput, match=message):
-        choose_model(text)
+        parse_model(text)
 
 
 @pytest.mark.parametrize("name", ["shapes-infinity", "shapes-flux"])
@@ -115,13 +112,6 @@ def test_the_embedded_pair_takes_it(name: str) -> None:
     assert generator.price("preview").flops == pytest.approx(generator.price("decode").flops / 4)
     with pytest.raises(WrongInput, match="preview_shrink=5 does not divide its latents"):
         generator.with_previews(5)
-
-
-@pytest.mark.parametrize("name", [name for name, model in published_models().items() if model.family == "diffusion"])
-def test_latents_are_known_without_weights(name: str) -> None:
-    text, generator, _ = prepared(f"{name}:steps=2,height=64,width=128", "cpu", tiny=True)
-    model = published_models()[name]
-    assert latent_size(model, model.merged(choose_model(text).overrides)) == generator.adapter.latent_size  # type: ignore[attr-defined]
 
 
 def test_a_model_of_the_package_is_checked_before_any_verifier_is_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

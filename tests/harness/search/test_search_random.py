@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from harness.ledger import Budget, Unit
+from harness.compute.ledger import Budget, Unit
 from harness.search.random import Random
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, Unit
+from harness.compute.prices import Prices
 from harness.errors import WrongInput
-from harness.flops import count_flops
-from harness.ledger import Budget, Unit
-from harness.prices import Prices
-from harness.search.rehearsal import rehearse
-from harness.search.spec import parse, shortest
+from harness.search.simulation import simulate
+from harness.search.spec import parse_search, shortest
 from models.base import Row
 
 RUNS = [("greedy:reuse=True", "scales", 4), ("beam:reuse=True", "scales", 4), ("beam:reuse=True", "flow", 3),
@@ -21,7 +21,7 @@ RUNS = [("greedy:reuse=True", "scales", 4), ("beam:reuse=True", "scales", 4), ("
 
 
 def sized(text: str, children: int):
-    return replace(parse(text), candidates=children)
+    return replace(parse_search(text), candidates=children)
 
 
 @pytest.mark.parametrize(("text", "model", "points"), RUNS)
@@ -38,15 +38,16 @@ def test_it_costs_what_the_new_children_cost(text, model, points, make_judge, ra
         }  # fmt: skip
         width = plan.parameters["width"]
         assert len(boxes[0].of(prompt)) == spent["images"] == width * 3 + (points - 1) * width * 2
-    rehearsed = rehearse(search, generator, judge, [task.prompts[0]], task.budget)
-    assert rehearsed.spent == replace(task.plans[0].cost, seconds=0.0, verifier_seconds=0.0)
+    simulated = simulate(search, generator, judge, [task.prompts[0]], task.budget)
+    assert simulated.spent == replace(task.plans[0].cost, seconds=0.0, verifier_seconds=0.0)
 
 
 @pytest.mark.parametrize(("text", "model", "points"), RUNS)
 def test_the_same_budget_buys_more_children(text, model, points, make_judge, request) -> None:
     prices = Prices(request.getfixturevalue(model), make_judge(), 6)
     budget = Budget(sized(text, 3).plan(Budget(1e6, Unit.NFE), prices).cost.nfe, Unit.NFE)
-    more, fewer = (one.plan(budget, prices).parameters["candidates"] for one in (parse(text), replace(parse(text), reuse=False)))
+    search = parse_search(text)
+    more, fewer = (one.plan(budget, prices).parameters["candidates"] for one in (search, replace(search, reuse=False)))
     assert (more, fewer) == (3, 2)
 
 
@@ -98,9 +99,9 @@ def test_a_single_child_is_the_rollout_itself(scales, ran) -> None:
 
 
 def test_it_needs_rollouts_and_is_written_out() -> None:
-    assert shortest(parse("beam:reuse=True")) == "beam:reuse=True"
-    assert shortest(parse("beam:reuse=False")) == "beam"
+    assert shortest(parse_search("beam:reuse=True")) == "beam:reuse=True"
+    assert shortest(parse_search("beam:reuse=False")) == "beam"
     with pytest.raises(WrongInput, match="score=preview has none"):
-        parse("beam:reuse=True,score=preview")
+        parse_search("beam:reuse=True,score=preview")
     with pytest.raises(WrongInput, match="reuse=yes is not true or false"):
-        parse("beam:reuse=yes")
+        parse_search("beam:reuse=yes")

@@ -1,9 +1,9 @@
 import pytest
 
-from harness.flops import count_flops
-from harness.ledger import Budget, Unit
-from harness.prices import Prices
-from harness.search.spec import parse
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Budget, Unit
+from harness.compute.prices import Prices
+from harness.search.spec import parse_search
 from models.infinity.unshared import Unshared
 
 TEXTS = ["random:candidates=3", "greedy:candidates=2", "beam:width=2,candidates=2", "beam:width=2,candidates=2,score=preview",
@@ -14,7 +14,7 @@ TEXTS = ["random:candidates=3", "greedy:candidates=2", "beam:width=2,candidates=
 def test_sharing_changes_costs_and_no_image(text: str, infinity, make_judge, ran) -> None:
     budget, boxes, counted = Budget(1e12, Unit.FLOPS), [], []
     for generator in (infinity, Unshared(infinity)):
-        search = parse(text)
+        search = parse_search(text)
         counted.append(count_flops(lambda g=generator: boxes.append(ran(search, g, budget, count=2))))  # noqa: B023
         task = boxes[-1].task
         spent = [task.spent(prompt, task.judges[0]) for prompt in range(2)]

@@ -1,4 +1,4 @@
-"""SMC against brute force on the speller, and against the distribution that it is to sample."""
+"""SMC against brute force on the spelling model, and against the distribution that it is to sample."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import pytest
 from harness.search.potentials import Particle, seen, strength_at
 from harness.search.resampling import SCHEMES, effective, normalised
 from harness.search.smc import SMC
-from harness.search.spec import parse
+from harness.search.spec import parse_search
 
 sys.path.insert(0, str(Path(__file__).parent))
-from speller import CHOICES, STEPS, Lexicon, Speller, word_of, worth
+from spelling_model import CHOICES, STEPS, SpellingJudge, SpellingModel, word_of, worth
 
 INFINITE = 1e9
 PUBLISHED: dict[str, tuple[str, str, str, float, float]] = {
@@ -78,9 +78,9 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "potential", "scheme", "tempering", "scale", "ess"), CASES)
 def test_smc_is_what_brute_force_says(ran, text: str, potential: str, scheme: str, tempering: str, scale: float, ess: float) -> None:
-    search = parse(f"{text},particles=8,first=0.3,last=0.7,every=0.3")
+    search = parse_search(f"{text},particles=8,first=0.3,last=0.7,every=0.3")
     assert search.looks(STEPS) == (1, 2)
-    done = ran(search, Speller(), count=6, judges=[Lexicon()], max_rows=5)
+    done = ran(search, SpellingModel(), count=6, judges=[SpellingJudge()], max_rows=5)
     for prompt in range(6):
         of_prompt = Asked(done.task, prompt)
         words, _ = brute_smc(of_prompt, 8, (1, 2), potential, scheme, tempering, scale, ess)
@@ -89,7 +89,7 @@ def test_smc_is_what_brute_force_says(ran, text: str, potential: str, scheme: st
 
 def test_the_cases_resample_sometimes_and_not_always(ran) -> None:
     """Or what they say of weights that are kept from one look to the next would be nothing."""
-    done = ran(parse("smc:particles=8"), Speller(), count=6, judges=[Lexicon()])
+    done = ran(parse_search("smc:particles=8"), SpellingModel(), count=6, judges=[SpellingJudge()])
     found = {
         brute_smc(Asked(done.task, prompt), 8, (1, 2), "max", "multinomial", "constant", scale, ess)[1]
         for scale in (3.0, 6.0) for ess in (0.6, 0.8, 0.95) for prompt in range(6)
@@ -167,8 +167,8 @@ def test_smc_estimates_the_target_without_bias(ran, scheme: str, ess: float) -> 
     """Over independent prompts, for every word that makes up 2 % of the target, every first letter, and the normaliser: within
     4 standard errors of the mean, which chance leaves once in 16000 (fixed seeds: it does so always or never)."""
     scale = 5.0
-    search = parse(f"smc:particles={PARTICLES},resampling={scheme},scale={scale},ess={ess},first=0.3,last=0.7,every=0.3")
-    done = ran(search, Speller(), count=PROMPTS, judges=[Lexicon()], max_rows=600)
+    search = parse_search(f"smc:particles={PARTICLES},resampling={scheme},scale={scale},ess={ess},first=0.3,last=0.7,every=0.3")
+    done = ran(search, SpellingModel(), count=PROMPTS, judges=[SpellingJudge()], max_rows=600)
     runs = [estimates(done.of(prompt), scale, ess) for prompt in range(PROMPTS)]
     exact = target(scale)
     sets = [{word} for word, value in exact.items() if value > 0.02 * sum(exact.values())]
@@ -183,8 +183,8 @@ def test_smc_estimates_the_target_without_bias(ran, scheme: str, ess: float) -> 
 @pytest.mark.parametrize("scheme", list(SCHEMES))
 def test_with_constant_potentials_a_particle_has_one_child_on_average(ran, scheme: str) -> None:
     """Each place within 4 standard errors, over independent prompts; a scheme that does not share out evenly gives just one."""
-    search = parse(f"smc:particles={PARTICLES},resampling={scheme},first=0.3,last=0.7,every=0.3")
-    done = ran(search, Speller(), count=PROMPTS, judges=[Lexicon(constant=True)], max_rows=600)
+    search = parse_search(f"smc:particles={PARTICLES},resampling={scheme},first=0.3,last=0.7,every=0.3")
+    done = ran(search, SpellingModel(), count=PROMPTS, judges=[SpellingJudge(constant=True)], max_rows=600)
     children_PN = np.zeros((PROMPTS, PARTICLES))
     for prompt in range(PROMPTS):
         for one in done.of(prompt):

@@ -3,7 +3,7 @@ import pytest
 from harness.errors import WrongInput
 from harness.registry import SEARCHES, UnknownName, entry
 from harness.search.base import Search
-from harness.search.spec import fits, parse, shortest
+from harness.search.spec import fits, parse_search, shortest
 
 
 @pytest.mark.parametrize(
@@ -12,15 +12,15 @@ from harness.search.spec import fits, parse, shortest
      "lookahead:scales=0/2", "smc:preset=das,particles=8,resampling=systematic"],
 )
 def test_canonical_text_is_stable(text: str) -> None:
-    search = parse(text)
+    search = parse_search(text)
     assert isinstance(search, Search)
     assert shortest(search) == text
-    assert parse(shortest(search)) == search
+    assert parse_search(shortest(search)) == search
 
 
 def test_defaults_and_order_do_not_change_the_text() -> None:
-    assert shortest(parse("beam: score=rollout, candidates=5,width=2")) == "beam:width=2,candidates=5"
-    assert shortest(parse("zero-order:tau=0.95,neighbours=4")) == "zero-order"
+    assert shortest(parse_search("beam: score=rollout, candidates=5,width=2")) == "beam:width=2,candidates=5"
+    assert shortest(parse_search("zero-order:tau=0.95,neighbours=4")) == "zero-order"
 
 
 @pytest.mark.parametrize(
@@ -48,19 +48,19 @@ def test_defaults_and_order_do_not_change_the_text() -> None:
 )
 def test_bad_text_is_refused_in_one_line(text: str, message: str) -> None:
     with pytest.raises(WrongInput, match=message) as refused:
-        parse(text)
+        parse_search(text)
     assert "\n" not in str(refused.value)
 
 
 def test_unknown_search_suggests_the_near_one() -> None:
     with pytest.raises(UnknownName, match="did you mean greedy"):
-        parse("gredy")
+        parse_search("gredy")
 
 
 def test_every_registered_search_can_be_parsed() -> None:
     for name in SEARCHES:
-        assert parse(name).name == name
-        assert isinstance(parse(name), Search)
+        assert parse_search(name).name == name
+        assert isinstance(parse_search(name), Search)
 
 
 @pytest.mark.parametrize(
@@ -78,16 +78,16 @@ def test_every_registered_search_can_be_parsed() -> None:
     ],
 )
 def test_pairs_that_do_not_fit_are_named(search: str, model: str, reason: str | None) -> None:
-    assert fits(parse(search), entry("model", model), model) == reason
+    assert fits(parse_search(search), entry("model", model), model) == reason
 
 
 def test_a_search_that_wraps_another_gives_it_the_rest_of_the_text() -> None:
-    search = parse("adaptive:rounds=2,search=beam:width=3,candidates=4")
-    assert (search.rounds, search.search) == (2, parse("beam:width=3,candidates=4"))
+    search = parse_search("adaptive:rounds=2,search=beam:width=3,candidates=4")
+    assert (search.rounds, search.search) == (2, parse_search("beam:width=3,candidates=4"))
     assert shortest(search) == "adaptive:rounds=2,search=beam:width=3,candidates=4"
-    assert shortest(parse("adaptive:rounds=4,search=random")) == "adaptive"
-    assert search.families == parse("beam").families
+    assert shortest(parse_search("adaptive:rounds=4,search=random")) == "adaptive"
+    assert search.families == parse_search("beam").families
     with pytest.raises(WrongInput, match="search 'beam:wdth=2': unknown parameter 'wdth', did you mean width"):
-        parse("adaptive:search=beam:wdth=2")
+        parse_search("adaptive:search=beam:wdth=2")
     with pytest.raises(WrongInput, match="rounds=1 leaves nothing to move between prompts"):
-        parse("adaptive:rounds=1")
+        parse_search("adaptive:rounds=1")

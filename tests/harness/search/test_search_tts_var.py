@@ -1,4 +1,4 @@
-"""TTS-VAR against brute force on the speller, and the clusters it is made of against their definitions."""
+"""TTS-VAR against brute force on the spelling model, and the clusters it is made of against their definitions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from harness.ledger import Cost
+from harness.compute.ledger import Cost
 from harness.search.clusters import principal, representatives
 from harness.search.resampling import SCHEMES
-from harness.search.spec import parse
+from harness.search.spec import parse_search
 from harness.search.tts_var import TTSVar
 
 sys.path.insert(0, str(Path(__file__).parent))
-from speller import CHOICES, STEPS, Lexicon, Speller, word_of, worth
+from spelling_model import CHOICES, STEPS, SpellingJudge, SpellingModel, word_of, worth
 
 
 def patches_of(word: Sequence[int]) -> np.ndarray:
@@ -25,7 +25,7 @@ def patches_of(word: Sequence[int]) -> np.ndarray:
     return np.random.default_rng([*word, 99]).normal(size=(5, 3)) + 10 * word[0]
 
 
-class Describing(Lexicon):
+class Describing(SpellingJudge):
     """The judge of words, with features beside it."""
 
     def patches(self, images: torch.Tensor) -> torch.Tensor:
@@ -93,7 +93,7 @@ def brute_tts(task: object, prompt: int, particles: int, scale: float) -> list[t
 def test_tts_var_is_what_brute_force_says(ran, scale: float) -> None:
     search = TTSVar(particles=8, scale=scale)
     assert search.events(STEPS) == {1: ("cluster", 6), 2: ("resample", 2)}
-    done = ran(search, Speller(), count=8, judges=[Describing()], max_rows=5)
+    done = ran(search, SpellingModel(), count=8, judges=[Describing()], max_rows=5)
     for prompt in range(8):
         finished = [word_of(one.image) for one in done.of(prompt) if one.complete]
         assert finished == brute_tts(done.task, prompt, 8, scale)
@@ -102,4 +102,4 @@ def test_tts_var_is_what_brute_force_says(ran, scale: float) -> None:
 
 
 def test_the_published_scale_is_ten() -> None:
-    assert parse("tts-var").scale == 10
+    assert parse_search("tts-var").scale == 10

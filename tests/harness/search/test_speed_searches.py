@@ -8,9 +8,9 @@ import pytest
 
 from harness.bench import searches as speed_searches
 from harness.bench.searches import Throughput, lines, measure, throughput
-from harness.ledger import Budget, Unit
+from harness.compute.ledger import Budget, Unit
 from harness.registry import SEARCHES
-from harness.search.spec import parse
+from harness.search.spec import parse_search
 from suites.base import Prompt
 
 PROMPTS = [Prompt(str(n), ("red circle", "two blue star")[n % 2], "") for n in range(4)]
@@ -28,7 +28,7 @@ def test_the_same_evaluations_in_fewer_calls(text: str, model: str, nfe: int, ma
         return original(*arguments)
 
     monkeypatch.setattr(speed_searches, "prepare", counting)
-    found = throughput(parse(text), request.getfixturevalue(model), make_judge(), PROMPTS, sizes=(1, 2, 4))
+    found = throughput(parse_search(text), request.getfixturevalue(model), make_judge(), PROMPTS, sizes=(1, 2, 4))
     assert done == [4, 1, 1, 1, 1, 2, 2, 4]
     assert found.ratios == {1: 1.0, 2: 2.0, 4: 4.0}
     assert found.budget == Budget(nfe, Unit.NFE)  # the least that beam needs on four steps is more than what others get
@@ -42,7 +42,7 @@ def test_every_search_is_measured_on_all_that_it_fits(monkeypatch: pytest.Monkey
     monkeypatch.setattr(speed_searches, "throughput", named)
     found = list(measure())
     families = {"shapes-infinity": "ar", "shapes-flux": "diffusion", "shapes-infinity+shapes-flux": "pair"}
-    expected = {(model, name) for model, family in families.items() for name in SEARCHES if family in parse(name).families}
+    expected = {(model, name) for model, family in families.items() for name in SEARCHES if family in parse_search(name).families}
     assert {(one.model, one.search) for one in found} == expected
     table = lines(found)
     assert table[0] == "| model | search | NFE a prompt | 1 in flight | 8 in flight |"

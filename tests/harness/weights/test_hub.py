@@ -21,11 +21,13 @@ from safetensors.torch import save_file
 
 from harness.errors import DamagedWeights, WrongInput
 from harness.registry import entry
+from harness.weights.absent import AbsentWeights, MissingWeights
 from harness.weights.download import fetch
 from harness.weights.fetching import check_all, described, fetch_all
-from harness.weights.hub import AbsentWeights, MissingWeights, Repository, locate, present
+from harness.weights.hub import locate, present
 from harness.weights.local import LocalWeights, together
-from models.files import sha256_of, weights_sha256
+from harness.weights.repository import Repository
+from models.hashes import sha256_of, weights_sha256
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hub_server import TORN, serve

@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from harness.errors import DamagedWeights
+from harness.weights.absent import MissingWeights
+from harness.weights.checks import checked_whole
 from harness.weights.download import fetch
-from harness.weights.hub import MissingWeights, Repository, checked_whole, locate, present
+from harness.weights.hub import locate, present
+from harness.weights.repository import Repository
 from harness.weights.webfile import cached, download, folder_of
-from models.files import sha256_of
+from models.hashes import sha256_of
 
 
 @pytest.fixture(autouse=True)

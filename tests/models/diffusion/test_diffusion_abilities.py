@@ -8,8 +8,8 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
-from harness.flops import count_flops
-from harness.ledger import Cost
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Cost
 from models.base import ModelCard, Refinable, Renoisable, Row, Stochastic
 from models.diffusion.generator import DiffusionGenerator
 from models.diffusion.schedule import FlowEuler

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -13,15 +14,15 @@ from diffusers.image_processor import PixArtImageProcessor
 from diffusers.pipelines.pixart_alpha.pipeline_pixart_alpha import ASPECT_RATIO_256_BIN, ASPECT_RATIO_1024_BIN
 from tiny_families import FAMILIES, PROMPTS, published
 
-from harness.choice import choose_model
+from harness.compute.flops import count_flops
 from harness.errors import WrongInput
-from harness.flops import count_flops
+from harness.model_spec import parse_model
 from models.base import Row
 from models.diffusion.binning import fitted, made_size
 from models.diffusion.published import load
-from models.diffusion.published_flops import published_flops
 from models.published import published_models
-from models.sheet import latent_size, sheet
+from models.random_weights import outlined
+from models.sheet import sheet
 
 SAMPLE_SIZE = {"pixart": 32, "sana": 16}
 """Of models of 256 and of 512 pixels."""
@@ -122,10 +123,9 @@ def test_published_prices_are_those_of_the_size_that_is_made(name):
     model = published_models()[name]
     asked, whole = (model.merged({"height": height, "width": width}) for height, width in ((1000, 500), (1408, 704)))
     exact = {**asked, "height": 1024, "width": 512, "resolution_binning": False}
-    assert published_flops(name, asked) == published_flops(name, whole)
-    assert published_flops(name, exact).sequence < published_flops(name, asked).sequence
-    assert latent_size(model, asked) == latent_size(model, whole)
-    found = sheet(model, asked)
-    assert (found.image_size, found.row_bytes) == ((1000, 500), sheet(model, whole).row_bytes)
+    found, same = sheet(model, asked), sheet(model, whole)
+    assert found.image_size == (1000, 500)
+    assert found == replace(same, image_size=(1000, 500))
+    assert outlined(model, exact).price("predict").flops < 2 * found.step_flops[0]
     with pytest.raises(WrongInput, match=f"model {name}: 1000 by 500 pixels: both must be multiples of"):
-        choose_model(f"{name}:height=1000,width=500,resolution_binning=false")
+        parse_model(f"{name}:height=1000,width=500,resolution_binning=false")

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from harness import cli, registry
 from harness.commands import run as run_commands
-from harness.weights.hub import Repository
+from harness.weights.repository import Repository
 from models.diffusion import published as loaders
 
 FAMILY = "pixart"

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from tiny_families import FAMILIES, published, save
 
 from harness.errors import DamagedWeights, WrongInput
-from models.diffusion import folder as folders
+from models.diffusion import pipeline_folder
 from models.diffusion import published as kinds
 from models.diffusion.noise_schedule import is_flow
 from models.diffusion.published import load
@@ -214,7 +214,7 @@ def test_every_part_is_compared_with_the_published_one(
     """A VAE or text encoder of another model that fits by its shapes, or whose configuration leaves out what it scales by."""
     folder = copied("pixart")
     record = {one.name: json.loads((one / "config.json").read_text()) for one in folder.iterdir() if (one / "config.json").is_file()}
-    monkeypatch.setattr(folders, "published_config", lambda name: record)
+    monkeypatch.setattr(pipeline_folder, "published_config", lambda name: record)
     opened(folder, "pixart", "pixart-sigma-of-this-test")
     edit(folder / part / "config.json", **change)
     with pytest.raises(WrongInput, match=f"pixart is another model's than pixart-sigma-of-this-test: {said}"):
@@ -239,6 +239,6 @@ def test_every_published_scheduler_and_tokenizer_passes() -> None:
         model = published_models()[name]
         binning = {"resolution_binning": False} if "resolution_binning" in model.settings else {}
         adapter: Any = build(model, model.merged({**small, **binning}), [torch.device("cpu")], tiny=True).adapter
-        pipeline = getattr(adapter, "pipeline", None) or adapter._pipeline
+        pipeline = adapter.pipeline
         assert is_flow(pipeline.scheduler) is kinds.FAMILIES[type(pipeline).__name__].flow
         check_tokenizers(Path("x"), pipeline.components)

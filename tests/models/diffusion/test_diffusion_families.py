@@ -11,8 +11,8 @@ import torch
 from diffusers import DDIMScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
 from tiny_families import FAMILIES, PROMPTS
 
+from harness.compute.flops import count_flops
 from harness.errors import WrongInput
-from harness.flops import count_flops
 from models.base import Generator, Perturbable, Refinable, Renoisable, Row, SmallPreviews, Stochastic, text_truncated
 
 OFF = {"flux": {"true_cfg_scale": 2.0}, "sd3": {"guidance_scale": 1.0}, "sdxl": {"guidance_scale": 1.0},
@@ -38,7 +38,7 @@ def finish(generator, state):
 def reference(generator, latents, settings, family, output_type):
     """The images of the family's own pipeline over the generator's own networks."""
     adapter, tiny = generator.adapter, FAMILIES[family]
-    pipeline = getattr(adapter, "pipeline", None) or adapter._pipeline
+    pipeline = adapter.pipeline
     call = called(settings)
     if call.pop("complex_human_instruction", True) is False:
         call["complex_human_instruction"] = None

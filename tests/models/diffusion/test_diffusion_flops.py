@@ -6,8 +6,8 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from harness.flops import count_flops
-from harness.ledger import Cost
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Cost
 from models.base import Row
 from models.diffusion.flops import flux_transformer_flops
 from models.diffusion.vae_flops import kl_decoder_flops

@@ -9,8 +9,8 @@ import torch
 from tiny_families import FAMILIES, PROMPTS
 
 from harness.bench.model import Brightness
-from harness.ledger import Budget, Ledger, Unit
-from harness.meter import MeteredGenerator
+from harness.compute.ledger import Budget, Ledger, Unit
+from harness.compute.meter import MeteredGenerator
 from harness.search.prepare import prepare
 from harness.search.rbf import RBF
 from harness.seeds import Seeds

@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_families import FAMILIES, PROMPTS
 
+from harness.compute.flops import count_flops
 from harness.errors import DamagedWeights, WrongInput
-from harness.flops import count_flops
 from models.base import Row
-from models.diffusion.folder import check_components, published_config
+from models.diffusion.pipeline_folder import check_components, published_config
 from models.diffusion.published import load
-from models.diffusion.published_flops import published_flops
-from models.files import weights_sha256
+from models.hashes import weights_sha256
 from models.published import PublishedModel, published_models
+from models.random_weights import outlined
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 CPU = torch.device("cpu")
@@ -207,24 +207,17 @@ def test_half_precision_follows_the_pipelines(family, load_family):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_published_model_has_its_configuration_and_settings(name):
     model = published_models()[name]
-    flops = published_flops(name, model.merged({}))
+    cost = outlined(model, model.merged({})).price("predict")
     assert published_config(name)["_class_name"].endswith("Pipeline")
-    assert flops.forwards == (1 if name.startswith("flux") else 2)
-    assert flops.predict == flops.sequence * flops.forwards
+    assert cost.forwards == (1 if name.startswith("flux") else 2)
     if name in FACTS:
-        assert flops.sequence == pytest.approx(FACTS[name], rel=0.02)
+        assert cost.flops / cost.forwards == pytest.approx(FACTS[name], rel=0.02)
 
 
 def test_published_prices_are_the_counters_on_the_meta_device():
     """At full size, without memory: the one with linear attention."""
-    import diffusers
-
-    def build(config):
-        with torch.device("meta"):
-            return getattr(diffusers, config["_class_name"]).from_config(config).eval().requires_grad_(False)
-
-    meta = {"device": "meta"}
-    sana, flops = published_config("sana-1.6b"), published_flops("sana-1.6b", published_models()["sana-1.6b"].merged({}))
-    transformer, latents = build(sana["transformer"]), torch.zeros(1, 32, 32, 32, **meta)
-    text, time = torch.zeros(1, 300, 2304, **meta), torch.zeros(1, **meta)
-    assert count_flops(lambda: transformer(latents, text, time)) == flops.sequence
+    model, meta = published_models()["sana-1.6b"], {"device": "meta"}
+    sana = outlined(model, model.merged({"dtype": "float32", "guidance_scale": 1.0}))
+    latents, text, time = torch.zeros(1, 32, 32, 32, **meta), torch.zeros(1, 300, 2304, **meta), torch.zeros(1, **meta)
+    with torch.no_grad():
+        assert count_flops(lambda: sana.adapter.transformer(latents, text, time)) == sana.price("predict").flops

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 
-from harness.flops import count_flops
+from harness.compute.flops import count_flops
 from models.infinity.config import PUBLISHED_TRANSFORMERS, PUBLISHED_VAES, TransformerConfig, VAEConfig
 from models.infinity.flops import (
     blocks_flops,

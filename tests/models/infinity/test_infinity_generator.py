@@ -12,9 +12,9 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Cost
 from harness.errors import WrongInput
-from harness.flops import count_flops
-from harness.ledger import Cost
 from models.base import Generator, Images, Prefixed, Row, SmallPreviews
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from harness.choice import choose_model
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Cost
 from harness.errors import DamagedWeights, WrongInput
-from harness.flops import count_flops
-from harness.ledger import Cost
+from harness.model_spec import parse_model
 from harness.weights.local import LocalWeights, build, find
 from models.base import Images, Row
 from models.infinity import published
@@ -251,9 +251,9 @@ def test_from_the_text_of_a_command_to_images(wide: tuple[PublishedModel, dict[s
     text = tmp_path / "flan-t5-xl"
     tiny_published.text_folder(text, shards=True)
     local = LocalWeights.parse([f"infinity-2b.{role}={folder}" for role, folder in (wide[1] | {"text_encoder": text}).items()])
-    chosen = choose_model("infinity-2b:preset=soto,pn=0.06M,dtype=float32,text_dtype=float32,cfg=3/3/3/3/2/2/1,aspect=1.5,"
+    spec = parse_model("infinity-2b:preset=soto,pn=0.06M,dtype=float32,text_dtype=float32,cfg=3/3/3/3/2/2/1,aspect=1.5,"
                           "cfg_insertion_layer=0/-1,negative_prompt=blue star")
-    generator = build(chosen.entry, find(chosen.name, chosen.entry, local), CPU, chosen.overrides)
+    generator = build(spec.entry, find(spec.name, spec.entry, local), CPU, spec.overrides)
     assert generator.rollout.sampling == Sampling((3.0,) * 4 + (2.0, 2.0, 1.0), 1.0, (0, -1), 900, 0.97)
     assert generator.card.settings["negative_prompt"] == "blue star"
     assert images(generator).shape == (2, 3, 16 * 21, 16 * 14)

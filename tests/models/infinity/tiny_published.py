@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer
 
-from harness.weights.hub import Repository
+from harness.weights.repository import Repository
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.published import PublishedSize
 from models.infinity.transformer import InfinityTransformer

@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import JanusForConditionalGeneration, JanusProcessor
 
-from harness.choice import choose_model
+from harness.compute.flops import count_flops
+from harness.compute.ledger import Cost
 from harness.errors import DamagedWeights, WrongInput
-from harness.flops import count_flops
-from harness.ledger import Cost
+from harness.model_spec import parse_model
 from harness.weights import local as weights_of
 from harness.weights.local import LocalWeights
 from models.base import Generator, Prefixed, Row
@@ -236,9 +236,9 @@ def test_a_prompt_that_leaves_no_room_is_cut_and_said_to_be(generator: JanusGene
 
 def test_from_the_text_of_a_command_to_an_image(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.janus.load.TELLING", ())  # the folder's model is not of the published size
-    chosen = choose_model("janus-pro-1b:cfg=3,tau=0.5,top_k=40,dtype=float32")
+    spec = parse_model("janus-pro-1b:cfg=3,tau=0.5,top_k=40,dtype=float32")
     local = LocalWeights.parse([f"janus-pro-1b={folder}"])
-    generator = weights_of.build(chosen.entry, weights_of.find(chosen.name, chosen.entry, local), CPU, chosen.overrides)
+    generator = weights_of.build(spec.entry, weights_of.find(spec.name, spec.entry, local), CPU, spec.overrides)
     assert generator.sampling == JanusSampling(3.0, 0.5, 40, 1.0)
     assert generator.decode(make(generator, PROMPTS[:1], [Row(0, 1)])).shape == (1, 3, 8, 8)
 
@@ -255,10 +255,10 @@ def test_memory_is_what_is_held(generator: JanusGenerator) -> None:
 
 
 def test_another_size_is_told_by_its_configuration(folder: Path) -> None:
-    chosen = choose_model("janus-pro-7b")
+    spec = parse_model("janus-pro-7b")
     with pytest.raises(WrongInput, match=r"another model's than janus-pro-7b: in text_config of config.json hidden_size is 32 "
                                          r"instead of 4096; num_hidden_layers is 2 instead of 30; give the folder of this model"):
-        weights_of.build(chosen.entry, {"weights": folder}, CPU)
+        weights_of.build(spec.entry, {"weights": folder}, CPU)
 
 
 def test_folders_of_other_models_are_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

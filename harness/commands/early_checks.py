@@ -1,0 +1,100 @@
+"""What can be told at once: names, numbers, folders and files of prompts, looked at before the libraries that take seconds to import.
+
+Whatever needs a model's class or a device is checked later, by those who know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.assignments import members_of, name_of
+from harness.compute.ledger import Unit
+from harness.config import Settings
+from harness.errors import WrongInput
+from harness.registry import entries, entry, published_row
+from harness.run.shard import Shard
+from harness.run.suites import chosen_prompts, open_suite, shared_domain
+from harness.values import ALL
+from harness.weights.hub import given_folder
+from harness.weights.local import LocalWeights, published
+from models.base import Domain
+from results.files import MANIFEST
+from suites.base import Equipped, Located
+from verifiers.spec import parse_verifier
+
+
+def check_settings(settings: Settings) -> None:
+    """Check every name of a run, the paths of its weights and, where they are on this machine, its prompts.
+
+    Raises:
+        UnknownName: a suite, model, search, verifier or metric that is not registered.
+        WrongInput: a parameter that a search does not have or a value that it cannot have, a verifier that is no verifier's text,
+            a folder to reuse that holds no run, models of two domains, weights where nothing is, more prompts than the suite has, or
+            a suite without prompts for the models.
+    """
+    from harness.search.spec import parse_search
+
+    entry("suite", settings.suite)
+    models = [name_of(member) for text in settings.models for member in members_of(text)]
+    domain = shared_domain({name: entry("model", name).domain for name in models})
+    for text in settings.searches:
+        if text != ALL:
+            parse_search(text)
+    judges = [parse_verifier(text) for text in (*settings.verifiers, *settings.metrics) if text != ALL]
+    _check_reused(settings)
+    suite = open_suite(settings.suite, settings.prompts_from)
+    _check_weights(settings, {*models, *(name for judge in judges for name in judge.names), *_taken_if_here(settings, suite, domain)})
+    if not isinstance(suite, Located) or suite.at_hand(domain):  # the hub is asked for prompts when all weights have been looked for
+        chosen_prompts(suite, domain, settings)
+
+
+def _taken_if_here(settings: Settings, suite: Any, domain: Domain) -> Iterator[str]:
+    """Names of what a run takes where its weights are here: graders, and verifiers that measure."""
+    if isinstance(suite, Equipped):
+        yield from (name for group in suite.graders(domain) for name in group)
+    if ALL in settings.metrics:
+        yield from (name for name, known in entries("verifier").items() if known.domain in ("", domain))
+
+
+def _check_weights(settings: Settings, names: Collection[str]) -> None:
+    """What was given for these names is there; that it is what it should be is seen when it is read."""
+    local = LocalWeights.parse(settings.weights)
+    for name, roles in published().items():
+        for role, repository in roles.items():
+            given = local.folder(name, role)
+            if given is not None and name in names:
+                given_folder(given, repository)
+
+
+def _check_reused(settings: Settings) -> None:
+    if settings.reuse and settings.unit is Unit.SECONDS:
+        raise WrongInput("--reuse: under a budget in seconds every run has speeds, and so units, of its own: leave it out")
+    for folder in settings.reuse:
+        if not (Path(folder) / MANIFEST).is_file():
+            raise WrongInput(f"--reuse: {folder} holds no run ({MANIFEST} is missing): give the folder of one")
+
+
+def check_shard(shard: Shard | None, out: Path | None) -> None:
+    """Raise WrongInput for a shard whose folder nobody has named: without --out each machine, or working folder, takes its own."""
+    if shard is not None and out is None:
+        raise WrongInput(f"--shard {shard} needs --out: all {shard.count} shards write into one folder; give each the same --out DIR")
+
+
+def check_published(texts: Sequence[str]) -> None:
+    """Raise UnknownName or WrongInput for a model that is not registered, or is none of the published ones."""
+    for text in texts:
+        for member in members_of(text):
+            name = name_of(member)
+            published_row(name, entry("model", name))
+
+
+def check_scored(folder: Path, suite: str | None, verifiers: Sequence[str]) -> None:
+    """Raise WrongInput for a folder that is none, a suite that is not registered, or a verifier that is no verifier's text."""
+    if not folder.is_dir():
+        raise WrongInput(f"{folder} is no folder: give one with images")
+    if suite is not None:
+        entry("suite", suite)
+    for text in verifiers:
+        parse_verifier(text)

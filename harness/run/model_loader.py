@@ -1,0 +1,56 @@
+"""A model of a run into memory: from its weights or, to plan only, as an outline of nothing but its configuration."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from harness.errors import RunFailed
+from harness.memory import out_of_memory
+from harness.model_spec import ModelSpec
+from harness.run.timing import LOAD, Stopwatch
+from harness.weights.local import build
+from harness.weights.run_weights import Folders
+from models.base import Generator
+from models.random_weights import outlined
+
+
+@dataclass(frozen=True)
+class ModelLoader:
+    """Loads what `LoadedModels` asks for (`harness/run/loaded_models.py`)."""
+
+    folders: Mapping[str, Folders | None]
+    """By the model's text; None for an outline."""
+    devices: Sequence[torch.device]
+    offload: str
+    watch: Stopwatch
+
+    def __call__(self, spec: ModelSpec) -> Generator:
+        """The model with its settings; raises RunFailed where memory does not hold it."""
+        with self.watch.section(LOAD):
+            folders = self.folders[spec.text]
+            try:
+                generator = self._build(spec, folders)
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                raise RunFailed(
+                    f"{spec.text} runs out of memory while it is loaded: take a smaller size or dtype, --set offload=model or "
+                    "--set device=A,B (`vistas doctor` says what fits)"
+                ) from error
+            smaller: Generator = generator.with_previews(spec.preview_shrink) if spec.preview_shrink > 1 else generator
+            return smaller
+
+    def _build(self, spec: ModelSpec, folders: Folders | None) -> Any:
+        if folders is None:
+            return outlined(spec.entry.row, spec.entry.row.merged(spec.overrides))
+        spec.entry.resolve()  # imports the libraries
+        for library in ("diffusers", "transformers"):
+            logging = sys.modules.get(f"{library}.utils.logging")
+            if logging is not None:  # their bars, one for each file, drown what this program says
+                logging.disable_progress_bar()
+        return build(spec.entry, folders, self.devices[0], spec.overrides, self.offload, self.devices)

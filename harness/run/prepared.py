@@ -1,0 +1,145 @@
+"""A run before it runs: everything it needs, loaded and planned, and what a person should know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.compute.amounts import counted
+from harness.compute.ledger import Unit
+from harness.compute.prices import Calibration
+from harness.config import Settings, run_folder
+from harness.errors import WrongInput
+from harness.run.pairing import pair_up
+from harness.run.planning import plan_units
+from harness.run.session import Session, open_session, unused_weights
+from harness.run.suites import prompt_notes, suite_notes
+from harness.run.timing import LOAD, Stopwatch
+from harness.run.units import WorkUnit
+from harness.weights.absent import AbsentWeights, MissingWeights
+from harness.weights.local import LocalWeights
+from results.environment import environment
+from results.manifest import card_values, manifest
+from results.run_differences import differences
+from results.store import Store
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that is ready: every name checked, every unit planned, its folder its own."""
+
+    session: Session
+    units: list[WorkUnit]
+    notes: list[str]
+    store: Store
+    watch: Stopwatch
+
+
+def prepare_run(
+    settings: Settings, out: Path | None, measured: bool = False, say: Callable[[str], None] = lambda line: None,
+    outlines: bool = False,
+) -> Run:
+    """Check, load and plan a run; nothing is written yet. `measured` plans seconds whatever the budgets' unit.
+
+    `say` hears what takes time before the first unit. `outlines`: what has no weights here is planned from its configuration,
+    but for seconds, which have to be measured; such a run cannot be finished.
+
+    Raises:
+        ValueError: anything that cannot be run as asked, in one line.
+    """
+    watch = Stopwatch()
+    with watch.section(LOAD):
+        pairing = pair_up(settings.run(), LocalWeights.parse(settings.weights))
+        say(f"loading {', '.join(pairing.models)} and {', '.join(dict.fromkeys((*settings.verifiers, *pairing.metrics)))}")
+        timed = measured or settings.unit is Unit.SECONDS
+        try:
+            session = open_session(settings, pairing, watch, outlines and not timed)
+        except AbsentWeights as error:
+            if not (outlines and timed):
+                raise
+            raise MissingWeights(f"{error}; seconds are measured with weights, a plan by --unit flops and without --calibrate needs none "
+                                 "(--tflops says GPU-hours)") from error  # fmt: skip
+        for name in unused_weights(session, pairing):
+            say(f"--weights {name} is not used: {name} is not in this run")
+        session.measured = measured
+    store = Store(run_folder(settings, out))
+    with watch.section("planning"):
+        session.calibrations |= _kept_calibrations(store, session)
+        if timed and not session.calibrations:
+            say("calibrating: every operation of every model and verifier is timed")
+        units, refused = plan_units(session, pairing)
+    suite = session.suite
+    said = [*suite_notes(suite, session.domain, settings.seeds), *prompt_notes(session.prompts, suite.prompts(session.domain))]
+    if session.outlined:
+        names = ", ".join(session.outlined)
+        said.append(f"planned from configurations, a token for each word of a prompt, as weights are not here: {names}; `vistas fetch "
+                    f"{' '.join(session.outlined)}` gets them")  # fmt: skip
+    notes = [*said, *pairing.notes, *refused, *session.evaluator.notes]
+    return Run(session, units, notes, store, watch)
+
+
+def _kept_calibrations(store: Store, session: Session) -> dict[str, Calibration]:
+    """Speeds that a run in this folder was planned with, so that going on with it plans the same units."""
+    if session.settings.unit is not Unit.SECONDS:
+        return {}
+    kept = store.calibration()
+    try:
+        return {name: Calibration.from_rows(rows) for name, rows in kept.items() if name in session.models}
+    except (ValueError, TypeError) as error:
+        raise WrongInput(f"{store.folder} has damaged speeds ({error}): give another folder with --out") from error
+
+
+def run_manifest(run: Run) -> dict[str, Any]:
+    """The manifest of a prepared run."""
+    session = run.session
+    settings = session.settings
+    suite = {
+        **card_values(session.suite.card),
+        "display_name": session.suite_name,
+        "domain": session.domain,
+        "prompts_run": len(session.prompts),
+        "prompts_total": len(session.suite.prompts(session.domain)),
+    }
+    return manifest(
+        settings.run().identity(),
+        suite,
+        {name: card_values(session.models.card(name)) for name in session.models},
+        {name: card_values(verifier.card) for name, verifier in session.verifiers.items()},
+        {
+            name: card_values(verifier.card)
+            for name, verifier in session.evaluator.verifiers.items()
+            if name not in session.verifiers
+        },
+        environment(session.models.device),
+        run.notes,
+    )
+
+
+def opening_lines(run: Run) -> list[str]:
+    """What a person should know before a run begins: the sample, what is skipped, and where it goes."""
+    session = run.session
+    total, chosen = len(session.suite.prompts(session.domain)), len(session.prompts)
+    seed = session.settings.sample_seed
+    sample = f"{chosen} of {total} prompts, an even sample per task (seed {seed}"
+    if "prompts" in session.settings.model_fields_set:
+        sample += "; --prompts all, make: PROMPTS=all, runs all)"
+    elif session.domain == "shapes" and "searches" not in session.settings.model_fields_set:
+        sample += ") chosen to keep the command under 10 minutes on 2 cores; --prompts all (make: PROMPTS=all) runs all"
+    else:
+        sample += ", the default); --prompts all (make: PROMPTS=all) runs all"
+    return [
+        f"{session.suite_name}: {sample if chosen < total else f'all {total} prompts' if total > 1 else 'its one prompt'}",
+        *run.notes,
+        f"{counted(len(run.units), 'unit')}, each one search of one model on up to "
+        f"{counted(max(len(unit.prompts) for unit in run.units), 'prompt')}, into {run.store.folder}",
+    ]
+
+
+def why_none(run: Run, folder: Path) -> str:
+    """Why nothing of another run's is this run's."""
+    other = Store(folder)
+    if not other.finished():
+        return "no unit is finished there"
+    return "; ".join(differences(run_manifest(run), other.manifest())) or "its prompts, or the packages that bring its parts, are others"

@@ -1,0 +1,196 @@
+"""Everything a run needs in memory: loaded models and verifiers, prompts, and what each prompt's budget buys."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+
+from harness.compute.ledger import Budget, Unit
+from harness.compute.prices import Calibration, Prices, calibrate
+from harness.config import Settings
+from harness.errors import WrongInput, first_line
+from harness.memory import with_fewer_rows
+from harness.registry import entries
+from harness.run.evaluator import Evaluator
+from harness.run.loaded_models import LoadedModels
+from harness.run.model_loader import ModelLoader
+from harness.run.pairing import Pairing
+from harness.run.suites import chosen_prompts, open_suite
+from harness.run.timing import Stopwatch
+from harness.search.base import Plan, Search
+from harness.weights.absent import AbsentWeights
+from harness.weights.local import LocalWeights
+from harness.weights.run_weights import find_run_weights
+from models.base import Domain
+from suites.base import Equipped, Faulty, Prompt, Suite, display_name
+from verifiers.base import Verifier
+from verifiers.features import described, features_of
+from verifiers.random_weights import random_features
+from verifiers.spec import parse_verifier
+
+Result = TypeVar("Result")
+_CALIBRATION_ROWS = 16
+"""Most rows of a calibration, which makes all of their images twice; batches of the run may be larger."""
+
+
+@dataclass(slots=True)
+class Session:
+    """A run's parts; `plan` and `text_tokens` remember what they have worked out."""
+
+    settings: Settings
+    domain: Domain
+    suite: Suite
+    prompts: tuple[Prompt, ...]
+    models: LoadedModels
+    searches: Mapping[str, Search]
+    verifiers: Mapping[str, Verifier]
+    evaluator: Evaluator
+    outlined: tuple[str, ...] = ()
+    """Names whose weights are not here: they have cards and prices, from their configurations."""
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
+    """Model to measured speeds, its own and every verifier's; a run that is gone on with keeps those it began with, as
+    they determine what budgets in seconds buy."""
+    measured: bool = False
+    """Whether speeds are measured whatever the budgets' unit, so that plans have seconds."""
+    limits: dict[str, int] = field(default_factory=dict)
+    """Model to the most rows of one batch, where memory has run out at more."""
+    _tokens: dict[tuple[str, str], int] = field(default_factory=dict)
+    _prices: dict[tuple[str, str, int], Prices] = field(default_factory=dict)
+    _plans: dict[tuple[str, str, str, Budget, int], Plan] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.models.before_release = self._prices.clear
+
+    @property
+    def suite_name(self) -> str:
+        """With the domain written out."""
+        return display_name(self.suite.card.name, self.domain)
+
+    @property
+    def faulty(self) -> tuple[tuple[Prompt, str], ...]:
+        """Prompts of the suite that cannot be run, and why."""
+        return self.suite.faulty(self.domain) if isinstance(self.suite, Faulty) else ()
+
+    def max_rows(self, model: str) -> int:
+        """Most rows of one batch of a model: the setting, or less where memory has run out."""
+        return self.limits.get(model, self.settings.max_rows)
+
+    def shrinking(self, model: str, attempt: Callable[[int], Result], used: Callable[[], int] = lambda: 0) -> Result:
+        """`attempt(rows)` with as many rows as memory holds; what was found holds for later. `used`: as in `with_fewer_rows`.
+
+        Raises RunFailed.
+        """
+        return with_fewer_rows(attempt, self.max_rows(model), lambda rows: self.limits.update({model: rows}), model, used)
+
+    def text_tokens(self, model: str, prompts: Sequence[Prompt]) -> list[int]:
+        """Text tokens of each prompt under a model, on which prices depend."""
+        unknown = [prompt.text for prompt in prompts if (model, prompt.text) not in self._tokens]
+        counts = self.models[model].text_tokens(unknown)
+        self._tokens |= {(model, text): count for text, count in zip(unknown, counts, strict=True)}
+        return [self._tokens[model, prompt.text] for prompt in prompts]
+
+    def plan(self, model: str, search: str, verifier: str, budget: Budget, text_tokens: int) -> Plan:
+        """What `budget` buys for a prompt; raises BudgetTooSmall."""
+        key = (model, search, verifier, budget, text_tokens)
+        if key not in self._plans:
+            self._plans[key] = self.searches[search].plan(budget, self.prices(model, verifier, text_tokens))
+        return self._plans[key]
+
+    def prices(self, model: str, verifier: str, text_tokens: int) -> Prices:
+        """Prices of a pair for prompts of this length; speeds are measured where budgets are in seconds."""
+        key = (model, verifier, text_tokens)
+        if key not in self._prices:
+            self._prices[key] = Prices(
+                self.models[model], self.verifiers[verifier], text_tokens, self.calibration(model)
+            )
+        return self._prices[key]
+
+    def calibration(self, model: str) -> Calibration | None:
+        """Measured speeds of a model and of every verifier, needed for budgets in seconds only."""
+        if self.settings.unit is not Unit.SECONDS and not self.measured:
+            return None
+        if model not in self.calibrations:
+            generator, judges, text = self.models[model], list(self.verifiers.values()), self.prompts[0].text
+            self.calibrations[model] = self.shrinking(
+                model, lambda rows: calibrate(generator, judges, text, min(rows, _CALIBRATION_ROWS)), lambda: _CALIBRATION_ROWS
+            )
+        return self.calibrations[model]
+
+
+def open_session(settings: Settings, pairing: Pairing, watch: Stopwatch, outlines: bool = False) -> Session:
+    """Load what the line-up needs but for published models, which are loaded when they are first asked for.
+
+    outlines: whether what has no weights here is taken from its configuration, which is enough to plan.
+
+    Raises:
+        WrongInput: weights that are not on this machine, more prompts asked for than the suite has, or a device that is
+            not there.
+    """
+    local = LocalWeights.parse(settings.weights)
+    specs = {name: parse_verifier(name) for name in (*settings.verifiers, *pairing.metrics)}
+    suite: Suite = open_suite(settings.suite, settings.prompts_from)
+    located = find_run_weights(pairing, specs, suite, local, outlines)
+    outlined = {name: spec.without_weights() for name, spec in specs.items() if located.verifiers[name] is None}
+    blocking = {name for text, one in outlined.items() if one is None for name in specs[text].names}
+    if blocking:
+        raise AbsentWeights([one for one in located.lacking if one.name in blocking])
+    prompts = chosen_prompts(suite, pairing.domain, settings)
+    devices = pick_devices(settings.device)
+    device = devices[0]
+    if len(devices) > 1 and settings.offload != "none":
+        raise WrongInput(f"offload={settings.offload} is for one device, device={settings.device} names several: leave one of them out")
+    use_half_the_cores()
+    if isinstance(suite, Equipped):
+        suite.equip(device, local)
+    load = ModelLoader(located.models, devices, settings.offload, watch)
+    models = LoadedModels({text: pairing.specs[text] for text in pairing.models}, load)
+    loaded = {name: outlined.get(name) or spec.load(device, local) for name, spec in specs.items()}
+    evaluator = Evaluator(loaded, suite, pairing.domain, located.lacking_graders)
+    guides = [loaded[name] for name in settings.verifiers]
+    if located.describing:
+        beside = random_features("meta") if located.features is None else features_of(pairing.domain, device, local)
+        guides = described(guides, beside)
+    verifiers = dict(zip(settings.verifiers, guides, strict=True))
+    names = tuple(dict.fromkeys(one.name for one in located.lacking))
+    return Session(settings, pairing.domain, suite, prompts, models, pairing.searches, verifiers, evaluator, names)
+
+
+def unused_weights(session: Session, pairing: Pairing) -> list[str]:
+    """Names that weights were given for and that are in no part of the run."""
+    models = {one.name for text in pairing.models for one in pairing.specs[text].members}
+    verifiers = {name for text in (*session.settings.verifiers, *pairing.metrics) for name in parse_verifier(text).names}
+    graders = {name for group in session.suite.graders(session.domain) for name in group} if isinstance(session.suite, Equipped) else set()
+    return LocalWeights.parse(session.settings.weights).unused({*models, *verifiers, *graders, *entries("features")})
+
+
+def use_half_the_cores() -> None:
+    """Leave half of the processor to others, unless OMP_NUM_THREADS says otherwise.
+
+    Threads that wait for one another at every small operation lose most of their speed as soon as something else runs.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
+
+
+def pick_devices(asked: str) -> tuple[torch.device, ...]:
+    """The devices of a list such as "cuda:0,cuda:1", or the one that `pick_device` picks. Raises WrongInput."""
+    devices = tuple(pick_device(part.strip()) for part in asked.split(","))
+    if len(set(devices)) < len(devices) or (len(devices) > 1 and any(one.type == "cuda" and one.index is None for one in devices)):
+        raise WrongInput(f"device {asked!r} is no list of different devices: name each with its number, as cuda:0,cuda:1")
+    return devices
+
+
+def pick_device(asked: str) -> torch.device:
+    """The device named, or for "auto" an accelerator where there is one; raises WrongInput when it is not there."""
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise WrongInput(f"device {asked!r} cannot be used ({first_line(error)}): give auto, cpu or cuda") from error
+    return device

@@ -1,0 +1,80 @@
+"""A search run without its models: what it will ask of them, row by row, before anything is loaded onto it.
+
+The meter, the prices and the search are the real ones; only images and scores are made up, and time passes as measured
+speeds have it, not as the stand-ins take it. So what is counted is what a run will be charged, unless the strategy lets
+scores decide how much it does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.compute.ledger import Budget, Cost
+from harness.compute.meter import MeteredGenerator
+from harness.compute.prices import Calibration
+from harness.search.base import Search
+from harness.search.prepare import prepare
+from harness.search.stand_ins import StandInGenerator, StandInVerifier
+from harness.seeds import Path, Seeds
+from models.base import Generator
+from models.pair import Pair
+from suites.base import Prompt
+from verifiers.base import Verifier
+
+_WORK = ("predict", "draw", "preview", "decode")
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """What a search has asked of its models for all prompts together."""
+
+    rows: Mapping[str, tuple[int, ...]]
+    """Operation to rows at each step: "predict" passes, "draw" candidates, "preview" and "decode" images."""
+    spent: Cost
+    """As the meter has charged it; seconds by the calibration, 0 without one."""
+    looks: int
+    """Previews looked at, which a budget in images pays for as images."""
+
+
+def simulate(
+    search: Search,
+    generator: Generator,
+    verifier: Verifier,
+    prompts: Sequence[Prompt],
+    budget: Budget,
+    calibration: Calibration | None = None,
+) -> Simulated:
+    """Run a search on prompts, `budget` for each, with stand-ins for the models; raises BudgetTooSmall as its planner does."""
+    stand_in: Any = _stand_in_pair(generator, calibration) if isinstance(generator, Pair) else StandInGenerator(generator, calibration)
+    judge = StandInVerifier(verifier, calibration)
+    task = prepare(search, stand_in, [judge], prompts, budget, _QuickSeeds(0, ""), 1 << 16, calibration, now=lambda: 0.0)
+    search.run(task)
+    rows = _rows(task.generator)
+    if task.refiner:
+        rows |= {f"refining {name}": counts for name, counts in _rows(task.refiner.generator).items()}
+    everyone = range(len(prompts))
+    spent = sum((task.spent(prompt, task.judges[0]) for prompt in everyone), Cost())
+    return Simulated(rows, spent, sum(task.generator.looks[prompt] for prompt in everyone))
+
+
+def _rows(generator: MeteredGenerator) -> dict[str, tuple[int, ...]]:
+    counts: Counter[tuple[str, int]] = Counter()
+    for (operation, step), timing in generator.clock.items():
+        counts[operation, step] += timing.rows
+    rows = {name: tuple(counts[name, step] for step in range(generator.card.steps + 1)) for name in _WORK}
+    return {name: each for name, each in rows.items() if any(each)}
+
+
+def _stand_in_pair(pair: Pair, calibration: Calibration | None) -> Pair:
+    draft, refine = StandInGenerator(pair.draft, calibration), StandInGenerator(pair.refine, calibration and calibration.of_refining())
+    return Pair(pair.card.name, draft, refine)  # type: ignore[arg-type]
+
+
+class _QuickSeeds(Seeds):
+    """Seeds of a candidate's path and step alone: nothing is drawn but children, and hashing a million names takes as long as all else."""
+
+    def at(self, prompt_id: str, path: Path, step: int) -> int:
+        return hash((path, step)) & 0x7FFF_FFFF_FFFF_FFFF  # of whole numbers, so the same in every process

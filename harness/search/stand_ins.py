@@ -1,0 +1,160 @@
+"""Stand-ins for a generator and a verifier: they have the cards, prices and speeds of real ones, and make up images and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.compute.clock import PATCHES, scoring
+from harness.compute.ledger import Cost
+from harness.compute.prices import Calibration
+from models.base import Generator, Images, ModelCard, Operation, Row, first_step
+from models.row_checks import first_of_each
+from verifiers.base import Scores, Verifier, cascading
+
+_PIXELS = 8
+"""Side of the made-up images."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    prompts: tuple[str, ...]
+    text_tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Rows of a generator that only counts; rows of one source share a pass as in `models/base.py`."""
+
+    conditioning: _Texts
+    rows: tuple[Row, ...]
+    source: tuple[int, ...]
+    family: str
+    steps: int
+    step: int = 0
+    predicted: bool = False
+
+    @property
+    def pending(self) -> tuple[int, ...]:
+        if self.predicted or self.step == self.steps:
+            return ()
+        return first_of_each(self.source)
+
+    @property
+    def pending_preview(self) -> tuple[int, ...]:
+        return self.pending if self.family == "diffusion" else ()
+
+
+class StandInGenerator:
+    """A generator that has the card, the prices and the speed of another and makes nothing."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, generator: Generator, calibration: Calibration | None) -> None:
+        self._generator, self._calibration = generator, calibration
+        self.card: ModelCard = generator.card
+
+    def encode(self, prompts: Sequence[str]) -> _Texts:
+        return _Texts(tuple(prompts), self.text_tokens(prompts))
+
+    def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
+        return self._generator.text_tokens(prompts)
+
+    def start(self, conditioning: _Texts, rows: Sequence[Row]) -> _State:
+        shared = self.card.family == "ar"
+        source = tuple(row.prompt for row in rows) if shared else tuple(range(len(rows)))
+        return _State(conditioning, tuple(rows), source, self.card.family, self.card.steps)
+
+    def predict(self, state: _State) -> _State:
+        return replace(state, predicted=True)
+
+    def draw(self, state: _State, seeds: Sequence[int]) -> _State:
+        if self.card.family == "ar":
+            return self.draw_stochastic(state, seeds)
+        return replace(state, step=state.step + 1, predicted=False)
+
+    def draw_stochastic(self, state: _State, seeds: Sequence[int], level: float = 1.0) -> _State:
+        source = tuple(range(len(seeds))) if level else state.source
+        return replace(state, step=state.step + 1, predicted=False, source=source)
+
+    def select(self, state: _State, indices: Sequence[int]) -> _State:
+        rows = tuple(state.rows[index] for index in indices)
+        return replace(state, rows=rows, source=tuple(state.source[index] for index in indices))
+
+    def preview(self, state: _State) -> Images:
+        return self.decode(state)
+
+    def decode(self, state: _State) -> Images:
+        return torch.zeros(len(state.rows), 3, _PIXELS, _PIXELS, dtype=torch.uint8)
+
+    def price(self, operation: Operation, step: int = 0, text_tokens: int = 0) -> Cost:
+        cost = self._generator.price(operation, step, text_tokens)
+        return replace(cost, seconds=self._calibration.seconds(operation, step)) if self._calibration else cost
+
+    def log_prob(self, state: _State) -> torch.Tensor:
+        return torch.arange(len(state.rows), dtype=torch.float64)
+
+    def noise(self, seeds: Sequence[int]) -> torch.Tensor:
+        return torch.randn(len(seeds), 4, generator=torch.Generator().manual_seed(0))
+
+    def start_from(self, conditioning: _Texts, rows: Sequence[Row], noise_BX: torch.Tensor) -> _State:
+        return self.start(conditioning, rows)
+
+    def start_image(self, conditioning: _Texts, rows: Sequence[Row], images: Images, strength: float) -> _State:
+        return replace(self.start(conditioning, rows), step=first_step(strength, self.card.steps))
+
+    def renoise(self, state: _State, step: int, seeds: Sequence[int]) -> _State:
+        return replace(state, step=step, predicted=False, source=tuple(range(len(seeds))))
+
+    def mutate(self, state: _State, seeds: Sequence[int], rate: float) -> _State:
+        return replace(state, predicted=False, source=tuple(range(len(seeds))))
+
+    def join(self, states: Sequence[_State]) -> _State:
+        # Sources of different states are different rows: numbered apart by their state.
+        apart = [(index, own) for index, state in enumerate(states) for own in state.source]
+        number = {one: place for place, one in enumerate(dict.fromkeys(apart))}
+        rows = tuple(row for state in states for row in state.rows)
+        return replace(states[0], rows=rows, source=tuple(number[one] for one in apart))
+
+
+class StandInVerifier:
+    """A verifier that has the card, the prices and the speed of another and gives each image another score."""
+
+    def __init__(self, verifier: Verifier, calibration: Calibration | None) -> None:
+        self._verifier, self.card, self._seen, self._calibration = verifier, verifier.card, 0, calibration
+        cascade = cascading(verifier)
+        if cascade:
+            self.stages, self.going = tuple(StandInVerifier(stage, calibration) for stage in cascade.stages), cascade.going
+
+    def score(self, images: Images, prompts: Sequence[str]) -> Scores:
+        random = np.random.default_rng(self._seen)
+        self._seen += len(prompts)
+        return Scores(random.random((len(prompts), len(self.card.parts))), ("",) * len(prompts))
+
+    def patches(self, images: Images) -> torch.Tensor:
+        random = torch.Generator().manual_seed(self._seen)
+        return torch.randn(len(images), 4, 4, generator=random)
+
+    def patches_price(self) -> Cost:
+        verifier: Any = self._verifier
+        price: Cost = verifier.patches_price()
+        return self._lasting(price, PATCHES, 1)
+
+    def forget(self) -> None:
+        """Nothing is known of any prompt."""
+
+    def combine(self, values_NM: np.ndarray) -> np.ndarray:
+        return self._verifier.combine(values_NM)
+
+    def price(self, images: int, new_prompts: int = 0) -> Cost:
+        return self._lasting(self._verifier.price(images, new_prompts), scoring(self.card), images)
+
+    def _lasting(self, cost: Cost, operation: str, images: int) -> Cost:
+        if self._calibration is None or not images:
+            return cost
+        seconds = self._calibration.seconds(operation) * images
+        return replace(cost, seconds=seconds, verifier_seconds=seconds)

@@ -1,0 +1,197 @@
+"""Methods compared at equal compute: every curve read at the same amount, with paired differences to the best."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from itertools import takewhile
+
+import numpy as np
+
+from reports import numbers
+from reports.comparable import most_pairs
+from reports.statistics import Floats
+from reports.summary import Method, Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One method at the common amount: its score, and how far it lies behind the best of them (paired by prompt)."""
+
+    method: Method
+    mean: float
+    low: float
+    high: float
+    behind: tuple[float, float, float]
+    """Best minus this: mean, low, high, in intervals that hold for all pairs of methods together; zeros for the best itself."""
+    interpolated: bool
+    """Whether the score is read between two measured points."""
+
+    @property
+    def separable(self) -> bool:
+        """Whether the paired interval of the difference to the best excludes zero."""
+        return self.behind[1] > 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A method that is not in a comparison, with the smallest and largest amount that it was given, or spent."""
+
+    method: Method
+    low: float
+    high: float
+    why: str = ""
+    """What it has of scores, where it is left out for want of them; empty where it is for the amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Standings at one amount of one ledger column, best first."""
+
+    unit: str
+    amount: float
+    same_budget: bool
+    """Whether the amount is the budget that each was given, of which each spends what it can; else it is what each spent."""
+    standings: tuple[Standing, ...]
+    left_out: tuple[LeftOut, ...]
+    prompts: int
+    """On how many prompts: those that all of the standings have a score for."""
+
+    @property
+    def budget_unit(self) -> str:
+        """The unit that all of the methods were given their budgets in; empty where they are set side by side by what they spent."""
+        return self.unit if self.same_budget else ""
+
+    @property
+    def best(self) -> Standing:
+        return self.standings[0]
+
+    @property
+    def leaders(self) -> tuple[Standing, ...]:
+        """The best, and those that score the same: what cannot be told from it and is not seen in the numbers printed."""
+        return tuple(takewhile(self._same, self.standings))
+
+    def _same(self, standing: Standing) -> bool:
+        alike = numbers.score(standing.mean) == numbers.score(self.best.mean) and numbers.vanishes(standing.behind[0])
+        return alike and not standing.separable
+
+    @property
+    def rivals(self) -> tuple[Standing, ...]:
+        """Methods that cannot be told from the best."""
+        return tuple(standing for standing in self.standings[1:] if not standing.separable)
+
+
+def common_range(summary: Summary, unit: str, verifier: str) -> tuple[float, float] | None:
+    """Smallest and largest mean amount of `unit` that the most curves cover: of the most models first, then methods.
+
+    The largest amount that any such set of curves reaches decides which curves these are. None without a curve.
+    """
+    spans = _spans(summary, unit, verifier)
+
+    def covered(amount: float) -> list[Method]:
+        return [method for method, (first, last) in spans.items() if first <= amount <= last]
+
+    if not spans:
+        return None
+    ends = {end for span in spans.values() for end in span}
+    high = max(ends, key=lambda end: (len({method.model for method in covered(end)}), len(covered(end)), end))
+    return max(spans[method][0] for method in covered(high)), high
+
+
+def _spans(summary: Summary, unit: str, verifier: str) -> dict[Method, tuple[float, float]]:
+    """First and last amount of every curve that has scores."""
+    found = {}
+    for method in summary.methods:
+        curve = summary.curve(method, verifier, str(summary.truth))
+        spent = curve[curve["mean"].notna()][unit]
+        if not spent.empty:
+            found[method] = (float(spent.min()), float(spent.max()))
+    return found
+
+
+def compare(summary: Summary, unit: str, amount: float, verifier: str) -> Comparison:
+    """All methods that reach `amount` of `unit` under one guiding verifier, by the truth."""
+    read = {}
+    for method in summary.methods:
+        values_P = read_at(summary, method, unit, amount, verifier)
+        if values_P is not None:
+            read[method] = values_P
+    spans = _spans(summary, unit, verifier)
+    between = {method for method in read if not _is_measured(summary, method, unit, amount, verifier)}
+    kept, prompts = on_common_prompts(summary, read)
+    left_out = [
+        LeftOut(method, *spans.get(method, (0.0, 0.0)), _why(summary, method, verifier, method in spans, read.get(method)))
+        for method in summary.methods
+        if method not in kept and (method, verifier) in summary.given
+    ]
+    return Comparison(unit, amount, False, ranked(summary, kept, between), tuple(left_out), prompts)
+
+
+def on_common_prompts(summary: Summary, read: Mapping[Method, Floats]) -> tuple[dict[Method, Floats], int]:
+    """Scores [P] of those methods that are compared, NaN but for the prompts that all of them have; and how many these are."""
+    places = {method: frozenset(np.flatnonzero(np.isfinite(values_P)).tolist()) for method, values_P in read.items()}
+    tasks = summary.values.index.get_level_values("task")
+    every = set(tasks)
+    # A mean over tasks needs one prompt of each.
+    over_prompts = summary.runs.over_prompts
+    kept, common = most_pairs(places, lambda some: bool(some) and (over_prompts or {tasks[place] for place in some} == every))
+    inside_P = np.isin(np.arange(len(tasks)), list(common))
+    return {method: np.where(inside_P, read[method], np.nan) for method in kept}, len(common)
+
+
+def _why(summary: Summary, method: Method, verifier: str, has_curve: bool, read_P: Floats | None) -> str:
+    """What a method lacks of scores at the amount where it was read; empty where its curve does not reach the amount."""
+    if read_P is not None:
+        return f"scores for {np.isfinite(read_P).sum()} of {len(read_P)} prompts"
+    return "" if has_curve else scored(summary, method, verifier)
+
+
+def scored(summary: Summary, method: Method, verifier: str, budget: float | None = None) -> str:
+    """What a method lacks under a budget, or the one under which it lacks least: "nothing returned for 3 of 6 prompts"."""
+    given = summary.given[method, verifier]
+    given = given if budget is None else given[given["budget"] == budget]
+    least = given.sort_values("nothing").iloc[0]
+    if least["nothing"]:
+        of = "prompts" if least["asked"] == len(summary.values) else "searches"
+        when = "within the deadline" if method.budget_unit == "seconds" else "returned"
+        return f"nothing {when} for {least['nothing']} of {least['asked']} {of}"
+    curve = summary.curve(method, verifier, str(summary.truth))
+    curve = curve if budget is None else curve[curve["budget"] == budget]
+    return f"scores for {curve['prompts'].max() if len(curve) else 0} of {len(summary.values)} prompts"
+
+
+def ranked(summary: Summary, read: Mapping[Method, Floats], between: Collection[Method] = ()) -> tuple[Standing, ...]:
+    """Standings by each prompt's score [P], best first; `between` names the methods whose scores are interpolated."""
+    estimates = {method: summary.bootstrap.overall(values_P) for method, values_P in read.items()}
+    order = sorted(read, key=lambda method: -estimates[method][0])
+    behind = summary.bootstrap.behind_first(np.column_stack([read[method] for method in order])) if order else []
+    found = [
+        Standing(method, *estimates[method], difference, method in between)
+        for method, difference in zip(order, behind, strict=True)
+    ]
+    # Of those that are as far behind the first that is the hardest to tell from it, which is the one that a reader is shown.
+    return (*found[:1], *sorted(found[1:], key=lambda one: (round(one.behind[0], 9), one.behind[1])))
+
+
+def _is_measured(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> bool:
+    spent = summary.curve(method, verifier, str(summary.truth))[unit].to_numpy(dtype=np.float64)
+    return bool(np.isclose(spent, amount, rtol=1e-9, atol=0).any())
+
+
+def read_at(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> Floats | None:
+    """Each prompt's score at `amount`, linear in log(spent) between the points around it; None outside the curve."""
+    metric = str(summary.truth)
+    curve = summary.curve(method, verifier, metric).sort_values(unit)
+    curve = curve[curve["mean"].notna()]
+    spent = curve[unit].to_numpy(dtype=np.float64)
+    # The amount is often one curve's own end: allow for its rounding.
+    if not len(spent) or amount < spent[0] * (1 - 1e-9) or amount > spent[-1] * (1 + 1e-9):
+        return None
+    columns = [(metric, *method, verifier, budget) for budget in curve["budget"]]
+    values_PB = summary.values[columns].to_numpy(dtype=np.float64)
+    upper = min(int(np.searchsorted(spent, amount)), len(spent) - 1)
+    lower = max(upper - 1, 0)
+    if spent[upper] == spent[lower] or amount >= spent[upper]:
+        return values_PB[:, upper]
+    weight = np.log(max(amount, spent[lower]) / spent[lower]) / np.log(spent[upper] / spent[lower])
+    return (1 - weight) * values_PB[:, lower] + weight * values_PB[:, upper]

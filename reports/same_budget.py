@@ -1,0 +1,98 @@
+"""Methods compared under the same budget: what each makes of what it was given, measured and not read between points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reports.equal_compute import Comparison, LeftOut, common_range, compare, on_common_prompts, ranked, scored
+from reports.statistics import Floats
+from reports.summary import AXES, Method, Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Comparisons in one unit, growing, and the one that the answer is read from."""
+
+    comparisons: tuple[Comparison, ...]
+    judged: Comparison
+
+
+def at_same_budget(summary: Summary, verifier: str) -> tuple[Comparison, ...]:
+    """A comparison for every budget at which two methods or more have scores, growing, one unit after another."""
+    return tuple(comparison for comparison in all_at_same_budget(summary, verifier) if len(comparison.standings) > 1)
+
+
+def all_at_same_budget(summary: Summary, verifier: str) -> tuple[Comparison, ...]:
+    """One for every budget that two methods or more were given, growing, with fewer standings where scores are missing.
+
+    Units are in the order of the runs; under a budget in one of them only those stand that were given it in this one.
+    """
+    return tuple(comparison for unit in _units(summary) for comparison in _at_same_budget(summary, verifier, unit))
+
+
+def _units(summary: Summary) -> list[str]:
+    return [str(unit) for unit in summary.runs.selections["budget_unit"].unique()]
+
+
+def _at_same_budget(summary: Summary, verifier: str, unit: str) -> tuple[Comparison, ...]:
+    asked_in = [method for method in summary.methods if method.budget_unit == unit and (method, verifier) in summary.given]
+    given = {method: _budgets(summary, method, verifier) for method in asked_in}
+    found = []
+    for budget in sorted({budget for budgets in given.values() for budget in budgets}):
+        asked = [method for method in given if budget in given[method]]
+        if len(asked) > 1:
+            kept, prompts = on_common_prompts(summary, {method: _scores(summary, method, verifier, budget) for method in asked})
+            left_out = (
+                LeftOut(method, min(each), max(each), scored(summary, method, verifier, budget) if method in asked else "")
+                for method, each in given.items() if method not in kept
+            )  # fmt: skip
+            found.append(Comparison(unit, budget, True, ranked(summary, kept), tuple(left_out), prompts))
+    return tuple(found)
+
+
+def at_equal_compute(summary: Summary, unit: str, verifier: str) -> tuple[Comparison, ...]:
+    """At the smallest, middle (geometric) and largest amount of `unit` that most curves cover; fewer where they nearly coincide."""
+    span = common_range(summary, unit, verifier)
+    if span is None:
+        return ()
+    low, high = span
+    amounts = [high] if high < 1.1 * low else [low, high] if high < 1.6 * low else [low, (low * high) ** 0.5, high]
+    found = [compare(summary, unit, amount, verifier) for amount in amounts]
+    return tuple(comparison for comparison in found if len(comparison.standings) > 1)
+
+
+def shared(summary: Summary, verifier: str) -> tuple[Shared, ...]:
+    """First the runs' own units, by budget, judged where most meet; then the others of AXES, by what was spent, at the most.
+
+    Where budgets bring fewer methods together than spending does (runs with other budgets in one report), all are by
+    what was spent.
+    """
+    spent = {unit: Shared(found, found[-1]) for unit in AXES if (found := at_equal_compute(summary, unit, verifier))}
+    by_budget = at_same_budget(summary, verifier)
+    if by_budget:
+        units = _units(summary)
+        fullest = max(by_budget, key=lambda one: (_coverage(one), -units.index(one.unit), one.amount))
+        rival = spent.get(fullest.unit)
+        if rival is None or _coverage(fullest) >= _coverage(rival.judged):
+            for one in by_budget:
+                spent.pop(one.unit, None)
+            return Shared(by_budget, fullest), *spent.values()
+    return tuple(spent.values())
+
+
+def _coverage(comparison: Comparison) -> tuple[int, int]:
+    methods = [standing.method for standing in comparison.standings]
+    return len({method.model for method in methods}), len({(method.model, method.search) for method in methods})
+
+
+def _budgets(summary: Summary, method: Method, verifier: str) -> list[float]:
+    return [float(budget) for budget in summary.given[method, verifier]["budget"]]
+
+
+def _scores(summary: Summary, method: Method, verifier: str, budget: float) -> Floats:
+    """Each prompt's score [P]; NaN throughout where the run has none by this metric."""
+    column = (str(summary.truth), *method, verifier, budget)
+    has = column in summary.values.columns
+    return summary.values[column].to_numpy(dtype=float) if has else np.full(len(summary.values), np.nan)

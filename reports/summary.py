@@ -1,0 +1,176 @@
+"""What a report shows: the mean of every metric with its interval, and what was spent, wherever a search was run.
+
+A method is a (model, search, budget unit); a point is a method under one guiding verifier at one budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from harness.assignments import name_of
+from harness.compute.ledger import COST_COLUMNS
+from reports.keys import POINT
+from reports.load import Runs
+from reports.missing import judged, nothing_returned
+from reports.statistics import OVERALL, Bootstrap, Floats
+from results.schema import GRADE
+
+SPENT = list(COST_COLUMNS)
+AXES = {"nfe": "NFE", "flops": "FLOPs", "seconds": "seconds"}
+"""The ledger columns a curve can be drawn against, with their names in text."""
+
+
+class Method(NamedTuple):
+    """A model with a search, budgeted in one unit."""
+
+    model: str
+    search: str
+    budget_unit: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything estimated once; figures, tables and sentences read from here."""
+
+    runs: Runs
+    points: pd.DataFrame
+    """One row per (point, metric, task or `overall`): mean, low, high, prompts, considered, mean spent; of the images
+    `asked` for, how many are `unscored`, and for how many there was `nothing` to score."""
+    values: pd.DataFrame
+    """Rows (task, prompt_id), columns (metric, point): a prompt's mean over seeds; nothing returned is graded 0."""
+    bootstrap: Bootstrap
+
+    @cached_property
+    def families(self) -> dict[str, str]:
+        """Model to family."""
+        return dict(self.runs.selections.drop_duplicates("model").set_index("model")["family"])
+
+    @cached_property
+    def methods(self) -> tuple[Method, ...]:
+        """AR before diffusion, then by model, then random before the searches that use feedback."""
+        found = self.runs.selections[["model", "search", "budget_unit"]].drop_duplicates()
+        methods = (Method(*row) for row in found.itertuples(index=False))
+        return tuple(sorted(methods, key=lambda m: (self.families[m.model], m.model, search_rank(m.search), m[2])))
+
+    @cached_property
+    def given(self) -> dict[tuple[Method, str], pd.DataFrame]:
+        """Method and guiding verifier to the budgets that it was given, ascending, scored or not: `asked` and `nothing` returned."""
+        found = self.runs.selections.assign(nothing=nothing_returned(self.runs.selections))
+        counts = found.groupby(POINT)["nothing"].agg(["size", "sum"]).set_axis(["asked", "nothing"], axis=1).reset_index()
+        return {(Method(*map(str, who[:3])), str(who[3])): part for who, part in counts.groupby(POINT[:-1])}
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks in the suite's order."""
+        return tuple(self.values.index.get_level_values("task").unique())
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics with at least one value, the grader first, then verifiers in the order of the run."""
+        valued = self.points.loc[self.points["mean"].notna(), "metric"].unique()
+        ordered = dict.fromkeys([GRADE, *self.runs.verifiers, *sorted(valued)])
+        # An ensemble's score means nothing outside the pool it was ranked in, so it is no metric of a picture.
+        return tuple(name for name in ordered if name in valued and name not in self.runs.rank_verifiers)
+
+    @property
+    def truth(self) -> str | None:
+        """The metric that answers the question: the grader's verdict, else the first verifier's score, if any."""
+        return self.metrics[0] if self.metrics else None
+
+    def label(self, method: Method, unit: str = "") -> str:
+        """ "model + search", with the budget's unit where runs differ in it, unless it is `unit`, which is said beside it."""
+        return f"{method.model} + {self.search(method, unit)}"
+
+    def search(self, method: Method, unit: str = "") -> str:
+        """A method's search, with the budget's unit as `label` has it."""
+        if method.budget_unit == unit or len({m.budget_unit for m in self.methods}) == 1:
+            return method.search
+        return f"{method.search} (budget in {AXES.get(method.budget_unit, method.budget_unit)})"
+
+    def curve(self, method: Method, verifier: str, metric: str, task: str = OVERALL) -> pd.DataFrame:
+        """Points of one line, growing budget."""
+        found = self._lines.get((*method, verifier, metric, task))
+        return self.points.iloc[:0] if found is None else found
+
+    @cached_property
+    def _lines(self) -> dict[Any, pd.DataFrame]:
+        keys = ["model", "search", "budget_unit", "verifier", "metric", "task"]
+        return dict(iter(self.points.sort_values("budget").groupby(keys)))
+
+
+def is_random(search: str) -> bool:
+    """Whether a search, as tables name it, is random search: what the others are measured against."""
+    return name_of(search) == "random"
+
+
+def of_random(rows: pd.DataFrame) -> pd.Series:
+    """Which rows of a table are of random search."""
+    return rows["search"].map(is_random).astype(bool)
+
+
+def search_rank(search: str) -> tuple[bool, str]:
+    """Sort key that puts random search first."""
+    return (not is_random(search), search)
+
+
+def metric_name(metric: str) -> str:
+    """A metric in words."""
+    return "right by the grader" if metric == GRADE else f"{metric} score"
+
+
+def metric_phrase(metric: str) -> str:
+    """What a metric's mean is, in a sentence."""
+    return "share of images right by the grader" if metric == GRADE else f"mean {metric} score"
+
+
+def is_single(points: pd.DataFrame) -> pd.Series:
+    """Points that are one image of random search: no search at all."""
+    return of_random(points) & (points["considered"] == 1)
+
+
+def summarise(runs: Runs, seed: int = 0) -> Summary:
+    """Estimate every point of the runs; `seed` is the bootstrap's."""
+    scores = judged(runs.scores, runs.selections, GRADE)
+    prompts = runs.selections[["task", "prompt_id"]].drop_duplicates().sort_values("prompt_id", kind="stable")
+    order = {task: position for position, task in enumerate(prompts["task"].drop_duplicates())}
+    prompts = prompts.sort_values("task", key=lambda column: column.map(order), kind="stable")
+    index = pd.MultiIndex.from_frame(prompts)
+    means = scores.groupby(["task", "prompt_id", "metric", *POINT], sort=False)["value"].mean()
+    values = pd.DataFrame(means.unstack(["metric", *POINT])).reindex(index)
+    bootstrap = Bootstrap(index.get_level_values("task").tolist(), seed, over_prompts=runs.over_prompts)
+    points = _estimates(values, bootstrap)
+    points = points.merge(_unscored(scores), on=["metric", "task", *POINT], how="left")
+    points = points.merge(_spent(runs.selections), on=["task", *POINT], how="left")
+    return Summary(runs, points, values, bootstrap)
+
+
+def _estimates(values: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
+    columns = values.columns.to_frame(index=False)
+    matrix: Floats = values.to_numpy(dtype=np.float64)
+    parts = [
+        columns.assign(task=task, mean=found.mean_G, low=found.low_G, high=found.high_G, prompts=found.prompts_G)
+        for task, found in bootstrap.estimate(matrix).items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _unscored(scores: pd.DataFrame) -> pd.DataFrame:
+    """Images asked for, without a value, and not even returned, by task and over all of them."""
+    flagged = scores.assign(unscored=scores["value"].isna(), asked=1)
+    return _by_task_and_overall(flagged, ["metric", *POINT], {"unscored": "sum", "nothing": "sum", "asked": "sum"})
+
+
+def _spent(selections: pd.DataFrame) -> pd.DataFrame:
+    return _by_task_and_overall(selections, POINT, {**dict.fromkeys(SPENT, "mean"), "considered": "mean"})
+
+
+def _by_task_and_overall(table: pd.DataFrame, keys: Sequence[str], how: dict[str, str]) -> pd.DataFrame:
+    by_task = table.groupby([*keys, "task"], as_index=False).agg(how)
+    overall = table.groupby(list(keys), as_index=False).agg(how).assign(task=OVERALL)
+    return pd.concat([by_task, overall], ignore_index=True)

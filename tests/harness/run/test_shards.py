@@ -1,0 +1,145 @@
+"""Shards: real processes that share one run's folder leave what one process leaves."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import time
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import harness.run.runner  # imported here once, so that every fork has them
+import harness.search.beam
+import harness.search.random  # noqa: F401
+import suites.geneval.suite  # noqa: F401
+from harness import cli
+from harness.commands import run as run_commands
+from harness.errors import WrongInput
+from harness.run.shard import Shard
+from results.files import alone, locked, locked_part, write_atomic
+from results.schema import MEASURED, TABLES
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import toy_world
+
+COMMAND = [
+    "run", "geneval", "--model", "toy-ar", "--search", "random", "--search", "beam", "--verifier", "toy-judge",
+    "--budget", "6,24", "--prompts", "5", "--set", "chunk=1", "--set", "metrics=[]",
+]  # fmt: skip
+UNITS = 10
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    toy_world.use_toys(monkeypatch)
+    monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: out.mkdir())
+
+
+def _command(arguments: list[str], delay: float, log: Path) -> None:
+    os.environ["TOY_DELAY"] = str(delay)
+    sys.stdout = sys.stderr = log.open("w")
+    cli.app([*COMMAND, *arguments], prog_name="vistas")
+
+
+def begin(folder: Path, *arguments: str, delay: float = 0.0) -> tuple[BaseProcess, Path]:
+    log = folder.with_name(f"{folder.name}{'-'.join(arguments).replace('/', '-of-')}.log")
+    process = multiprocessing.get_context("fork").Process(
+        target=_command, args=([*arguments, "--out", str(folder)], delay, log)
+    )
+    process.start()
+    return process, log
+
+
+def end(process: BaseProcess, log: Path, code: int = 0) -> str:
+    process.join(240)
+    assert process.exitcode == code, log.read_text()
+    return log.read_text()
+
+
+def tables(folder: Path) -> dict[str, pd.DataFrame]:
+    found = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    return {name: table.drop(columns=list(MEASURED), errors="ignore") for name, table in found.items()}
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Everything whose bytes no clock changes."""
+    kept = [path for path in folder.rglob("*") if path.suffix == ".png" or path.name == "manifest.json"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
+
+
+def test_two_processes_at_once_leave_what_one_leaves(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    both = [begin(two, "--shard", f"{number}/2", delay=0.02) for number in (0, 1)]
+    seen = 0
+    while all(process.is_alive() for process, _ in both):
+        seen = max(seen, len(list((two / "parts").glob("*.part"))))
+        time.sleep(0.005)
+    assert seen  # while both were at work
+    said = [end(*shard) for shard in both]
+    assert sum("finished" in text and "shard" in text for text in said) == 1, said
+    assert (two / "report").is_dir()
+    end(*begin(one))
+    for name, table in tables(one).items():
+        pd.testing.assert_frame_equal(table, tables(two)[name])
+    assert content(one) == content(two)
+    assert len(list((two / "parts").glob("*.part"))) == UNITS
+    assert not list(two.rglob("*.tmp"))
+
+
+def test_a_shard_that_never_came_is_missed_and_one_process_finishes_the_rest(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    said = end(*begin(folder, "--shard", "1/3"))
+    assert "shard 1/3 is finished, 7 units of others are missing" in said
+    assert len(list((folder / "parts").glob("*.part"))) == 3
+    assert not (folder / "selections.parquet").exists()
+    assert not (folder / "report").exists()
+    assert "going on: 3 of 10 units are there" in end(*begin(folder))
+    assert (folder / "report").is_dir()
+
+
+def test_a_shard_in_work_is_not_begun_twice_and_no_plain_run_joins(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with locked_part(folder, Shard(0, 2).lock):
+        for arguments in ((), ("--shard", "0/2")):
+            assert f"another process is writing to {folder}" in end(*begin(folder, *arguments), code=2)
+        assert "others are in work" in end(*begin(folder, "--shard", "1/2"))
+
+
+def test_a_shard_waits_for_one_that_only_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("results.files.PATIENCE_SECONDS", 0.2)
+    with locked(tmp_path), pytest.raises(WrongInput, match="another process is writing"), locked_part(tmp_path, ".lock-0-of-2"):
+        pass
+    with locked_part(tmp_path, ".lock-0-of-2"), locked_part(tmp_path, ".lock-1-of-2"), alone(tmp_path):
+        pass
+
+
+def _write(path: Path, letter: bytes) -> None:
+    for _ in range(200):
+        write_atomic(path, letter * 20_000, sync=False)
+
+
+def test_two_processes_may_write_one_file(tmp_path: Path) -> None:
+    fork = multiprocessing.get_context("fork")
+    both = [fork.Process(target=_write, args=(tmp_path / "image", letter)) for letter in (b"a", b"b")]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
+    assert (tmp_path / "image").read_bytes() in (b"a" * 20_000, b"b" * 20_000)
+
+
+@pytest.mark.parametrize("text", ["2/2", "-1/2", "1", "0/0", "a/b", "1/2/3", ""])
+def test_a_wrong_shard_is_one_sentence(text: str) -> None:
+    with pytest.raises(WrongInput, match="is not K/N with K from 0 to N - 1"):
+        Shard.parse(text)
+
+
+def test_shards_are_all_units_once() -> None:
+    units = list(range(11))
+    assert sorted(unit for number in range(4) for unit in Shard(number, 4).of(units)) == units
