@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from reports.points import Summary, summarise
 
 from harness.assignments import name_of
 from harness.commands import run as commands
@@ -16,6 +15,7 @@ from harness.compute.ledger import COST_COLUMNS
 from harness.errors import WrongInput
 from reports import gallery
 from reports.load import read_runs
+from reports.summary import Summary, summarise
 from reports.tree import find_tree
 from reports.trust import _accuracy
 from results.schema import TABLES
