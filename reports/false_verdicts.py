@@ -39,7 +39,7 @@ def equal(prompts: int, seeds: int, chances: tuple[float, ...], methods: int = 5
 
 
 ONE_HARD, TWO_HARD, UNEVEN = (0.6, *[1.0] * 5), (0.6, 0.8, *[1.0] * 4), (0.6, 0.8, 0.9, 0.9, 0.95, 1.0)
-ALIKE, LOW, HIGH = (0.7,) * 6, (0.7,) * 6, (0.92,) * 6
+ALIKE, HIGH = (0.7,) * 6, (0.92,) * 6
 WORLDS = {
     "equal, one hard task (.6, others 1)": [
         equal(4, 1, ONE_HARD), equal(4, 2, ONE_HARD), equal(8, 1, ONE_HARD), equal(8, 2, ONE_HARD), equal(57, 1, ONE_HARD),
@@ -48,8 +48,8 @@ WORLDS = {
     "equal, uneven tasks (.6 to 1)": [equal(8, 1, UNEVEN), equal(8, 2, UNEVEN)],
     "equal, one hard task, two methods": [equal(4, 2, ONE_HARD, 2), equal(8, 1, ONE_HARD, 2)],
     "equal, all tasks .7": [equal(4, 1, ALIKE), equal(8, 1, ALIKE), equal(57, 1, ALIKE)],
-    ".92 against one of .7": [World(4, 1, (HIGH, LOW)), World(8, 1, (HIGH, LOW)), World(16, 1, (HIGH, LOW))],
-    ".92 against four of .7": [World(8, 1, (HIGH, *[LOW] * 4)), World(16, 1, (HIGH, *[LOW] * 4))],
+    ".92 against one of .7": [World(4, 1, (HIGH, ALIKE)), World(8, 1, (HIGH, ALIKE)), World(16, 1, (HIGH, ALIKE))],
+    ".92 against four of .7": [World(8, 1, (HIGH, *[ALIKE] * 4)), World(16, 1, (HIGH, *[ALIKE] * 4))],
 }  # fmt: skip
 
 
@@ -76,10 +76,10 @@ def held(world: World, experiments: int = EXPERIMENTS, seed: int = 0) -> float:
 
 def main() -> None:
     """Print the table."""
+    every = [(what, world) for what, worlds in WORLDS.items() for world in worlds]
     rows = [
         (what, str(len(world.tasks)), str(world.seeds), str(len(world.methods)), f"{called_behind(world):.3f}", f"{held(world):.3f}")
-        for what, worlds in WORLDS.items()
-        for world in worlds
+        for what, world in every
     ]
     head = ("methods are", "prompts", "seeds", "methods", "one is called behind", "a score's interval holds the truth")
     print(markdown.table(head, rows, head[1:]))
