@@ -1,4 +1,4 @@
-"""What each search chose for the same prompt at growing budgets: one prompt of each task, marked right or wrong."""
+"""What each search chose for the same prompt at growing budgets, marked right or wrong: one prompt of each task, or all of one's own."""
 
 from __future__ import annotations
 
