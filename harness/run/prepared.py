@@ -15,7 +15,7 @@ from harness.errors import WrongInput
 from harness.run.pairing import pair_up
 from harness.run.planning import plan_units
 from harness.run.session import Session, open_session, unused_weights
-from harness.run.suites import prompt_notes, suite_notes
+from harness.run.suites import embedded, prompt_notes, suite_notes
 from harness.run.timing import LOAD, Stopwatch
 from harness.run.units import WorkUnit
 from harness.weights.absent import AbsentWeights, MissingWeights
@@ -24,6 +24,7 @@ from results.environment import environment
 from results.manifest import card_values, manifest
 from results.run_differences import differences
 from results.store import Store
+from suites.shapes.unknown_words import unknown_note
 
 
 @dataclass(slots=True)
@@ -72,6 +73,8 @@ def prepare_run(
         units, refused = plan_units(session, pairing)
     suite = session.suite
     said = [*suite_notes(suite, session.domain, settings.seeds), *prompt_notes(session.prompts, suite.prompts(session.domain))]
+    if embedded(pairing.models):
+        said += unknown_note([prompt.text for prompt in session.prompts])
     if session.outlined:
         names = ", ".join(session.outlined)
         said.append(f"planned from configurations, a token for each word of a prompt, as weights are not here: {names}; `vistas fetch "

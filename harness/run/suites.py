@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from harness.assignments import members_of, name_of
 from harness.compute.amounts import counted
-from harness.config import FILE, Settings
+from harness.config import EMBEDDED, FILE, Settings
 from harness.errors import WrongInput
 from harness.registry import entries, entry
 
@@ -62,8 +63,18 @@ def chosen_prompts(suite: Any, domain: Any, settings: Settings) -> tuple[Any, ..
     """The prompts to run; the default number is at most what there is.
 
     Raises:
-        WrongInput: more prompts asked for than the suite has, or a domain in which it has none.
+        WrongInput: more prompts asked for than the suite has, a domain in which it has none, or prompts of which the embedded
+            models, where they are in the run, know no word.
     """
+    from suites.shapes.unknown_words import check_known
+
+    chosen = _chosen(suite, domain, settings)
+    if embedded(settings.models):
+        check_known([prompt.text for prompt in chosen])
+    return chosen
+
+
+def _chosen(suite: Any, domain: Any, settings: Settings) -> tuple[Any, ...]:
     from suites.base import Faulty
     from suites.sample import sample
 
@@ -78,6 +89,11 @@ def chosen_prompts(suite: Any, domain: Any, settings: Settings) -> tuple[Any, ..
         raise WrongInput(f"--prompts {number}: {error}{lost}") from error
 
 
+def embedded(models: Sequence[str]) -> bool:
+    """Whether one of these models, settings and pairs included, comes with the package, and so knows few words."""
+    return any(name_of(member) in EMBEDDED for text in models for member in members_of(text))
+
+
 def suite_notes(suite: Any, domain: Any, seeds: Sequence[int]) -> list[str]:
     """Sentences about the prompts, and where the run makes another number of images a prompt than is published."""
     from suites.base import Noted
@@ -87,7 +103,7 @@ def suite_notes(suite: Any, domain: Any, seeds: Sequence[int]) -> list[str]:
     if card.images_per_prompt and len(seeds) != card.images_per_prompt:
         notes.append(
             f"protocol: {card.name} is published with {card.images_per_prompt} images a prompt, a search returns one for each seed: "
-            f"this run has {len(seeds)}; give {card.images_per_prompt} times --seed for the published number"
+            f"this run has {len(seeds)}; give --seed {card.images_per_prompt} times, a number each, for the published number"
         )
     return notes
 

@@ -160,3 +160,20 @@ def test_more_prompts_than_a_file_has_sound_ones_names_the_broken_line(tmp_path:
     result = call("run", "--suite-file", str(file), *TOYS, "--prompts", "3", "--out", str(tmp_path / "run"))
     assert result.exit_code == 2
     assert "give a number from 1 to 1, or all; 1 more cannot be run, the first is bad.jsonl line 2: line is no JSON" in result.stderr
+
+
+def test_words_that_embedded_models_do_not_know_are_said_and_prompts_without_a_known_one_refused(tmp_path: Path) -> None:
+    file = tmp_path / "p.txt"
+    file.write_text("a cat on a red sofa in the house and a garden\nan astronaut\na red star\n")
+    embedded = ["--suite-file", str(file), "--model", "shapes-infinity", "--search", "random", "--budget", "5", "--set", "metrics=[]"]
+    said = call("plan", *embedded).stdout
+    words = "'cat', 'on', 'sofa', 'in', 'the', 'house' and 2 more"
+    assert f"unknown words: 2 of 3 prompts have words that the embedded models do not know: {words}\n" in said
+    assert "cut off: 1 of 3 prompts are longer than the 5 words" in said
+    assert "unknown words" not in call("plan", "--suite-file", str(file), *TOYS).stdout, "toys read anything"
+    assert "unknown words" not in call("plan", "geneval", *embedded[2:], "--prompts", "6").stdout
+    file.write_text("an astronaut\na horse\n")
+    result = call("run", *embedded, "--out", str(tmp_path / "run"))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("vistas: the embedded models know no word of the 2 prompts ('astronaut', 'horse'): "), "before loading"
+    assert not (tmp_path / "run").exists()
