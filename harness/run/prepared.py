@@ -21,7 +21,9 @@ from harness.run.units import WorkUnit
 from harness.weights.absent import AbsentWeights, MissingWeights
 from harness.weights.local import LocalWeights
 from results.environment import environment
+from results.files import MANIFEST
 from results.manifest import card_values, manifest
+from results.reuse import held
 from results.run_differences import differences
 from results.store import Store
 from suites.shapes.unknown_words import unknown_note
@@ -138,6 +140,16 @@ def opening_lines(run: Run) -> list[str]:
         f"{counted(len(run.units), 'unit')}, each one search of one model on up to "
         f"{counted(max(len(unit.prompts) for unit in run.units), 'prompt')}, into {run.store.folder}",
     ]
+
+
+def check_reuse(run: Run) -> None:
+    """Raise WrongInput where a run that has not been begun can take no unit from any folder to reuse, and would compute all anew."""
+    folders = [Path(one) for one in run.session.settings.reuse]
+    keys = [unit.key for unit in run.units]
+    if not folders or (run.store.folder / MANIFEST).exists() or any(held(Store(folder), keys) for folder in folders):
+        return
+    reasons = "; ".join(f"nothing can be taken from {folder}: {why_none(run, folder)}" for folder in folders)
+    raise WrongInput(f"{reasons}; give this run what is there, or leave out --reuse to compute {counted(len(keys), 'unit')} anew")
 
 
 def why_none(run: Run, folder: Path) -> str:
