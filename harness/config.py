@@ -95,6 +95,20 @@ class RunConfig(BaseModel):
                 raise ValueError(f"budget {budget:g} is given more than once: give each once")
         return tuple(sorted(budgets))
 
+    @field_validator("unit", mode="before")
+    @classmethod
+    def _in_any_case(cls, unit: Any) -> Any:
+        """Texts write NFE."""
+        return unit.lower() if isinstance(unit, str) else unit
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _apart(cls, seeds: Any) -> Any:
+        """Several may be one text, as budgets may: "0,1"."""
+        if not isinstance(seeds, (list, tuple)):
+            return seeds
+        return [part for one in seeds for part in (map(str.strip, one.split(",")) if isinstance(one, str) else [one])]
+
     @field_validator("budgets", mode="before")
     @classmethod
     def _split(cls, budgets: Any) -> Any:

@@ -28,8 +28,8 @@ def suite_flags(suite: str | None, suite_file: Path | None, prompts_from: Path |
         return {"suite": suite, "prompts_from": None if prompts_from is None else str(prompts_from)}
     if not suite_file.expanduser().is_file():
         raise WrongInput(f"--suite-file {suite_file} is {'a folder' if suite_file.is_dir() else 'not there'}: give a file of prompts")
-    if suite is not None or prompts_from is not None:
-        other = f"the suite's name {suite!r}" if suite is not None else f"--prompts-from {prompts_from}"
+    if suite not in (None, FILE) or prompts_from is not None:
+        other = f"the suite's name {suite!r}" if suite not in (None, FILE) else f"--prompts-from {prompts_from}"
         raise WrongInput(f"--suite-file {suite_file} is a suite of its own: leave out {other}, as in: vistas run --suite-file {suite_file}")
     return {"suite": FILE, "prompts_from": str(suite_file)}
 

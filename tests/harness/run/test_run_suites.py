@@ -121,7 +121,7 @@ def test_the_number_of_images_a_prompt_is_said_where_it_is_not_the_published_one
         (["--suite-file", "nowhere.csv"], "--suite-file nowhere.csv is not there"),
         (["--suite-file", "."], "--suite-file . is a folder"),
         (["--suite-file", "prompts.pdf"], "prompts.pdf is none of .csv, .tsv"),
-        (["file"], "suite file has no file: give one with --suite-file PATH"),
+        (["file"], "suite file has no file: write --suite-file PATH in place of its name"),
         (["parti"], "parti has no prompts in the shapes vocabulary"),
     ],
 )
@@ -160,6 +160,13 @@ def test_more_prompts_than_a_file_has_sound_ones_names_the_broken_line(tmp_path:
     result = call("run", "--suite-file", str(file), *TOYS, "--prompts", "3", "--out", str(tmp_path / "run"))
     assert result.exit_code == 2
     assert "give a number from 1 to 1, or all; 1 more cannot be run, the first is bad.jsonl line 2: line is no JSON" in result.stderr
+
+
+def test_the_suite_of_a_file_may_be_named_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("a red star\n")
+    result = call("plan", "file", "--suite-file", str(tmp_path / "p.txt"), *TOYS)
+    assert result.exit_code == 0, result.output
+    assert "file-p@shapes" in result.stdout
 
 
 def test_words_that_embedded_models_do_not_know_are_said_and_prompts_without_a_known_one_refused(tmp_path: Path) -> None:
