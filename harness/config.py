@@ -20,7 +20,8 @@ from harness.values import ALL
 FILE = "file"
 """The suite whose prompts are any file's."""
 EMBEDDED = ("shapes-infinity", "shapes-flux")
-EMBEDDED_VERIFIERS = ("shapes-clip", "shapes-aesthetic", "shapes-reward", "shapes-ensemble")
+READERS = ("shapes-clip", "shapes-reward", "shapes-ensemble")
+"""Embedded verifiers that read the prompt."""
 VERIFIER = {"shapes": "shapes-reward", "photo": "image-reward"}
 """What guides where nobody names a verifier, by the domain of the models; the paper's is ImageReward."""
 

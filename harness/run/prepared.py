@@ -149,7 +149,7 @@ def check_reuse(run: Run) -> None:
     if not folders or (run.store.folder / MANIFEST).exists() or any(held(Store(folder), keys) for folder in folders):
         return
     reasons = "; ".join(f"nothing can be taken from {folder}: {why_none(run, folder)}" for folder in folders)
-    raise WrongInput(f"{reasons}; give this run what is there, or leave out --reuse to compute {counted(len(keys), 'unit')} anew")
+    raise WrongInput(f"{reasons}; set these as they are there, or leave out --reuse to compute {counted(len(keys), 'unit')} anew")
 
 
 def why_none(run: Run, folder: Path) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from harness.compute.amounts import counted
-from harness.config import EMBEDDED_VERIFIERS, FILE
+from harness.config import FILE, READERS
 from harness.errors import WrongInput
 from harness.registry import entries
 from harness.run.evaluator import Evaluator, no_grade
@@ -67,7 +67,7 @@ def score_folder(
     if suite_name == FILE and form.name == FLAT and prompts_from is None:
         prompts_from = str(list_of(folder) or "") or None
     suite: Suite = open_suite(suite_name, prompts_from)
-    domain = domain or _domain(suite, form, folder, verifiers)
+    domain = domain or _domain(None if suite_name == FILE else suite, form, folder, verifiers)
     local, place = LocalWeights.parse(weights), pick_device(device)
     chosen = {name: _chosen(name, domain) for name in verifiers}
     form.check(folder, suite.card.tasks)
@@ -119,24 +119,23 @@ def _by_task(suite: Suite, domain: Domain) -> tuple[dict[str, list[Prompt]], lis
     return by_task, []
 
 
-def _domain(suite: Suite, form: Layout, folder: Path, verifiers: Sequence[str]) -> Domain:
-    """shapes where most prompts are the suite's own of the shapes world or, of no suite, all verifiers judge its pictures; else photo."""
-    if suite.card.name.startswith(FILE):
-        return "shapes" if verifiers and {parse_verifier(name).domain for name in verifiers} == {"shapes"} else "photo"
-    by_task, _ = _by_task(suite, "shapes")
+def _domain(suite: Suite | None, form: Layout, folder: Path, verifiers: Sequence[str]) -> Domain:
+    """What most prompts are the suite's own of; where they do not tell, shapes if all verifiers judge its pictures, else photo."""
+    judged: Domain = "shapes" if {parse_verifier(name).domain for name in verifiers} == {"shapes"} else "photo"
+    by_task = {} if suite is None else _by_task(suite, "shapes")[0]
     known = _texts(by_task)
     if not known:
-        return "photo"
+        return judged
     try:
         texts = {plain(one.prompt.text) for one in form.read(folder, by_task).samples}
     except WrongInput:
-        return "photo"  # the folder has not this form with these tasks; what it lacks is said when it is read
+        return judged  # the folder has not this form with these tasks; what it lacks is said when it is read
     return "shapes" if 2 * len(texts & known) > len(texts) else "photo"
 
 
 def _unread(contents: Contents, chosen: Iterable[VerifierSpec]) -> list[str]:
     """What has to be said of words that embedded verifiers do not know. Raises WrongInput where they know none."""
-    if not any(name in EMBEDDED_VERIFIERS for spec in chosen for name in spec.names):
+    if not any(name in READERS for spec in chosen for name in spec.names):
         return []
     texts = list(dict.fromkeys(one.prompt.text for one in contents.samples if one.prompt.text))
     check_known(texts)

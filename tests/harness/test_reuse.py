@@ -100,7 +100,7 @@ def test_it_is_said_why_nothing_can_be_taken_over(changed: dict[str, object], sa
     prepared = prepare_run(Settings(**{**SMALL, **changed, "reuse": (str(tmp_path / "small"),)}), tmp_path / "large")
     with pytest.raises(WrongInput) as error:
         finish_run(prepared, Console(quiet=True), no_unit)
-    advice = f"give this run what is there, or leave out --reuse to compute {len(prepared.units)} units anew"
+    advice = f"set these as they are there, or leave out --reuse to compute {len(prepared.units)} units anew"
     assert str(error.value) == f"nothing can be taken from {tmp_path / 'small'}: {said}; {advice}"
     assert not (tmp_path / "large").exists()
 

@@ -357,7 +357,8 @@ def test_a_folder_of_which_nothing_could_be_scored_is_no_success(tmp_path: Path)
 def test_pictures_without_a_list_are_told_to_get_one(tmp_path: Path) -> None:
     folder = listed(tmp_path / "made", "a red star")
     (folder / "prompts.csv").unlink()
-    assert "or list its pictures in a prompts.csv there, with columns file and prompt" in call("score", folder).stderr
+    said = call("score", folder, "--verifier", "shapes-clip").stderr
+    assert "or list its pictures in a prompts.csv there, with columns file and prompt" in said
 
 
 def test_an_export_says_whose_evaluator_cannot_grade_it(tmp_path: Path) -> None:
