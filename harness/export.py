@@ -102,12 +102,13 @@ def _images(
     runs: Runs, rows: pd.DataFrame, prompts: Mapping[str, Prompt]
 ) -> tuple[list[tuple[Prompt, list[Path]]], list[str]]:
     found, notes = [], []
+    images_of = rows.sort_values("seed").groupby("prompt_id")["image"].agg(list).to_dict()
     for name, prompt in prompts.items():
-        of_prompt = rows[rows["prompt_id"] == name].sort_values("seed")
-        paths = [runs.image_path(0, image) for image in of_prompt["image"] if image]
-        lacking = len(of_prompt) - len(paths)
+        images = images_of.get(name, [])
+        paths = [runs.image_path(0, image) for image in images if image]
+        lacking = len(images) - len(paths)
         if lacking:
-            notes.append(f"prompt {name}: {lacking} of {counted(len(of_prompt), 'seed')} returned no image")
+            notes.append(f"prompt {name}: {lacking} of {counted(len(images), 'seed')} returned no image")
         if paths:
             found.append((prompt, paths))
     if not found:

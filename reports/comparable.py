@@ -20,21 +20,24 @@ def most_pairs(
     added one by one that leave most in common. What they have in common must be `whole`. Without anything in common the one
     that has most is left.
     """
+    bits = {part: 1 << place for place, part in enumerate({part: None for parts in having.values() for part in parts})}
+    masks = {key: sum(bits[part] for part in parts) for key, parts in having.items()}  # thousands of prompts are cut in no time
     order = sorted(having, key=lambda key: -len(having[key]))
     best: tuple[tuple[int, int], list[Key], frozenset[Part]] = ((-1, -1), [], frozenset())
-    for common in _tried(list(dict.fromkeys(having[key] for key in order))):
-        kept = [key for key in having if having[key] >= common]
-        pairs = ((len({who(key) for key in kept}) - 1) * len(common), len(kept) * len(common))
-        if whole(common) and pairs > best[0]:
+    for mask in _tried(list(dict.fromkeys(masks[key] for key in order))):
+        kept = [key for key in having if masks[key] & mask == mask]
+        number = mask.bit_count()
+        pairs = ((len({who(key) for key in kept}) - 1) * number, len(kept) * number)
+        if pairs > best[0] and whole(common := frozenset(part for part, bit in bits.items() if mask & bit)):
             best = (pairs, kept, common)
     return best[1], best[2]
 
 
-def _tried(sets: Sequence[frozenset[Part]]) -> dict[frozenset[Part], None]:
+def _tried(sets: Sequence[int]) -> dict[int, None]:
     """Each set, and what is left of it as it is cut with the others, with the one first that leaves most; in order."""
-    tried: dict[frozenset[Part], None] = {}
+    tried: dict[int, None] = {}
     for common in sets:
         while common not in tried:
             tried[common] = None
-            common = max((common & other for other in sets if not common <= other), key=len, default=common)
+            common = max((common & other for other in sets if common & other != common), key=int.bit_count, default=common)
     return tried

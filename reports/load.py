@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from harness.compute import amounts
+from harness.compute.ledger import COST_COLUMNS
 from harness.errors import WrongInput, first_line
 from reports.keys import IDENTITY
 from reports.overlap import ConflictingRuns, on_shared_prompts
-from reports.unfinished import OF_RUN, OF_RUNS, Common, is_unfinished, nothing_of, read_parts
-from results.schema import ADDED, MEASURED, SELECTIONS, TABLES
+from reports.unfinished import OF_RUN, OF_RUNS, Common, is_unfinished, join_parts, nothing_of
+from results.manifest import read_manifest
+from results.schema import ADDED, CANDIDATES, MEASURED, SELECTIONS, TABLES
 from results.store import Store
 
 _INCIDENTAL = {*MEASURED, "unit", "image"}
+_SHOWN = {"candidates": [column.name for column in CANDIDATES if column.name not in {"unit", "task", "family", *COST_COLUMNS}]}
+"""Columns of the largest table that a report reads; of the others all."""
 _COMPARED = [column.name for column in SELECTIONS if column.name not in _INCIDENTAL]
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """The tables of one or more runs, with a column `run`: the index into `folders` and `manifests`."""
+    """The tables of one or more runs, with a column `run`: the index into `folders` and `manifests`; of `candidates` what is shown."""
 
     folders: tuple[Path, ...]
     manifests: tuple[dict[str, Any], ...]
@@ -50,7 +54,7 @@ class Runs:
     def verifiers(self) -> tuple[str, ...]:
         """Guiding verifiers in the order the runs were asked for: the first is the one the first screen shows."""
         asked = [name for manifest in self.manifests for name in manifest["configuration"]["verifiers"]]
-        present = set(self.selections["verifier"])
+        present = set(self.selections["verifier"].unique())
         return tuple(name for name in dict.fromkeys([*asked, *sorted(present)]) if name in present)
 
     @property
@@ -93,13 +97,14 @@ def read_runs(run_dirs: Sequence[Path], unfinished: bool = False) -> Runs:
     common, there, each = Common(), dict[int, str](), []
     for run, (folder, manifest) in enumerate(zip(folders, manifests, strict=True)):
         if is_unfinished(folder):
-            parts, number = read_parts(folder)
+            parts, number = _parts(folder, manifest)
             number += nothing_of(manifest, parts)
             there[run] = f"{folder.name}: {number}" if len(folders) > 1 else number
-            each.append(common.cut(_completed(parts, folder / "parts", manifest), OF_RUN))
+            each.append(common.cut(parts, OF_RUN))
         else:
-            each.append(_tables(folder, manifest))
-    tables = {name: pd.concat([one[name].assign(run=run) for run, one in enumerate(each)], ignore_index=True) for name in TABLES}
+            each.append(_tables(folder, folder, manifest))
+    # Popped, as the tables of a run in memory twice are gigabytes.
+    tables = {name: pd.concat([one.pop(name).assign(run=run) for run, one in enumerate(each)], ignore_index=True) for name in TABLES}
     selections = tables["selections"]
     if selections.empty:
         raise WrongInput(f"no selections in {', '.join(map(str, folders))}: no unit is finished; run again")
@@ -129,10 +134,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     if not path.is_file():
         raise WrongInput(f"{folder} is no run folder (no manifest.json): name the folder that `vistas run` printed")
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise WrongInput(f"{path} is damaged ({error}): put back a copy of it, or run into another folder with --out") from error
+    return read_manifest(path)
 
 
 def _refuse_unfinished(folders: Sequence[Path]) -> None:
@@ -140,13 +142,21 @@ def _refuse_unfinished(folders: Sequence[Path]) -> None:
         raise WrongInput(f"the run in {folder} is not finished, its tables are missing: give the same `vistas run` command again")
 
 
-def _tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
-    return _completed({name: _read(folder / f"{name}.parquet") for name in TABLES}, folder, manifest)
+def _parts(folder: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, pd.DataFrame], str]:
+    """Tables of what is there of a run that is not finished, and how much this is."""
+    with TemporaryDirectory(prefix="vistas-") as place:
+        number = join_parts(folder, Path(place))
+        return _tables(Path(place), folder / "parts", manifest), number
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _tables(place: Path, folder: Path, manifest: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    """The tables that lie in `place` and are of `folder`."""
+    return _completed({name: _read(place / f"{name}.parquet", _SHOWN.get(name)) for name in TABLES}, folder, manifest)
+
+
+def _read(path: Path, columns: list[str] | None) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, columns=columns)
     except (pa.ArrowException, OSError) as error:
         raise WrongInput(f"{path} is damaged ({first_line(error)}): the `vistas run` command that made it makes it again "
                          "from what is in parts/") from error  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from harness.errors import WrongInput, first_line
 from reports.load import Runs
 
 _LARGEST_PX = 192
@@ -18,8 +19,12 @@ _LARGEST_PX = 192
 
 def thumbnail(runs: Runs, run: int, relative: str) -> Image.Image:
     """The picture a table names, scaled down where it is large; raises WrongInput outside the run folder."""
-    with Image.open(runs.image_path(run, relative)) as picture:
-        small = picture.convert("RGB")
+    path = runs.image_path(run, relative)
+    try:
+        with Image.open(path) as picture:
+            small = picture.convert("RGB")
+    except (OSError, SyntaxError) as error:
+        raise WrongInput(f"{path} is damaged ({first_line(error)}): remove it, and the same `vistas run` command makes it again") from error
     small.thumbnail((_LARGEST_PX, _LARGEST_PX), Image.Resampling.LANCZOS)
     return small
 

@@ -20,6 +20,8 @@ from results.schema import GRADE
 
 _MOST_NODES = 72
 """Of several budgets the largest tree up to this size is drawn: more cannot be seen on a page."""
+_SEARCH = ["search", "model", "budget_unit", "budget", "seed", "prompt_id"]
+"""What names one search by one verifier."""
 _TILE_PX = 128
 _CHOSEN = "#b58a00"
 
@@ -40,19 +42,25 @@ def find_tree(summary: Summary) -> Tree | None:
     pictures were kept.
     """
     runs = summary.runs
-    table = runs.candidates[runs.candidates["verifier"] == runs.verifiers[0]]
-    keys = ["search", "model", "budget_unit", "budget", "seed", "prompt_id"]
-    found = []
-    for key, part in table[table["step"] > 0].groupby(keys, sort=True):
-        if (part["parent"] != "").any() and (part["image"] != "").mean() > 0.9:
-            beam = name_of(str(key[0])) == "beam"
-            fits = len(part) <= _MOST_NODES
-            found.append(((beam, fits, len(part) if fits else -len(part)), part))
-    if not found:
+    grown = (runs.candidates["verifier"] == runs.verifiers[0]) & (runs.candidates["step"] > 0)
+    table = runs.candidates.loc[grown, _SEARCH].assign(
+        nodes=1, branched=runs.candidates["parent"] != "", pictured=runs.candidates["image"] != ""
+    )
+    found = table.groupby(_SEARCH).agg({"nodes": "sum", "branched": "any", "pictured": "mean"})
+    found = found[found["branched"] & (found["pictured"] > 0.9)]
+    if found.empty:
         return None
     # max takes the first of equals, here the last prompt.
-    nodes = max(reversed(found), key=lambda entry: entry[0])[1]
+    key, _ = max(reversed([*found["nodes"].items()]), key=lambda one: _drawn_first(str(one[0][0]), one[1]))
+    named = (runs.candidates[name] == value for name, value in zip(_SEARCH, key, strict=True))
+    nodes = runs.candidates[np.logical_and.reduce([grown, *named])]
     return _placed(summary, nodes.sort_values("order").reset_index(drop=True))
+
+
+def _drawn_first(search: str, nodes: int) -> tuple[bool, bool, int]:
+    """Sort key that puts last what is drawn."""
+    fits = nodes <= _MOST_NODES
+    return name_of(search) == "beam", fits, nodes if fits else -nodes
 
 
 def _placed(summary: Summary, nodes: pd.DataFrame) -> Tree:
@@ -68,7 +76,7 @@ def _placed(summary: Summary, nodes: pd.DataFrame) -> Tree:
         nodes.loc[column.index, "above"] = above
         row_of |= dict(zip(column["candidate"], column.index, strict=True))
     selections = summary.runs.selections
-    same = np.logical_and.reduce([selections[name] == first[name] for name in ("unit", "verifier", "prompt_id", "budget")])
+    same = np.logical_and.reduce([selections[name] == first[name] for name in IDENTITY])
     chosen = selections[same].iloc[0]
     nodes["chosen"] = (nodes["candidate"] == chosen["candidate"]) & np.isclose(nodes["score"], chosen["score"])
     scores = summary.runs.scores

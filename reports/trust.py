@@ -11,6 +11,8 @@ from verifiers.auroc import auroc, auroc_by_pool
 
 _IMAGE = ["model", "search", "verifier", "seed", "prompt_id", "candidate", "step", "score"]
 """What makes two candidate rows the same image scored for two budgets."""
+_POOL = ["prompt_id", "seed", "budget"]
+"""What makes a pool of the candidates of one verifier, model and search."""
 
 
 def trust_table(summary: Summary) -> Table:
@@ -41,7 +43,7 @@ def trust_table(summary: Summary) -> Table:
 
 def _row(summary: Summary, verifier: str, part: pd.DataFrame) -> dict[str, float]:
     right = part["truth"] > 0.5
-    by_prompt = auroc_by_pool(part["score"], right, part[["prompt_id", "seed", "budget"]]).groupby(level=0).mean()
+    by_prompt = auroc_by_pool(part["score"], right, part[_POOL]).groupby(level=0).mean()
     column = pd.Series(summary.values.index.get_level_values("prompt_id")).map(by_prompt)
     within, low, high = summary.bootstrap.pooled(column.to_numpy(dtype=float))
     ranked = verifier in summary.runs.rank_verifiers
@@ -55,10 +57,9 @@ def _row(summary: Summary, verifier: str, part: pd.DataFrame) -> dict[str, float
 
 def _accuracy(part: pd.DataFrame) -> tuple[float, float]:
     """Of pools with right and wrong images: how often the best-scored one is right, and the share of right images; mean over prompts."""
-    found = []
-    for (prompt, *_), pool in part.groupby(["prompt_id", "seed", "budget"]):
-        if pool["right"].nunique() > 1:
-            best = pool.loc[pool["score"] == pool["score"].max(), "right"]
-            found.append((prompt, best.mean(), pool["right"].mean()))
-    means = pd.DataFrame(found, columns=["prompt", "best", "chance"]).groupby("prompt").mean().mean()
-    return float(means["best"]), float(means["chance"])
+    pools = part.groupby(_POOL)
+    both = pools["right"].transform("nunique") > 1
+    best = part["score"] == pools["score"].transform("max")
+    found = (part[chosen].groupby(_POOL)["right"].mean().groupby("prompt_id").mean().mean() for chosen in (both & best, both))
+    best_right, chance = map(float, found)
+    return best_right, chance

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from harness.assignments import name_of
 from harness.compute import amounts
@@ -15,6 +14,7 @@ from harness.errors import WrongInput
 from harness.values import ALL
 from reports.comparable import most_pairs
 from reports.keys import POINT
+from results.join import join
 from results.schema import TABLES
 from results.store import Store
 
@@ -29,18 +29,17 @@ def is_unfinished(folder: Path) -> bool:
     return not all((folder / f"{name}.parquet").is_file() for name in TABLES)
 
 
-def read_parts(folder: Path) -> tuple[Tables, str]:
-    """Tables of the units that are there, and how many these are; the run folder is left as it is.
+def join_parts(folder: Path, place: Path) -> str:
+    """Write tables of the units that are there into `place`, and say how many these are; the run folder is left as it is.
 
     Raises WrongInput where no unit is there.
     """
     store = Store(folder)
-    parts, planned = store.whole_parts(), len(store.units())
-    if not parts:
+    there, planned = join(store.whole_parts(), place), len(store.units())
+    if not there:
         raise WrongInput(f"{folder} has no finished unit yet: wait for one, or give the same `vistas run` command again")
-    number = f"{len(parts)} of {amounts.counted(planned, 'unit')}" if planned else amounts.counted(len(parts), "unit")
-    tables = {name: pa.concat_tables([part[name] for part in parts]).to_pandas() for name in TABLES}
-    return tables, f"{number} {'are' if len(parts) > 1 or planned > 1 else 'is'} there"
+    number = f"{there} of {amounts.counted(planned, 'unit')}" if planned else amounts.counted(there, "unit")
+    return f"{number} {'are' if there > 1 or planned > 1 else 'is'} there"
 
 
 def nothing_of(manifest: Mapping[str, Any], tables: Tables) -> str:

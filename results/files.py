@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import filecmp
 import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +19,8 @@ TEMPORARY = ".tmp"
 MANIFEST = "manifest.json"
 """What makes a folder a run's."""
 LOCK, OPENING = ".lock", ".lock-opening"
+PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+"""The last chunk of every PNG."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says when a disk, or a user's share of it, is full."""
 PATIENCE_SECONDS = 5.0
@@ -40,25 +43,59 @@ def _leftover(name: str) -> bool:
 
 
 def write_atomic(path: Path, content: bytes, sync: bool = True) -> None:
-    """Write `content` beside `path` and rename it into place; raises RunFailed when the disk is full.
+    """Write `content` beside `path` and rename it into place; raises as `atomic`.
 
     Without `sync` the file may be empty after a power failure (not after the end of the process, however it comes).
+    """
+    with atomic(path, sync) as file:
+        file.write(content)
+
+
+@contextmanager
+def atomic(path: Path, sync: bool = True, if_changed: bool = False) -> Iterator[IO[bytes]]:
+    """A file beside `path` to write to, renamed into place at the end, with `if_changed` only where its content is another.
+
+    Raises:
+        RunFailed: the disk is full, or the system does not let the file be written.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")  # two shards may write one image at once
     try:
         with _created(temporary) as file:
-            file.write(content)
+            yield file
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        if error.errno in FULL:
-            raise RunFailed(
-                f"no space left on disk in {path.parent}: free space and give the same command again; finished units are kept"
-            ) from error
+        if if_changed and path.exists() and filecmp.cmp(temporary, path, shallow=False):
+            temporary.unlink()
+        else:
+            os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise _unwritten(path.parent, error) from error
         raise
+
+
+def _unwritten(folder: Path, error: OSError) -> RunFailed:
+    if error.errno in FULL:
+        return RunFailed(f"no space left on disk in {folder}: free space and give the same command again; finished units are kept")
+    return RunFailed(f"writing to {folder} failed ({error}): see to that and give the same command again; finished units are kept")
+
+
+def is_whole_png(path: Path | str) -> bool:
+    """Whether there is a file that ends as a PNG does; of thousands of images nothing else can be read in passing.
+
+    Raises OSError where it is there and cannot be read: that is no reason to make it anew.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        return os.pread(descriptor, len(PNG_END), max(0, os.fstat(descriptor).st_size - len(PNG_END))) == PNG_END
+    finally:
+        os.close(descriptor)
 
 
 def _created(path: Path) -> IO[bytes]:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+from harness.errors import WrongInput
 from results.schema import SCHEMA_VERSION
 
 _IN_COMMON = ("schema_version", "configuration", "suite", "models", "verifiers", "metrics")
 """What two runs must have in common to be the same run."""
+
+_KINDS: dict[str, type] = {
+    "schema_version": int, "configuration": dict, "configuration.verifiers": list, "configuration.searches": list, "suite": dict,
+    "models": dict, "verifiers": dict, "environments": list,
+}  # fmt: skip
+"""What every manifest has, whatever its schema; what holds another stands before it."""
 
 
 def manifest(
@@ -34,6 +42,40 @@ def manifest(
         "notes": notes,
     }
     return dict(json.loads(json.dumps(content, default=_plain)))
+
+
+class DamagedManifest(WrongInput):
+    """Raised for a manifest that cannot be read, or has not what every manifest has."""
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """A manifest from its file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedManifest: it is not one.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        _check(content)
+    except (ValueError, RecursionError) as error:
+        raise DamagedManifest(
+            f"{path} is damaged ({error}): put back a copy of it; or give another folder with --out and this one with --reuse, which takes "
+            "its finished units over"
+        ) from error
+    return dict(content)
+
+
+def _check(content: Any) -> None:
+    """Raise ValueError for what a hand has changed so that nothing can be read of it."""
+    if not isinstance(content, dict):
+        raise ValueError("it is no object")
+    for key, kind in _KINDS.items():
+        value: Any = content
+        for name in key.split("."):
+            value = value.get(name)
+        if not isinstance(value, kind):
+            raise ValueError(f"{key} is {_short(value)}")
 
 
 def canonical(value: Any) -> str:

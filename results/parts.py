@@ -89,8 +89,9 @@ def _header(unit: str, sizes: Sequence[int], making: Making, body: bytes) -> byt
     """The header line; its checksum is over the unit's key, the sizes and how it was made as well as the body."""
     said = {key: value for key, value in asdict(making).items() if value}
     own = {"unit": unit, "bytes": list(sizes), **said}
-    sha256 = hashlib.sha256(json.dumps(own).encode() + b"\n" + body).hexdigest()
-    return json.dumps({**own, "sha256": sha256}).encode()
+    digest = hashlib.sha256(json.dumps(own).encode() + b"\n")
+    digest.update(body)
+    return json.dumps({**own, "sha256": digest.hexdigest()}).encode()
 
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:

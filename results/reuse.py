@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from results.files import write_atomic
+from results.files import is_whole_png, write_atomic
+from results.manifest import DamagedManifest
 from results.parts import images_of
 from results.store import Store
 
@@ -21,11 +22,14 @@ def take_over(store: Store, keys: Sequence[str], folders: Sequence[Path]) -> dic
     Raises:
         WrongInput: a folder holds no run.
     """
-    shared = {folder: len(held(Store(folder), keys)) for folder in folders}
+    shared = {folder: held(Store(folder), keys) for folder in folders}
     for folder in folders:
         other = Store(folder)
-        environments, noted = other.manifest().get("environments", []), False
-        for key in keys:
+        try:
+            environments, noted = other.manifest()["environments"], False
+        except DamagedManifest:  # units tell for themselves what they are
+            environments, noted = [], False
+        for key in shared[folder]:
             if store.whole_part(key) is not None or (tables := other.whole_part(key)) is None:
                 continue
             if not noted:  # before the first is here, or an interruption would leave units of nowhere
@@ -33,8 +37,9 @@ def take_over(store: Store, keys: Sequence[str], folders: Sequence[Path]) -> dic
                 noted = True
             for image in images_of(tables):
                 _bring(folder / image, store.folder / image)
-            write_atomic(store.part_path(key), other.part_path(key).read_bytes())
-    return shared
+            # To sync thousands one by one takes minutes; one that a power failure empties is taken over again.
+            write_atomic(store.part_path(key), other.part_path(key).read_bytes(), sync=False)
+    return {folder: len(theirs) for folder, theirs in shared.items()}
 
 
 def held(other: Store, keys: Sequence[str]) -> list[str]:
@@ -44,7 +49,7 @@ def held(other: Store, keys: Sequence[str]) -> list[str]:
 
 def _bring(source: Path, target: Path) -> None:
     """Images are named by their content and never changed: one file serves both folders where the file system can."""
-    if target.exists() and target.stat().st_size:
+    if is_whole_png(target):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)

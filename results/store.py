@@ -7,23 +7,34 @@ import io
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
 from harness.errors import WrongInput
-from results.files import MANIFEST, check_run_folder, remove_temporary, write_atomic
-from results.manifest import differences
+from results.files import MANIFEST, TEMPORARY, check_run_folder, is_whole_png, remove_temporary, write_atomic
+from results.join import join
+from results.manifest import differences, read_manifest
 from results.parts import DamagedPart, Making, Rows, decode, encode, images_of, making_of, tables_of
-from results.schema import TABLES, arrow_schema
 
 CALIBRATION = "calibration.json"
 UNITS = "units.json"
 FINISHED = "finished.txt"
+
+
+class DamagedUnits(WrongInput):
+    """Raised where the list of a run's units cannot be read."""
+
+
+class Incomplete(WrongInput):
+    """Raised where tables are to be made and units are missing."""
+
+    def __init__(self, missing: int, units: int, folder: Path) -> None:
+        super().__init__(f"{missing} of {units} units are missing in {folder}: give the same command again to finish them")
+        self.missing = missing
 
 
 class Store:
@@ -61,11 +72,9 @@ class Store:
         """The manifest; raises WrongInput when it is missing or unreadable."""
         path = self.folder / MANIFEST
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+            return read_manifest(path)
         except FileNotFoundError:
             raise WrongInput(f"{self.folder} holds no run ({MANIFEST} is missing): give the folder of one") from None
-        except ValueError as error:
-            raise WrongInput(f"{path} is damaged ({error}): give another folder with --out") from error
 
     def calibration(self) -> dict[str, Any]:
         """Measured speeds that the run has been planned with, {} before; raises WrongInput when unreadable."""
@@ -100,13 +109,12 @@ class Store:
         except FileNotFoundError:
             return []
         except (ValueError, TypeError) as error:
-            raise WrongInput(f"{path} is damaged ({error}): the same `vistas run` command writes it again") from error
+            raise DamagedUnits(f"{path} is damaged ({error}): the same `vistas run` command writes it again") from error
 
-    def whole_parts(self) -> list[dict[str, pa.Table]]:
+    def whole_parts(self) -> Iterator[dict[str, pa.Table]]:
         """Tables of the units that are there whole, with their images, in the run's order; nothing is changed, so others may be writing."""
         keys = self.units() or sorted(path.stem for path in (self.folder / "parts").glob("*.part"))
-        found = map(self.whole_part, keys)
-        return [tables for tables in found if tables is not None]
+        return (tables for tables in map(self.whole_part, keys) if tables is not None)
 
     def whole_part(self, key: str) -> dict[str, pa.Table] | None:
         """A unit's tables where it is there whole, with its images, else None; nothing is changed."""
@@ -123,9 +131,9 @@ class Store:
             tables = decode(key, path.read_bytes())
             lost = self._lost_images(tables)
             for relative in lost:
-                (self.folder / relative).unlink(missing_ok=True)  # an empty one would be taken for saved
+                (self.folder / relative).unlink(missing_ok=True)  # it is made anew
             if lost:
-                raise DamagedPart(f"its image {lost[0]} is missing or empty")
+                raise DamagedPart(f"its image {lost[0]} is missing or cut short")
         except FileNotFoundError:
             return None
         except DamagedPart as error:
@@ -136,9 +144,8 @@ class Store:
         return tables
 
     def _lost_images(self, tables: Mapping[str, pa.Table]) -> list[str]:
-        """Missing or empty images: they are not synced one by one, which would be slow, so their unit is not finished."""
-        images = {relative: self.folder / relative for relative in images_of(tables)}
-        return [relative for relative, image in images.items() if not image.is_file() or image.stat().st_size == 0]
+        """Images that are missing or cut short: they are not synced one by one, which would be slow, so their unit is not finished."""
+        return [relative for relative in images_of(tables) if not is_whole_png(f"{self.folder}/{relative}")]
 
     def finished(self) -> int:
         """How many units have been finished here."""
@@ -163,7 +170,7 @@ class Store:
         name = hashlib.sha256(f"{image_HWC.shape}".encode() + image_HWC.tobytes()).hexdigest()[:32]
         relative = f"images/{name[:2]}/{name}.png"
         path = self.folder / relative
-        if not path.exists():
+        if not is_whole_png(path):
             buffer = io.BytesIO()
             Image.fromarray(image_HWC).save(buffer, format="PNG")
             write_atomic(path, buffer.getvalue(), sync=False)
@@ -173,20 +180,23 @@ class Store:
         """Join the parts of `keys`, in that order, into one Parquet file per table.
 
         Raises:
-            WrongInput: a unit is missing.
+            Incomplete: units are missing; the tables are as they were.
         """
-        parts = [self.part(key) for key in keys]
-        finished = [part for part in parts if part is not None]
-        if len(finished) < len(parts):
-            raise WrongInput(
-                f"{len(parts) - len(finished)} of {len(parts)} units are missing in {self.folder}: "
-                "give the same command again to finish them"
-            )
-        for name in TABLES:
-            table = pa.concat_tables([arrow_schema(name).empty_table(), *(part[name] for part in finished)])
-            sink = pa.BufferOutputStream()
-            pq.write_table(table.combine_chunks(), sink, compression="zstd")
-            _write_changed(self.folder / f"{name}.parquet", bytes(sink.getvalue()))
+        for half in self.folder.glob(f"*.parquet.*{TEMPORARY}"):  # of a process that was killed at this
+            half.unlink(missing_ok=True)
+        join(self._all_parts(keys), self.folder)
+
+    def _all_parts(self, keys: Sequence[str]) -> Iterator[dict[str, pa.Table]]:
+        """The parts of all units, one by one; raises Incomplete at the end where some are missing."""
+        missing = 0
+        for key in keys:
+            part = self.part(key)
+            if part is None:
+                missing += 1
+            elif not missing:
+                yield part
+        if missing:
+            raise Incomplete(missing, len(keys), self.folder)
 
     def part_path(self, key: str) -> Path:
         """The file of a unit, there or not."""

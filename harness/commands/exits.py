@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from harness.errors import WrongInput
+from harness.errors import RunFailed, WrongInput
 from results.files import FULL
 
 if TYPE_CHECKING:
@@ -64,7 +64,11 @@ def reported(debug: bool, store: Store | None = None, before: bool = False) -> I
             where = f" in {folder}" if folder else ""
             kept = f"; {_kept(store)}" if store and store.finished() else ": free space and give the same command again"
             _leave(f"failed: no space left on disk{where}{kept}", FAILED)
-        _leave(f"failed: {_line(error)}" + ("" if debug else " (--debug shows where)"), FAILED)
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            advice = f"see to that; {_kept(store)}" if store else "see to that and give the same command again"
+            _leave(f"failed: {error.filename}: {error.strerror}: {advice}", FAILED)
+        kept = f"; {_kept(store)}" if store and not isinstance(error, RunFailed) else ""
+        _leave(f"failed: {_line(error)}{kept}" + ("" if debug else " (--debug shows where)"), FAILED)
 
 
 def _kept(store: Store) -> str:
@@ -77,7 +81,7 @@ def _kept(store: Store) -> str:
 def _line(error: Exception) -> str:
     text = " ".join(str(error).split())
     known = type(error).__module__.startswith(("harness", "results", "reports", "models", "verifiers", "suites"))
-    return text if text and known else f"{type(error).__name__}: {text}"
+    return text if text and known else ": ".join(filter(None, (type(error).__name__, text)))
 
 
 def _leave(line: str, code: int) -> NoReturn:

@@ -125,9 +125,10 @@ def report(
         if out is None and len(folders) > 1:
             raise WrongInput(f"a report of {len(folders)} runs belongs to none of their folders: say where with --out")
         check_each_once(folders)
-        if out is not None:
-            check_writable(out)
-        _build_report(folders, out if out is not None else folders[0] / "report")
+        place = out if out is not None else folders[0] / "report"
+        if out is not None or folders[0].is_dir():
+            check_writable(place)
+        _build_report(folders, place)
 
 
 def _fingerprint(settings: Settings) -> str:

@@ -15,7 +15,7 @@ from harness.weights.local import LocalWeights, published
 from results.environment import PACKAGES, installed_version, python_version, source_sha256, unit_source, written_here
 from results.files import InUse, locked, write_atomic
 from results.manifest import canonical
-from results.store import FINISHED, Store
+from results.store import FINISHED, DamagedUnits, Incomplete, Store
 from suites.sources import VARIABLE
 
 
@@ -73,9 +73,11 @@ def finished_units(folder: Path, fingerprint: str) -> int:
     try:
         with locked(folder):
             keys = store.units()
-            if any(store.part(key) is None for key in keys):
+            if not keys:
                 return 0
             store.compact(keys)
+    except (DamagedUnits, Incomplete):
+        return 0
     except InUse:
         return 0  # by another shard, or by who looks as we do: as a run that goes on it is told which
     return len(keys)

@@ -34,6 +34,7 @@ def plan_units(session: Session, pairing: Pairing) -> tuple[list[WorkUnit], list
     notes: list[str] = []
     refusals: list[tuple[str, BudgetTooSmall]] = []
     misfits: list[Unfit] = []
+    kept = kept_prompts(session.settings, session.prompts)
     for model, search in pairing.pairs:
         budgets = {}
         for verifier in session.settings.verifiers:
@@ -48,7 +49,7 @@ def plan_units(session: Session, pairing: Pairing) -> tuple[list[WorkUnit], list
             notes += _notes(model, search, verifier, refused, nothing_left=not affordable)
         given = {name: affordable for name, affordable in budgets.items() if affordable}
         packages = pairing.packages(model, search, (*given, *session.evaluator.verifiers), session.settings.suite)
-        units += _pair_units(session, model, search, given, packages)
+        units += _pair_units(session, model, search, given, packages, kept)
     if not units:
         raise WrongInput(_nothing_runs(session.settings, refusals) if refusals else "; ".join(dict.fromkeys(map(str, misfits))))
     return units, list(dict.fromkeys(notes))
@@ -116,7 +117,7 @@ def _notes(
 
 
 def _pair_units(
-    session: Session, model: str, search: str, budgets: Mapping[str, tuple[Budget, ...]], packages: tuple[str, ...]
+    session: Session, model: str, search: str, budgets: Mapping[str, tuple[Budget, ...]], packages: tuple[str, ...], kept: frozenset[str]
 ) -> Iterator[WorkUnit]:
     if not budgets:
         return
@@ -129,7 +130,7 @@ def _pair_units(
         for share in shares:
             for number, chunk in enumerate(chunks(session.prompts, _chunk(session, search), session.settings.sample_seed)):
                 faulty = session.faulty if number == 0 else ()
-                yield _unit(session, model, search, share, seed, chunk, faulty, packages)
+                yield _unit(session, model, search, share, seed, chunk, faulty, packages, kept)
 
 
 def chunks(prompts: Sequence[Prompt], size: int, seed: int) -> Iterator[tuple[Prompt, ...]]:
@@ -154,6 +155,7 @@ def _unit(
     prompts: tuple[Prompt, ...],
     faulty: tuple[tuple[Prompt, str], ...],
     packages: tuple[str, ...],
+    kept: frozenset[str],
 ) -> WorkUnit:
     flops = 0
     for tokens in session.text_tokens(model, prompts):  # one pool of images, at which every verifier looks
@@ -170,7 +172,7 @@ def _unit(
         budgets=budgets,
         seed=seed,
         prompts=prompts,
-        keep=kept_prompts(session.settings, session.prompts) & {prompt.id for prompt in prompts},
+        keep=kept & {prompt.id for prompt in prompts},
         planned_flops=float(flops),
         faulty=faulty,
         features=_features(session, search, next(iter(budgets))),

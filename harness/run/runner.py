@@ -20,7 +20,7 @@ from results.environment import unit_source
 from results.files import InUse, alone, locked, locked_part, remove_temporary, write_atomic
 from results.parts import Making
 from results.reuse import take_over
-from results.store import Store
+from results.store import Incomplete, Store
 
 
 def finish_run(run: Run, console: Console, engine: Engine = local) -> Path:
@@ -55,12 +55,12 @@ def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = loca
         _work(run, shard.of(run.units), console, engine)
     try:
         with locked(store.folder):
-            left = sum(store.part(unit.key) is None for unit in run.units)
-            if left:
-                return (f"shard {shard} is finished, {counted(left, 'unit')} of others {'is' if left == 1 else 'are'} missing: give their "
-                        "commands (again), or this one without --shard")  # fmt: skip
             remove_temporary(store.folder)
             _compact(run, console)
+    except Incomplete as error:
+        left = error.missing
+        return (f"shard {shard} is finished, {counted(left, 'unit')} of others {'is' if left == 1 else 'are'} missing: give their "
+                "commands (again), or this one without --shard")  # fmt: skip
     except InUse:
         return f"shard {shard} is finished, others are in work: the last one makes the tables"
     return ""
@@ -91,10 +91,11 @@ def _compact(run: Run, console: Console) -> None:
 def _work(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> None:
     """Run those of `units` that are missing."""
     with run.watch.section("store"):
-        missing = [unit for unit in units if run.store.part(unit.key) is None]
+        there = {unit.key for unit in units if run.store.part(unit.key) is not None}
+    missing = [unit for unit in units if unit.key not in there]
     done = len(units) - len(missing)
     if done:
-        others = _by_other_source(run.store, [unit for unit in units if unit not in missing])
+        others = _by_other_source(run.store, [unit for unit in units if unit.key in there])
         console.print(f"going on: {done} of {counted(len(units), 'unit')} {'is' if done == 1 else 'are'} there{others}", highlight=False)
     planned = sum(unit.planned_flops for unit in missing)
     with RunProgress(console, len(units), done, planned) as progress:
@@ -119,7 +120,8 @@ def _work(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> 
 
 def _by_other_source(store: Store, units: list[WorkUnit]) -> str:
     """What a person should know of units that are kept although the source has changed since; "" where it has not."""
-    others = sum(unit_source(unit.packages) not in store.sources([unit.key]) for unit in units)
+    current = {packages: unit_source(packages) for packages in {unit.packages for unit in units}}
+    others = sum(current[unit.packages] not in store.sources([unit.key]) for unit in units)
     if not others:
         return ""
     which = "made by another state" if others == len(units) else f"{others} of them by another state"

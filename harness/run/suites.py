@@ -103,7 +103,7 @@ def suite_notes(suite: Any, domain: Any, seeds: Sequence[int]) -> list[str]:
     if card.images_per_prompt and len(seeds) != card.images_per_prompt:
         notes.append(
             f"protocol: {card.name} is published with {card.images_per_prompt} images a prompt, a search returns one for each seed: "
-            f"this run has {len(seeds)}; give --seed {card.images_per_prompt} times, a number each, for the published number"
+            f"this run has {len(seeds)}; the published number takes --seed {','.join(map(str, range(card.images_per_prompt)))}"
         )
     return notes
 

@@ -216,9 +216,25 @@ def test_a_failure_is_one_line_and_code_1_with_a_traceback_only_on_request(
     monkeypatch.setattr(toy_world.ToyVerifier, "score", explode)
     result = call(*RUN, "--out", str(tmp_path))
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1] == "vistas: failed: RuntimeError: the verifier exploded (--debug shows where)"
+    assert result.stderr.splitlines()[-1] == (
+        "vistas: failed: RuntimeError: the verifier exploded; no unit was finished, nothing is kept; give the same command again to go on "
+        "(--debug shows where)"
+    )
     assert "Traceback" not in result.stderr
     assert "Traceback" in call(*RUN, "--out", str(tmp_path), "--debug").stderr
+
+
+def test_a_file_that_fails_is_named_with_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(*_: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error", "/weights/one")
+
+    monkeypatch.setattr(toy_world.ToyVerifier, "score", unreadable)
+    result = call(*RUN, "--out", str(tmp_path))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == (
+        "vistas: failed: /weights/one: Input/output error: see to that; no unit was finished, nothing is kept; give the same command "
+        "again to go on"
+    )
 
 
 @pytest.mark.parametrize(

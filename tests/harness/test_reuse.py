@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from io import StringIO
@@ -168,6 +169,25 @@ def test_a_damaged_unit_of_ones_own_is_taken_over_again(tmp_path: Path) -> None:
     part.write_bytes(part.read_bytes()[:-3])
     assert make(tmp_path / "large", tmp_path / "small", **SMALL) == []
     assert_equal(tables(tmp_path / "small"), tables(tmp_path / "large"))
+
+
+def test_units_taken_over_are_not_synced_one_by_one_and_only_those_looked_at_that_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "small", **SMALL)
+    synced, looked, whole_part = [], [], Store.whole_part
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    monkeypatch.setattr(Store, "whole_part", lambda store, key: looked.append(store.folder.name) or whole_part(store, key))
+    made = make(tmp_path / "large", tmp_path / "small", **LARGE)
+    assert sum("/parts/" in path for path in synced) == len(made)
+    assert looked == ["large", "small"] * 2
+
+
+def test_units_of_a_run_with_a_broken_manifest_are_not_lost(tmp_path: Path) -> None:
+    made = make(tmp_path / "one", **SMALL)
+    (tmp_path / "one/manifest.json").write_text("{")
+    assert made
+    assert make(tmp_path / "other", tmp_path / "one", **SMALL) == []
 
 
 def test_where_units_come_from_is_known_before_the_first_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

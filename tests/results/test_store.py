@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import os
 import subprocess
@@ -23,8 +24,15 @@ from results.files import TEMPORARY, locked, write_atomic
 from results.manifest import differences, manifest
 from results.parts import DamagedPart, Making, decode
 from results.schema import COST, TABLES, arrow_schema
-from results.store import Store
+from results.store import Incomplete, Store
 
+LOSSES = [
+    lambda path: path.unlink(),
+    lambda path: path.write_bytes(b""),
+    lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    lambda path: path.write_bytes(bytes(path.stat().st_size)),
+]
+"""What may become of an image: gone, empty, cut short, or zeros where the machine stopped before it was on the disk."""
 DEFAULTS: dict[str, Any] = {"string": "", "int64": 1, "double": math.nan, "bool": True}
 
 
@@ -40,7 +48,8 @@ def rows(score: float) -> dict[str, list[dict[str, Any]]]:
 
 
 def a_manifest(**configuration: Any) -> dict[str, Any]:
-    return manifest({"prompts": 6, **configuration}, {"name": "s"}, {"m": {"weights": "1"}}, {}, {}, {"python": "3"}, [])
+    asked = {"prompts": 6, "searches": [], "verifiers": [], **configuration}
+    return manifest(asked, {"name": "s"}, {"m": {"weights": "1"}}, {}, {}, {"python": "3"}, [])
 
 
 @pytest.fixture
@@ -86,6 +95,25 @@ def test_compact_refuses_missing_units(store: Store) -> None:
     store.save("a", rows(0.5))
     with pytest.raises(WrongInput, match="1 of 2 units are missing"):
         store.compact(["a", "b"])
+    assert not list(store.folder.glob("*.parquet*"))
+
+
+def test_tables_that_lack_a_unit_are_not_made_and_older_ones_stay(store: Store) -> None:
+    store.save("a", rows(0.5))
+    store.compact(["a"])
+    before = (store.folder / "candidates.parquet").read_bytes()
+    store.save("b", rows(0.7))
+    with pytest.raises(Incomplete) as raised:
+        store.compact(["b", "gone", "a", "lost"])
+    assert raised.value.missing == 2
+    assert (store.folder / "candidates.parquet").read_bytes() == before
+
+
+def test_what_a_killed_process_has_left_of_tables_is_removed(store: Store) -> None:
+    store.save("a", rows(0.5))
+    (store.folder / f"scores.parquet.17{TEMPORARY}").write_bytes(b"half")
+    store.compact(["a"])
+    assert not list(store.folder.glob(f"*{TEMPORARY}"))
 
 
 @pytest.mark.parametrize(
@@ -140,6 +168,16 @@ def test_full_disk_keeps_finished_parts_and_leaves_no_rest(store: Store, monkeyp
         assert "\n" not in str(raised.value)
     assert [entry.name for entry in (store.folder / "parts").iterdir()] == ["a.part"]
     assert (store.folder / "parts" / "a.part").read_bytes() == kept
+
+
+def test_a_folder_that_cannot_be_written_to_any_more_is_named_with_what_to_do(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(*_: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "replace", read_only)
+    with pytest.raises(RunFailed, match=r"writing to .*parts failed .*Read-only.*: see to that and give the same command again; finished"):
+        store.save("a", rows(0.5))
+    assert not list((store.folder / "parts").iterdir())
 
 
 def test_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,6 +241,22 @@ def test_a_damaged_manifest_is_refused(store: Store) -> None:
         store.open(a_manifest())
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda content: [content], "it is no object"),
+        (lambda content: {key: value for key, value in content.items() if key != "environments"}, "environments is absent"),
+        (lambda content: {**content, "schema_version": "five"}, 'schema_version is "five"'),
+        (lambda content: {**content, "configuration": {"searches": [], "verifiers": "all"}}, 'configuration.verifiers is "all"'),
+    ],
+)
+def test_a_manifest_that_a_hand_has_broken_is_refused_with_a_way_out(store: Store, change: Any, said: str) -> None:
+    path = store.folder / "manifest.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    with pytest.raises(WrongInput, match=rf"is damaged \({said}\): put back a copy of it; or give .* this one with --reuse"):
+        store.open(a_manifest())
+
+
 def test_differences_name_nested_and_missing_values() -> None:
     found = differences(a_manifest(keep=1), a_manifest(chunk=[1]))
     assert found == [
@@ -220,7 +274,7 @@ def test_images_are_what_was_scored_and_named_by_content(store: Store) -> None:
     assert torch.equal(torch.from_numpy(saved.copy()).permute(2, 0, 1), image)
 
 
-@pytest.mark.parametrize("lose", [lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
+@pytest.mark.parametrize("lose", LOSSES)
 def test_a_part_without_its_images_is_redone(store: Store, lose: Any) -> None:
     relative = store.save_image(torch.zeros(3, 4, 4, dtype=torch.uint8))
     finished = {"selections": [row("selections", image=relative)]}
@@ -231,6 +285,30 @@ def test_a_part_without_its_images_is_redone(store: Store, lose: Any) -> None:
     assert store.save_image(torch.zeros(3, 4, 4, dtype=torch.uint8)) == relative
     store.save("a", finished)
     assert store.part("a") is not None
+
+
+def test_an_image_that_cannot_be_read_is_not_made_anew(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    relative = store.save_image(torch.zeros(3, 4, 4, dtype=torch.uint8))
+    store.save("a", {"selections": [row("selections", image=relative)]})
+
+    def denied(path: Any, flags: int) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "open", denied)
+    with pytest.raises(PermissionError):
+        store.part("a")
+    monkeypatch.undo()
+    assert store.part("a") is not None
+
+
+@pytest.mark.parametrize("lose", LOSSES[1:])
+def test_what_a_stopped_machine_has_left_of_an_image_is_not_taken_for_it(store: Store, lose: Any) -> None:
+    image = torch.zeros(3, 4, 4, dtype=torch.uint8)
+    path = store.folder / store.save_image(image)
+    whole = path.read_bytes()
+    lose(path)
+    store.save_image(image)
+    assert path.read_bytes() == whole
 
 
 def test_all_empty_images_of_a_part_are_saved_again(store: Store) -> None:
@@ -246,7 +324,7 @@ def test_all_empty_images_of_a_part_are_saved_again(store: Store) -> None:
     assert store.part("a") is not None
 
 
-@pytest.mark.parametrize("lose", [lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
+@pytest.mark.parametrize("lose", LOSSES)
 def test_whole_parts_have_all_their_images_and_lost_ones_are_let_be(store: Store, lose: Any) -> None:
     for key, value in (("a", 0), ("b", 255)):
         relative = store.save_image(torch.full((3, 4, 4), value, dtype=torch.uint8))
@@ -292,7 +370,7 @@ def test_parts_say_how_they_were_made(store: Store) -> None:
 def test_whole_parts_are_read_in_the_order_of_the_run_and_damaged_ones_let_be(store: Store) -> None:
     for key in ("a", "b", "c", "stale"):
         store.save(key, {"scores": [row("scores", unit=key)]})
-    assert len(store.whole_parts()) == 4
+    assert len(list(store.whole_parts())) == 4
     store.keep_units(["c", "missing", "b", "a"])
     damaged = store.folder / "parts" / "b.part"
     damaged.write_bytes(damaged.read_bytes()[:-1])

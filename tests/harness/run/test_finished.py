@@ -15,6 +15,7 @@ from harness.run.finished import fingerprint, finished_units, mark_finished
 from reports.up_to_date import mark_up_to_date, up_to_date
 from results import environment
 from results.files import locked, locked_part
+from results.manifest import manifest
 from results.schema import TABLES
 from results.store import Store
 
@@ -30,12 +31,12 @@ def finished(tmp_path: Path) -> Path:
     """The folder of a finished run of one unit, which has no rows, with its report."""
     folder = tmp_path / "run"
     store = Store(folder)
-    (folder / "report").mkdir(parents=True)
-    (folder / "manifest.json").write_text("{}")
+    store.open(manifest({"searches": [], "verifiers": []}, {}, {}, {}, {}, {}, []))
     store.keep_units(["unit"])
     store.save("unit", {name: [] for name in TABLES})
     store.compact(["unit"])
     mark_finished(folder, fingerprint(settings()))
+    (folder / "report").mkdir()
     for name in ("index.html", "report.md"):
         (folder / "report" / name).write_text("drawn")
     mark_up_to_date([folder], folder / "report")
@@ -65,6 +66,14 @@ def test_what_is_missing_is_seen_and_a_lost_table_is_made_again(finished: Path) 
     assert finished_units(finished, fingerprint(settings(seeds=(1,)))) == finished_units(finished, "") == 0
     (finished / "parts/unit.part").write_bytes(b"damaged")
     assert finished_units(finished, same) == 0
+
+
+@pytest.mark.parametrize("content", ["[", "[]", "5"])
+def test_a_damaged_list_of_units_is_no_dead_end(finished: Path, content: str) -> None:
+    (finished / "scores.parquet").write_text("rows")
+    (finished / "units.json").write_text(content)
+    assert finished_units(finished, fingerprint(settings())) == 0
+    assert (finished / "scores.parquet").read_text() == "rows"
 
 
 def test_a_folder_that_others_are_at_is_not_looked_at(finished: Path) -> None:

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.run import session, units
+from harness.run import planning, session, units
+from harness.run.planning import kept_prompts
 from harness.run.prepared import prepare_run
+from harness.run.runner import finish_run
+from harness.run.units import WorkUnit
 from results.store import Store
 from suites.geneval.suite import GenEvalSuite
 
@@ -106,6 +110,22 @@ def test_damaged_part_and_lost_image_are_named_and_redone(
     assert aside >= {f"{first.name}.damaged", f"{second.name}.damaged"}  # units may share the lost image
     assert_equal(whole, again)
     assert_equal(finished[1], again)
+
+
+def test_going_on_compares_no_unit_with_every_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ten thousand units that is minutes."""
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stop_after(3))
+    prepared = prepare_run(Settings(**BASE), tmp_path)
+    monkeypatch.setattr(WorkUnit, "__eq__", lambda one, other: pytest.fail("compared"))
+    finish_run(prepared, Console(quiet=True))
+
+
+def test_planning_asks_once_whose_images_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(planning, "kept_prompts", lambda *given: asked.append(given) or kept_prompts(*given))
+    assert len(prepare_run(Settings(**BASE), tmp_path).units) > 1
+    assert len(asked) == 1
 
 
 def test_another_run_in_the_folder_is_refused(tmp_path: Path) -> None:
