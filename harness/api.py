@@ -5,8 +5,10 @@ The command line does the same with folders, tables and resumption (`harness/run
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,11 @@ from harness.errors import WrongInput
 from harness.memory import with_fewer_rows
 from harness.model_spec import parse_model
 from harness.named_searches import expanded
+from harness.python_terms import in_python_terms
 from harness.run.loaded_models import LoadedModels
 from harness.run.model_loader import ModelLoader
 from harness.run.session import pick_device
+from harness.run.suites import embedded
 from harness.run.table_rows import candidate_rows, counted, select
 from harness.run.timing import Stopwatch
 from harness.search.base import Search, Task, describes
@@ -32,10 +36,11 @@ from harness.search.prepare import Attempt, prepare
 from harness.search.spec import fits, parse_search
 from harness.seeds import Seeds
 from harness.weights.local import LocalWeights, find
-from models.base import Generator, Prefixed
+from models.base import Generator, ModelCard, Prefixed
 from models.pair import Pair
 from suites.base import Prompt
-from verifiers.base import Verifier, listeners
+from suites.shapes.unknown_words import check_known, unknown_note
+from verifiers.base import Verifier, VerifierCard, listeners
 from verifiers.features import described, features_of
 from verifiers.spec import parse_verifier
 
@@ -73,6 +78,7 @@ class Outcome:
         return picture
 
 
+@in_python_terms()
 def load_model(text: str, weights: Weights = _NONE, device: str = "auto") -> Generator | Pair:
     """The model, or pair of models, that a text names as `--model` does.
 
@@ -85,16 +91,18 @@ def load_model(text: str, weights: Weights = _NONE, device: str = "auto") -> Gen
     return model
 
 
+@in_python_terms()
 def load_verifier(text: str, weights: Weights = _NONE, device: str = "auto") -> Verifier:
     """The verifier that a text names as `--verifier` does. Raises WrongInput as `load_model` does."""
     return parse_verifier(text).load(pick_device(device), _local(weights))
 
 
+@in_python_terms()
 def run_search(
     search: str | Search,
     model: Generator | Pair,
     verifier: Verifier,
-    prompts: str | Sequence[str | Prompt],
+    prompts: str | Prompt | Sequence[str | Prompt],
     budget: float,
     unit: str = "nfe",
     *,
@@ -105,11 +113,14 @@ def run_search(
     """What a search returns for each prompt under `budget` of `unit` (nfe, flops, images or seconds) a prompt.
 
     Candidates depend on the seed, the prompt and `suite`: a prompt of a suite under its name in tables ("geneval@shapes") has
-    those of a run. `max_rows` is the largest batch, smaller where memory is short.
+    those of a run. `max_rows` is the largest batch, smaller where memory is short. A warning names words that an embedded model
+    does not know.
 
     Raises:
-        WrongInput: an unknown search or unit, a search or verifier that does not fit the model, or a budget that is too small.
+        WrongInput: an unknown search or unit, a search or verifier that does not fit the model, a budget that is too small, an
+            argument of another kind, or prompts of which an embedded model knows no word.
     """
+    _check_loaded(model, verifier)
     found = parse_search(expanded(search)) if isinstance(search, str) else search
     misfit = fits(found, _described_by_class(model), model.card.name)
     if misfit:
@@ -117,17 +128,50 @@ def run_search(
     _check_judge(verifier, model)
     if max_rows < 1:
         raise WrongInput(f"max_rows={max_rows} is not a number of rows from 1")
+    if isinstance(budget, str):
+        raise WrongInput(f"budget {budget!r} is text: give a number, budget=60")
+    if not isinstance(seed, Integral):
+        raise WrongInput(f"seed {seed!r} is not a whole number: give seed=0, for example")
     given = Budget(budget, unit)  # type: ignore[arg-type]  # which tells a name that is no unit
-    every = [prompts] if isinstance(prompts, str) else prompts
-    asked = [prompt if isinstance(prompt, Prompt) else Prompt(prompt, prompt, "prompt") for prompt in every]
+    asked = _asked(prompts)
     if not asked:
         return []
+    if embedded([model.card.name]):
+        texts = [prompt.text for prompt in asked]
+        check_known(texts)
+        for note in unknown_note(texts):
+            warnings.warn(note, stacklevel=3)
     guide = described([verifier], features_of(model.card.domain, model.device))[0] if describes(found) else verifier
     calibration = calibrate(model, [guide], asked[0].text, min(max_rows, 16)) if given.unit is Unit.SECONDS else None
 
-    attempt = Attempt(found, lambda rows: prepare(found, model, [guide], asked, given, Seeds(seed, suite), rows, calibration))
+    attempt = Attempt(found, lambda rows: prepare(found, model, [guide], asked, given, Seeds(int(seed), suite), rows, calibration))
     task = with_fewer_rows(attempt, max_rows, lambda rows: None, model.card.name, attempt.used)
     return [_outcome(task, guide, number) for number in range(len(asked))]
+
+
+def _check_loaded(model: Any, verifier: Any) -> None:
+    """Raise WrongInput for the name of a model or verifier, or one that stands in the other's place."""
+    for what, given in (("model", model), ("verifier", verifier)):
+        if isinstance(given, str):
+            raise WrongInput(f"{what} {given!r} is a name: load it first, load_{what}({given!r})")
+    cards = [getattr(given, "card", None) for given in (model, verifier)]
+    if isinstance(cards[0], VerifierCard):
+        raise WrongInput(f"verifier {cards[0].name} stands in the model's place: the order is search, model, verifier, prompts")
+    for what, given, card, kind in zip(("model", "verifier"), (model, verifier), cards, (ModelCard, VerifierCard), strict=True):
+        if not isinstance(card, kind):
+            raise WrongInput(f"{what} {given!r:.60} is none: give what load_{what} returns")
+
+
+def _asked(prompts: Any) -> list[Prompt]:
+    """One prompt or several. Raises WrongInput for what is no text."""
+    try:
+        every = [prompts] if isinstance(prompts, (str, Prompt)) else list(prompts)
+    except TypeError:
+        raise WrongInput(f"prompts {prompts!r:.60} are no texts: give one, or a list of them") from None
+    for number, one in enumerate(every):
+        if not isinstance(one, (str, Prompt)):
+            raise WrongInput(f"prompt {number}, {one!r:.60}, is not text: give texts, or prompts of a suite")
+    return [one if isinstance(one, Prompt) else Prompt(one, one, "prompt") for one in every]
 
 
 def _outcome(task: Task, verifier: Verifier, number: int) -> Outcome:

@@ -20,6 +20,8 @@ from harness.values import ALL
 FILE = "file"
 """The suite whose prompts are any file's."""
 EMBEDDED = ("shapes-infinity", "shapes-flux")
+READERS = ("shapes-clip", "shapes-reward", "shapes-ensemble")
+"""Embedded verifiers that read the prompt."""
 VERIFIER = {"shapes": "shapes-reward", "photo": "image-reward"}
 """What guides where nobody names a verifier, by the domain of the models; the paper's is ImageReward."""
 
@@ -93,6 +95,20 @@ class RunConfig(BaseModel):
             if budgets.count(budget) > 1:
                 raise ValueError(f"budget {budget:g} is given more than once: give each once")
         return tuple(sorted(budgets))
+
+    @field_validator("unit", mode="before")
+    @classmethod
+    def _in_any_case(cls, unit: Any) -> Any:
+        """Texts write NFE."""
+        return unit.lower() if isinstance(unit, str) else unit
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _apart(cls, seeds: Any) -> Any:
+        """Several may be one text, as budgets may: "0,1"."""
+        if not isinstance(seeds, (list, tuple)):
+            return seeds
+        return [part for one in seeds for part in (map(str.strip, one.split(",")) if isinstance(one, str) else [one])]
 
     @field_validator("budgets", mode="before")
     @classmethod

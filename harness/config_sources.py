@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from harness.config import Settings
-from harness.errors import WrongInput, unknown
+from harness.errors import WrongInput, near, unknown
 
 
 def load_settings(file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> Settings:
@@ -95,7 +95,9 @@ def _sentence(error: ValidationError) -> str:
     elif key == "prompts":
         said += " is not a whole number from 1, or all"
     elif problem["type"] in ("enum", "literal_error"):
-        said += f" is none of {_plain(limits['expected'])}"
+        names = _plain(limits["expected"])
+        hint = near(str(problem["input"]), names.split(", "))
+        said += f" is none of {names}{hint and f' ({hint})'}"
     elif problem["type"] == "greater_than_equal":
         said += f" is below {limits['ge']}"
     else:

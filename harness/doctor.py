@@ -12,7 +12,9 @@ from pathlib import Path
 
 import torch
 
+from harness.assignments import name_of
 from harness.compute.amounts import bytes_of
+from harness.config import EMBEDDED
 from harness.errors import WrongInput
 from harness.fitting import beside, fitting
 from harness.memory import SHARE, free_and_total
@@ -23,15 +25,18 @@ from harness.weights.local import LocalWeights, find, found
 from harness.weights.repository import gigabytes
 from models.multi_device import Division, divide
 from models.published import published_models
+from models.shapes.load import weights as weights_of
 from models.sheet import sheet
 from verifiers.spec import parse_verifier
 from verifiers.weight_bytes import weight_bytes
 
-NOTE = """download: all files as published, often in float32 or with parts that are not used. in memory: all
-networks, text encoders included, in the number formats they run in. each row: one candidate image. Passes and decoding are estimates.
-Candidates of one prefix share its cache, so that a search may fit more; a batch that does not fit
-is tried again with half the rows. Verifiers and graders lie beside the model: name a verifier too, and its weights are taken off
-(what it needs while it scores is not counted). --set offload=model keeps one network on the device at a time, --set device=A,B divides a
+NOTE = """download: all files as published, often in float32 or with parts that are not used.
+in memory: all networks, text encoders included, in the number formats they run in.
+each row: one candidate image. Passes and decoding are estimates.
+Candidates of one prefix share its cache, so that a search may fit more; a batch that does
+not fit is tried again with half the rows. Verifiers and graders lie beside the model: name a
+verifier too, and its weights are taken off (what it needs while it scores is not counted).
+--set offload=model keeps one network on the device at a time, --set device=A,B divides a
 model over several devices."""
 
 
@@ -156,16 +161,21 @@ def show(texts: Sequence[str], device: str, memory: str | None, weights: Sequenc
     from rich.console import Console
 
     console, local = Console(soft_wrap=True), LocalWeights.parse(weights)
-    models, judges = sorted_out(texts)
+    named, judges = sorted_out(texts)
+    own = [text for text in named if name_of(text) in EMBEDDED]
+    models = [text for text in named if text not in own]
     devices, read = _devices(device, memory), cache(free_and_total)  # memory is read once: what is said of it is what is planned with
     free = planned(devices, memory, read)
-    needed = needs(models, beside(free, sum(judges.values())), local)
+    needed = needs(models, beside(free, sum(judges.values())), local) if models or not own else ()
     for name, value in described(machine(devices[0], read)):
         console.print(f"{name:<10} {value}", highlight=False, markup=False)
     said = ", ".join(f"{gigabytes(count)} free" + (f" on {name}" if len(free) > 1 else "") for name, count in free.items())
     console.print(f"\nwith {said}, of which {SHARE:.0%} are planned with:\n", highlight=False)
     for name, count in judges.items():
         console.print(f"{name}: {gigabytes(count)} of weights beside each model, taken off", highlight=False, markup=False)
+    for spec in map(parse_model, own):
+        size = gigabytes(sum(file.stat().st_size for file in weights_of(spec.name).rglob("*.safetensors")))
+        console.print(f"{spec.text}: comes with the package, {size} of weights: runs on any machine", highlight=False, markup=False)
     for need in needed:
         stored = "yes" if need.here else "no"
         console.print(f"{need.model}: rows that fit: {need.fits}; weights here: {stored}", highlight=False, markup=False)

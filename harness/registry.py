@@ -147,5 +147,5 @@ def is_verifier(text: str) -> bool:
 def published_row(name: str, model: Entry) -> PublishedModel:
     """The row of a published model's registry file; raises WrongInput for one that comes with the package."""
     if not isinstance(model.row, PublishedModel):
-        raise WrongInput(f"{name} comes with the package: there is no published row of it; name another model")
+        raise WrongInput(f"{name} comes with the package and is no published model: name one of those (`vistas list models`)")
     return model.row

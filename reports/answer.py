@@ -17,7 +17,7 @@ from reports.power import outlook
 from reports.same_budget import Shared, all_at_same_budget, at_same_budget, shared
 from reports.statistics import OVERALL
 from reports.summary import Method, Summary, is_single, metric_phrase
-from reports.verdict import MOST_NAMED, Verdict, left_out, listed, verdict, without_interval
+from reports.verdict import MOST_NAMED, Verdict, left_out, listed, verdict, where, without_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +120,15 @@ def _other_verifiers(summary: Summary, found: tuple[Shared, ...]) -> list[str]:
     leads = [(_methods(judged), _methods(again)) for _, judged, again in alike]
     kept = sum(first == second for first, second in leads)
     one = all(len(first) == 1 for first, _ in leads)
-    said = f"the same method{' scores' if one else 's score'} highest in {kept} of {counted(len(alike), 'comparison')}"
+    said = f"the same method{' scores' if one else 's score'} highest in {kept} of {len(alike)} comparisons"
     partly = [second for first, second in leads if first != second and first & second]
-    if partly:
+    if len(alike) == 1:
+        judged = alike[0][1]
+        same = "the same method scores" if one else "the same methods score"
+        some = "the same method is one of several that score" if one else "only some of the same methods score"
+        at = f"{'under a' if judged.same_budget else 'at'} {where(judged)}"
+        said = f"{same if kept else some if partly else 'another method scores'} highest {at}{_named(summary, partly) if partly else ''}"
+    elif partly:
         # To be among many that tie is no confirmation.
         said += f"; in {len(partly)} {'it is one of several that tie' if one else 'only some of those that tie are the same'}"
         said += _named(summary, partly)

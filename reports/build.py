@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from reports import curves, gallery, style, tree
 from reports.answer import Answer, answer
 from reports.comparison_tables import equal_tables, paired_table
+from reports.figure_labels import LABELS
 from reports.load import read_runs
 from reports.markdown import write_markdown
 from reports.overoptimised import overoptimised_figure, overoptimised_table, shown
@@ -50,6 +54,7 @@ def _contents(summary: Summary, found: Answer, folder: Path) -> Contents:
     return Contents(
         answer=found,
         figures=_figures(summary, blocks, grown, folder) | _verifier_figures(summary, reliability, folder),
+        shown=gallery.shown(summary),
         blocks=blocks,
         tree=grown,
         equal=equal_tables(summary, verifiers[0], found.shared),
@@ -72,18 +77,20 @@ def _figures(
     figures: dict[str, str] = {}
     with style.context():
         if summary.truth is not None:
-            figures["main"] = style.save(curves.main_figure(summary, verifier), folder, "main")
-            narrow = style.as_svg(curves.main_figure(summary, verifier, narrow=True))
-            figures["main-narrow"] = style.themed(narrow, "main-narrow")
+            figures |= _both("main", folder, partial(curves.main_figure, summary, verifier))
             for unit in AXES:
-                name = f"tasks-{unit}"
-                figures[name] = style.save(curves.task_figure(summary, verifier, unit), folder, name)
-                name = f"verifiers-{unit}"
-                figures[name] = style.save(curves.verifier_figure(summary, unit), folder, name)
+                figures |= _both(f"tasks-{unit}", folder, partial(curves.task_figure, summary, verifier, unit))
+                figures |= _both(f"verifiers-{unit}", folder, partial(curves.verifier_figure, summary, unit))
         style.save_png(gallery.gallery_figure(summary, blocks), folder, "gallery")
         if grown is not None:
-            figures["tree"] = style.save(tree.tree_figure(summary, grown), folder, "tree")
+            figures["tree"] = style.save(tree.tree_figure(summary, grown), folder, "tree", LABELS["tree"])
     return figures
+
+
+def _both(name: str, folder: Path, draw: Callable[[bool], Figure]) -> dict[str, str]:
+    """A figure drawn for a wide and for a narrow screen, the latter for the page only."""
+    wide = style.save(draw(False), folder, name, LABELS[name])
+    return {name: wide, f"{name}-narrow": style.themed(style.as_svg(draw(True)), f"{name}-narrow", LABELS[name])}
 
 
 def _verifier_figures(summary: Summary, reliability: Table, folder: Path) -> dict[str, str]:
@@ -91,7 +98,9 @@ def _verifier_figures(summary: Summary, reliability: Table, folder: Path) -> dic
     figures: dict[str, str] = {}
     with style.context():
         if shown(summary):
-            figures["over-optimisation"] = style.save(overoptimised_figure(summary), folder, "over-optimisation")
+            name = "over-optimisation"
+            figures[name] = style.save(overoptimised_figure(summary), folder, name, LABELS[name])
         if len(reliability.frame) and reliability.frame["within"].notna().any():
-            figures["reliability"] = style.save(reliability_figure(reliability), folder, "reliability")
+            name = "reliability"
+            figures[name] = style.save(reliability_figure(reliability), folder, name, LABELS[name])
     return figures

@@ -27,6 +27,8 @@ AXIS_LABELS = {
 }
 _LEFT, _RIGHT, _BOTTOM, _TITLE, _GAP = 0.72, 0.18, 0.56, 0.34, 0.34
 """Margins and gaps of a figure in inches."""
+_NARROW = (3.9, 2.6)
+"""Of a plot on a narrow screen, where each has its own row."""
 _SHARE = (-0.06, 1.06)
 """Range of a share of images, with room for whole markers."""
 _MARKER, _RIM = 5.4, 3.2
@@ -51,31 +53,34 @@ def main_figure(summary: Summary, verifier: str, narrow: bool = False) -> Figure
     metric = str(summary.truth)
     panels = [Panel(f"by {name}", unit, verifier, metric) for unit, name in AXES.items()]
     if narrow:
-        return _figure(summary, [[panel] for panel in panels], (3.9, 2.6))
+        return _figure(summary, _rows_of(panels, 1), _NARROW)
     return _figure(summary, [panels], (3.35, 2.95))
 
 
-def task_figure(summary: Summary, verifier: str, unit: str) -> Figure:
+def task_figure(summary: Summary, verifier: str, unit: str, narrow: bool = False) -> Figure:
     """The truth per task against one unit, guided by one verifier."""
     metric = str(summary.truth)
     panels = [Panel(task.replace("_", " "), unit, verifier, metric, task) for task in summary.tasks]
-    return _figure(summary, _rows_of(panels, 3), (3.35, 2.2))
+    return _figure(summary, _rows_of(panels, 1), _NARROW) if narrow else _figure(summary, _rows_of(panels, 3), (3.35, 2.2))
 
 
-def verifier_figure(summary: Summary, unit: str) -> Figure:
+def verifier_figure(summary: Summary, unit: str, narrow: bool = False) -> Figure:
     """Every metric (rows) under every guiding verifier (columns) against one unit: gains by one's own judge and by others."""
     verifiers = summary.runs.verifiers
     if len(verifiers) == 1:
         titles = {metric: "the grader" if metric == GRADE else metric for metric in summary.metrics}
         panels = [Panel(f"judged by {name}", unit, verifiers[0], metric) for metric, name in titles.items()]
-        return _figure(summary, _rows_of(panels, 3), (3.35, 2.6))
+        return _figure(summary, _rows_of(panels, 1), _NARROW) if narrow else _figure(summary, _rows_of(panels, 3), (3.35, 2.6))
     rows = [[Panel(f"guided by {name}", unit, name, metric) for name in verifiers] for metric in summary.metrics]
+    if narrow:
+        return _figure(summary, [[panel] for row in rows for panel in row], _NARROW)
     width = {2: 4.2, 3: 3.35}.get(len(rows[0]), 2.75)
     return _figure(summary, rows, (width, 2.0))
 
 
 def _rows_of(panels: Sequence[Panel], width: int) -> list[list[Panel]]:
-    width = min(width, len(panels))
+    """Panels in rows of at most this many, all as full as they can be: four in two rows of two, not in three and one."""
+    width = -(-len(panels) // -(-len(panels) // width))
     return [list(panels[start : start + width]) for start in range(0, len(panels), width)]
 
 

@@ -1,4 +1,4 @@
-"""What each search chose for the same prompt at growing budgets: one prompt of each task, marked right or wrong."""
+"""What each search chose for the same prompt at growing budgets, marked right or wrong: one prompt of each task, or all of one's own."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from harness.compute import amounts
+from harness.config import FILE
 from reports.keys import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
 from reports.style import GRID, INK, QUIET, RIGHT, WRONG, draw_mark
 from reports.summary import Method, Summary
 from results.schema import GRADE
 
+MOST_OWN = 12
+"""Prompts of a user's own file that are shown."""
 _TILE_PX = 128
 _NAME, _LETTERS = 0.066, 11
 """Inches of a letter of a method's name, and letters of a prompt in an inch, at their sizes and weights."""
@@ -39,6 +42,11 @@ class Choice:
     def mark(self) -> str:
         """right, wrong or ungraded, in words."""
         return "ungraded" if self.right is None else "right" if self.right else "wrong"
+
+    @property
+    def written(self) -> str:
+        """The verifier's score as it is printed."""
+        return "unscored" if math.isnan(self.score) else f"{self.score:.2f}".replace("-", "−")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +67,34 @@ class Block:
 
 
 def gallery(summary: Summary) -> tuple[Block, ...]:
-    """A block for each task: its first prompt whose choices are not all right and not all wrong, else its first prompt."""
+    """A block for each task: its first prompt whose choices are not all right and not all wrong, else its first prompt.
+
+    Of a user's own file: a block for each prompt, up to MOST_OWN.
+    """
     chosen = _graded_selections(summary)
-    blocks = []
-    for task in summary.tasks:
-        prompts = chosen[chosen["task"] == task]
-        ids = [index[1] for index in summary.values.index if index[0] == task]
-        mixed = prompts.groupby("prompt_id")["grade"].agg(lambda grade: grade.nunique() > 1)
-        pick = next((name for name in ids if mixed.get(name, False)), ids[0])
-        blocks.append(_block(summary, task, prompts[prompts["prompt_id"] == pick]))
-    return tuple(blocks)
+    mixed = chosen.groupby(["task", "prompt_id"])["grade"].agg(lambda grade: grade.nunique() > 1)
+    every = list(summary.values.index)
+    picks = every[:MOST_OWN]
+    if not _own(summary):
+        by_task = [[index for index in every if index[0] == task] for task in summary.tasks]
+        picks = [next((index for index in of_task if mixed.get(index, False)), of_task[0]) for of_task in by_task]
+    return tuple(_block(summary, task, chosen[(chosen["task"] == task) & (chosen["prompt_id"] == name)]) for task, name in picks)
+
+
+def shown(summary: Summary) -> str:
+    """Which prompts and which seed the gallery is of, in sentences."""
+    prompts, seeds = len(summary.values), sorted(summary.runs.selections["seed"].unique())
+    if not _own(summary):
+        differ = "the first on which choices differ, some right and some wrong, or where there is none the task’s first"
+        which = f"One prompt of each task: {differ}."
+    else:
+        which = "All prompts." if prompts <= MOST_OWN else f"The first {MOST_OWN} of {prompts} prompts."
+    return which if len(seeds) == 1 else f"{which} Of {len(seeds)} seeds the first ({seeds[0]})."
+
+
+def _own(summary: Summary) -> bool:
+    """Whether the prompts are of a file of the user's, where the pictures are the result."""
+    return str(summary.runs.manifests[0]["configuration"]["suite"]) == FILE
 
 
 def _graded_selections(summary: Summary) -> pd.DataFrame:

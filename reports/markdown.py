@@ -6,16 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import markdown
+from reports.figure_labels import LABELS
 from reports.notes import SHAPES_NOTICE, notes
 from reports.page import Contents, protocol
-from reports.summary import AXES, Summary
+from reports.summary import Summary
 from reports.tables import Table, escape_markdown
 from reports.verdict import Verdict
-
-_VERIFIER_FIGURES = {
-    "over-optimisation": "Truth against the verifier's own score, along growing budgets",
-    "reliability": "Time of an image against how well a verifier tells right from wrong",
-}
 
 
 def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table], path: Path) -> None:
@@ -33,17 +29,13 @@ def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table]
         parts.append(_answer_table(contents.answer.verdicts))
     if contents.answer.sentences:
         parts.append("\n".join(f"* {escape_markdown(sentence)}" for sentence in contents.answer.sentences))
-    if "main" in contents.figures:
-        parts.append("![Score against NFE, FLOPs and seconds](figures/main.png)")
-        parts += [f"![By task, against {name}](figures/tasks-{unit}.png)" for unit, name in AXES.items()]
-        parts += [f"![By verifier, against {name}](figures/verifiers-{unit}.png)" for unit, name in AXES.items()]
-    parts += [f"![{title}](figures/{name}.png)" for name, title in _VERIFIER_FIGURES.items() if name in contents.figures]
+    parts += [_figure(name) for name in LABELS if name in contents.figures and name != "tree"]
     for table in (table for table in tables if table.rows):
         parts.append(f"## {escape_markdown(table.title)}\n\n{table.markdown()}")
-    parts.append("## What each search chose\n\n![Chosen pictures at growing budgets](figures/gallery.png)")
+    parts.append(f"## What each search chose\n\n{contents.shown}\n\n{_figure('gallery')}")
     if contents.tree:
         caption = escape_markdown(f"{contents.tree.prompt}: {contents.tree.caption}")
-        parts.append(f"## One search as a tree\n\n{caption}\n\n![Search tree](figures/tree.png)")
+        parts.append(f"## One search as a tree\n\n{caption}\n\n{_figure('tree')}")
     parts.append("## How to read this\n\n" + "\n".join(f"* {escape_markdown(note)}" for note in notes(summary)))
     parts.append("## Protocol")
     for folder, manifest in zip(runs.folders, runs.manifests, strict=True):
@@ -53,6 +45,10 @@ def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table]
             body = "\n".join(f"* {escape_markdown(key)}: {escape_markdown(value)}" for key, value in lines.items())
             parts.append(f"**{escape_markdown(title)}**\n\n{body}")
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _figure(name: str) -> str:
+    return f"![{LABELS[name]}](figures/{name}.png)"
 
 
 def _answer_table(verdicts: Sequence[Verdict]) -> str:

@@ -6,13 +6,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jinja2
 from markupsafe import Markup
 
+from models.base import Domain
 from reports.answer import Answer
 from reports.certainty import has_intervals, too_few
+from reports.figure_labels import LABELS
 from reports.gallery import Block
 from reports.notes import SHAPES_NOTICE, notes
 from reports.pictures import data_uri
@@ -27,6 +29,8 @@ class Contents:
 
     answer: Answer
     figures: Mapping[str, str]
+    shown: str
+    """Which prompts and seed the blocks are of."""
     blocks: tuple[Block, ...]
     tree: Tree | None
     equal: tuple[Table, ...]
@@ -58,6 +62,7 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
         notice=SHAPES_NOTICE if runs.domain == "shapes" else "",
         notes=notes(summary),
         axes=AXES,
+        labels=LABELS,
         # What the run was budgeted in, where it is an axis, is what a reader asked for.
         first_unit=next((method.budget_unit for method in summary.methods if method.budget_unit in AXES), "flops"),
         intervals=has_intervals(summary),
@@ -67,14 +72,19 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
         picture=data_uri,
         manifests=[(folder.name, protocol(manifest)) for folder, manifest in zip(runs.folders, runs.manifests, strict=True)],
     )
-    # "95 %" on two lines reads as two things.
-    path.write_text(re.sub(r"(?<=\d) %", "\u00a0%", text), encoding="utf-8")
+    path.write_text(_together(text), encoding="utf-8")
+
+
+def _together(text: str) -> str:
+    """ "95 %", "0.71 ± 0.10" and "[−0.02, +0.12]", which on two lines read as two things, kept on one."""
+    text = re.sub(r"(?<=\d) %", "\u00a0%", text).replace(" ± ", "\u00a0±\u00a0")
+    return re.sub(r"(\[[+−]?[\d.]+,) ([+−]?[\d.]+\])", "\\1\u00a0\\2", text)
 
 
 def protocol(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """A manifest as sections of "path: value" lines: suite card, configuration, models, verifiers, machine."""
     sections: dict[str, Any] = {
-        "Suite": manifest["suite"],
+        "Suite": _used(manifest["suite"]),
         "Configuration": manifest["configuration"],
         **{f"Model {name}": card for name, card in manifest["models"].items()},
         **{f"Verifier {name}": card for name, card in manifest["verifiers"].items()},
@@ -83,6 +93,12 @@ def protocol(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     for place, environment in enumerate(environments):
         sections["Machine" if len(environments) == 1 else f"Machine {place + 1}"] = environment
     return {title: dict(_lines(section)) for title, section in sections.items()}
+
+
+def _used(suite: Mapping[str, Any]) -> dict[str, Any]:
+    """A suite's card without what it says of the domain that the run is not of: settings under that domain's name."""
+    settings = {key: value for key, value in suite["settings"].items() if key not in get_args(Domain) or key == suite.get("domain")}
+    return {**suite, "settings": settings}
 
 
 def _lines(value: Any, path: str = "") -> list[tuple[str, str]]:

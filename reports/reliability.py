@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import offset_copy
 
 from harness.compute import amounts
 from reports import numbers
@@ -20,6 +21,8 @@ from reports.tables import Table, filled
 NOT_SEARCHED = "no search"
 _WIDTH = 6.2
 """Of the figure, in inches."""
+_BESIDE = 7
+"""Points between models of one verifier."""
 
 
 def cross_table(summary: Summary) -> Table:
@@ -43,12 +46,12 @@ def cross_table(summary: Summary) -> Table:
             raw.append(points.assign(guide=guide)[["guide", *POINT, "metric", "mean", "low", "high", "prompts"]])
     fewer = any(" over " in str(cell) for row in rows for cell in row.values())
     caption = (
-        "Searched by one, scored by all: mean of every metric over the images chosen at each method's largest budget"
+        "Mean of every metric over the images chosen at each method's largest budget"
         f"{', with its 95 % interval over prompts' if has_intervals(summary) else ''}. A verifier is no judge of the row it guided."
         f"{' “Over”: on how many of the prompts, where others have no score; a task without one leaves no mean.' if fewer else ''}"
     )
     frame = pd.concat(raw, ignore_index=True) if raw else pd.DataFrame()
-    return Table("cross", "Verifier by metric", caption, filled(rows), frame)
+    return Table("cross", "Searched by one, scored by all", caption, filled(rows), frame)
 
 
 def reliability_table(summary: Summary, trust: Table) -> Table:
@@ -93,15 +96,20 @@ def reliability_figure(table: Table) -> Figure:
     quiet_axes(axes)
     for place, (model, part) in enumerate(frame.groupby("model", sort=False)):
         bars = np.vstack([part["within"] - part["within_low"], part["within_high"] - part["within"]])
-        # models of one verifier stand side by side
-        axes.errorbar(part["seconds"] * 1000 * 1.03**place, part["within"], yerr=bars, fmt=models[str(model)], color=QUIET, ecolor=QUIET,
-                      capsize=2, markersize=5, linewidth=0.8)  # fmt: skip
+        # Models of one verifier have the same time: they stand side by side, by points, whatever the axis spans.
+        beside = offset_copy(axes.transData, figure, x=_BESIDE * (place - (len(models) - 1) / 2), units="points")
+        axes.errorbar(part["seconds"] * 1000, part["within"], yerr=bars, fmt=models[str(model)], color=QUIET, ecolor=QUIET,
+                      capsize=2, markersize=5, linewidth=0.8, transform=beside)  # fmt: skip
     for verifier, part in frame.groupby("verifier", sort=False):
         x, top = float(part["seconds"].iloc[0]) * 1000, float(part["within_high"].fillna(part["within"]).max())
         axes.annotate(str(verifier), (x, top), xytext=(0, 5), textcoords="offset points", fontsize=8, color=INK, ha="center")
     axes.axhline(0.5, color=QUIET, linewidth=0.8, linestyle=":")
+    axes.text(1, 0.5, "chance", transform=axes.get_yaxis_transform(), fontsize=7.5, color=QUIET, ha="right", va="bottom")
     log_axis(axes, float(frame["seconds"].min()) * 700, float(frame["seconds"].max()) * 1400)
-    axes.margins(y=0.14)
+    ends = [0.5, *frame[list(_WITHIN)].to_numpy(dtype=float).ravel()]
+    least, most = float(np.nanmin(ends)), float(np.nanmax(ends))
+    room = 0.14 * max(most - least, 0.1)
+    axes.set_ylim(least - room, most + room)
     axes.set_xlabel("milliseconds an image, logarithmic", fontsize=8.5)
     axes.set_ylabel("AUROC within a prompt", fontsize=9)
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import math
 import re
@@ -32,12 +33,15 @@ _COLOURS = {
 }
 SEARCH_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8b3a8f")
 """Of the searches of a report of one model: Okabe and Ito's (2008), told apart with any colour vision, and a violet."""
-_LINES: tuple[tuple[Any, str], ...] = (
+_LINES: tuple[tuple[Any, Any], ...] = (
     ("-", "o"), ((0, (5, 1.6)), "s"), ((0, (1.2, 1.2)), "^"), ((0, (6, 1.5, 1.2, 1.5)), "D"),
     ((0, (3, 1)), "v"), ((0, (1, 2)), "P"), ((0, (8, 2)), "X"), ((0, (2, 1, 2, 3)), "*"),
-    ((0, (4, 1, 1, 1, 1, 1)), "<"), ((0, (2, 2)), ">"), ((0, (10, 2, 2, 2)), "h"), ((0, (1, 1, 4, 1)), "p"),
-    ((0, (7, 3)), "d"), ((0, (3, 1, 1, 1)), "8"),
+    ((0, (4, 1, 1, 1, 1, 1)), "<"), ((0, (2, 2)), ">"), ((0, (10, 2, 2, 2)), (4, 1, 0)), ((0, (1, 1, 4, 1)), (3, 1, 0)),
+    ((0, (7, 3)), "d"), ((0, (3, 1, 1, 1)), (3, 1, 180)),
 )  # fmt: skip
+"""Markers that are told apart at their size: polygons of five sides and more look like the circle there."""
+_LETTERS = "'DejaVu Sans', Verdana, 'Bitstream Vera Sans', 'Segoe UI Symbol', sans-serif"
+"""Fonts of figures in a browser: those as wide as the one that they are laid out in, then narrower ones."""
 _WIDE = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Arial Unicode MS", "PingFang SC", "Microsoft YaHei", "Unifont")
 """Fonts of more scripts than the figures' own, where a machine has them."""
 _LEAST_SPAN = 4.0
@@ -49,7 +53,7 @@ _RC: dict[Any, Any] = {
     "axes.titlesize": 9.5, "axes.titleweight": "bold", "axes.titlecolor": INK, "axes.unicode_minus": True,
     "axes.facecolor": SURFACE, "figure.facecolor": SURFACE, "savefig.facecolor": SURFACE,
     "xtick.color": QUIET, "ytick.color": QUIET, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
-    "grid.color": GRID, "grid.linewidth": 0.8, "svg.fonttype": "path", "svg.hashsalt": "vistas",
+    "grid.color": GRID, "grid.linewidth": 0.8, "svg.fonttype": "none", "svg.hashsalt": "vistas",
 }  # fmt: skip
 
 
@@ -59,7 +63,7 @@ class Look:
 
     colour: str
     line: Any
-    marker: str
+    marker: Any
 
 
 def looks(summary: Summary) -> dict[Method, Look]:
@@ -86,8 +90,8 @@ def looks(summary: Summary) -> dict[Method, Look]:
 def context() -> Iterator[None]:
     """Matplotlib settings of every figure, for a `with` statement.
 
-    Letters that the figures' own font lacks come from the first wide font that the machine has, or are boxes; the page and the
-    tables hold every prompt as it is.
+    In PNG, letters that the figures' own font lacks come from the first wide font that the machine has, or are boxes; SVG holds
+    letters as text, for which the reader's browser finds a font.
     """
     here = set(font_manager.get_font_names())
     fonts = [*_RC["font.sans-serif"], *(name for name in _WIDE if name in here)]
@@ -140,23 +144,26 @@ def save_png(figure: Figure, folder: Path, name: str) -> None:
     figure.savefig(folder / f"{name}.png", dpi=200, pil_kwargs={"compress_level": 4})
 
 
-def save(figure: Figure, folder: Path, name: str) -> str:
+def save(figure: Figure, folder: Path, name: str, label: str) -> str:
     """Write `name`.png and `name`.svg into `folder`; returns the SVG for a page (see `themed`)."""
     save_png(figure, folder, name)
     svg = as_svg(figure)
     (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-    return themed(svg, name)
+    return themed(svg, name, label)
 
 
 def as_svg(figure: Figure) -> str:
     """The figure as SVG; without a date, so that the same tables make the same file."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "vistas"})
-    return buffer.getvalue()
+    return buffer.getvalue().replace("'DejaVu Sans'", _LETTERS)
 
 
-def themed(svg: str, name: str) -> str:
-    """An SVG fit to stand in a page: no XML prologue, colours that follow the page's theme, ids unique to the figure."""
+def themed(svg: str, name: str, label: str) -> str:
+    """An SVG fit to stand in a page: no XML prologue, colours that follow the page's theme, ids unique to the figure.
+
+    `label` is what a screen reader says in place of its lines and letters.
+    """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     for colour, variable in _THEME.items():
@@ -166,7 +173,7 @@ def themed(svg: str, name: str) -> str:
     # A page may shrink a figure, and enlarge it a little: its letters are to stay the size of the page's.
     width = float(re.search(r'width="([\d.]+)pt"', svg)[1])  # type: ignore[index]
     svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
-    return svg.replace("<svg", f'<svg style="max-width: {1.45 * width:.0f}px"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(label)}" style="max-width: {1.45 * width:.0f}px"', 1)
 
 
 def slug(text: str) -> str:

@@ -26,6 +26,9 @@ _WORDS = ("model", "search", "verifier", "guided by", "unit", "compared", "compa
 """Columns set flush left; the others hold numbers."""
 _NAMES = ("model", "search", "verifier", "guided by", "compared")
 """Columns of names, which stay on one line."""
+_COUNTED = {"nfe": "NFE", "forwards": "sequences", "images": "images", "verifier_calls": "calls"}
+_PARTS = {"model_flops": "model", "decode_flops": "decoder", "text_flops": "text", "verifier_flops": "verifier"}
+"""Columns of the ledger as heads of the page's: counts, and parts of all FLOPs."""
 NOTHING_RETURNED = "nothing returned"
 """Head of the column that says for how many prompts a search had no image, where there are such."""
 
@@ -56,6 +59,11 @@ class Table:
     def is_name(self, column: str) -> bool:
         """Whether a column holds names, which are not broken."""
         return column in _NAMES
+
+    def classes(self, column: str, cell: str) -> str:
+        """How the page sets a cell: `w` flush left, `name` never broken, `broken` at spaces where there is no room."""
+        broken = column == "verdict" or "[" in cell
+        return " ".join(name for name, holds in (("w", self.is_words(column)), ("name", self.is_name(column)), ("broken", broken)) if holds)
 
     def group(self, row: dict[str, str]) -> tuple[str, ...]:
         """What a row has in common with those that it stands together with."""
@@ -127,22 +135,25 @@ def _reasons(summary: Summary, metric: str) -> str:
 
 
 def spent_table(summary: Summary, verifier: str, name: str) -> Table:
-    """Every ledger column, mean per prompt, and the verifier's share of the FLOPs and of the time."""
+    """What the ledger says, mean per prompt: totals, and their parts as shares; the CSV has every column of it."""
     curves = [summary.curve(method, verifier, str(summary.truth)) for method in summary.methods]
     frame = pd.concat(curves)[[*POINT, "considered", *SPENT]].reset_index(drop=True)
     frame["verifier_flops_share"] = frame["verifier_flops"] / frame["flops"]
     frame["verifier_seconds_share"] = frame["verifier_seconds"] / frame["seconds"]
     rows, late = [], after_deadline(summary)
+    flop, second = (amounts.Scale.of(frame[column], column) for column in ("flops", "seconds"))
     for point in frame.to_dict("records"):
-        spent = {column.replace("_", " "): amounts.amount(point[column], column) for column in SPENT}
-        shares = {
-            "verifier share of FLOPs": numbers.share(point["verifier_flops_share"]),
-            "verifier share of time": numbers.share(point["verifier_seconds_share"]),
-        }
-        rows.append(_who(point) | spent | late({str(name): value for name, value in point.items()}) | shares)
+        rows.append({
+            **_who(point), **{name: amounts.amount(point[column], column) for column, name in _COUNTED.items()},
+            flop.unit: flop.written(point["flops"]),
+            **{f"{name} FLOPs": numbers.share(point[column] / point["flops"]) for column, name in _PARTS.items()},
+            second.unit: second.written(point["seconds"]), "verifier time": numbers.share(point["verifier_seconds_share"]),
+            **late({str(name): value for name, value in point.items()}),
+        })  # fmt: skip
     caption = (
-        f"Mean per prompt, searches guided by {verifier}. FLOPs count 2 per multiply-add and include model, decoder, "
-        "text and verifier; seconds include verification."
+        f"Mean per prompt, searches guided by {verifier}. Images: finished and scored; calls: images given to the verifier, previews "
+        "included; sequences: what really went through the transformer. FLOPs count 2 per multiply-add; their parts are shares of all, "
+        "and so is the verifier's time."
     )
     return Table(name, f"Spent, guided by {verifier}", caption, filled(rows), frame)
 

@@ -87,7 +87,7 @@ def _placed(summary: Summary, nodes: pd.DataFrame) -> Tree:
     budget = amounts.budget(float(first["budget"]), str(first["budget_unit"]))
     caption = (
         f"{first['model']} + {first['search']}, guided by {first['verifier']}, budget {budget}: "
-        f"{len(nodes)} {kinds}, each with its score. Dark frames: carried on. Gold: the picture returned. "
+        f"{len(nodes)} {kinds}, each with its score. Framed and not faded: carried on. Gold: the picture returned. "
         "Ticks and crosses: right and wrong by the grader, where graded; the search never saw its verdict."
     )
     return Tree(nodes, str(chosen["prompt"]), caption)

@@ -25,6 +25,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says when a disk, or a user's share of it, is full."""
 PATIENCE_SECONDS = 5.0
 """How long a shard waits for a process that may only be looking whether all shards are done."""
+_OTHER_SHARDS = " as this very shard: wait for it; other shards may run beside it"
 
 
 class InUse(WrongInput):
@@ -151,7 +152,7 @@ def locked_part(folder: Path, lock: str) -> Iterator[None]:
     Raises:
         InUse: another process holds this part, or all of the folder.
     """
-    with _held(folder / LOCK, fcntl.LOCK_SH, PATIENCE_SECONDS), _held(folder / lock, fcntl.LOCK_EX):
+    with _held(folder / LOCK, fcntl.LOCK_SH, PATIENCE_SECONDS), _held(folder / lock, fcntl.LOCK_EX, advice=_OTHER_SHARDS):
         yield
 
 
@@ -164,12 +165,12 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _held(path: Path, kind: int, patience: float = 0.0) -> Iterator[None]:
+def _held(path: Path, kind: int, patience: float = 0.0, advice: str = ": wait for it, or give another folder with --out") -> Iterator[None]:
     deadline = time.monotonic() + patience
     with open(path, "wb") as file:
         while not _taken(file, kind):
             if time.monotonic() >= deadline:
-                raise InUse(f"another process is writing to {path.parent}: wait for it, or give another folder with --out")
+                raise InUse(f"another process is writing to {path.parent}{advice}")
             time.sleep(0.05)
         yield
 

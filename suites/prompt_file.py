@@ -48,7 +48,7 @@ class FileSuite(PromptSetSuite):
     def prompts(self, domain: Domain) -> tuple[Prompt, ...]:
         """All prompts that can be run, in order."""
         if self._lines is None:
-            raise WrongInput("suite file has no file: give one with --suite-file PATH")
+            raise WrongInput("suite file has no file: write --suite-file PATH in place of its name")
         return tuple(self._prompts())
 
     def notes(self, domain: Domain) -> tuple[str, ...]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.assignments import members_of, name_of
 from harness.compute.ledger import Unit
 from harness.config import Settings
+from harness.device_names import check_device_names
 from harness.errors import WrongInput
 from harness.registry import entries, entry, published_row
 from harness.run.shard import Shard
@@ -24,6 +25,12 @@ from results.files import MANIFEST
 from suites.base import Equipped, Located
 from verifiers.spec import parse_verifier
 
+if TYPE_CHECKING:
+    from harness.search.base import Search
+
+MOST = 1e9
+"""Passes, images or seconds of a prompt: more than any model needs for the most images that a run plans."""
+
 
 def check_settings(settings: Settings) -> None:
     """Check every name of a run, the paths of its weights and, where they are on this machine, its prompts.
@@ -31,23 +38,32 @@ def check_settings(settings: Settings) -> None:
     Raises:
         UnknownName: a suite, model, search, verifier or metric that is not registered.
         WrongInput: a parameter that a search does not have or a value that it cannot have, a verifier that is no verifier's text,
-            a folder to reuse that holds no run, models of two domains, weights where nothing is, more prompts than the suite has, or
-            a suite without prompts for the models.
+            a folder to reuse that holds no run, a device that is none, models of two domains, weights where nothing is, more prompts
+            than the suite has, or a suite without prompts for the models.
     """
     from harness.search.spec import parse_search
 
+    check_device_names(settings.device)
     entry("suite", settings.suite)
     models = [name_of(member) for text in settings.models for member in members_of(text)]
     domain = shared_domain({name: entry("model", name).domain for name in models})
-    for text in settings.searches:
-        if text != ALL:
-            parse_search(text)
+    _check_budgets(settings, [parse_search(text) for text in settings.searches if text != ALL])
     judges = [parse_verifier(text) for text in (*settings.verifiers, *settings.metrics) if text != ALL]
     _check_reused(settings)
     suite = open_suite(settings.suite, settings.prompts_from)
     _check_weights(settings, {*models, *(name for judge in judges for name in judge.names), *_taken_if_here(settings, suite, domain)})
     if not isinstance(suite, Located) or suite.at_hand(domain):  # the hub is asked for prompts when all weights have been looked for
         chosen_prompts(suite, domain, settings)
+
+
+def _check_budgets(settings: Settings, searches: Sequence[Search]) -> None:
+    """Raise WrongInput for a budget that is one in another unit, whatever the model: what it buys exactly is seen when it is loaded."""
+    from harness.search.adaptive import as_large_as_it_may
+
+    largest = max(settings.budgets)
+    if settings.unit is Unit.FLOPS or largest <= MOST or not (ALL in settings.searches or any(map(as_large_as_it_may, searches))):
+        return
+    raise WrongInput(f"a budget of {largest:g} {settings.unit.value} for each prompt is more than any search plans: is it in --unit flops?")
 
 
 def _taken_if_here(settings: Settings, suite: Any, domain: Domain) -> Iterator[str]:
@@ -80,6 +96,14 @@ def check_shard(shard: Shard | None, out: Path | None) -> None:
     """Raise WrongInput for a shard whose folder nobody has named: without --out each machine, or working folder, takes its own."""
     if shard is not None and out is None:
         raise WrongInput(f"--shard {shard} needs --out: all {shard.count} shards write into one folder; give each the same --out DIR")
+
+
+def check_each_once(folders: Sequence[Path]) -> None:
+    """Raise WrongInput for a folder that is given twice, where two runs were meant."""
+    places = [folder.resolve() for folder in folders]
+    for folder, place in zip(folders, places, strict=True):
+        if places.count(place) > 1:
+            raise WrongInput(f"{folder} is given more than once: give each run once")
 
 
 def check_published(texts: Sequence[str]) -> None:

@@ -33,7 +33,7 @@ _LAYOUT = Annotated[
     LayoutName | None,
     typer.Option("--layout", help="Form of the folder; without it flat where it has a prompts.csv, .tsv or .jsonl, else the suite's own."),
 ]
-_DOMAIN = Annotated[DomainName, typer.Option(help="What the pictures are.")]
+_DOMAIN = Annotated[DomainName | None, typer.Option(help="What the pictures are; without it, what their prompts say.")]
 _OUT = Annotated[Path | None, typer.Option("--out", help="Folder of the tables; FOLDER-scores without it.")]
 _EXPORT_OUT = Annotated[Path | None, typer.Option("--out", help="Folder to write; export-LAYOUT in the run without it.")]
 _ScoredBy = Annotated[
@@ -52,7 +52,7 @@ def score(
     suite: Annotated[
         str | None, typer.Option(help="Whose prompts and rules; without it geneval, or file where the folder lists prompts of its own.")
     ] = None,
-    domain: _DOMAIN = DomainName.PHOTO,
+    domain: _DOMAIN = None,
     verifier: _ScoredBy = None,
     layout: _LAYOUT = None,
     out: _OUT = None,
@@ -69,7 +69,7 @@ def score(
         from harness.score.folder import score_folder
 
         lines = score_folder(
-            folder, suite, domain.value, out, layout.value if layout else None, verifier or (),
+            folder, suite, domain.value if domain else None, out, layout.value if layout else None, verifier or (),
             str(prompts_from) if prompts_from else None, device, weights or (), say,
         )  # fmt: skip
         for line in lines:

@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
+from harness.assignments import name_of
 from harness.commands.exits import reported, say
 from harness.commands.options import Debug, Weights
+from harness.config import EMBEDDED
 from harness.errors import WrongInput, unknown
 from harness.registry import entries, is_verifier
 from results.files import check_writable
@@ -65,7 +67,7 @@ def doctor(
         from harness.commands.early_checks import check_published
         from harness.compute.amounts import bytes_of
 
-        check_published([name for name in names or () if not is_verifier(name)])
+        check_published([name for name in names or () if not is_verifier(name) and name_of(name) not in EMBEDDED])
         if memory is not None:
             bytes_of(memory)
         from harness.doctor import show
@@ -87,11 +89,11 @@ def bench_model(
 ) -> None:
     """Measure a model at its published size: seconds, memory and share of the card's peak, of every step and of a search."""
     with reported(debug):
-        if not random_weights:
-            raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
         from harness.commands.early_checks import check_published
 
         check_published([name])
+        if not random_weights:
+            raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
         from harness.bench.model import Measured, bench
         from harness.bench.request import prepared, sizes, some_prompts
         from harness.bench.table import as_csv, as_markdown, kernels

@@ -24,7 +24,7 @@ Verifiers = Annotated[list[str] | None, typer.Option("--verifier", metavar="NAME
 Budgets = Annotated[list[str] | None, typer.Option("--budget", metavar="6,12,…", help="Budgets per prompt, 5G is 5e9; may be repeated.")]
 UnitName = Annotated[str | None, typer.Option("--unit", metavar="nfe|flops|images|seconds", help="What budgets count.")]
 Prompts = Annotated[str | None, typer.Option("--prompts", metavar="N|all", help="An even sample per task, or all.")]
-SeedList = Annotated[list[int] | None, typer.Option("--seed", metavar="N", help="Run seed; repeat for several.")]
+SeedList = Annotated[list[str] | None, typer.Option("--seed", metavar="0,1,…", help="Run seeds; may be repeated.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the run; without it, one of its own.")]
 Config = Annotated[Path | None, typer.Option("--config", help="YAML, TOML or JSON file of configuration keys; --set and flags win.")]
 Assignments = Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.asked import Asked, asking
-from harness.commands.early_checks import check_settings, check_shard
+from harness.commands.early_checks import check_each_once, check_settings, check_shard
 from harness.commands.exits import reported, say
 from harness.commands.options import Assignments, Debug, OneShard, Out, Prompts, SeedList
 from harness.compute.amounts import counted
@@ -124,6 +124,7 @@ def report(
     with reported(debug):
         if out is None and len(folders) > 1:
             raise WrongInput(f"a report of {len(folders)} runs belongs to none of their folders: say where with --out")
+        check_each_once(folders)
         place = out if out is not None else folders[0] / "report"
         if out is not None or folders[0].is_dir():
             check_writable(place)

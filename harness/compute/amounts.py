@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
 from harness.errors import WrongInput
@@ -21,6 +22,27 @@ def amount(value: float, column: str) -> str:
     if column.endswith("seconds"):
         return f"{_rounded(value)} s" if value >= 0.1 or value == 0 else f"{_rounded(value * 1000)} ms"
     return _rounded(value) if value < 100_000 else _prefixed(value, " ").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """One unit for a column of numbers, in which the largest has one to three digits before the point."""
+
+    size: float
+    unit: str
+
+    @classmethod
+    def of(cls, values: Iterable[float], column: str) -> Scale:
+        """The scale of amounts of a ledger column: GFLOP, s, ms; NaN among them is left out."""
+        most = max((value for value in values if not math.isnan(value)), default=0.0)
+        if column.endswith("seconds"):
+            return cls(1.0, "s") if most >= 1 or most == 0 else cls(1e-3, "ms")
+        size, prefix = next((entry for entry in _PREFIXES if most >= entry[0]), (1.0, ""))
+        return cls(size, f"{prefix}FLOP")
+
+    def written(self, value: float) -> str:
+        """An amount in this unit, without it: of three digits, or more before the point."""
+        return NOTHING if math.isnan(value) else _rounded(value / self.size)
 
 
 def budget(value: float, unit: str) -> str:

@@ -102,16 +102,17 @@ class Unit(StrEnum):
 class Budget:
     """An amount in a unit, for each prompt: a search plans to use it up and never exceeds it.
 
-    Raises WrongInput for an amount that is no number from 0, or a unit that is none; a unit may be given by its name.
+    Raises WrongInput for an amount that is no number from 0, or a unit that is none; a unit may be given by its name, in any case.
     """
 
     amount: float
     unit: Unit
 
     def __post_init__(self) -> None:
-        if self.unit not in list(Unit):
+        unit = str(self.unit).lower()
+        if unit not in list(Unit):
             raise WrongInput(unknown("unit", str(self.unit), list(Unit)))
-        object.__setattr__(self, "unit", Unit(self.unit))
+        object.__setattr__(self, "unit", Unit(unit))
         if not isinstance(self.amount, Real) or not 0 <= self.amount < inf:
             raise WrongInput(f"budget {self.amount} is not a number from 0: give what a prompt may spend, such as 100")
 

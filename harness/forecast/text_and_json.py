@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from rich.console import Console
 from rich.progress import track
@@ -18,6 +18,7 @@ from harness.forecast.skipped_units import skipped_lines, skipped_values
 from harness.run.prepared import Run, opening_lines
 from harness.run.progress import duration
 from harness.run.shard import Shard
+from harness.search.spec import parse_search
 
 _SHOWN = ("nfe", "forwards", "flops", "images", "verifier_calls", "seconds", "verifier_seconds")
 _NAMES = {
@@ -120,6 +121,7 @@ def _lines(forecast: Forecast) -> Iterator[str]:
     for variant in forecast.variants if _differ(forecast) else forecast.variants[:1]:
         whose = f" ({counted(variant.prompts, 'prompt')})" if _differ(forecast) else ""
         yield f"  chosen      {_chosen(variant.plan.parameters, steps)}{whose}"
+    yield from _presets(forecast.search)
     each = forecast.per_prompt()
     often = "on average " if forecast.shared else _sure(forecast)
     yield f"  a prompt    {often}" + ", ".join(_range(each[name], name) for name in columns)
@@ -139,6 +141,15 @@ def _lines(forecast: Forecast) -> Iterator[str]:
         yield "  scores decide how much of it is done; rows are those of made-up scores"
     elif forecast.bound:
         yield "  scores decide how many passes candidates share, and so how much less is done"
+
+
+def _presets(text: str) -> Iterator[str]:
+    """That a preset is the default and no model's own, and which others there are; nothing where one is named, or none is had."""
+    search = parse_search(text)
+    taken = "" if "preset=" in text else getattr(search, "preset", "")
+    others = [name for name in get_args(get_type_hints(type(search)).get("preset")) if name != taken]
+    if taken and others:
+        yield f"  preset      {taken}, the default for every model; others: {', '.join(others)}, as in {search.name}:preset={others[0]}"
 
 
 def _chosen(parameters: Mapping[str, Any], steps: int) -> str:

@@ -12,8 +12,8 @@ from harness.errors import WrongInput
 from harness.run.pairing import Pairing
 from harness.run.session import Session
 from harness.run.units import WorkUnit
-from harness.search.adaptive import Allocating
-from harness.search.base import Search, Unfit, describes
+from harness.search.adaptive import Allocating, as_large_as_it_may
+from harness.search.base import Unfit, describes
 from suites.base import Prompt
 from suites.sample import joining_order
 from verifiers.base import cascading
@@ -60,7 +60,7 @@ def _affordable(
 ) -> tuple[tuple[Budget, ...], list[BudgetTooSmall]]:
     """Budgets that every prompt of the run can afford, so that all budgets are compared on the same prompts."""
     lengths = sorted(set(session.text_tokens(model, session.prompts)), reverse=True)
-    if _as_large_as_it_may(session.searches[search]):
+    if as_large_as_it_may(session.searches[search]):
         _check_sizes(session, model, search, verifier, lengths[-1])
     affordable, refused = [], []
     for amount in session.settings.budgets:
@@ -73,14 +73,6 @@ def _affordable(
         else:
             affordable.append(budget)
     return tuple(affordable), refused
-
-
-def _as_large_as_it_may(search: Search) -> bool:
-    """Whether a larger budget always buys more: an allocating search goes on as long as anything is left."""
-    if isinstance(search, Allocating) or getattr(search, search.size) is None:
-        return True
-    wrapped: Search | None = getattr(search, "search", None)
-    return wrapped is not None and _as_large_as_it_may(wrapped)
 
 
 def _check_sizes(session: Session, model: str, search: str, verifier: str, text_tokens: int) -> None:
@@ -115,7 +107,7 @@ def _notes(
 ) -> Iterator[str]:
     if refused:
         which = amounts.budgets([error.budget.amount for error in refused], refused[0].budget.unit.value)
-        rest = "; nothing is left for this pair" if nothing_left else ""
+        rest = "; no budget is left for these two" if nothing_left else ""
         # A larger budget is refused for what comes later in a search.
         largest = max(refused, key=lambda error: error.smallest)
         yield (

@@ -15,15 +15,18 @@ from harness.errors import WrongInput
 from harness.run.pairing import pair_up
 from harness.run.planning import plan_units
 from harness.run.session import Session, open_session, unused_weights
-from harness.run.suites import prompt_notes, suite_notes
+from harness.run.suites import embedded, prompt_notes, suite_notes
 from harness.run.timing import LOAD, Stopwatch
 from harness.run.units import WorkUnit
 from harness.weights.absent import AbsentWeights, MissingWeights
 from harness.weights.local import LocalWeights
 from results.environment import environment
+from results.files import MANIFEST
 from results.manifest import card_values, manifest
+from results.reuse import held
 from results.run_differences import differences
 from results.store import Store
+from suites.shapes.unknown_words import unknown_note
 
 
 @dataclass(slots=True)
@@ -72,6 +75,8 @@ def prepare_run(
         units, refused = plan_units(session, pairing)
     suite = session.suite
     said = [*suite_notes(suite, session.domain, settings.seeds), *prompt_notes(session.prompts, suite.prompts(session.domain))]
+    if embedded(pairing.models):
+        said += unknown_note([prompt.text for prompt in session.prompts])
     if session.outlined:
         names = ", ".join(session.outlined)
         said.append(f"planned from configurations, a token for each word of a prompt, as weights are not here: {names}; `vistas fetch "
@@ -135,6 +140,16 @@ def opening_lines(run: Run) -> list[str]:
         f"{counted(len(run.units), 'unit')}, each one search of one model on up to "
         f"{counted(max(len(unit.prompts) for unit in run.units), 'prompt')}, into {run.store.folder}",
     ]
+
+
+def check_reuse(run: Run) -> None:
+    """Raise WrongInput where a run that has not been begun can take no unit from any folder to reuse, and would compute all anew."""
+    folders = [Path(one) for one in run.session.settings.reuse]
+    keys = [unit.key for unit in run.units]
+    if not folders or (run.store.folder / MANIFEST).exists() or any(held(Store(folder), keys) for folder in folders):
+        return
+    reasons = "; ".join(f"nothing can be taken from {folder}: {why_none(run, folder)}" for folder in folders)
+    raise WrongInput(f"{reasons}; set these as they are there, or leave out --reuse to compute {counted(len(keys), 'unit')} anew")
 
 
 def why_none(run: Run, folder: Path) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from harness.compute.amounts import counted
 from harness.run.engines import Engine, local
-from harness.run.prepared import Run, run_manifest, why_none
+from harness.run.prepared import Run, check_reuse, run_manifest, why_none
 from harness.run.progress import RunProgress
 from harness.run.run_unit import run_unit
 from harness.run.shard import Shard
@@ -27,10 +27,11 @@ def finish_run(run: Run, console: Console, engine: Engine = local) -> Path:
     """Run the units that are missing and make the tables; returns the run's folder.
 
     Raises:
-        WrongInput: the folder holds a different run, or is in use.
+        WrongInput: the folder holds a different run, or is in use, or nothing can be taken from the folders to reuse.
         RunFailed: the disk is full; finished units are kept.
     """
     store = run.store
+    check_reuse(run)
     store.folder.mkdir(parents=True, exist_ok=True)
     with locked(store.folder):
         _open(run, console)

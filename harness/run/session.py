@@ -12,6 +12,7 @@ import torch
 from harness.compute.ledger import Budget, Unit
 from harness.compute.prices import Calibration, Prices, calibrate
 from harness.config import Settings
+from harness.device_names import AUTO, check_device_names
 from harness.errors import WrongInput, first_line
 from harness.memory import with_fewer_rows
 from harness.registry import entries
@@ -186,7 +187,8 @@ def pick_devices(asked: str) -> tuple[torch.device, ...]:
 
 def pick_device(asked: str) -> torch.device:
     """The device named, or for "auto" an accelerator where there is one; raises WrongInput when it is not there."""
-    if asked == "auto":
+    check_device_names(asked)
+    if asked == AUTO:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(asked)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from harness.assignments import members_of, name_of
 from harness.compute.amounts import counted
-from harness.config import FILE, Settings
+from harness.config import EMBEDDED, FILE, Settings
 from harness.errors import WrongInput
 from harness.registry import entries, entry
 
@@ -27,8 +28,8 @@ def suite_flags(suite: str | None, suite_file: Path | None, prompts_from: Path |
         return {"suite": suite, "prompts_from": None if prompts_from is None else str(prompts_from)}
     if not suite_file.expanduser().is_file():
         raise WrongInput(f"--suite-file {suite_file} is {'a folder' if suite_file.is_dir() else 'not there'}: give a file of prompts")
-    if suite is not None or prompts_from is not None:
-        other = f"the suite's name {suite!r}" if suite is not None else f"--prompts-from {prompts_from}"
+    if suite not in (None, FILE) or prompts_from is not None:
+        other = f"the suite's name {suite!r}" if suite not in (None, FILE) else f"--prompts-from {prompts_from}"
         raise WrongInput(f"--suite-file {suite_file} is a suite of its own: leave out {other}, as in: vistas run --suite-file {suite_file}")
     return {"suite": FILE, "prompts_from": str(suite_file)}
 
@@ -62,8 +63,18 @@ def chosen_prompts(suite: Any, domain: Any, settings: Settings) -> tuple[Any, ..
     """The prompts to run; the default number is at most what there is.
 
     Raises:
-        WrongInput: more prompts asked for than the suite has, or a domain in which it has none.
+        WrongInput: more prompts asked for than the suite has, a domain in which it has none, or prompts of which the embedded
+            models, where they are in the run, know no word.
     """
+    from suites.shapes.unknown_words import check_known
+
+    chosen = _chosen(suite, domain, settings)
+    if embedded(settings.models):
+        check_known([prompt.text for prompt in chosen])
+    return chosen
+
+
+def _chosen(suite: Any, domain: Any, settings: Settings) -> tuple[Any, ...]:
     from suites.base import Faulty
     from suites.sample import sample
 
@@ -78,6 +89,11 @@ def chosen_prompts(suite: Any, domain: Any, settings: Settings) -> tuple[Any, ..
         raise WrongInput(f"--prompts {number}: {error}{lost}") from error
 
 
+def embedded(models: Sequence[str]) -> bool:
+    """Whether one of these models, settings and pairs included, comes with the package, and so knows few words."""
+    return any(name_of(member) in EMBEDDED for text in models for member in members_of(text))
+
+
 def suite_notes(suite: Any, domain: Any, seeds: Sequence[int]) -> list[str]:
     """Sentences about the prompts, and where the run makes another number of images a prompt than is published."""
     from suites.base import Noted
@@ -87,7 +103,7 @@ def suite_notes(suite: Any, domain: Any, seeds: Sequence[int]) -> list[str]:
     if card.images_per_prompt and len(seeds) != card.images_per_prompt:
         notes.append(
             f"protocol: {card.name} is published with {card.images_per_prompt} images a prompt, a search returns one for each seed: "
-            f"this run has {len(seeds)}; give {card.images_per_prompt} times --seed for the published number"
+            f"this run has {len(seeds)}; the published number takes --seed {','.join(map(str, range(card.images_per_prompt)))}"
         )
     return notes
 

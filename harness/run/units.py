@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from harness.compute.amounts import budgets
 from harness.compute.ledger import Budget
 from models.base import ModelCard
 from results.environment import installed_version
@@ -80,10 +81,11 @@ class WorkUnit(Determinants):
     def title(self) -> str:
         """What is in work, for people."""
         judges = " ".join(self.verifiers)
-        largest = max((budget for budgets in self.budgets.values() for budget in budgets), key=lambda b: b.amount)
+        amounts = sorted({budget.amount for budgets in self.budgets.values() for budget in budgets})
+        unit = next(iter(self.budgets.values()))[0].unit.value
         count, first, last = len(self.prompts), self.prompts[0].id, self.prompts[-1].id
         prompts = f"prompt {first}" if count == 1 else f"{count} prompts, {first} to {last}"
-        return f"{self.model} {self.search} by {judges} at {largest}, {prompts}"
+        return f"{self.model} {self.search} by {judges} at {budgets(amounts, unit)}, {prompts}"
 
 
 def _judging(card: VerifierCard) -> str | tuple[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from harness.compute.amounts import counted
-from harness.config import FILE
+from harness.config import FILE, READERS
 from harness.errors import WrongInput
 from harness.registry import entries
 from harness.run.evaluator import Evaluator, no_grade
@@ -30,6 +30,7 @@ from suites.base import Equipped, Located, Prompt, Suite, display_name
 from suites.layouts.base import Contents, Graded, Layout, layout
 from suites.layouts.flat import list_of
 from suites.prompt_checks import as_utf8, plain, printable
+from suites.shapes.unknown_words import check_known, unknown_note
 from verifiers.spec import VerifierSpec, parse_verifier
 
 FLAT, T2I = "flat", "t2i-compbench"
@@ -40,7 +41,7 @@ SECONDS = 30.0
 def score_folder(
     folder: Path,
     suite_name: str | None,
-    domain: Domain,
+    domain: Domain | None,
     out: Path | None = None,
     layout_name: str | None = None,
     verifiers: Sequence[str] = (),
@@ -52,11 +53,12 @@ def score_folder(
     """Score a folder and write official results and scores.parquet into `out`, by default FOLDER-scores beside it; returns the summary.
 
     Without a layout it is flat where the folder lists its pictures, else the suite's own; without a suite a flat folder's prompts
-    are of no benchmark. `say` hears what has to be known before the first picture is looked at.
+    are of no benchmark; without a domain it is that of most of the folder's prompts. `say` hears what has to be known before the
+    first picture is looked at.
 
     Raises:
-        WrongInput: a folder that is not in the layout or has none of the suite's prompts, nothing that could score it, or scores
-            in `out` that others asked for.
+        WrongInput: a folder that is not in the layout or has none of the suite's prompts, nothing that could score it, scores
+            in `out` that others asked for, or, when the tables are written, no picture that could be scored.
     """
     target = out if out is not None else folder.with_name(f"{folder.resolve().name}-scores")
     check_writable(target)
@@ -65,8 +67,7 @@ def score_folder(
     if suite_name == FILE and form.name == FLAT and prompts_from is None:
         prompts_from = str(list_of(folder) or "") or None
     suite: Suite = open_suite(suite_name, prompts_from)
-    if domain == "photo" and not verifiers and suite_name != FILE:
-        _check_domain(suite, form, folder)
+    domain = domain or _domain(None if suite_name == FILE else suite, form, folder, verifiers)
     local, place = LocalWeights.parse(weights), pick_device(device)
     chosen = {name: _chosen(name, domain) for name in verifiers}
     form.check(folder, suite.card.tasks)
@@ -79,6 +80,7 @@ def score_folder(
     check_kept(target, asked)
     use_half_the_cores()
     scorer = _scorer(suite, domain, chosen, place, local, absent)
+    unread = _unread(contents, chosen.values())
     for line in scorer.evaluator.notes:
         say(line)
     scored = list(_counted(scorer.score(contents.samples), len(contents.samples), say))
@@ -87,8 +89,13 @@ def score_folder(
     if not scorer.evaluator.cannot_grade:
         for file, content in form.results(_graded(scored)).items():
             write_atomic(target / file, content.encode())
-    lines = [*summary(scored, scorer, contents, name, tuple(by_task)), *lacking, f"tables: {target}"]
-    return [printable(line) for line in lines]
+    lines = [*summary(scored, scorer, contents, name, tuple(by_task)), *unread, *lacking, f"tables: {target}"]
+    printed = [printable(line) for line in lines]
+    if all(math.isnan(value) for one in scored for value, _ in one.metrics.values()):
+        for line in printed:
+            say(line)
+        raise WrongInput(f"no picture of {folder} could be scored: mend what is said of each, and give the same command again")
+    return printed
 
 
 def _counted(scored: Iterable[Scored], total: int, say: Callable[[str], None]) -> Iterator[Scored]:
@@ -112,18 +119,27 @@ def _by_task(suite: Suite, domain: Domain) -> tuple[dict[str, list[Prompt]], lis
     return by_task, []
 
 
-def _check_domain(suite: Suite, form: Layout, folder: Path) -> None:
-    """Raise WrongInput where most prompts are the suite's own of the shapes world, before weights for photographs are asked for."""
-    by_task, _ = _by_task(suite, "shapes")
+def _domain(suite: Suite | None, form: Layout, folder: Path, verifiers: Sequence[str]) -> Domain:
+    """What most prompts are the suite's own of; where they do not tell, shapes if all verifiers judge its pictures, else photo."""
+    judged: Domain = "shapes" if {parse_verifier(name).domain for name in verifiers} == {"shapes"} else "photo"
+    by_task = {} if suite is None else _by_task(suite, "shapes")[0]
     known = _texts(by_task)
     if not known:
-        return
+        return judged
     try:
         texts = {plain(one.prompt.text) for one in form.read(folder, by_task).samples}
     except WrongInput:
-        return  # the folder has not this form with these tasks; what it lacks is said when it is read
-    if 2 * len(texts & known) > len(texts):
-        raise WrongInput(f"most prompts of {folder} are those of {display_name(suite.card.name, 'shapes')}: give --domain shapes")
+        return judged  # the folder has not this form with these tasks; what it lacks is said when it is read
+    return "shapes" if 2 * len(texts & known) > len(texts) else "photo"
+
+
+def _unread(contents: Contents, chosen: Iterable[VerifierSpec]) -> list[str]:
+    """What has to be said of words that embedded verifiers do not know. Raises WrongInput where they know none."""
+    if not any(name in READERS for spec in chosen for name in spec.names):
+        return []
+    texts = list(dict.fromkeys(one.prompt.text for one in contents.samples if one.prompt.text))
+    check_known(texts)
+    return unknown_note(texts)
 
 
 def _check_prompts(contents: Contents, by_task: Mapping[str, Sequence[Prompt]], folder: Path, suite_name: str, domain: Domain) -> None:

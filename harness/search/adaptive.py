@@ -35,6 +35,14 @@ class Allocating(Protocol):
         ...
 
 
+def as_large_as_it_may(search: Search) -> bool:
+    """Whether a larger budget always buys more: an allocating search goes on as long as anything is left."""
+    if isinstance(search, Allocating) or getattr(search, search.size) is None:
+        return True
+    wrapped: Search | None = getattr(search, "search", None)
+    return wrapped is not None and as_large_as_it_may(wrapped)
+
+
 @dataclass(frozen=True, slots=True)
 class Adaptive:
     """Rounds of another search; who is searched again depends on the scores so far."""

@@ -40,7 +40,7 @@ def fetch(repository: Repository) -> Path:
         lacking = [wanted for wanted in repository.files if not any(asked(one.rfilename, [wanted]) for one in published)]
         if lacking:
             raise MissingWeights(f"{repository.repo} at {repository.revision} has no {some(lacking)}: its files have been "
-                                 "renamed; correct the entry, or give a local folder with --weights NAME=PATH")
+                                 "renamed; correct the entry, or give a local folder to `vistas run` with --weights NAME=PATH")
         _check_space(sum(file.size or 0 for file in published), repository)
         folder = _whole(repository, published)
     check(folder, repository)
@@ -109,10 +109,10 @@ def _translated(repository: Repository) -> Iterator[None]:
                              f"{repository.address}, then log in with `hf auth login` or HF_TOKEN") from error
     except errors.RevisionNotFoundError as error:
         raise MissingWeights(f"{repository.repo} has no revision {repository.revision}: correct the entry, or give a local "
-                             "folder with --weights NAME=PATH") from error
+                             "folder to `vistas run` with --weights NAME=PATH") from error
     except errors.RepositoryNotFoundError as error:
         raise MissingWeights(f"{repository.repo} is not on the hub, or is private: log in with `hf auth login`, or give a "
-                             "local folder with --weights NAME=PATH") from error
+                             "local folder to `vistas run` with --weights NAME=PATH") from error
     except errors.OfflineModeIsEnabled as error:
         raise MissingWeights(f"{repository.repo} cannot be fetched while HF_HUB_OFFLINE is set: unset it") from error
     except errors.HfHubHTTPError as error:
@@ -134,7 +134,7 @@ def _unreachable(repository: Repository, error: BaseException) -> MissingWeights
     where = repository.url or "the hub"
     return MissingWeights(
         f"{repository.repo} ({repository.size}) cannot be fetched, {where} is not reached ({_first_line(error)}): check the "
-        "network, or give a local folder with --weights NAME=PATH"
+        "network, or give a local folder to `vistas run` with --weights NAME=PATH"
     )
 
 

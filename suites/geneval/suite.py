@@ -41,11 +41,14 @@ CARD = ProtocolCard(
         "prompt_seed": OFFICIAL_SEED,
         "draws_per_task": OFFICIAL_DRAWS,
         "prompt_rewriting": "none",
-        "threshold": PUBLISHED.score,
-        "counting_threshold": PUBLISHED.counting_score,
-        "max_objects": PUBLISHED.max_per_class,
-        "max_overlap": PUBLISHED.max_overlap,
         "position_threshold": PUBLISHED.position,
+        # The exact finder of the shapes world is sure of everything it finds.
+        "photo": {
+            "threshold": PUBLISHED.score,
+            "counting_threshold": PUBLISHED.counting_score,
+            "max_objects": PUBLISHED.max_per_class,
+            "max_overlap": PUBLISHED.max_overlap,
+        },
     },
 )
 

@@ -74,7 +74,8 @@ def _folders(root: Path) -> list[Path]:
     folders = _numbers(root)
     if not folders:
         refuse_methods(root, lambda folder: bool(_numbers(folder)))
-        raise WrongInput(f"{root} holds no folder with a number for a name (00000, 00001 …): give a folder in GenEval's layout")
+        raise WrongInput(f"{root} holds no folder with a number for a name (00000, 00001 …): give a folder in GenEval's layout, or "
+                         "list its pictures in a prompts.csv there, with columns file and prompt, and name a --verifier")
     return folders
 
 

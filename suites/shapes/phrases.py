@@ -9,6 +9,7 @@ import numpy as np
 
 from suites.base import Prompt
 from suites.geneval.wording import NUMBER_WORDS, RELATIONS, plural, with_article
+from suites.shapes.unknown_words import read_words
 from suites.shapes.vocabulary import COLOUR_NAMES, KINDS, STOP_WORDS
 
 READ_WORDS = 5
@@ -77,9 +78,7 @@ def _prompt(name: str, text: str, task: str, needs: Sequence[Need]) -> Prompt:
 
 def cut_off(prompts: Sequence[Prompt]) -> list[Prompt]:
     """The prompts of which the embedded models do not read everything."""
-    return [
-        prompt for prompt in prompts if sum(word not in STOP_WORDS for word in prompt.text.lower().split()) > READ_WORDS
-    ]
+    return [prompt for prompt in prompts if len(read_words(prompt.text)) > READ_WORDS]
 
 
 def cut_off_note(prompts: Sequence[Prompt]) -> list[str]:
@@ -87,8 +86,9 @@ def cut_off_note(prompts: Sequence[Prompt]) -> list[str]:
     longer = cut_off(prompts)
     if not longer:
         return []
-    tasks = ", ".join(dict.fromkeys(prompt.task for prompt in longer))
+    several = len({prompt.task for prompt in prompts}) > 1
+    tasks = f" ({', '.join(dict.fromkeys(prompt.task for prompt in longer))})" if several else ""
     return [
-        f"cut off: {len(longer)} of {len(prompts)} prompts ({tasks}) are longer than the {READ_WORDS} words, besides "
+        f"cut off: {len(longer)} of {len(prompts)} prompts{tasks} are longer than the {READ_WORDS} words, besides "
         f"{', '.join(STOP_WORDS)}, that the embedded models read"
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tomllib
 from dataclasses import fields
@@ -27,25 +28,8 @@ from models.published import PublishedModel, read_models
 sys.path.insert(0, str(Path(__file__).parent))
 import toy_world
 
-FILE = '''
-from models.hashes import weights_sha256
-from safetensors.torch import load_file
-from toy_world import ToyPrefixed
-from dataclasses import replace
-
-
-class Mine(ToyPrefixed):
-    def decode(self, state):
-        return super().decode(replace(state, values_BC=state.values_BC * self.card.settings["contrast"] + self.bias))
-
-
-def load(model, folders, device, settings):
-    file = folders["weights"] / "bias.safetensors"
-    mine = Mine(model.name, model.family)
-    mine.bias = load_file(file)["bias"]
-    mine.card = replace(mine.card, settings=settings, weights_sha256=weights_sha256([file]))
-    return mine
-'''
+PAGE = (Path(__file__).parents[2] / "docs" / "add-a-model.md").read_text(encoding="utf-8")
+FILE = next(block for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL) if "class Mine" in block)
 ENTRY = """
 [mine]
 summary = "one file and one entry"
@@ -102,6 +86,18 @@ def test_it_runs_from_a_local_folder_and_settings_never_mix(tmp_path: Path) -> N
     assert manifest["models"]["mine:preset=vivid"]["settings"]["contrast"] == 3.0
 
 
+def test_every_search_of_its_family_takes_it(tmp_path: Path) -> None:
+    folder, out = weights(tmp_path / "weights"), tmp_path / "run"
+    searches = [part for name in ("greedy", "beam:width=2", "smc", "halving") for part in ("--search", name)]
+    asked = [*RUN[:2], *searches, *RUN[4:], "--model", "mine", "--weights", f"mine={folder}", "--budget", "60"]
+    result = call(*asked, "--out", str(out))
+    assert result.exit_code == 0, result.output
+    table = pd.read_parquet(out / "selections.parquet")
+    assert len(table["search"].unique()) == 4
+    assert (table["nfe"] <= 60).all()
+    assert table["score"].notna().all()
+
+
 def test_other_weights_are_other_units(tmp_path: Path) -> None:
     units = set()
     for bias in (0.5, 0.7):
@@ -113,10 +109,9 @@ def test_other_weights_are_other_units(tmp_path: Path) -> None:
 
 
 def test_the_page_names_every_key_of_a_repository() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "add-a-model.md").read_text(encoding="utf-8")
     required = {"repo", "files", "bytes"}
-    assert [one.name for one in fields(Repository) if f"`{one.name}`" not in page and one.name not in required] == []
-    assert all(f"{name} = " in page for name in required)
+    assert [one.name for one in fields(Repository) if f"`{one.name}`" not in PAGE and one.name not in required] == []
+    assert all(f"{name} = " in PAGE for name in required)
 
 
 def test_missing_weights_stop_a_run_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,9 +201,8 @@ def test_fetch_names_what_it_gets_and_refuses_what_it_cannot() -> None:
 
 
 def test_what_no_search_needs_is_in_the_document_as_optional() -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "add-a-model.md").read_text(encoding="utf-8")
     checked = {name for name, one in vars(base).items() if getattr(one, "_is_runtime_protocol", False) and one.__module__ == base.__name__}
     needed = {one.__name__ for family in base.ABILITIES.values() for one in family}
     optional = checked - needed - {"Generator"}
     assert optional >= {"Mixed", "SmallPreviews"}
-    assert {name for name in optional if f"(protocol `{name}`)" not in page} == set()
+    assert {name for name in optional if f"(protocol `{name}`)" not in PAGE} == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -98,11 +99,55 @@ def test_what_cannot_be_is_said_in_a_line(asked: tuple[str, float, str], message
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"budget": "60"}, "budget 60 is not a number"), ({"unit": None}, "unknown unit 'None'"), ({"max_rows": 0}, "max_rows=0 is not"),
+    ({"budget": "60"}, "budget '60' is text: give a number, budget=60"), ({"unit": None}, "unknown unit 'None'"),
+    ({"max_rows": 0}, "max_rows=0 is not"), ({"seed": "x"}, "seed 'x' is not a whole number: give seed=0"),
+    ({"seed": 1.5}, "seed 1.5 is not"),
 ])  # fmt: skip
 def test_options_that_are_none_are_said_in_a_line(options: dict[str, Any], message: str, model: Any, verifier: Any) -> None:
     with pytest.raises(WrongInput, match=message):
         run_search("random", model, verifier, TEXTS, **{"budget": 20, **options})
+
+
+@pytest.mark.parametrize(("prompts", "message"), [
+    (["a red star", 5], "prompt 1, 5, is not text: give texts, or prompts of a suite"), (None, "prompts None are no texts"),
+    (["an astronaut riding a horse", "猫"], "the embedded models know no word of the 2 prompts ('astronaut', 'riding', 'horse', '猫')"),
+])  # fmt: skip
+def test_what_is_no_prompt_is_said_in_a_line(prompts: Any, message: str, model: Any, verifier: Any) -> None:
+    with pytest.raises(WrongInput, match=re.escape(message)):
+        run_search("random", model, verifier, prompts, 20)
+
+
+def test_words_that_the_model_does_not_know_are_warned_of(model: Any, verifier: Any) -> None:
+    with pytest.warns(UserWarning, match="unknown words: 1 of 2 prompts have words that the embedded models do not know: 'cat'") as warned:
+        run_search("random", model, verifier, ["a red cat", "a red star"], 10)
+    assert warned[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run_search("random", model, verifier, TEXTS, 10)
+
+
+def test_names_and_swapped_arguments_are_told_what_to_give(model: Any, verifier: Any) -> None:
+    for given, message in (
+        (("shapes-infinity", "shapes-clip"), "model 'shapes-infinity' is a name: load it first, load_model('shapes-infinity')"),
+        ((model, "shapes-clip"), "verifier 'shapes-clip' is a name: load it first, load_verifier('shapes-clip')"),
+        ((verifier, model), "verifier shapes-clip stands in the model's place: the order is search, model, verifier, prompts"),
+        ((model, None), "verifier None is none: give what load_verifier returns"),
+        ((model, model), "is none: give what load_verifier returns"),
+    ):
+        with pytest.raises(WrongInput, match=re.escape(message)):
+            run_search("random", *given, TEXTS, 20)  # type: ignore[arg-type]
+
+
+def test_errors_name_arguments_and_not_options(model: Any, verifier: Any) -> None:
+    for call, message in (
+        (lambda: run_search("random", model, verifier, TEXTS, 2), "give budget=5 or more"),
+        (lambda: run_search("random,beam", model, verifier, TEXTS, 2), "these are 2, give one at a time"),
+        (lambda: load_model("flux-dev"), 'or give a local folder with weights={"flux-dev": "PATH"}'),
+        (lambda: load_model("flux-dev", weights={"flux": "/x"}), "weights={\"flux\": \"/x\"}: 'flux' has no published weights"),
+    ):
+        with pytest.raises(WrongInput, match=re.escape(message)) as error:
+            call()
+        assert " --" not in str(error.value)
 
 
 def test_a_verifier_that_does_not_fit_the_model_is_refused(model: Any, verifier: Any) -> None:

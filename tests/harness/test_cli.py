@@ -82,17 +82,19 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
         (["run", "--suite-file", str(tmp_path / "kind.pdf")], "is none of .csv"),
         (["run", "--suite-file", str(tmp_path / "none.jsonl")], "can be run: none.jsonl line 1: prompt holds control character"),
         (["doctor", "infinity-2b", "--memory", "-3"], "--memory '-3' is no list of GB"),
-        (["doctor", "shapes-flux"], "shapes-flux comes with the package"),
+        (["bench-model", "shapes-flux"], "shapes-flux comes with the package and is no published model"),
         (["bench-model", "flux-dv", "--random-weights"], "unknown model 'flux-dv'"),
         *((["run", suite, "--prompts", "9999"], f"--prompts 9999: 9999 prompts asked for: give a number from 1 to {number}, or all")
           for suite, number in (("geneval", 343), ("drawbench", 180), ("t2i-compbench", 200))),
         (["plan", "--suite-file", str(tmp_path / "two.txt"), "--prompts", "3"], "3 prompts asked for: give a number from 1 to 2, or all"),
         (["run", "parti", "--model", "shapes-infinity"], "parti has no prompts in the shapes vocabulary"),
-        (["run", "file"], "suite file has no file: give one with --suite-file PATH"),
+        (["run", "file"], "suite file has no file: write --suite-file PATH in place of its name"),
         (["plan", "--model", "flux-dev", "--model", "shapes-flux"], "models of different domains share no prompts (flux-dev is photo, "),
         *((["plan", "--model", "flux-dev", "--weights", f"{name}=/nowhere"], "weights /nowhere of ")
           for name in ("flux-dev", "image-reward", "clip-score", "geneval-grader.detector")),
         (["run", "geneval", "--shard", "0/2"], "--shard 0/2 needs --out: all 2 shards write into one folder; give each the same --out DIR"),
+        (["run", "--set", "device=gpu"], "device 'gpu' is no kind of device: did you mean cuda? give auto (an accelerator"),
+        (["run", "--budget", "30,1e12"], "a budget of 1e+12 nfe for each prompt is more than any search plans: is it in --unit flops?"),
         (["score", "/nonexist"], "/nonexist is no folder: give one with images"),
         (["score", str(tmp_path), "--suite", "genevl"], "unknown suite 'genevl'"),
         (["run", "--search", "beam:width=two"], "width=two is not a whole number from 1"),
@@ -181,6 +183,9 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
         (["list", "searches", "--prices"], "--prices and --model are about models, not searches: give `vistas list models --prices`"),
         (["run", "geneval", "--budget", "6;12"], "budgets='6;12': not a list of numbers: write 6,12,24"),
         (["run", "geneval", "--unit", "hours"], "unit='hours'"),
+        (["run", "geneval", "--unit", "flop"], "unit='flop' is none of nfe, flops, images, seconds (did you mean flops?)"),
+        (["run", "geneval", "--seed", "0,x"], "seeds='x' is not a whole number"),
+        (["report", "one", "./one", "--out", "both"], "one is given more than once: give each run once"),
         (["run", "geneval", "--set", "promts=3"], "did you mean prompts"),
         ([*RUN, "--budget", "1"], "toy-ar with random cannot run under 1 NFE: one image costs 3 NFE; give --budget 3 or more"),
         ([*RUN[:4], *RUN[6:], "--search", "zero-order", "--search", "paths"], "search zero-order, paths fits none of the models: "),
@@ -389,3 +394,16 @@ def test_a_file_as_the_suite_is_asked_for_as_one(tmp_path: Path) -> None:
     file = tmp_path / "p.txt"
     file.write_text("a red circle\n")
     assert one_line(call("plan", str(file))) == f"vistas: suite {str(file)!r} is a file: write --suite-file {file} to run its prompts"
+
+
+@pytest.mark.parametrize(("typed", "seeds"), [
+    (["--seed", "0,1"], [0, 1]), (["--seed", "0, 1", "--seed", "5"], [0, 1, 5]), (["--set", "seeds=0,1"], [0, 1]),
+])  # fmt: skip
+def test_seeds_may_be_one_text_as_budgets_may(typed: list[str], seeds: list[int]) -> None:
+    found = json.loads(call("plan", *RUN[1:], "--budget", "6", *typed, "--json").stdout)["searches"][0]
+    assert found["seeds"] == len(seeds)
+
+
+def test_a_unit_is_taken_in_any_case() -> None:
+    found = json.loads(call("plan", *RUN[1:], "--budget", "6", "--unit", "NFE", "--json").stdout)["searches"][0]
+    assert found["unit"] == "nfe"

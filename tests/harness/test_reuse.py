@@ -18,7 +18,8 @@ from harness.config import Settings
 from harness.errors import WrongInput
 from harness.run.planning import chunks
 from harness.run.prepared import prepare_run
-from harness.run.runner import finish_run
+from harness.run.runner import finish_run, finish_shard
+from harness.run.shard import Shard
 from harness.weights.absent import MissingWeights
 from reports.load import read_runs
 from results.run_differences import differences
@@ -26,7 +27,7 @@ from results.store import Store
 from suites.geneval.suite import GenEvalSuite
 
 sys.path.insert(0, str(Path(__file__).parent))
-from toy_runs import BASE, assert_equal, run, tables
+from toy_runs import BASE, assert_equal, run, stop_after, tables
 from toy_world import use_toys
 
 SMALL = {**BASE, "searches": ("random", "beam"), "budgets": (24,), "models": ("toy-ar",)}
@@ -97,10 +98,36 @@ def test_chunks_hold_the_suites_order_and_join_one_task_after_another() -> None:
 ])  # fmt: skip
 def test_it_is_said_why_nothing_can_be_taken_over(changed: dict[str, object], said: str, tmp_path: Path) -> None:
     make(tmp_path / "small", **SMALL)
+    prepared = prepare_run(Settings(**{**SMALL, **changed, "reuse": (str(tmp_path / "small"),)}), tmp_path / "large")
+    with pytest.raises(WrongInput) as error:
+        finish_run(prepared, Console(quiet=True), no_unit)
+    advice = f"set these as they are there, or leave out --reuse to compute {len(prepared.units)} units anew"
+    assert str(error.value) == f"nothing can be taken from {tmp_path / 'small'}: {said}; {advice}"
+    assert not (tmp_path / "large").exists()
+
+
+def no_unit(units, execute):
+    raise AssertionError("a unit was begun")
+
+
+def test_a_run_that_has_begun_and_one_that_can_take_from_another_folder_go_on_where_a_folder_has_nothing(tmp_path: Path) -> None:
+    make(tmp_path / "small", **SMALL)
+    make(tmp_path / "other", **{**SMALL, "seeds": (7,)})
     told = Console(file=StringIO(), width=400)
-    finish_run(prepare_run(Settings(**{**SMALL, **changed, "reuse": (str(tmp_path / "small"),)}), tmp_path / "large"), told)
-    line = next(line for line in told.file.getvalue().splitlines() if line.startswith("0 units of "))
-    assert line.endswith(f" are taken from {tmp_path / 'small'}: {said}")
+    both = (str(tmp_path / "other"), str(tmp_path / "small"))
+    finish_run(prepare_run(Settings(**{**SMALL, "reuse": both}), tmp_path / "large"), told, no_unit_needed)
+    assert f"0 units of 4 are taken from {tmp_path / 'other'}: no seed is in both: 0 here and 7 there\n" in told.file.getvalue()
+    assert make(tmp_path / "large", tmp_path / "other", **SMALL) == [], "all units are there"
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "begun", stop_after(0), **SMALL)
+    assert len(make(tmp_path / "begun", tmp_path / "other", **SMALL)) == 4
+    shard = prepare_run(Settings(**{**SMALL, "reuse": both[:1]}), tmp_path / "shards")
+    assert finish_shard(shard, Shard(0, 2), Console(quiet=True)).startswith("shard 0/2 is finished")
+
+
+def no_unit_needed(units, execute):
+    assert not units
+    return iter(())
 
 
 def test_other_versions_and_weights_are_named(tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ def test_doctor_says_what_is_here_and_what_fits() -> None:
     lines = dict(need.lines)
     assert lines["in memory"].split("; ")[0] == lines["in memory"].split("; ")[1].removesuffix(" in float32")
     assert lines["download"] == gigabytes(published_models()["janus-pro-1b"].bytes)
-    with pytest.raises(WrongInput, match="shapes-flux comes with the package: there is no published row of it"):
+    with pytest.raises(WrongInput, match="shapes-flux comes with the package and is no published model"):
         list(needs(["shapes-flux"], {"cpu": 1}, LocalWeights()))
 
 
@@ -271,6 +271,14 @@ def test_the_last_pass_is_the_same_on_a_cache_that_was_not_computed() -> None:
         prediction = rollout.predict(prefixes, [0], conditions)
         prefixes, _ = rollout.extend(prefixes, prediction, [0], lambda p_BnD: torch.zeros_like(p_BnD, dtype=torch.bool))
     assert found == dry_run(lambda: rollout.predict(prefixes, [0], conditions)).peak_bytes > 0
+
+
+def test_doctor_says_that_what_comes_with_the_package_runs_anywhere() -> None:
+    shown = CliRunner().invoke(app, ["doctor", "shapes-flux:guidance_factor=2", "--device", "cpu"])
+    assert shown.exit_code == 0, shown.output
+    assert "\nshapes-flux:guidance_factor=2.0: comes with the package, 12.1 MB of weights: runs on any machine\n" in shown.stdout
+    assert "flux-dev" not in shown.stdout
+    assert max(map(len, shown.stdout.partition("download:")[2].splitlines())) < 100
 
 
 def test_doctor_looks_into_a_folder_that_is_given(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page in a real browser: nothing fails to load, nothing sticks out on a wide or a narrow screen, and prompts stay text."""
+"""The page in a real browser: nothing fails to load, nothing sticks out on a screen or on paper, and prompts stay text."""
 
 from __future__ import annotations
 
@@ -37,6 +37,27 @@ onload = () => {{
   }});
 }};
 </script>"""
+PRINT = """
+<iframe src="index.html" style="width: {width}px; height: 2000px; border: 0"></iframe><pre></pre>
+<script>
+onload = () => {{
+  const page = document.querySelector("iframe").contentDocument, sheet = page.styleSheets[0];
+  for (const rule of [...sheet.cssRules].filter(one => one instanceof page.defaultView.CSSMediaRule)) {{
+    if (rule.media.mediaText === "print") for (const inner of [...rule.cssRules])
+      try {{ sheet.insertRule(inner.cssText, sheet.cssRules.length); }} catch {{ /* @page, which only paper has */ }}
+    else if (rule.media.mediaText.startsWith("screen")) rule.media.mediaText = "not all";
+  }}
+  const seen = one => one.checkVisibility(), shown = where => [...page.querySelectorAll(where)].filter(seen);
+  document.querySelector("pre").textContent = JSON.stringify({{
+    closed: [...page.querySelectorAll("details:not([open])")].length,
+    folded: [...page.querySelectorAll("details > :not(summary)")].filter(one => !seen(one)).map(one => one.tagName),
+    axes: shown(".axis").map(one => one.textContent), svg: shown("svg").length,
+    cut: shown(".scroll").filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.ariaLabel),
+    scrolls: shown(".scroll").filter(one => page.defaultView.getComputedStyle(one).overflowX !== "visible").length,
+    kept: ["h2", "h3", "summary", "figcaption"].map(one => page.defaultView.getComputedStyle(page.querySelector(one)).breakAfter),
+  }});
+}};
+</script>"""
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome here")
 
@@ -47,10 +68,10 @@ def report(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFacto
     return build_report([make_run(folder / "run", text=HOSTILE, budgets=(14, 56), tasks=("counting", "colors"))], folder / "out").parent
 
 
-def seen(report: Path, width: int, profile: Path) -> dict[str, Any]:
-    """What a browser with a window of this width makes of the page, all that is folded being open."""
+def seen(report: Path, width: int, profile: Path, look: str = LOOK) -> dict[str, Any]:
+    """What a browser with a window of this width makes of the page: with LOOK all that is folded being open, with PRINT on paper."""
     probe = report / f"probe-{width}.html"
-    probe.write_text(LOOK.format(width=width))
+    probe.write_text(look.format(width=width))
     command = [str(BROWSER), *QUIET, f"--user-data-dir={profile}", "--window-size=1600,2200", "--dump-dom", probe.as_uri()]
     found = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True).stdout
     told = re.search(r"<pre>(.+?)</pre>", found, re.DOTALL)
@@ -67,3 +88,15 @@ def test_everything_loads_and_fits(report: Path, width: int, tmp_path: Path) -> 
     assert page["broken"] == 0
     assert page["wide"] == []
     assert page["needed"] <= page["width"]
+
+
+def test_paper_holds_all_of_it(report: Path, tmp_path: Path) -> None:
+    """703 px: between the margins of A4."""
+    page = seen(report, 703, tmp_path, PRINT)
+    assert page["closed"] > 3
+    assert page["folded"] == []
+    assert page["axes"] == ["by NFE", "by FLOPs", "by seconds"] * 2
+    assert page["svg"] == 10, "wide figures only, of every unit"
+    assert page["cut"] == []
+    assert page["scrolls"] == 0
+    assert set(page["kept"]) == {"avoid"}

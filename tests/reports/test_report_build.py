@@ -14,6 +14,7 @@ import pytest
 
 from harness.errors import WrongInput
 from reports.build import build_report
+from reports.figure_labels import LABELS
 from reports.load import read_runs
 from reports.overlap import ConflictingRuns
 from reports.summary import Summary, summarise
@@ -29,9 +30,11 @@ class Reader(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.loaded: list[str] = []
+        self.named: list[tuple[str, dict[str, str | None]]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.named.append((tag, dict(attrs)))
         names = ("src", "srcset", "xlink:href") if tag == "a" else ("src", "srcset", "href", "xlink:href")
         self.loaded += [value or "" for name, value in attrs if name in names]
 
@@ -68,13 +71,45 @@ def test_page_says_what_it_is_no_evidence_about(report: Path) -> None:
 
 def test_page_shows_figures_pictures_protocol_and_what_was_left_out(report: Path) -> None:
     text, reader = read(report / "index.html")
-    # Main figure twice (wide and narrow), three units by task and by verifier, over-optimisation, reliability, the tree.
-    assert reader.tags.count("svg") == 11
+    # The main figure and three units by task and by verifier, all wide and narrow; over-optimisation, reliability, the tree.
+    assert reader.tags.count("svg") == 17
     assert reader.tags.count("img") >= 12
     assert "0123abcd" in text
     assert "greedy does not fit shapes-flux" in text
     assert re.findall(r'id="task-unit-(\w+)" checked', text) == ["nfe"], "the run's own unit comes first"
     assert len(re.findall(r'id="([^"]+)"', text)) == len(set(re.findall(r'id="([^"]+)"', text)))
+
+
+def test_who_does_not_see_the_page_hears_what_is_on_it(report: Path) -> None:
+    text, reader = read(report / "index.html")
+    labels = [found["aria-label"] for tag, found in reader.named if tag == "svg" and found["role"] == "img"]
+    assert len(labels) == 17
+    assert set(labels) == set(LABELS.values()) - {LABELS["gallery"]}
+    assert "<text" in text, "letters of figures can be searched for"
+    assert not [tag for tag, found in reader.named if tag == "th" and not found.get("scope")]
+    regions = [found for _, found in reader.named if found.get("class") == "scroll"]
+    assert regions
+    assert all(found["tabindex"] == "0" and found["role"] == "group" and found["aria-label"] for found in regions)
+    assert reader.tags.count("fieldset") == reader.tags.count("legend") == 2
+    pictures = [str(found["alt"]) for tag, found in reader.named if tag == "img"]
+    by_prompt = re.compile(r"shapes-(infinity|flux), [^,]+, (14|56) NFE, (right|wrong|ungraded), (−?\d+\.\d\d|unscored)$")
+    assert all(by_prompt.search(alt) for alt in pictures)
+
+
+def test_headings_are_not_repeated(report: Path) -> None:
+    text = (report / "index.html").read_text()
+    for heading in ("Optimised harder", "Searched by one, scored by all", "Speed against reliability"):
+        assert text.count(heading) == 2, "as a heading, and as the name of the table that it stands above"
+
+
+def test_every_column_of_the_files_is_explained(report: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "report.md").read_text()
+    section = page[page.index("## The tables as files") : page.index("## Printed in papers")]
+    heads = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    told = {name for head in heads for name in re.findall(r"`([^`]+)`", head)}
+    files = {path.name: set(path.read_text().splitlines()[0].split(",")) - {""} for path in (report / "tables").iterdir()}
+    made = {re.sub(r"(results|spent)-shapes-\w+", r"\1-VERIFIER", name) for name in files}
+    assert told == made | {"published.csv"} | set().union(*files.values())
 
 
 def test_markdown_links_exist_and_prompts_stay_text(report: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports import style
 from reports.curves import main_figure
 from reports.load import read_runs
 from reports.reliability import reliability_figure
@@ -61,6 +62,29 @@ def test_searches_of_one_model_have_colours(summary_of: Callable[..., Summary]) 
         for axes in main_figure(summary, summary.runs.verifiers[0]).axes:
             assert {line.get_color() for line in axes.lines} == set(colours.values())
             assert len({tuple(band.get_facecolor()[0]) for band in axes.collections}) == len(SEARCHES)
+
+
+def test_searches_of_one_model_have_markers_of_their_own() -> None:
+    markers = [str(marker) for _, marker in style._LINES]
+    assert len(set(markers)) == len(markers) >= 14
+    assert not {"h", "H", "p", "8"} & set(markers), "as small as they are drawn these are circles"
+
+
+@pytest.mark.parametrize("models", [["a"], ["a", "b"], ["a", "b", "c"]])
+def test_points_of_reliability_stand_at_their_time(models: list[str]) -> None:
+    """Side by side by a shift in points: the axis still says what was measured, and none is beyond it."""
+    rows = [dict(verifier="v", model=model, within=0.8, within_low=0.6, within_high=0.9, seconds=0.002) for model in models]
+    with context():
+        figure = reliability_figure(Table("reliability", "", "", (), pd.DataFrame(rows)))
+        figure.draw_without_rendering()
+    (axes,) = figure.axes
+    drawn = [container.lines[0] for container in axes.containers]
+    assert {tuple(line.get_xdata()) for line in drawn} == {(2.0,)}
+    seen = [line.get_transform().transform(line.get_xydata())[0] for line in drawn]
+    assert len({round(float(x)) for x, _ in seen}) == len(models)
+    assert np.mean([x for x, _ in seen]) == pytest.approx(axes.transData.transform((2.0, 0.8))[0])
+    low, high = axes.get_ylim()
+    assert low < 0.5 < 0.9 < high
 
 
 def test_of_two_models_each_has_one_colour(summary_of: Callable[..., Summary]) -> None:

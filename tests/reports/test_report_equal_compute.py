@@ -170,6 +170,10 @@ def test_numbers_in_words() -> None:
     assert amounts.budgets([0.5], "seconds") == "0.5 s"
     assert amounts.between(210, 216, "nfe") == "210 to 216 NFE"
     assert amounts.between(0.05, 0.2, "seconds") == "50 ms to 0.2 s"
+    flops, seconds = amounts.Scale.of([8.51e8, 1.93e9, math.nan], "flops"), amounts.Scale.of([0.19, 0.0964], "seconds")
+    assert [flops.unit, *map(flops.written, (8.51e8, 1.93e9, math.nan))] == ["GFLOP", "0.851", "1.93", "–"]
+    assert [seconds.unit, *map(seconds.written, (0.0964, 0.19))] == ["ms", "96.4", "190"]
+    assert amounts.Scale.of([], "seconds").unit == "s"
     assert numbers.score(0.712, 0.6, 0.8) == "0.71 [0.60, 0.80]"
     assert numbers.score(0.5) == "0.50"
     assert numbers.score(math.nan) == "–"
@@ -206,7 +210,7 @@ def test_a_tie_is_shown_with_the_interval_of_its_difference(make_run: Callable[.
     low, high = found.shared[0].judged.standings[1].behind[1:]
     assert low < -0.1 < 0.1 < high
     ends = numbers.ends(low, high)
-    page = build_report([run], tmp_path / "report").read_text()
+    page = build_report([run], tmp_path / "report").read_text().replace("\u00a0", " ")
     assert page.count(f"same score {ends}") >= 1
     assert f"apart by {ends} at 95" in page
     rows = equal_tables(summary, "shapes-clip", found.shared)[0].rows

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports.answer import Answer, answer
+from reports.answer import Answer, _other_verifiers, answer
 from reports.comparison_tables import equal_tables
 from reports.gallery import gallery
 from reports.load import read_runs
@@ -80,7 +80,7 @@ def test_another_verifier_has_a_say_only_where_it_guided_all_that_are_compared(j
 def test_it_has_a_say_in_the_comparisons_that_it_guided(join: Join) -> None:
     both = {"searches": ("random", "beam"), "models": {"shapes-infinity": "ar"}}
     told = join(both, {**both, "verifiers": ("shapes-clip",)}, {"models": {"shapes-infinity": "ar"}, "verifiers": ("shapes-aesthetic",)})
-    assert any(text.startswith("Guided by shapes-clip instead, the same method scores highest in ") for text in told.sentences)
+    assert "Guided by shapes-clip instead, the same method scores highest under a budget of 56 NFE." in told.sentences
 
 
 def instead(run: Path, reward: dict[str, float], clip: dict[str, float]) -> str:
@@ -105,6 +105,26 @@ def test_one_of_several_that_tie_is_not_the_same_leader(make_run: Callable[..., 
     assert instead(run, tied, alone) == f"{partly} (shapes-infinity + {one})."
     assert instead(run, tied, other) == f"{partly} (shapes-infinity + {one} and shapes-infinity + {three})."
     assert instead(run, alone, {one: 0.0, two: 1.0, three: 0.0}) == f"{same} scores {none}."
+
+
+def test_of_one_comparison_it_says_which(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    one, two, three = searches = ("beam:width=2", "beam:width=3", "beam:width=4")
+    run = make_run(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(56,), prompts=1)
+    alone, tied, other = {one: 1.0, two: 0.0, three: 0.0}, {one: 1.0, two: 1.0, three: 0.0}, {one: 1.0, two: 0.0, three: 1.0}
+
+    def told(reward: dict[str, float], clip: dict[str, float]) -> str:
+        instead(run, reward, clip)
+        summary = summarise(read_runs([run]))
+        (said,) = _other_verifiers(summary, answer(summary).shared[:1])
+        return said.removeprefix("Guided by shapes-clip instead, ")
+
+    at = "highest under a budget of 56 NFE"
+    first, second = f"shapes-infinity + {one}", f"shapes-infinity + {two}"
+    assert told(alone, alone) == f"the same method scores {at}."
+    assert told(tied, tied) == f"the same methods score {at}."
+    assert told(alone, tied) == f"the same method is one of several that score {at} ({first} and {second})."
+    assert told(tied, other) == f"only some of the same methods score {at} ({first} and shapes-infinity + {three})."
+    assert told(alone, {one: 0.0, two: 1.0, three: 0.0}) == f"another method scores {at}."
 
 
 def graded(run: Path, grades: dict[str, float]) -> Summary:

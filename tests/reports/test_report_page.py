@@ -14,13 +14,14 @@ from matplotlib.figure import Figure
 from reports import curves, legend, overoptimised, style
 from reports.build import build_report
 from reports.comparison_tables import equal_tables, paired_table
-from reports.gallery import gallery, gallery_figure
+from reports.gallery import MOST_OWN, gallery, gallery_figure, shown
 from reports.load import read_runs
 from reports.notes import notes
+from reports.page import protocol
 from reports.reliability import cross_table
 from reports.same_budget import shared
 from reports.summary import Method, Summary, summarise
-from reports.tables import results_table
+from reports.tables import results_table, spent_table
 
 MakeRun = Callable[..., Path]
 CASCADE = "cascade:cheap=shapes-clip,expensive=shapes-reward,keep=2"
@@ -196,7 +197,7 @@ def test_letters_without_a_font_are_boxes_and_no_warning(tmp_path: Path) -> None
     with warnings.catch_warnings(action="error"), style.context():
         figure = Figure(figsize=(2, 1))
         figure.text(0, 0, "a red circle \N{BALLOON}")
-        style.save(figure, tmp_path, "letters")
+        assert "\N{BALLOON}" in style.save(figure, tmp_path, "letters", "A circle")
     assert (tmp_path / "letters.png").stat().st_size > 0
 
 
@@ -213,6 +214,48 @@ def test_names_and_prompts_of_a_gallery_stay_beside_its_pictures(make_run: MakeR
             gap = (min(image.get_window_extent().x0 for image in axes.images) - max(names)) / figure.dpi
             assert 0 < gap < 0.6
             assert max(text.get_window_extent().x1 for text in axes.texts) <= axes.get_window_extent().x1
+
+
+def test_rows_of_plots_are_as_full_as_they_can_be() -> None:
+    panels = [curves.Panel(str(place), "nfe", "v", "m") for place in range(8)]
+    assert {n: [len(row) for row in curves._rows_of(panels[:n], 3)] for n in (1, 3, 4, 5, 6, 7, 8)} == {
+        1: [1], 3: [3], 4: [2, 2], 5: [3, 2], 6: [3, 3], 7: [3, 3, 1], 8: [3, 3, 2],
+    }  # fmt: skip
+    assert [len(row) for row in curves._rows_of(panels, 1)] == [1] * 8
+
+
+def test_a_gallery_of_ones_own_prompts_has_all_of_a_small_file(make_run: MakeRun, tmp_path: Path) -> None:
+    one = {"searches": ("random",), "budgets": (14,), "tasks": ("prompts",), "verifiers": ("shapes-clip",), "seeds": (3, 4)}
+    told = {}
+    for prompts in (5, 14):
+        run = make_run(tmp_path / str(prompts), suite="file-mine@shapes", prompts=prompts, picture_px=12, **one)
+        suite = read_runs([run])
+        assert len(gallery(summarise(suite))) == 1
+        suite.manifests[0]["configuration"]["suite"] = "file"
+        summary = summarise(suite)
+        told[len(gallery(summary))] = shown(summary)
+    assert told == {
+        5: "All prompts. Of 2 seeds the first (3).",
+        MOST_OWN: f"The first {MOST_OWN} of 14 prompts. Of 2 seeds the first (3).",
+    }
+
+
+def test_what_was_spent_has_one_unit_a_column(many: Summary) -> None:
+    table = spent_table(many, many.runs.verifiers[0], "spent")
+    numbers = [row[column] for row in table.rows for column in ("NFE", "GFLOP", "ms") if column in row]
+    assert "GFLOP" in table.columns
+    assert all(re.fullmatch(r"[\d.]+", number) for number in numbers), "units stand at the head"
+    row, point = table.rows[0], table.frame.iloc[0]
+    assert float(row["GFLOP"]) == pytest.approx(point["flops"] / 1e9, rel=0.01)
+    parts = ("model FLOPs", "decoder FLOPs", "text FLOPs", "verifier FLOPs")
+    assert sum(int(row[part].removesuffix(" %")) for part in parts) == pytest.approx(100, abs=2)
+
+
+def test_a_protocol_leaves_out_settings_of_the_other_domain(many: Summary) -> None:
+    suite = {"name": "geneval", "domain": "shapes", "settings": {"draws": 1, "photo": {"threshold": 0.3}, "shapes": {"colors": "exact"}}}
+    shown = protocol({**many.runs.manifests[0], "suite": suite})["Suite"]
+    assert {"settings · draws", "settings · shapes · colors"} < set(shown)
+    assert not any("threshold" in key for key in shown)
 
 
 @pytest.mark.usefixtures("without_figures")

@@ -10,6 +10,7 @@ from suites.shapes.exact_grader import grade
 from suites.shapes.phrases import READ_WORDS, cut_off
 from suites.shapes.renderer import Scene, Shape, render
 from suites.shapes.scenes import sample_scene
+from suites.shapes.unknown_words import check_known, read_words, unknown_note
 from suites.shapes.vocabulary import COLOUR_NAMES
 
 SUITES = ("drawbench", "t2i-compbench")
@@ -85,7 +86,28 @@ def test_only_descriptions_are_longer_than_the_models_read():
             ids = tokenizer(prompt.text)["input_ids"]
             assert (len(ids) > TEXT_TOKENS) == (prompt in longer), prompt.text
             assert UNKNOWN not in ids or prompt.task == "wording", prompt.text
+            assert (UNKNOWN in ids) == bool(unknown_note([prompt.text])), prompt.text
     assert all(prompt in cut_off(prompts_of("drawbench")) for prompt in prompts_of("drawbench") if prompt.task == "descriptions")
+
+
+@pytest.mark.parametrize("text", ["A Red STAR", "a photo-realistic star", "two stars, one left of a cat", "an off-white square and", " a"])
+def test_unknown_words_are_those_that_the_tokenizer_does_not_know(text: str):
+    from models.shapes.text import EOS, UNKNOWN, build_tokenizer
+
+    ids = build_tokenizer()(text)["input_ids"]
+    assert len(ids) == len(read_words(text)) + 1
+    assert ids[-1] == EOS
+    assert (UNKNOWN in ids) == bool(unknown_note([text]))
+
+
+def test_a_note_names_some_unknown_words_and_counts_the_others():
+    texts = ["a red star", "one two three cats, in the house", "a blue star, and 猫"]
+    (said,) = unknown_note(texts)
+    words = "'one', 'cats,', 'in', 'the', 'house', 'star,' and 1 more"
+    assert said == f"unknown words: 2 of 3 prompts have words that the embedded models do not know: {words}; a sign that touches a word " \
+        "makes it another"  # fmt: skip
+    check_known(texts)
+    check_known([" "])
 
 
 def test_what_is_no_shape_is_refused():

@@ -184,7 +184,7 @@ def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> Non
     [
         (["flux-dev"], "add --random-weights"),
         (["flux-dev", "--random-weights", "--batch", "1,x"], "--batch '1,x' is not a list of whole numbers from 1"),
-        (["shapes-flux", "--random-weights"], "shapes-flux comes with the package"),
+        (["shapes-flux"], "shapes-flux comes with the package and is no published model: name one of those"),
         (["sdxl", "--random-weights", "--prompts", "0"], "--prompts 0 is not from 1 to 554"),
         (["sdxl", "--random-weights", "--prompts", "555"], "--prompts 555 is not from 1 to 554"),
         (["infinity-2b", "--random-weights", "--tiny", "--prompts", "3", "--batch", "2,8"], "--batch 8 cannot be shared out evenly"),

@@ -34,6 +34,13 @@ def call(*arguments: str) -> str:
     return result.stdout
 
 
+def test_a_preset_that_nobody_named_is_said_to_be_the_default_with_the_others() -> None:
+    asked = ["plan", *ASKED[:2], "toy-noisy", *ASKED[5:], "--budget", "60", "--search"]
+    line = "\n  preset      flux, the default for every model; others: sd2.1, as in evolution:preset=sd2.1\n"
+    assert line in call(*asked, "evolution")
+    assert "\n  preset " not in call(*asked, "evolution:preset=sd2.1") + call(*asked, "random")
+
+
 def test_a_total_that_prompts_share_is_planned_as_a_run_spends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
     asked = [*ASKED, "--search", "adaptive", "--search", "adaptive:pool=4", "--budget", "1600", "--unit", "flops"]

@@ -38,7 +38,7 @@ def shown(title: str, terminal: bool, width: int = 80) -> list[str]:
 
 
 def test_a_unit_is_named_by_model_search_verifier_budget_and_prompts() -> None:
-    title = "shapes-infinity beam:width=2,score=preview by shapes-reward at 13 GFLOP, "
+    title = "shapes-infinity beam:width=2,score=preview by shapes-reward at 5, 13 GFLOP, "
     assert unit("colors-00001").title == title + "prompt colors-00001"
     assert unit("colors-00001", "colors-00002", "counting-00003").title == title + "3 prompts, colors-00001 to counting-00003"
 
@@ -46,7 +46,7 @@ def test_a_unit_is_named_by_model_search_verifier_budget_and_prompts() -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_terminal_shows_the_unit_and_has_room_for_the_figures(width: int) -> None:
     lines = shown(unit(*(f"a-rather-long-prompt-{n}" for n in range(24))).title, terminal=True, width=width)
-    assert [line for line in lines if line.startswith("shapes-infinity beam:width=2,score=preview by shapes-reward at 13 ")]
+    assert [line for line in lines if line.startswith("shapes-infinity beam:width=2,score=preview by shapes-reward at 5, 13 ")]
     assert re.search(r" 4/12 units [0-9.]+ images/s, [0-9]+ s left [0-9]:[0-9:]+$", lines[-1].rstrip()), lines[-1]
     assert all(len(line) <= width for line in lines)
 

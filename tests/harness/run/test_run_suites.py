@@ -101,7 +101,8 @@ def test_the_embedded_pair_runs_drawbench(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_number_of_images_a_prompt_is_said_where_it_is_not_the_published_one(tmp_path: Path) -> None:
     short = call("plan", "geneval", *TOYS, "--prompts", "2")
     assert "geneval is published with 4 images a prompt" in short.stdout
-    seeds = [part for seed in range(4) for part in ("--seed", str(seed))]
+    seeds = ("--seed", "0,1,2,3")
+    assert f"the published number takes {' '.join(seeds)}\n" in short.stdout
     assert "is published with" not in call("plan", "geneval", *TOYS, "--prompts", "2", *seeds).stdout
     (tmp_path / "p.txt").write_text("a red circle\n")
     own = call("plan", "--suite-file", str(tmp_path / "p.txt"), *TOYS, "--seed", "0", "--seed", "1")
@@ -121,7 +122,7 @@ def test_the_number_of_images_a_prompt_is_said_where_it_is_not_the_published_one
         (["--suite-file", "nowhere.csv"], "--suite-file nowhere.csv is not there"),
         (["--suite-file", "."], "--suite-file . is a folder"),
         (["--suite-file", "prompts.pdf"], "prompts.pdf is none of .csv, .tsv"),
-        (["file"], "suite file has no file: give one with --suite-file PATH"),
+        (["file"], "suite file has no file: write --suite-file PATH in place of its name"),
         (["parti"], "parti has no prompts in the shapes vocabulary"),
     ],
 )
@@ -160,3 +161,27 @@ def test_more_prompts_than_a_file_has_sound_ones_names_the_broken_line(tmp_path:
     result = call("run", "--suite-file", str(file), *TOYS, "--prompts", "3", "--out", str(tmp_path / "run"))
     assert result.exit_code == 2
     assert "give a number from 1 to 1, or all; 1 more cannot be run, the first is bad.jsonl line 2: line is no JSON" in result.stderr
+
+
+def test_the_suite_of_a_file_may_be_named_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("a red star\n")
+    result = call("plan", "file", "--suite-file", str(tmp_path / "p.txt"), *TOYS)
+    assert result.exit_code == 0, result.output
+    assert "file-p@shapes" in result.stdout
+
+
+def test_words_that_embedded_models_do_not_know_are_said_and_prompts_without_a_known_one_refused(tmp_path: Path) -> None:
+    file = tmp_path / "p.txt"
+    file.write_text("a cat on a red sofa in the house and a garden\nan astronaut\na red star\n")
+    embedded = ["--suite-file", str(file), "--model", "shapes-infinity", "--search", "random", "--budget", "5", "--set", "metrics=[]"]
+    said = call("plan", *embedded).stdout
+    words = "'cat', 'on', 'sofa', 'in', 'the', 'house' and 2 more"
+    assert f"unknown words: 2 of 3 prompts have words that the embedded models do not know: {words}\n" in said
+    assert "cut off: 1 of 3 prompts are longer than the 5 words" in said
+    assert "unknown words" not in call("plan", "--suite-file", str(file), *TOYS).stdout, "toys read anything"
+    assert "unknown words" not in call("plan", "geneval", *embedded[2:], "--prompts", "6").stdout
+    file.write_text("an astronaut\na horse\n")
+    result = call("run", *embedded, "--out", str(tmp_path / "run"))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("vistas: the embedded models know no word of the 2 prompts ('astronaut', 'horse'): "), "before loading"
+    assert not (tmp_path / "run").exists()

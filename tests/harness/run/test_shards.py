@@ -105,8 +105,8 @@ def test_a_shard_in_work_is_not_begun_twice_and_no_plain_run_joins(tmp_path: Pat
     folder = tmp_path / "run"
     folder.mkdir()
     with locked_part(folder, Shard(0, 2).lock):
-        for arguments in ((), ("--shard", "0/2")):
-            assert f"another process is writing to {folder}" in end(*begin(folder, *arguments), code=2)
+        for arguments, advice in (((), ": wait for it, or give another folder"), (("--shard", "0/2"), " as this very shard: wait")):
+            assert f"another process is writing to {folder}{advice}" in end(*begin(folder, *arguments), code=2)
         assert "others are in work" in end(*begin(folder, "--shard", "1/2"))
 
 

@@ -260,9 +260,11 @@ def test_pictures_of_the_shapes_world_ask_for_no_weights_of_photographs(suite: s
     exported = call("export", tmp_path / "run", "--layout", suite, "--out", tmp_path / "out")
     assert f"`vistas score FOLDER --suite {suite} --domain shapes` does" in exported.stdout
     (folder,) = (tmp_path / "out").iterdir()
-    result = call("score", folder, "--suite", suite)
-    assert result.exit_code == 2
-    assert f"most prompts of {folder} are those of {suite}@shapes: give --domain shapes" in result.stderr
+    more = () if suite == "geneval" else ("--suite", suite)
+    result = call("score", folder, *more)
+    assert result.exit_code == 0, result.output
+    assert f"\n{suite}@shapes: 6 images of 6 prompts\n" in f"\n{result.stdout}"
+    assert call("score", folder, *more, "--domain", "photo").exit_code == 2
 
 
 def test_a_folder_without_any_prompt_of_the_suite_is_refused_and_the_suite_to_try_is_named(tmp_path: Path) -> None:
@@ -288,9 +290,8 @@ def test_prompts_are_the_suites_in_capitals_or_not_with_a_full_stop_or_without(t
     Image.new("RGB", (48, 48)).save(samples / f"{prompts[0].text.capitalize()}._000000.png")
     table, _ = score(tmp_path / "made", "--suite", "t2i-compbench", "--verifier", "toy-judge")
     assert table.query("metric == 'toy-judge'")["value"].notna().all()
-    result = call("score", tmp_path / "made", "--suite", "t2i-compbench")
-    assert result.exit_code == 2
-    assert "give --domain shapes" in result.stderr
+    result = call("score", tmp_path / "made", "--suite", "t2i-compbench", "--out", tmp_path / "graded")
+    assert "t2i-compbench@shapes: 1 image of 1 prompt\n" in result.output
     samples.parent.rename(tmp_path / "made/colors")
     result = call("score", tmp_path / "made", "--layout", "t2i-compbench", "--domain", "shapes")
     assert "is of geneval@shapes; 1 of them is of another: give --suite t2i-compbench\n" in result.stderr
@@ -320,6 +321,44 @@ def test_a_record_whose_prompt_has_other_capitals_is_the_suites(tmp_path: Path) 
     _, said = score(folder)
     assert "6 of the suite's 343 prompts are there" in said
     assert "not of the suite" not in said
+
+
+def listed(folder: Path, *rows: str) -> Path:
+    """Pictures of these prompts, and the list of them."""
+    folder.mkdir()
+    (folder / "prompts.csv").write_text("\n".join(["file,prompt", *(f"{n}.png,{text}" for n, text in enumerate(rows))]))
+    for number in range(len(rows)):
+        Image.effect_noise((48, 48), 60).convert("RGB").save(folder / f"{number}.png")
+    return folder
+
+
+def test_words_that_embedded_verifiers_do_not_know_are_said_and_refused_where_they_know_none(tmp_path: Path) -> None:
+    judged = ("--verifier", "shapes-clip")  # which alone says what the pictures are
+    some = call("score", listed(tmp_path / "some", "a red star", "a cat on a red sofa"), *judged)
+    assert some.exit_code == 0, some.output
+    assert "unknown words: 1 of 2 prompts have words that the embedded models do not know: 'cat', 'on', 'sofa'\n" in some.stdout
+    assert "unknown" not in call("score", listed(tmp_path / "known", "a red star"), *judged).stdout
+    none = call("score", listed(tmp_path / "none", "an astronaut riding a horse"), *judged)
+    assert none.exit_code == 2
+    assert "the embedded models know no word of the prompt ('astronaut', 'riding', 'horse')" in none.stderr
+
+
+def test_a_folder_of_which_nothing_could_be_scored_is_no_success(tmp_path: Path) -> None:
+    folder = listed(tmp_path / "made", "a red star", "a blue star")
+    for path in folder.glob("*.png"):
+        path.unlink()
+    result = call("score", folder, "--verifier", "toy-judge")
+    assert result.exit_code == 2
+    assert "1.png is missing\n" in result.stderr
+    assert result.stderr.endswith(f"no picture of {folder} could be scored: mend what is said of each, and give the same command again\n")
+    assert pd.read_parquet(tmp_path / "made-scores/scores.parquet")["reason"].str.endswith("is missing").all()
+
+
+def test_pictures_without_a_list_are_told_to_get_one(tmp_path: Path) -> None:
+    folder = listed(tmp_path / "made", "a red star")
+    (folder / "prompts.csv").unlink()
+    said = call("score", folder, "--verifier", "shapes-clip").stderr
+    assert "or list its pictures in a prompts.csv there, with columns file and prompt" in said
 
 
 def test_an_export_says_whose_evaluator_cannot_grade_it(tmp_path: Path) -> None:
