@@ -16,8 +16,10 @@ from reports.comparison_tables import equal_tables
 from reports.curves import main_figure
 from reports.equal_compute import Comparison, Standing, compare
 from reports.load import read_runs
+from reports.overoptimised import overoptimised_table
 from reports.power import outlook
 from reports.same_budget import shared
+from reports.statistics import LEAST_DIFFERING
 from reports.summary import Method, Summary, summarise
 from reports.tables import results_table
 from reports.verdict import verdict, without_interval
@@ -117,3 +119,15 @@ def test_the_word_is_that_of_the_pair_that_is_named(
     assert bool(noted) == (UNTOLD in (next_, last))
     assert all(text.startswith("The lead over ar + ") for text in noted)
     assert without_interval(summary, Comparison("nfe", 56, False, (BEST, *below), (), 3)) == [], "few prompts are said to be few elsewhere"
+
+
+@pytest.mark.parametrize("risen", [LEAST_DIFFERING - 1, LEAST_DIFFERING])
+def test_a_rise_on_fewer_than_six_prompts_is_no_verdict_on_a_verifier(risen: int, graded: Callable[[Grade], Summary]) -> None:
+    def grade(scores: pd.DataFrame) -> np.ndarray:
+        return (scores["budget"] == 56) & (scores["task"] == "colors") & (scores["prompt_id"].rank(method="dense") <= risen)
+
+    table = overoptimised_table(graded(grade))
+    assert (table.frame["truth"] == risen / 16).all()
+    few = risen < LEAST_DIFFERING
+    assert (table.frame["truth_low"].isna() == few).all()
+    assert ({row["verdict"] for row in table.rows} == {TOO_FEW}) == few
