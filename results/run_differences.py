@@ -8,7 +8,6 @@ from typing import Any
 from harness.values import ALL
 
 _COMPARED = {
-    "the schema": ("schema_version",),
     "chunk": ("configuration", "chunk"),
     "keep": ("configuration", "keep"),
     "sample_seed": ("configuration", "sample_seed"),
@@ -23,6 +22,8 @@ _LISTED = {"models": "model", "searches": "search", "seeds": "seed", "budgets": 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     """What two runs differ in that keeps units apart, from their manifests, as sentences; [] where these do not tell."""
+    if ours["schema_version"] != theirs["schema_version"]:  # and the manifest of another schema may lack the rest
+        return [*_said("the schema", ours["schema_version"], theirs["schema_version"])]
     return [*_plain(ours, theirs), *_lists(ours["configuration"], theirs["configuration"]), *_cards(ours, theirs), *_prompts(ours, theirs)]
 
 

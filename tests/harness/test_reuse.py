@@ -141,6 +141,14 @@ def test_other_versions_and_weights_are_named(tmp_path: Path) -> None:
     assert differences(ours, theirs) == [f"vistas is {version} here and 0.0.1 there", "weights_sha256 of toy-ar are others"]
 
 
+def test_of_a_run_of_another_schema_that_is_the_reason_whatever_its_manifest_lacks(tmp_path: Path) -> None:
+    make(tmp_path / "small", **SMALL)
+    ours = Store(tmp_path / "small").manifest()
+    theirs = {**ours, "schema_version": 1, "suite": {}}
+    del theirs["metrics"]
+    assert differences(ours, theirs) == [f"the schema is {ours['schema_version']} here and 1 there"]
+
+
 def test_what_is_reused_is_only_read_and_may_go_away(tmp_path: Path) -> None:
     make(tmp_path / "small", **SMALL)
     before = {path: path.read_bytes() for path in (tmp_path / "small").rglob("*") if path.is_file()}
