@@ -12,11 +12,11 @@ _TERMS = (
     (r"repeat --\w+ for each: .*", "give one at a time"),
     (r"let text encoders leave with --set offload=text .*", "give fewer prompts at once"),
     (r", --set offload=model or --set device=A,B", ""),
-    (r"--weights '?([\w.+-]+)=([^\s',;]+)'?", r'weights={"\1": "\2"}'),
+    (r"(?<![\w./-])--weights '?([\w.+-]+)=([^\s',;]+)'?", r'weights={"\1": "\2"}'),
     (r"--budget (\S+)", r"budget=\1"),
-    (r"--(?=[a-z])", ""),
+    (r"(?<![\w./-])--(?=[a-z])", ""),  # not within a name or a path
 )
-"""What a message for the command line says, and what it is in Python; the first that fits."""
+"""What a message for the command line says, and what it is in Python, replaced one after another."""
 
 
 @contextmanager

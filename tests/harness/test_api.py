@@ -144,6 +144,7 @@ def test_errors_name_arguments_and_not_options(model: Any, verifier: Any) -> Non
         (lambda: run_search("random,beam", model, verifier, TEXTS, 2), "these are 2, give one at a time"),
         (lambda: load_model("flux-dev"), 'or give a local folder with weights={"flux-dev": "PATH"}'),
         (lambda: load_model("flux-dev", weights={"flux": "/x"}), "weights={\"flux\": \"/x\"}: 'flux' has no published weights"),
+        (lambda: load_model("flux-dev", weights={"flux-dev": "/a--b/c--d"}), "/a--b/c--d "),
     ):
         with pytest.raises(WrongInput, match=re.escape(message)) as error:
             call()
