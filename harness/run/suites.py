@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -112,8 +113,11 @@ def prompt_notes(prompts: Sequence[Any], every: Sequence[Any]) -> list[str]:
     """A warning where the prompts of a run, of `every` one of the suite, are too few for its report to tell any difference from chance."""
     from reports.statistics import least_prompts
 
-    if len(prompts) >= least_prompts(len({prompt.task for prompt in prompts})):
-        return []
+    counts = Counter(prompt.task for prompt in prompts)
+    if len(prompts) >= least_prompts(len(counts)):
+        task, count = min(counts.items(), key=lambda one: one[1])
+        few = f"one prompt of {task}: too few for intervals, which take two of every task, so no difference can be told from chance"
+        return [] if count > 1 else [f"{few}; add one, or put that one in another task"]
     least = least_prompts(len({prompt.task for prompt in every}))  # a sample as large has prompts of every task
     advice = f"give at least --prompts {least} (make: PROMPTS={least})" if least <= len(every) else (
         f"that takes {least}, and the suite has {len(every)}"

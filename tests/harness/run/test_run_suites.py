@@ -155,6 +155,16 @@ def test_no_more_prompts_are_advised_than_there_are(tmp_path: Path) -> None:
     assert "give at least --prompts 15 (make: PROMPTS=15)" in advised
 
 
+def test_a_task_of_one_prompt_is_said_to_leave_no_interval(tmp_path: Path) -> None:
+    file = tmp_path / "p.csv"
+    lines = ["prompt,category", *(f"a red circle {n},plain" for n in range(9)), "a blue star,odd"]
+    file.write_text("\n".join(lines))
+    said = "one prompt of odd: too few for intervals, which take two of every task, so no difference can be told from chance; add one, or"
+    assert said in call("plan", "--suite-file", str(file), *TOYS).stdout
+    file.write_text("\n".join([*lines, "two blue stars,odd"]))
+    assert "too few for intervals" not in call("plan", "--suite-file", str(file), *TOYS).stdout
+
+
 def test_more_prompts_than_a_file_has_sound_ones_names_the_broken_line(tmp_path: Path) -> None:
     file = tmp_path / "bad.jsonl"
     file.write_text('{"prompt": "a red circle"}\n{"prompt": \n', encoding="utf-8")
