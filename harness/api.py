@@ -79,22 +79,22 @@ class Outcome:
 
 
 @in_python_terms()
-def load_model(text: str, weights: Weights = _NONE, device: str = "auto") -> Generator | Pair:
+def load_model(text: str, weights: Weights = _NONE, device: str | torch.device = "auto") -> Generator | Pair:
     """The model, or pair of models, that a text names as `--model` does.
 
     Raises WrongInput: an unknown name or setting, weights that are not on this machine, or a device that is not there.
     """
     spec, local = parse_model(text), _local(weights)
     folders = {one.text: find(one.name, one.entry, local) for one in spec.members}
-    load = ModelLoader(folders, [pick_device(device)], "none", Stopwatch())
+    load = ModelLoader(folders, [pick_device(str(device))], "none", Stopwatch())
     model: Generator | Pair = LoadedModels({spec.text: spec}, load)[spec.text]
     return model
 
 
 @in_python_terms()
-def load_verifier(text: str, weights: Weights = _NONE, device: str = "auto") -> Verifier:
+def load_verifier(text: str, weights: Weights = _NONE, device: str | torch.device = "auto") -> Verifier:
     """The verifier that a text names as `--verifier` does. Raises WrongInput as `load_model` does."""
-    return parse_verifier(text).load(pick_device(device), _local(weights))
+    return parse_verifier(text).load(pick_device(str(device)), _local(weights))
 
 
 @in_python_terms()
@@ -126,8 +126,10 @@ def run_search(
     if misfit:
         raise WrongInput(misfit)
     _check_judge(verifier, model)
-    if max_rows < 1:
-        raise WrongInput(f"max_rows={max_rows} is not a number of rows from 1")
+    if not isinstance(max_rows, Integral) or max_rows < 1:
+        raise WrongInput(f"max_rows={max_rows!r} is not a number of rows from 1")
+    if not isinstance(suite, str):
+        raise WrongInput(f"suite {suite!r:.60} is not text: give its name in tables, suite=\"geneval@shapes\", or leave it out")
     if isinstance(budget, str):
         raise WrongInput(f"budget {budget!r} is text: give a number, budget=60")
     if not isinstance(seed, Integral):

@@ -101,7 +101,7 @@ def test_what_cannot_be_is_said_in_a_line(asked: tuple[str, float, str], message
 @pytest.mark.parametrize(("options", "message"), [
     ({"budget": "60"}, "budget '60' is text: give a number, budget=60"), ({"unit": None}, "unknown unit 'None'"),
     ({"max_rows": 0}, "max_rows=0 is not"), ({"seed": "x"}, "seed 'x' is not a whole number: give seed=0"),
-    ({"seed": 1.5}, "seed 1.5 is not"),
+    ({"seed": 1.5}, "seed 1.5 is not"), ({"max_rows": "8"}, "max_rows='8' is not"), ({"suite": None}, "suite None is not text"),
 ])  # fmt: skip
 def test_options_that_are_none_are_said_in_a_line(options: dict[str, Any], message: str, model: Any, verifier: Any) -> None:
     with pytest.raises(WrongInput, match=message):
@@ -124,6 +124,14 @@ def test_words_that_the_model_does_not_know_are_warned_of(model: Any, verifier: 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run_search("random", model, verifier, TEXTS, 10)
+
+
+def test_a_device_of_torchs_is_one_as_its_name_is() -> None:
+    device = torch.device("cpu")
+    assert load_model("shapes-flux", device=device).device == device
+    assert load_verifier("shapes-clip", device=device).card.name == "shapes-clip"
+    with pytest.raises(WrongInput, match="device 'None' is no kind of device"):
+        load_verifier("shapes-clip", device=None)  # type: ignore[arg-type]
 
 
 def test_names_and_swapped_arguments_are_told_what_to_give(model: Any, verifier: Any) -> None:
