@@ -22,7 +22,7 @@ from harness.weights.absent import AbsentWeights, MissingWeights
 from harness.weights.local import LocalWeights
 from results.environment import environment
 from results.files import MANIFEST
-from results.manifest import card_values, manifest
+from results.manifest import DamagedManifest, card_values, manifest
 from results.reuse import held
 from results.run_differences import differences
 from results.store import Store
@@ -157,4 +157,8 @@ def why_none(run: Run, folder: Path) -> str:
     other = Store(folder)
     if not other.finished():
         return "no unit is finished there"
-    return "; ".join(differences(run_manifest(run), other.manifest())) or "its prompts, or the packages that bring its parts, are others"
+    try:
+        theirs = other.manifest()
+    except DamagedManifest:
+        return f"its {MANIFEST} is damaged and does not say what differs"
+    return "; ".join(differences(run_manifest(run), theirs)) or "its prompts, or the packages that bring its parts, are others"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections import Counter
 from io import StringIO
@@ -196,6 +197,9 @@ def test_units_of_a_run_with_a_broken_manifest_are_not_lost(tmp_path: Path) -> N
     (tmp_path / "one/manifest.json").write_text("{")
     assert made
     assert make(tmp_path / "other", tmp_path / "one", **SMALL) == []
+    said = f"nothing can be taken from {tmp_path / 'one'}: its manifest.json is damaged and does not say what differs; set these"
+    with pytest.raises(WrongInput, match=re.escape(said)):
+        make(tmp_path / "third", tmp_path / "one", **{**SMALL, "seeds": (7,)})
 
 
 def test_where_units_come_from_is_known_before_the_first_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
