@@ -29,7 +29,7 @@ def check_known(texts: Sequence[str]) -> None:
         raise WrongInput(
             f"the embedded models know no word of {'the prompt' if len(texts) == 1 else f'the {len(texts)} prompts'} ({_named(words)}): "
             "they read colours, kinds, numbers and places of shapes alone; write such as 'a red star above a green square', or take "
-            "models of photographs"
+            "models and verifiers of photographs"
         )
 
 
