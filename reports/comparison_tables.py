@@ -83,9 +83,9 @@ def paired_table(summary: Summary) -> Table:
             for _, point in left.merge(right, on="budget", suffixes=("", "_other")).iterrows():
                 budget = point["budget"]
                 values = [summary.values[metric, *method, verifier, budget] for method in (ours, other)]
-                found = summary.bootstrap.overall((values[0] - values[1]).to_numpy(dtype=float))
+                found = summary.bootstrap.difference((values[0] - values[1]).to_numpy(dtype=float))
                 names = [summary.label(method, ours.budget_unit) for method in (ours, other)]
-                ratios = {unit: point[unit] / point[f"{unit}_other"] for unit in AXES}
+                ratios = {unit: numbers.quotient(point[unit], point[f"{unit}_other"]) for unit in AXES}
                 rows.append({
                     "compared": " − ".join(names), "guided by": verifier,
                     "budget": amounts.budget(budget, ours.budget_unit), "difference": numbers.difference(*found),

@@ -48,6 +48,11 @@ def vanishes(difference: float) -> bool:
     return float(f"{difference:.2f}") == 0
 
 
+def quotient(value: float, by: float) -> float:
+    """One number over another; NaN over zero, as what costs nothing has no part in it and is no multiple of it."""
+    return value / by if by else math.nan
+
+
 def ratio(value: float) -> str:
     """A factor: "1.3×"."""
     return NOTHING if not math.isfinite(value) else f"{value:.3g}×"

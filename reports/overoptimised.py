@@ -13,7 +13,6 @@ from harness.compute import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, has_intervals
 from reports.legend import fit_legend, handles
-from reports.statistics import LEAST_DIFFERING
 from reports.style import INK, QUIET, looks, quiet_axes
 from reports.summary import Method, Summary, metric_name
 from reports.tables import Table, filled
@@ -122,18 +121,15 @@ def _path(summary: Summary, method: Method, verifier: str) -> pd.DataFrame:
 def _change(summary: Summary, method: Method, verifier: str, metric: str) -> Change:
     """Mean over tasks of a metric at the largest budget less that at the smallest, paired by prompt.
 
-    It has no interval where every prompt of a task changes alike, nor one that would settle it where fewer than LEAST_DIFFERING
-    prompts change.
+    It has no interval where every prompt of a task changes alike, nor one that would settle it by few prompts
+    (`Bootstrap.difference`).
     """
     curve = summary.curve(method, verifier, metric)
     if len(curve) < 2:
         return Change(float("nan"), float("nan"), float("nan"), False)
     first, last = (_of_images(summary, metric, method, verifier, curve["budget"].iloc[end]) for end in (0, -1))
     difference_P = (last - first).to_numpy(dtype=float)
-    mean, low, high = summary.bootstrap.overall(difference_P)
-    if (low > 0 or high < 0) and np.count_nonzero(np.abs(difference_P) > 1e-9) < LEAST_DIFFERING:
-        low = high = float("nan")
-    return Change(mean, low, high, bool(summary.bootstrap.enough(difference_P[:, None])[0]))
+    return Change(*summary.bootstrap.difference(difference_P), bool(summary.bootstrap.enough(difference_P[:, None])[0]))
 
 
 def _of_images(summary: Summary, metric: str, method: Method, verifier: str, budget: float) -> pd.Series:

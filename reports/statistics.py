@@ -176,8 +176,7 @@ class Bootstrap:
         # Where every prompt of a task differs alike, but tasks do not, there is something to deviate and no task shows it.
         spread_G = np.nanmax(differences_PG, axis=0, initial=-np.inf) - np.nanmin(differences_PG, axis=0, initial=np.inf)
         half_G[(error_G <= _ROUNDING) & (spread_G > _ROUNDING)] = np.nan
-        differing_G = (np.abs(differences_PG) > _ROUNDING).sum(axis=0)
-        half_G[(np.abs(mean_G) > half_G + _ROUNDING) & (differing_G < LEAST_DIFFERING)] = np.nan
+        half_G[(np.abs(mean_G) > half_G + _ROUNDING) & (_differing(differences_PG) < LEAST_DIFFERING)] = np.nan
         return Estimates(mean_G, mean_G - half_G, mean_G + half_G, tasks.number_G.astype(np.int64))
 
     def behind_first(self, values_PG: Floats) -> list[tuple[float, float, float]]:
@@ -195,6 +194,16 @@ class Bootstrap:
         found = self.estimate(values_P[:, None])[OVERALL]
         return float(found.mean_G[0]), float(found.low_G[0]), float(found.high_G[0])
 
+    def difference(self, differences_P: Floats) -> tuple[float, float, float]:
+        """Mean, low and high end over all tasks of one difference paired by prompt.
+
+        No interval where one would settle it and fewer than LEAST_DIFFERING prompts differ.
+        """
+        mean, low, high = self.overall(differences_P)
+        if (low > _ROUNDING or high < -_ROUNDING) and _differing(differences_P[:, None])[0] < LEAST_DIFFERING:
+            return mean, math.nan, math.nan
+        return mean, low, high
+
     def pooled(self, values_P: Floats) -> tuple[float, float, float]:
         """Mean, low and high end over the prompts that have a value, whatever their task (for what only some have).
 
@@ -209,6 +218,11 @@ class Bootstrap:
         number_G = np.array([float(number)])
         found = _interval(np.array([scored.mean()]), (counts_RN @ scored / (number - 1))[:, None], number_G, number_G - 1)
         return float(found.mean_G[0]), float(found.low_G[0]), float(found.high_G[0])
+
+
+def _differing(differences_PG: Floats) -> NDArray[np.int64]:
+    """Prompts that differ, of each column [G]."""
+    return (np.abs(differences_PG) > _ROUNDING).sum(axis=0)
 
 
 def _interval(mean_G: Floats, replicates_RG: Floats, number_G: Floats, freedom_G: Floats) -> Estimates:

@@ -146,7 +146,7 @@ def spent_table(summary: Summary, verifier: str, name: str) -> Table:
         rows.append({
             **_who(point), **{name: amounts.amount(point[column], column) for column, name in _COUNTED.items()},
             flop.unit: flop.written(point["flops"]),
-            **{f"{name} FLOPs": numbers.share(point[column] / point["flops"]) for column, name in _PARTS.items()},
+            **{f"{name} FLOPs": numbers.share(numbers.quotient(point[column], point["flops"])) for column, name in _PARTS.items()},
             second.unit: second.written(point["seconds"]), "verifier time": numbers.share(point["verifier_seconds_share"]),
             **late({str(name): value for name, value in point.items()}),
         })  # fmt: skip

@@ -12,16 +12,17 @@ import pytest
 
 from reports.answer import answer
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, has_intervals, intervals_sentence
-from reports.comparison_tables import equal_tables
+from reports.comparison_tables import equal_tables, paired_table
 from reports.curves import main_figure
 from reports.equal_compute import Comparison, Standing, compare
 from reports.load import read_runs
+from reports.numbers import NOTHING
 from reports.overoptimised import overoptimised_table
 from reports.power import outlook
 from reports.same_budget import shared
 from reports.statistics import LEAST_DIFFERING
 from reports.summary import Method, Summary, summarise
-from reports.tables import results_table
+from reports.tables import results_table, spent_table
 from reports.verdict import verdict, without_interval
 
 MakeRun = Callable[..., Path]
@@ -119,6 +120,28 @@ def test_the_word_is_that_of_the_pair_that_is_named(
     assert bool(noted) == (UNTOLD in (next_, last))
     assert all(text.startswith("The lead over ar + ") for text in noted)
     assert without_interval(summary, Comparison("nfe", 56, False, (BEST, *below), (), 3)) == [], "few prompts are said to be few elsewhere"
+
+
+@pytest.mark.parametrize("risen", [LEAST_DIFFERING - 1, LEAST_DIFFERING])
+def test_a_paired_difference_of_fewer_than_six_prompts_has_no_interval(risen: int, graded: Callable[[Grade], Summary]) -> None:
+    def grade(scores: pd.DataFrame) -> np.ndarray:
+        return (scores["model"] == "shapes-infinity") & (scores["task"] == "colors") & (scores["prompt_id"].rank(method="dense") <= risen)
+
+    frame = paired_table(graded(grade)).frame
+    assert len(frame) == 3
+    assert (frame["difference"] == risen / 16).all()
+    assert (frame["low"].isna() == (risen < LEAST_DIFFERING)).all()
+
+
+def test_what_costs_nothing_is_no_share_and_no_multiple(make_run: MakeRun, tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", budgets=(14, 56), tasks=("colors",))
+    for name in ("candidates", "selections"):
+        table = pd.read_parquet(folder / f"{name}.parquet")
+        table[[column for column in table if column.endswith("flops")]] = 0
+        table.to_parquet(folder / f"{name}.parquet")
+    summary = summarise(read_runs([folder]))
+    assert {row["verifier FLOPs"] for row in spent_table(summary, "shapes-reward", "spent").rows} == {NOTHING}
+    assert paired_table(summary).frame["flops_ratio"].isna().all()
 
 
 @pytest.mark.parametrize("risen", [LEAST_DIFFERING - 1, LEAST_DIFFERING])
