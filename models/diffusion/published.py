@@ -13,7 +13,7 @@ from harness.entry import resolve
 from harness.errors import WrongInput, first_line
 from harness.memory import out_of_memory
 from models.attention import SETTING, kernel_of, prefer
-from models.compiling import how_it_runs, prepare_compiler
+from models.compiling import asks_to_compile, how_it_runs, prepare_compiler
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.diffusion.noise_schedule import check_sampler_fits, check_schedule
 from models.diffusion.pipeline_folder import check_components, check_published, published_config, weight_files
@@ -106,6 +106,11 @@ def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
         check_sampler_fits(settings.get("scheduler", "published"), family.flow)
     except ValueError as error:
         raise WrongInput(f"model {model.name}: {error}") from error
+
+
+def check_placing(model: PublishedModel, settings: Mapping[str, Any], offload: str, divided: bool) -> None:
+    """Refuse what compiled blocks do not go with. Raises WrongInput."""
+    asks_to_compile(settings, offload, divided)
 
 
 def _check_negative(name: str, settings: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from harness.errors import WrongInput
 from models.attention import kernel_of, prefer
-from models.compiling import how_it_runs
+from models.compiling import asks_to_compile, how_it_runs
 from models.configuration import CONFIG, check_size, read_config
 from models.hashes import weights_sha256
 from models.infinity.checkpoint import load_transformer, load_vae, weight_files
@@ -136,6 +136,11 @@ def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
     for key in ("dtype", "text_dtype"):
         dtype_of(settings[key], key)
     kernel_of(settings)
+
+
+def check_placing(model: PublishedModel, settings: Mapping[str, Any], offload: str, divided: bool) -> None:
+    """Refuse what compiled blocks do not go with. Raises WrongInput."""
+    asks_to_compile(settings, offload, divided)
 
 
 def _check_negative(name: str, settings: Mapping[str, Any], sampling: Sampling) -> None:

@@ -35,7 +35,7 @@ WRONG = [
     ("sd3.5-large:max_sequence_length=513", "max_sequence_length=513 must be at most 512"),
     ("flux-dev:guidance_scale=-1", "guidance_scale=-1 is negative; use 0 or more"),
     ("pixart-sigma:scheduler=ddim,steps=1001", "steps=1001 must be at most 1000"),
-    ("flux-dev:negative_prompt=blurry", "model flux-dev: negative_prompt is not read while true_cfg_scale is 1: give true_cfg_scale above 1 too"),
+    ("flux-dev:negative_prompt=blurry", "negative_prompt is not read while true_cfg_scale is 1: give true_cfg_scale above 1 too"),
     ("flux-schnell:negative_prompt=blurry", "while true_cfg_scale is 1"),
     ("sdxl:negative_prompt=blurry,guidance_scale=1", "model sdxl: negative_prompt is not read while guidance_scale is 1: "),
     ("sana-1.6b:negative_prompt=blurry,guidance_scale=0.5", "while guidance_scale is 0.5: "),
