@@ -38,10 +38,11 @@ def assignments(what: str, text: str, known: Collection[str], listing: str) -> d
     values: dict[str, str] = {}
     if rest.count('"') % 2:
         raise WrongInput(f"{what} {text!r}: a double quote is not closed; a value in quotes begins and ends with one")
-    for assignment in _COMMA.split(rest) if colon else []:
+    for place, assignment in enumerate(_COMMA.split(rest) if colon else []):
         key, equals, value = (part.strip() for part in assignment.partition("="))
         if not equals or key not in known or key in values:
-            raise WrongInput(f"{what} {text!r}: {_complaint(key, equals, known)}; {listing}")
+            hint = "; a value with a comma stands in double quotes" if place and not equals and key not in known else ""
+            raise WrongInput(f"{what} {text!r}: {_complaint(key, equals, known)}; {listing}{hint}")
         values[key] = value.strip('"')
     return values
 

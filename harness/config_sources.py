@@ -97,7 +97,7 @@ def _sentence(error: ValidationError) -> str:
     elif problem["type"] in ("enum", "literal_error"):
         names = _plain(limits["expected"])
         hint = near(str(problem["input"]), names.split(", "))
-        said += f" is none of {names}{hint and f' ({hint})'}"
+        said += f" is not one of {names}{hint and f' ({hint})'}"
     elif problem["type"] == "greater_than_equal":
         said += f" is below {limits['ge']}"
     else:

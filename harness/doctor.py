@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,9 +17,10 @@ from harness.assignments import name_of
 from harness.compute.amounts import bytes_of
 from harness.config import EMBEDDED
 from harness.errors import WrongInput
-from harness.fitting import beside, fitting
+from harness.fitting import beside, fitting, rows_divided
 from harness.memory import SHARE, free_and_total
 from harness.model_spec import ModelSpec, parse_model
+from harness.placing import check_placing
 from harness.registry import entry, is_verifier
 from harness.run.session import pick_devices
 from harness.weights.local import LocalWeights, check_given, found
@@ -26,7 +28,7 @@ from harness.weights.repository import gigabytes
 from models.multi_device import Division, divide
 from models.published import published_models
 from models.shapes.load import weights as weights_of
-from models.sheet import sheet
+from models.sheet import Sheet, sheet
 from verifiers.spec import parse_verifier
 from verifiers.weight_bytes import weight_bytes
 
@@ -107,23 +109,36 @@ def needs(texts: Sequence[str], memory: Mapping[str, int], local: LocalWeights) 
 def _need(spec: ModelSpec, memory: Mapping[str, int], local: LocalWeights) -> Need:
     model = spec.published()
     one = sheet(model, model.merged(spec.overrides))
-    division = divide(one.networks, [int(SHARE * free) for free in memory.values()]) if one.networks and len(memory) > 1 else None
+    several = one.networks is not None and len(memory) > 1 and not _refusal(spec, divided=True)
+    division = divide(one.networks, [int(SHARE * free) for free in memory.values()]) if one.networks and several else None
     kept = f"{gigabytes(one.row_bytes)} {'of cache' if one.cache_step_bytes else 'of latents'}"
     growth = [("each step", f"adds {_span(one.cache_step_bytes)} of it")] if one.cache_step_bytes else []
-    divided = [("" if at else "divided", line) for at, line in enumerate(_said(division, list(memory)))] if division else []
-    return Need(spec.text, fitting(one, memory, division), found(spec.name, spec.entry, local), (
+    divided = [("" if at else "divided", line) for at, line in enumerate(_said(one, division, memory))] if division else []
+    refusal = _refusal(spec, offload="model")
+    return Need(spec.text, fitting(one, memory, division, offload=not refusal), found(spec.name, spec.entry, local), (
         ("download", gigabytes(model.bytes)),
         ("in memory", f"{gigabytes(one.weight_bytes)}; {gigabytes(one.all_parameters * torch.float32.itemsize)} in float32"),
         ("each row", f"{kept}, {gigabytes(one.pass_bytes)} more within a pass"),
         *growth,
         ("decoding", f"{gigabytes(one.decode_bytes)} an image"),
         *divided,
+        *([("refused", refusal)] if refusal else []),
     ))  # fmt: skip
 
 
-def _said(division: Division, devices: Sequence[str]) -> Iterator[str]:
-    """What would lie where, a device at a time."""
-    for at, device in enumerate(devices):
+def _refusal(spec: ModelSpec, **placing: Any) -> str:
+    """Why the model cannot lie so, as `check_placing` says; "" where it can."""
+    try:
+        check_placing(spec.entry, spec.overrides, **placing)
+    except WrongInput as error:
+        return str(error)
+    return ""
+
+
+def _said(one: Sheet, division: Division, memory: Mapping[str, int]) -> Iterator[str]:
+    """The largest batch over all devices, and what would lie where, a device at a time."""
+    yield f"{max(0, rows_divided(one, division, list(memory.values())))} rows with device={','.join(memory)}"
+    for at, device in enumerate(memory):
         texts = [name for name, place in division.places.items() if place == at and "." not in name]
         held = [f"{division.blocks[at]} of {sum(division.blocks)} blocks", *texts, *(["decoder"] if at == 0 else [])]
         yield f"{device} {gigabytes(division.bytes[at])} ({', '.join(held)})"

@@ -34,16 +34,16 @@ def rows_divided(one: Sheet, division: Division, memory: Sequence[int]) -> int:
     return min(least)
 
 
-def fitting(one: Sheet, memory: Mapping[str, int], division: Division | None = None) -> str:
-    """The largest batch in words: on the first device, else over all of them, else with offload."""
+def fitting(one: Sheet, memory: Mapping[str, int], division: Division | None = None, offload: bool = True) -> str:
+    """The largest batch in words: on the first device, else over all of them, else with offload where the model takes it."""
     free = next(iter(memory.values()))
     rows = rows_that_fit(one, free)
     if rows > 0:
-        return str(rows)
+        return f"{rows} on {next(iter(memory))}" if len(memory) > 1 else str(rows)
     divided = rows_divided(one, division, list(memory.values())) if division else 0
     if divided > 0:
         return f"{divided} with device={','.join(memory)}"
-    offloaded = rows_that_fit(one, free, one.largest_bytes)
+    offloaded = rows_that_fit(one, free, one.largest_bytes) if offload else 0
     if offloaded > 0:
         return f"{offloaded} with offload=model"
     return "none: its weights do not fit" if rows < 0 else "none"

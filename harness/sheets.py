@@ -31,6 +31,8 @@ Written by `python -m harness.sheets > docs/models.md`. Prices are worked out fr
 * *text*: one prompt through the text encoders: {tokens} tokens for Infinity, padded to the length in the settings for the others.
   Janus reads the prompt with its own network, in the first step.
 * *settings*: what differs from "off" and "auto". All of them, and the presets, are in `models/published.toml`.
+  A value with a comma stands in double quotes: `--model 'sdxl:negative_prompt="blurry, low quality"'` in a shell. A negative prompt
+  needs guidance, without which it is refused; of FLUX that is `true_cfg_scale` above 1.
 * *download*: everything that `vistas fetch` gets.
 
 SD3.5 Medium's skip-layer guidance is a preset, `sd3.5-medium:preset=slg`, or `skip_guidance_layers=7/8/9`; its third pass in the early

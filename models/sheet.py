@@ -35,7 +35,7 @@ class Sheet:
     row_bytes: int
     """What one row keeps between steps, at most: its cache or its latents, in all sequences."""
     cache_step_bytes: tuple[int, ...]
-    """What each step adds to it (autoregressive models)."""
+    """What each step that adds to it adds (autoregressive models)."""
     pass_bytes: int
     """Intermediate tensors of one row in its largest step, an estimate from a dry run."""
     decode_bytes: int

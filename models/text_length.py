@@ -29,6 +29,12 @@ def refuse_cut_negative(model: str, cut: bool) -> None:
         )
 
 
+def refuse_unread_negative(model: str, negative: str, read: bool, setting: str, instead: str) -> None:
+    """Refuse a negative prompt that changes no image, because this setting (NAME=VALUE) has no guidance. Raises WrongInput."""
+    if negative and not read:
+        raise WrongInput(f"model {model}: negative_prompt is not read while {setting}: give {instead} too, or leave negative_prompt out")
+
+
 @contextmanager
 def cut_off_unsaid() -> Iterator[None]:
     """Keep diffusers and transformers from warning of every prompt that is cut off: the tables and the run's notes say it."""

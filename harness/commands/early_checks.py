@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.assignments import members_of, name_of
 from harness.compute.ledger import Unit
-from harness.config import Settings
+from harness.config import EMBEDDED, Settings
 from harness.device_names import check_device_names
-from harness.errors import WrongInput
+from harness.errors import WrongInput, near
 from harness.registry import entries, entry, published_row
 from harness.run.shard import Shard
 from harness.run.suites import chosen_prompts, open_suite, shared_domain
@@ -112,6 +112,18 @@ def check_published(texts: Sequence[str]) -> None:
         for member in members_of(text):
             name = name_of(member)
             published_row(name, entry("model", name))
+
+
+def check_models_and_verifiers(texts: Sequence[str]) -> None:
+    """Raise WrongInput for a name that is no model's, and no verifier's either; of models as `check_published` does."""
+    models, verifiers = entries("model"), entries("verifier")
+    named = [name_of(member) for text in texts for member in members_of(text)]
+    for name in named:
+        if name not in models and name not in verifiers:
+            hint = near(name, [*models, *verifiers])
+            raise WrongInput(f"unknown model or verifier {name!r}; {hint and hint + ' '}known models: {', '.join(models)}; "
+                             f"known verifiers: {', '.join(verifiers)}")  # fmt: skip
+    check_published([text for text in texts if name_of(text) not in {*verifiers, *EMBEDDED}])
 
 
 def check_scored(folder: Path, suite: str | None, verifiers: Sequence[str]) -> None:

@@ -9,12 +9,10 @@ from typing import Annotated
 
 import typer
 
-from harness.assignments import name_of
 from harness.commands.exits import reported, say
 from harness.commands.options import Debug, Weights
-from harness.config import EMBEDDED
 from harness.errors import WrongInput, unknown
-from harness.registry import entries, is_verifier
+from harness.registry import entries
 from results.files import check_writable
 
 
@@ -64,10 +62,10 @@ def doctor(
 ) -> None:
     """Show this machine, what each published model needs of it, and the largest batch that fits."""
     with reported(debug):
-        from harness.commands.early_checks import check_published
+        from harness.commands.early_checks import check_models_and_verifiers
         from harness.compute.amounts import bytes_of
 
-        check_published([name for name in names or () if not is_verifier(name) and name_of(name) not in EMBEDDED])
+        check_models_and_verifiers(names or ())
         if memory is not None:
             bytes_of(memory)
         from harness.doctor import show

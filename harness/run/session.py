@@ -15,6 +15,7 @@ from harness.config import Settings
 from harness.device_names import AUTO, check_device_names
 from harness.errors import WrongInput, first_line
 from harness.memory import with_fewer_rows
+from harness.placing import check_placing
 from harness.registry import entries
 from harness.run.evaluator import Evaluator
 from harness.run.loaded_models import LoadedModels
@@ -128,9 +129,12 @@ def open_session(settings: Settings, pairing: Pairing, watch: Stopwatch, outline
     outlines: whether what has no weights here is taken from its configuration, which is enough to plan.
 
     Raises:
-        WrongInput: weights that are not on this machine, more prompts asked for than the suite has, or a device that is
-            not there.
+        WrongInput: an offload, or several devices, that a model does not take, weights that are not on this machine, more prompts
+            asked for than the suite has, or a device that is not there.
     """
+    for text in pairing.models:
+        for member in pairing.specs[text].members:
+            check_placing(member.entry, member.overrides, settings.offload, "," in settings.device)
     local = LocalWeights.parse(settings.weights)
     specs = {name: parse_verifier(name) for name in (*settings.verifiers, *pairing.metrics)}
     suite: Suite = open_suite(settings.suite, settings.prompts_from)

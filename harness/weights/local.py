@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from harness.entry import Entry
 from harness.errors import WrongInput, near
+from harness.placing import check_placing
 from harness.registry import entries, entry
 from harness.weights.absent import Absent, AbsentWeights
 from harness.weights.hub import holds, locate, present
@@ -174,16 +174,13 @@ def build(
 
     devices: several to divide a published model over, `device` first; what comes with the package is small and is on `device`.
     Raises:
-        WrongInput: a published model whose loader knows no offload, or no several devices.
+        WrongInput: a published model that does not take this offload, or several devices.
     """
     make = known.resolve()
     if known.row is None:
         return make(device, **(overrides or {}))
+    check_placing(known, overrides or {}, offload, len(devices) > 1)
     placing: dict[str, Any] = {} if offload == "none" else {"offload": offload}
-    if placing and "offload" not in signature(make).parameters:
-        raise WrongInput(f"model {known.row.name} cannot be offloaded, its loader knows no offload={offload}: use offload=none")
     if len(devices) > 1:
         placing["devices"] = devices
-        if "devices" not in signature(make).parameters:
-            raise WrongInput(f"model {known.row.name} cannot be divided, its loader knows no devices: give one device")
     return make(known.row, folders, device, known.row.merged(overrides or {}), **placing)

@@ -13,7 +13,7 @@ from harness.entry import resolve
 from harness.errors import WrongInput, first_line
 from harness.memory import out_of_memory
 from models.attention import SETTING, kernel_of, prefer
-from models.compiling import how_it_runs, prepare_compiler
+from models.compiling import asks_to_compile, how_it_runs, prepare_compiler
 from models.diffusion.generator import DiffusionGenerator, diffusion_generator
 from models.diffusion.noise_schedule import check_sampler_fits, check_schedule
 from models.diffusion.pipeline_folder import check_components, check_published, published_config, weight_files
@@ -25,6 +25,7 @@ from models.multi_device import Parts, place, top_blocks
 from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import dtype_of, number
+from models.text_length import refuse_unread_negative
 from models.transformers_folder import from_folder
 
 
@@ -105,12 +106,25 @@ def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
         return
     family = FAMILIES[config["_class_name"]]
     settings_of(model.name, family, settings)
+    _check_negative(model.name, settings)
     check_size(model.name, config, settings)
     check_skipping(model.name, config, settings)
     try:
         check_sampler_fits(settings.get("scheduler", "published"), family.flow)
     except ValueError as error:
         raise WrongInput(f"model {model.name}: {error}") from error
+
+
+def check_placing(model: PublishedModel, settings: Mapping[str, Any], offload: str, divided: bool) -> None:
+    """Refuse what compiled blocks do not go with. Raises WrongInput."""
+    asks_to_compile(settings, offload, divided)
+
+
+def _check_negative(name: str, settings: Mapping[str, Any]) -> None:
+    """Raise WrongInput for a negative prompt without classifier-free guidance, which FLUX has under another name than the others."""
+    key = next(key for key in ("true_cfg_scale", "guidance_scale") if key in settings)
+    scale = number(key, settings[key])
+    refuse_unread_negative(name, settings["negative_prompt"], scale > 1, f"{key} is {scale:g}", f"{key} above 1")
 
 
 def load_pipeline(

@@ -11,7 +11,7 @@ import torch
 
 from harness.errors import WrongInput
 from models.attention import kernel_of, prefer
-from models.compiling import how_it_runs
+from models.compiling import asks_to_compile, how_it_runs
 from models.configuration import CONFIG, check_size, read_config
 from models.hashes import weights_sha256
 from models.infinity.checkpoint import load_transformer, load_vae, weight_files
@@ -27,6 +27,7 @@ from models.multi_device import Parts, place
 from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import as_typed, dtype_of, number, numbers, whole
+from models.text_length import refuse_unread_negative
 
 TYPED = {"guidance": "cfg", "temperature": "tau", "insertion layer": "cfg_insertion_layer"}
 """The authors' names of what `Sampling` calls otherwise."""
@@ -135,10 +136,23 @@ def plan_of(name: str, size: PublishedSize, settings: Mapping[str, Any]) -> tupl
 def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
     """Refuse settings that the model cannot have, before anything is looked for. Raises WrongInput."""
     if model.name in SIZES:
-        plan_of(model.name, SIZES[model.name], settings)
+        _, sampling = plan_of(model.name, SIZES[model.name], settings)
+        _check_negative(model.name, settings, sampling)
     for key in ("dtype", "text_dtype"):
         dtype_of(settings[key], key)
     kernel_of(settings)
+
+
+def check_placing(model: PublishedModel, settings: Mapping[str, Any], offload: str, divided: bool) -> None:
+    """Refuse what compiled blocks do not go with. Raises WrongInput."""
+    asks_to_compile(settings, offload, divided)
+
+
+def _check_negative(name: str, settings: Mapping[str, Any], sampling: Sampling) -> None:
+    """Raise WrongInput for a negative prompt where no scale is guided, or no layer mixes guidance in."""
+    nowhere = all(layer > 0 for layer in sampling.insertion_layers)
+    setting, instead = ("cfg_insertion_layer is 1", "cfg_insertion_layer=0") if nowhere else ("cfg is 1", "cfg above 1")
+    refuse_unread_negative(name, settings["negative_prompt"], sampling.halves(0) == 2, setting, instead)
 
 
 def schedule_of(name: str, size: PublishedSize, settings: Mapping[str, Any]) -> ScaleSchedule:

@@ -43,8 +43,8 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
         step_flops=tuple(scales),
         row_bytes=max(row_bytes(config, schedule, sampling, step, dtype.itemsize) for step in range(len(schedule) + 1)),
         cache_step_bytes=tuple(
-            sampling.halves(k) * scale_bytes(config, schedule, k, dtype.itemsize) for k in range(len(schedule))
-        ),
+            sampling.halves(k) * scale_bytes(config, schedule, k, dtype.itemsize) for k in range(len(schedule) - 1)
+        ),  # of the last scale nothing is kept
         pass_bytes=_last_pass(rollout), decode_bytes=dry_run(lambda: _decode(vae, latents, dtype)).peak_bytes,
     )  # fmt: skip
 

@@ -40,9 +40,7 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
         WrongInput: the folder holds another model, or a setting has no such value.
         DamagedWeights: a weight file is cut short.
     """
-    if offload == "text":
-        raise WrongInput(f"model {model.name} reads text with the network that draws images, so that offload=text leaves nothing "
-                         "out: use offload=model or none")  # fmt: skip
+    check_placing(model, settings, offload, len(devices) > 1)
     folder = folders["weights"]
     sampling_of(model.name, settings)  # refused before anything is read
     check_folders(model, folders)
@@ -104,6 +102,13 @@ def check(model: PublishedModel, settings: Mapping[str, Any]) -> None:
     """Refuse settings that the model cannot have, before anything is looked for. Raises WrongInput."""
     sampling_of(model.name, settings)
     dtype_of(settings["dtype"])
+
+
+def check_placing(model: PublishedModel, settings: Mapping[str, Any], offload: str, divided: bool) -> None:
+    """Refuse an offload that would leave nothing out. Raises WrongInput."""
+    if offload == "text":
+        raise WrongInput(f"model {model.name} reads text with the network that draws images, so that offload=text leaves nothing "
+                         "out: use offload=model or none")  # fmt: skip
 
 
 def sampling_of(name: str, settings: Mapping[str, Any]) -> JanusSampling:

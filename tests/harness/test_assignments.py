@@ -17,8 +17,9 @@ def test_a_value_in_quotes_holds_commas_and_comes_back() -> None:
 
 
 @pytest.mark.parametrize(("text", "complaint"), [
-    ('m:a="x,b=1', "a double quote is not closed"), ("m:a=x,y", "unknown parameter 'y'"), ("m:a=1,a=2", "a is given twice"),
-    ("m:a", "a has no value"),
+    ('m:a="x,b=1', "a double quote is not closed"), ("m:a=1,a=2", "a is given twice"), ("m:a", "a has no value"),
+    ("m:a=x,y", "unknown parameter 'y'; settings are a, b; a value with a comma stands in double quotes$"),
+    ("m:y", "unknown parameter 'y'; settings are a, b$"), ("m:a=1,y=2", "unknown parameter 'y'; settings are a, b$"),
 ])  # fmt: skip
 def test_what_cannot_be_read_is_said(text: str, complaint: str) -> None:
     with pytest.raises(WrongInput, match=complaint):

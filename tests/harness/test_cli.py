@@ -82,6 +82,7 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
         (["run", "--suite-file", str(tmp_path / "kind.pdf")], "is none of .csv"),
         (["run", "--suite-file", str(tmp_path / "none.jsonl")], "can be run: none.jsonl line 1: prompt holds control character"),
         (["doctor", "infinity-2b", "--memory", "-3"], "--memory '-3' is no list of GB"),
+        (["doctor", "image-rewrd"], "unknown model or verifier 'image-rewrd'; did you mean image-reward or shapes-reward? known models: "),
         (["bench-model", "shapes-flux"], "shapes-flux comes with the package and is no published model"),
         (["bench-model", "flux-dv", "--random-weights"], "unknown model 'flux-dv'"),
         *((["run", suite, "--prompts", "9999"], f"--prompts 9999: 9999 prompts asked for: give a number from 1 to {number}, or all")
@@ -183,7 +184,7 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
         (["list", "searches", "--prices"], "--prices and --model are about models, not searches: give `vistas list models --prices`"),
         (["run", "geneval", "--budget", "6;12"], "budgets='6;12': not a list of numbers: write 6,12,24"),
         (["run", "geneval", "--unit", "hours"], "unit='hours'"),
-        (["run", "geneval", "--unit", "flop"], "unit='flop' is none of nfe, flops, images, seconds (did you mean flops?)"),
+        (["run", "geneval", "--unit", "flop"], "unit='flop' is not one of nfe, flops, images, seconds (did you mean flops?)"),
         (["run", "geneval", "--seed", "0,x"], "seeds='x' is not a whole number"),
         (["report", "one", "./one", "--out", "both"], "one is given more than once: give each run once"),
         (["run", "geneval", "--set", "promts=3"], "did you mean prompts"),

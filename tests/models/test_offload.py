@@ -16,6 +16,9 @@ from harness.config import Settings
 from harness.config_sources import load_settings
 from harness.errors import WrongInput
 from harness.registry import Entry
+from harness.run.pairing import pair_up
+from harness.run.session import open_session
+from harness.run.timing import Stopwatch
 from harness.weights.local import build
 from models.base import Images, Refinable, Row
 from models.diffusion.published import load as load_diffusion
@@ -210,11 +213,24 @@ def test_what_cannot_be_offloaded_is_refused(opener: Opener) -> None:
         build(entry, {}, CPU, offload="model")
 
 
+@pytest.mark.parametrize(("model", "given", "said"), [
+    ("infinity-2b:compile=true", {"offload": "text"}, "compile=true does not go with offload=text"),
+    ("sdxl:compile=true", {"device": "cuda:0,cuda:1"}, "compile=true does not go with several devices"),
+    ("janus-pro-1b", {"offload": "text"}, "janus-pro-1b reads text with the network that draws images"),
+    ("janus-pro-1b+sdxl:compile=true", {"offload": "model", "searches": ("hybrid",)}, "compile=true does not go with offload=model"),
+])  # fmt: skip
+@pytest.mark.parametrize("outlines", [True, False])
+def test_a_plan_refuses_it_too_and_before_weights_that_are_missing(model: str, given: Any, said: str, outlines: bool) -> None:
+    settings = Settings(**{"suite": "geneval", "models": (model,), "verifiers": ("image-reward",), "searches": ("random",), **given})
+    with pytest.raises(WrongInput, match=said):
+        open_session(settings, pair_up(settings.run()), Stopwatch(), outlines)
+
+
 def plain(model: Any, folders: Any, device: Any, settings: Any) -> str:
     return "loaded"
 
 
 def test_it_is_no_part_of_a_run() -> None:
     assert Settings(offload="model").run().identity() == Settings().run().identity()
-    with pytest.raises(WrongInput, match="offload='disk' is none of none, text, model"):
+    with pytest.raises(WrongInput, match="offload='disk' is not one of none, text, model"):
         load_settings(None, ["offload=disk"], {})

@@ -145,8 +145,8 @@ def test_the_sheet_of_infinity_is_its_configuration(infinity: Sheet) -> None:
     assert infinity.guided_flops == pytest.approx(2 * infinity.unguided_flops, rel=1e-3)  # both halves embed the same tokens
     sides = (1, 2, 4, 6, 8, 12, 16)
     per_token = 2 * 2 * 768 * 12 * 2  # halves, keys and values, channels, blocks, bytes
-    assert infinity.cache_step_bytes == tuple(side**2 * per_token for side in sides)
-    assert infinity.row_bytes == sum(infinity.cache_step_bytes[:-1]) + 4 * 16 * 16 * 16  # and the sum of codes
+    assert infinity.cache_step_bytes == tuple(side**2 * per_token for side in sides[:-1])
+    assert infinity.row_bytes == sum(infinity.cache_step_bytes) + 4 * 16 * 16 * 16  # and the sum of codes
     hidden = 2 * 256 * 3072 * 2  # one feed-forward layer of both halves at the last scale
     assert 2 * hidden < infinity.pass_bytes < 8 * hidden
 
@@ -308,7 +308,11 @@ def test_doctor_says_where_a_model_would_be_divided() -> None:
     """FLUX with its T5 does not fit one card of 24 GB; over two each has about half, and every block and encoder once."""
     memory = {"cuda:0": int(24e9), "cuda:1": int(24e9)}
     (need,) = needs(["pixart-sigma"], memory, LocalWeights())
-    assert need.fits.isdecimal()  # one card is enough, and what a division would be is said all the same
+    alone = re.fullmatch(r"(\d+) on cuda:0", need.fits)  # one card is enough, and two hold more
+    together = re.fullmatch(r"(\d+) rows with device=cuda:0,cuda:1", dict(need.lines)["divided"])
+    assert alone
+    assert together
+    assert 0 < int(alone[1]) < int(together[1])
     lines = [line for _, line in need.lines][-2:]
     assert re.fullmatch(r"cuda:0 \d\.\d GB \(\d+ of 28 blocks, decoder\)", lines[0])
     assert re.fullmatch(r"cuda:1 \d+\.\d GB \(\d+ of 28 blocks, text_encoder\)", lines[1])
@@ -316,6 +320,20 @@ def test_doctor_says_where_a_model_would_be_divided() -> None:
     small = {device: int(12e9) for device in memory}
     (need,) = needs(["pixart-sigma"], small, LocalWeights())
     assert re.fullmatch(r"\d+ with device=cuda:0,cuda:1", need.fits)
+
+
+def test_doctor_proposes_nothing_that_a_run_refuses() -> None:
+    """Of each model more than a card's memory is weights, and less than that with the one proposal or the other."""
+    pixart, infinity = {f"cuda:{card}": int(12e9) for card in range(2)}, {"cuda:0": int(3.4e9)}
+    plain = [*needs(["pixart-sigma"], pixart, LocalWeights()), *needs(["infinity-125m"], infinity, LocalWeights())]
+    assert [need.fits.partition(" ")[2] for need in plain] == ["with device=cuda:0,cuda:1", "with offload=model"]
+    compiled = [
+        *needs(["pixart-sigma:compile=true"], pixart, LocalWeights()), *needs(["infinity-125m:compile=true"], infinity, LocalWeights())
+    ]  # fmt: skip
+    for need in compiled:
+        assert need.fits == "none: its weights do not fit"
+        assert "divided" not in dict(need.lines)
+        assert dict(need.lines)["refused"] == "compile=true does not go with offload=model: leave one of them out"
 
 
 def test_networks_to_divide_weigh_what_the_sheet_says(once: Callable[..., Sheet]) -> None:
@@ -378,7 +396,7 @@ def test_doctor_takes_verifiers_off_the_memory_of_the_first_device() -> None:
     assert beside({"cuda:0": 100, "cuda:1": 100}, 9) == {"cuda:0": 90, "cuda:1": 100}
     shown = CliRunner().invoke(app, ["doctor", "janus-pro-1b", "image-reward", "--memory", "24"]).stdout
     assert "\nimage-reward: 1.8 GB of weights beside each model, taken off\n" in shown
-    assert "unknown model 'image-rewrd'" in CliRunner().invoke(app, ["doctor", "image-rewrd"]).stderr
+    assert "unknown model or verifier 'image-rewrd'" in CliRunner().invoke(app, ["doctor", "image-rewrd"]).stderr
 
 
 def test_doctor_plans_for_a_card_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:

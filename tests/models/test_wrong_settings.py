@@ -35,6 +35,13 @@ WRONG = [
     ("sd3.5-large:max_sequence_length=513", "max_sequence_length=513 must be at most 512"),
     ("flux-dev:guidance_scale=-1", "guidance_scale=-1 is negative; use 0 or more"),
     ("pixart-sigma:scheduler=ddim,steps=1001", "steps=1001 must be at most 1000"),
+    ("flux-dev:negative_prompt=blurry", "negative_prompt is not read while true_cfg_scale is 1: give true_cfg_scale above 1 too"),
+    ("flux-schnell:negative_prompt=blurry", "while true_cfg_scale is 1"),
+    ("sdxl:negative_prompt=blurry,guidance_scale=1", "model sdxl: negative_prompt is not read while guidance_scale is 1: "),
+    ("sana-1.6b:negative_prompt=blurry,guidance_scale=0.5", "while guidance_scale is 0.5: "),
+    ("infinity-2b:negative_prompt=blurry,cfg=1", "model infinity-2b: negative_prompt is not read while cfg is 1: give cfg above 1 too"),
+    ("infinity-2b:negative_prompt=blurry,pn=0.06M,cfg=1/1/1/1/1/1/1/4", "while cfg is 1"),  # of eight values seven are taken
+    ("infinity-2b:negative_prompt=blurry,cfg_insertion_layer=1", "while cfg_insertion_layer is 1: give cfg_insertion_layer=0 too"),
     ("sdxl:steps=abc", "'sdxl:steps=abc': steps=abc is not a whole number: write steps=40, for example$"),
     ("sana-1.6b:resolution_binning=maybe", "resolution_binning=maybe is not true or false: write resolution_binning=true, for example$"),
 ]
@@ -44,6 +51,14 @@ WRONG = [
 def test_a_wrong_setting_is_told_when_the_model_is_named(text: str, said: str) -> None:
     with pytest.raises(WrongInput, match=said):
         parse_model(text)
+
+
+@pytest.mark.parametrize("settings", [
+    "flux-dev:true_cfg_scale=2", "sdxl:guidance_scale=1.1", "sd3.5-medium:preset=slg", "pixart-sigma:steps=20",
+    "infinity-2b:pn=0.06M,cfg=1/1/1/1/1/1/4", "infinity-2b:cfg=0", "infinity-8b:cfg_insertion_layer=1/-5",
+])  # fmt: skip
+def test_a_negative_prompt_is_taken_where_any_pass_reads_it(settings: str) -> None:
+    assert parse_model(f"{settings},negative_prompt=blurry").overrides["negative_prompt"] == "blurry"
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])
