@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 from rich.console import Console
 from rich.progress import track
 
-from harness.compute.amounts import amount, between, counted, hours
+from harness.compute.amounts import amount, between, budgets, counted, hours
 from harness.compute.amounts import budget as budgeted
 from harness.compute.ledger import Unit
 from harness.forecast.forecast import Forecast, computed_flops, computed_seconds, forecasts
@@ -40,6 +40,7 @@ def plan_lines(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard
     yield from skipped_lines(run, shard)
     if any(sum(map(len, unit.budgets.values())) > 1 for unit in run.units):
         yield "each line above is priced as if it ran alone; lines that share a set of images compute it once in all"
+    yield from _repeated(every)
     if speeds:
         yield from hours_lines(run, every, flops, speeds, shard)
     yield from unread_lines(run.session, every)
@@ -79,6 +80,15 @@ def _overview(every: Sequence[Forecast], speeds: Mapping[str, float] | None) -> 
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _repeated(every: Sequence[Forecast]) -> Iterator[str]:
+    """Budgets of which the larger ones buy nothing more, as parameters are fixed."""
+    same: dict[tuple[object, ...], list[float]] = {}
+    for one in every:
+        same.setdefault((f"{one.model} {one.search}", one.verifier, one.total), []).append(one.budget.amount)
+    unit = every[0].budget.unit.value
+    yield from dict.fromkeys(f"{pair} does the same at {budgets(found, unit)}" for (pair, *_), found in same.items() if len(found) > 1)
 
 
 def _sure(forecast: Forecast) -> str:

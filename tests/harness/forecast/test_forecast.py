@@ -262,3 +262,9 @@ def test_lines_that_share_images_are_said_to_be_priced_alone() -> None:
     asked = ["plan", *ASKED, "--search", "random", "--budget"]
     assert said in call(*asked, "14,28")
     assert said not in call(*asked, "14")
+
+
+def test_budgets_that_buy_the_same_are_named() -> None:
+    asked = ["plan", *ASKED[:3], *ASKED[5:], "--budget", "14,60", "--search"]
+    assert "\ntoy-ar random:candidates=2 does the same at 14, 60 NFE\n" in call(*asked, "random:candidates=2")
+    assert "does the same" not in call(*asked, "random")
