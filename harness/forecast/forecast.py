@@ -76,7 +76,7 @@ class Forecast:
     @property
     def decoding(self) -> float:
         """The decoder's share of all FLOPs, previews included."""
-        return self.total.decode_flops / self.total.flops
+        return self.total.decode_flops / (self.total.flops or 1)
 
     def unused(self) -> tuple[float, float]:
         """The least and the most that a prompt leaves of its budget, in the budget's unit; where prompts share a total, its mean."""
@@ -191,5 +191,5 @@ def _forecast(
     return Forecast(
         model, search, verifier, budget, variants, len(session.settings.seeds), rows,
         not all(variant.plan.exact for variant in variants), shared, session.calibration(model) is not None,
-        image.decode_flops / image.flops, unread,
+        image.decode_flops / (image.flops or 1), unread,
     )  # fmt: skip

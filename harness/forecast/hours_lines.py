@@ -36,7 +36,7 @@ def line_hours(forecast: Forecast, speeds: Mapping[str, float]) -> float:
 def shard_hours(run: Run, flops: Mapping[str, float], speeds: Mapping[str, float], shard: Shard) -> float:
     """GPU-hours of a shard: what its units are planned to take of all."""
     own, whole = (gpu_hours(_planned(units), speeds) for units in (shard.of(run.units), run.units))
-    return gpu_hours(flops, speeds) * own / whole
+    return gpu_hours(flops, speeds) * own / (whole or 1)
 
 
 def _planned(units: Sequence[WorkUnit]) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from harness.cli import app
 from harness.commands import run as run_commands
 from harness.compute.amounts import amount, as_number, hours
-from harness.compute.ledger import COST_COLUMNS
+from harness.compute.ledger import COST_COLUMNS, Cost
 from harness.forecast.gpu_hours import gpu_hours, speeds_of
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -268,3 +269,10 @@ def test_budgets_that_buy_the_same_are_named() -> None:
     asked = ["plan", *ASKED[:3], *ASKED[5:], "--budget", "14,60", "--search"]
     assert "\ntoy-ar random:candidates=2 does the same at 14, 60 NFE\n" in call(*asked, "random:candidates=2")
     assert "does the same" not in call(*asked, "random")
+
+
+def test_a_model_that_says_it_costs_nothing_is_planned_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = {name: replace(cost, model_flops=0, decode_flops=0, text_flops=0) for name, cost in toy_world.COST.items()}
+    monkeypatch.setattr(toy_world.ToyVerifier, "price", lambda self, images, new_prompts=0: Cost(verifier_calls=images))
+    monkeypatch.setattr(toy_world.ToyGenerator, "price", lambda self, operation, step=0, text_tokens=0: free[operation])
+    assert "roughly 0 GPU-hours" in call("plan", *ASKED, "--search", "random", "--budget", "14", "--tflops", "1", "--shard", "0/2")
