@@ -19,9 +19,9 @@ from harness.errors import WrongInput
 from harness.fitting import beside, fitting
 from harness.memory import SHARE, free_and_total
 from harness.model_spec import ModelSpec, parse_model
-from harness.registry import is_verifier
+from harness.registry import entry, is_verifier
 from harness.run.session import pick_devices
-from harness.weights.local import LocalWeights, find, found
+from harness.weights.local import LocalWeights, check_given, found
 from harness.weights.repository import gigabytes
 from models.multi_device import Division, divide
 from models.published import published_models
@@ -99,8 +99,8 @@ def needs(texts: Sequence[str], memory: Mapping[str, int], local: LocalWeights) 
     """
     specs = [parse_model(text) for text in texts or published_models()]
     for spec in specs:
-        if any(local.folder(spec.name, role) for role in spec.published().repositories) and found(spec.name, spec.entry, local):
-            find(spec.name, spec.entry, local)
+        spec.published()
+        check_given(spec.name, spec.entry, local)
     return (_need(spec, memory, local) for spec in specs)
 
 
@@ -164,6 +164,8 @@ def show(texts: Sequence[str], device: str, memory: str | None, weights: Sequenc
     named, judges = sorted_out(texts)
     own = [text for text in named if name_of(text) in EMBEDDED]
     models = [text for text in named if text not in own]
+    for name in (name for text in judges for name in parse_verifier(text).names):
+        check_given(name, entry("verifier", name), local)
     devices, read = _devices(device, memory), cache(free_and_total)  # memory is read once: what is said of it is what is planned with
     free = planned(devices, memory, read)
     needed = needs(models, beside(free, sum(judges.values())), local) if models or not own else ()

@@ -46,8 +46,10 @@ which differs by card and version), and `compile=true` fuses what lies between t
 otherwise.
 Infinity and diffusion models have both; what they are worth: [speed.md](speed.md).
 
-How to get them: `vistas fetch NAME`, or `--weights NAME=FOLDER` with a copy of the repository. Gated ones ask for their terms to
-be accepted on the hub first; the command says where. What fits on a machine: `vistas doctor`. How to add one:
+How to get them: `vistas fetch NAME`, or `--weights NAME=FOLDER` with a copy of the repository. Of a model with several repositories
+(Infinity and its text encoder) what the folder does not hold is taken from the hub's cache, or from a folder of its own with
+`--weights NAME.role=FOLDER`. Gated ones ask for their terms to be accepted on the hub first; the command says where.
+What fits on a machine: `vistas doctor`. How to add one:
 [add-a-model.md](add-a-model.md).
 
 What is checked:

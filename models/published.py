@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import WrongInput
@@ -45,9 +46,18 @@ class PublishedModel:
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """Refuse settings that the model cannot have, where `check` is beside its loader; no weights are needed. Raises WrongInput."""
-        find = getattr(import_module(self.loader.partition(":")[0]), "check", None) if self.loader else None
+        find = self._beside_loader("check")
         if find is not None:
             find(self, settings)
+
+    def check_folders(self, folders: Mapping[str, Path]) -> None:
+        """Refuse another model's folders, where `check_folders` is beside its loader; none is loaded. Raises WrongInput, DamagedWeights."""
+        find = self._beside_loader("check_folders")
+        if find is not None:
+            find(self, folders)
+
+    def _beside_loader(self, name: str) -> Any:
+        return getattr(import_module(self.loader.partition(":")[0]), name, None) if self.loader else None
 
     @property
     def bytes(self) -> int:

@@ -60,6 +60,12 @@ def _inner(folder: Path, repository: Repository) -> str:
     return first if folder.absolute().name == first or any(folder.glob("*.index.json")) else ""
 
 
+def holds(folder: Path, repository: Repository) -> bool:
+    """Whether a folder given by hand has every file of the repository; none is opened."""
+    path = folder.expanduser()
+    return path.is_dir() and (not missing(path, repository.files) or bool(_inner(path, repository)))
+
+
 def present(repository: Repository) -> bool:
     """Whether the cache holds every file; none is opened."""
     try:

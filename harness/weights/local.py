@@ -7,16 +7,24 @@ from dataclasses import dataclass, field
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from harness.entry import Entry
 from harness.errors import WrongInput, near
 from harness.registry import entries, entry
 from harness.weights.absent import Absent, AbsentWeights
-from harness.weights.hub import locate, present
+from harness.weights.hub import holds, locate, present
 from harness.weights.repository import Repository
 
 Result = TypeVar("Result")
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """What can tell its own folders from another model's before they are loaded."""
+
+    def check_folders(self, folders: Mapping[str, Path]) -> None:
+        """Look into folders by role. Raises WrongInput, DamagedWeights."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class LocalWeights:
     """Folders given by hand: of a whole model or verifier, or of one of its roles."""
 
     folders: Mapping[tuple[str, str], Path] = field(default_factory=dict)
-    """(name, role) to folder; role "" is for every role that has none of its own."""
+    """(name, role) to folder; role "" is for every role that has none of its own and is not another repository's than the folder's."""
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> LocalWeights:
@@ -46,8 +54,19 @@ class LocalWeights:
         return [name for name in dict.fromkeys(name for name, _ in self.folders) if name not in names]
 
     def folder(self, name: str, role: str) -> Path | None:
-        """The folder given for a role, None where none is."""
-        return self.folders.get((name, role), self.folders.get((name, "")))
+        """The folder given for a role, None where none is, or where the one for every role is a copy of other repositories alone."""
+        own, every = self.folders.get((name, role)), self.folders.get((name, ""))
+        if own is not None or every is None:
+            return own
+        return None if _of_others(every, published().get(name, {}), role) else every
+
+
+def _of_others(folder: Path, parts: Mapping[str, Repository], role: str) -> bool:
+    """Whether the folder holds nothing whole of this role's repository, and another repository's files for every role of it."""
+    held: dict[str, list[bool]] = {}
+    for one in parts.values():
+        held.setdefault(one.repo, []).append(holds(folder, one))
+    return role in parts and not any(held[parts[role].repo]) and any(map(all, held.values()))
 
 
 def _name_and_role(key: str, text: str) -> tuple[str, str]:
@@ -81,6 +100,23 @@ def find(name: str, known: Entry, local: LocalWeights) -> dict[str, Path]:
         for role, one in parts.items()
     )
     return dict(zip(parts, folders, strict=True))
+
+
+def check_given(name: str, known: Entry, local: LocalWeights) -> None:
+    """Look into the folders given for it, whatever else of it is absent.
+
+    Raises:
+        WrongInput: one is no copy of what it is given for, or another model's.
+        DamagedWeights: a file is cut short or cannot be read.
+    """
+    if known.row is None or not any(local.folder(name, role) for role in known.row.repositories):
+        return
+    try:
+        folders = find(name, known, local)
+    except AbsentWeights:
+        return
+    if isinstance(known.row, Inspectable):
+        known.row.check_folders(folders)
 
 
 def together(looked: Iterable[Callable[[], Result]], spare: Sequence[Absent] = ()) -> list[Result]:

@@ -60,17 +60,24 @@ def load(
         DamagedWeights: a weight file is cut short.
     """
     folder, dtype = folders["weights"], dtype_of(settings["dtype"])
-    index = read_index(folder)
-    family = _family(folder, index, model.name)
+    family = _family(folder, read_index(folder), model.name)
     settings_of(model.name, family, settings)  # refused before anything is read
-    check_classes(folder, named_parts(index, folder / INDEX), model.name, published_config(model.name) or {})
-    check_published(folder, model.name)
-    check_components(folder, model.variant)
+    check_folders(model, folders)
     how_it_runs(settings, devices or [device], offload)
     pipeline = load_pipeline(folder, torch.device("cpu") if devices else device, dtype, model.variant, offload)
     check_schedule(folder, pipeline.scheduler, family.flow)
     check_tokenizers(folder, pipeline.components)
     return assembled(model, pipeline, settings, weights_sha256(weight_files(folder, model.variant)), devices or [device])
+
+
+def check_folders(model: PublishedModel, folders: Mapping[str, Path]) -> None:
+    """Refuse a folder that is another model's or contradicts itself, before it is loaded. Raises WrongInput, DamagedWeights."""
+    folder = folders["weights"]
+    index = read_index(folder)
+    _family(folder, index, model.name)
+    check_classes(folder, named_parts(index, folder / INDEX), model.name, published_config(model.name) or {})
+    check_published(folder, model.name)
+    check_components(folder, model.variant)
 
 
 def assembled(

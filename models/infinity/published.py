@@ -72,8 +72,7 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     home = torch.device("cpu") if offload != "none" or devices else device
     own = home if offload == "model" or devices else device
     block_dtype, text_dtype = dtype_of(settings["dtype"]), dtype_of(settings["text_dtype"], "text_dtype")
-    check_size(folders["text_encoder"], f"the text encoder of {model.name}", CONFIG, read_config(folders["text_encoder"]),
-               {"d_model": size.transformer.text_channels}, ("d_model",))
+    check_folders(model, folders)
     encoder = T5TextEncoder.load(
         folders["text_encoder"], folders["text_encoder"], size.transformer.text_maxlen, home, text_dtype)
     parts = InfinityParts(
@@ -83,6 +82,12 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
     files = [path for source in sources.values() for path in weight_files(source)]
     files += sorted(folders["text_encoder"].glob("*.safetensors"))
     return assembled(model, parts, encoder, settings, weights_sha256(files), devices or [device], offload)
+
+
+def check_folders(model: PublishedModel, folders: Mapping[str, Path]) -> None:
+    """Refuse a text encoder of another size before it is loaded. Raises WrongInput, DamagedWeights."""
+    check_size(folders["text_encoder"], f"the text encoder of {model.name}", CONFIG, read_config(folders["text_encoder"]),
+               {"d_model": SIZES[model.name].transformer.text_channels}, ("d_model",))
 
 
 def assembled(model: PublishedModel, parts: InfinityParts, encoder: T5TextEncoder, settings: Mapping[str, Any],

@@ -45,7 +45,7 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
                          "out: use offload=model or none")  # fmt: skip
     folder = folders["weights"]
     sampling_of(model.name, settings)  # refused before anything is read
-    _check_published(folder, model.name)
+    check_folders(model, folders)
     processor = reader_from_folder(JanusProcessor, folder)
     whole_model = from_folder(JanusForConditionalGeneration, folder, dtype_of(settings["dtype"]), _PARTS)
     network = JanusNetwork(whole_model)
@@ -77,8 +77,9 @@ def _prompts(folder: Path, processor: JanusProcessor, longest: int) -> JanusProm
     return prompts
 
 
-def _check_published(folder: Path, name: str) -> None:
+def check_folders(model: PublishedModel, folders: Mapping[str, Path]) -> None:
     """Tell the published sizes from one another by their configurations. Raises WrongInput, DamagedWeights."""
+    folder, name = folders["weights"], model.name
     part, config = "text_config", read_config(folder)
     if not isinstance(config.get(part), Mapping):
         raise DamagedWeights(f"{folder / CONFIG} has no {part}, the language model's sizes: fetch or copy it again")

@@ -290,6 +290,20 @@ def test_doctor_looks_into_a_folder_that_is_given(tmp_path: Path) -> None:
     assert result.stderr == "vistas: weights /nowhere of PixArt-alpha/PixArt-Sigma-XL-2-1024-MS: give a folder that is there\n"
 
 
+@pytest.mark.parametrize(("key", "repo"), [
+    ("infinity-2b.vae", "FoundationVision/Infinity"), ("image-reward.weights", "zai-org/ImageReward"),
+])  # fmt: skip
+def test_doctor_names_a_wrong_folder_also_where_the_rest_is_absent(
+    key: str, repo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    asked = ["doctor", "infinity-2b", "image-reward", "--device", "cpu"]
+    result = CliRunner().invoke(app, [*asked, "--weights", f"{key}={tmp_path}"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"vistas: {tmp_path} is no copy of {repo}: it lacks ")
+    assert CliRunner().invoke(app, asked).exit_code == 0, "what is absent and was not given is no error"
+
+
 def test_doctor_says_where_a_model_would_be_divided() -> None:
     """FLUX with its T5 does not fit one card of 24 GB; over two each has about half, and every block and encoder once."""
     memory = {"cuda:0": int(24e9), "cuda:1": int(24e9)}

@@ -25,7 +25,7 @@ from harness.weights.absent import AbsentWeights, MissingWeights
 from harness.weights.download import fetch
 from harness.weights.fetching import check_all, described, fetch_all
 from harness.weights.hub import locate, present
-from harness.weights.local import LocalWeights, together
+from harness.weights.local import LocalWeights, find, found, together
 from harness.weights.repository import Repository
 from models.hashes import sha256_of, weights_sha256
 
@@ -125,6 +125,55 @@ def test_a_local_folder_is_taken_as_it_is(cache: Path, tmp_path: Path) -> None:
         locate(TOY, local=folder)
     with pytest.raises(MissingWeights, match="nowhere of someone/toy: give a folder that is there"):
         locate(TOY, local=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(("kind", "name", "files", "other", "repo"), [
+    ("model", "infinity-2b", ["infinity_2b_reg.pth", "infinity_vae_d32reg.pth"], "text_encoder", "google/flan-t5-xl"),
+    ("verifier", "image-reward", ["ImageReward.pt", "med_config.json"], "tokenizer", "google-bert/bert-base-uncased"),
+    ("grader", "geneval-grader-hf", ["open_clip_config.json", "open_clip_model.safetensors"], "detector",
+     "facebook/mask2former-swin-small-coco-instance"),
+])  # fmt: skip
+def test_a_copy_of_one_repository_leaves_the_others_to_the_cache(
+    cache: Path, tmp_path: Path, kind: str, name: str, files: list[str], other: str, repo: str
+) -> None:
+    known, folder, elsewhere = entry(kind, name), tmp_path / "mine", tmp_path / "elsewhere"
+    every, local = known.row.repositories, LocalWeights.parse([f"{name}={folder}"])
+    folder.mkdir()
+    with pytest.raises(MissingWeights, match=f"mine is no copy of {next(iter(every.values())).repo}: it lacks "):
+        find(name, known, local)
+    write(folder, files)
+    assert not found(name, known, local)
+    with pytest.raises(AbsentWeights, match=rf"^{repo} is not on this machine .*`vistas fetch {name}`.*--weights {name}\.{other}=PATH$"):
+        find(name, known, local)
+    snapshot = cache / f"models--{repo.replace('/', '--')}" / "snapshots" / every[other].revision
+    write(snapshot, [file.replace("*", "1") for file in every[other].files])
+    if len(every[other].revision) < 40:
+        (snapshot.parent.parent / "refs").mkdir()
+        (snapshot.parent.parent / "refs" / every[other].revision).write_text("1" * 40)
+        snapshot = snapshot.rename(snapshot.with_name("1" * 40))
+    assert found(name, known, local)
+    assert find(name, known, local) == {role: snapshot if role == other else folder for role in every}
+    write(folder, [file.replace("*", "1") for file in every[other].files])
+    assert find(name, known, local) == dict.fromkeys(every, folder), "what the folder holds is taken from there"
+    shutil.copytree(snapshot, elsewhere)
+    local = LocalWeights.parse([f"{name}={folder}", f"{name}.{other}={elsewhere}"])
+    assert find(name, known, local) == {role: elsewhere if role == other else folder for role in every}
+    part = tmp_path / "part"
+    write(part, files[:1])
+    with pytest.raises(MissingWeights, match="part is no copy of "):
+        find(name, known, LocalWeights.parse([f"{name}={part}"]))
+
+
+def write(folder: Path, files: list[str]) -> None:
+    """Files of these names that are whole, with next to nothing in them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        if file.endswith(".safetensors"):
+            save_file({"weight": torch.zeros(1)}, folder / file)
+        elif file.endswith((".pt", ".pth")):
+            torch.save({}, folder / file)
+        else:
+            (folder / file).write_text('{"weight_map": {"weight": "model-1.safetensors"}}')
 
 
 def test_a_folder_that_may_not_be_read_is_not_called_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

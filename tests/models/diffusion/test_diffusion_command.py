@@ -61,6 +61,25 @@ def test_the_table_says_of_which_prompt_the_end_was_not_read(family: str, call: 
     assert table["text_truncated"].to_dict() == {"red circle": False, LONG: True}
 
 
+@pytest.mark.parametrize("command", ["run", "plan"])
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_wrong_folder_is_named_before_what_is_absent(
+    command: str, damaged: bool, family_folder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    folder = Path(shutil.copytree(family_folder("flux"), tmp_path / "copy"))
+    if damaged:
+        (folder / "transformer" / "config.json").write_text("no JSON")
+    result = CliRunner().invoke(cli.app, [
+        command, "geneval", "--model", "flux-dev", "--search", "random", "--verifier", "image-reward", "--budget", "60",
+        "--out", str(tmp_path / "run"), "--weights", f"flux-dev={folder}",
+    ])  # fmt: skip
+    assert result.exit_code == 2
+    (line,) = said(result)
+    wrong = f"{folder / 'transformer' / 'config.json'} is no JSON file" if damaged else f"{folder} is another model's than flux-dev: in "
+    assert line.startswith(f"vistas: {wrong}")
+
+
 def test_a_folder_that_is_damaged_later_costs_no_finished_unit(
     call: Callable[..., Result], tmp_path: Path, family_folder: Callable[[str], Path]
 ) -> None:
