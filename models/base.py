@@ -78,6 +78,15 @@ class Truncated(Protocol):
         ...
 
 
+@runtime_checkable
+class Reading(Protocol):
+    """A generator that knows which prompts it would not read to the end, without encoding them; `Truncated` says it afterwards."""
+
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """For each prompt, whether its end would not be read."""
+        ...
+
+
 def text_truncated(conditioning: Conditioning) -> tuple[bool, ...]:
     """For each prompt, whether its end was not read."""
     if isinstance(conditioning, Truncated):

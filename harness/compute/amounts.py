@@ -9,7 +9,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
 from harness.errors import WrongInput
 
-_PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_PREFIXES = ((1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 NOTHING = "–"
 
 
@@ -70,6 +70,12 @@ def between(low: float, high: float, unit: str) -> str:
 def counted(number: int, noun: str) -> str:
     """So many of something that takes an s: "1 prompt", "48 prompts"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def hours(value: float) -> str:
+    """Hours in three digits, from a hundred on written out: "0.61", "32.3", "4,220"."""
+    three = f"{value:.3g}"
+    return f"{float(three):,.0f}" if float(three) >= 100 else three
 
 
 def no_more(value: float) -> str:

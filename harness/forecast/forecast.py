@@ -13,6 +13,8 @@ from harness.run.units import WorkUnit
 from harness.search.adaptive import Allocating
 from harness.search.base import Plan
 from harness.search.simulation import Simulated, simulate
+from models.base import Reading
+from models.pair import Pair
 from suites.base import Prompt
 
 
@@ -44,6 +46,10 @@ class Forecast:
     """Of a search whose prompts share a total: all prompts of one seed, with made-up scores."""
     timed: bool
     """Whether seconds are estimated."""
+    image_decoding: float
+    """The decoder's share of the FLOPs of one image alone, as in `random`."""
+    unread: int
+    """Prompts whose end the model does not read; without weights as far as words tell, each at least a token."""
 
     @property
     def prompts(self) -> int:
@@ -66,6 +72,11 @@ class Forecast:
         if self.shared:
             return self.shared.spent * self.seeds
         return sum((each.plan.cost * each.prompts for each in self.variants), Cost()) * self.seeds
+
+    @property
+    def decoding(self) -> float:
+        """The decoder's share of all FLOPs, previews included."""
+        return self.total.decode_flops / (self.total.flops or 1)
 
     def unused(self) -> tuple[float, float]:
         """The least and the most that a prompt leaves of its budget, in the budget's unit; where prompts share a total, its mean."""
@@ -173,7 +184,12 @@ def _forecast(
     if _shares(session, search):
         pools = [simulated(unit.prompts) for unit in units]
         shared = Simulated({}, sum((one.spent for one in pools), Cost()), sum(one.looks for one in pools))
+    generator, image = session.models[model], session.prices(model, verifier, max(lengths)).image()
+    parts = (generator.draft, generator.refine) if isinstance(generator, Pair) else (generator,)
+    texts = [prompt.text for prompt in session.prompts]
+    unread = sum(map(any, zip(*(part.truncated(texts) for part in parts if isinstance(part, Reading)), strict=True)))
     return Forecast(
         model, search, verifier, budget, variants, len(session.settings.seeds), rows,
         not all(variant.plan.exact for variant in variants), shared, session.calibration(model) is not None,
+        image.decode_flops / (image.flops or 1), unread,
     )  # fmt: skip

@@ -49,7 +49,8 @@ def skipped_lines(run: Run, shard: Shard | None) -> Iterator[str]:
     if len(run.session.settings.reuse) > 1:
         yield f"taken from all of them: {all_reused(run)}"
     if shard is not None:
-        yield f"shard {shard}: {of_shard(run, shard)}"
+        part = of_shard(run, shard)
+        yield f"shard {shard}: {part}" + ("" if part.units else ": nothing to do, there are more shards than units")
 
 
 def skipped_values(run: Run, shard: Shard | None) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from typing import Any, get_args, get_type_hints
 from rich.console import Console
 from rich.progress import track
 
-from harness.compute.amounts import amount, between, counted
+from harness.compute.amounts import amount, between, budgets, counted, hours
 from harness.compute.amounts import budget as budgeted
 from harness.compute.ledger import Unit
 from harness.forecast.forecast import Forecast, computed_flops, computed_seconds, forecasts
 from harness.forecast.gpu_hours import gpu_hours
+from harness.forecast.hours_lines import hours_lines, line_hours, shard_hours
 from harness.forecast.skipped_units import skipped_lines, skipped_values
+from harness.forecast.unread_text import unread, unread_lines
 from harness.run.prepared import Run, opening_lines
 from harness.run.progress import duration
 from harness.run.shard import Shard
@@ -36,8 +38,12 @@ def plan_lines(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard
     flops = computed_flops(run, every)
     yield f"{counted(len(run.units), 'unit')}; {_least_sure(every)}{amount(sum(flops.values()), 'flops')} to compute in all"
     yield from skipped_lines(run, shard)
+    if any(sum(map(len, unit.budgets.values())) > 1 for unit in run.units):
+        yield "each line above is priced as if it ran alone; lines that share a set of images compute it once in all"
+    yield from _repeated(every)
     if speeds:
-        yield f"roughly {gpu_hours(flops, speeds):.3g} GPU-hours at the speeds given"
+        yield from hours_lines(run, every, flops, speeds, shard)
+    yield from unread_lines(run.session, every)
     if every[0].timed:
         yield f"about {duration(computed_seconds(run, every))} of searching in all; loading, grading and the report come on top"
     elif not speeds:
@@ -67,18 +73,22 @@ def _overview(every: Sequence[Forecast], speeds: Mapping[str, float] | None) -> 
         budget = budgeted(one.budget.amount, one.budget.unit.value)
         shares = [f"{1 - max(0.0, left) / one.budget.amount:.0%}" for left in reversed(one.unused())]
         used = shares[0] if shares[0] == shares[1] else f"{shares[0]} to {shares[1]}"
-        amounts = [amount(one.total.flops, "flops"), *([f"{_hours(one, speeds):.3g}"] if speeds else [])]
-        amounts += [duration(one.total.seconds)] * timed
-        cells = [f"{_sure_of_budget(one)}{used}", *(f"{_sure(one)}{cell}" for cell in amounts)]
+        cells = [f"{_sure_of_budget(one)}{used}", f"{_sure(one)}{amount(one.total.flops, 'flops')}"]
+        cells += [hours(line_hours(one, speeds))] if speeds else []  # at rough speeds, so no bound
+        cells += [f"{_sure(one)}{duration(one.total.seconds)}"] * timed
         rows.append([f"{one.model} {one.search}", *[one.verifier] * several, budget, *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _hours(forecast: Forecast, speeds: Mapping[str, float]) -> float:
-    """GPU-hours of one line, all prompts and seeds, as if it were alone: lines of one pool compute its images once in all."""
-    return gpu_hours({forecast.model: forecast.total.flops}, speeds)
+def _repeated(every: Sequence[Forecast]) -> Iterator[str]:
+    """Budgets of which the larger ones buy nothing more, as parameters are fixed."""
+    same: dict[tuple[object, ...], list[float]] = {}
+    for one in every:
+        same.setdefault((f"{one.model} {one.search}", one.verifier, one.total), []).append(one.budget.amount)
+    unit = every[0].budget.unit.value
+    yield from dict.fromkeys(f"{pair} does the same at {budgets(found, unit)}" for (pair, *_), found in same.items() if len(found) > 1)
 
 
 def _sure(forecast: Forecast) -> str:
@@ -107,8 +117,10 @@ def plan_json(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard 
         "computed_flops": sum(flops.values()),
         **skipped_values(run, shard),
         **({"gpu_hours": gpu_hours(flops, speeds)} if speeds else {}),
+        **({"shard_gpu_hours": shard_hours(run, flops, speeds, shard)} if speeds and shard is not None else {}),
+        "unread_prompts": unread(run.session, every),
         **({"computed_seconds": computed_seconds(run, every)} if run.session.measured else {}),
-        "searches": [{**one.as_values(), **({"gpu_hours": _hours(one, speeds)} if speeds else {})} for one in every],
+        "searches": [{**one.as_values(), **({"gpu_hours": line_hours(one, speeds)} if speeds else {})} for one in every],
     }
     return json.dumps(values, indent=2)
 

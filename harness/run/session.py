@@ -149,9 +149,9 @@ def open_session(settings: Settings, pairing: Pairing, watch: Stopwatch, outline
             check_given(one.name, one.entry, local)  # what is wrong with a folder is said before gigabytes are fetched
         raise
     prompts = chosen_prompts(suite, pairing.domain, settings)
-    devices = pick_devices(settings.device)
+    devices = devices_to_plan_on(settings.device) if outlines else pick_devices(settings.device)
     device = devices[0]
-    if len(devices) > 1 and settings.offload != "none":
+    if "," in settings.device and settings.offload != "none":
         raise WrongInput(f"offload={settings.offload} is for one device, device={settings.device} names several: leave one of them out")
     use_half_the_cores()
     if isinstance(suite, Equipped):
@@ -188,7 +188,21 @@ def use_half_the_cores() -> None:
 
 def pick_devices(asked: str) -> tuple[torch.device, ...]:
     """The devices of a list such as "cuda:0,cuda:1", or the one that `pick_device` picks. Raises WrongInput."""
-    devices = tuple(pick_device(part.strip()) for part in asked.split(","))
+    return _different(asked, pick_device)
+
+
+def devices_to_plan_on(asked: str) -> tuple[torch.device, ...]:
+    """The devices named or, where they are another machine's, the processor: a plan needs none of them. Raises WrongInput."""
+    _different(asked, named_device)
+    try:
+        return pick_devices(asked)
+    except WrongInput:
+        return (torch.device("cpu"),)
+
+
+def _different(asked: str, read: Callable[[str], torch.device]) -> tuple[torch.device, ...]:
+    """Every device of a list. Raises WrongInput where two are, or may be, the same."""
+    devices = tuple(read(part.strip()) for part in asked.split(","))
     if len(set(devices)) < len(devices) or (len(devices) > 1 and any(one.type == "cuda" and one.index is None for one in devices)):
         raise WrongInput(f"device {asked!r} is no list of different devices: name each with its number, as cuda:0,cuda:1")
     return devices
@@ -196,12 +210,26 @@ def pick_devices(asked: str) -> tuple[torch.device, ...]:
 
 def pick_device(asked: str) -> torch.device:
     """The device named, or for "auto" an accelerator where there is one; raises WrongInput when it is not there."""
+    device = named_device(asked)
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise _unusable(asked, error) from error
+    return device
+
+
+def named_device(asked: str) -> torch.device:
+    """The device that a name is of, here or not; raises WrongInput for a name that is none."""
     check_device_names(asked)
     if asked == AUTO:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        device = torch.device(asked)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise WrongInput(f"device {asked!r} cannot be used ({first_line(error)}): give auto, cpu or cuda") from error
-    return device
+        return torch.device(asked)
+    except RuntimeError as error:
+        raise _unusable(asked, error) from error
+
+
+def _unusable(asked: str, error: BaseException) -> WrongInput:
+    cards = [f"cuda:{at}" for at in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    *others, last = [AUTO, "cpu", *cards]
+    return WrongInput(f"device {asked!r} cannot be used ({first_line(error)}): give {', '.join(others)} or {last}")

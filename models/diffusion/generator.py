@@ -66,12 +66,15 @@ class DiffusionGenerator:
         """Text features of each prompt, computed once per prompt."""
         with cut_off_unsaid():
             text = self.adapter.encode(list(prompts))
-        truncated = self.adapter.truncated(list(prompts))
-        return DiffusionConditioning(tuple(prompts), self.text_tokens(prompts), text, truncated)
+        return DiffusionConditioning(tuple(prompts), self.text_tokens(prompts), text, self.truncated(prompts))
 
     def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
         """Text tokens of each prompt, padding included: the same for all."""
         return (self.adapter.text_tokens,) * len(prompts)
+
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """Whether the end of each prompt is not read."""
+        return self.adapter.truncated(list(prompts))
 
     def noise(self, seeds: Sequence[int]) -> torch.Tensor:
         """Initial noise of each seed, exactly what `start` draws: float32 [B, ...] on the CPU."""

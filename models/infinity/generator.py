@@ -84,11 +84,15 @@ class InfinityGenerator:
         """Text features and everything the transformer makes of them alone, once per prompt."""
         text = self._features(prompts)
         conditions = self.rollout.condition(text, self._negative)
-        return InfinityConditioning(tuple(prompts), text.lengths, conditions, self.text_encoder.truncated(prompts))
+        return InfinityConditioning(tuple(prompts), text.lengths, conditions, self.truncated(prompts))
 
     def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
         """Text tokens of each prompt, without encoding it."""
         return self.text_encoder.lengths(prompts)
+
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """Whether the end of each prompt is not read."""
+        return self.text_encoder.truncated(prompts)
 
     def start(self, conditioning: InfinityConditioning, rows: Sequence[Row]) -> InfinityState:
         """Empty prefixes, one per prompt, whatever the number of rows. Raises ValueError for an unknown prompt."""

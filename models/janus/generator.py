@@ -70,11 +70,15 @@ class JanusGenerator:
         """Token ids of each prompt in its template."""
         ids = self.prompts.ids(prompts)
         pairs = tuple((one, self.prompts.unconditional(one)) for one in ids)
-        return JanusConditioning(tuple(prompts), pairs, self.prompts.truncated(prompts))
+        return JanusConditioning(tuple(prompts), pairs, self.truncated(prompts))
 
     def text_tokens(self, prompts: Sequence[str]) -> tuple[int, ...]:
         """Tokens of each prompt with its template."""
         return tuple(map(len, self.prompts.ids(prompts)))
+
+    def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
+        """Whether the end of each prompt is not read."""
+        return self.prompts.truncated(prompts)
 
     def start(self, conditioning: JanusConditioning, rows: Sequence[Row]) -> JanusState:
         """Empty prefixes, one per prompt, whatever the number of rows. Raises ValueError for an unknown prompt."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,8 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.commands import run as run_commands
-from harness.compute.ledger import COST_COLUMNS
+from harness.compute.amounts import amount, as_number, hours
+from harness.compute.ledger import COST_COLUMNS, Cost
 from harness.forecast.gpu_hours import gpu_hours, speeds_of
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -228,3 +230,49 @@ def test_a_plan_says_what_another_run_spares_and_what_a_shard_does(tmp_path: Pat
     other = call("plan", *larger, "--set", "chunk=3")
     assert f"taken from {tmp_path / 'small'}: 0 units of 4, 0.0% of the FLOPs: chunk is 3 here and 2 there" in other
     assert not {"reused", "shard"} & json.loads(call("plan", *asked, "--json")).keys()
+
+
+def test_hours_are_rough_and_searches_that_decode_often_are_named() -> None:
+    asked = ["plan", *ASKED[:3], *ASKED[5:], "--budget", "40", "--tflops", "1e-12", "--search", "random", "--search"]
+    shown = call(*asked, "smc")
+    row = next(line for line in shown.splitlines() if line.startswith("toy-ar smc"))
+    assert re.search(r" at most [\d.]+ kFLOP +[\d.]+$", row), "FLOPs have a bound, hours have none"
+    named = r"\nmore hours than said: decoders .* than random does: toy-ar smc \(1\d% of its FLOPs, 3% in random\)\n"
+    assert re.search(named, shown)
+    assert "more hours than said" not in call(*asked, "random:candidates=2")
+
+
+def test_hours_of_a_study_are_written_out_and_its_flops_have_a_prefix() -> None:
+    assert [hours(value) for value in (0.0612, 32.31, 99.96, 4217, 52_345)] == ["0.0612", "32.3", "100", "4,220", "52,300"]
+    assert (amount(7.33e21, "flops"), as_number("2Z")) == ("7.33 ZFLOP", 2e21)
+
+
+def test_a_shard_has_hours_of_its_own_and_one_without_units_is_told() -> None:
+    asked = ["plan", *ASKED, "--search", "random", "--search", "beam", "--budget", "24", "--tflops", "2e-12", "--set", "chunk=1", "--shard"]
+    parts = [json.loads(call(*asked, f"{number}/3", "--json")) for number in range(3)]
+    assert sum(part["shard_gpu_hours"] for part in parts) == pytest.approx(parts[0]["gpu_hours"])
+    own, every = hours(parts[1]["shard_gpu_hours"]), hours(parts[1]["gpu_hours"])
+    shown = call(*asked, "1/3")
+    assert f"\nroughly {every} GPU-hours at the speeds given, {own} of them in shard 1/3; loading, grading " in shown
+    assert "nothing to do" not in shown
+    assert ": nothing to do, there are more shards than units\n" in call(*asked, "98/99")
+
+
+def test_lines_that_share_images_are_said_to_be_priced_alone() -> None:
+    said = "\neach line above is priced as if it ran alone; lines that share a set of images compute it once in all\n"
+    asked = ["plan", *ASKED, "--search", "random", "--budget"]
+    assert said in call(*asked, "14,28")
+    assert said not in call(*asked, "14")
+
+
+def test_budgets_that_buy_the_same_are_named() -> None:
+    asked = ["plan", *ASKED[:3], *ASKED[5:], "--budget", "14,60", "--search"]
+    assert "\ntoy-ar random:candidates=2 does the same at 14, 60 NFE\n" in call(*asked, "random:candidates=2")
+    assert "does the same" not in call(*asked, "random")
+
+
+def test_a_model_that_says_it_costs_nothing_is_planned_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = {name: replace(cost, model_flops=0, decode_flops=0, text_flops=0) for name, cost in toy_world.COST.items()}
+    monkeypatch.setattr(toy_world.ToyVerifier, "price", lambda self, images, new_prompts=0: Cost(verifier_calls=images))
+    monkeypatch.setattr(toy_world.ToyGenerator, "price", lambda self, operation, step=0, text_tokens=0: free[operation])
+    assert "roughly 0 GPU-hours" in call("plan", *ASKED, "--search", "random", "--budget", "14", "--tflops", "1", "--shard", "0/2")

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.config import Settings
+from harness.errors import WrongInput
 from harness.run.prepared import prepare_run
+from harness.run.session import pick_devices
 from harness.weights.absent import MissingWeights
 from verifiers.random_weights import BUILDERS
 from verifiers.spec import parse_verifier
@@ -77,3 +80,25 @@ def test_cards_have_the_names_that_were_asked_for(name: str) -> None:
     assert verifier is not None
     assert verifier.card.name == name
     assert verifier.price(1).flops > 1e9
+
+
+def test_a_plan_needs_none_of_the_devices_and_a_run_does(tmp_path: Path) -> None:
+    away = {**BASE, "device": "cuda:98,cuda:99"}
+    assert prepare_run(Settings(**away), tmp_path / "run", outlines=True).units
+    refusals = {"device": ("cuda:98,cuda:98", "no list of different devices"), "offload": ("text", "offload=text is for one device")}
+    for name, (value, said) in refusals.items():
+        with pytest.raises(WrongInput, match=said):
+            prepare_run(Settings(**{**away, name: value}), tmp_path / "run", outlines=True)
+    with pytest.raises(WrongInput, match=r"device 'cuda:98' cannot be used \(.*\): give auto(, cpu.*)? or (cpu|cuda:\d+)$") as refused:
+        pick_devices("cuda:98")
+    assert ("cuda:0" in str(refused.value)) == torch.cuda.is_available(), "what is advised works here"
+
+
+def test_prompts_that_are_too_long_for_what_reads_them_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("\n".join(["a red car", "red " * 60, "red " * 360]) + "\n", encoding="utf-8")
+    asked = ["plan", "--suite-file", str(tmp_path / "long.txt"), "--search", "random", "--verifier", "image-reward", "--budget", "60"]
+    shown = CliRunner().invoke(app, [*asked, "--model", "sdxl", "--model", "infinity-2b", "--model", "sana-1.6b"]).stdout
+    said = "at least 1 by sdxl, at least 1 by sana-1.6b, at least 2 by image-reward"
+    assert f"\nof 3 prompts too long to be read to the end: {said}\n" in shown
+    (tmp_path / "long.txt").write_text("a red car\n", encoding="utf-8")
+    assert "too long" not in CliRunner().invoke(app, [*asked, "--model", "sdxl"]).stdout

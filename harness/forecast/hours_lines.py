@@ -1,0 +1,47 @@
+"""What a plan says of the hours of a card: the sum, a shard's part of it, and which searches take more than their FLOPs say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness.compute.amounts import hours
+from harness.forecast.forecast import Forecast
+from harness.forecast.gpu_hours import gpu_hours
+from harness.run.prepared import Run
+from harness.run.shard import Shard
+from harness.run.units import WorkUnit
+
+_OFTEN = 0.05
+"""So much more of the FLOPs than in an image alone: as decoders reach about a quarter of the passes' speed (docs/speed.md), it
+makes hours a seventh more."""
+
+
+def hours_lines(
+    run: Run, every: Sequence[Forecast], flops: Mapping[str, float], speeds: Mapping[str, float], shard: Shard | None
+) -> Iterator[str]:
+    """All hours for people; flops: computed in all, by model."""
+    own = "" if shard is None else f", {hours(shard_hours(run, flops, speeds, shard))} of them in shard {shard}"
+    yield f"roughly {hours(gpu_hours(flops, speeds))} GPU-hours at the speeds given{own}; loading, grading and the report come on top"
+    often = {f"{one.model} {one.search}": one for one in every if one.decoding > one.image_decoding + _OFTEN}
+    if often:
+        named = ", ".join(f"{name} ({one.decoding:.0%} of its FLOPs, {one.image_decoding:.0%} in random)" for name, one in often.items())
+        yield f"more hours than said: decoders run slower than passes, and these decode more than random does: {named}"
+
+
+def line_hours(forecast: Forecast, speeds: Mapping[str, float]) -> float:
+    """GPU-hours of one line, all prompts and seeds, as if it were alone: lines of one pool compute its images once in all."""
+    return gpu_hours({forecast.model: forecast.total.flops}, speeds)
+
+
+def shard_hours(run: Run, flops: Mapping[str, float], speeds: Mapping[str, float], shard: Shard) -> float:
+    """GPU-hours of a shard: what its units are planned to take of all."""
+    own, whole = (gpu_hours(_planned(units), speeds) for units in (shard.of(run.units), run.units))
+    return gpu_hours(flops, speeds) * own / (whole or 1)
+
+
+def _planned(units: Sequence[WorkUnit]) -> dict[str, float]:
+    """FLOPs by model."""
+    flops = dict.fromkeys((unit.model for unit in units), 0.0)
+    for unit in units:
+        flops[unit.model] += unit.planned_flops
+    return flops
