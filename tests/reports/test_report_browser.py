@@ -32,6 +32,7 @@ onload = () => {{
     broken: [...page.images].filter(one => shown(one) && one.naturalWidth === 0).length,
     pictures: page.images.length, figures: page.querySelectorAll("svg").length,
     width: root.clientWidth, needed: root.scrollWidth,
+    sideways: [...page.querySelectorAll(".scroll")].filter(one => one.scrollWidth > one.clientWidth).map(one => one.ariaLabel),
     wide: [...page.body.querySelectorAll("*")].filter(one => !inside(one) && one.getBoundingClientRect().right > root.clientWidth + 1)
       .map(one => one.tagName + "." + one.className).slice(0, 5),
   }});
@@ -65,7 +66,8 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or google-c
 @pytest.fixture(scope="module")
 def report(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("browser")
-    return build_report([make_run(folder / "run", text=HOSTILE, budgets=(14, 56), tasks=("counting", "colors"))], folder / "out").parent
+    run = make_run(folder / "run", text=HOSTILE, budgets=(14, 28, 56, 84, 112), tasks=("counting", "colors"))
+    return build_report([run], folder / "out").parent
 
 
 def seen(report: Path, width: int, profile: Path, look: str = LOOK) -> dict[str, Any]:
@@ -88,6 +90,7 @@ def test_everything_loads_and_fits(report: Path, width: int, tmp_path: Path) -> 
     assert page["broken"] == 0
     assert page["wide"] == []
     assert page["needed"] <= page["width"]
+    assert width < 1000 or page["sideways"] == [], "also galleries of five budgets"
 
 
 def test_paper_holds_all_of_it(report: Path, tmp_path: Path) -> None:
