@@ -25,10 +25,10 @@ _SPENT = ("nfe", "flops", "images", "seconds")
 
 
 def write_ablation(ablation: Ablation, folder: Path, out: Path) -> Table:
-    """Write `ablation.md` and `tables/ablation.csv` of a finished run into `out`; returns the table."""
+    """Write `ablation.md` and `tables/ablation.csv` (and `.tex`) of a finished run into `out`; returns the table."""
     summary = summarise(read_runs([folder]))
     table = ablation_table(summary, ablation)
-    table.write_csv(out / "tables")
+    table.write(out / "tables")
     notice = f"> {SHAPES_NOTICE}\n\n" if summary.runs.domain == "shapes" else ""
     text = f"# Ablation: {ablation.name}\n\n{escape_markdown(ablation.question)}\n\n{notice}{table.markdown()}"
     (out / "ablation.md").write_text(text, encoding="utf-8")

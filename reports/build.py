@@ -39,7 +39,7 @@ def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
               contents.cross, contents.reliability, *contents.spent,
               *([contents.published] if contents.published.rows else []))  # fmt: skip
     for table in tables:
-        table.write_csv(out / "tables")
+        table.write(out / "tables")
     write_markdown(summary, contents, tables, out / "report.md")
     page = out / PAGE
     write_page(summary, contents, page)

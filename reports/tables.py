@@ -1,4 +1,4 @@
-"""The report's tables: raw numbers for CSV, and the same rows as text for Markdown and the page."""
+"""The report's tables: raw numbers for CSV, and the same rows as text for Markdown, LaTeX and the page."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from reports import numbers
 from reports.certainty import has_intervals, has_task_intervals, too_few
 from reports.deadlines import after_deadline
 from reports.keys import POINT
+from reports.latex import tabular
 from reports.missing import judged
 from reports.statistics import OVERALL
 from reports.summary import SPENT, Summary, metric_phrase
@@ -77,10 +78,12 @@ class Table:
         links = "\n".join(f"* {escape_markdown(text)}: <{address}>" for text, address in self.links)
         return f"{escape_markdown(self.caption)}\n\n{body}\n" + (f"\n{links}\n" if links else "")
 
-    def write_csv(self, folder: Path) -> None:
-        """Write the raw numbers as `name`.csv."""
+    def write(self, folder: Path) -> None:
+        """Write the raw numbers as `name`.csv, and the rows, where there are any, as `name`.tex."""
         folder.mkdir(parents=True, exist_ok=True)
         self.frame.to_csv(folder / f"{self.name}.csv", index=False)
+        if self.rows:
+            (folder / f"{self.name}.tex").write_text(tabular(self.rows, self.is_words), encoding="utf-8")
 
 
 def escape_markdown(text: str) -> str:

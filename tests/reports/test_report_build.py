@@ -107,7 +107,7 @@ def test_every_column_of_the_files_is_explained(report: Path) -> None:
     section = page[page.index("## The tables as files") : page.index("## Printed in papers")]
     heads = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     told = {name for head in heads for name in re.findall(r"`([^`]+)`", head)}
-    files = {path.name: set(path.read_text().splitlines()[0].split(",")) - {""} for path in (report / "tables").iterdir()}
+    files = {path.name: set(path.read_text().splitlines()[0].split(",")) - {""} for path in (report / "tables").glob("*.csv")}
     made = {re.sub(r"(results|spent)-shapes-\w+", r"\1-VERIFIER", name) for name in files}
     assert told == made | {"published.csv"} | set().union(*files.values())
 
@@ -138,6 +138,24 @@ def test_tables_keep_the_means_of_the_run(run: Path, report: Path) -> None:
     flops = selections.groupby(["model", "search"])["flops"].mean()
     for (model, search), value in flops.items():
         assert spent.loc[(model, search, 56.0), "flops"] == pytest.approx(value)
+
+
+def test_tables_in_latex_hold_the_rows_and_no_letter_that_would_stop_it(report: Path) -> None:
+    folder = report / "tables"
+    assert {path.stem for path in folder.glob("*.tex")} <= {path.stem for path in folder.glob("*.csv")}
+    text = (folder / "results-shapes-reward.tex").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    body = lines[lines.index("\\midrule") + 1 : lines.index("\\bottomrule")]
+    csv = pd.read_csv(folder / "results-shapes-reward.csv")
+    assert len(body) == (csv["task"] == "overall").sum()
+    assert all(line.startswith("shapes-") for line in body)
+    columns = len(lines[0].split("}{")[1].strip("}"))
+    cells = [re.split(r"(?<!\\) & ", line) for line in body]
+    assert {len(row) for row in cells} == {columns}
+    for path in folder.glob("*.tex"):
+        text = re.sub(r"\$(\\(pm|approx|times)|-)\$", "", path.read_text(encoding="utf-8"))
+        assert not re.search(r"(?<!\\)[%#_$]", text), path.name
+        assert not set(text) & set("±≈×−"), path.name
 
 
 def test_paired_table_has_both_kinds_of_pairs(report: Path) -> None:
