@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-_MATHEMATICS = str.maketrans({"±": r"$\pm$", "≈": r"$\approx$", "×": r"$\times$", "−": "$-$"})
+_MATHEMATICS = str.maketrans({"≈": r"$\approx$", "×": r"$\times$", "−": "$-$"})
 """Signs in our numbers that LaTeX has in mathematics only."""
 
 

@@ -17,13 +17,6 @@ def score(mean: float, low: float = math.nan, high: float = math.nan) -> str:
     return f"{_fixed(mean)} [{_fixed(low)}, {_fixed(high)}]" if _has_width(low, high) else _fixed(mean)
 
 
-def plus_minus(mean: float, low: float, high: float) -> str:
-    """A score with half the width of its interval, where that has one: "0.71 ± 0.10"."""
-    if math.isnan(mean):
-        return NOTHING
-    return f"{_fixed(mean)} ± {(high - low) / 2:.2f}" if _has_width(low, high) else _fixed(mean)
-
-
 def difference(mean: float, low: float, high: float) -> str:
     """A signed difference with its interval, where that has a width: "+0.05 [−0.02, +0.12]".
 
@@ -69,7 +62,7 @@ def part(count: float, total: float) -> str:
 
 
 def _has_width(low: float, high: float) -> bool:
-    """Prompts that all score the same show no spread: that is no interval, and "± 0.00" would be a claim."""
+    """Prompts that all score the same show no spread: that is no interval, and "[0.50, 0.50]" would be a claim."""
     return math.isfinite(low) and high - low > _ROUNDING
 
 

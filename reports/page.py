@@ -76,8 +76,8 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
 
 
 def _together(text: str) -> str:
-    """ "95 %", "0.71 ± 0.10" and "[−0.02, +0.12]", which on two lines read as two things, kept on one."""
-    text = re.sub(r"(?<=\d) %", "\u00a0%", text).replace(" ± ", "\u00a0±\u00a0")
+    """ "95 %" and "[−0.02, +0.12]", which on two lines read as two things, kept on one."""
+    text = re.sub(r"(?<=\d) %", "\u00a0%", text)
     return re.sub(r"(\[[+−]?[\d.]+,) ([+−]?[\d.]+\])", "\\1\u00a0\\2", text)
 
 

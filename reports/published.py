@@ -25,7 +25,7 @@ _RAW = ["paper", "where", "suite", "metric", "task", "model", "search", "verifie
 _CAPTION = (
     "No comparison: this run and each paper differ in budgets, verifiers, seeds, images a prompt, settings and, often, in the "
     "grader (docs/graders.md); NFE is counted as each paper does. Rows of this run: every method at its smallest and its largest "
-    "budget, with 95 % intervals (of tasks: ± half the width) where it has them. Searches and budgets of papers are in their own "
+    "budget, with 95 % intervals where it has them. Searches and budgets of papers are in their own "
     "words (N: the method's own number); a dash says that the source does not name it. Evidence: {evidence}."
 )
 _CLIP = " CLIPScore is on the paper's scale; clip-score here is a raw cosine and is not put beside it."
@@ -97,8 +97,7 @@ def _measured(point: pd.DataFrame, columns: Mapping[tuple[str, str], str]) -> Ro
         row["from"] = f"{HERE}: {first['model']}"
     by_key = {(str(cell["metric"]), str(cell["task"])): cell for cell in point.to_dict("records")}
     for key, label in columns.items():
-        written = numbers.score if key[1] == OVERALL else numbers.plus_minus
-        row[label] = written(*(by_key[key][name] for name in ("mean", "low", "high"))) if key in by_key else numbers.NOTHING
+        row[label] = numbers.score(*(by_key[key][name] for name in ("mean", "low", "high"))) if key in by_key else numbers.NOTHING
     return row | {"evidence": MEASURED}
 
 

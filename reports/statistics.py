@@ -183,11 +183,14 @@ class Bootstrap:
         """How far each column lies behind the first, over all tasks, paired by prompt: mean, low and high end.
 
         The intervals hold together for every pair of columns: which column is put first may be read off the same values.
+        None goes beyond how far two scores lie apart at most.
         """
         left, right = np.triu_indices(values_PG.shape[1], 1)  # the pairs with the first column come first
         pairs = self.together(values_PG[:, left] - values_PG[:, right])
+        most = float(np.nanmax(values_PG) - np.nanmin(values_PG)) if np.isfinite(values_PG).any() else math.inf
+        low_G, high_G = np.clip(pairs.low_G, -most, most), np.clip(pairs.high_G, -most, most)
         others = range(values_PG.shape[1] - 1)
-        return [(0.0, 0.0, 0.0), *((float(pairs.mean_G[n]), float(pairs.low_G[n]), float(pairs.high_G[n])) for n in others)]
+        return [(0.0, 0.0, 0.0), *((float(pairs.mean_G[n]), float(low_G[n]), float(high_G[n])) for n in others)]
 
     def overall(self, values_P: Floats) -> tuple[float, float, float]:
         """Mean, low and high end of one column over all tasks."""

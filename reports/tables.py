@@ -111,7 +111,7 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
             row = _who(point) | {OVERALL: numbers.score(point["mean"], point["low"], point["high"])}
             for task in summary.tasks:
                 for cell in lines[task][lines[task]["budget"] == point["budget"]].to_dict("records"):
-                    row[task.replace("_", " ")] = numbers.plus_minus(cell["mean"], cell["low"], cell["high"])
+                    row[task.replace("_", " ")] = numbers.score(cell["mean"], cell["low"], cell["high"])
             row["prompts"] = numbers.part(point["prompts"], len(summary.values))
             row |= {NOTHING_RETURNED: numbers.part(point["nothing"], point["asked"])} if missed else {}
             rows.append(row | ({"unscored": f"{point['unscored']:.0f}"} if gaps else {}))
@@ -119,7 +119,7 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
     caption = f"{metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: {overall}"
     caption += " with its 95 % interval over prompts." if has_intervals(summary) else f"; no interval, as {too_few(summary)}."
     if has_task_intervals(summary):
-        caption += " Tasks: mean ± half the width of the interval, which has none where all prompts score the same."
+        caption += " A task has none where all its prompts score the same."
     if missed:
         counts = "which is not right and counts as wrong" if metric == GRADE else "so no score"
         caption += f" “{NOTHING_RETURNED.capitalize()}”: no image within the budget, {counts}."

@@ -82,6 +82,4 @@ def test_methods_that_score_the_same_may_differ_by_as_much_as_their_interval_say
 
 def test_an_interval_without_width_is_not_shown_as_one() -> None:
     assert numbers.score(1.0, 1.0, 1.0) == "1.00"
-    assert numbers.plus_minus(0.0, 0.0, 0.0) == "0.00"
     assert numbers.difference(0.5, 0.5, 0.5) == "+0.50"
-    assert numbers.plus_minus(0.9, 0.8, 1.0) == "0.90 ± 0.10"

@@ -196,6 +196,13 @@ def test_what_is_behind_is_paired_and_the_first_is_not_behind_itself() -> None:
     assert Bootstrap(TASKS).behind_first(base[:, None]) == [(0, 0, 0)]
 
 
+def test_no_difference_goes_beyond_how_far_scores_lie_apart() -> None:
+    few_PG = np.array([[1, 0], [0, 1], *[[1, 1]] * 4, *[[0, 0]] * 4], dtype=float)
+    bootstrap = Bootstrap(["a", "a", "b", "b", "c", "c", "c", "d", "d", "d"])
+    assert bootstrap.together(few_PG[:, :1] - few_PG[:, 1:]).high_G[0] > 1, "Student's t of one degree of freedom"
+    assert bootstrap.behind_first(few_PG)[1] == (0.0, -1.0, 1.0)
+
+
 def test_a_difference_of_all_prompts_of_one_task_alone_is_not_certain() -> None:
     column = np.where(np.arange(100) < 40, 1.0, 0.0)
     told = Bootstrap(TASKS).together(np.column_stack([column, np.ones(100), values()]))
