@@ -24,6 +24,8 @@ _SEARCH = ["search", "model", "budget_unit", "budget", "seed", "prompt_id"]
 """What names one search by one verifier."""
 _TILE_PX = 128
 _CHOSEN = "#b58a00"
+_FIRST_RANK = -1.0
+"""The highest score that an ensemble gives: ranks, negated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,15 @@ def _placed(summary: Summary, nodes: pd.DataFrame) -> Tree:
     nodes["truth"] = nodes["truth"].mask(nodes["chosen"], grade.iloc[0] if len(grade) else np.nan)
     kinds = "finished rollouts" if nodes["complete"].all() else "previews" if not nodes["complete"].any() else "previews and rollouts"
     budget = amounts.budget(float(first["budget"]), str(first["budget_unit"]))
+    _, best = summary.runs.manifests[int(first["run"])]["verifiers"][first["verifier"]]["score_range"]
+    ranked = (
+        "Scores are ranks among all of these, as an ensemble gives them; the search compared ranks within a round, so what it "
+        "carried on may stand below what it dropped. "
+    )
     caption = (
         f"{first['model']} + {first['search']}, guided by {first['verifier']}, budget {budget}: "
         f"{len(nodes)} {kinds}, each with its score. Framed and not faded: carried on. Gold: the picture returned. "
+        f"{ranked if best == _FIRST_RANK else ''}"
         "Ticks and crosses: right and wrong by the grader, where graded; the search never saw its verdict."
     )
     return Tree(nodes, str(chosen["prompt"]), caption)

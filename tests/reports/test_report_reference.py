@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,3 +40,17 @@ def test_a_tree_is_of_beam_search_and_of_no_other_where_there_is_one(make_run: C
     tree = find_tree(summary_of(make_run, tmp_path, "beam:width=2", "beamer"))
     assert tree is not None
     assert "beam:width=2" in tree.caption
+
+
+def test_a_tree_of_an_ensemble_says_that_its_scores_are_ranks(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    plain = find_tree(summary_of(make_run, tmp_path, "beam:width=2"))
+    path = tmp_path / "run" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    for card in manifest["verifiers"].values():
+        card["score_range"] = [float("-inf"), -1.0]
+    path.write_text(json.dumps(manifest))
+    ranked = find_tree(summarise(read_runs([tmp_path / "run"])))
+    assert plain is not None
+    assert ranked is not None
+    assert "ranks" not in plain.caption
+    assert "Scores are ranks among all of these" in ranked.caption
