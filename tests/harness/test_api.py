@@ -40,6 +40,7 @@ def verifier() -> Any:
 
 def test_the_page_runs_as_it_stands_and_a_search_is_the_commands_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
     arguments = ["run", "geneval", "--model", "shapes-infinity", "--search", "beam:width=2", "--budget", "60", "--prompts", "1"]
     result = CliRunner().invoke(cli.app, [*arguments, "--out", str(tmp_path)], prog_name="vistas")
     assert result.exit_code == 0, result.output
@@ -47,6 +48,7 @@ def test_the_page_runs_as_it_stands_and_a_search_is_the_commands_own(tmp_path: P
     for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):
         exec(block, names)
     assert len(names["grades"]) == 4
+    assert Path("curves.pdf").stat().st_size > 5000
     assert names["best_so_far"].is_monotonic_increasing
     overall = names["points"].query("task == 'overall' and metric == 'shapes-reward'")
     assert overall["mean"].tolist() == pytest.approx([names["selections"]["score"].mean()])
