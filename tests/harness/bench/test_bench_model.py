@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 from harness.bench import model as bench_model
 from harness.bench.model import Brightness, Measured, bench
+from harness.bench.origin import kernels
 from harness.bench.peaks import peak_of
 from harness.bench.request import prepared, sizes, some_prompts
-from harness.bench.table import as_markdown, kernels
+from harness.bench.table import as_markdown
 from harness.cli import app
 from harness.errors import WrongInput
 from models.base import Generator
@@ -46,7 +47,8 @@ def test_every_operation_and_a_search_are_measured(family: str, steps: int, requ
     third = {(one.operation, one.step): one for one in found if one.batch == 3}
     predicted = [("predict", step) for step in range(steps)]
     drawn = [("draw", step) for step in range(steps)]
-    assert set(third) == {("encode", 0), *predicted, *drawn, ("decode", steps), ("search", -1)}
+    shown = {("preview", 1), ("decode", steps), *({("embed", 0)} if family == "flux" else ())}
+    assert set(third) == {("encode", 0), *predicted, *drawn, *shown, ("search", -1)}
     tokens = generator.text_tokens([bench_model.PROMPT.text])[0]
     last = third["predict", steps - 1]
     assert last.rows == 3
@@ -54,7 +56,7 @@ def test_every_operation_and_a_search_are_measured(family: str, steps: int, requ
     assert last.tflop_per_second == pytest.approx(last.tflop / last.seconds)
     assert last.share_of_peak == pytest.approx(last.tflop_per_second)
     assert all(one.seconds > 0 and math.isnan(one.peak_gigabytes) for one in found)
-    whole = sum(one.tflop for one in third.values() if one.operation != "search")
+    whole = sum(one.tflop for one in third.values() if one.operation not in ("search", "preview", "embed"))
     assert third["search", -1].tflop == pytest.approx(whole)
 
 
@@ -119,7 +121,7 @@ def test_the_command_writes_a_table_and_a_file(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert f"{INFINITY} on cpu, tiny, random weights" in result.stdout
     rows = list(csv.DictReader(out.open()))
-    assert len(rows) == 1 + 4 + 4 + 1 + 1
+    assert len(rows) == 1 + 4 + 4 + 1 + 1 + 1
     lines = [line for line in result.stdout.splitlines() if line.startswith("| 2 ")]
     assert len(lines) == len(rows)
     assert "unknown" not in result.stdout
@@ -159,7 +161,8 @@ def test_every_published_model_is_measured_tiny(name: str, tmp_path: Path) -> No
     assert result.exit_code == 0, result.output
     rows = list(csv.DictReader(out.open()))
     steps = 2 if small else 4
-    assert [row["operation"] for row in rows] == ["encode", *["predict", "draw"] * steps, "decode", "search"]
+    taken = ["predict", "draw", "predict", "preview", "draw", *["predict", "draw"] * (steps - 2)]
+    assert [row["operation"] for row in rows] == ["encode", *taken, "decode", *["embed"] * bool(small), "search"]
     assert all(float(row["seconds"]) > 0 for row in rows)
     assert all(float(row["tflop"]) > 0 for row in rows if row["operation"] in ("predict", "decode", "search"))
 
@@ -184,7 +187,9 @@ def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> Non
     [
         (["flux-dev"], "add --random-weights"),
         (["flux-dev", "--random-weights", "--batch", "1,x"], "--batch '1,x' is not a list of whole numbers from 1"),
-        (["shapes-flux"], "shapes-flux comes with the package and is no published model: name one of those"),
+        (["shapes-flux", "--tiny"], "--tiny shrinks published models, and shapes-flux is none: leave it out"),
+        (["shapes-flux", "--verifier", "shapes-rewrd"], "did you mean shapes-reward?"),
+        (["shapes-flux", "--verifier", "vlm-judge"], "--verifier vlm-judge cannot be built with random weights: leave it out"),
         (["sdxl", "--random-weights", "--prompts", "0"], "--prompts 0 is not from 1 to 554"),
         (["sdxl", "--random-weights", "--prompts", "555"], "--prompts 555 is not from 1 to 554"),
         (["infinity-2b", "--random-weights", "--tiny", "--prompts", "3", "--batch", "2,8"], "--batch 8 cannot be shared out evenly"),
@@ -192,7 +197,6 @@ def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> Non
         (["infinity-2b:cfg=-1", "--random-weights", "--tiny"], "infinity-2b: cfg -1 is negative: use 1 for none"),
         (["janus-pro-1b:cfg=-1", "--random-weights", "--tiny"], "janus-pro-1b: cfg -1 is negative: use 1 for none"),
         (["infinity-2b+flux-dev", "--random-weights"], "infinity-2b+flux-dev is a pair: name one of its models"),
-        (["infinity-2b:preview_shrink=2", "--random-weights", "--tiny"], "measures no previews, only whole images: leave preview_shrink"),
         (["infinity-2b:preview_shrink=7", "--random-weights", "--tiny"], "preview_shrink=7 does not divide its latents, 64 by 64"),
         (["flux-dev:height=1000", "--random-weights", "--tiny"], "flux-dev: 1000 by 1024 pixels: both must be multiples of 16"),
     ],
