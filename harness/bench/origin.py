@@ -24,16 +24,17 @@ class Origin:
     model: str
     """As `--model` names it."""
     device: str
-    """The card's name, or the processor's with the number of threads."""
+    """The card's name, or the processor's with the number of threads; for a model that is divided, over which devices."""
     versions: str
     settings: str
     """`timed_settings` as JSON."""
 
     @classmethod
-    def of(cls, text: str, generator: Generator, tiny: bool) -> Origin:
-        """Of the figures of a model that has just been measured here."""
+    def of(cls, text: str, generator: Generator, devices: str, tiny: bool) -> Origin:
+        """Of the figures of a model that has just been measured here; `devices` as asked for."""
         here = environment(str(generator.device))
         device = here["accelerator"] or f"{here['processor']}, {here['threads']} threads"
+        device += f", divided over {devices}" if "," in devices else ""
         on_card = generator.device.type == "cuda"
         versions = kernels(generator.card.settings) if on_card else f"torch {torch.__version__}"
         tiny_too = {"tiny": True} if tiny else {}

@@ -121,7 +121,7 @@ def bench_model(
 
         for line in as_markdown(kept(), share=peak == peak, memory=generator.device.type == "cuda"):
             typer.echo(line)
-        origin = Origin.of(text, generator, tiny)
+        origin = Origin.of(text, generator, device, tiny)
         if generator.device.type == "cuda":
             typer.echo(origin.versions)
         if csv is not None:

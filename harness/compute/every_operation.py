@@ -44,9 +44,16 @@ def _judged(metered: MeteredGenerator, verifiers: Sequence[Verifier], images: Im
     for verifier in verifiers:
         judge = MeteredVerifier(verifier, metered.ledger)
         judge.score(images, texts, owners)
+        yield from _newly_timed(metered, judge)
         if judge.going(len(owners)):
             judge.examine(images, texts, owners)
+            yield from _newly_timed(metered, judge)
         if isinstance(verifier, Describing) and (PATCHES, 0) not in metered.clock:
             judge.patches(images, owners)
-        metered.clock.update(judge.clock)
-        yield from judge.clock
+            yield from _newly_timed(metered, judge)
+
+
+def _newly_timed(metered: MeteredGenerator, judge: MeteredVerifier) -> Iterator[tuple[str, int]]:
+    new = {key: timing for key, timing in judge.clock.items() if metered.clock.get(key) is not timing}
+    metered.clock.update(new)
+    yield from new

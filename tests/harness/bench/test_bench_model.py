@@ -24,6 +24,8 @@ from models.base import Generator
 from models.published import published_models
 from models.text_length import cut_off_unsaid
 from verifiers.base import Verifier
+from verifiers.features import described, features_of
+from verifiers.spec import parse_verifier
 
 FLUX = "flux-dev:steps=2,height=64,width=64,max_sequence_length=16,dtype=float32"
 INFINITY = "infinity-2b:dtype=float32,text_dtype=float32"
@@ -58,6 +60,18 @@ def test_every_operation_and_a_search_are_measured(family: str, steps: int, requ
     assert all(one.seconds > 0 and math.isnan(one.peak_gigabytes) for one in found)
     whole = sum(one.tflop for one in third.values() if one.operation not in ("search", "preview", "embed"))
     assert third["search", -1].tflop == pytest.approx(whole)
+
+
+def test_verifiers_and_features_are_measured_beside_a_model(infinity: Generator) -> None:
+    cascade = parse_verifier("cascade:cheap=shapes-clip,expensive=shapes-reward,keep=1").load()
+    found = [one for one in bench(infinity, [3], 1e12, verifiers=described([cascade], features_of("shapes"))) if isinstance(one, Measured)]
+    judged = {one.operation: one for one in found if one.operation.startswith(("score ", "patches"))}
+    assert list(judged) == ["score shapes-clip", "score shapes-reward", "patches"]
+    assert all(one.rows == 3 and one.seconds > 0 for one in judged.values())
+    both = [parse_verifier(name).load() for name in ("shapes-clip", "shapes-reward")]
+    texts = sum(verifier.price(0, 1).flops for verifier in both)
+    flops = [both[0].price(3).flops + texts, both[1].price(3).flops, 3 * features_of("shapes").flops()]
+    assert [one.tflop * 1e12 for one in judged.values()] == pytest.approx(flops), "each line has its own"
 
 
 def test_weights_are_random_finite_and_the_same_every_time(flux: Generator) -> None:
@@ -188,7 +202,7 @@ def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> Non
         (["flux-dev"], "add --random-weights"),
         (["flux-dev", "--random-weights", "--batch", "1,x"], "--batch '1,x' is not a list of whole numbers from 1"),
         (["shapes-flux", "--tiny"], "--tiny shrinks published models, and shapes-flux is none: leave it out"),
-        (["shapes-flux", "--verifier", "shapes-rewrd"], "did you mean shapes-reward?"),
+        (["shapes-flux", "--verifier", "shapes-rewrd"], "did you mean shapes-reward or image-reward?"),
         (["shapes-flux", "--verifier", "vlm-judge"], "--verifier vlm-judge cannot be built with random weights: leave it out"),
         (["sdxl", "--random-weights", "--prompts", "0"], "--prompts 0 is not from 1 to 554"),
         (["sdxl", "--random-weights", "--prompts", "555"], "--prompts 555 is not from 1 to 554"),
