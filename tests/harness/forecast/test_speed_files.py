@@ -82,7 +82,7 @@ def test_a_budget_in_seconds_is_planned_by_the_file(tmp_path: Path) -> None:
 def test_what_was_not_measured_is_said_and_lasts_nothing(tmp_path: Path) -> None:
     asked = [*ASKED, "--search", "random", "--budget", "12", "--speeds"]
     shown = call(*asked, written(tmp_path / "a.csv", TOY))
-    said = "more time than said: score toy-judge was not measured and lasts nothing here: measure it by bench-model with --verifier toy-judge"
+    said = "score toy-judge was not measured and lasts nothing here: measure it by bench-model with --verifier toy-judge\n"
     assert said in shown
     offloaded = call(*asked, str(tmp_path / "a.csv"), "--set", "offload=text")
     assert "more time than said: speeds are measured without offload=text\n" in offloaded
