@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -98,15 +100,22 @@ def _told(text: str, origin: Origin, card: ModelCard, measured: Speeds) -> Itera
         yield f"speeds of {text}: measured of {origin.model} with {differing}"
 
 
+def _line(row: Mapping[str, str]) -> tuple[Origin, Line]:
+    """Raises KeyError, ValueError or TypeError for what bench-model does not write."""
+    origin = Origin(*(row[one.name] for one in fields(Origin)))
+    dict(json.loads(origin.settings))
+    step, rows, seconds = int(row["step"]), int(row["rows"]), float(row["seconds"])
+    if rows < 1 or not 0 <= seconds < inf:
+        raise ValueError(f"{rows} rows in {seconds} s")
+    return origin, (row["operation"], step, rows, seconds)
+
+
 def _lines(file: Path) -> Iterator[tuple[Origin, Line]]:
     """Raises WrongInput."""
     try:
         with file.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
-        for row in rows:
-            seconds = float(row["seconds"])
-            if row["operation"] != SEARCH:
-                yield Origin(*(row[one.name] for one in fields(Origin))), (row["operation"], int(row["step"]), int(row["rows"]), seconds)
+        yield from (_line(row) for row in rows if row["operation"] != SEARCH)
     except OSError as error:
         raise WrongInput(f"--speeds {file} cannot be read ({error.strerror}): give a file of vistas bench-model --csv") from error
     except (KeyError, ValueError, TypeError) as error:

@@ -135,11 +135,19 @@ def test_the_same_from_two_cards_is_ambiguous(tmp_path: Path) -> None:
     assert "--speeds has toy-ar twice, from one card (torch 9) and another (torch 9): give the file of one" in result.output
 
 
-@pytest.mark.parametrize("content", ["", "rows,seconds\n1,2\n", "operation,step,rows,seconds\npredict,0,one,1\n", "\0"])
+WHOLE = "operation,step,rows,seconds,model,device,versions,settings\npredict,0,"
+
+
+@pytest.mark.parametrize("content", [
+    "", "rows,seconds\n1,2\n", "operation,step,rows,seconds\npredict,0,1,1\n", "\0", WHOLE + "one,1,toy-ar,,,{}\n",
+    WHOLE + "0,1,toy-ar,,,{}\n", WHOLE + "1,nan,toy-ar,,,{}\n", WHOLE + "1,1,toy-ar,,,[1]\n", WHOLE + "1,1,toy-ar\n",
+])  # fmt: skip
 def test_another_file_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(content)
     with pytest.raises(WrongInput, match=r"a\.csv (is no file of vistas bench-model --csv|has no figures)"):
         SpeedFiles.read([tmp_path / "a.csv"], ["toy-ar"])
+    (tmp_path / "a.csv").write_text(WHOLE + "1,1,toy-ar,,,{}\n")
+    assert SpeedFiles.read([tmp_path / "a.csv"], ["toy-ar"]), "whole, it is read"
     with pytest.raises(WrongInput, match="cannot be read"):
         SpeedFiles.read([tmp_path / "none.csv"], ["toy-ar"])
 
