@@ -5,8 +5,10 @@ They last in one of two ways: a row costs seconds by a calibration, or a call pu
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ import torch
 from harness.compute.clock import PATCHES, scoring
 from harness.compute.ledger import Cost
 from harness.compute.prices import Calibration
-from models.base import Generator, Images, ModelCard, Operation, Row, first_step
+from models.base import Generator, Images, Mixed, ModelCard, Operation, Row, first_step
 from models.row_checks import first_of_each
 from verifiers.base import Scores, Verifier, cascading
 
@@ -66,6 +68,9 @@ class StandInGenerator:
     def __init__(self, generator: Generator, calibration: Calibration | None, take: Take = at_once) -> None:
         self._generator, self._calibration, self._take = generator, calibration, take
         self.card: ModelCard = generator.card
+        self._sequences = cache(lambda step: generator.price("predict", step).forwards)
+        if isinstance(generator, Mixed):
+            self.predict_all = self._predict_together
 
     def encode(self, prompts: Sequence[str]) -> _Texts:
         self._take("encode", 0, len(prompts))
@@ -82,6 +87,15 @@ class StandInGenerator:
     def predict(self, state: _State) -> _State:
         self._take("predict", state.step, len(state.pending))
         return replace(state, predicted=True)
+
+    def _predict_together(self, states: Sequence[_State]) -> list[_State]:
+        """Rows of several steps in one pass, but for those that take another number of sequences, as `models/diffusion/generator.py`."""
+        passes: Counter[int] = Counter()
+        for state in states:
+            passes[self._sequences(state.step)] += len(state.pending)
+        for rows in filter(None, passes.values()):
+            self._take("predict", states[0].step, rows)
+        return [replace(state, predicted=True) for state in states]
 
     def draw(self, state: _State, seeds: Sequence[int]) -> _State:
         return self.draw_stochastic(state, seeds, 1.0 if self.card.family == "ar" else 0.0)

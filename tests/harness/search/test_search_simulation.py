@@ -2,11 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from harness.compute.ledger import Budget, Unit
+from harness.compute.ledger import Budget, Ledger, Unit
+from harness.compute.meter import MeteredGenerator
 from harness.compute.prices import Prices
 from harness.compute.speeds import Speeds
 from harness.search.simulation import simulate
 from harness.search.spec import parse_search
+from harness.search.stand_ins import StandInGenerator
+from models.base import Mixed, Row
 from models.pair import Pair
 
 
@@ -52,3 +55,14 @@ def test_a_rehearsal_lasts_what_the_calls_of_a_run_do(text, model, amount, make_
         simulated = simulate(search, generator, make_judge(), task.prompts, budget, None, speeds, 4)
         assert simulated.spent.seconds == pytest.approx(expected)
         assert names <= simulated.operations
+
+
+def test_rows_of_several_steps_are_rehearsed_in_one_pass_where_the_model_does_so(flow, scales) -> None:
+    taken: list[tuple[str, int, int]] = []
+    metered = MeteredGenerator(StandInGenerator(flow, None, lambda *call: taken.append(call)), Ledger(1))
+    early = metered.start(metered.encode(["a red circle"]), [Row(0, seed) for seed in range(3)])
+    late = metered.draw(metered.predict(metered.select(early, [0, 1])), [0, 1])
+    taken.clear()
+    assert all(state.predicted for state in metered.predict_all([early, late]))
+    assert taken == [("predict", 0, 5)]
+    assert not isinstance(StandInGenerator(scales, None), Mixed), "another model predicts state by state"
