@@ -99,8 +99,8 @@ def _sure(forecast: Forecast) -> str:
 
 
 def _sure_of_time(forecast: Forecast) -> str:
-    """The same before its time: what was rehearsed with made-up scores is no bound."""
-    return "about " if forecast.lasting and forecast.depends_on_scores else _sure(forecast)
+    """The same before its time: scores decide which rows share a batch, and a rehearsal makes them up."""
+    return "about " if forecast.lasting else _sure(forecast)
 
 
 def _sure_of_budget(forecast: Forecast) -> str:

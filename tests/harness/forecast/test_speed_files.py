@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def test_time_is_that_of_the_calls_of_whole_units_as_a_run_batches_them(tmp_path
     shown = call(*asked, "--shard", "0/2")
     assert f"about {round(values['computed_seconds'])} s of searching in all, {round(parts[0])} s of it in shard 0/2; loading" in shown
     assert "speeds of toy-ar: measured on a card with torch 9, in batches of 1, 64\n" in shown
+    assert re.search(r"^toy-ar random +12 NFE .* about 18 s$", shown, re.MULTILINE)
     assert "more time than said" not in shown
     assert "speeds of toy-ar: measured of" not in shown, "no setting differs"
 
