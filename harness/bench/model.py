@@ -10,15 +10,16 @@ import numpy as np
 import torch
 
 from harness.compute.clock import Timing
+from harness.compute.every_operation import every_operation
 from harness.compute.ledger import Budget, Cost, Ledger, Unit
 from harness.compute.meter import MeteredGenerator
 from harness.memory import out_of_memory, release
 from harness.search.prepare import prepare
 from harness.search.random import Random
 from harness.seeds import Seeds
-from models.base import Generator, Images, Row
+from models.base import Generator, Images
 from suites.base import Prompt
-from verifiers.base import Scores, VerifierCard
+from verifiers.base import Scores, Verifier, VerifierCard
 
 PROMPT = Prompt("0", "a photo of a bench and a dog", "")
 SEARCH = "search"
@@ -47,9 +48,9 @@ class Measured:
 
 def bench(
     generator: Generator, batches: Sequence[int], peak: float, prompts: Sequence[Prompt] = (PROMPT,),
-    progress: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None, verifiers: Sequence[Verifier] = (),
 ) -> Iterator[Measured | str]:
-    """Every operation at every batch size, then best-of-N by the real search; a sentence where memory runs out.
+    """Every operation at every batch size, scoring included, then best-of-N by the real search; a sentence where memory runs out.
 
     `progress` hears what is begun, as a batch of a large model may take minutes.
 
@@ -61,9 +62,9 @@ def bench(
         try:
             compiled = bool(generator.card.settings.get("compile"))
             progress(f"batch {batch}: {'compiling, which can take minutes, and ' if compiled else ''}warming up")
-            _operations(generator, batch, peak, asked)
+            _operations(generator, verifiers, batch, peak, asked)
             progress(f"batch {batch}: measuring every operation")
-            found = _operations(generator, batch, peak, asked)
+            found = _operations(generator, verifiers, batch, peak, asked)
             progress(f"batch {batch}: measuring a search")
             found.append(_search(generator, batch, peak, asked))
         except Exception as error:
@@ -77,29 +78,16 @@ def bench(
         yield from found
 
 
-def _operations(generator: Generator, batch: int, peak: float, prompts: Sequence[Prompt]) -> list[Measured]:
+def _operations(
+    generator: Generator, verifiers: Sequence[Verifier], batch: int, peak: float, prompts: Sequence[Prompt]
+) -> list[Measured]:
     """One image of each of `batch` rows, operation by operation, and what each was charged."""
     metered, memory = MeteredGenerator(generator, Ledger(len(prompts))), _Memory(generator.device)
     found: list[Measured] = []
     charged = 0
-
-    def note(operation: str, step: int) -> None:
-        nonlocal charged
-        timing, before = metered.clock[operation, step], charged
-        charged = sum(metered.ledger.spent(prompt).flops for prompt in range(len(prompts)))
-        found.append(_row(batch, operation, step, timing, charged - before, peak, memory))
-
-    conditioning = metered.encode([prompt.text for prompt in prompts])
-    note("encode", 0)
-    state = metered.start(conditioning, [Row(seed % len(prompts), seed) for seed in range(batch)])
-    while state.step < generator.card.steps:
-        step = state.step
-        state = metered.predict(state)
-        note("predict", step)
-        state = metered.draw(state, [seed * 1000 + step for seed in range(batch)])
-        note("draw", step)
-    metered.decode(state)
-    note("decode", generator.card.steps)
+    for operation, step in every_operation(generator, metered, verifiers, [prompt.text for prompt in prompts], batch):
+        before, charged = charged, sum(metered.ledger.spent(prompt).flops for prompt in range(len(prompts)))
+        found.append(_row(batch, operation, step, metered.clock[operation, step], charged - before, peak, memory))
     return found
 
 

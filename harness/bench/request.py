@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
 
 from harness.bench.model import PROMPT
 from harness.bench.peaks import peak_of
 from harness.errors import WrongInput
-from harness.model_spec import parse_model
-from harness.run.session import pick_devices
+from harness.model_spec import ModelSpec, parse_model
+from harness.run.session import pick_devices, use_half_the_cores
 from harness.run.suites import open_suite
+from harness.weights.local import build
 from models.base import Generator
 from models.random_weights import random_generator
-from models.small_previews import SETTING
 from suites.base import Prompt
 from suites.sample import sample
+from verifiers.base import Verifier
+from verifiers.features import described, features_of
+from verifiers.random_weights import random_features
+from verifiers.spec import parse_verifier
 
 TINY: Mapping[str, int] = {"steps": 2, "height": 64, "width": 64, "resolution_binning": False}
 """Settings of a diffusion model whose networks are shrunk: at its own 30 steps of 1024 pixels it would still take minutes."""
@@ -42,20 +49,44 @@ def some_prompts(count: int) -> list[Prompt]:
 
 
 def prepared(text: str, device: str, tiny: bool) -> tuple[str, Generator, float]:
-    """The model of a text with random weights where it shall run, and the card's peak; `tiny` shrinks what was not given too.
+    """The model of a text where it shall run, and the card's peak: a published one with random weights, an embedded one with its own.
 
-    Raises WrongInput.
+    `tiny` shrinks a published model, and what was not given too. Raises WrongInput.
     """
-    spec = parse_model(text)
-    model, devices = spec.published(), pick_devices(device)
-    if spec.preview_shrink > 1:
-        raise WrongInput(f"{spec.text}: bench-model measures no previews, only whole images: leave {SETTING} out")
+    spec, devices = parse_model(text), pick_devices(device)
+    use_half_the_cores()
+    if spec.pair:
+        raise WrongInput(f"{spec.text} is a pair: name one of its models at a time")
+    if spec.entry.row is None and tiny:
+        raise WrongInput(f"--tiny shrinks published models, and {spec.name} is none: leave it out")
     if tiny:
-        small = {key: value for key, value in TINY.items() if key in model.settings and key not in spec.overrides}
+        small = {key: value for key, value in TINY.items() if key in spec.published().settings and key not in spec.overrides}
         spec = parse_model(_with(spec.text, small))
-    settings = model.merged(spec.overrides)
-    generator = random_generator(model, settings, devices, tiny)
-    return spec.text, generator, peak_of(devices[0], str(settings.get("dtype", "")))
+    generator: Any = _built(spec, devices, tiny)
+    if spec.preview_shrink > 1:
+        generator = generator.with_previews(spec.preview_shrink)
+    return spec.text, generator, peak_of(devices[0], str(generator.card.settings.get("dtype", "")))
+
+
+def _built(spec: ModelSpec, devices: Sequence[torch.device], tiny: bool) -> Generator:
+    if spec.entry.row is None:
+        own: Generator = build(spec.entry, {}, devices[0], spec.overrides, "none", devices)
+        return own
+    return random_generator(spec.published(), spec.published().merged(spec.overrides), devices, tiny)
+
+
+def judges(texts: Sequence[str], generator: Generator) -> list[Verifier]:
+    """The verifiers, beside the generator, with features beside them: published ones with random weights. Raises WrongInput."""
+    found = []
+    for text in texts:
+        verifier = parse_verifier(text).without_weights(generator.device)
+        if verifier is None:
+            raise WrongInput(f"--verifier {text} cannot be built with random weights: leave it out, a plan says that it is not measured")
+        found.append(verifier)
+    if not found:
+        return []
+    beside = features_of("shapes", generator.device) if generator.card.domain == "shapes" else random_features(generator.device)
+    return described(found, beside)
 
 
 def _with(text: str, settings: Mapping[str, int]) -> str:

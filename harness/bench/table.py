@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from io import StringIO
-from typing import Any
-
-import torch
 
 from harness.bench.model import Measured
+from harness.bench.origin import Origin
 from harness.markdown import table_lines
-from models.attention import AUTO, SETTING, tried
 
 
-def as_csv(found: Sequence[Measured]) -> str:
-    """All that was measured."""
+def as_csv(found: Sequence[Measured], origin: Origin) -> str:
+    """All that was measured, and where, in every line: what `harness/bench/speed_files.py` reads."""
     text = StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(field.name for field in fields(Measured))
-    lines.writerows(asdict(one).values() for one in found)
+    lines.writerow(field.name for field in (*fields(Measured), *fields(Origin)))
+    lines.writerows([*asdict(one).values(), *asdict(origin).values()] for one in found)
     return text.getvalue()
 
 
@@ -48,12 +45,3 @@ def as_markdown(found: Iterable[Measured | str], share: bool, memory: bool) -> I
     if not memory:
         sentences.append("no peak memory: it is measured on CUDA devices")
     yield from sentences
-
-
-def kernels(settings: Mapping[str, Any]) -> str:
-    """With what attention was computed on a card: torch's version, cuDNN's, and which kernels were tried in which order.
-
-    To be asked for after the measurement: torch settles its own order at the first attention.
-    """
-    order = ", ".join(tried(str(settings.get(SETTING, AUTO))))
-    return f"torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}, attention kernels tried in the order {order}"

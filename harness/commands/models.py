@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
+from harness.assignments import members_of, name_of
 from harness.commands.exits import reported, say
 from harness.commands.options import Debug, Weights
 from harness.errors import WrongInput, unknown
-from harness.registry import entries
+from harness.registry import entries, entry
 from results.files import check_writable
 
 
@@ -74,50 +75,58 @@ def doctor(
 
 
 def bench_model(
-    name: Annotated[str, typer.Argument(metavar="NAME[:KEY=VALUE,…]", help="A published model.")],
+    name: Annotated[str, typer.Argument(metavar="NAME[:KEY=VALUE,…]", help="A model.")],
     random_weights: Annotated[
-        bool, typer.Option("--random-weights", help="Build it at its published size with random weights; the only way yet.")
+        bool, typer.Option("--random-weights", help="Build it at its published size with random weights; the only way yet for these.")
     ] = False,
+    verifier: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Measure scoring too, with random weights; repeat for several.")
+    ] = None,
     batch: Annotated[str, typer.Option(metavar="1,2,4,…", help="Rows of one batch; stops where memory runs out.")] = "1,2,4",
     prompts: Annotated[int, typer.Option(help="Prompts that these rows are of, at most: one shares its text and first step.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
     tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network, and images and steps not given.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Also write all figures here.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Also write all figures here, for `plan --speeds`.")] = None,
     debug: Debug = False,
 ) -> None:
     """Measure a model at its published size: seconds, memory and share of the card's peak, of every step and of a search."""
     with reported(debug):
-        from harness.commands.early_checks import check_published
+        from verifiers.spec import parse_verifier
 
-        check_published([name])
-        if not random_weights:
+        for text in verifier or ():
+            parse_verifier(text)
+        if any(entry("model", name_of(member)).row for member in members_of(name)) and not random_weights:
             raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
         from harness.bench.model import Measured, bench
-        from harness.bench.request import prepared, sizes, some_prompts
-        from harness.bench.table import as_csv, as_markdown, kernels
+        from harness.bench.origin import Origin
+        from harness.bench.request import judges, prepared, sizes, some_prompts
+        from harness.bench.table import as_csv, as_markdown
 
         if csv is not None:
             check_writable(csv.parent, "--csv")
         texts = some_prompts(prompts)
         batches = sizes(batch, prompts)
-        say(f"building {name} with random weights")
+        say(f"building {', '.join((name, *(verifier or ())))}")
         text, generator, peak = prepared(name, device, tiny)
+        scoring = judges(verifier or (), generator)
         rows = f", rows of up to {prompts} prompts" if prompts > 1 else ""
-        typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}random weights{rows}\n")
+        weights = "random" if generator.card.weights_sha256 == "random" else "its own"
+        typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}{weights} weights{rows}\n")
         measured = []
 
         def kept() -> Iterator[Measured | str]:
-            for one in bench(generator, batches, peak, texts, say):
+            for one in bench(generator, batches, peak, texts, say, scoring):
                 measured.append(one)
                 yield one
 
         for line in as_markdown(kept(), share=peak == peak, memory=generator.device.type == "cuda"):
             typer.echo(line)
+        origin = Origin.of(text, generator, device, tiny)
         if generator.device.type == "cuda":
-            typer.echo(kernels(generator.card.settings))
+            typer.echo(origin.versions)
         if csv is not None:
             csv.parent.mkdir(parents=True, exist_ok=True)
-            csv.write_text(as_csv([one for one in measured if isinstance(one, Measured)]), encoding="utf-8")
+            csv.write_text(as_csv([one for one in measured if isinstance(one, Measured)], origin), encoding="utf-8")
 
 
 def list_(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,10 @@ def plan(
         list[str] | None,
         typer.Option(metavar="[NAME=]N", help="TFLOP/s that a card really does (bench-model): say GPU-hours. Repeat for several models."),
     ] = None,
+    speeds: Annotated[
+        list[Path] | None,
+        typer.Option("--speeds", metavar="FILE", help="What bench-model --csv has measured on a card: say hours. Repeat for several."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -63,11 +68,13 @@ def plan(
         settings = asked.settings()
         part = Shard.parse(shard) if shard is not None else None
         check_settings(settings)
-        speeds = speeds_of(tflops or (), settings.models)
-        prepared = _prepared(settings, asked.out, calibrate, outlines=True)
+        if calibrate and speeds:
+            raise WrongInput("--calibrate measures here and --speeds takes what was measured elsewhere: give one of them")
+        rough = speeds_of(tflops or (), settings.models)
+        prepared = _prepared(settings, asked.out, calibrate, outlines=True, speeds=speeds or ())
         from harness.forecast.text_and_json import plan_json, plan_lines
 
-        for line in [plan_json(prepared, speeds, part)] if as_json else plan_lines(prepared, speeds, part):
+        for line in [plan_json(prepared, rough, part)] if as_json else plan_lines(prepared, rough, part):
             typer.echo(line)
 
 
@@ -160,12 +167,15 @@ def _see_to_report(folder: Path) -> None:
         typer.echo(f"report: {page} (drawn already, of these tables and by this source)")
 
 
-def _prepared(settings: Settings, out: Path | None, measured: bool = False, outlines: bool = False) -> Run:
+def _prepared(
+    settings: Settings, out: Path | None, measured: bool = False, outlines: bool = False, speeds: Sequence[Path] = ()
+) -> Run:
     """The run, loaded, which takes seconds; what can be told at once has been."""
     say(f"loading libraries for {', '.join(settings.models)}")
+    from harness.bench.speed_files import SpeedFiles
     from harness.run.prepared import prepare_run
 
-    return prepare_run(settings, out, measured, say, outlines)
+    return prepare_run(settings, out, measured, say, outlines, SpeedFiles.read(speeds, settings.models) if speeds else None)
 
 
 def _finish(prepared: Run, fingerprint: str, profile: bool = False, shard: Shard | None = None) -> None:

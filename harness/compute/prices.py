@@ -12,10 +12,10 @@ from functools import cache, cached_property
 from typing import Any
 
 from harness.compute.clock import PATCHES, Clock, scoring
+from harness.compute.every_operation import every_operation
 from harness.compute.ledger import Budget, Cost, Ledger, Unit
 from harness.compute.meter import MeteredGenerator
-from harness.compute.verifier_meter import MeteredVerifier
-from models.base import Family, Generator, Operation, Refinable, Row
+from models.base import Family, Generator, Operation
 from models.pair import Pair
 from verifiers.base import Describing, Verifier, cascading
 
@@ -70,23 +70,8 @@ def calibrate(generator: Generator | Pair, verifiers: Sequence[Verifier], text: 
 
 def _measure(generator: Generator, verifiers: Sequence[Verifier], text: str, rows: int) -> Clock:
     metered = MeteredGenerator(generator, Ledger(1))
-    state = metered.start(metered.encode([text]), [Row(0, seed) for seed in range(rows)])
-    while state.step < generator.card.steps:
-        state = metered.predict(state)
-        if state.step == 1:
-            state, _ = metered.preview(state)
-        state = metered.draw(state, [seed * 1000 + state.step for seed in range(rows)])
-    images = metered.decode(state)
-    if isinstance(generator, Refinable):
-        metered.start_image(state.conditioning, state.rows, images, 1.0)
-    for verifier in verifiers:
-        judge = MeteredVerifier(verifier, Ledger(1))
-        judge.score(images, [text] * rows, [0] * rows)
-        if judge.going(rows):
-            judge.examine(images, [text] * rows, [0] * rows)
-        if isinstance(verifier, Describing):
-            judge.patches(images, [0] * rows)
-        metered.clock.update(judge.clock)
+    for _ in every_operation(generator, metered, verifiers, [text], rows):
+        pass
     return metered.clock
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.compute.ledger import COST_COLUMNS, Budget, Cost
@@ -46,6 +47,11 @@ class Forecast:
     """Of a search whose prompts share a total: all prompts of one seed, with made-up scores."""
     timed: bool
     """Whether seconds are estimated."""
+    lasting: Cost | None
+    """Seconds of all prompts of one seed, rehearsed unit by unit with measured speeds of whole batches; None without such, when
+    seconds are those of a row in one size of batch."""
+    unmeasured: frozenset[str]
+    """What lasts nothing in it, as it was not measured."""
     image_decoding: float
     """The decoder's share of the FLOPs of one image alone, as in `random`."""
     unread: int
@@ -71,7 +77,10 @@ class Forecast:
         """Of all prompts and seeds."""
         if self.shared:
             return self.shared.spent * self.seeds
-        return sum((each.plan.cost * each.prompts for each in self.variants), Cost()) * self.seeds
+        planned = sum((each.plan.cost * each.prompts for each in self.variants), Cost())
+        if self.lasting:
+            planned = replace(planned, seconds=self.lasting.seconds, verifier_seconds=self.lasting.verifier_seconds)
+        return planned * self.seeds
 
     @property
     def decoding(self) -> float:
@@ -87,11 +96,14 @@ class Forecast:
         return min(left), max(left)
 
     def per_prompt(self) -> dict[str, tuple[float, float]]:
-        """Ledger column to its least and most over the prompts; where these share a total, to its mean."""
+        """Ledger column to its least and most over the prompts; to its mean where these share a total, or were rehearsed together."""
         if self.shared:
             return {name: (value / self.prompts,) * 2 for name, value in self.shared.spent.as_columns().items()}
         costs = [each.plan.cost.as_columns() for each in self.variants]
-        return {name: (min(cost[name] for cost in costs), max(cost[name] for cost in costs)) for name in COST_COLUMNS}
+        ends = {name: (min(cost[name] for cost in costs), max(cost[name] for cost in costs)) for name in COST_COLUMNS}
+        if self.lasting:
+            ends |= {name: (value / self.prompts,) * 2 for name, value in self.lasting.as_columns().items() if name.endswith("seconds")}
+        return ends
 
     def looks(self) -> tuple[float, float]:
         """The least and the most previews that a prompt looks at; where prompts share a total, their mean."""
@@ -145,15 +157,16 @@ def computed_flops(run: Run, every: Sequence[Forecast]) -> dict[str, float]:
     return flops
 
 
-def computed_seconds(run: Run, every: Sequence[Forecast]) -> float:
-    """Seconds that the searches are expected to take in all; a pool is made once, and every verifier looks at it."""
-    session, seconds = run.session, sum(one.total.seconds for one in every if one.shared)
-    for unit in run.units:
-        if _shares(session, unit.search):
-            continue
-        for tokens in session.text_tokens(unit.model, unit.prompts):
-            costs = [session.plan(unit.model, unit.search, name, given[-1], tokens).cost for name, given in unit.budgets.items()]
-            seconds += max(one.seconds - one.verifier_seconds for one in costs) + sum(one.verifier_seconds for one in costs)
+def computed_seconds(units: Sequence[WorkUnit], every: Sequence[Forecast]) -> float:
+    """Seconds that the searches of these units are expected to take in all; a pool is made once, and every verifier looks at it."""
+    found = {(one.model, one.search, one.verifier, one.budget): one for one in every}
+    seconds = 0.0
+    for unit in units:
+        own = [found[unit.model, unit.search, name, given[-1]] for name, given in unit.budgets.items()]
+        part = len(unit.prompts) / (own[0].prompts * own[0].seeds)
+        totals = [one.total for one in own]
+        making = max(total.seconds - total.verifier_seconds for total in totals)
+        seconds += (making + sum(total.verifier_seconds for total in totals)) * part
     return seconds
 
 
@@ -166,10 +179,14 @@ def _forecast(
 ) -> Forecast:
     """`units`: those of one seed."""
 
-    def simulated(prompts: Sequence[Prompt]) -> Simulated:
+    speeds = session.speeds(model)
+
+    def simulated(prompts: Sequence[Prompt], whole: bool = True) -> Simulated:
+        """`whole`: the prompts are those of a unit, and share its batches; else what one asks for is counted."""
         return simulate(
-            session.searches[search], session.models[model], session.verifiers[verifier], prompts, budget, session.calibration(model)
-        )
+            session.searches[search], session.models[model], session.verifiers[verifier], prompts, budget, session.calibration(model),
+            speeds.speeds if speeds and whole else None, session.max_rows(model),
+        )  # fmt: skip
 
     lengths = session.text_tokens(model, session.prompts)
     variants = tuple(
@@ -177,13 +194,18 @@ def _forecast(
         for length in sorted(set(lengths))
     )
     longest = session.prompts[lengths.index(max(lengths))]
-    rows = simulated([longest]).rows
+    alone = simulated([longest], whole=False)
+    rows = alone.rows
     if variants[-1].plan.passes:
         rows = {**rows, "predict": (*variants[-1].plan.passes, 0)}
-    shared = None
+    shared = lasting = None
     if _shares(session, search):
         pools = [simulated(unit.prompts) for unit in units]
         shared = Simulated({}, sum((one.spent for one in pools), Cost()), sum(one.looks for one in pools))
+    elif speeds:
+        sizes = Counter(len(unit.prompts) for unit in units)
+        first = {len(unit.prompts): unit.prompts for unit in reversed(units)}  # units of as many prompts last as long
+        lasting = sum((simulated(first[size]).spent * count for size, count in sizes.items()), Cost())
     generator, image = session.models[model], session.prices(model, verifier, max(lengths)).image()
     parts = (generator.draft, generator.refine) if isinstance(generator, Pair) else (generator,)
     texts = [prompt.text for prompt in session.prompts]
@@ -191,5 +213,6 @@ def _forecast(
     return Forecast(
         model, search, verifier, budget, variants, len(session.settings.seeds), rows,
         not all(variant.plan.exact for variant in variants), shared, session.calibration(model) is not None,
+        lasting, alone.operations & speeds.speeds.unmeasured if speeds else frozenset(),
         image.decode_flops / (image.flops or 1), unread,
     )  # fmt: skip

@@ -12,10 +12,11 @@ from rich.progress import track
 from harness.compute.amounts import amount, between, budgets, counted, hours
 from harness.compute.amounts import budget as budgeted
 from harness.compute.ledger import Unit
-from harness.forecast.forecast import Forecast, computed_flops, computed_seconds, forecasts
+from harness.forecast.forecast import Forecast, computed_flops, forecasts
 from harness.forecast.gpu_hours import gpu_hours
 from harness.forecast.hours_lines import hours_lines, line_hours, shard_hours
 from harness.forecast.skipped_units import skipped_lines, skipped_values
+from harness.forecast.time_lines import time_lines, time_values
 from harness.forecast.unread_text import unread, unread_lines
 from harness.run.prepared import Run, opening_lines
 from harness.run.progress import duration
@@ -45,9 +46,10 @@ def plan_lines(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard
         yield from hours_lines(run, every, flops, speeds, shard)
     yield from unread_lines(run.session, every)
     if every[0].timed:
-        yield f"about {duration(computed_seconds(run, every))} of searching in all; loading, grading and the report come on top"
+        yield from time_lines(run, every, shard)
     elif not speeds:
-        yield "no time is estimated: --calibrate measures every operation first, --tflops takes a card's speed"
+        yield ("no time is estimated: --calibrate measures every operation first, --speeds takes what bench-model has measured on a card, "
+               "--tflops a card's speed")  # fmt: skip
     for forecast in every:
         yield ""
         yield from _lines(forecast)
@@ -75,7 +77,7 @@ def _overview(every: Sequence[Forecast], speeds: Mapping[str, float] | None) -> 
         used = shares[0] if shares[0] == shares[1] else f"{shares[0]} to {shares[1]}"
         cells = [f"{_sure_of_budget(one)}{used}", f"{_sure(one)}{amount(one.total.flops, 'flops')}"]
         cells += [hours(line_hours(one, speeds))] if speeds else []  # at rough speeds, so no bound
-        cells += [f"{_sure(one)}{duration(one.total.seconds)}"] * timed
+        cells += [f"{_sure_of_time(one)}{duration(one.total.seconds)}"] * timed
         rows.append([f"{one.model} {one.search}", *[one.verifier] * several, budget, *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -94,6 +96,11 @@ def _repeated(every: Sequence[Forecast]) -> Iterator[str]:
 def _sure(forecast: Forecast) -> str:
     """What stands before an amount that scores have a say in."""
     return "at most " if forecast.bound else "about " if forecast.shared else ""
+
+
+def _sure_of_time(forecast: Forecast) -> str:
+    """The same before its time: scores decide which rows share a batch, and a rehearsal makes them up."""
+    return "about " if forecast.lasting else _sure(forecast)
 
 
 def _sure_of_budget(forecast: Forecast) -> str:
@@ -119,7 +126,7 @@ def plan_json(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard 
         **({"gpu_hours": gpu_hours(flops, speeds)} if speeds else {}),
         **({"shard_gpu_hours": shard_hours(run, flops, speeds, shard)} if speeds and shard is not None else {}),
         "unread_prompts": unread(run.session, every),
-        **({"computed_seconds": computed_seconds(run, every)} if run.session.measured else {}),
+        **(time_values(run, every, shard) if run.session.measured else {}),
         "searches": [{**one.as_values(), **({"gpu_hours": line_hours(one, speeds)} if speeds else {})} for one in every],
     }
     return json.dumps(values, indent=2)

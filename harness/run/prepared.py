@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.bench.speed_files import SpeedFiles
 from harness.compute.amounts import counted
 from harness.compute.ledger import Unit
 from harness.compute.prices import Calibration
@@ -42,12 +43,12 @@ class Run:
 
 def prepare_run(
     settings: Settings, out: Path | None, measured: bool = False, say: Callable[[str], None] = lambda line: None,
-    outlines: bool = False,
+    outlines: bool = False, speed_files: SpeedFiles | None = None,
 ) -> Run:
     """Check, load and plan a run; nothing is written yet. `measured` plans seconds whatever the budgets' unit.
 
     `say` hears what takes time before the first unit. `outlines`: what has no weights here is planned from its configuration,
-    but for seconds, which have to be measured; such a run cannot be finished.
+    but for seconds, which have to be measured, here or in `speed_files`; such a run cannot be finished.
 
     Raises:
         ValueError: anything that cannot be run as asked, in one line.
@@ -56,17 +57,17 @@ def prepare_run(
     with watch.section(LOAD):
         pairing = pair_up(settings.run(), LocalWeights.parse(settings.weights))
         say(f"loading {', '.join(pairing.models)} and {', '.join(dict.fromkeys((*settings.verifiers, *pairing.metrics)))}")
-        timed = measured or settings.unit is Unit.SECONDS
+        timed = (measured or settings.unit is Unit.SECONDS) and speed_files is None
         try:
             session = open_session(settings, pairing, watch, outlines and not timed)
         except AbsentWeights as error:
             if not (outlines and timed):
                 raise
             raise MissingWeights(f"{error}; seconds are measured with weights, a plan by --unit flops and without --calibrate needs none "
-                                 "(--tflops says GPU-hours)") from error  # fmt: skip
+                                 "(--speeds says hours by figures of bench-model, --tflops roughly)") from error  # fmt: skip
         for name in unused_weights(session, pairing):
             say(f"--weights {name} is not used: {name} is not in this run")
-        session.measured = measured
+        session.measured, session.speed_files = measured or speed_files is not None, speed_files
     store = Store(run_folder(settings, out))
     with watch.section("planning"):
         session.calibrations |= _kept_calibrations(store, session)

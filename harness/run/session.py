@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import torch
 
+from harness.bench.speed_files import ModelSpeeds, SpeedFiles
 from harness.compute.ledger import Budget, Unit
 from harness.compute.prices import Calibration, Prices, calibrate
 from harness.config import Settings
@@ -58,11 +59,14 @@ class Session:
     they determine what budgets in seconds buy."""
     measured: bool = False
     """Whether speeds are measured whatever the budgets' unit, so that plans have seconds."""
+    speed_files: SpeedFiles | None = None
+    """Figures of `vistas bench-model`, instead of measuring here: they need no weights."""
     limits: dict[str, int] = field(default_factory=dict)
     """Model to the most rows of one batch, where memory has run out at more."""
     _tokens: dict[tuple[str, str], int] = field(default_factory=dict)
     _prices: dict[tuple[str, str, int], Prices] = field(default_factory=dict)
     _plans: dict[tuple[str, str, str, Budget, int], Plan] = field(default_factory=dict)
+    _speeds: dict[str, ModelSpeeds] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.models.before_release = self._prices.clear
@@ -116,11 +120,24 @@ class Session:
         if self.settings.unit is not Unit.SECONDS and not self.measured:
             return None
         if model not in self.calibrations:
-            generator, judges, text = self.models[model], list(self.verifiers.values()), self.prompts[0].text
-            self.calibrations[model] = self.shrinking(
-                model, lambda rows: calibrate(generator, judges, text, min(rows, _CALIBRATION_ROWS)), lambda: _CALIBRATION_ROWS
-            )
+            known = self.speeds(model)
+            rows = min(self.max_rows(model), _CALIBRATION_ROWS)
+            self.calibrations[model] = known.speeds.per_row(rows) if known else self._calibrated(model)
         return self.calibrations[model]
+
+    def _calibrated(self, model: str) -> Calibration:
+        generator, judges, text = self.models[model], list(self.verifiers.values()), self.prompts[0].text
+        return self.shrinking(
+            model, lambda rows: calibrate(generator, judges, text, min(rows, _CALIBRATION_ROWS)), lambda: _CALIBRATION_ROWS
+        )
+
+    def speeds(self, model: str) -> ModelSpeeds | None:
+        """What the files say of a model and of every verifier; None without files. Raises WrongInput."""
+        if self.speed_files is None:
+            return None
+        if model not in self._speeds:
+            self._speeds[model] = self.speed_files.of(model, self.models[model], [*self.verifiers.values()])
+        return self._speeds[model]
 
 
 def open_session(settings: Settings, pairing: Pairing, watch: Stopwatch, outlines: bool = False) -> Session:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from harness.compute.ledger import Budget, Cost
 from harness.compute.meter import MeteredGenerator
-from harness.compute.prices import Calibration
+from harness.compute.prices import REFINING, Calibration
+from harness.compute.speeds import Speeds
 from harness.search.base import Search
 from harness.search.prepare import prepare
 from harness.search.stand_ins import StandInGenerator, StandInVerifier
@@ -24,6 +26,7 @@ from models.pair import Pair
 from suites.base import Prompt
 from verifiers.base import Verifier
 
+_MANY = 1 << 16
 _WORK = ("predict", "draw", "preview", "decode")
 
 
@@ -34,9 +37,11 @@ class Simulated:
     rows: Mapping[str, tuple[int, ...]]
     """Operation to rows at each step: "predict" passes, "draw" candidates, "preview" and "decode" images."""
     spent: Cost
-    """As the meter has charged it; seconds by the calibration, 0 without one."""
+    """As the meter has charged it; seconds by the speeds or the calibration, 0 without either."""
     looks: int
     """Previews looked at, which a budget in images pays for as images."""
+    operations: frozenset[str] = frozenset()
+    """All that was timed: of a pair's second model after the prefix of its speeds."""
 
 
 def simulate(
@@ -46,18 +51,43 @@ def simulate(
     prompts: Sequence[Prompt],
     budget: Budget,
     calibration: Calibration | None = None,
+    speeds: Speeds | None = None,
+    max_rows: int = _MANY,
 ) -> Simulated:
-    """Run a search on prompts, `budget` for each, with stand-ins for the models; raises BudgetTooSmall as its planner does."""
-    stand_in: Any = _stand_in_pair(generator, calibration) if isinstance(generator, Pair) else StandInGenerator(generator, calibration)
-    judge = StandInVerifier(verifier, calibration)
-    task = prepare(search, stand_in, [judge], prompts, budget, _QuickSeeds(0, ""), 1 << 16, calibration, now=lambda: 0.0)
+    """Run a search on prompts, `budget` for each, with stand-ins for the models; raises BudgetTooSmall as its planner does.
+
+    With `speeds` every call lasts what so many rows do, in batches of at most `max_rows`; without, batches change nothing and are
+    large. The plan is by the calibration.
+    """
+    clock, flat = _Clock(speeds), calibration if speeds is None else None
+    stand_in: Any = _stand_in_pair(generator, flat, clock) if isinstance(generator, Pair) else StandInGenerator(generator, flat, clock.take)
+    judge = StandInVerifier(verifier, flat, clock.take)
+    task = prepare(search, stand_in, [judge], prompts, budget, _QuickSeeds(0, ""), max_rows if speeds else _MANY, calibration,
+                   now=lambda: clock.seconds)  # fmt: skip
     search.run(task)
     rows = _rows(task.generator)
+    clocks = [task.generator.clock, *(judge.clock for judge in task.judges)]
+    used = {operation for one in clocks for operation, _ in one}
     if task.refiner:
-        rows |= {f"refining {name}": counts for name, counts in _rows(task.refiner.generator).items()}
+        rows |= {REFINING + name: counts for name, counts in _rows(task.refiner.generator).items()}
+        used |= {REFINING + operation for operation, _ in task.refiner.generator.clock}
     everyone = range(len(prompts))
     spent = sum((task.spent(prompt, task.judges[0]) for prompt in everyone), Cost())
-    return Simulated(rows, spent, sum(task.generator.looks[prompt] for prompt in everyone))
+    return Simulated(rows, spent, sum(task.generator.looks[prompt] for prompt in everyone), frozenset(used))
+
+
+class _Clock:
+    """Goes on by what calls take, and stands still without speeds."""
+
+    def __init__(self, speeds: Speeds | None) -> None:
+        self.seconds = 0.0
+        self._lasting = cache(speeds.lasting) if speeds else lambda operation, step, rows: 0.0
+
+    def take(self, operation: str, step: int, rows: int) -> None:
+        self.seconds += self._lasting(operation, step, rows)
+
+    def take_refining(self, operation: str, step: int, rows: int) -> None:
+        self.take(REFINING + operation, step, rows)
 
 
 def _rows(generator: MeteredGenerator) -> dict[str, tuple[int, ...]]:
@@ -68,8 +98,9 @@ def _rows(generator: MeteredGenerator) -> dict[str, tuple[int, ...]]:
     return {name: each for name, each in rows.items() if any(each)}
 
 
-def _stand_in_pair(pair: Pair, calibration: Calibration | None) -> Pair:
-    draft, refine = StandInGenerator(pair.draft, calibration), StandInGenerator(pair.refine, calibration and calibration.of_refining())
+def _stand_in_pair(pair: Pair, calibration: Calibration | None, clock: _Clock) -> Pair:
+    draft = StandInGenerator(pair.draft, calibration, clock.take)
+    refine = StandInGenerator(pair.refine, calibration and calibration.of_refining(), clock.take_refining)
     return Pair(pair.card.name, draft, refine)  # type: ignore[arg-type]
 
 

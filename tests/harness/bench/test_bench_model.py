@@ -14,15 +14,18 @@ from typer.testing import CliRunner
 
 from harness.bench import model as bench_model
 from harness.bench.model import Brightness, Measured, bench
+from harness.bench.origin import kernels
 from harness.bench.peaks import peak_of
 from harness.bench.request import prepared, sizes, some_prompts
-from harness.bench.table import as_markdown, kernels
+from harness.bench.table import as_markdown
 from harness.cli import app
 from harness.errors import WrongInput
 from models.base import Generator
 from models.published import published_models
 from models.text_length import cut_off_unsaid
 from verifiers.base import Verifier
+from verifiers.features import described, features_of
+from verifiers.spec import parse_verifier
 
 FLUX = "flux-dev:steps=2,height=64,width=64,max_sequence_length=16,dtype=float32"
 INFINITY = "infinity-2b:dtype=float32,text_dtype=float32"
@@ -46,7 +49,8 @@ def test_every_operation_and_a_search_are_measured(family: str, steps: int, requ
     third = {(one.operation, one.step): one for one in found if one.batch == 3}
     predicted = [("predict", step) for step in range(steps)]
     drawn = [("draw", step) for step in range(steps)]
-    assert set(third) == {("encode", 0), *predicted, *drawn, ("decode", steps), ("search", -1)}
+    shown = {("preview", 1), ("decode", steps), *({("embed", 0)} if family == "flux" else ())}
+    assert set(third) == {("encode", 0), *predicted, *drawn, *shown, ("search", -1)}
     tokens = generator.text_tokens([bench_model.PROMPT.text])[0]
     last = third["predict", steps - 1]
     assert last.rows == 3
@@ -54,8 +58,20 @@ def test_every_operation_and_a_search_are_measured(family: str, steps: int, requ
     assert last.tflop_per_second == pytest.approx(last.tflop / last.seconds)
     assert last.share_of_peak == pytest.approx(last.tflop_per_second)
     assert all(one.seconds > 0 and math.isnan(one.peak_gigabytes) for one in found)
-    whole = sum(one.tflop for one in third.values() if one.operation != "search")
+    whole = sum(one.tflop for one in third.values() if one.operation not in ("search", "preview", "embed"))
     assert third["search", -1].tflop == pytest.approx(whole)
+
+
+def test_verifiers_and_features_are_measured_beside_a_model(infinity: Generator) -> None:
+    cascade = parse_verifier("cascade:cheap=shapes-clip,expensive=shapes-reward,keep=1").load()
+    found = [one for one in bench(infinity, [3], 1e12, verifiers=described([cascade], features_of("shapes"))) if isinstance(one, Measured)]
+    judged = {one.operation: one for one in found if one.operation.startswith(("score ", "patches"))}
+    assert list(judged) == ["score shapes-clip", "score shapes-reward", "patches"]
+    assert all(one.rows == 3 and one.seconds > 0 for one in judged.values())
+    both = [parse_verifier(name).load() for name in ("shapes-clip", "shapes-reward")]
+    texts = sum(verifier.price(0, 1).flops for verifier in both)
+    flops = [both[0].price(3).flops + texts, both[1].price(3).flops, 3 * features_of("shapes").flops()]
+    assert [one.tflop * 1e12 for one in judged.values()] == pytest.approx(flops), "each line has its own"
 
 
 def test_weights_are_random_finite_and_the_same_every_time(flux: Generator) -> None:
@@ -119,7 +135,7 @@ def test_the_command_writes_a_table_and_a_file(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert f"{INFINITY} on cpu, tiny, random weights" in result.stdout
     rows = list(csv.DictReader(out.open()))
-    assert len(rows) == 1 + 4 + 4 + 1 + 1
+    assert len(rows) == 1 + 4 + 4 + 1 + 1 + 1
     lines = [line for line in result.stdout.splitlines() if line.startswith("| 2 ")]
     assert len(lines) == len(rows)
     assert "unknown" not in result.stdout
@@ -159,7 +175,8 @@ def test_every_published_model_is_measured_tiny(name: str, tmp_path: Path) -> No
     assert result.exit_code == 0, result.output
     rows = list(csv.DictReader(out.open()))
     steps = 2 if small else 4
-    assert [row["operation"] for row in rows] == ["encode", *["predict", "draw"] * steps, "decode", "search"]
+    taken = ["predict", "draw", "predict", "preview", "draw", *["predict", "draw"] * (steps - 2)]
+    assert [row["operation"] for row in rows] == ["encode", *taken, "decode", *["embed"] * bool(small), "search"]
     assert all(float(row["seconds"]) > 0 for row in rows)
     assert all(float(row["tflop"]) > 0 for row in rows if row["operation"] in ("predict", "decode", "search"))
 
@@ -184,7 +201,9 @@ def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> Non
     [
         (["flux-dev"], "add --random-weights"),
         (["flux-dev", "--random-weights", "--batch", "1,x"], "--batch '1,x' is not a list of whole numbers from 1"),
-        (["shapes-flux"], "shapes-flux comes with the package and is no published model: name one of those"),
+        (["shapes-flux", "--tiny"], "--tiny shrinks published models, and shapes-flux is none: leave it out"),
+        (["shapes-flux", "--verifier", "shapes-rewrd"], "did you mean shapes-reward or image-reward?"),
+        (["shapes-flux", "--verifier", "vlm-judge"], "--verifier vlm-judge cannot be built with random weights: leave it out"),
         (["sdxl", "--random-weights", "--prompts", "0"], "--prompts 0 is not from 1 to 554"),
         (["sdxl", "--random-weights", "--prompts", "555"], "--prompts 555 is not from 1 to 554"),
         (["infinity-2b", "--random-weights", "--tiny", "--prompts", "3", "--batch", "2,8"], "--batch 8 cannot be shared out evenly"),
@@ -192,7 +211,6 @@ def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> Non
         (["infinity-2b:cfg=-1", "--random-weights", "--tiny"], "infinity-2b: cfg -1 is negative: use 1 for none"),
         (["janus-pro-1b:cfg=-1", "--random-weights", "--tiny"], "janus-pro-1b: cfg -1 is negative: use 1 for none"),
         (["infinity-2b+flux-dev", "--random-weights"], "infinity-2b+flux-dev is a pair: name one of its models"),
-        (["infinity-2b:preview_shrink=2", "--random-weights", "--tiny"], "measures no previews, only whole images: leave preview_shrink"),
         (["infinity-2b:preview_shrink=7", "--random-weights", "--tiny"], "preview_shrink=7 does not divide its latents, 64 by 64"),
         (["flux-dev:height=1000", "--random-weights", "--tiny"], "flux-dev: 1000 by 1024 pixels: both must be multiples of 16"),
     ],

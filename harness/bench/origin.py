@@ -1,0 +1,65 @@
+"""Where figures of `vistas bench-model` come from: which model with which settings, on which card, with which versions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from models.attention import AUTO, SETTING, tried
+from models.base import Generator, ModelCard
+from results.environment import environment
+
+_LONG = 30
+"""Characters of a value that a difference still shows."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What stands beside every figure in a file."""
+
+    model: str
+    """As `--model` names it."""
+    device: str
+    """The card's name, or the processor's with the number of threads; for a model that is divided, over which devices."""
+    versions: str
+    settings: str
+    """`timed_settings` as JSON."""
+
+    @classmethod
+    def of(cls, text: str, generator: Generator, devices: str, tiny: bool) -> Origin:
+        """Of the figures of a model that has just been measured here; `devices` as asked for."""
+        here = environment(str(generator.device))
+        device = here["accelerator"] or f"{here['processor']}, {here['threads']} threads"
+        device += f", divided over {devices}" if "," in devices else ""
+        on_card = generator.device.type == "cuda"
+        versions = kernels(generator.card.settings) if on_card else f"torch {torch.__version__}"
+        tiny_too = {"tiny": True} if tiny else {}
+        return cls(text, device, versions, json.dumps({**timed_settings(generator.card), **tiny_too}, default=str))
+
+    def differences(self, card: ModelCard) -> Iterator[str]:
+        """What of a model's settings is another than was measured."""
+        measured = json.loads(self.settings)
+        planned = json.loads(json.dumps(timed_settings(card), default=str))
+        for key in dict.fromkeys((*measured, *planned)):
+            one, other = measured.get(key), planned.get(key)
+            if one != other:
+                short = max(len(str(one)), len(str(other))) <= _LONG
+                yield f"{key} {one} and not {other}" if short else f"another {key}"
+
+
+def timed_settings(card: ModelCard) -> Mapping[str, Any]:
+    """Settings, steps and size of images."""
+    return {**card.settings, "steps": card.steps, "image_size": card.image_size}
+
+
+def kernels(settings: Mapping[str, Any]) -> str:
+    """With what attention was computed on a card: torch's version, cuDNN's, and which kernels were tried in which order.
+
+    To be asked for after the measurement: torch settles its own order at the first attention.
+    """
+    order = ", ".join(tried(str(settings.get(SETTING, AUTO))))
+    return f"torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}, attention kernels tried in the order {order}"

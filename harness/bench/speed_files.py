@@ -1,0 +1,124 @@
+"""Speeds that `vistas bench-model --csv FILE` has measured, of the models and verifiers of a plan on any machine."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from harness.assignments import members_of, name_of
+from harness.bench.model import SEARCH
+from harness.bench.origin import Origin
+from harness.compute.clock import PATCHES, scoring
+from harness.compute.speeds import Speeds
+from harness.errors import WrongInput
+from models.base import ModelCard
+from models.pair import Pair
+from verifiers.base import Verifier, cascading
+
+Line = tuple[str, int, int, float]
+"""Operation, step, rows, seconds."""
+_OF_MODELS = ("encode", "predict", "draw", "preview", "decode", "embed")
+
+
+@dataclass(frozen=True)
+class ModelSpeeds:
+    """Of one model of a plan, or of a pair."""
+
+    speeds: Speeds
+    told: tuple[str, ...]
+    """Where they come from and how the planned model differs, a sentence each."""
+
+
+class SpeedFiles:
+    """Figures of one or more files, by what they are of."""
+
+    def __init__(self, figures: Mapping[Origin, Sequence[Line]]) -> None:
+        self._figures = figures
+
+    @classmethod
+    def read(cls, files: Sequence[Path], models: Sequence[str]) -> SpeedFiles:
+        """Raises WrongInput for a file that bench-model has not written, and for a model, or part of a pair, that none is of."""
+        figures: dict[Origin, list[Line]] = {}
+        for file in files:
+            for origin, line in _lines(file):
+                figures.setdefault(origin, []).append(line)
+        measured = [name_of(origin.model) for origin in figures]
+        for name in dict.fromkeys(name_of(member) for text in models for member in members_of(text)):
+            if name not in measured:
+                raise WrongInput(
+                    f"--speeds says nothing of {name}: measure it where it shall run, with vistas bench-model {name} --random-weights "
+                    f"--batch 1,8 --csv {name}.csv, and add --speeds {name}.csv"
+                )
+        return cls(figures)
+
+    def of(self, text: str, model: Any, verifiers: Sequence[Verifier]) -> ModelSpeeds:
+        """Of a loaded model, or pair, and the verifiers: operations that were not measured last nothing (`Speeds.unmeasured`).
+
+        Raises WrongInput for an autoregressive model of another number of steps, none of which is like another.
+        """
+        if isinstance(model, Pair):
+            draft, refine = (self.of(*one, verifiers) for one in zip(members_of(text), (model.draft, model.refine), strict=True))
+            return ModelSpeeds(draft.speeds.refined_by(refine.speeds), (*draft.told, *refine.told))
+        origin = self._nearest(text, model.card)
+        measured = Speeds.of([*self._judged_beside(origin), *self._figures[origin]])
+        scores = [scoring(stage.card) for one in verifiers for stage in getattr(cascading(one), "stages", (one,))]
+        return ModelSpeeds(measured.filled([*_OF_MODELS, PATCHES, *scores]), tuple(_told(text, origin, model.card, measured)))
+
+    def _nearest(self, text: str, card: ModelCard) -> Origin:
+        """What was measured of the model with the fewest other settings."""
+        own = [origin for origin in self._figures if name_of(origin.model) == name_of(text)]
+        nearest = min(own, key=lambda origin: len([*origin.differences(card)]))
+        same = [origin for origin in own if (origin.model, origin.settings) == (nearest.model, nearest.settings)]
+        if len(same) > 1:
+            where = " and ".join(f"{origin.device} ({origin.versions})" for origin in same)
+            raise WrongInput(f"--speeds has {nearest.model} twice, from {where}: give the file of one")
+        if card.family == "ar" and (measured := len(self._steps(nearest))) != card.steps:
+            raise WrongInput(f"--speeds has {nearest.model} in {measured} steps, and {text} has {card.steps}: measure {text} itself")
+        return nearest
+
+    def _steps(self, origin: Origin) -> set[int]:
+        return {step for operation, step, *_ in self._figures[origin] if operation == "predict"}
+
+    def _judged_beside(self, origin: Origin) -> Iterator[Line]:
+        """Verifiers that were measured on the same device beside another model, and not beside this one."""
+        own = {operation for operation, *_ in self._figures[origin]}
+        for other, lines in self._figures.items():
+            if other.device == origin.device:
+                yield from (line for line in lines if line[0] not in {*own, *_OF_MODELS})
+
+
+def _told(text: str, origin: Origin, card: ModelCard, measured: Speeds) -> Iterator[str]:
+    sizes = sorted({rows for known in measured.calls.values() for rows in known})
+    yield f"speeds of {text}: measured on {origin.device} with {origin.versions}, in batches of {', '.join(map(str, sizes))}"
+    differing = ", ".join(origin.differences(card))
+    if differing:
+        yield f"speeds of {text}: measured of {origin.model} with {differing}"
+
+
+def _line(row: Mapping[str, str]) -> tuple[Origin, Line]:
+    """Raises KeyError, ValueError or TypeError for what bench-model does not write."""
+    origin = Origin(*(row[one.name] for one in fields(Origin)))
+    dict(json.loads(origin.settings))
+    step, rows, seconds = int(row["step"]), int(row["rows"]), float(row["seconds"])
+    if rows < 1 or not 0 <= seconds < inf:
+        raise ValueError(f"{rows} rows in {seconds} s")
+    return origin, (row["operation"], step, rows, seconds)
+
+
+def _lines(file: Path) -> Iterator[tuple[Origin, Line]]:
+    """Raises WrongInput."""
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        yield from (_line(row) for row in rows if row["operation"] != SEARCH)
+    except OSError as error:
+        raise WrongInput(f"--speeds {file} cannot be read ({error.strerror}): give a file of vistas bench-model --csv") from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise WrongInput(f"--speeds {file} is no file of vistas bench-model --csv ({error!r}): measure again") from error
+    if not rows:
+        raise WrongInput(f"--speeds {file} has no figures: measure again with vistas bench-model --csv")

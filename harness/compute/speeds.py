@@ -1,0 +1,68 @@
+"""Seconds of whole calls by the number of their rows, as `vistas bench-model` measures them: what a rehearsal's clock goes by."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from harness.compute.prices import REFINING, Calibration
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """Measured calls of a model's operations and its verifiers'."""
+
+    calls: Mapping[tuple[str, int], Mapping[int, float]]
+    """(operation, step) to rows to seconds of a call on so many rows, rows ascending."""
+    unmeasured: frozenset[str] = frozenset()
+    """Operations that `filled` has let last nothing."""
+
+    @classmethod
+    def of(cls, lines: Iterable[tuple[str, int, int, float]]) -> Speeds:
+        """From (operation, step, rows, seconds); of calls that were measured more than once the slowest counts."""
+        calls: dict[tuple[str, int], dict[int, float]] = {}
+        for operation, step, rows, seconds in sorted(lines):
+            calls.setdefault((operation, step), {})[rows] = seconds  # sorted: the slowest comes last
+        return cls(calls)
+
+    @property
+    def operations(self) -> set[str]:
+        """What has been measured."""
+        return {operation for operation, _ in self.calls} - self.unmeasured
+
+    def lasting(self, operation: str, step: int, rows: int) -> float:
+        """Seconds that a call on so many rows takes at most.
+
+        Of a number of rows that was not measured the lesser of two bounds: the rows at the speed that each has in the next
+        smaller batch that was, and the whole of the next larger one. At a step that was not measured, the mean of those that
+        were. Raises KeyError for an operation that was not measured.
+        """
+        if (operation, step) in self.calls:
+            return _bound(self.calls[operation, step], rows)
+        steps = [known for name, known in self.calls if name == operation]
+        if not steps:
+            raise KeyError(f"operation {operation!r} was not measured")
+        return sum(_bound(self.calls[operation, known], rows) for known in steps) / len(steps)
+
+    def per_row(self, rows: int) -> Calibration:
+        """What plans go by: seconds of a row in the largest measured batch of at most so many, or else in the smallest."""
+        sizes = {key: max((size for size in known if size <= rows), default=min(known)) for key, known in self.calls.items()}
+        return Calibration({key: known[sizes[key]] / sizes[key] for key, known in self.calls.items()})
+
+    def filled(self, operations: Collection[str]) -> Speeds:
+        """With every one of these operations; those that were not measured last nothing."""
+        missing = frozenset(operations) - self.operations
+        return Speeds({**self.calls, **{(operation, 0): {1: 0.0} for operation in missing}}, self.unmeasured | missing)
+
+    def refined_by(self, other: Speeds) -> Speeds:
+        """Those of a pair: this model drafts and the other refines."""
+        second = {(REFINING + operation, step): known for (operation, step), known in other.calls.items()}
+        return Speeds({**self.calls, **second}, self.unmeasured | {REFINING + name for name in other.unmeasured})
+
+
+def _bound(known: Mapping[int, float], rows: int) -> float:
+    sizes = list(known)
+    smaller, larger = bisect_right(sizes, rows), bisect_left(sizes, rows)
+    bounds = [known[size] * rows / size for size in sizes[max(0, smaller - 1) : smaller]]
+    return min([*bounds, *(known[size] for size in sizes[larger : larger + 1])])

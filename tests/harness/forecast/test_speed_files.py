@@ -1,0 +1,167 @@
+"""`vistas plan --speeds`: from what bench-model has written to the time of every search, and what is not in it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.bench.speed_files import SpeedFiles
+from harness.cli import app
+from harness.errors import WrongInput
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import toy_world
+
+ASKED = ["plan", "geneval", "--model", "toy-ar", "--verifier", "toy-judge", "--prompts", "6", "--set", "metrics=[]"]
+COLUMNS = ("operation", "step", "rows", "seconds", "model", "device", "versions", "settings")
+TOY = [("encode", 0), *((name, step) for name in ("predict", "draw") for step in range(3)), ("preview", 1), ("decode", 3)]
+SCORE = ("score toy-judge", 0)
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    toy_world.use_toys(monkeypatch)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+
+
+def call(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments), prog_name="vistas")
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def written(path: Path, operations: Any, seconds: float = 1.0, rows: tuple[int, ...] = (1, 64), **origin: str) -> str:
+    """A file in which each of these operations takes so many seconds a call, whatever its rows."""
+    settings = json.dumps({"toy": True, "steps": 3, "image_size": [64, 64]})
+    beside = {"model": "toy-ar", "device": "a card", "versions": "torch 9", "settings": settings, **origin}
+    with path.open("w", newline="") as stream:
+        lines = csv.DictWriter(stream, COLUMNS)
+        lines.writeheader()
+        for operation, step in operations:
+            for count in rows:
+                lines.writerow({"operation": operation, "step": step, "rows": count, "seconds": seconds, **beside})
+    return str(path)
+
+
+def test_time_is_that_of_the_calls_of_whole_units_as_a_run_batches_them(tmp_path: Path) -> None:
+    speeds = written(tmp_path / "a.csv", [*TOY, SCORE])
+    asked = [*ASKED, "--search", "random", "--search", "greedy", "--budget", "12", "--set", "chunk=4", "--speeds", speeds]
+    values = json.loads(call(*asked, "--json"))
+    totals = {one["search"]: one["total"] for one in values["searches"]}
+    one_batch = 1 + 3 + 3 + 1 + 1
+    assert totals["random"]["seconds"] == pytest.approx(2 * one_batch), "units of four and of two prompts, each one batch"
+    assert totals["random"]["verifier_seconds"] == pytest.approx(2)
+    assert values["computed_seconds"] == pytest.approx(sum(total["seconds"] for total in totals.values()))
+    assert totals["greedy"]["seconds"] > totals["random"]["seconds"], "decodes and scores at every scale"
+    small = json.loads(call(*asked, "--set", "max_rows=8", "--json"))["searches"][0]["total"]["seconds"]
+    assert small == pytest.approx(2 * one_batch + one_batch - 2), "16 rows are two batches with one text and one first pass; 8 are one"
+    parts = [json.loads(call(*asked, "--json", "--shard", f"{number}/2"))["shard_seconds"] for number in range(2)]
+    assert sum(parts) == pytest.approx(values["computed_seconds"])
+    shown = call(*asked, "--shard", "0/2")
+    assert f"about {round(values['computed_seconds'])} s of searching in all, {round(parts[0])} s of it in shard 0/2; loading" in shown
+    assert "speeds of toy-ar: measured on a card with torch 9, in batches of 1, 64\n" in shown
+    assert re.search(r"^toy-ar random +12 NFE .* about 18 s$", shown, re.MULTILINE)
+    assert "more time than said" not in shown
+    assert "speeds of toy-ar: measured of" not in shown, "no setting differs"
+
+
+def test_a_budget_in_seconds_is_planned_by_the_file(tmp_path: Path) -> None:
+    speeds = written(tmp_path / "a.csv", [*TOY, SCORE], seconds=0.5, rows=(1,))
+    asked = [*ASKED, "--search", "random", "--unit", "seconds", "--budget", "13", "--speeds", speeds, "--json"]
+    one = json.loads(call(*asked))["searches"][0]
+    candidates = {each["candidates"] for each in one["parameters"]}
+    assert candidates == {3}, "0.5 for the text and for the first pass, which all share, and 3.5 for each; scored with the last"
+    assert one["total"]["seconds"] <= 6 * 13
+
+
+def test_what_was_not_measured_is_said_and_lasts_nothing(tmp_path: Path) -> None:
+    asked = [*ASKED, "--search", "random", "--budget", "12", "--speeds"]
+    shown = call(*asked, written(tmp_path / "a.csv", TOY))
+    said = "score toy-judge was not measured and lasts nothing here: measure it by bench-model with --verifier toy-judge\n"
+    assert said in shown
+    offloaded = call(*asked, str(tmp_path / "a.csv"), "--set", "offload=text")
+    assert "more time than said: speeds are measured without offload=text\n" in offloaded
+    assert "preview was not measured" not in call(*asked, written(tmp_path / "d.csv", [*TOY[:-2], TOY[-1]])), "random makes none"
+    values = json.loads(call(*asked, str(tmp_path / "a.csv"), "--json"))
+    assert values["unmeasured"] == ["score toy-judge"]
+    assert values["searches"][0]["total"]["verifier_seconds"] == 0
+    beside = written(tmp_path / "b.csv", [SCORE], model="toy-diffusion")
+    assert said not in call(*asked, str(tmp_path / "a.csv"), "--speeds", beside), "measured on this card beside another model"
+    elsewhere = written(tmp_path / "c.csv", [SCORE], model="toy-diffusion", device="another card")
+    assert said in call(*asked, str(tmp_path / "a.csv"), "--speeds", elsewhere)
+
+
+def test_other_settings_than_those_measured_are_told(tmp_path: Path) -> None:
+    settings = json.dumps({"toy": False, "compile": True, "steps": 3, "image_size": [64, 64]})
+    shown = call(*ASKED, "--search", "random", "--budget", "12", "--speeds", written(tmp_path / "a.csv", TOY, settings=settings))
+    assert "speeds of toy-ar: measured of toy-ar with toy False and not True, compile True and not None\n" in shown
+    near = written(tmp_path / "b.csv", TOY, seconds=9.0)
+    both = json.loads(call(*ASKED, "--search", "random", "--budget", "12", "--speeds", str(tmp_path / "a.csv"), "--speeds", near, "--json"))
+    assert both["speeds"] == ["speeds of toy-ar: measured on a card with torch 9, in batches of 1, 64"], "the nearest is taken"
+
+
+def test_a_published_model_without_weights_is_timed(tmp_path: Path) -> None:
+    timed = [("encode", 0), ("predict", 0), ("predict", 1), ("draw", 0), ("decode", 2), ("preview", 1), ("score image-reward", 0)]
+    speeds = written(tmp_path / "flux.csv", timed, model="flux-dev:steps=2", seconds=0.5, rows=(1,), settings="{}")
+    asked = ["plan", "geneval", "--model", "flux-dev", "--verifier", "image-reward", "--search", "random", "--prompts", "6",
+             "--speeds", speeds, "--json"]  # fmt: skip
+    one = json.loads(call(*asked, "--budget", "60"))["searches"][0]
+    assert one["total"]["seconds"] == pytest.approx(6 * (0.5 + 2 * (30 + 30 + 1 + 1) * 0.5)), "every step as slow as those measured"
+    by_time = json.loads(call(*asked, "--unit", "seconds", "--budget", "63"))["searches"][0]
+    assert by_time["parameters"][0]["candidates"] == 2
+
+
+@pytest.mark.parametrize(("origin", "operations", "said"), [
+    ({"model": "toy-diffusion"}, TOY, "--speeds says nothing of toy-ar: measure it where it shall run, with vistas bench-model toy-ar"),
+    ({}, TOY[:3], "--speeds has toy-ar in 2 steps, and toy-ar has 3: measure toy-ar itself"),
+    ({}, [], "a.csv has no figures: measure again"),
+])  # fmt: skip
+def test_files_that_do_not_serve_are_refused(origin: dict[str, str], operations: Any, said: str, tmp_path: Path) -> None:
+    given = written(tmp_path / "a.csv", operations, **origin)
+    result = CliRunner().invoke(app, [*ASKED, "--search", "random", "--budget", "12", "--speeds", given])
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_the_same_from_two_cards_is_ambiguous(tmp_path: Path) -> None:
+    files = [written(tmp_path / f"{card}.csv", TOY, device=card) for card in ("one card", "another")]
+    result = CliRunner().invoke(app, [*ASKED, "--search", "random", "--budget", "12", *(f"--speeds={file}" for file in files)])
+    assert result.exit_code == 2
+    assert "--speeds has toy-ar twice, from one card (torch 9) and another (torch 9): give the file of one" in result.output
+
+
+WHOLE = "operation,step,rows,seconds,model,device,versions,settings\npredict,0,"
+
+
+@pytest.mark.parametrize("content", [
+    "", "rows,seconds\n1,2\n", "operation,step,rows,seconds\npredict,0,1,1\n", "\0", WHOLE + "one,1,toy-ar,,,{}\n",
+    WHOLE + "0,1,toy-ar,,,{}\n", WHOLE + "1,nan,toy-ar,,,{}\n", WHOLE + "1,1,toy-ar,,,[1]\n", WHOLE + "1,1,toy-ar\n",
+])  # fmt: skip
+def test_another_file_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises(WrongInput, match=r"a\.csv (is no file of vistas bench-model --csv|has no figures)"):
+        SpeedFiles.read([tmp_path / "a.csv"], ["toy-ar"])
+    (tmp_path / "a.csv").write_text(WHOLE + "1,1,toy-ar,,,{}\n")
+    assert SpeedFiles.read([tmp_path / "a.csv"], ["toy-ar"]), "whole, it is read"
+    with pytest.raises(WrongInput, match="cannot be read"):
+        SpeedFiles.read([tmp_path / "none.csv"], ["toy-ar"])
+
+
+def test_what_the_bench_writes_is_what_a_plan_reads(tmp_path: Path) -> None:
+    pair = [("toy-ar", tmp_path / "ar.csv"), ("toy-noisy", tmp_path / "noisy.csv")]
+    for name, file in pair:
+        call("bench-model", name, "--verifier", "toy-judge", "--batch", "1,4", "--device", "cpu", "--csv", str(file))
+    asked = [*ASKED[:2], "--model", "toy-ar+toy-noisy", *ASKED[2:], "--search", "all", "--budget", "60", "--json"]
+    values = json.loads(call(*asked, *(f"--speeds={file}" for _, file in pair)))
+    assert {"hybrid", "tts-var", "beam"} <= {one["search"] for one in values["searches"]}
+    assert values["unmeasured"] == [], "previews, images to start from and features are measured too"
+    assert all(one["total"]["seconds"] > one["total"]["verifier_seconds"] > 0 for one in values["searches"])
+    assert {said.partition(":")[0] for said in values["speeds"]} == {"speeds of toy-ar", "speeds of toy-noisy"}
+    assert not any("measured of" in said for said in values["speeds"]), "of the very models, so no setting differs"
