@@ -14,6 +14,7 @@ from markupsafe import Markup
 from models.base import Domain
 from reports.answer import Answer
 from reports.certainty import has_intervals, too_few
+from reports.emphasis import emphasis_note
 from reports.figure_labels import LABELS
 from reports.gallery import Block
 from reports.notes import SHAPES_NOTICE, notes
@@ -35,6 +36,8 @@ class Contents:
     tree: Tree | None
     equal: tuple[Table, ...]
     """Under the same budgets, at the largest common amounts spent, and at smaller ones."""
+    left_out: Table
+    """Who is not in a comparison at equal compute, and why."""
     results: tuple[Table, ...]
     spent: tuple[Table, ...]
     paired: Table
@@ -63,8 +66,7 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
         notes=notes(summary),
         axes=AXES,
         labels=LABELS,
-        # What the run was budgeted in, where it is an axis, is what a reader asked for.
-        first_unit=next((method.budget_unit for method in summary.methods if method.budget_unit in AXES), "flops"),
+        emphasis=emphasis_note(summary),
         intervals=has_intervals(summary),
         few=too_few(summary),
         # Figures are drawn by us from escaped text; everything else in the page is escaped by Jinja.
