@@ -22,6 +22,8 @@ from verifiers.base import Scores, VerifierCard
 
 PROMPT = Prompt("0", "a photo of a bench and a dog", "")
 SEARCH = "search"
+PAUSE = 10.0
+"""Seconds between lines of progress within one image."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,11 @@ def bench(
         try:
             compiled = bool(generator.card.settings.get("compile"))
             progress(f"batch {batch}: {'compiling, which can take minutes, and ' if compiled else ''}warming up")
-            _operations(generator, batch, peak, asked)
+            _operations(generator, batch, peak, asked, progress)
             progress(f"batch {batch}: measuring every operation")
-            found = _operations(generator, batch, peak, asked)
-            progress(f"batch {batch}: measuring a search")
+            found = _operations(generator, batch, peak, asked, progress)
+            expected = sum(one.seconds for one in found)
+            progress(f"batch {batch}: measuring a search{f', about {expected:.0f} s' if expected > PAUSE else ''}")
             found.append(_search(generator, batch, peak, asked))
         except Exception as error:
             if not out_of_memory(error):
@@ -77,11 +80,13 @@ def bench(
         yield from found
 
 
-def _operations(generator: Generator, batch: int, peak: float, prompts: Sequence[Prompt]) -> list[Measured]:
-    """One image of each of `batch` rows, operation by operation, and what each was charged."""
+def _operations(
+    generator: Generator, batch: int, peak: float, prompts: Sequence[Prompt], progress: Callable[[str], None]
+) -> list[Measured]:
+    """One image of each of `batch` rows, operation by operation, and what each was charged; a long one says how far it is."""
     metered, memory = MeteredGenerator(generator, Ledger(len(prompts))), _Memory(generator.device)
     found: list[Measured] = []
-    charged = 0
+    charged, said = 0, perf_counter()
 
     def note(operation: str, step: int) -> None:
         nonlocal charged
@@ -98,6 +103,9 @@ def _operations(generator: Generator, batch: int, peak: float, prompts: Sequence
         note("predict", step)
         state = metered.draw(state, [seed * 1000 + step for seed in range(batch)])
         note("draw", step)
+        if perf_counter() - said > PAUSE:
+            said = perf_counter()
+            progress(f"batch {batch}: step {step + 1} of {generator.card.steps} done")
     metered.decode(state)
     note("decode", generator.card.steps)
     return found

@@ -8,9 +8,11 @@ from harness.bench.model import PROMPT
 from harness.bench.peaks import peak_of
 from harness.errors import WrongInput
 from harness.model_spec import parse_model
+from harness.placing import check_placing
 from harness.run.session import pick_devices
 from harness.run.suites import open_suite
 from models.base import Generator
+from models.offload import Offload
 from models.random_weights import random_generator
 from models.small_previews import SETTING
 from suites.base import Prompt
@@ -41,7 +43,7 @@ def some_prompts(count: int) -> list[Prompt]:
     return [PROMPT, *(sample(known, count - 1, seed=0) if count > 1 else ())]
 
 
-def prepared(text: str, device: str, tiny: bool) -> tuple[str, Generator, float]:
+def prepared(text: str, device: str, tiny: bool, offload: Offload = "none") -> tuple[str, Generator, float]:
     """The model of a text with random weights where it shall run, and the card's peak; `tiny` shrinks what was not given too.
 
     Raises WrongInput.
@@ -54,7 +56,10 @@ def prepared(text: str, device: str, tiny: bool) -> tuple[str, Generator, float]
         small = {key: value for key, value in TINY.items() if key in model.settings and key not in spec.overrides}
         spec = parse_model(_with(spec.text, small))
     settings = model.merged(spec.overrides)
-    generator = random_generator(model, settings, devices, tiny)
+    check_placing(spec.entry, spec.overrides, offload, len(devices) > 1)
+    if offload != "none" and len(devices) > 1:
+        raise WrongInput(f"--offload {offload} does not go with several devices: give one, or no --offload")
+    generator = random_generator(model, settings, devices, tiny, offload)
     return spec.text, generator, peak_of(devices[0], str(settings.get("dtype", "")))
 
 

@@ -27,6 +27,14 @@ class Kind(StrEnum):
     FEATURES = "features"
 
 
+class OffloadName(StrEnum):
+    """`models.offload.Offload`, of which a command line knows without torch."""
+
+    NONE = "none"
+    TEXT = "text"
+    MODEL = "model"
+
+
 _SINGULAR = {Kind.MODELS: "model", Kind.SEARCHES: "search", Kind.VERIFIERS: "verifier", Kind.SUITES: "suite",
              Kind.GRADERS: "grader", Kind.FEATURES: "features"}  # fmt: skip
 
@@ -81,6 +89,7 @@ def bench_model(
     batch: Annotated[str, typer.Option(metavar="1,2,4,…", help="Rows of one batch; stops where memory runs out.")] = "1,2,4",
     prompts: Annotated[int, typer.Option(help="Prompts that these rows are of, at most: one shares its text and first step.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
+    offload: Annotated[OffloadName, typer.Option("--offload", help="Networks that rest in host memory, as in a run.")] = OffloadName.NONE,
     tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network, and images and steps not given.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Also write all figures here.")] = None,
     debug: Debug = False,
@@ -101,9 +110,10 @@ def bench_model(
         texts = some_prompts(prompts)
         batches = sizes(batch, prompts)
         say(f"building {name} with random weights")
-        text, generator, peak = prepared(name, device, tiny)
+        text, generator, peak = prepared(name, device, tiny, offload.value)
         rows = f", rows of up to {prompts} prompts" if prompts > 1 else ""
-        typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}random weights{rows}\n")
+        resting = f", offload {offload.value}" if offload is not OffloadName.NONE else ""
+        typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}random weights{resting}{rows}\n")
         measured = []
 
         def kept() -> Iterator[Measured | str]:
