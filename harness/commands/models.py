@@ -43,7 +43,7 @@ PUBLISHED, SETTINGS = "published", "settings"
 
 
 def fetch(
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Models, verifiers or graders with published weights.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Models, verifiers or graders with published weights.")],
     check: Annotated[bool, typer.Option("--check", help="Download nothing: read what is here whole, and compare its hashes.")] = False,
     weights: Weights = None,
     debug: Debug = False,
@@ -59,7 +59,7 @@ def fetch(
 
 def doctor(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME[:KEY=VALUE,…]…]", help="Published models, all without; and verifiers beside them.")
+        list[str] | None, typer.Argument(metavar="NAME[:KEY=VALUE,…]", help="Published models, all without; and verifiers beside them.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
     memory: Annotated[
@@ -133,8 +133,8 @@ def bench_model(
 def list_(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar=f"[{'|'.join((*Kind, PUBLISHED, SETTINGS))}]",
-                       help=f"One kind only; {PUBLISHED}: numbers printed in papers; {SETTINGS}: what --set and --config take."),
+        typer.Argument(metavar="KIND", help=f"One of {', '.join(Kind)}; {PUBLISHED}: numbers printed in papers; {SETTINGS}: what "
+                       "--set and --config take. All but these two without it."),
     ] = None,
     prices: Annotated[bool, typer.Option("--prices", help="Sizes and prices of published models, from their configurations.")] = False,
     model: Annotated[
@@ -178,5 +178,6 @@ def list_(
                 typer.echo(f"  {name:<{width}}  {described(one)}")
             if each is Kind.SEARCHES:
                 typer.echo("named searches:")
+                width = max(map(len, named_searches()))
                 for name, named in named_searches().items():
-                    typer.echo(f"  {name}  {named.search} ({named.source})")
+                    typer.echo(f"  {name:<{width}}  {named.search} ({named.source})")

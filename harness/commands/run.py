@@ -116,7 +116,7 @@ def ablate(
 
 
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders of runs; of one that is not finished, what is there.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of runs; of one that is not finished, what is there.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the report; the DIR's own without it, required for several.")] = None,
     debug: Debug = False,
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from harness import registry
-from harness.cli import app
+from harness.cli import COMMANDS, app
 from harness.commands import run as run_commands
 from harness.commands.exits import Terminated
 from harness.config import Settings
@@ -57,6 +57,12 @@ def test_help_and_list_do_not_import_torch(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def test_help_cuts_no_command_short_at_eighty_columns() -> None:
+    said = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80"}).stdout
+    for name, (_, line) in COMMANDS.items():
+        assert any(text.split() == [name, *line.split()] for text in said.splitlines()), f"{name}: {said}"
 
 
 def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: Path) -> None:
