@@ -72,7 +72,7 @@ def plan(
 
 
 def ablate(
-    name: Annotated[str | None, typer.Argument(help="Without it, the ablations are listed.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Without it, the ablations are listed.")] = None,
     prompts: Prompts = None,
     seed: SeedList = None,
     out: Out = None,

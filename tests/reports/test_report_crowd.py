@@ -100,6 +100,22 @@ def test_labels_are_spread_without_covering_one_another(wanted: list[float]) -> 
     assert spread([1.5, 1.0, 0.5], heights, 2.0) == [1.5, 1.0, 0.5], "where there is room"
 
 
+def test_pictures_of_methods_that_do_not_stand_out_are_folded_beneath_the_others(
+    many: Summary, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for figures in ("_figures", "_verifier_figures"):
+        monkeypatch.setattr(f"reports.build.{figures}", lambda *_: {"tree": ""})
+    page = build_report([run], tmp_path / "out").read_text()
+    strong = {f"<b>{method.model}</b> {method.search}" for method in emphasised(many)}
+    rows = {f"<b>{method.model}</b> {method.search}" for method in many.methods}
+    blocks = page.split('<figure class="block')[1:]
+    assert len(blocks) == len(many.tasks)
+    for block in blocks:
+        shown, folded = block.split("</figure>")[0].split(f"<summary>The other {len(rows - strong)} methods</summary>")
+        assert {row for row in rows if f"{row}</th>" in shown} == strong
+        assert {row for row in rows if f"{row}</th>" in folded} == rows - strong
+
+
 def test_few_methods_are_all_coloured(make_run: Callable[..., Path], tmp_path: Path) -> None:
     summary = summarise(read_runs([make_run(tmp_path / "run", prompts=2, budgets=(28,), picture_px=12)]))
     assert not crowded(summary)
