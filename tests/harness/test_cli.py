@@ -72,6 +72,8 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
     (tmp_path / "copy/manifest.json.bak").touch()
     (tmp_path / "none.jsonl").write_text('{"prompt": "a\\u0007b"}\n')
     (tmp_path / "kind.pdf").touch()
+    (tmp_path / "run/parts").mkdir(parents=True)
+    (tmp_path / "run/manifest.json").touch()
     (tmp_path / "two.txt").write_text("a red circle\na blue star\n")
     refused = [
         (["run", "genevl"], "unknown suite 'genevl'; did you mean geneval?"),
@@ -103,6 +105,7 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
         (["run", "--set", "device=gpu"], "device 'gpu' is no kind of device: did you mean cuda? give auto (an accelerator"),
         (["run", "--budget", "30,1e12"], "a budget of 1e+12 nfe for each prompt is more than any search plans: is it in --unit flops?"),
         (["score", "/nonexist"], "/nonexist is no folder: give one with images"),
+        (["score", str(tmp_path / "run")], f"{tmp_path / 'run'} is a run, whose images have scores: `vistas report {tmp_path / 'run'}`"),
         (["score", str(tmp_path), "--suite", "genevl"], "unknown suite 'genevl'"),
         (["run", "--search", "beam:width=two"], "width=two is not a whole number from 1"),
         (["plan", "--search", "adaptive:search=beam:score=previews"], "score=previews is not "),
