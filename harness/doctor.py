@@ -15,9 +15,9 @@ import torch
 
 from harness.assignments import name_of
 from harness.compute.amounts import bytes_of
-from harness.config import EMBEDDED
+from harness.config import EMBEDDED, Settings
 from harness.errors import WrongInput
-from harness.fitting import beside, fitting, rows_divided
+from harness.fitting import beside, fit, in_words, rows_divided
 from harness.memory import SHARE, free_and_total
 from harness.model_spec import ModelSpec, parse_model
 from harness.placing import check_placing
@@ -115,7 +115,11 @@ def _need(spec: ModelSpec, memory: Mapping[str, int], local: LocalWeights) -> Ne
     growth = [("each step", f"adds {_span(one.cache_step_bytes)} of it")] if one.cache_step_bytes else []
     divided = [("" if at else "divided", line) for at, line in enumerate(_said(one, division, memory))] if division else []
     refusal = _refusal(spec, offload="model")
-    return Need(spec.text, fitting(one, memory, division, offload=not refusal), found(spec.name, spec.entry, local), (
+    largest = fit(one, memory, division, offload=not refusal)
+    settings = largest.run_with(Settings.model_fields["max_rows"].default)
+    return Need(spec.text, in_words(largest, memory), found(spec.name, spec.entry, local), (
+        *([("run with", settings)] if settings else []),
+        *([("presets", f"{spec.name}:preset={' or '.join(model.presets)}")] if model.presets else []),
         ("download", gigabytes(model.bytes)),
         ("in memory", f"{gigabytes(one.weight_bytes)}; {gigabytes(one.all_parameters * torch.float32.itemsize)} in float32"),
         ("each row", f"{kept}, {gigabytes(one.pass_bytes)} more within a pass"),

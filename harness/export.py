@@ -11,12 +11,13 @@ import pandas as pd
 
 from harness.compute.amounts import counted
 from harness.config import FILE
-from harness.errors import WrongInput
+from harness.errors import RunFailed, WrongInput
 from harness.run.suites import open_suite
 from reports.load import Runs, read_runs
 from results.files import check_writable
 from suites.base import Prompt, display_name
-from suites.layouts.base import layout
+from suites.layouts.base import SOME, layout
+from suites.pictures import is_undamaged
 
 METHOD = ["model", "search", "verifier", "budget_unit", "budget"]
 
@@ -28,6 +29,7 @@ def export_run(
 
     Raises:
         WrongInput: a folder that is no run, a filter that keeps nothing, or a target that holds something already.
+        RunFailed: an image of the run is missing or damaged; nothing is written.
     """
     runs = read_runs([run])
     prompts = _prompts(runs)
@@ -36,11 +38,11 @@ def export_run(
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise WrongInput(f"{target} is not an empty folder: give another with --out")
     check_writable(target)
-    form = layout(layout_name)
-    lines = []
-    for key, rows in selections.groupby(METHOD, sort=False):
-        folder = target / _slug(key)
-        images, notes = _images(runs, rows, prompts)
+    form, lines = layout(layout_name), []
+    methods = {_slug(key): _images(runs, rows, prompts) for key, rows in selections.groupby(METHOD, sort=False)}
+    _check_whole(run, [path for images, _ in methods.values() for _, paths in images for path in paths])
+    for name, (images, notes) in methods.items():
+        folder = target / name
         each = max(len(paths) for _, paths in images)
         lines += [f"{folder}: {counted(sum(len(paths) for _, paths in images), 'image')} of {counted(len(images), 'prompt')}", *notes]
         lines += form.write(folder, images, each)
@@ -114,6 +116,19 @@ def _images(
     if not found:
         raise WrongInput("no image was selected by this method: nothing to export")
     return found, notes
+
+
+def _check_whole(run: Path, paths: Sequence[Path]) -> None:
+    """Raise RunFailed where images are not as they were saved: they are named by their content, but nobody else would see it."""
+    damaged = [path for path in dict.fromkeys(paths) if not is_undamaged(path)]
+    if damaged:
+        names = [str(path.relative_to(run.resolve())) for path in damaged]
+        more = f" and {counted(len(names) - SOME, 'more image')}" if len(names) > SOME else ""
+        them = "it" if len(names) == 1 else "them"
+        raise RunFailed(
+            f"{run}: {', '.join(names[:SOME])}{more} {'is' if len(names) == 1 else 'are'} missing or damaged, nothing is exported: "
+            f"delete {them} and give the run's `vistas run` command again, which makes what is missing anew"
+        )
 
 
 def _slug(key: Sequence[object]) -> str:

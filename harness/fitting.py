@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil
 
 from harness.memory import SHARE
@@ -34,19 +35,40 @@ def rows_divided(one: Sheet, division: Division, memory: Sequence[int]) -> int:
     return min(least)
 
 
-def fitting(one: Sheet, memory: Mapping[str, int], division: Division | None = None, offload: bool = True) -> str:
-    """The largest batch in words: on the first device, else over all of them, else with offload where the model takes it."""
+@dataclass(frozen=True)
+class Fit:
+    """The largest batch of a model, and the settings that a run needs for it."""
+
+    rows: int
+    """Not above 0 where nothing fits, negative where weights alone do not."""
+    settings: Mapping[str, str]
+
+    def run_with(self, default_rows: int) -> str:
+        """What a run is given, "--set max_rows=2 --set offload=model"; rows only where they are fewer than it would take by itself."""
+        rows = {"max_rows": str(self.rows)} if 0 < self.rows < default_rows else {}
+        return " ".join(f"--set {key}={value}" for key, value in (rows | dict(self.settings)).items())
+
+
+def fit(one: Sheet, memory: Mapping[str, int], division: Division | None = None, offload: bool = True) -> Fit:
+    """The largest batch on the first device, else over all of them, else with offload where the model takes it."""
     free = next(iter(memory.values()))
     rows = rows_that_fit(one, free)
     if rows > 0:
-        return f"{rows} on {next(iter(memory))}" if len(memory) > 1 else str(rows)
-    divided = rows_divided(one, division, list(memory.values())) if division else 0
-    if divided > 0:
-        return f"{divided} with device={','.join(memory)}"
-    offloaded = rows_that_fit(one, free, one.largest_bytes) if offload else 0
-    if offloaded > 0:
-        return f"{offloaded} with offload=model"
-    return "none: its weights do not fit" if rows < 0 else "none"
+        return Fit(rows, {})
+    if (divided := rows_divided(one, division, list(memory.values())) if division else 0) > 0:
+        return Fit(divided, {"device": ",".join(memory)})
+    if (offloaded := rows_that_fit(one, free, one.largest_bytes) if offload else 0) > 0:
+        return Fit(offloaded, {"offload": "model"})
+    return Fit(rows, {})
+
+
+def in_words(found: Fit, memory: Mapping[str, int]) -> str:
+    """ "2", "3 on cuda:0", "2 with offload=model", or that nothing fits."""
+    if found.rows < 1:
+        return "none: its weights do not fit" if found.rows < 0 else "none"
+    if found.settings:
+        return f"{found.rows} with {', '.join(f'{key}={value}' for key, value in found.settings.items())}"
+    return f"{found.rows} on {next(iter(memory))}" if len(memory) > 1 else str(found.rows)
 
 
 def beside(memory: Mapping[str, int], taken: int) -> dict[str, int]:

@@ -86,9 +86,10 @@ def _preview_shrink(text: str, value: str) -> int:
 def _pair(text: str, members: list[ModelSpec]) -> ModelSpec:
     families = [member.entry.family for member in members]
     if families != ["ar", "diffusion"]:
+        instead = f"; did you mean {'+'.join(member.text for member in reversed(members))}?" if families == ["diffusion", "ar"] else ""
         raise WrongInput(
             f"model {text!r} joins {' and '.join(families)} models: write DRAFT+REFINE, an autoregressive model and then "
-            "a diffusion model"
+            f"a diffusion model{instead}"
         )
     draft, refine = members
     if draft.entry.domain != refine.entry.domain:

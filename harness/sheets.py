@@ -16,6 +16,8 @@ HEADER = (
     "model", "family", "parameters", "steps", "pixels", "TFLOP a step", "TFLOP an image, unguided", "as set", "decoder",
     "text", "settings", "licence", "gated", "download", "paper",
 )  # fmt: skip
+_NUMBERS, _WIDTH = 10, 124
+"""Columns that a terminal is shown, and the letters that they take at least."""
 _UNSAID = ("", False, "auto")
 """Values of settings that ask for nothing."""
 INTRODUCTION = """# Published models
@@ -30,7 +32,8 @@ Written by `python -m harness.sheets > docs/models.md`. Prices are worked out fr
 * *as set*: all steps of one image under the settings of the row, guidance included; decoder and text encoders are extra.
 * *text*: one prompt through the text encoders: {tokens} tokens for Infinity, padded to the length in the settings for the others.
   Janus reads the prompt with its own network, in the first step.
-* *settings*: what differs from "off" and "auto". All of them, and the presets, are in `models/published.toml`.
+* *settings*: what differs from "off" and "auto". All of them are in `models/published.toml`, and
+  `vistas list models --prices` prints what each preset sets.
   A value with a comma stands in double quotes: `--model 'sdxl:negative_prompt="blurry, low quality"'` in a shell. A negative prompt
   needs guidance, without which it is refused; of FLUX that is `true_cfg_scale` above 1.
 * *download*: everything that `vistas fetch` gets.
@@ -87,10 +90,14 @@ def row(text: str, model: PublishedModel, settings: Mapping[str, Any]) -> tuple[
     return (
         text, model.family, amount(found.parameters), str(found.steps), "×".join(map(str, found.image_size)),
         _steps(found), _tera(found.unguided_flops), _tera(found.guided_flops), _tera(found.decoder_flops),
-        _tera(found.text_flops), ", ".join(f"{key} {value}" for key, value in settings.items() if value not in _UNSAID),
+        _tera(found.text_flops), _said(settings),
         model.licence, "yes" if model.gated else "no", _download(model),
         f"arXiv {model.paper}" if model.paper else "none",
     )  # fmt: skip
+
+
+def _said(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in settings.items() if value not in _UNSAID)
 
 
 def amount(count: int) -> str:
@@ -119,15 +126,22 @@ def document() -> str:
 
 
 def show(texts: Sequence[str]) -> None:
-    """Print the table; licences and downloads are in `vistas list models`."""
+    """Print the table, and beneath it each model's settings and presets; licences and downloads are in `vistas list models`."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*HEADER[:11])
-    for cells in rows(texts):
-        table.add_row(*cells[:11])
+    table, chosen = Table(*HEADER[:_NUMBERS]), [_chosen(text) for text in texts or published_models()]
+    table.columns[0].overflow, table.columns[0].min_width = "fold", max(map(len, published_models()))
+    for one in chosen:
+        name, *numbers = row(*one)[:_NUMBERS]
+        table.add_row(name.replace(",", ", "), *numbers)  # a long name is broken between its settings
     console = Console()
-    Console(width=max(console.width, 200)).print(table)
+    Console(width=max(console.width, _WIDTH)).print(table)
+    for text, _, settings in chosen:
+        console.print(f"{text}: {_said(settings)}", highlight=False, markup=False, soft_wrap=True)
+    for model in {model.name: model for _, model, _ in chosen}.values():
+        for name, group in model.presets.items():
+            console.print(f"{model.name}:preset={name}: {_said(group)}", highlight=False, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

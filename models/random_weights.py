@@ -11,6 +11,7 @@ from torch import nn
 
 from harness.errors import WrongInput
 from models.base import Generator
+from models.offload import Offload
 from models.published import PublishedModel
 
 SPREAD = 0.02
@@ -24,18 +25,18 @@ BUILDERS: Mapping[str, str] = {
 
 
 def random_generator(
-    model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[torch.device], tiny: bool = False
+    model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[torch.device], tiny: bool = False, offload: Offload = "none",
 ) -> Generator:
     """The generator that the model's loader would make, its weights random; `tiny` shrinks every network for tests.
 
-    Several devices share the model, and the weights are drawn in host memory first.
+    Several devices share the model, and the weights are drawn in host memory first; so they are where `offload` lets them rest there.
 
     Raises WrongInput for a model that cannot be built so.
     """
     if model.loader not in BUILDERS:
         raise WrongInput(f"{model.name} cannot be built with random weights yet: fetch it, or take another model")
     module, _, name = BUILDERS[model.loader].partition(":")
-    built: Generator = getattr(import_module(module), name)(model, settings, devices, tiny)
+    built: Generator = getattr(import_module(module), name)(model, settings, devices, tiny, offload)
     return built
 
 
@@ -59,9 +60,9 @@ def filled(network: nn.Module, device: torch.device) -> nn.Module:
     return network.eval()
 
 
-def home(devices: Sequence[torch.device]) -> torch.device:
+def home(devices: Sequence[torch.device], offload: Offload = "none") -> torch.device:
     """Where weights are drawn."""
-    return devices[0] if len(devices) == 1 else torch.device("cpu")
+    return devices[0] if len(devices) == 1 and offload == "none" else torch.device("cpu")
 
 
 def word_tokenizer(length: int | None, begin: str = "", **named: str) -> Any:

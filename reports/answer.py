@@ -13,11 +13,12 @@ from reports.certainty import intervals_sentence, more_prompts, too_few
 from reports.equal_compute import Comparison, compare
 from reports.headline import NO_SCORES, NOTHING_SHARED, headline
 from reports.keys import POINT
+from reports.left_out import Missing, left_out_sentences, missing
 from reports.power import outlook
 from reports.same_budget import Shared, all_at_same_budget, at_same_budget, shared
 from reports.statistics import OVERALL
 from reports.summary import Method, Summary, is_single, metric_phrase
-from reports.verdict import MOST_NAMED, Verdict, left_out, listed, verdict, where, without_interval
+from reports.verdict import MOST_NAMED, Verdict, listed, verdict, where, without_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Answer:
     verdicts: tuple[Verdict, ...]
     """Every shared budget, growing, then the largest amount of every other unit."""
     shared: tuple[Shared, ...]
+    left_out: Missing = ()
+    """Who is not in which comparison."""
 
 
 def answer(summary: Summary) -> Answer:
@@ -42,19 +45,20 @@ def answer(summary: Summary) -> Answer:
         return Answer(f"Only {summary.label(summary.methods[0])} {so_far}: no comparison.", _opening(summary), (), ())
     found, given = shared(summary, verifier), all_at_same_budget(summary, verifier)
     if not found:
-        missing = left_out(summary, (), given)
-        return Answer(NO_SCORES if missing else NOTHING_SHARED, (*_opening(summary), *missing), (), ())
+        lacking = missing((), given)
+        sentences = (*_opening(summary), *left_out_sentences(summary, lacking))
+        return Answer(NO_SCORES if lacking else NOTHING_SHARED, sentences, (), (), lacking)
     main = found[0].judged
     told = [one for one in found[0].comparisons if one.same_budget or one is main] + [each.judged for each in found[1:]]
     verdicts = {id(one): verdict(summary, one) for one in told}
     others = [verdicts[id(one)] for one in told if one is not main]
     first = headline(verdicts[id(main)], others, len(summary.values), too_few(summary))
     judged = [each.judged for each in found]
-    missing = left_out(summary, judged, [one for one in given if not any(_alike(one, other) for other in judged)])
+    lacking = missing(judged, [one for one in given if not any(_alike(one, other) for other in judged)])
     ties = [one.tied for one in verdicts.values() if one.tied]
     lead = (*without_interval(summary, main), *outlook(summary, main))
-    sentences = (*_opening(summary), *ties, *lead, *_other_verifiers(summary, found), *missing)
-    return Answer(first, sentences, tuple(verdicts.values()), found)
+    sentences = (*_opening(summary), *ties, *lead, *_other_verifiers(summary, found), *left_out_sentences(summary, lacking))
+    return Answer(first, sentences, tuple(verdicts.values()), found, lacking)
 
 
 def _opening(summary: Summary) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from reports import curves, gallery, style, tree
 from reports.answer import Answer, answer
 from reports.comparison_tables import equal_tables, paired_table
 from reports.figure_labels import LABELS
+from reports.left_out import left_out_table
 from reports.load import read_runs
 from reports.markdown import write_markdown
 from reports.overoptimised import overoptimised_figure, overoptimised_table, shown
@@ -35,7 +36,8 @@ def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
     summary = summarise(read_runs(run_dirs, unfinished=True))
     found = answer(summary)
     contents = _contents(summary, found, out / "figures")
-    tables = (*contents.equal, contents.paired, *contents.results, contents.trust, contents.overoptimised,
+    tables = (*contents.equal, *([contents.left_out] if contents.left_out.rows else []), contents.paired,
+              *contents.results, contents.trust, contents.overoptimised,
               contents.cross, contents.reliability, *contents.spent,
               *([contents.published] if contents.published.rows else []))  # fmt: skip
     for table in tables:
@@ -58,6 +60,7 @@ def _contents(summary: Summary, found: Answer, folder: Path) -> Contents:
         blocks=blocks,
         tree=grown,
         equal=equal_tables(summary, verifiers[0], found.shared),
+        left_out=left_out_table(summary, found.left_out),
         results=tuple(results_table(summary, verifier, f"results-{slug(verifier)}") for verifier in verifiers),
         spent=tuple(spent_table(summary, verifier, f"spent-{slug(verifier)}") for verifier in verifiers),
         paired=paired_table(summary),

@@ -2,54 +2,34 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.certainty import has_intervals
+from reports.crowd import crowd_figure
+from reports.emphasis import crowded
 from reports.legend import fit_legend, handles, single_handle
+from reports.panels import AXIS_LABELS, Panel, draw, share_y
 from reports.statistics import OVERALL
-from reports.style import QUIET, SURFACE, Look, log_axis, looks, quiet_axes
-from reports.summary import AXES, Method, Summary, is_single, metric_name
+from reports.style import looks
+from reports.summary import AXES, Summary, metric_name
 from results.schema import GRADE
 
-AXIS_LABELS = {
-    "nfe": "NFE per prompt (transformer passes)",
-    "flops": "FLOPs per prompt (model, decoder, text, verifier)",
-    "seconds": "seconds per prompt (verification included)",
-}
 _LEFT, _RIGHT, _BOTTOM, _TITLE, _GAP = 0.72, 0.18, 0.56, 0.34, 0.34
 """Margins and gaps of a figure in inches."""
 _NARROW = (3.9, 2.6)
 """Of a plot on a narrow screen, where each has its own row."""
-_SHARE = (-0.06, 1.06)
-"""Range of a share of images, with room for whole markers."""
-_MARKER, _RIM = 5.4, 3.2
-"""Size of a marker in points, and what it grows by for each that lies upon it."""
 _LETTERS = 11.5
 """Letters of a title in an inch, at its size and weight."""
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One small plot: which unit, guiding verifier, metric and task it shows, and its heading."""
-
-    title: str
-    unit: str
-    verifier: str
-    metric: str
-    task: str = OVERALL
-
-
 def main_figure(summary: Summary, verifier: str, narrow: bool = False) -> Figure:
-    """The truth against every unit, guided by one verifier: side by side, or stacked for a narrow screen."""
+    """The truth against every unit, guided by one verifier: side by side, or stacked for a narrow screen; of many methods a row a model."""
+    if crowded(summary):
+        return crowd_figure(summary, verifier, narrow)
     metric = str(summary.truth)
     panels = [Panel(f"by {name}", unit, verifier, metric) for unit, name in AXES.items()]
     if narrow:
@@ -107,11 +87,11 @@ def _figure(summary: Summary, rows: Sequence[Sequence[Panel]], size: tuple[float
         for c, panel in enumerate(row):
             left, bottom = _LEFT + c * (size[0] + gap), height - legend - titles - size[1] - r * pitch
             axes = figure.add_axes((left / width, bottom / height, size[0] / width, size[1] / height))
-            _draw(axes, summary, panel, styles)
+            draw(axes, summary, panel, styles)
             below = rows[r + 1][c] if r + 1 < len(rows) and c < len(rows[r + 1]) else None
             _write_labels(axes, panel, below, first=c == 0 or row[c - 1].metric != panel.metric, width=size[0])
             drawn.append((panel, axes))
-    _share_y(drawn, whole=rows[0][0].task != OVERALL or not has_intervals(summary))
+    share_y(drawn, whole=rows[0][0].task != OVERALL or not has_intervals(summary))
     return figure
 
 
@@ -125,73 +105,3 @@ def _write_labels(axes: Axes, panel: Panel, below: Panel | None, first: bool, wi
         axes.set_ylabel(metric_name(panel.metric), fontsize=9)
     else:
         axes.tick_params(labelleft=False)
-
-
-def _draw(axes: Axes, summary: Summary, panel: Panel, styles: dict[Method, Look]) -> None:
-    quiet_axes(axes)
-    curves: dict[Method, pd.DataFrame] = {}
-    for method in styles:
-        curve = summary.curve(method, panel.verifier, panel.metric, panel.task).sort_values(panel.unit)
-        curve = curve[curve["mean"].notna() & (curve[panel.unit] > 0)]
-        if not curve.empty:
-            curves[method] = curve
-    if not curves:
-        axes.text(0.5, 0.5, "no score", transform=axes.transAxes, ha="center", va="center", color=QUIET)
-        axes.set_xticks([])
-        return
-    points = {method: list(zip(curve[panel.unit], curve["mean"], strict=True)) for method, curve in curves.items()}
-    spent, means = zip(*(point for each in points.values() for point in each), strict=True)
-    log_axis(axes, min(spent), max(spent))
-    for place, (method, curve) in enumerate(curves.items()):
-        look, x, mean = styles[method], curve[panel.unit].to_numpy(), curve["mean"].to_numpy()
-        if len(x) > 1:
-            axes.fill_between(x, curve["low"], curve["high"], color=look.colour, alpha=0.09, linewidth=0)
-            for end in ("low", "high"):  # bands that lie upon one another are told apart by their edges
-                axes.plot(x, curve[end], color=look.colour, alpha=0.4, linewidth=0.6, linestyle=look.line)
-        else:
-            bars = np.vstack([mean - curve["low"], curve["high"] - mean])
-            axes.errorbar(x, mean, yerr=bars, color=look.colour, capsize=3, linewidth=1.2)
-        line: dict[str, Any] = {
-            "color": look.colour, "marker": look.marker, "markeredgecolor": SURFACE, "markeredgewidth": 0.7, "zorder": 3 + place / 100,
-        }  # fmt: skip
-        axes.plot(x, mean, linewidth=1.7, linestyle=look.line, markersize=_MARKER, **line)
-        over = [point for other in list(points.values())[place + 1 :] for point in other]
-        for point in points[method]:
-            above = sum(_upon(point, other, (min(means), max(means))) for other in over)
-            if above:
-                axes.plot(*point, markersize=_MARKER + _RIM * above, **line)
-        single = curve[is_single(curve)]
-        if not single.empty:
-            axes.plot(
-                single[panel.unit], single["mean"], linestyle="none", marker="o", markersize=8.5, markerfacecolor=SURFACE,
-                markeredgecolor=look.colour, markeredgewidth=1.8, zorder=5,
-            )  # fmt: skip
-    if len(means) > 2 and max(means) - min(means) < 1e-9:
-        # Lines upon lines: which is which cannot be seen, that they agree can be said.
-        axes.text(0.5, 0.5, f"every method at every budget: {means[0]:.2f}", transform=axes.transAxes, ha="center", va="center",
-                  color=QUIET, fontsize=8.5)  # fmt: skip
-
-
-def _upon(point: tuple[float, float], other: tuple[float, float], range_: tuple[float, float]) -> bool:
-    """Whether two points would hide one another: each method's then has a rim around those above it."""
-    low, high = range_
-    return abs(math.log(point[0] / other[0])) < 0.02 and abs(point[1] - other[1]) <= 0.01 * (high - low)
-
-
-def _share_y(drawn: Sequence[tuple[Panel, Axes]], whole: bool) -> None:
-    """One y range for all panels of a metric; a share of right images stays within 0 and 1, with `whole` it spans them.
-
-    Enlarging a part of that range without bands to measure it by would make noise look like a finding.
-    """
-    for metric in {panel.metric for panel, _ in drawn}:
-        group = [axes for panel, axes in drawn if panel.metric == metric]
-        limits = [axes.get_ylim() for axes in group if axes.lines]
-        if not limits:
-            continue
-        low, high = min(low for low, _ in limits), max(high for _, high in limits)
-        # Each panel has left room for its own markers only.
-        low, high = low - 0.04 * (high - low), high + 0.04 * (high - low)
-        if metric == GRADE:
-            low, high = _SHARE if whole else (max(low, _SHARE[0]), min(high, _SHARE[1]))
-        for axes in group:
-            axes.set_ylim(low, high)

@@ -49,6 +49,9 @@ class Choice:
         return "unscored" if math.isnan(self.score) else f"{self.score:.2f}".replace("-", "−")
 
 
+GalleryRow = tuple[Method, tuple[Choice | None, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One prompt: a row a method, a column a budget; None where the method did not run that budget."""
@@ -56,7 +59,7 @@ class Block:
     task: str
     prompt: str
     budgets: tuple[str, ...]
-    rows: tuple[tuple[Method, tuple[Choice | None, ...]], ...]
+    rows: tuple[GalleryRow, ...]
     """A search that was given budgets in several units has one row for all of them."""
 
     @property

@@ -6,18 +6,29 @@ from collections.abc import Sequence
 
 from matplotlib.lines import Line2D
 
-from reports.style import QUIET, SURFACE, looks
+from reports.style import QUIET, REST, SURFACE, looks
 from reports.summary import Summary, is_single
 
 
 def handles(summary: Summary) -> list[Line2D]:
-    """Legend entries of all methods: a line and a marker, or the marker alone where there is one budget and so no line."""
+    """Legend entries of the methods that stand out: a line and a marker, or the marker alone where there is one budget and so no line.
+
+    The others have one entry together.
+    """
     budgets = summary.points.groupby(["model", "search", "budget_unit"])["budget"].nunique()
-    return [
-        Line2D([], [], color=look.colour, linestyle=look.line if budgets[method] > 1 else "none", marker=look.marker, markersize=5,
-               linewidth=1.8, label=summary.label(method))
-        for method, look in looks(summary).items()
+    styles = looks(summary)
+    strong = [method for method, look in styles.items() if look.stands_out]
+    entries = [
+        Line2D([], [], color=styles[method].colour, linestyle=styles[method].line if budgets[method] > 1 else "none",
+               marker=styles[method].marker, markersize=5, linewidth=1.8, label=summary.label(method))
+        for method in strong
     ]  # fmt: skip
+    return entries + faint_handle(f"the other {len(styles) - len(strong)} methods" if len(styles) > len(strong) else "")
+
+
+def faint_handle(label: str) -> list[Line2D]:
+    """The entry of curves that do not stand out; none without a label."""
+    return [Line2D([], [], color=REST, linewidth=0.9, marker=".", markersize=4, label=label)] if label else []
 
 
 def fit_legend(entries: Sequence[Line2D], width: float) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.assignments import name_of
 from harness.compute import amounts
 from reports.deadlines import deadline_notes
+from reports.emphasis import emphasis_note
 from reports.missing import nothing_returned
 from reports.statistics import LEAST_OVERALL, LEAST_PROMPTS, OVERALL, least_prompts
 from reports.summary import Summary, of_random
@@ -25,6 +26,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
         "x is what was really spent on average, not the budget asked for: no search spends more than it was given (adaptive over "
         "all prompts together), and many cannot use all of it.",
         *deadline_notes(summary),
+        *filter(None, [emphasis_note(summary)]),
         *_who_judges(summary),
         *_timing(summary),
         "Intervals, where there are any, are 95 % intervals over prompts, within tasks, all seeds of a prompt "

@@ -81,6 +81,9 @@ def overoptimised_figure(summary: Summary) -> Figure:
         quiet_axes(axes)
         for method, look in styles.items():
             path = _path(summary, method, verifier)
+            if not look.stands_out:
+                axes.plot(path["score"], path["truth"], color=look.colour, linewidth=0.9, marker=look.marker, markersize=3.4, zorder=2)
+                continue
             shape = {"linestyle": look.line, "marker": look.marker, "markersize": 4.2}
             axes.plot(path["score"], path["truth"], color=look.colour, linewidth=1.5, zorder=3, **shape)
             if len(path):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,8 +15,9 @@ from markupsafe import Markup
 from models.base import Domain
 from reports.answer import Answer
 from reports.certainty import has_intervals, too_few
+from reports.emphasis import emphasis_note, emphasised
 from reports.figure_labels import LABELS
-from reports.gallery import Block
+from reports.gallery import Block, GalleryRow
 from reports.notes import SHAPES_NOTICE, notes
 from reports.pictures import data_uri
 from reports.summary import AXES, Summary
@@ -35,6 +37,8 @@ class Contents:
     tree: Tree | None
     equal: tuple[Table, ...]
     """Under the same budgets, at the largest common amounts spent, and at smaller ones."""
+    left_out: Table
+    """Who is not in a comparison at equal compute, and why."""
     results: tuple[Table, ...]
     spent: tuple[Table, ...]
     paired: Table
@@ -63,8 +67,8 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
         notes=notes(summary),
         axes=AXES,
         labels=LABELS,
-        # What the run was budgeted in, where it is an axis, is what a reader asked for.
-        first_unit=next((method.budget_unit for method in summary.methods if method.budget_unit in AXES), "flops"),
+        emphasis=emphasis_note(summary),
+        parted=partial(_parted, {method[:2] for method in emphasised(summary)}),
         intervals=has_intervals(summary),
         few=too_few(summary),
         # Figures are drawn by us from escaped text; everything else in the page is escaped by Jinja.
@@ -73,6 +77,11 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
         manifests=[(folder.name, protocol(manifest)) for folder, manifest in zip(runs.folders, runs.manifests, strict=True)],
     )
     path.write_text(_together(text), encoding="utf-8")
+
+
+def _parted(strong: Collection[tuple[str, ...]], rows: Sequence[GalleryRow]) -> tuple[list[GalleryRow], list[GalleryRow]]:
+    """Rows of a block that are shown at once, and those folded beneath them: of the methods (model, search) that stand out, the others."""
+    return [row for row in rows if row[0][:2] in strong], [row for row in rows if row[0][:2] not in strong]
 
 
 def _together(text: str) -> str:

@@ -20,12 +20,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from harness.compute import amounts
+from reports.emphasis import emphasised
 from reports.summary import Method, Summary, search_rank
 
-INK, QUIET, GRID, SURFACE = "#24292f", "#656d76", "#dfe3e8", "#fefefe"
-"""Text, secondary text, grid lines, background; the page maps each to its light or dark value."""
+INK, QUIET, REST, GRID, SURFACE = "#24292f", "#656d76", "#9ba4ae", "#dfe3e8", "#fefefe"
+"""Text, secondary text, curves that do not stand out, grid lines, background; the page maps each to its light or dark value."""
 RIGHT, WRONG = "#2da44e", "#cf222e"
-_THEME = {INK: "var(--ink)", QUIET: "var(--quiet)", GRID: "var(--grid)", SURFACE: "var(--panel)"}
+_THEME = {INK: "var(--ink)", QUIET: "var(--quiet)", REST: "var(--rest)", GRID: "var(--grid)", SURFACE: "var(--panel)"}
 _COLOURS = {
     "ar": ("#2f7de1", "#7a5cd6", "#12988c", "#4aa8d8", "#1f4e9c", "#a493f2", "#0b6b5f", "#7fb2f5"),
     "diffusion": ("#e0662a", "#c8418f", "#b58a00", "#d23b3b", "#8f3d14", "#f08fc0", "#7d6200", "#f5a184"),
@@ -64,26 +65,35 @@ class Look:
     colour: str
     line: Any
     marker: Any
+    stands_out: bool = True
+    """Whether it is drawn strongly, with its band."""
 
 
 def looks(summary: Summary) -> dict[Method, Look]:
     """Colour by model (blues for AR, oranges for diffusion, greens for pairs), line and marker by search.
 
-    Where there is one model only, searches have colours too.
+    Where there is one model only, searches have colours too. Of many methods only some stand out (`emphasised`), in their model's
+    colour; the others are grey.
     """
     colours: dict[str, str] = {}
     for family, palette in _COLOURS.items():
         models = dict.fromkeys(method.model for method in summary.methods if summary.families[method.model] == family)
         colours |= {model: palette[place % len(palette)] for place, model in enumerate(models)}
-    searches = sorted({(*search_rank(method.search), method.budget_unit) for method in summary.methods})
+    searches = sorted({_search(method) for method in summary.methods})
     lines = {search: _LINES[place % len(_LINES)] for place, search in enumerate(searches)}
-    by_search = {search: SEARCH_COLOURS[place % len(SEARCH_COLOURS)] for place, search in enumerate(searches)}
+    strong = emphasised(summary)
+    coloured = [search for search in searches if search in {_search(method) for method in strong}]
+    by_search = {search: SEARCH_COLOURS[place % len(SEARCH_COLOURS)] for place, search in enumerate(coloured)}
     found = {}
     for method in summary.methods:
-        search = (*search_rank(method.search), method.budget_unit)
-        colour = by_search[search] if len(colours) == 1 else colours[method.model]
-        found[method] = Look(colour, *lines[search])
+        search, stands_out = _search(method), method in strong
+        colour = by_search[search] if len(colours) == 1 and stands_out else colours[method.model]
+        found[method] = Look(colour if stands_out else REST, *lines[search], stands_out)
     return found
+
+
+def _search(method: Method) -> tuple[bool, str, str]:
+    return (*search_rank(method.search), method.budget_unit)
 
 
 @contextmanager

@@ -83,6 +83,11 @@ class Summary:
         """The metric that answers the question: the grader's verdict, else the first verifier's score, if any."""
         return self.metrics[0] if self.metrics else None
 
+    @property
+    def first_axis(self) -> str:
+        """What the runs were budgeted in, where it is an axis: what a reader asked for."""
+        return next((method.budget_unit for method in self.methods if method.budget_unit in AXES), "flops")
+
     def label(self, method: Method, unit: str = "") -> str:
         """ "model + search", with the budget's unit where runs differ in it, unless it is `unit`, which is said beside it."""
         return f"{method.model} + {self.search(method, unit)}"

@@ -23,7 +23,7 @@ from reports.summary import SPENT, Summary, metric_phrase
 from results.schema import GRADE
 
 Row = dict[str, Any]
-_WORDS = ("model", "search", "verifier", "guided by", "unit", "compared", "compared at", "verdict", "from", "evidence")
+_WORDS = ("model", "search", "verifier", "guided by", "unit", "compared", "compared at", "verdict", "why", "from", "evidence")
 """Columns set flush left; the others hold numbers."""
 _NAMES = ("model", "search", "verifier", "guided by", "compared")
 """Columns of names, which stay on one line."""
@@ -63,7 +63,7 @@ class Table:
 
     def classes(self, column: str, cell: str) -> str:
         """How the page sets a cell: `w` flush left, `name` never broken, `broken` at spaces where there is no room."""
-        broken = column == "verdict" or "[" in cell
+        broken = column in ("verdict", "why") or "[" in cell
         return " ".join(name for name, holds in (("w", self.is_words(column)), ("name", self.is_name(column)), ("broken", broken)) if holds)
 
     def group(self, row: dict[str, str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from harness.compute import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, settled
-from reports.equal_compute import Comparison, LeftOut, Standing
+from reports.equal_compute import Comparison, Standing
 from reports.statistics import LEAST_DIFFERING, OVERALL, least_prompts
 from reports.summary import Summary
 
@@ -111,29 +111,9 @@ def score(standing: Standing) -> str:
     return ("≈\u00a0" if standing.interpolated else "") + numbers.score(standing.mean, standing.low, standing.high)
 
 
-def left_out(summary: Summary, judged: Sequence[Comparison], others: Sequence[Comparison] = ()) -> list[str]:
-    """ "Not compared at 210 NFE spent: … (spent 216 NFE)." for every comparison, one sentence where they leave out the same.
-
-    Of `others`, which the answer is not read from, only methods that lack scores are named.
-    """
-    places: dict[str, list[str]] = {}
-    for comparison in (*judged, *others):
-        named = [entry for entry in comparison.left_out if entry.why or comparison in judged]
-        if named:
-            text = listed([_reason(summary, entry, comparison) for entry in named])
-            places.setdefault(text, []).append(f"{'a ' if comparison.same_budget else ''}{where(comparison)}")
-    return [f"Not compared at {listed(at)}: {text}." for text, at in places.items()]
-
-
 def listed(names: Sequence[str]) -> str:
     """ "a, b and c"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _reason(summary: Summary, entry: LeftOut, comparison: Comparison) -> str:
-    word = "given" if comparison.same_budget else "spent"
-    amount = f"{word} {amounts.between(entry.low, entry.high, comparison.unit)}"
-    return f"{summary.label(entry.method, comparison.budget_unit)} ({entry.why or amount})"
 
 
 def _sure(comparison: Comparison) -> str:

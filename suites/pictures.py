@@ -46,6 +46,16 @@ def read_picture(path: Path) -> Picture:
         return Picture(path, None, f"file cannot be read as a picture ({type(error).__name__})")
 
 
+def is_undamaged(path: Path) -> bool:
+    """Whether a PNG is there and as it was written, by the checksums in it; pixels are not decoded."""
+    try:
+        with Image.open(path, formats=["PNG"]) as opened:
+            opened.verify()
+    except Exception:  # a damaged file makes Pillow raise whatever it trips over
+        return False
+    return True
+
+
 def _fault(opened: Image.Image) -> str:
     """What the header says against it, before anything is decoded."""
     width, height = opened.size

@@ -23,6 +23,10 @@ from verifiers.base import Scores, Verifier, VerifierCard
 
 PROMPT = Prompt("0", "a photo of a bench and a dog", "")
 SEARCH = "search"
+_OF_AN_IMAGE = ("encode", "predict", "draw", "decode")
+"""What the search that is measured does."""
+PAUSE = 10.0
+"""Seconds between lines of progress within one image."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,11 @@ def bench(
         try:
             compiled = bool(generator.card.settings.get("compile"))
             progress(f"batch {batch}: {'compiling, which can take minutes, and ' if compiled else ''}warming up")
-            _operations(generator, verifiers, batch, peak, asked)
+            _operations(generator, verifiers, batch, peak, asked, progress)
             progress(f"batch {batch}: measuring every operation")
-            found = _operations(generator, verifiers, batch, peak, asked)
-            progress(f"batch {batch}: measuring a search")
+            found = _operations(generator, verifiers, batch, peak, asked, progress)
+            expected = sum(one.seconds for one in found if one.operation in _OF_AN_IMAGE)
+            progress(f"batch {batch}: measuring a search{f', about {expected:.0f} s' if expected > PAUSE else ''}")
             found.append(_search(generator, batch, peak, asked))
         except Exception as error:
             if not out_of_memory(error):
@@ -79,15 +84,19 @@ def bench(
 
 
 def _operations(
-    generator: Generator, verifiers: Sequence[Verifier], batch: int, peak: float, prompts: Sequence[Prompt]
+    generator: Generator, verifiers: Sequence[Verifier], batch: int, peak: float, prompts: Sequence[Prompt],
+    progress: Callable[[str], None],
 ) -> list[Measured]:
-    """One image of each of `batch` rows, operation by operation, and what each was charged."""
+    """One image of each of `batch` rows, operation by operation, and what each was charged; a long one says how far it is."""
     metered, memory = MeteredGenerator(generator, Ledger(len(prompts))), _Memory(generator.device)
     found: list[Measured] = []
-    charged = 0
+    charged, said, steps = 0, perf_counter(), generator.card.steps
     for operation, step in every_operation(generator, metered, verifiers, [prompt.text for prompt in prompts], batch):
         before, charged = charged, sum(metered.ledger.spent(prompt).flops for prompt in range(len(prompts)))
         found.append(_row(batch, operation, step, metered.clock[operation, step], charged - before, peak, memory))
+        if operation == "draw" and perf_counter() - said > PAUSE:
+            said = perf_counter()
+            progress(f"batch {batch}: step {step + 1} of {steps} done")
     return found
 
 

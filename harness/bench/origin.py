@@ -11,6 +11,7 @@ import torch
 
 from models.attention import AUTO, SETTING, tried
 from models.base import Generator, ModelCard
+from models.offload import Offload
 from results.environment import environment
 
 _LONG = 30
@@ -27,10 +28,10 @@ class Origin:
     """The card's name, or the processor's with the number of threads; for a model that is divided, over which devices."""
     versions: str
     settings: str
-    """`timed_settings` as JSON."""
+    """`timed_settings` and what rested in host memory, as JSON."""
 
     @classmethod
-    def of(cls, text: str, generator: Generator, devices: str, tiny: bool) -> Origin:
+    def of(cls, text: str, generator: Generator, devices: str, tiny: bool, offload: Offload = "none") -> Origin:
         """Of the figures of a model that has just been measured here; `devices` as asked for."""
         here = environment(str(generator.device))
         device = here["accelerator"] or f"{here['processor']}, {here['threads']} threads"
@@ -38,12 +39,12 @@ class Origin:
         on_card = generator.device.type == "cuda"
         versions = kernels(generator.card.settings) if on_card else f"torch {torch.__version__}"
         tiny_too = {"tiny": True} if tiny else {}
-        return cls(text, device, versions, json.dumps({**timed_settings(generator.card), **tiny_too}, default=str))
+        return cls(text, device, versions, json.dumps({**timed_settings(generator.card), **tiny_too, "offload": offload}, default=str))
 
-    def differences(self, card: ModelCard) -> Iterator[str]:
-        """What of a model's settings is another than was measured."""
+    def differences(self, card: ModelCard, offload: Offload = "none") -> Iterator[str]:
+        """What of a model's settings, and of how it is to be offloaded, is another than was measured."""
         measured = json.loads(self.settings)
-        planned = json.loads(json.dumps(timed_settings(card), default=str))
+        planned = json.loads(json.dumps({**timed_settings(card), "offload": offload}, default=str))
         for key in dict.fromkeys((*measured, *planned)):
             one, other = measured.get(key), planned.get(key)
             if one != other:

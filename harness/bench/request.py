@@ -11,10 +11,12 @@ from harness.bench.model import PROMPT
 from harness.bench.peaks import peak_of
 from harness.errors import WrongInput
 from harness.model_spec import ModelSpec, parse_model
+from harness.placing import check_placing
 from harness.run.session import pick_devices, use_half_the_cores
 from harness.run.suites import open_suite
 from harness.weights.local import build
 from models.base import Generator
+from models.offload import Offload
 from models.random_weights import random_generator
 from suites.base import Prompt
 from suites.sample import sample
@@ -48,7 +50,7 @@ def some_prompts(count: int) -> list[Prompt]:
     return [PROMPT, *(sample(known, count - 1, seed=0) if count > 1 else ())]
 
 
-def prepared(text: str, device: str, tiny: bool) -> tuple[str, Generator, float]:
+def prepared(text: str, device: str, tiny: bool, offload: Offload = "none") -> tuple[str, Generator, float]:
     """The model of a text where it shall run, and the card's peak: a published one with random weights, an embedded one with its own.
 
     `tiny` shrinks a published model, and what was not given too. Raises WrongInput.
@@ -62,17 +64,20 @@ def prepared(text: str, device: str, tiny: bool) -> tuple[str, Generator, float]
     if tiny:
         small = {key: value for key, value in TINY.items() if key in spec.published().settings and key not in spec.overrides}
         spec = parse_model(_with(spec.text, small))
-    generator: Any = _built(spec, devices, tiny)
+    check_placing(spec.entry, spec.overrides, offload, len(devices) > 1)
+    if offload != "none" and len(devices) > 1:
+        raise WrongInput(f"--offload {offload} does not go with several devices: give one, or no --offload")
+    generator: Any = _built(spec, devices, tiny, offload)
     if spec.preview_shrink > 1:
         generator = generator.with_previews(spec.preview_shrink)
     return spec.text, generator, peak_of(devices[0], str(generator.card.settings.get("dtype", "")))
 
 
-def _built(spec: ModelSpec, devices: Sequence[torch.device], tiny: bool) -> Generator:
+def _built(spec: ModelSpec, devices: Sequence[torch.device], tiny: bool, offload: Offload) -> Generator:
     if spec.entry.row is None:
-        own: Generator = build(spec.entry, {}, devices[0], spec.overrides, "none", devices)
+        own: Generator = build(spec.entry, {}, devices[0], spec.overrides, offload, devices)
         return own
-    return random_generator(spec.published(), spec.published().merged(spec.overrides), devices, tiny)
+    return random_generator(spec.published(), spec.published().merged(spec.overrides), devices, tiny, offload)
 
 
 def judges(texts: Sequence[str], generator: Generator) -> list[Verifier]:

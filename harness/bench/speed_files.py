@@ -17,6 +17,7 @@ from harness.compute.clock import PATCHES, scoring
 from harness.compute.speeds import Speeds
 from harness.errors import WrongInput
 from models.base import ModelCard
+from models.offload import Offload
 from models.pair import Pair
 from verifiers.base import Verifier, cascading
 
@@ -37,11 +38,12 @@ class ModelSpeeds:
 class SpeedFiles:
     """Figures of one or more files, by what they are of."""
 
-    def __init__(self, figures: Mapping[Origin, Sequence[Line]]) -> None:
-        self._figures = figures
+    def __init__(self, figures: Mapping[Origin, Sequence[Line]], offload: Offload = "none") -> None:
+        """`offload`: how models are to be offloaded."""
+        self._figures, self._offload = figures, offload
 
     @classmethod
-    def read(cls, files: Sequence[Path], models: Sequence[str]) -> SpeedFiles:
+    def read(cls, files: Sequence[Path], models: Sequence[str], offload: Offload = "none") -> SpeedFiles:
         """Raises WrongInput for a file that bench-model has not written, and for a model, or part of a pair, that none is of."""
         figures: dict[Origin, list[Line]] = {}
         for file in files:
@@ -54,7 +56,7 @@ class SpeedFiles:
                     f"--speeds says nothing of {name}: measure it where it shall run, with vistas bench-model {name} --random-weights "
                     f"--batch 1,8 --csv {name}.csv, and add --speeds {name}.csv"
                 )
-        return cls(figures)
+        return cls(figures, offload)
 
     def of(self, text: str, model: Any, verifiers: Sequence[Verifier]) -> ModelSpeeds:
         """Of a loaded model, or pair, and the verifiers: operations that were not measured last nothing (`Speeds.unmeasured`).
@@ -67,12 +69,12 @@ class SpeedFiles:
         origin = self._nearest(text, model.card)
         measured = Speeds.of([*self._judged_beside(origin), *self._figures[origin]])
         scores = [scoring(stage.card) for one in verifiers for stage in getattr(cascading(one), "stages", (one,))]
-        return ModelSpeeds(measured.filled([*_OF_MODELS, PATCHES, *scores]), tuple(_told(text, origin, model.card, measured)))
+        return ModelSpeeds(measured.filled([*_OF_MODELS, PATCHES, *scores]), tuple(self._told(text, origin, model.card, measured)))
 
     def _nearest(self, text: str, card: ModelCard) -> Origin:
         """What was measured of the model with the fewest other settings."""
         own = [origin for origin in self._figures if name_of(origin.model) == name_of(text)]
-        nearest = min(own, key=lambda origin: len([*origin.differences(card)]))
+        nearest = min(own, key=lambda origin: len([*origin.differences(card, self._offload)]))
         same = [origin for origin in own if (origin.model, origin.settings) == (nearest.model, nearest.settings)]
         if len(same) > 1:
             where = " and ".join(f"{origin.device} ({origin.versions})" for origin in same)
@@ -91,13 +93,12 @@ class SpeedFiles:
             if other.device == origin.device:
                 yield from (line for line in lines if line[0] not in {*own, *_OF_MODELS})
 
-
-def _told(text: str, origin: Origin, card: ModelCard, measured: Speeds) -> Iterator[str]:
-    sizes = sorted({rows for known in measured.calls.values() for rows in known})
-    yield f"speeds of {text}: measured on {origin.device} with {origin.versions}, in batches of {', '.join(map(str, sizes))}"
-    differing = ", ".join(origin.differences(card))
-    if differing:
-        yield f"speeds of {text}: measured of {origin.model} with {differing}"
+    def _told(self, text: str, origin: Origin, card: ModelCard, measured: Speeds) -> Iterator[str]:
+        sizes = sorted({rows for known in measured.calls.values() for rows in known})
+        yield f"speeds of {text}: measured on {origin.device} with {origin.versions}, in batches of {', '.join(map(str, sizes))}"
+        differing = ", ".join(origin.differences(card, self._offload))
+        if differing:
+            yield f"speeds of {text}: measured of {origin.model} with {differing}"
 
 
 def _line(row: Mapping[str, str]) -> tuple[Origin, Line]:

@@ -127,9 +127,14 @@ def check_models_and_verifiers(texts: Sequence[str]) -> None:
 
 
 def check_scored(folder: Path, suite: str | None, verifiers: Sequence[str]) -> None:
-    """Raise WrongInput for a folder that is none, a suite that is not registered, or a verifier that is no verifier's text."""
+    """Raise WrongInput for a folder that is none, or a run's, a suite that is not registered, or a verifier that is no verifier's text."""
     if not folder.is_dir():
         raise WrongInput(f"{folder} is no folder: give one with images")
+    if (folder / MANIFEST).is_file() and (folder / "parts").is_dir():
+        raise WrongInput(
+            f"{folder} is a run, whose images have scores: `vistas report {folder}` shows them, and `vistas export {folder}` writes the "
+            "images into folders that can be scored again"
+        )
     if suite is not None:
         entry("suite", suite)
     for text in verifiers:

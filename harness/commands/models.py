@@ -28,6 +28,14 @@ class Kind(StrEnum):
     FEATURES = "features"
 
 
+class OffloadName(StrEnum):
+    """`models.offload.Offload`, of which a command line knows without torch."""
+
+    NONE = "none"
+    TEXT = "text"
+    MODEL = "model"
+
+
 _SINGULAR = {Kind.MODELS: "model", Kind.SEARCHES: "search", Kind.VERIFIERS: "verifier", Kind.SUITES: "suite",
              Kind.GRADERS: "grader", Kind.FEATURES: "features"}  # fmt: skip
 
@@ -36,7 +44,7 @@ PUBLISHED, SETTINGS = "published", "settings"
 
 
 def fetch(
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Models, verifiers or graders with published weights.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Models, verifiers or graders with published weights.")],
     check: Annotated[bool, typer.Option("--check", help="Download nothing: read what is here whole, and compare its hashes.")] = False,
     weights: Weights = None,
     debug: Debug = False,
@@ -52,7 +60,7 @@ def fetch(
 
 def doctor(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME[:KEY=VALUE,…]…]", help="Published models, all without; and verifiers beside them.")
+        list[str] | None, typer.Argument(metavar="NAME[:KEY=VALUE,…]", help="Published models, all without; and verifiers beside them.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
     memory: Annotated[
@@ -85,6 +93,7 @@ def bench_model(
     batch: Annotated[str, typer.Option(metavar="1,2,4,…", help="Rows of one batch; stops where memory runs out.")] = "1,2,4",
     prompts: Annotated[int, typer.Option(help="Prompts that these rows are of, at most: one shares its text and first step.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
+    offload: Annotated[OffloadName, typer.Option("--offload", help="Networks that rest in host memory, as in a run.")] = OffloadName.NONE,
     tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network, and images and steps not given.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Also write all figures here, for `plan --speeds`.")] = None,
     debug: Debug = False,
@@ -107,11 +116,12 @@ def bench_model(
         texts = some_prompts(prompts)
         batches = sizes(batch, prompts)
         say(f"building {', '.join((name, *(verifier or ())))}")
-        text, generator, peak = prepared(name, device, tiny)
+        text, generator, peak = prepared(name, device, tiny, offload.value)
         scoring = judges(verifier or (), generator)
         rows = f", rows of up to {prompts} prompts" if prompts > 1 else ""
         weights = "random" if generator.card.weights_sha256 == "random" else "its own"
-        typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}{weights} weights{rows}\n")
+        resting = f", offload {offload.value}" if offload is not OffloadName.NONE else ""
+        typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}{weights} weights{resting}{rows}\n")
         measured = []
 
         def kept() -> Iterator[Measured | str]:
@@ -121,7 +131,7 @@ def bench_model(
 
         for line in as_markdown(kept(), share=peak == peak, memory=generator.device.type == "cuda"):
             typer.echo(line)
-        origin = Origin.of(text, generator, device, tiny)
+        origin = Origin.of(text, generator, device, tiny, offload.value)
         if generator.device.type == "cuda":
             typer.echo(origin.versions)
         if csv is not None:
@@ -132,8 +142,8 @@ def bench_model(
 def list_(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar=f"[{'|'.join((*Kind, PUBLISHED, SETTINGS))}]",
-                       help=f"One kind only; {PUBLISHED}: numbers printed in papers; {SETTINGS}: what --set and --config take."),
+        typer.Argument(metavar="KIND", help=f"One of {', '.join(Kind)}; {PUBLISHED}: numbers printed in papers; {SETTINGS}: what "
+                       "--set and --config take. All but these two without it."),
     ] = None,
     prices: Annotated[bool, typer.Option("--prices", help="Sizes and prices of published models, from their configurations.")] = False,
     model: Annotated[
@@ -177,5 +187,6 @@ def list_(
                 typer.echo(f"  {name:<{width}}  {described(one)}")
             if each is Kind.SEARCHES:
                 typer.echo("named searches:")
+                width = max(map(len, named_searches()))
                 for name, named in named_searches().items():
-                    typer.echo(f"  {name}  {named.search} ({named.source})")
+                    typer.echo(f"  {name:<{width}}  {named.search} ({named.source})")

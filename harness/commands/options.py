@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-Suite = Annotated[str | None, typer.Argument(help="Prompt suite, such as drawbench; geneval without it.")]
+Suite = Annotated[str | None, typer.Argument(metavar="SUITE", help="Prompt suite, such as drawbench; geneval without it.")]
 SuiteFile = Annotated[
     Path | None, typer.Option("--suite-file", metavar="PATH", help="Any file of prompts as the suite: CSV, TSV, JSON, JSONL, TXT.")
 ]

@@ -79,7 +79,7 @@ def plan(
 
 
 def ablate(
-    name: Annotated[str | None, typer.Argument(help="Without it, the ablations are listed.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Without it, the ablations are listed.")] = None,
     prompts: Prompts = None,
     seed: SeedList = None,
     out: Out = None,
@@ -123,7 +123,7 @@ def ablate(
 
 
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders of runs; of one that is not finished, what is there.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of runs; of one that is not finished, what is there.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the report; the DIR's own without it, required for several.")] = None,
     debug: Debug = False,
 ) -> None:
@@ -175,7 +175,8 @@ def _prepared(
     from harness.bench.speed_files import SpeedFiles
     from harness.run.prepared import prepare_run
 
-    return prepare_run(settings, out, measured, say, outlines, SpeedFiles.read(speeds, settings.models) if speeds else None)
+    files = SpeedFiles.read(speeds, settings.models, settings.offload) if speeds else None
+    return prepare_run(settings, out, measured, say, outlines, files)
 
 
 def _finish(prepared: Run, fingerprint: str, profile: bool = False, shard: Shard | None = None) -> None:

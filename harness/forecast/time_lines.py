@@ -19,9 +19,6 @@ def time_lines(run: Run, every: Sequence[Forecast], shard: Shard | None) -> Iter
     whole = duration(computed_seconds(run.units, every))
     yield f"about {whole} of searching in all{own}; loading, grading and the report come on top"
     yield from _told(run, every)
-    offload = run.session.settings.offload
-    if run.session.speed_files is not None and offload != "none":
-        yield f"more time than said: speeds are measured without offload={offload}"
     for name in _unmeasured(every):
         scored = name.removeprefix(REFINING).removeprefix("score ")
         how = f"--verifier {scored}" if scored != name else "a --verifier" if name == PATCHES else "more steps"

@@ -149,7 +149,7 @@ def load_pipeline(
         raise WrongInput(f"{folder} cannot be loaded as {index[CLASS]} ({first_line(error)}): give the published folder") from error
     if offload == "none":
         return pipeline.to(device)
-    _take_turns(pipeline, offload, device)
+    take_turns(pipeline, offload, device)
     return pipeline
 
 
@@ -160,7 +160,8 @@ def parts_of(components: Mapping[str, Any]) -> Parts:
     return Parts(network, top_blocks(network), encoders, components["vae"])
 
 
-def _take_turns(pipeline: Any, offload: Offload, device: torch.device) -> None:
+def take_turns(pipeline: Any, offload: Offload, device: torch.device) -> None:
+    """Let a pipeline's networks come to `device` in turn and rest in host memory else, as `offload` says."""
     turns = Turns(device)
     for name, part in pipeline.components.items():
         if not isinstance(part, torch.nn.Module):

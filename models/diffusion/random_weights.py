@@ -10,8 +10,9 @@ import torch
 from models.architecture import components, outline
 from models.diffusion.generator import DiffusionGenerator
 from models.diffusion.pipeline_folder import published_config
-from models.diffusion.published import assembled
+from models.diffusion.published import assembled, take_turns
 from models.diffusion.published_sizes import CLIP_TOKENS
+from models.offload import Offload
 from models.published import PublishedModel
 from models.random_weights import filled, home, word_tokenizer
 from models.settings import dtype_of
@@ -60,12 +61,13 @@ _TINY: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 """Smaller networks of the same kind, for tests."""
 
 
-def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[torch.device], tiny: bool) -> DiffusionGenerator:
+def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[torch.device], tiny: bool,
+          offload: Offload = "none") -> DiffusionGenerator:
     """The published networks, settings and dtype behind their adapter; only weights and tokenizers are others."""
     import diffusers
 
     kind = str((published_config(model.name) or {})["_class_name"])
-    smaller, dtype, device = _TINY[kind] if tiny else {}, dtype_of(settings["dtype"]), home(devices)
+    smaller, dtype, device = _TINY[kind] if tiny else {}, dtype_of(settings["dtype"]), home(devices, offload)
     parts: dict[str, Any] = {}
     for part, row in components(model.name).items():
         parts[part] = filled(outline({**row, **smaller.get(part, {})}, dtype), device)
@@ -74,4 +76,7 @@ def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[
             parts[part.replace("text_encoder", "tokenizer")] = word_tokenizer(CLIP_TOKENS if clip else None)
     scheduler, values = _SCHEDULERS[kind]
     parts["scheduler"] = getattr(diffusers, scheduler)(**values)
-    return assembled(model, getattr(diffusers, kind)(**parts), settings, "random", devices)
+    pipeline = getattr(diffusers, kind)(**parts)
+    if offload != "none":
+        take_turns(pipeline, offload, devices[0])
+    return assembled(model, pipeline, settings, "random", devices)

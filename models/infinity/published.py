@@ -19,7 +19,7 @@ from models.infinity.config import PUBLISHED_TRANSFORMERS, PUBLISHED_VAES, Trans
 from models.infinity.generator import InfinityGenerator
 from models.infinity.pretrained import InfinityParts
 from models.infinity.sampling import Sampling
-from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule, published_schedule
+from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule, nearest_ratio, published_schedule
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
@@ -164,7 +164,9 @@ def schedule_of(name: str, size: PublishedSize, settings: Mapping[str, Any]) -> 
         instead = f" ({resolution} is {', '.join(others)})" if others else ""
         raise WrongInput(f"pn={resolution} is no resolution of {name}: it has {', '.join(size.resolutions)}{instead}")
     if aspect not in FULL_SCHEDULES:
-        raise WrongInput(f"aspect={aspect} (height / width) has no schedule: use one of {', '.join(FULL_SCHEDULES)}")
+        near = nearest_ratio(aspect)
+        hint = f"; nearest is aspect={near}" if near else "; 16 wide by 9 high is nearest to aspect=0.571"
+        raise WrongInput(f"aspect={aspect} (height / width) has no schedule: use one of {', '.join(FULL_SCHEDULES)}{hint}")
     return published_schedule(resolution, aspect)
 
 

@@ -18,6 +18,7 @@ from models.infinity.sampling import Sampling
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
+from models.offload import Offload
 from models.published import PublishedModel
 from models.random_weights import filled, home, word_tokenizer
 from models.settings import dtype_of
@@ -29,9 +30,11 @@ _TINY_TEXT = {"_class_name": "T5EncoderModel", "d_model": 32, "d_kv": 8, "d_ff":
 _TINY_SCALES = 4
 
 
-def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[torch.device], tiny: bool) -> InfinityGenerator:
+def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[torch.device], tiny: bool,
+          offload: Offload = "none") -> InfinityGenerator:
     """The published networks, schedule, sampling and dtypes; only weights and tokenizer are others."""
-    size, device = SIZES[model.name], home(devices)
+    size, rest = SIZES[model.name], home(devices, offload)
+    device = rest if offload != "text" else home(devices)  # only text encoders rest then
     schedule, sampling = plan_of(model.name, size, settings)
     transformer_config, vae_config, text = size.transformer, size.vae, components(model.name)["text_encoder"]
     if tiny:
@@ -42,10 +45,10 @@ def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[
     transformer.cast_blocks(dtype_of(settings["dtype"]))
     for network in (transformer, vae):
         with_constants(filled(network, device), device)
-    encoder: Any = filled(outline(text, dtype_of(settings["text_dtype"])), device)
+    encoder: Any = filled(outline(text, dtype_of(settings["text_dtype"])), rest)
     parts = InfinityParts(transformer, vae.to(memory_format=torch.channels_last), schedule, sampling)
     longest = transformer_config.text_maxlen
-    return assembled(model, parts, T5TextEncoder(encoder, word_tokenizer(longest), longest), settings, "random", devices)
+    return assembled(model, parts, T5TextEncoder(encoder, word_tokenizer(longest), longest), settings, "random", devices, offload)
 
 
 def _shrunk(sampling: Sampling) -> Sampling:

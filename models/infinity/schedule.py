@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import log
 
 Grid = tuple[int, int]
 """Rows and columns."""
@@ -78,6 +80,16 @@ FULL_SCHEDULES: dict[str, ScaleSchedule] = {ratio: ScaleSchedule(_parse(grids)) 
 """The 13-scale schedules by aspect ratio (height / width)."""
 FULL_SCHEDULES |= {wide: ScaleSchedule(tuple((w, h) for h, w in FULL_SCHEDULES[tall].grids))
                    for tall, wide in _WIDE_KEY.items()}
+
+
+def nearest_ratio(text: str) -> str | None:
+    """The published aspect ratio (height / width) nearest to a number, or to WIDTH:HEIGHT as screens are described; None for other text."""
+    given = re.fullmatch(r"(\d+(?:\.\d+)?)(?:[:x×](\d+(?:\.\d+)?))?", text.strip())
+    width, height = (float(part or 1) for part in given.groups()) if given else (0.0, 0.0)
+    if not width or not height:
+        return None
+    ratio = height / width if given and given[2] else width
+    return min(FULL_SCHEDULES, key=lambda known: abs(log(float(known) / ratio)))
 
 
 def published_schedule(pn: str = "1M", ratio: str = "1.0") -> ScaleSchedule:

@@ -13,6 +13,7 @@ from models.janus.generator import JanusGenerator
 from models.janus.load import assembled
 from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
+from models.offload import Offload
 from models.published import PublishedModel
 from models.random_weights import filled, home, word_tokenizer
 from models.settings import dtype_of
@@ -31,16 +32,17 @@ _TINY: Mapping[str, Mapping[str, Any]] = {
 """A smaller network of the same kind that makes images of 4 by 4 tokens, for tests."""
 
 
-def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[torch.device], tiny: bool) -> JanusGenerator:
+def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[torch.device], tiny: bool,
+          offload: Offload = "none") -> JanusGenerator:
     """The published network, sampling and dtype; only weights, tokenizer and template are others."""
     row = dict(components(model.name)["model"])
     if tiny:
         row |= {part: {**row[part], **smaller} for part, smaller in _TINY.items()}
     network = JanusNetwork(outline(row, dtype_of(settings["dtype"])))
-    filled(network, home(devices))
+    filled(network, home(devices, offload))
     tokenizer = word_tokenizer(
         network.config.text_config.max_position_embeddings, begin="<begin>", boi_token="<begin_of_image>", eoi_token="<end_of_image>",
         image_token="<image_placeholder>",
     )  # fmt: skip
     prompts = JanusPrompts(JanusProcessor(JanusImageProcessor(), tokenizer, chat_template=_TEMPLATE), network.longest)
-    return assembled(model, network, prompts, settings, "random", devices)
+    return assembled(model, network, prompts, settings, "random", devices, offload)

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from harness import registry
-from harness.cli import app
+from harness.cli import COMMANDS, app
 from harness.commands import run as run_commands
 from harness.commands.exits import Terminated
 from harness.config import Settings
@@ -59,6 +59,12 @@ def test_help_and_list_do_not_import_torch(arguments: list[str]) -> None:
     assert done.stdout
 
 
+def test_help_cuts_no_command_short_at_eighty_columns() -> None:
+    said = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80"}).stdout
+    for name, (_, line) in COMMANDS.items():
+        assert any(text.split() == [name, *line.split()] for text in said.splitlines()), f"{name}: {said}"
+
+
 def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other/photo.png").touch()
@@ -66,6 +72,8 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
     (tmp_path / "copy/manifest.json.bak").touch()
     (tmp_path / "none.jsonl").write_text('{"prompt": "a\\u0007b"}\n')
     (tmp_path / "kind.pdf").touch()
+    (tmp_path / "run/parts").mkdir(parents=True)
+    (tmp_path / "run/manifest.json").touch()
     (tmp_path / "two.txt").write_text("a red circle\na blue star\n")
     refused = [
         (["run", "genevl"], "unknown suite 'genevl'; did you mean geneval?"),
@@ -96,6 +104,7 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
         (["run", "--set", "device=gpu"], "device 'gpu' is no kind of device: did you mean cuda? give auto (an accelerator"),
         (["run", "--budget", "30,1e12"], "a budget of 1e+12 nfe for each prompt is more than any search plans: is it in --unit flops?"),
         (["score", "/nonexist"], "/nonexist is no folder: give one with images"),
+        (["score", str(tmp_path / "run")], f"{tmp_path / 'run'} is a run, whose images have scores: `vistas report {tmp_path / 'run'}`"),
         (["score", str(tmp_path), "--suite", "genevl"], "unknown suite 'genevl'"),
         (["run", "--search", "beam:width=two"], "width=two is not a whole number from 1"),
         (["plan", "--search", "adaptive:search=beam:score=previews"], "score=previews is not "),

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from harness.bench.request import prepared
 from harness.config import Settings
 from harness.config_sources import load_settings
 from harness.errors import WrongInput
@@ -234,3 +235,20 @@ def test_it_is_no_part_of_a_run() -> None:
     assert Settings(offload="model").run().identity() == Settings().run().identity()
     with pytest.raises(WrongInput, match="offload='disk' is not one of none, text, model"):
         load_settings(None, ["offload=disk"], {})
+
+
+@pytest.mark.parametrize("mode", ["text", "model"])
+@pytest.mark.parametrize("name", ["flux-dev:steps=2,height=64,width=64,dtype=float32", "infinity-2b:dtype=float32,text_dtype=float32",
+                                  "janus-pro-1b:dtype=float32"])  # fmt: skip
+def test_random_weights_rest_as_those_of_files_do(name: str, mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    if (name.partition(":")[0], mode) == ("janus-pro-1b", "text"):
+        with pytest.raises(WrongInput, match="offload=text leaves nothing out"):
+            prepared(name, "cpu", tiny=True, offload=mode)
+        return
+    staying, resting = prepared(name, "cpu", tiny=True)[1], prepared(name, "cpu", tiny=True, offload=mode)[1]
+    for one, other in zip(everything(staying), everything(resting), strict=True):
+        assert torch.equal(one, other)
+    assert here(staying) == set(networks(staying))
+    away = {part for part in networks(resting) if part.startswith("text")} if mode == "text" else set(networks(resting)) - {"decoder"}
+    assert away.isdisjoint(here(resting))

@@ -17,7 +17,7 @@ from harness.cli import app
 from harness.compute.flops import count_flops
 from harness.doctor import machine, needs, planned
 from harness.errors import WrongInput
-from harness.fitting import beside, fitting, rows_divided, rows_that_fit
+from harness.fitting import beside, fit, in_words, rows_divided, rows_that_fit
 from harness.sheets import document, rows
 from harness.weights.local import LocalWeights
 from harness.weights.repository import gigabytes
@@ -205,8 +205,13 @@ def test_the_batch_that_fits_shrinks_with_memory(infinity: Sheet) -> None:
     fits = [rows_that_fit(infinity, int(gigabytes * 1e9)) for gigabytes in (3, 4, 5, 80, 140)]
     assert fits == sorted(fits)
     assert fits[0] == -1
-    assert fitting(infinity, {"cuda:0": int(2e9)}) == "none: its weights do not fit"
-    assert fitting(infinity, {"cuda:0": int((infinity.weight_bytes - 1e8) / 0.9)}).endswith(" with offload=model")
+    little, more = ({"cuda:0": int(free)} for free in (2e9, (infinity.weight_bytes - 1e8) / 0.9))
+    assert in_words(fit(infinity, little), little) == "none: its weights do not fit"
+    assert fit(infinity, little).run_with(64) == ""
+    offloaded = fit(infinity, more)
+    assert in_words(offloaded, more) == f"{offloaded.rows} with offload=model"
+    assert offloaded.run_with(offloaded.rows + 1) == f"--set max_rows={offloaded.rows} --set offload=model"
+    assert offloaded.run_with(offloaded.rows) == "--set offload=model", "a run takes no more by itself"
     assert rows_that_fit(infinity, int(80e9), infinity.largest_bytes) > fits[3]
     last = int(0.9 * 80e9) - infinity.weight_bytes - fits[3] * (infinity.row_bytes + infinity.pass_bytes)
     assert 0 <= last < infinity.row_bytes + infinity.pass_bytes
@@ -233,6 +238,27 @@ def test_doctor_says_what_is_here_and_what_fits() -> None:
     assert lines["download"] == gigabytes(published_models()["janus-pro-1b"].bytes)
     with pytest.raises(WrongInput, match="shapes-flux comes with the package and is no published model"):
         list(needs(["shapes-flux"], {"cpu": 1}, LocalWeights()))
+
+
+def test_doctor_says_what_a_run_is_given_and_which_presets_there_are() -> None:
+    (few,), (many,) = (list(needs(["infinity-2b"], {"cpu": int(free)}, LocalWeights())) for free in (24e9, 900e9))
+    assert dict(few.lines)["run with"] == f"--set max_rows={few.fits}"
+    assert int(many.fits) >= 64
+    assert "run with" not in dict(many.lines), "as many rows as a run takes by itself"
+    assert dict(few.lines)["presets"] == "infinity-2b:preset=geneval or script or notebook or tts-var or soto"
+
+
+@pytest.mark.parametrize("columns", ["80", "300"])
+def test_prices_cut_no_name_and_say_what_presets_are(columns: str) -> None:
+    long = "infinity-2b:pn=0.25M,aspect=0.571,cfg=3.0,tau=0.5"
+    asked = ["list", "--prices", "--model", long, "--model", "infinity-8b-512"]
+    said = CliRunner().invoke(app, asked, env={"COLUMNS": columns}).stdout
+    cells = [line.split("│")[1].strip() for line in said.splitlines() if line.startswith("│")]
+    assert "…" not in said
+    assert "".join(cells).replace(" ", "") == f"{long}infinity-8b-512"
+    assert "infinity-8b-512" in cells, "no registered name is broken"
+    assert said.count("infinity-2b:preset=notebook: cfg 3.0, tau 0.5\n") == 1
+    assert f"{long}: pn 0.25M, aspect 0.571, cfg 3.0" in said
 
 
 def test_doctor_reads_memory_once_and_counts_what_it_advises(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from reports.build import build_report
+from reports.figure_labels import LABELS
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -90,6 +91,7 @@ def test_everything_loads_and_fits(report: Path, width: int, tmp_path: Path) -> 
     assert page["broken"] == 0
     assert page["wide"] == []
     assert page["needed"] <= page["width"]
+    assert all(name.startswith("Pictures of") or name in LABELS.values() for name in page["sideways"]), "no table does"
     assert width < 1000 or page["sideways"] == [], "also galleries of five budgets"
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from reports import curves, legend, overoptimised, style
+from reports import curves, legend, overoptimised, panels, style
 from reports.build import build_report
 from reports.comparison_tables import equal_tables, paired_table
 from reports.gallery import MOST_OWN, gallery, gallery_figure, shown
@@ -109,7 +109,7 @@ def test_markers_upon_one_another_are_all_seen(many: Summary) -> None:
     ranks = {method: place for place, method in enumerate(many.methods)}
     keys = many.points[["model", "search", "budget_unit"]].itertuples(index=False)
     apart = many.points.assign(mean=[float(ranks[Method(*key)]) for key in keys])
-    assert {size for at in sizes(apart) for size in at} == {curves._MARKER}
+    assert {size for at in sizes(apart) for size in at} == {panels._MARKER}
 
 
 def test_legends_show_a_line_only_where_one_is_drawn(make_run: MakeRun, tmp_path: Path, many: Summary) -> None:
@@ -265,5 +265,5 @@ def test_rows_of_one_amount_stand_under_its_name_and_names_are_not_broken(few: S
     table = table[: table.index("</table>")]
     for budget in ("budget of 14 NFE", "budget of 56 NFE"):
         assert table.count(budget) == 1
-    assert '<td class="w name">shapes-infinity</td>' in table
-    assert re.search(r"\.table \.name \{ white-space: nowrap; \}", page)
+    assert '<td class="w name" data-of="model">shapes-infinity</td>' in table
+    assert re.search(r"\.table th, \.table td \{[^}]*white-space: nowrap;", page)

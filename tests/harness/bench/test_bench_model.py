@@ -91,6 +91,23 @@ def test_what_is_compiled_is_said_to_take_its_time(flux: Generator, monkeypatch:
     assert said[0] == "batch 1: compiling, which can take minutes, and warming up"
 
 
+def test_a_long_measurement_says_how_far_it_is(flux: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that jumps by 6 seconds whenever it is read: a line every other reading."""
+    ticks = iter(range(0, 10**6, 6))
+    monkeypatch.setattr(bench_model, "perf_counter", lambda: float(next(ticks)))
+    said: list[str] = []
+    list(bench(flux, [1], peak=1e12, progress=said.append))
+    assert said[:5] == [
+        "batch 1: warming up", "batch 1: step 2 of 2 done", "batch 1: measuring every operation", "batch 1: step 2 of 2 done",
+        "batch 1: measuring a search",
+    ]  # fmt: skip
+    monkeypatch.setattr(bench_model, "PAUSE", 0.0)
+    again: list[str] = []
+    list(bench(flux, [1], peak=1e12, progress=again.append))
+    assert again[1:3] == ["batch 1: step 1 of 2 done", "batch 1: step 2 of 2 done"]
+    assert again[-1].startswith("batch 1: measuring a search, about ")
+
+
 def test_the_bench_stops_where_memory_runs_out(flux: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     original: Any = type(flux).predict
 
@@ -158,6 +175,14 @@ def test_a_row_is_shown_before_the_next_batch_is_begun(flux: Generator) -> None:
     lines = as_markdown(bench(flux, [1, 2], float("nan"), progress=begun.append), share=False, memory=False)
     next(line for line in lines if line.startswith("| 1 "))
     assert not any(line.startswith("batch 2") for line in begun)
+
+
+def test_the_command_says_how_networks_rest_and_refuses_what_a_run_refuses() -> None:
+    asked = ["bench-model", "infinity-2b:dtype=float32,text_dtype=float32", "--random-weights", "--tiny", "--batch", "1", "--device", "cpu"]
+    assert " on cpu, tiny, random weights, offload model\n" in CliRunner().invoke(app, [*asked, "--offload", "model"]).stdout
+    refused = CliRunner().invoke(app, [*asked[:1], "infinity-2b:compile=true", *asked[2:], "--offload", "model"])
+    assert refused.exit_code == 2
+    assert "compile=true does not go with offload=model: leave one of them out" in refused.stderr
 
 
 def test_columns_are_there_where_something_was_measured() -> None:

@@ -39,7 +39,7 @@ def call(*arguments: str) -> str:
 
 def written(path: Path, operations: Any, seconds: float = 1.0, rows: tuple[int, ...] = (1, 64), **origin: str) -> str:
     """A file in which each of these operations takes so many seconds a call, whatever its rows."""
-    settings = json.dumps({"toy": True, "steps": 3, "image_size": [64, 64]})
+    settings = json.dumps({"toy": True, "steps": 3, "image_size": [64, 64], "offload": "none"})
     beside = {"model": "toy-ar", "device": "a card", "versions": "torch 9", "settings": settings, **origin}
     with path.open("w", newline="") as stream:
         lines = csv.DictWriter(stream, COLUMNS)
@@ -87,7 +87,7 @@ def test_what_was_not_measured_is_said_and_lasts_nothing(tmp_path: Path) -> None
     said = "score toy-judge was not measured and lasts nothing here: measure it by bench-model with --verifier toy-judge\n"
     assert said in shown
     offloaded = call(*asked, str(tmp_path / "a.csv"), "--set", "offload=text")
-    assert "more time than said: speeds are measured without offload=text\n" in offloaded
+    assert "speeds of toy-ar: measured of toy-ar with offload none and not text\n" in offloaded
     assert "preview was not measured" not in call(*asked, written(tmp_path / "d.csv", [*TOY[:-2], TOY[-1]])), "random makes none"
     values = json.loads(call(*asked, str(tmp_path / "a.csv"), "--json"))
     assert values["unmeasured"] == ["score toy-judge"]
@@ -99,7 +99,7 @@ def test_what_was_not_measured_is_said_and_lasts_nothing(tmp_path: Path) -> None
 
 
 def test_other_settings_than_those_measured_are_told(tmp_path: Path) -> None:
-    settings = json.dumps({"toy": False, "compile": True, "steps": 3, "image_size": [64, 64]})
+    settings = json.dumps({"toy": False, "compile": True, "steps": 3, "image_size": [64, 64], "offload": "none"})
     shown = call(*ASKED, "--search", "random", "--budget", "12", "--speeds", written(tmp_path / "a.csv", TOY, settings=settings))
     assert "speeds of toy-ar: measured of toy-ar with toy False and not True, compile True and not None\n" in shown
     near = written(tmp_path / "b.csv", TOY, seconds=9.0)

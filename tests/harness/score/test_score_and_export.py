@@ -356,6 +356,28 @@ def test_an_export_says_whose_evaluator_cannot_grade_it(tmp_path: Path) -> None:
     assert f"t2i-compbench's own evaluator cannot grade prompts of geneval@shapes: {command} does" in said
 
 
+def test_an_image_that_is_damaged_in_its_middle_is_not_exported(tmp_path: Path) -> None:
+    """Nothing is written then, and the run, given again, makes it anew as the message says."""
+    asked = ("run", "geneval", *RUN, "--budget", "3", "--prompts", "6", "--out", tmp_path / "run")
+    assert call(*asked).exit_code == 0
+    kept = {path: path.read_bytes() for path in (tmp_path / "run" / str(name) for name in
+            pd.read_parquet(tmp_path / "run/selections.parquet")["image"].unique())}  # fmt: skip
+    path, content = next(iter(kept.items()))
+    changed = bytearray(content)
+    changed[len(changed) // 2] ^= 1
+    path.write_bytes(changed)
+    refused = call("export", tmp_path / "run", "--out", tmp_path / "out")
+    assert refused.exit_code == 1
+    assert f"{path.relative_to(tmp_path / 'run')} is missing or damaged, nothing is exported: delete it and give" in refused.stderr
+    assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
+    path.unlink()
+    assert "is missing or damaged" in call("export", tmp_path / "run", "--out", tmp_path / "out").stderr
+    assert call(*asked).exit_code == 0
+    assert path.read_bytes() == content
+    assert call("export", tmp_path / "run", "--out", tmp_path / "out").exit_code == 0
+    assert len(list((tmp_path / "out").glob("*/*/samples/*.png"))) == 6
+
+
 def test_budgets_that_print_alike_have_folders_of_their_own(tmp_path: Path) -> None:
     run = ["run", "geneval", *RUN, "--unit", "flops", "--budget", "1600.0001,1600.0002", "--prompts", "6", "--out", tmp_path / "run"]
     assert call(*run).exit_code == 0

@@ -151,7 +151,7 @@ def test_pairs_are_named_by_their_models() -> None:
     assert spec.text == "shapes-infinity:temperature_factor=2.0+shapes-flux"
     assert [member.name for member in spec.members] == ["shapes-infinity", "shapes-flux"]
     for text, message in (
-        ("shapes-flux+shapes-infinity", "joins diffusion and ar models: write DRAFT"),
+        ("shapes-flux+shapes-infinity", r"joins diffusion and ar models: write DRAFT.*; did you mean shapes-infinity\+shapes-flux\?$"),
         ("shapes-infinity+flux-dev", "joins a shapes and a photo model: pair one domain"),
     ):
         with pytest.raises(WrongInput, match=message):
