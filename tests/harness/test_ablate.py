@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +19,7 @@ from harness.run.pairing import pair_up
 from harness.search.spec import parse_search, shortest
 from reports.ablation import write_ablation
 
-sys.path.insert(0, str(Path(__file__).parent))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys")
 
 TOY = Ablation(
     "toy", "Does it help?", "search", "random",
@@ -31,8 +29,7 @@ TOY = Ablation(
 
 
 @pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_world.use_toys(monkeypatch)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ablation, "ablations", lambda: {"toy": TOY})
     monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: Path(out).mkdir(parents=True, exist_ok=True))
 

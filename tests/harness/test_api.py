@@ -18,7 +18,6 @@ from typer.testing import CliRunner
 
 from harness import cli
 from harness.api import Outcome, load_model, load_verifier, run_search
-from harness.commands import run as run_commands
 from harness.compute.ledger import Unit
 from harness.errors import WrongInput
 from harness.search.beam import Beam
@@ -38,8 +37,8 @@ def verifier() -> Any:
     return load_verifier("shapes-clip", device="cpu")
 
 
-def test_the_page_runs_as_it_stands_and_a_search_is_the_commands_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
+@pytest.mark.usefixtures("unreported")
+def test_the_page_runs_as_it_stands_and_a_search_is_the_commands_own(tmp_path: Path) -> None:
     arguments = ["run", "geneval", "--model", "shapes-infinity", "--search", "beam:width=2", "--budget", "60", "--prompts", "1"]
     result = CliRunner().invoke(cli.app, [*arguments, "--out", str(tmp_path)], prog_name="vistas")
     assert result.exit_code == 0, result.output

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import toy_world
 from typer.testing import CliRunner, Result
 
 from harness import registry
@@ -22,16 +23,10 @@ from harness.errors import DamagedWeights
 from results.files import locked
 from results.store import Store
 
-sys.path.insert(0, str(Path(__file__).parent))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys")
 
 RUN = ["run", "geneval", "--model", "toy-ar", "--search", "random", "--verifier", "toy-judge", "--prompts", "2",
        "--set", "metrics=[]"]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_world.use_toys(monkeypatch)
 
 
 def call(*arguments: str) -> Result:
@@ -347,8 +342,8 @@ def test_what_is_ended_before_its_first_unit_says_that_nothing_is_lost(
     assert one_line(result) == f"vistas: terminated{more}"
 
 
+@pytest.mark.usefixtures("unreported")
 def test_what_takes_time_is_said_and_what_is_kept_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: None)
     asked = [*RUN[:4], "--search", "random:candidates=2", *RUN[6:], "--budget", "6", "--unit", "seconds", "--set", "chunk=1",
              "--out", str(tmp_path)]  # fmt: skip
     saved: list[str] = []

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections import Counter
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from toy_runs import BASE, assert_equal, run, stop_after, tables
 from typer.testing import CliRunner
 
 from harness.cli import app
@@ -27,17 +27,10 @@ from results.run_differences import differences
 from results.store import Store
 from suites.geneval.suite import GenEvalSuite
 
-sys.path.insert(0, str(Path(__file__).parent))
-from toy_runs import BASE, assert_equal, run, stop_after, tables
-from toy_world import use_toys
+pytestmark = pytest.mark.usefixtures("toys")
 
 SMALL = {**BASE, "searches": ("random", "beam"), "budgets": (24,), "models": ("toy-ar",)}
 LARGE = {**SMALL, "searches": ("beam", "random"), "budgets": (24, 36), "seeds": (0, 1)}
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_toys(monkeypatch)
 
 
 def make(folder: Path, *reused: Path, work: bool = True, **settings: object) -> list[str]:

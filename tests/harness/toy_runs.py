@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from harness.config import Settings
 from harness.run.prepared import prepare_run
 from harness.run.runner import finish_run
 from results.schema import MEASURED, TABLES
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 BASE: dict[str, Any] = {
     "models": ("toy-ar", "toy-diffusion"), "searches": ("random", "beam", "zero-order"), "verifiers": ("toy-judge",),

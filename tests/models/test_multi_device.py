@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
+import test_offload
 import torch
+from test_offload import CPU, DIFFUSION, PROMPTS, everything, tiny_families, tiny_janus, tiny_published
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
@@ -33,10 +33,6 @@ from models.janus import generator as janus_generator
 from models.janus import load as janus
 from models.multi_device import Division, Parts, divide, place, size_of, spread, top_blocks
 from models.published import PublishedModel, published_models
-
-sys.path.insert(0, str(Path(__file__).parent))
-import test_offload
-from test_offload import CPU, DIFFUSION, PROMPTS, everything, tiny_families, tiny_janus, tiny_published
 
 TWO_CARDS = (torch.device("cuda:0"), torch.device("cuda:1"))
 EVERY = [*DIFFUSION, "infinity", "janus"]

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import open_clip
 import pytest
+import tiny_mask2former as tiny
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 from torch.nn import functional
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
-
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_mask2former as tiny
 
 from harness.errors import WrongInput
 from harness.weights.local import LocalWeights

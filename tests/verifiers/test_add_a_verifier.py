@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from harness import cli, registry
-from harness.commands import run as run_commands
 from verifiers.published import read_verifiers
+
+pytestmark = pytest.mark.usefixtures("unreported")
 
 PAGE = (Path(__file__).parents[2] / "docs" / "add-a-verifier.md").read_text(encoding="utf-8")
 RUN = ["run", "geneval", "--model", "shapes-infinity", "--search", "random", "--prompts", "1", "--budget", "15"]
@@ -32,7 +33,6 @@ def _mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "brightness", raising=False)
     row = read_verifiers(tomllib.loads(block("toml").replace("verifiers.brightness", "brightness")))["brightness"]
     monkeypatch.setitem(registry.VERIFIERS, "brightness", registry.published_verifier(row))  # type: ignore[arg-type]
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
     (tmp_path / "weights").mkdir()
     save_file({"weight": torch.tensor([0.2, 0.7, 0.1])}, tmp_path / "weights" / "channels.safetensors")
 

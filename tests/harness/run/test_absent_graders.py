@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import toy_world
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -20,9 +20,6 @@ from harness.weights.absent import MissingWeights
 from harness.weights.local import LocalWeights, absent_graders, some_grader
 from suites.base import CannotGrade, Grade, Prompt
 from suites.t2i_compbench.prompts import CATEGORIES
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
 
 GENEVAL = (("geneval-grader", "geneval-grader-hf"),)
 

@@ -19,12 +19,10 @@ import harness.search.beam
 import harness.search.random  # noqa: F401
 import suites.geneval.suite  # noqa: F401
 from harness import cli
-from harness.commands import run as run_commands
 from harness.commands.exits import end_at_sigterm
 from results.schema import MEASURED, TABLES
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys", "unreported")
 
 COMMAND = [
     "run", "geneval", "--model", "toy-ar", "--search", "random", "--search", "beam", "--verifier", "toy-judge",
@@ -33,12 +31,6 @@ COMMAND = [
 PARTS = 6
 SECONDS = 240
 """Far above what a busy machine needs."""
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_world.use_toys(monkeypatch)
-    monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: None)
 
 
 class Process:

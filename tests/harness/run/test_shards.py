@@ -23,8 +23,7 @@ from harness.run.shard import Shard
 from results.files import alone, locked, locked_part, write_atomic
 from results.schema import MEASURED, TABLES
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys")
 
 COMMAND = [
     "run", "geneval", "--model", "toy-ar", "--search", "random", "--search", "beam", "--verifier", "toy-judge",
@@ -34,8 +33,7 @@ UNITS = 10
 
 
 @pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_world.use_toys(monkeypatch)
+def _empty_report(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: out.mkdir())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import toy_world
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -33,16 +33,9 @@ from suites.shapes.scenes import sample_scene
 from verifiers.base import Verifier
 from verifiers.load_embedded import shapes_aesthetic, shapes_clip, shapes_reward
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys")
 
 PROMPTS = GenEvalSuite().prompts("shapes")
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, entry in toy_world.VERIFIERS.items():
-        monkeypatch.setitem(registry.VERIFIERS, name, entry)  # type: ignore[arg-type]
 
 
 def picture(prompt: Prompt) -> Image.Image:

@@ -6,16 +6,15 @@ tiny networks.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from one_matrix_models import Scales, flow_generator
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
@@ -35,9 +34,6 @@ from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 from suites.base import Prompt
 from verifiers.base import Scores, Verifier, VerifierCard
-
-sys.path.insert(0, str(Path(__file__).parent))
-from one_matrix_models import Scales, flow_generator
 
 WORDS = ["<pad>", "<eos>", "<unk>", "red", "blue", "green", "circle", "square", "star", "two", "above", "and"]
 PLENTY = Budget(1e18, Unit.NFE)

@@ -15,13 +15,14 @@ import pytest
 from typer.testing import CliRunner
 
 from harness import cli, plugins, registry
-from harness.commands import run as run_commands
 from harness.compute.ledger import Budget, Unit
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.run.finished import fingerprint
 from harness.search.spec import parse_search
 from results import environment
+
+pytestmark = pytest.mark.usefixtures("unreported")
 
 PAGE = (Path(__file__).parents[3] / "docs" / "add-a-search.md").read_text(encoding="utf-8")
 RUN = ["run", "geneval", "--model", "shapes-infinity", "--prompts", "2", "--search"]
@@ -57,7 +58,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder.mkdir()
     install(folder)
     monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
     yield folder
     sys.modules.pop("first_good", None)
     forget()

@@ -14,9 +14,10 @@ from tiny_families import FAMILIES, published
 from typer.testing import CliRunner, Result
 
 from harness import cli, registry
-from harness.commands import run as run_commands
 from harness.weights.repository import Repository
 from models.diffusion import published as loaders
+
+pytestmark = pytest.mark.usefixtures("unreported")
 
 FAMILY = "pixart"
 LONG = "two blue star above two green square and red star and blue circle"
@@ -31,7 +32,6 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
             repositories={"weights": Repository("none/tiny", "main", ("model_index.json", "vae/*"), 1, "none")},
         )  # fmt: skip
         monkeypatch.setitem(registry.MODELS, row.name, registry.published(row))  # type: ignore[arg-type]
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
 
 
 @pytest.fixture
