@@ -53,7 +53,7 @@ class ClipScore(Scorer):
         self._before = CAPTIONS[caption]
         self._scale = backbone.logit_scale if scaled else 1.0
         self._texts: dict[str, torch.Tensor] = {}
-        self._card = VerifierCard(
+        self.card = VerifierCard(
             name=name,
             domain=domain,
             score_range=score_range,
@@ -62,11 +62,6 @@ class ClipScore(Scorer):
             licence=licence,
             text_limit_tokens=backbone.text_length,
         )
-
-    @property
-    def card(self) -> VerifierCard:
-        """What a report has to know."""
-        return self._card
 
     @property
     def image_passes(self) -> Mapping[str, int]:

@@ -36,15 +36,10 @@ class VlmScorer(Scorer):
     ) -> None:
         """`question` is the template, and how its answer is read where that can differ."""
         self._network = network
-        self._card = VerifierCard(
+        self.card = VerifierCard(
             name=name, domain=domain, score_range=score_range, parts=(name,), weights_sha256=network.weights_sha256,
             licence=licence, text_limit_tokens=network.text_tokens, question=question,
         )  # fmt: skip
-
-    @property
-    def card(self) -> VerifierCard:
-        """What a report has to know."""
-        return self._card
 
     @abstractmethod
     def judge(self, images: Sequence[torch.Tensor], prompts: Sequence[str]) -> tuple[list[float], list[str]]:
