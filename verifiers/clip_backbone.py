@@ -160,17 +160,22 @@ class ClipBackbone:
             return len(self._tokenizer.encode(prompt)) + 2
         return len(self._tokenizer.tokenizer(prompt, verbose=False).input_ids)
 
+    @property
+    def _towers(self) -> tuple[nn.Module, nn.Module]:
+        """What computes an image's embedding, and a text's."""
+        return self.model, self.model
+
     @cached_property
     def image_passes(self) -> dict[str, int]:
         """FLOPs of one picture, under a name of this backbone."""
         picture = torch.empty(1, 3, *self._preprocess.size)
-        return {f"clip-image-{id(self)}": pass_flops(self.model, {"image": picture})}
+        return {f"clip-image-{id(self)}": pass_flops(self._towers[0], {"image": picture})}
 
     @cached_property
     def text_passes(self) -> dict[str, int]:
         """FLOPs of one prompt, under a name of this backbone."""
         tokens = torch.zeros(1, self.text_length, dtype=torch.long)
-        return {f"clip-text-{id(self)}": pass_flops(self.model, {"text": tokens})}
+        return {f"clip-text-{id(self)}": pass_flops(self._towers[1], {"text": tokens})}
 
 
 def openai_clip(folder: Path, device: torch.device | str) -> ClipBackbone:
