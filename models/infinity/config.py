@@ -6,11 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models.infinity.schedule import ScaleSchedule, published_schedule
-
-__all__ = ["PUBLISHED_TRANSFORMERS", "PUBLISHED_VAES", "ScaleSchedule", "TransformerConfig", "VAEConfig",
-           "published_schedule"]
-
 FIXED = {"mlp_ratio": 4, "add_lvl_embeding_only_first_block": 1, "rope2d_normalized_by_hw": 2, "use_bit_label": 1}
 """Options of the authors' code that have one value in every published model."""
 ORIGINAL_NAMES = {

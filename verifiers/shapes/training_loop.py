@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -83,11 +82,6 @@ def training_pool(shards: int, generated_shards: int) -> Groups:
     return join([load_pool(POOL, SEED, shards), load_generated(POOL, SEED, generated_shards)])
 
 
-def held_out(shards: int = 2) -> Groups:
+def held_out() -> Groups:
     """Return groups that no training has seen."""
-    return load_pool(POOL, HELD_OUT_SEED, shards)
-
-
-def run_folder(name: str) -> Path:
-    """Return the folder of a training run."""
-    return RUNS / name
+    return load_pool(POOL, HELD_OUT_SEED, shards=2)

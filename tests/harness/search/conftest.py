@@ -25,10 +25,11 @@ from harness.seeds import Seeds
 from models.base import Generator, Images
 from models.diffusion.flux import FluxSettings, flux_generator
 from models.diffusion.generator import DiffusionGenerator
-from models.infinity.config import ScaleSchedule, TransformerConfig, VAEConfig
+from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
 from models.infinity.pretrained import InfinityParts
 from models.infinity.sampling import Sampling
+from models.infinity.schedule import ScaleSchedule
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from models.infinity.bits import multiscale_bits, to_map, transformer_inputs, transformer_labels
-from models.infinity.config import TransformerConfig, VAEConfig, published_schedule
+from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.generate import Generation, generate
 from models.infinity.rollout import Rollout
 from models.infinity.rope import rope_table
 from models.infinity.sampling import Sampling, bit_probabilities, draw_by_row, draw_shared
-from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule
+from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule, published_schedule
 from models.infinity.text import TextFeatures
 from models.infinity.training import bit_loss, initialise, token_weights
 from models.infinity.transformer import InfinityTransformer
