@@ -47,7 +47,6 @@ class ClipScore(Scorer):
         *,
         caption: str = "plain",
         scaled: bool = False,
-        score_range: tuple[float, float] = (-1.0, 1.0),
     ) -> None:
         self._backbone = backbone
         self._before = CAPTIONS[caption]
@@ -56,7 +55,7 @@ class ClipScore(Scorer):
         self.card = VerifierCard(
             name=name,
             domain=domain,
-            score_range=score_range,
+            score_range=(-self._scale, self._scale),
             parts=(name,),
             weights_sha256=backbone.weights_sha256,
             licence=licence,

@@ -56,7 +56,7 @@ class ClipBackbone:
         read_config(folder, CONFIG_FILE)
         check_whole(folder / WEIGHTS_FILE)
         source = f"local-dir:{folder}"
-        with _refused(f"{folder} cannot be loaded by open_clip", "give the published folder"):
+        with refused(f"{folder} cannot be loaded by open_clip", "give the published folder"):
             model = open_clip.create_model(source, device=device, force_quick_gelu=quick_gelu)
             preprocess = Preprocess(PreprocessCfg(**open_clip.get_model_preprocess_cfg(model)))
             tokenizer = open_clip.get_tokenizer(source)
@@ -73,7 +73,7 @@ class ClipBackbone:
             DamagedWeights: the file is cut short.
         """
         check_whole(checkpoint)
-        with _refused(f"{checkpoint} is no {architecture}", "give the file of this verifier"):
+        with refused(f"{checkpoint} is no {architecture}", "give the file of this verifier"):
             model = open_clip.create_model(architecture, pretrained=str(checkpoint), device=device)
         tokenizer = open_clip.get_tokenizer(architecture)
         return cls(model, preprocess, tokenizer, weights_sha256([checkpoint]))
@@ -192,7 +192,7 @@ def _openai_clip(folder: Path, device: str) -> ClipBackbone:
 
 
 @contextmanager
-def _refused(what: str, instead: str) -> Iterator[None]:
+def refused(what: str, instead: str) -> Iterator[None]:
     """Turn what open_clip says of files that it cannot read into WrongInput."""
     try:
         yield

@@ -86,7 +86,8 @@ class VerifierSpec:
         known = entry("verifier", self.name)
         if known.row is None:
             return self.load("cpu")
-        return BUILDERS[self.name](self.text, "meta") if self.name in BUILDERS else None
+        row = replace(known.row, name=self.text)
+        return BUILDERS[self.name](row, "meta", row.merged(self.settings)) if self.name in BUILDERS else None
 
     def load(self, device: torch.device | str = "cpu", local: LocalWeights = _NO_FOLDERS) -> Verifier:
         """Load it, with its weights from the hub's cache or from local folders.

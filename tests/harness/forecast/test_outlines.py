@@ -82,6 +82,15 @@ def test_cards_have_the_names_that_were_asked_for(name: str) -> None:
     assert verifier.price(1).flops > 1e9
 
 
+def test_an_outline_has_the_settings_that_were_given() -> None:
+    large, small = (parse_verifier(f"hps-v2.1:architecture={name}").without_weights() for name in ("ViT-H-14", "ViT-B-32"))
+    assert small.price(1).flops < large.price(1).flops / 30
+    cut = [parse_verifier(name).without_weights().truncated(["a " * 75]) for name in ("clip-score", "clip-score:caption=hessel")]
+    assert cut == [(False,), (True,)], "three words of Hessel et al. come before the prompt"
+    with pytest.raises(WrongInput, match=r"ViT-B-16-SigLIP is no network of CLIP's own kind .*: fetch its weights"):
+        parse_verifier("hps-v2.1:architecture=ViT-B-16-SigLIP").without_weights()
+
+
 def test_a_plan_needs_none_of_the_devices_and_a_run_does(tmp_path: Path) -> None:
     away = {**BASE, "device": "cuda:98,cuda:99"}
     assert prepare_run(Settings(**away), tmp_path / "run", outlines=True).units
