@@ -19,6 +19,7 @@ from torchvision.transforms.functional import to_pil_image
 
 from harness.compute.ledger import Budget, Cost, Unit
 from harness.compute.prices import calibrate
+from harness.devices import pick_device
 from harness.entry import Entry
 from harness.errors import WrongInput
 from harness.memory import with_fewer_rows
@@ -27,7 +28,6 @@ from harness.named_searches import expanded
 from harness.python_terms import in_python_terms
 from harness.run.loaded_models import LoadedModels
 from harness.run.model_loader import ModelLoader
-from harness.run.session import pick_device
 from harness.run.suites import embedded
 from harness.run.table_rows import candidate_rows, counted, select
 from harness.run.timing import Stopwatch

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from harness.bench.model import PROMPT
 from harness.bench.peaks import peak_of
+from harness.devices import pick_devices
 from harness.errors import WrongInput
 from harness.model_spec import parse_model
-from harness.run.session import pick_devices
 from harness.run.suites import open_suite
 from models.base import Generator
 from models.random_weights import random_generator

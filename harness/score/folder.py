@@ -13,10 +13,10 @@ import torch
 
 from harness.compute.amounts import counted
 from harness.config import FILE, READERS
+from harness.devices import pick_device, use_half_the_cores
 from harness.errors import WrongInput
 from harness.registry import entries
 from harness.run.evaluator import Evaluator, no_grade
-from harness.run.session import pick_device, use_half_the_cores
 from harness.run.suites import open_suite
 from harness.score.scorer import Scored, Scorer
 from harness.score.summary import summary

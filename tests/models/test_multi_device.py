@@ -15,11 +15,12 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from harness.config import Settings
+from harness.devices import pick_devices
 from harness.errors import WrongInput
 from harness.registry import Entry
 from harness.run import session
 from harness.run.pairing import pair_up
-from harness.run.session import open_session, pick_devices
+from harness.run.session import open_session
 from harness.run.timing import Stopwatch
 from harness.weights.local import build
 from models import multi_device, pixels
@@ -275,7 +276,7 @@ def with_values(make: Callable[..., Any]) -> Callable[..., Any]:
 
 def test_devices_are_named_with_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pick_devices("cpu") == (CPU,)
-    monkeypatch.setattr(session, "pick_device", torch.device)
+    monkeypatch.setattr("harness.devices.pick_device", torch.device)
     assert pick_devices("cuda:0, cuda:1") == TWO_CARDS
     for wrong in ("cuda:0,cuda:0", "cuda,cuda:1"):
         with pytest.raises(WrongInput, match=f"device '{wrong}' is no list of different devices: .* as cuda:0,cuda:1"):

@@ -405,7 +405,7 @@ def test_doctor_plans_for_a_card_that_is_not_here(monkeypatch: pytest.MonkeyPatc
             raise WrongInput(f"device {asked!r} cannot be used")
         return torch.device("cpu")
 
-    monkeypatch.setattr("harness.run.session.pick_device", here)
+    monkeypatch.setattr("harness.devices.pick_device", here)
     asked = ["doctor", "janus-pro-1b", "--device", "cuda"]
     result = CliRunner().invoke(app, [*asked, "--memory", "80"])
     assert result.exit_code == 0, result.output

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.config import Settings
+from harness.devices import pick_devices
 from harness.errors import WrongInput
 from harness.run.prepared import prepare_run
-from harness.run.session import pick_devices
 from harness.weights.absent import MissingWeights
 from verifiers.random_weights import BUILDERS
 from verifiers.spec import parse_verifier
