@@ -23,7 +23,7 @@ EVERY = 50
 HELD_OUT_SEED = 2**31
 """Pictures drawn under this seed are never trained on."""
 
-Loss = Callable[[nn.Module, Groups], dict[str, torch.Tensor]]
+Loss = Callable[[Groups], dict[str, torch.Tensor]]
 """Named parts of the loss of one batch; their sum is minimised."""
 
 
@@ -57,7 +57,7 @@ def fit(name: str, module: nn.Module, loss: Loss, steps: int, lr: float, heads: 
     module.train()
     for step in range(first, steps):
         torch.manual_seed(SEED * 1_000_003 + step)
-        parts = loss(module, next(stream))
+        parts = loss(next(stream))
         torch.stack(list(parts.values())).sum().backward()
         nn.utils.clip_grad_norm_(module.parameters(), 2.0)
         optimizer.step(linear_tail(step, steps))
