@@ -111,5 +111,3 @@ def _one_prompt_a_file(folder: Path) -> Iterator[Line]:
     for path in paths:
         text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape").strip()
         yield line(" ".join(text.split("\n")), f"{path}", {"id": path.stem})
-
-

@@ -258,5 +258,3 @@ def test_ranks_are_of_one_pool_at_every_look() -> None:
     # In one pool: 0.9, 0.3, 0.2 (twice), 0.1, 0.05; each particle counts with the better of its two.
     assert [one.log_weight for one in after] == [-2, -1, -5]
     assert [one.memory_M for one in after] == [(0.3,), (0.9,), (0.1,)]
-
-
