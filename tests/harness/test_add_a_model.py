@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 import torch
 import toy_world
+from command_line import call
 from safetensors.torch import save_file
-from typer.testing import CliRunner, Result
 
-from harness import cli, registry
+from harness import registry
 from harness.errors import WrongInput
 from harness.model_spec import parse_model
 from harness.weights.absent import MissingWeights
@@ -61,10 +61,6 @@ def weights(folder: Path, bias: float = 0.5) -> Path:
     folder.mkdir()
     save_file({"bias": torch.full((1,), bias)}, folder / "bias.safetensors")
     return folder
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, list(arguments), prog_name="vistas")
 
 
 def test_it_runs_from_a_local_folder_and_settings_never_mix(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import toy_world
-from typer.testing import CliRunner, Result
+from command_line import call
+from typer.testing import Result
 
 from harness import registry
-from harness.cli import app
 from harness.commands import run as run_commands
 from harness.commands.exits import Terminated
 from harness.config import Settings
@@ -27,10 +27,6 @@ pytestmark = pytest.mark.usefixtures("toys")
 
 RUN = ["run", "geneval", "--model", "toy-ar", "--search", "random", "--verifier", "toy-judge", "--prompts", "2",
        "--set", "metrics=[]"]  # fmt: skip
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), prog_name="vistas")
 
 
 def one_line(result: Result) -> str:

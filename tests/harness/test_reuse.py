@@ -10,11 +10,10 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from command_line import call
 from rich.console import Console
 from toy_runs import BASE, assert_equal, run, stop_after, tables
-from typer.testing import CliRunner
 
-from harness.cli import app
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.run.planning import chunks
@@ -262,7 +261,7 @@ def test_units_of_another_source_are_kept_and_said_to_be(tmp_path: Path, monkeyp
 
 def test_wrong_folders_and_deadlines_are_refused_at_once(tmp_path: Path) -> None:
     def said(*arguments: str) -> str:
-        result = CliRunner().invoke(app, ["run", "geneval", "--model", "toy-ar", "--out", str(tmp_path / "out"), *arguments])
+        result = call("run", "geneval", "--model", "toy-ar", "--out", str(tmp_path / "out"), *arguments)
         assert result.exit_code == 2
         return result.output
 

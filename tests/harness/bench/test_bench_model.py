@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner
+from command_line import call
 
 from harness.bench import model as bench_model
 from harness.bench.model import Brightness, Measured, bench
 from harness.bench.peaks import peak_of
 from harness.bench.request import prepared, sizes, some_prompts
 from harness.bench.table import as_markdown, kernels
-from harness.cli import app
 from harness.errors import WrongInput
 from models.base import Generator
 from models.published import published_models
@@ -113,9 +112,7 @@ def test_there_is_no_peak_but_of_a_card_in_sixteen_bits(monkeypatch: pytest.Monk
 
 def test_the_command_writes_a_table_and_a_file(tmp_path: Path) -> None:
     out = tmp_path / "bench.csv"
-    result = CliRunner().invoke(
-        app, ["bench-model", INFINITY, "--random-weights", "--tiny", "--batch", "2", "--device", "cpu", "--csv", str(out)]
-    )
+    result = call("bench-model", INFINITY, "--random-weights", "--tiny", "--batch", "2", "--device", "cpu", "--csv", str(out))
     assert result.exit_code == 0, result.output
     assert f"{INFINITY} on cpu, tiny, random weights" in result.stdout
     rows = list(csv.DictReader(out.open()))
@@ -153,9 +150,7 @@ def test_columns_are_there_where_something_was_measured() -> None:
 def test_every_published_model_is_measured_tiny(name: str, tmp_path: Path) -> None:
     small = "steps=2,height=64,width=64," if published_models()[name].family == "diffusion" else ""
     text, out = f"{name}:{small}dtype=float32", tmp_path / "bench.csv"
-    result = CliRunner().invoke(
-        app, ["bench-model", text, "--random-weights", "--tiny", "--batch", "2", "--device", "cpu", "--csv", str(out)]
-    )
+    result = call("bench-model", text, "--random-weights", "--tiny", "--batch", "2", "--device", "cpu", "--csv", str(out))
     assert result.exit_code == 0, result.output
     rows = list(csv.DictReader(out.open()))
     steps = 2 if small else 4
@@ -198,7 +193,7 @@ def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> Non
     ],
 )
 def test_wrong_input_is_refused(arguments: list[str], message: str) -> None:
-    result = CliRunner().invoke(app, ["bench-model", *arguments, "--device", "cpu"])
+    result = call("bench-model", *arguments, "--device", "cpu")
     assert result.exit_code == 2
     assert message in result.stderr
 

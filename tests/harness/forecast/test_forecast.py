@@ -10,9 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import toy_world
-from typer.testing import CliRunner
+from command_line import call as vistas
 
-from harness.cli import app
 from harness.compute.amounts import amount, as_number, hours
 from harness.compute.ledger import COST_COLUMNS, Cost
 from harness.forecast.gpu_hours import gpu_hours, speeds_of
@@ -24,7 +23,7 @@ ASKED = ["geneval", "--model", "toy-ar", "--model", "toy-diffusion", "--verifier
 
 
 def call(*arguments: str) -> str:
-    result = CliRunner().invoke(app, list(arguments), prog_name="vistas")
+    result = vistas(*arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -190,7 +189,7 @@ def test_hours_of_a_card_follow_from_its_speed_with_each_model() -> None:
 ])  # fmt: skip
 def test_speeds_that_say_nothing_are_refused(given: list[str], said: str) -> None:
     options = [f"--tflops={one}" for one in given]
-    result = CliRunner().invoke(app, ["plan", *ASKED, "--search", "random", "--budget", "6", *options])
+    result = vistas("plan", *ASKED, "--search", "random", "--budget", "6", *options)
     assert result.exit_code == 2
     assert said in result.output
     assert "loading" not in result.output

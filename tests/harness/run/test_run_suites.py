@@ -7,17 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner, Result
-
-from harness.cli import app
+from command_line import call
 
 pytestmark = pytest.mark.usefixtures("toys")
 
 TOYS = ["--model", "toy-ar", "--search", "random", "--verifier", "toy-judge", "--budget", "3", "--set", "metrics=[]"]
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), prog_name="vistas")
 
 
 @pytest.mark.usefixtures("unpainted")

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import call
 from PIL import Image
-from toy_scores import RUN, call, score
+from toy_scores import RUN, score
 
 from harness import registry
 from suites.geneval.suite import GenEvalSuite

@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 import toy_world
 from PIL import Image
-from typer.testing import CliRunner
+from toy_scores import score
 
 from harness import registry
-from harness.cli import app
 from harness.run.evaluator import Evaluator
 from harness.score import folder as scoring
 from harness.score import scorer as scorer_module
@@ -49,12 +47,6 @@ def prompt_folder(root: Path, name: str, of: Prompt, **change: object) -> Path:
     picture(of).save(inner / "00000.png")
     (root / name / "metadata.jsonl").write_text(json.dumps(dict(of.metadata) | change) + "\n")
     return inner
-
-
-def score(folder: Path, *more: object) -> tuple[pd.DataFrame, str]:
-    result = CliRunner().invoke(app, ["score", str(folder), "--domain", "shapes", *map(str, more)], prog_name="vistas")
-    assert result.exit_code == 0, result.output
-    return pd.read_parquet(folder.with_name(f"{folder.name}-scores") / "scores.parquet"), result.stdout
 
 
 def test_text_that_is_no_utf8_spoils_nothing_else(tmp_path: Path) -> None:

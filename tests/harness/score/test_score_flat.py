@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from command_line import call
 from PIL import Image
-from toy_scores import RUN, call, score
+from toy_scores import RUN, score
 
 pytestmark = pytest.mark.usefixtures("toys", "unreported")
 
