@@ -29,6 +29,11 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
     return {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
 
 
+def untimed(folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables without what a clock has measured."""
+    return {name: table.drop(columns=list(MEASURED), errors="ignore") for name, table in tables(folder).items()}
+
+
 def assert_equal(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame], but: tuple[str, ...] = ()) -> None:
     for name in TABLES:
         measured = [column for column in (*MEASURED, *but) if column in one[name]]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from toy_runs import untimed
 
 import harness.run.runner  # imported here once, so that every fork has them
 import harness.search.beam
@@ -20,7 +21,6 @@ import harness.search.random  # noqa: F401
 import suites.geneval.suite  # noqa: F401
 from harness import cli
 from harness.commands.exits import end_at_sigterm
-from results.schema import MEASURED, TABLES
 
 pytestmark = pytest.mark.usefixtures("toys", "unreported")
 
@@ -96,11 +96,6 @@ def start(tmp_path: Path) -> Iterator[Callable[[Path, float], Process]]:
             pass
 
 
-def tables(folder: Path) -> dict[str, pd.DataFrame]:
-    found = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-    return {name: table.drop(columns=list(MEASURED), errors="ignore") for name, table in found.items()}
-
-
 def test_killed_and_interrupted_then_resumed_equals_uninterrupted(
     tmp_path: Path, start: Callable[[Path, float], Process]
 ) -> None:
@@ -124,8 +119,8 @@ def test_killed_and_interrupted_then_resumed_equals_uninterrupted(
     assert resumed.wait() == 0, resumed.said()
     assert re.search(r"going on: ([45]) of 6 units are there\n(.*\n)*.* units done now, \1 were there", resumed.said())
     assert start(whole, 0).wait() == 0
-    for name, table in tables(whole).items():
-        pd.testing.assert_frame_equal(table, tables(stopped)[name])
+    for name, table in untimed(whole).items():
+        pd.testing.assert_frame_equal(table, untimed(stopped)[name])
     assert not list(stopped.rglob("*.tmp"))
 
 
