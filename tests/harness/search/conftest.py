@@ -6,8 +6,9 @@ tiny networks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from models.infinity.schedule import ScaleSchedule
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
+from models.pair import Pair
 from suites.base import Prompt
 from verifiers.base import Scores, Verifier, VerifierCard
 
@@ -91,6 +93,19 @@ def scales_13() -> Scales:
 def flow() -> DiffusionGenerator:
     """Four steps, 16 by 16 pixels."""
     return flow_generator(steps=4, side=4)
+
+
+@pytest.fixture(scope="session")
+def both(scales: Scales, flow: DiffusionGenerator) -> Pair:
+    return Pair("scales+flow", scales, flow)
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A clock on which every call that is timed takes a millisecond: its ticks."""
+    ticks = count()
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
+    return ticks
 
 
 @pytest.fixture(scope="session")
