@@ -19,6 +19,7 @@ from torchvision.transforms.functional import to_pil_image
 
 from harness.compute.ledger import Budget, Cost, Unit
 from harness.compute.prices import calibrate
+from harness.devices import pick_device
 from harness.entry import Entry
 from harness.errors import WrongInput
 from harness.memory import with_fewer_rows
@@ -27,9 +28,8 @@ from harness.named_searches import expanded
 from harness.python_terms import in_python_terms
 from harness.run.loaded_models import LoadedModels
 from harness.run.model_loader import ModelLoader
-from harness.run.session import pick_device
 from harness.run.suites import embedded
-from harness.run.table_rows import candidate_rows, counted, select
+from harness.run.table_rows import candidate_rows, select, tabled
 from harness.run.timing import Stopwatch
 from harness.search.base import Search, Task, describes
 from harness.search.prepare import Attempt, prepare
@@ -180,12 +180,12 @@ def _outcome(task: Task, verifier: Verifier, number: int) -> Outcome:
     prompt, plan, limit = task.prompts[number], task.plans[number], task.limit(number)
     pool = task.candidates[verifier.card.name][number]
     chosen = select(pool, verifier, prompt, task.budget, plan, limit)
-    shown, scores = counted(pool, verifier, limit)
-    rows = candidate_rows({}, prompt, task.budget, shown, scores, [float("nan")] * len(shown), [""] * len(shown))
+    listed, scores = tabled(pool, verifier, limit)
+    rows = candidate_rows({}, prompt, task.budget, listed, scores, [float("nan")] * len(listed), [""] * len(listed))
     table = pd.DataFrame(rows).loc[:, "order":].drop(columns=["truth", "image"]) if rows else pd.DataFrame()
     image = None if chosen.candidate is None else chosen.candidate.image
     return Outcome(
-        prompt.text, image, chosen.score, chosen.reason, chosen.spent, dict(plan.parameters), table, tuple(one.image for one in shown)
+        prompt.text, image, chosen.score, chosen.reason, chosen.spent, dict(plan.parameters), table, tuple(one.image for one in listed)
     )
 
 

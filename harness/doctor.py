@@ -16,13 +16,13 @@ import torch
 from harness.assignments import name_of
 from harness.compute.amounts import bytes_of
 from harness.config import EMBEDDED, Settings
+from harness.devices import pick_devices
 from harness.errors import WrongInput
 from harness.fitting import beside, fit, in_words, rows_divided
 from harness.memory import SHARE, free_and_total
 from harness.model_spec import ModelSpec, parse_model
 from harness.placing import check_placing
 from harness.registry import entry, is_verifier
-from harness.run.session import pick_devices
 from harness.weights.local import LocalWeights, check_given, found
 from harness.weights.repository import gigabytes
 from models.multi_device import Division, divide

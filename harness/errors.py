@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 
 
@@ -34,7 +35,7 @@ def near(name: str, known: Sequence[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What a library's error says first, without the full stop and with what follows a colon, or what it is."""
+    """What a library's error says first, without a number or the full stop and with what follows a colon, or what it is."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     last = next((place for place, line in enumerate(lines) if not line.endswith(":")), len(lines) - 1)
-    return " ".join(lines[: last + 1]).rstrip(".")
+    return re.sub(r"\[Errno -?\d+\] ?", "", " ".join(lines[: last + 1])).rstrip(".")

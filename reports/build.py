@@ -84,7 +84,7 @@ def _figures(
             for unit in AXES:
                 figures |= _both(f"tasks-{unit}", folder, partial(curves.task_figure, summary, verifier, unit))
                 figures |= _both(f"verifiers-{unit}", folder, partial(curves.verifier_figure, summary, unit))
-        style.save_png(gallery.gallery_figure(summary, blocks), folder, "gallery")
+        style.save_png(gallery.gallery_figure(blocks), folder, "gallery")
         if grown is not None:
             figures["tree"] = style.save(tree.tree_figure(summary, grown), folder, "tree", LABELS["tree"])
     return figures

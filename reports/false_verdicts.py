@@ -53,9 +53,9 @@ WORLDS = {
 }  # fmt: skip
 
 
-def called_behind(world: World, experiments: int = EXPERIMENTS, seed: int = 0) -> float:
+def called_behind(world: World, experiments: int = EXPERIMENTS) -> float:
     """Share of experiments in which the method that comes out first is told from at least one other."""
-    generator, bootstrap, told = np.random.default_rng(seed), Bootstrap(world.tasks, replicates=1), 0
+    generator, bootstrap, told = np.random.default_rng(0), Bootstrap(world.tasks, replicates=1), 0
     for _ in range(experiments):
         scores_PG = world.scores(generator)
         scores_PG = scores_PG[:, np.argsort(-scores_PG.mean(axis=0), kind="stable")]
@@ -63,9 +63,9 @@ def called_behind(world: World, experiments: int = EXPERIMENTS, seed: int = 0) -
     return told / experiments
 
 
-def held(world: World, experiments: int = EXPERIMENTS, seed: int = 0) -> float:
+def held(world: World, experiments: int = EXPERIMENTS) -> float:
     """Share of experiments in which the interval of the last method, if it has one, holds its true score."""
-    generator, bootstrap, found = np.random.default_rng(seed), Bootstrap(world.tasks), []
+    generator, bootstrap, found = np.random.default_rng(0), Bootstrap(world.tasks), []
     alone = World(world.prompts, world.seeds, (world.methods[-1],) * _TOGETHER)
     for _ in range(experiments // _TOGETHER):
         overall, truth = bootstrap.estimate(alone.scores(generator))[OVERALL], np.mean(alone.methods[0])

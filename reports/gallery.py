@@ -128,7 +128,7 @@ def _choice(summary: Summary, row: Any) -> Choice:
     return Choice(picture, right, float(row.score), int(row.considered))
 
 
-def gallery_figure(summary: Summary, blocks: tuple[Block, ...]) -> Figure:
+def gallery_figure(blocks: tuple[Block, ...]) -> Figure:
     """All blocks as one picture, two beside each other: ticks are right, crosses wrong by the grader."""
     across = min(2, len(blocks))
     rows, columns = max(len(block.rows) for block in blocks), max(len(block.budgets) for block in blocks)

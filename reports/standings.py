@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness import markdown
 from harness.compute import amounts
 from reports.missing import judged
 from results.schema import GRADE
@@ -27,15 +28,13 @@ def standings(folders: Sequence[Path]) -> str:
         for name in ("scores", "selections")
     )
     grades = judged(scores, spent, GRADE).query("metric == @GRADE")
-    lines = [
-        "| suite | model | guided by | budget | search | grade | prompts, seeds | against random | spent (NFE, GFLOP) |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    columns = ("suite", "model", "guided by", "budget", "search", "grade", "prompts, seeds", "against random", "spent (NFE, GFLOP)")
+    rows: list[tuple[str, ...]] = []
     spendings = spent.groupby(list(TOGETHER))
     for key, part in grades.groupby(list(TOGETHER)):
         of_it = spendings.get_group(key)
-        suite, model, verifier, budget, unit = key
-        amount = amounts.budget(float(str(budget)), str(unit))
+        suite, model, verifier, budget, unit = map(str, key)
+        amount = amounts.budget(float(budget), unit)
         pivot = part.pivot_table(index=["prompt_id", "seed"], columns="search", values="value")
         means = pivot.mean().sort_values(ascending=False)
         for search, mean in zip((str(name) for name in means.index), means, strict=True):
@@ -43,11 +42,11 @@ def standings(folders: Sequence[Path]) -> str:
             prompts, seeds = (done.get_level_values(level).nunique() for level in ("prompt_id", "seed"))
             same = of_it[of_it["search"] == search]
             nfe, flops = float(same["nfe"].mean()), float(same["flops"].mean())
-            lines.append(
-                f"| {suite} | {model} | {verifier} | {amount} | {search} | {float(mean):.3f} | {prompts}, {seeds} | "
-                f"{_against(pivot, search)} | {nfe:.0f}, {flops / 1e9:.3g} |"
-            )
-    return "\n".join(lines)
+            rows.append((
+                suite, model, verifier, amount, search, f"{float(mean):.3f}", f"{prompts}, {seeds}", _against(pivot, search),
+                f"{nfe:.0f}, {flops / 1e9:.3g}",
+            ))  # fmt: skip
+    return markdown.table(columns, rows)
 
 
 def _against(pivot: pd.DataFrame, search: str) -> str:

@@ -139,8 +139,8 @@ def is_single(points: pd.DataFrame) -> pd.Series:
     return of_random(points) & (points["considered"] == 1)
 
 
-def summarise(runs: Runs, seed: int = 0) -> Summary:
-    """Estimate every point of the runs; `seed` is the bootstrap's."""
+def summarise(runs: Runs) -> Summary:
+    """Estimate every point of the runs."""
     scores = judged(runs.scores, runs.selections, GRADE)
     prompts = runs.selections[["task", "prompt_id"]].drop_duplicates().sort_values("prompt_id", kind="stable")
     order = {task: position for position, task in enumerate(prompts["task"].drop_duplicates())}
@@ -148,7 +148,7 @@ def summarise(runs: Runs, seed: int = 0) -> Summary:
     index = pd.MultiIndex.from_frame(prompts)
     means = scores.groupby(["task", "prompt_id", "metric", *POINT], sort=False)["value"].mean()
     values = pd.DataFrame(means.unstack(["metric", *POINT])).reindex(index)
-    bootstrap = Bootstrap(index.get_level_values("task").tolist(), seed, over_prompts=runs.over_prompts)
+    bootstrap = Bootstrap(index.get_level_values("task").tolist(), over_prompts=runs.over_prompts)
     points = _estimates(values, bootstrap)
     points = points.merge(_unscored(scores), on=["metric", "task", *POINT], how="left")
     points = points.merge(_spent(runs.selections), on=["task", *POINT], how="left")

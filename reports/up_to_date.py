@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from models.hashes import sha256_of
+from models.hashes import joint_sha256, sha256_of
 from results.environment import PACKAGES, installed_version, python_version, source_sha256
 from results.files import MANIFEST, write_atomic
 from results.schema import TABLES
@@ -40,7 +39,7 @@ def _of(runs: Sequence[Path]) -> str:
     in the tables by their content."""
     parts = [source_sha256(), python_version(), *map(installed_version, DRAWS), *(run.name for run in runs)]
     parts += [sha256_of(path) for path in _tables(runs)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return joint_sha256(parts)
 
 
 def _tables(runs: Sequence[Path]) -> list[Path]:

@@ -86,7 +86,7 @@ def verdict(summary: Summary, comparison: Comparison) -> Verdict:
     return Verdict(
         same_budget=comparison.same_budget,
         where=where(comparison),
-        spent="; ".join(filter(None, (_really_spent(summary, comparison), _compared(summary, comparison), only and f"on {only}"))),
+        spent="; ".join(filter(None, (_really_spent(summary, comparison), _compared(comparison), only and f"on {only}"))),
         leaders=tuple(summary.label(standing.method, comparison.budget_unit) for standing in leaders),
         model=models.pop() if len(models) == 1 else "",
         score=score(comparison.best),
@@ -146,7 +146,7 @@ def _apart(comparison: Comparison) -> tuple[float, float]:
     return float(np.min(lows)), float(np.max(highs))
 
 
-def _compared(summary: Summary, comparison: Comparison) -> str:
+def _compared(comparison: Comparison) -> str:
     """ "4 of 10 methods" where not all that this verifier guided are compared; else empty."""
     every = len(comparison.standings) + len(comparison.left_out)
     return "" if not comparison.left_out else f"{len(comparison.standings)} of {every} methods"
@@ -160,4 +160,3 @@ def _really_spent(summary: Summary, comparison: Comparison) -> str:
     points = points[(points["metric"] == summary.truth) & (points["verifier"] == summary.runs.verifiers[0])]
     spent = amounts.between(points[comparison.unit].min(), points[comparison.unit].max(), comparison.unit)
     return "" if spent == amounts.budget(comparison.amount, comparison.unit) else f"{spent} spent"
-

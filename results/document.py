@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
+from harness.markdown import table_lines
 from results.papers import COLUMNS
-from results.schema import MEASURED, SCHEMA_VERSION, TABLES, Column
+from results.schema import MEASURED, SCHEMA_VERSION, TABLES
 from results.store import CALIBRATION, FINISHED, MANIFEST, UNITS
 
 _ROWS = {
@@ -29,7 +31,6 @@ _PAPERS = (
     "was measured here. `vistas list published --suite NAME --model NAME` prints them, and the report of a run of photographs shows those "
     "of its suite and models.",
 )
-_TYPES = {"string": "text", "int64": "whole number", "double": "number", "bool": "yes or no"}
 
 
 def document() -> str:
@@ -44,16 +45,15 @@ def document() -> str:
         "Rows stand unit by unit: units hold the prompts in the order in which they join a growing sample, each in the suite's own order.",
     ]
     for name, columns in TABLES.items():
-        lines += ["", f"## {name}.parquet", "", _ROWS[name], "", "| column | type | unit | meaning |", "|---|---|---|---|"]
-        lines += [_row(column) for column in columns]
-    lines += ["", "## Beside the tables", "", "| in the run folder | what it is |", "|---|---|"]
-    lines += [f"| `{name}` | {meaning} |" for name, meaning in _FILES.items()]
-    lines += ["", *_PAPERS, "", "| column | meaning |", "|---|---|", *(f"| `{name}` | {meaning} |" for name, meaning in COLUMNS.items())]
+        rows = [(f"`{one.name}`", one.kind, one.unit, one.meaning) for one in columns]
+        lines += ["", f"## {name}.parquet", "", _ROWS[name], "", *table_lines(("column", "type", "unit", "meaning"), rows)]
+    lines += ["", "## Beside the tables", "", *table_lines(("in the run folder", "what it is"), _named(_FILES))]
+    lines += ["", *_PAPERS, "", *table_lines(("column", "meaning"), _named(COLUMNS))]
     return "\n".join(lines) + "\n"
 
 
-def _row(column: Column) -> str:
-    return f"| `{column.name}` | {_TYPES[str(column.type)]} | {column.unit} | {column.meaning} |"
+def _named(meanings: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(f"`{name}`", meaning) for name, meaning in meanings.items()]
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from harness.plugins import plugin_packages, plugin_sources
+from models.hashes import joint_sha256
 
 PACKAGES = (
     "vistas", "torch", "torchvision", "diffusers", "transformers", "tokenizers", "open_clip_torch", "safetensors",
@@ -45,17 +46,13 @@ def environment(device: str) -> dict[str, Any]:
 def source_sha256() -> str:
     """The hash of every file that vistas comes with, weights and data too, by name and content: what a version number and a
     commit do not tell of a source that is being worked on."""
-    return _joint([_tree_sha256(ROOT / package) for package in OURS])
+    return joint_sha256(_tree_sha256(ROOT / package) for package in OURS)
 
 
 def unit_source(packages: Collection[str] | None = None) -> str:
     """The hash of all source that units are made by: vistas without its reports, and what these packages, or all others, bring."""
     ours = [_tree_sha256(ROOT / package) for package in OURS if package != "reports"]
-    return _joint([*ours, *map(_tree_sha256, plugin_sources(packages))])[:32]
-
-
-def _joint(hashes: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    return joint_sha256([*ours, *map(_tree_sha256, plugin_sources(packages))])[:32]
 
 
 @cache

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from harness.errors import WrongInput
 from results.files import write_atomic
-from results.schema import Column
+from results.schema import Column, arrow_schema
 
 FILE = "scores.parquet"
 ASKED = "asked.json"
@@ -56,10 +56,7 @@ def _said(value: Any) -> str:
 def write_scores(folder: Path, rows: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]) -> Path:
     """Write the table, and beside it what was asked for; returns the table's path."""
     write_atomic(folder / ASKED, (json.dumps(asked, indent=2) + "\n").encode())
-    schema = pa.schema(
-        [pa.field(one.name, one.type, metadata={"unit": one.unit, "meaning": one.meaning}) for one in COLUMNS]
-    )
-    table = pa.table({one.name: pa.array([row[one.name] for row in rows], one.type) for one in COLUMNS}, schema=schema)
+    table = pa.Table.from_pylist(list(rows), schema=arrow_schema(COLUMNS))
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     write_atomic(folder / FILE, bytes(sink.getvalue()))

@@ -22,7 +22,7 @@ def join(parts: Iterable[Mapping[str, pa.Table]], folder: Path) -> int:
     there byte for byte."""
     parts, number = iter(parts), 0
     first = next(parts, None)
-    empty = {name: arrow_schema(name).empty_table() for name in TABLES}
+    empty = {name: arrow_schema(columns).empty_table() for name, columns in TABLES.items()}
     with ExitStack() as stack:
         # Units of a run that an older vistas has made have columns of their own.
         files = {name: stack.enter_context(_file(folder / f"{name}.parquet", table.schema)) for name, table in (first or empty).items()}

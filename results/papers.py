@@ -137,6 +137,7 @@ def _number(text: str) -> float:
     except ValueError:
         return math.nan
 
+
 def budget_text(amount: float, unit: str) -> str:
     """A budget as it is printed: "1365 NFE", "N = 8"; empty where the source names none."""
     return "" if pd.isna(amount) else UNITS[unit].format(amount)

@@ -95,7 +95,7 @@ def _header(unit: str, sizes: Sequence[int], making: Making, body: bytes) -> byt
 
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    schema = arrow_schema(name)
+    schema = arrow_schema(TABLES[name])
     columns = [pa.array([row[field.name] for row in rows], field.type, from_pandas=False) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
 

@@ -26,9 +26,10 @@ def take_over(store: Store, keys: Sequence[str], folders: Sequence[Path]) -> dic
     for folder in folders:
         other = Store(folder)
         try:
-            environments, noted = other.manifest()["environments"], False
+            environments = other.manifest()["environments"]
         except DamagedManifest:  # units tell for themselves what they are
-            environments, noted = [], False
+            environments = []
+        noted = False
         for key in shared[folder]:
             if store.whole_part(key) is not None or (tables := other.whole_part(key)) is None:
                 continue

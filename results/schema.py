@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -21,6 +22,11 @@ class Column:
     type: pa.DataType
     unit: str
     meaning: str
+
+    @property
+    def kind(self) -> str:
+        """Its type in plain words."""
+        return {"string": "text", "int64": "whole number", "double": "number", "bool": "yes or no"}[str(self.type)]
 
 
 def _text(name: str, meaning: str) -> Column:
@@ -121,11 +127,6 @@ SCORES = (
 TABLES: dict[str, tuple[Column, ...]] = {"candidates": CANDIDATES, "selections": SELECTIONS, "scores": SCORES}
 
 
-def arrow_schema(table: str) -> pa.Schema:
-    """Arrow schema of a table, units and meanings as field metadata; raises KeyError for an unknown table."""
-    return pa.schema(
-        [
-            pa.field(column.name, column.type, metadata={"unit": column.unit, "meaning": column.meaning})
-            for column in TABLES[table]
-        ]
-    )
+def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
+    """Arrow schema of a table of these columns, units and meanings as field metadata."""
+    return pa.schema([pa.field(one.name, one.type, metadata={"unit": one.unit, "meaning": one.meaning}) for one in columns])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.errors import WrongInput
+from harness.errors import WrongInput, first_line
 from harness.weights import webfile
 from suites.hub_sets import rows
 from suites.prompt_files import SUFFIXES, Line, from_rows, line, read_lines
@@ -88,10 +87,8 @@ class Source:
         except WrongInput:
             raise
         except Exception as error:  # the hub's client, its transport and its builders each raise their own
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-            reason = re.sub(r"\[Errno -?\d+\] ?", "", first)
             at = self.url or f"{self.hub} at {self.revision[:12]}"
-            raise MissingPrompts(f"prompts of {name} are not at hand: {at} cannot be loaded ({reason}); {how}") from error
+            raise MissingPrompts(f"prompts of {name} are not at hand: {at} cannot be loaded ({first_line(error)}); {how}") from error
 
     def _from_address(self) -> list[Line]:
         path = webfile.download(self.url)
@@ -114,5 +111,3 @@ def _one_prompt_a_file(folder: Path) -> Iterator[Line]:
     for path in paths:
         text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape").strip()
         yield line(" ".join(text.split("\n")), f"{path}", {"id": path.stem})
-
-

@@ -48,6 +48,12 @@ def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def unreported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs without their reports, which take most of a run's time: for tests of all else."""
+    monkeypatch.setattr("harness.commands.run._build_report", lambda *_: None)
+
+
+@pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without figures: for tests of the words and tables of a report whose like others have drawn."""
     monkeypatch.setattr("reports.build._figures", lambda *_: {"tree": ""})

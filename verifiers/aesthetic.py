@@ -91,7 +91,7 @@ class Aesthetic(Scorer):
             raise WrongInput(
                 f"{head.source} is for embeddings of {self._weight_1E.shape[1]}, the CLIP model gives {backbone.width}: use its own"
             )
-        self._card = VerifierCard(
+        self.card = VerifierCard(
             name=name,
             domain=domain,
             score_range=score_range,
@@ -99,11 +99,6 @@ class Aesthetic(Scorer):
             weights_sha256=joint_sha256([backbone.weights_sha256, head.sha256]),
             licence=licence,
         )
-
-    @property
-    def card(self) -> VerifierCard:
-        """What a report has to know."""
-        return self._card
 
     @property
     def image_passes(self) -> Mapping[str, int]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.compute.ledger import Cost
 from models.base import Domain, Images
+from models.hashes import joint_sha256
 
 if TYPE_CHECKING:
     import torch
@@ -37,9 +38,17 @@ class VerifierCard:
     not determine it. None for other verifiers."""
 
 
-def questions(cards: Iterable[VerifierCard]) -> str | None:
-    """The questions to the members of a verifier, as one text; None if none of them is asked a question."""
-    return "; ".join(f"{card.name}: {card.question}" for card in cards if card.question is not None) or None
+def joint_card(
+    cards: Sequence[VerifierCard], name: str, domain: Domain | Literal[""], score_range: tuple[float, float]
+) -> VerifierCard:
+    """The card of a verifier made of others: their parts in order, the shortest text limit, every licence and question."""
+    return VerifierCard(
+        name=name, domain=domain, score_range=score_range, parts=tuple(part for card in cards for part in card.parts),
+        weights_sha256=joint_sha256(card.weights_sha256 for card in cards),
+        licence=" and ".join(dict.fromkeys(card.licence for card in cards)),
+        text_limit_tokens=min((card.text_limit_tokens for card in cards if card.text_limit_tokens is not None), default=None),
+        question="; ".join(f"{card.name}: {card.question}" for card in cards if card.question is not None) or None,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from scipy.stats import rankdata
 
 from harness.compute.ledger import Cost
 from models.base import Images
-from models.hashes import joint_sha256
-from verifiers.base import Scores, Verifier, VerifierCard, asked, joined_reasons, members_of, questions
+from verifiers.base import Scores, Verifier, asked, joined_reasons, joint_card, members_of
 
 
 class Cascade:
@@ -25,13 +24,7 @@ class Cascade:
         self.stages = (cheap, expensive)
         self._keep = keep
         first, second = cheap.card, expensive.card
-        limits = [card.text_limit_tokens for card in (first, second) if card.text_limit_tokens is not None]
-        self.card = VerifierCard(
-            name=name, domain=second.domain or first.domain, score_range=(-np.inf, second.score_range[1]),
-            parts=(*first.parts, *second.parts), weights_sha256=joint_sha256([first.weights_sha256, second.weights_sha256]),
-            licence=" and ".join(dict.fromkeys((first.licence, second.licence))), text_limit_tokens=min(limits, default=None),
-            question=questions((first, second)),
-        )  # fmt: skip
+        self.card = joint_card((first, second), name, second.domain or first.domain, (-np.inf, second.score_range[1]))
 
     @property
     def members(self) -> tuple[Verifier, ...]:

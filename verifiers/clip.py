@@ -47,26 +47,20 @@ class ClipScore(Scorer):
         *,
         caption: str = "plain",
         scaled: bool = False,
-        score_range: tuple[float, float] = (-1.0, 1.0),
     ) -> None:
         self._backbone = backbone
         self._before = CAPTIONS[caption]
         self._scale = backbone.logit_scale if scaled else 1.0
         self._texts: dict[str, torch.Tensor] = {}
-        self._card = VerifierCard(
+        self.card = VerifierCard(
             name=name,
             domain=domain,
-            score_range=score_range,
+            score_range=(-self._scale, self._scale),
             parts=(name,),
             weights_sha256=backbone.weights_sha256,
             licence=licence,
             text_limit_tokens=backbone.text_length,
         )
-
-    @property
-    def card(self) -> VerifierCard:
-        """What a report has to know."""
-        return self._card
 
     @property
     def image_passes(self) -> Mapping[str, int]:

@@ -56,7 +56,7 @@ class ClipBackbone:
         read_config(folder, CONFIG_FILE)
         check_whole(folder / WEIGHTS_FILE)
         source = f"local-dir:{folder}"
-        with _refused(f"{folder} cannot be loaded by open_clip", "give the published folder"):
+        with refused(f"{folder} cannot be loaded by open_clip", "give the published folder"):
             model = open_clip.create_model(source, device=device, force_quick_gelu=quick_gelu)
             preprocess = Preprocess(PreprocessCfg(**open_clip.get_model_preprocess_cfg(model)))
             tokenizer = open_clip.get_tokenizer(source)
@@ -73,7 +73,7 @@ class ClipBackbone:
             DamagedWeights: the file is cut short.
         """
         check_whole(checkpoint)
-        with _refused(f"{checkpoint} is no {architecture}", "give the file of this verifier"):
+        with refused(f"{checkpoint} is no {architecture}", "give the file of this verifier"):
             model = open_clip.create_model(architecture, pretrained=str(checkpoint), device=device)
         tokenizer = open_clip.get_tokenizer(architecture)
         return cls(model, preprocess, tokenizer, weights_sha256([checkpoint]))
@@ -160,17 +160,22 @@ class ClipBackbone:
             return len(self._tokenizer.encode(prompt)) + 2
         return len(self._tokenizer.tokenizer(prompt, verbose=False).input_ids)
 
+    @property
+    def _towers(self) -> tuple[nn.Module, nn.Module]:
+        """What computes an image's embedding, and a text's."""
+        return self.model, self.model
+
     @cached_property
     def image_passes(self) -> dict[str, int]:
         """FLOPs of one picture, under a name of this backbone."""
         picture = torch.empty(1, 3, *self._preprocess.size)
-        return {f"clip-image-{id(self)}": pass_flops(self.model, {"image": picture})}
+        return {f"clip-image-{id(self)}": pass_flops(self._towers[0], {"image": picture})}
 
     @cached_property
     def text_passes(self) -> dict[str, int]:
         """FLOPs of one prompt, under a name of this backbone."""
         tokens = torch.zeros(1, self.text_length, dtype=torch.long)
-        return {f"clip-text-{id(self)}": pass_flops(self.model, {"text": tokens})}
+        return {f"clip-text-{id(self)}": pass_flops(self._towers[1], {"text": tokens})}
 
 
 def openai_clip(folder: Path, device: torch.device | str) -> ClipBackbone:
@@ -187,7 +192,7 @@ def _openai_clip(folder: Path, device: str) -> ClipBackbone:
 
 
 @contextmanager
-def _refused(what: str, instead: str) -> Iterator[None]:
+def refused(what: str, instead: str) -> Iterator[None]:
     """Turn what open_clip says of files that it cannot read into WrongInput."""
     try:
         yield

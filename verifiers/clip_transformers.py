@@ -14,7 +14,6 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from models.hashes import weights_sha256
 from models.transformers_folder import check_tokens, from_folder, reader_from_folder
 from verifiers.clip_backbone import ClipBackbone
-from verifiers.pass_flops import pass_flops
 
 WEIGHTS_FILE = "model.safetensors"
 
@@ -104,15 +103,3 @@ class TransformersClip(ClipBackbone):
 
     def _tokens(self, prompt: str) -> int:
         return len(self._tokenizer(prompt, verbose=False).input_ids)
-
-    @cached_property
-    def image_passes(self) -> dict[str, int]:
-        """FLOPs of one picture, under a name of this backbone."""
-        picture = torch.empty(1, 3, *self._preprocess.size)
-        return {f"clip-image-{id(self)}": pass_flops(self._towers[0], {"image": picture})}
-
-    @cached_property
-    def text_passes(self) -> dict[str, int]:
-        """FLOPs of one prompt, under a name of this backbone."""
-        tokens = torch.zeros(1, self.text_length, dtype=torch.long)
-        return {f"clip-text-{id(self)}": pass_flops(self._towers[1], {"text": tokens})}

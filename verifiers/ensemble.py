@@ -1,14 +1,12 @@
 """The verifier ensemble of Ma et al. (2025, arXiv 2501.09732): members rank a prompt's candidates, ranks are averaged."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 
 import numpy as np
 from scipy.stats import rankdata
 
 from harness.compute.ledger import Cost
-from models.hashes import joint_sha256
-from verifiers.base import Scores, VerifierCard, joined_reasons, questions
+from verifiers.base import Scores, joined_reasons, joint_card, sharing
 from verifiers.input_checks import Pictures
 from verifiers.scorer import Scorer, passes_price
 
@@ -49,28 +47,8 @@ class Ensemble:
             raise ValueError(
                 f"ensemble {name!r} has weights {weights} for {len(cards)} members: give one above 0 for each"
             )
-        self._members = tuple(members)
-        limits = [card.text_limit_tokens for card in cards if card.text_limit_tokens is not None]
-        self._card = VerifierCard(
-            name=name,
-            domain=next(iter(domains), ""),
-            score_range=(-np.inf, -1.0),
-            parts=tuple(card.name for card in cards),
-            weights_sha256=joint_sha256([card.weights_sha256 for card in cards]),
-            licence=" and ".join(dict.fromkeys(card.licence for card in cards)),
-            text_limit_tokens=min(limits, default=None),
-            question=questions(cards),
-        )
-
-    @property
-    def members(self) -> tuple[Scorer, ...]:
-        """In the order of the card's `parts`."""
-        return self._members
-
-    @property
-    def card(self) -> VerifierCard:
-        """What a report has to know; `parts` are the members."""
-        return self._card
+        self.members = tuple(members)
+        self.card = joint_card(cards, name, next(iter(domains), ""), (-np.inf, -1.0))
 
     def score(self, images: Pictures, prompts: Sequence[str]) -> Scores:
         """Raw scores of every member; the reason names every member that could not score, where they differ in why.
@@ -78,12 +56,10 @@ class Ensemble:
         Raises:
             ValueError: there are not as many prompts as images.
         """
-        with ExitStack() as shared:
-            for member in self._members:
-                shared.enter_context(member.sharing())
-            scores = [member.score(images, prompts) for member in self._members]
+        with sharing(self.members):
+            scores = [member.score(images, prompts) for member in self.members]
         reasons = zip(*(part.reasons for part in scores), strict=True)
-        names = [member.card.name for member in self._members]
+        names = [member.card.name for member in self.members]
         return Scores(
             np.concatenate([part.values_NM for part in scores], axis=1),
             tuple(joined_reasons(names, each) for each in reasons),
@@ -91,7 +67,7 @@ class Ensemble:
 
     def forget(self) -> None:
         """Drop what the members keep of prompts."""
-        for member in self._members:
+        for member in self.members:
             member.forget()
 
     def combine(self, values_NM: np.ndarray) -> np.ndarray:
@@ -100,11 +76,11 @@ class Ensemble:
 
     def truncated(self, prompts: Sequence[str]) -> tuple[bool, ...]:
         """Whether any member reads only a part of each prompt."""
-        cut = zip(*(member.truncated(prompts) for member in self._members), strict=True)
+        cut = zip(*(member.truncated(prompts) for member in self.members), strict=True)
         return tuple(any(members) for members in cut)
 
     def price(self, images: int, new_prompts: int = 0) -> Cost:
         """Static price with every shared pass charged once."""
-        image_passes = {name: flops for member in self._members for name, flops in member.image_passes.items()}
-        text_passes = {name: flops for member in self._members for name, flops in member.text_passes.items()}
+        image_passes = {name: flops for member in self.members for name, flops in member.image_passes.items()}
+        text_passes = {name: flops for member in self.members for name, flops in member.text_passes.items()}
         return passes_price(image_passes, text_passes, images, new_prompts)

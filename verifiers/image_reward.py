@@ -46,7 +46,7 @@ class ImageReward(Scorer):
         self._network = network.eval().requires_grad_(False)
         self._tokenizer = tokenizer
         self._preprocess = Preprocess(preprocess or PreprocessCfg(size=network.config.image_size))
-        self._card = VerifierCard(
+        self.card = VerifierCard(
             name=name,
             domain=domain,
             score_range=(-2.5, 2.5),
@@ -96,11 +96,6 @@ class ImageReward(Scorer):
         tokenizer = reader_from_folder(AutoTokenizer, tokenizer_folder)
         check_tokens(tokenizer_folder, tokenizer, config.text_vocabulary)
         return cls(network.to(device), tokenizer, weights_sha256([checkpoint]), name, licence)
-
-    @property
-    def card(self) -> VerifierCard:
-        """What a report has to know."""
-        return self._card
 
     @cached_property
     def _pass_flops(self) -> int:

@@ -26,14 +26,9 @@ class Likelihood(Scorer):
 
     def __init__(self) -> None:
         self._heard: dict[tuple[bytes, str], float] = {}
-        self._card = VerifierCard(
+        self.card = VerifierCard(
             name=NAME, domain="", score_range=(-np.inf, 0.0), parts=(NAME,), weights_sha256="", licence="the generator's"
         )
-
-    @property
-    def card(self) -> VerifierCard:
-        """What a report has to know."""
-        return self._card
 
     @property
     def image_passes(self) -> Mapping[str, int]:

@@ -49,25 +49,24 @@ def image_reward(row: PublishedVerifier, folders: Folders, device: Device, setti
 def pick_score(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> ClipScore:
     """Cosine times the model's scale under CLIP in transformers' format."""
     backbone = TransformersClip.from_folders(folders["weights"], folders["tokenizer"], device)
-    span = backbone.logit_scale
-    return ClipScore(backbone, row.name, row.licence, scaled=True, score_range=(-span, span))
+    return ClipScore(backbone, row.name, row.licence, scaled=True)
 
 
 def hps(row: PublishedVerifier, folders: Folders, device: Device, settings: Settings) -> ClipScore:
     """Cosine under one of open_clip's architectures with the weights of a training checkpoint."""
     checkpoint = _only(folders["weights"], "*.pt")
-    preprocess = LongestSide(PreprocessCfg(size=_image_size(row.name, settings["architecture"])))
+    preprocess = hps_preprocess(row.name, settings["architecture"])
     backbone = ClipBackbone.from_checkpoint(checkpoint, settings["architecture"], preprocess, device)
     return ClipScore(backbone, row.name, row.licence)
 
 
-def _image_size(name: str, architecture: str) -> int:
-    """Pixels of a side of what open_clip's network of this name is given. Raises WrongInput."""
+def hps_preprocess(name: str, architecture: str) -> LongestSide:
+    """HPSv2's, for open_clip's network of this name. Raises WrongInput."""
     config: Any = open_clip.get_model_config(architecture)
     if config is None:
         hint = near(architecture, open_clip.list_models())
         raise WrongInput(f"verifier {name}: open_clip has no such architecture; {hint and hint + ' '}leave it out for the published one")
-    return int(config["vision_cfg"]["image_size"])
+    return LongestSide(PreprocessCfg(size=config["vision_cfg"]["image_size"]))
 
 
 def _only(folder: Path, pattern: str) -> Path:

@@ -11,6 +11,7 @@ from time import perf_counter, process_time
 import torch
 
 from verifiers.measure_judges import llava, qwen
+from verifiers.published import published_verifiers
 from verifiers.random_weights import BUILDERS
 from verifiers.scorer import Scorer
 
@@ -52,9 +53,10 @@ def main() -> None:
     if wrong:
         parser.error(f"{wrong[0]!r} cannot be measured without its files; give {', '.join((*BUILDERS, *JUDGES))}")
     print(f"{torch.get_num_threads()} threads, float32 (judges bfloat16), {asked.images} pictures of {SIDE} pixels")
+    rows = published_verifiers()
     for name in asked.names or MEASURED:
         with torch.inference_mode():
-            verifier = JUDGES[name]() if name in JUDGES else BUILDERS[name](name, "cpu")
+            verifier = JUDGES[name]() if name in JUDGES else BUILDERS[name](rows[name], "cpu", rows[name].settings)
             found = measure(verifier, asked.images)
         print(f"{name:26} {found['gflop_image']:8.1f} GFLOP an image, {found['gflop_prompt']:6.1f} a new prompt, "
               f"{found['seconds_image']:6.2f} s an image ({found['processor_image']:.2f} s of the processor)", flush=True)  # fmt: skip

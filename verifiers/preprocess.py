@@ -38,21 +38,12 @@ class Preprocess:
         return prepared
 
 
-class LongestSide:
+class LongestSide(Preprocess):
     """HPSv2's preprocessing: the float picture's long side is resized, black fills the rest, then it is normalised.
 
     Resized as a tensor, bicubic with antialias (torchvision's default from 0.17 on), which is not what PIL gives: values may
     leave the range of a picture and are not rounded.
     """
-
-    def __init__(self, config: PreprocessCfg) -> None:
-        self.size = tuple(config.input_size[1:])
-        self._mean = torch.tensor(config.mean)[:, None, None]
-        self._std = torch.tensor(config.std)[:, None, None]
-
-    def __call__(self, images: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Turn pictures uint8 [3, H, W] of any sizes to float32 [N, 3, size, size]."""
-        return torch.stack([self._one(image) for image in images])
 
     def _one(self, image_CHW: torch.Tensor) -> torch.Tensor:
         picture, side = image_CHW.float() / 255, self.size[0]

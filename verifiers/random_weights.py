@@ -6,6 +6,8 @@ On the meta device nothing is held, and a verifier has its card and its prices.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
 
 import open_clip
 import torch
@@ -15,33 +17,43 @@ from transformers import CLIPConfig, CLIPModel, Dinov2WithRegistersConfig, Dinov
 from models.random_weights import word_tokenizer
 from verifiers.aesthetic import Aesthetic, Head
 from verifiers.clip import ClipScore
-from verifiers.clip_backbone import ClipBackbone
+from verifiers.clip_backbone import ClipBackbone, refused
 from verifiers.clip_transformers import PilPreprocess, TransformersClip
 from verifiers.features import DinoPatches
 from verifiers.image_reward import ImageReward
 from verifiers.image_reward_network import RewardConfig, RewardNetwork
-from verifiers.preprocess import LongestSide, Preprocess, Preprocessing
+from verifiers.load_published import hps_preprocess
+from verifiers.preprocess import Preprocess, Preprocessing
+from verifiers.published import PublishedVerifier
 from verifiers.scorer import Scorer
 
 Device = torch.device | str
-CLIP = "ViT-L-14-quickgelu"
+Settings = Mapping[str, Any]
+LARGE, BASE = "ViT-L-14-quickgelu", "ViT-B-32-quickgelu"
 
 
-def _open_clip(
-    architecture: str, device: Device, preprocess: Callable[[PreprocessCfg], Preprocessing] = Preprocess
-) -> ClipBackbone:
-    with torch.device(device):
+def _open_clip(architecture: str, device: Device, preprocess: Preprocessing | None = None) -> ClipBackbone:
+    with torch.device(device), refused(f"{architecture} is no network of CLIP's own kind", "fetch its weights"):
         model = open_clip.CLIP(**open_clip.get_model_config(architecture))
-    return ClipBackbone(model, preprocess(PreprocessCfg()), open_clip.get_tokenizer(architecture), "random")
+    return ClipBackbone(model, preprocess or Preprocess(PreprocessCfg()), open_clip.get_tokenizer(architecture), "random")
 
 
-def _image_reward(name: str, device: Device) -> ImageReward:
+def _aesthetic(row: PublishedVerifier, device: Device, settings: Settings) -> Aesthetic:
+    backbone = _open_clip(LARGE, device)
+    return Aesthetic(backbone, Head(torch.zeros(1, backbone.width), torch.zeros(1), "random"), row.name, row.licence)
+
+
+def _clip_score(architecture: str, row: PublishedVerifier, device: Device, settings: Settings) -> ClipScore:
+    return ClipScore(_open_clip(architecture, device), row.name, row.licence, caption=settings["caption"])
+
+
+def _image_reward(row: PublishedVerifier, device: Device, settings: Settings) -> ImageReward:
     with torch.device(device):
         network = RewardNetwork(RewardConfig())
-    return ImageReward(network, word_tokenizer(RewardConfig().text_length), "random", name, "")
+    return ImageReward(network, word_tokenizer(RewardConfig().text_length), "random", row.name, row.licence)
 
 
-def _pick_score(name: str, device: Device) -> ClipScore:
+def _pick_score(row: PublishedVerifier, device: Device, settings: Settings) -> ClipScore:
     """The sizes of CLIP ViT-H/14 in transformers' words."""
     text = dict(hidden_size=1024, intermediate_size=4096, num_attention_heads=16, num_hidden_layers=24, projection_dim=1024)
     vision = dict(hidden_size=1280, intermediate_size=5120, num_attention_heads=16, num_hidden_layers=32, patch_size=14,
@@ -49,12 +61,12 @@ def _pick_score(name: str, device: Device) -> ClipScore:
     with torch.device(device):
         model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=1024))
     model.logit_scale = torch.nn.Parameter(torch.tensor(model.config.logit_scale_init_value))  # read when the score is built
-    return ClipScore(TransformersClip(model, PilPreprocess(224), word_tokenizer(77), "random"), name, "", scaled=True)
+    return ClipScore(TransformersClip(model, PilPreprocess(224), word_tokenizer(77), "random"), row.name, row.licence, scaled=True)
 
 
-def _aesthetic(name: str, device: Device) -> Aesthetic:
-    backbone = _open_clip(CLIP, device)
-    return Aesthetic(backbone, Head(torch.zeros(1, backbone.width), torch.zeros(1), "random"), name, "")
+def _hps(row: PublishedVerifier, device: Device, settings: Settings) -> ClipScore:
+    preprocess = hps_preprocess(row.name, settings["architecture"])
+    return ClipScore(_open_clip(settings["architecture"], device, preprocess), row.name, row.licence)
 
 
 def random_features(device: Device) -> DinoPatches:
@@ -64,12 +76,12 @@ def random_features(device: Device) -> DinoPatches:
     return DinoPatches(model.eval(), "random")
 
 
-BUILDERS: Mapping[str, Callable[[str, Device], Scorer]] = {
+BUILDERS: Mapping[str, Callable[[PublishedVerifier, Device, Settings], Scorer]] = {
     "aesthetic": _aesthetic,
-    "clip-score": lambda name, device: ClipScore(_open_clip(CLIP, device), name, ""),
-    "clip-score-b32": lambda name, device: ClipScore(_open_clip("ViT-B-32-quickgelu", device), name, ""),
+    "clip-score": partial(_clip_score, LARGE),
+    "clip-score-b32": partial(_clip_score, BASE),
     "image-reward": _image_reward,
     "pick-score": _pick_score,
-    "hps-v2.1": lambda name, device: ClipScore(_open_clip("ViT-H-14", device, LongestSide), name, ""),
+    "hps-v2.1": _hps,
 }
-"""By a verifier's name: called with the name on its card and a device."""
+"""By a verifier's name: called as its loader is, without folders."""

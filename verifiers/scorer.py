@@ -15,13 +15,10 @@ from verifiers.input_checks import Pictures, faults
 class Scorer(ABC):
     """A verifier with one score per picture; see `verifiers.base.Verifier` for the contract."""
 
+    card: VerifierCard
+    """What a report has to know."""
     reads_text: bool = True
     """Whether the score depends on the prompt."""
-
-    @property
-    @abstractmethod
-    def card(self) -> VerifierCard:
-        """What a report has to know."""
 
     @property
     @abstractmethod

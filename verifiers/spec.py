@@ -87,7 +87,8 @@ class VerifierSpec:
         known = entry("verifier", self.name)
         if known.row is None:
             return self.load("cpu" if str(device) == "meta" else device)
-        return BUILDERS[self.name](self.text, device) if self.name in BUILDERS else None
+        row = replace(known.row, name=self.text)
+        return BUILDERS[self.name](row, device, row.merged(self.settings)) if self.name in BUILDERS else None
 
     def load(self, device: torch.device | str = "cpu", local: LocalWeights = _NO_FOLDERS) -> Verifier:
         """Load it, with its weights from the hub's cache or from local folders.

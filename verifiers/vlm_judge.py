@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from harness.compute.flops import count_flops
-from models.base import Domain
 from verifiers.base import VerifierCard
 from verifiers.rubric import HIGHEST, RUBRIC, read_rubric
 from verifiers.scorer import Scorer
@@ -32,19 +31,14 @@ class VlmScorer(Scorer):
     template: str
 
     def __init__(
-        self, network: VisionLanguage, name: str, licence: str, score_range: tuple[float, float], question: str, domain: Domain = "photo"
+        self, network: VisionLanguage, name: str, licence: str, score_range: tuple[float, float], question: str
     ) -> None:
         """`question` is the template, and how its answer is read where that can differ."""
         self._network = network
-        self._card = VerifierCard(
-            name=name, domain=domain, score_range=score_range, parts=(name,), weights_sha256=network.weights_sha256,
+        self.card = VerifierCard(
+            name=name, domain="photo", score_range=score_range, parts=(name,), weights_sha256=network.weights_sha256,
             licence=licence, text_limit_tokens=network.text_tokens, question=question,
         )  # fmt: skip
-
-    @property
-    def card(self) -> VerifierCard:
-        """What a report has to know."""
-        return self._card
 
     @abstractmethod
     def judge(self, images: Sequence[torch.Tensor], prompts: Sequence[str]) -> tuple[list[float], list[str]]:

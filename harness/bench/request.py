@@ -9,10 +9,10 @@ import torch
 
 from harness.bench.model import PROMPT
 from harness.bench.peaks import peak_of
+from harness.devices import pick_devices, use_half_the_cores
 from harness.errors import WrongInput
 from harness.model_spec import ModelSpec, parse_model
 from harness.placing import check_placing
-from harness.run.session import pick_devices, use_half_the_cores
 from harness.run.suites import open_suite
 from harness.weights.local import build
 from models.base import Generator

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import wraps
-from inspect import Parameter, Signature, signature
-from typing import Any, get_type_hints
+from inspect import Signature, signature
+from typing import Any
 
 from harness.commands import options
 from harness.config import Settings
@@ -46,16 +46,12 @@ class Asked:
 
 def asking(command: Callable[..., None]) -> Callable[..., None]:
     """A command whose first parameter is `Asked`, as one that has every option of it, before its own."""
-    hints = get_type_hints(Asked, include_extras=True)
-    shared = [
-        Parameter(one.name, Parameter.POSITIONAL_OR_KEYWORD, default=one.default, annotation=hints[one.name]) for one in fields(Asked)
-    ]
+    shared = signature(Asked, eval_str=True).parameters
     _, *own = signature(command, eval_str=True).parameters.values()
 
     @wraps(command)
     def with_options(**given: Any) -> None:
-        asked = Asked(**{one.name: given.pop(one.name) for one in shared})
-        command(asked, **given)
+        command(Asked(**{name: given.pop(name) for name in shared}), **given)
 
-    with_options.__signature__ = Signature([*shared, *own])  # type: ignore[attr-defined]
+    with_options.__signature__ = Signature([*shared.values(), *own])  # type: ignore[attr-defined]
     return with_options

@@ -16,7 +16,7 @@ from harness.compute.ledger import Cost, Ledger
 from harness.compute.nfe import NfeCount
 from harness.errors import RunFailed
 from harness.memory import Parts, out_of_memory
-from models.base import Generator, Images, Mixed, ModelCard, Operation, Prefixed, Row
+from models.base import Generator, Images, Mixed, Operation, Prefixed, Row
 from verifiers.base import Listener
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class MeteredGenerator:
     ) -> None:
         """`tell`: verifiers that are told the log-probability of every picture; `now`: the clock, in seconds."""
         self._now = now or wall_seconds
-        self._generator = generator
+        self._generator, self.card = generator, generator.card
         self._able: Any = generator  # for what only some can do: `harness.search.spec.fits` refuses a search that needs more
         self._tell = tuple(tell) if isinstance(generator, Prefixed) else ()
         self._prices: dict[tuple[Operation, int, int], tuple[int, Cost]] = {}
@@ -48,10 +48,6 @@ class MeteredGenerator:
         """Number of previews made of each prompt's rows."""
         self.largest_batch = 0
         """The largest number of rows that a state has had."""
-
-    @property
-    def card(self) -> ModelCard:
-        return self._generator.card
 
     def encode(self, prompts: Sequence[str]) -> Any:
         """Conditioning of all prompts of the ledger, in the ledger's order; each prompt is charged its text pass.

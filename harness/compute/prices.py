@@ -109,13 +109,10 @@ class Prices:
         if budget.unit is Unit.SECONDS and self._calibration is None:
             raise ValueError(f"budget {budget} cannot be planned without measured speeds: calibrate() first")
 
+    @cached_property
     def opened(self) -> Prices:
         """The same prices, for a prompt whose text has been paid for already."""
-        return self if self._text_paid else self._opened
-
-    @cached_property
-    def _opened(self) -> Prices:
-        return Prices(self._generator, self._verifier, self._tokens, self._calibration, text_paid=True)
+        return self if self._text_paid else Prices(self._generator, self._verifier, self._tokens, self._calibration, text_paid=True)
 
     def encode(self) -> Cost:
         """The prompt's text through the generator's encoders, once per prompt."""

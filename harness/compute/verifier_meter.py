@@ -12,7 +12,7 @@ from harness.compute.clock import PATCHES, Clock, scoring, wall_seconds
 from harness.compute.ledger import Cost, Ledger
 from harness.memory import Parts
 from models.base import Images
-from verifiers.base import UNASKED, Scores, Verifier, VerifierCard, asked, cascading
+from verifiers.base import UNASKED, Scores, Verifier, asked, cascading
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +37,7 @@ class MeteredVerifier:
         """`now` is the clock, in seconds."""
         verifier.forget()
         self._now = now or wall_seconds
-        self._verifier = verifier
+        self._verifier, self.card = verifier, verifier.card
         self._text = verifier.price(0, 1)
         self._cascade = cascading(verifier)
         self._stages: tuple[Verifier, ...] = self._cascade.stages if self._cascade else (verifier,)
@@ -46,10 +46,6 @@ class MeteredVerifier:
         self._parts = Parts()
         self.ledger = ledger
         self.clock = Clock()
-
-    @property
-    def card(self) -> VerifierCard:
-        return self._verifier.card
 
     @property
     def ranks(self) -> bool:

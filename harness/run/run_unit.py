@@ -15,11 +15,11 @@ from harness.run.table_rows import (
     SaveImage,
     Selected,
     candidate_rows,
-    counted,
     overrun,
     score_rows,
     select,
     selection_row,
+    tabled,
 )
 from harness.run.timing import EVALUATION, SEARCH, Stopwatch
 from harness.run.units import WorkUnit
@@ -183,7 +183,7 @@ def _candidates(
     for verifier in unit.verifiers:
         budget: Budget = unit.budgets[verifier][-1]
         for n, (prompt, pool) in enumerate(zip(unit.prompts, task.candidates[verifier], strict=True)):
-            candidates, scores = counted(pool, session.verifiers[verifier], task.limits.get(n, budget))
+            candidates, scores = tabled(pool, session.verifiers[verifier], task.limits.get(n, budget))
             yield candidate_rows(
                 _columns(session, unit, verifier),
                 prompt,

@@ -82,7 +82,7 @@ def _why_none(affordable: Sequence[Candidate]) -> str:
     return NOTHING_FINISHED if unscored is None else f"no candidate could be scored: {unscored}"
 
 
-def counted(
+def tabled(
     candidates: Sequence[Candidate], verifier: Verifier, budget: Budget
 ) -> tuple[list[Candidate], list[float]]:
     """The candidates of one prompt that its table shows, with their scores.

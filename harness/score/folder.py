@@ -11,13 +11,12 @@ from typing import Any
 
 import torch
 
-from harness.compute.amounts import counted
 from harness.config import FILE, READERS
+from harness.devices import pick_device, use_half_the_cores
 from harness.errors import WrongInput
-from harness.registry import entries
 from harness.run.evaluator import Evaluator, no_grade
-from harness.run.session import pick_device, use_half_the_cores
 from harness.run.suites import open_suite
+from harness.score.folder_prompts import check_prompts, domain_of, prompts_by_task
 from harness.score.scorer import Scored, Scorer
 from harness.score.summary import summary
 from harness.weights.absent import Absent
@@ -26,10 +25,10 @@ from models.base import Domain
 from results.files import check_writable, write_atomic
 from results.folder_scores import check_kept, write_scores
 from results.schema import GRADE
-from suites.base import Equipped, Located, Prompt, Suite, display_name
+from suites.base import Equipped, Suite, display_name
 from suites.layouts.base import Contents, Graded, Layout, layout
 from suites.layouts.flat import list_of
-from suites.prompt_checks import as_utf8, plain, printable
+from suites.prompt_checks import as_utf8, printable
 from suites.shapes.unknown_words import check_known, unknown_note
 from verifiers.spec import VerifierSpec, parse_verifier
 
@@ -62,19 +61,16 @@ def score_folder(
     """
     target = out if out is not None else folder.with_name(f"{folder.resolve().name}-scores")
     check_writable(target)
-    form = layout(layout_name or (FLAT if list_of(folder) else T2I if suite_name == T2I else "geneval"))
-    suite_name = suite_name or (FILE if form.name == FLAT else "geneval")
-    if suite_name == FILE and form.name == FLAT and prompts_from is None:
-        prompts_from = str(list_of(folder) or "") or None
+    form, suite_name, prompts_from = _said_or_seen(folder, layout_name, suite_name, prompts_from)
     suite: Suite = open_suite(suite_name, prompts_from)
-    domain = domain or _domain(None if suite_name == FILE else suite, form, folder, verifiers)
+    domain = domain or domain_of(None if suite_name == FILE else suite, form, folder, verifiers)
     local, place = LocalWeights.parse(weights), pick_device(device)
     chosen = {name: _chosen(name, domain) for name in verifiers}
     form.check(folder, suite.card.tasks)
     absent = _equip(suite, domain, chosen.values(), place, local)
-    by_task, lacking = _by_task(suite, domain)
+    by_task, lacking = prompts_by_task(suite, domain)
     contents = form.read(folder, by_task)
-    _check_prompts(contents, by_task, folder, suite_name, domain)
+    check_prompts(contents, by_task, folder, suite_name, domain)
     asked = {"folder": str(folder.resolve()), "suite": suite_name, "domain": domain, "layout": form.name,
              "prompts_from": prompts_from, "verifiers": list(verifiers)}  # fmt: skip
     check_kept(target, asked)
@@ -89,13 +85,24 @@ def score_folder(
     if not scorer.evaluator.cannot_grade:
         for file, content in form.results(_graded(scored)).items():
             write_atomic(target / file, content.encode())
-    lines = [*summary(scored, scorer, contents, name, tuple(by_task)), *unread, *lacking, f"tables: {target}"]
-    printed = [printable(line) for line in lines]
+    said = (*summary(scored, scorer, contents, name, tuple(by_task)), *unread, *lacking, f"tables: {target}")
+    lines = [printable(line) for line in said]
     if all(math.isnan(value) for one in scored for value, _ in one.metrics.values()):
-        for line in printed:
+        for line in lines:
             say(line)
         raise WrongInput(f"no picture of {folder} could be scored: mend what is said of each, and give the same command again")
-    return printed
+    return lines
+
+
+def _said_or_seen(
+    folder: Path, layout_name: str | None, suite_name: str | None, prompts_from: str | None
+) -> tuple[Layout, str, str | None]:
+    """Layout, suite and file of prompts: as they were given or, where not, by what the folder holds."""
+    listed = list_of(folder)
+    form = layout(layout_name or (FLAT if listed else T2I if suite_name == T2I else "geneval"))
+    suite_name = suite_name or (FILE if form.name == FLAT else "geneval")
+    lists = suite_name == FILE and form.name == FLAT and listed is not None
+    return form, suite_name, str(listed) if lists and prompts_from is None else prompts_from
 
 
 def _counted(scored: Iterable[Scored], total: int, say: Callable[[str], None]) -> Iterator[Scored]:
@@ -107,32 +114,6 @@ def _counted(scored: Iterable[Scored], total: int, say: Callable[[str], None]) -
             said = perf_counter()
 
 
-def _by_task(suite: Suite, domain: Domain) -> tuple[dict[str, list[Prompt]], list[str]]:
-    """Prompts by task; where they are not at hand, the tasks alone, and why."""
-    try:
-        prompts = suite.prompts(domain)
-    except ValueError as error:
-        return {task: [] for task in suite.card.tasks}, [f"not compared with the suite's prompts: {error}"]
-    by_task: dict[str, list[Prompt]] = {}
-    for prompt in prompts:
-        by_task.setdefault(prompt.task, []).append(prompt)
-    return by_task, []
-
-
-def _domain(suite: Suite | None, form: Layout, folder: Path, verifiers: Sequence[str]) -> Domain:
-    """What most prompts are the suite's own of; where they do not tell, shapes if all verifiers judge its pictures, else photo."""
-    judged: Domain = "shapes" if {parse_verifier(name).domain for name in verifiers} == {"shapes"} else "photo"
-    by_task = {} if suite is None else _by_task(suite, "shapes")[0]
-    known = _texts(by_task)
-    if not known:
-        return judged
-    try:
-        texts = {plain(one.prompt.text) for one in form.read(folder, by_task).samples}
-    except WrongInput:
-        return judged  # the folder has not this form with these tasks; what it lacks is said when it is read
-    return "shapes" if 2 * len(texts & known) > len(texts) else "photo"
-
-
 def _unread(contents: Contents, chosen: Iterable[VerifierSpec]) -> list[str]:
     """What has to be said of words that embedded verifiers do not know. Raises WrongInput where they know none."""
     if not any(name in READERS for spec in chosen for name in spec.names):
@@ -140,38 +121,6 @@ def _unread(contents: Contents, chosen: Iterable[VerifierSpec]) -> list[str]:
     texts = list(dict.fromkeys(one.prompt.text for one in contents.samples if one.prompt.text))
     check_known(texts)
     return unknown_note(texts)
-
-
-def _check_prompts(contents: Contents, by_task: Mapping[str, Sequence[Prompt]], folder: Path, suite_name: str, domain: Domain) -> None:
-    """Raise WrongInput where no prompt is the suite's, whose figures would then be of something else; names the suite that has most."""
-    known = _texts(by_task)
-    texts = {plain(one.prompt.text): one.prompt.text for one in contents.samples if one.prompt.text}
-    if not known or not texts or known & texts.keys():
-        return
-    fitting = {
-        f"--suite {name}" + (f" --domain {place}" if place != domain else ""): len(own & texts.keys()) for name, place, own in _offline()
-    }
-    best = max(fitting, key=lambda options: fitting[options])
-    advice = f"{fitting[best]} of them {'is' if fitting[best] == 1 else 'are'} of another: give {best}" if fitting[best] else (
-        "give the --suite they are of or, for prompts of your own, --suite file --prompts-from FILE --verifier NAME"
-    )  # fmt: skip
-    raise WrongInput(f"none of the {counted(len(texts), 'prompt')} of {folder}, such as {next(iter(texts.values()))!r}, is of "
-                     f"{display_name(suite_name, domain)}; {advice}")  # fmt: skip
-
-
-def _offline() -> Iterator[tuple[str, Domain, set[str]]]:
-    """Suites, domains and prompts (as compared) that need neither a file nor the hub."""
-    domains: tuple[Domain, ...] = ("shapes", "photo")
-    for name in entries("suite"):
-        suite: Suite = open_suite(name, None)
-        for domain in domains[:1] if isinstance(suite, Located) else domains:
-            by_task, _ = _by_task(suite, domain)
-            yield name, domain, _texts(by_task)
-
-
-def _texts(by_task: Mapping[str, Sequence[Prompt]]) -> set[str]:
-    """All prompts as they are compared."""
-    return {plain(prompt.text) for of_task in by_task.values() for prompt in of_task}
 
 
 def _chosen(name: str, domain: Domain) -> VerifierSpec:

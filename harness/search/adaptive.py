@@ -109,7 +109,7 @@ class Adaptive:
     def _alone(self, budget: Budget, prices: Prices, rounds: int) -> list[Plan]:
         """Searches of one prompt out of its own budget, as `run` grants them; none where the first has no even part."""
         plans: list[Plan] = []
-        left, ahead, opened = budget.amount, rounds, prices.opened()
+        left, ahead, opened = budget.amount, rounds, prices.opened
         while True:
             part = Budget(left / ahead, budget.unit)
             try:
@@ -166,7 +166,7 @@ class _Purse:
     def prices(self, prompt: int) -> Prices:
         """A prompt's prices: its text is paid once."""
         prices = self._task.prices[prompt]
-        return prices.opened() if prompt in self.begun else prices
+        return prices.opened if prompt in self.begun else prices
 
     def served(self, prompts: Sequence[int], ahead: int) -> list[int]:
         """The first of `prompts`, as many as an even part of what is left for this round can buy a search."""

@@ -42,8 +42,8 @@ def draw(task: Task, state: Any, branches: Sequence[Branch], level: float | None
     return task.generator.draw_stochastic(state, seeds, level)
 
 
-def roll_out(task: Task, state: Any, branches: Sequence[Branch], level: float | None = None) -> Images:
+def roll_out(task: Task, state: Any, branches: Sequence[Branch]) -> Images:
     """Finish every row and decode it."""
     while state.step < task.generator.card.steps:
-        state = draw(task, task.generator.predict(state), branches, level)
+        state = draw(task, task.generator.predict(state), branches)
     return task.generator.decode(state)

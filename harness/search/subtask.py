@@ -49,10 +49,8 @@ def check_wrappable(search: Search) -> None:
         )
 
 
-def search_again(
-    task: Task, search: Search, members: Sequence[int], budget: Budget, plans: Sequence[Plan]
-) -> dict[int, Cost]:
-    """Run a strategy on some prompts of a guided task and enter its candidates there; returns what each has spent."""
+def search_again(task: Task, search: Search, members: Sequence[int], budget: Budget, plans: Sequence[Plan]) -> None:
+    """Run a strategy on some prompts of a guided task and enter its candidates there."""
     judge = task.judges[0]
     entered = task.candidates[judge.card.name]
     before = tuple(task.spent(prompt, judge) for prompt in members)
@@ -72,7 +70,6 @@ def search_again(
                 one, prompt=prompt, path=path, parent=parent, order=len(entered[prompt]),
                 spent=before[place] + one.spent,
             ))  # fmt: skip
-    return {prompt: task.spent(prompt, judge) - before[place] for place, prompt in enumerate(members)}
 
 
 def shifted(path: Path, roots: int) -> Path:

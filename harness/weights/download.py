@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.errors import DamagedWeights, WrongInput
+from harness.errors import DamagedWeights, WrongInput, first_line
 from harness.weights import webfile
 from harness.weights.absent import MissingWeights
 from harness.weights.checks import asked, check, check_file
@@ -116,7 +115,7 @@ def _translated(repository: Repository) -> Iterator[None]:
     except errors.OfflineModeIsEnabled as error:
         raise MissingWeights(f"{repository.repo} cannot be fetched while HF_HUB_OFFLINE is set: unset it") from error
     except errors.HfHubHTTPError as error:
-        raise MissingWeights(f"{repository.repo} cannot be fetched ({_first_line(error)}): try again later") from error
+        raise MissingWeights(f"{repository.repo} cannot be fetched ({first_line(error)}): try again later") from error
     except DamagedWeights:
         raise
     except OSError as error:
@@ -133,11 +132,6 @@ def _translated(repository: Repository) -> Iterator[None]:
 def _unreachable(repository: Repository, error: BaseException) -> MissingWeights:
     where = repository.url or "the hub"
     return MissingWeights(
-        f"{repository.repo} ({repository.size}) cannot be fetched, {where} is not reached ({_first_line(error)}): check the "
+        f"{repository.repo} ({repository.size}) cannot be fetched, {where} is not reached ({first_line(error)}): check the "
         "network, or give a local folder to `vistas run` with --weights NAME=PATH"
     )
-
-
-def _first_line(error: Any) -> str:
-    lines = str(error).strip().splitlines()
-    return re.sub(r"\[Errno -?\d+\] ?", "", lines[0]).rstrip(".") if lines else type(error).__name__

@@ -174,11 +174,9 @@ def flux_generator(
     )
 
 
-def load_flux_pipeline(
-    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-) -> FluxPipeline:
+def load_flux_pipeline(folder: Path, device: torch.device | str = "cpu") -> FluxPipeline:
     """A FluxPipeline from a folder in diffusers' format: safetensors only, nothing downloaded. Raises OSError."""
     if not (folder / "model_index.json").is_file():
         raise FileNotFoundError(f"{folder} holds no model_index.json; give the folder of a saved FluxPipeline")
-    pipeline = FluxPipeline.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+    pipeline = FluxPipeline.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, local_files_only=True)
     return pipeline.to(device)

@@ -29,7 +29,7 @@ class DiffusionGenerator:
 
     def __init__(self, adapter: Adapter, card: ModelCard) -> None:
         """Raises WrongInput for a negative prompt whose end no text encoder would read."""
-        self.adapter, self._card = adapter, card
+        self.adapter, self.card = adapter, card
         self._predictions = tuple(adapter.prediction(step) for step in range(card.steps))
         negative = adapter.settings.get("negative_prompt")
         if negative and self._predictions[0].forwards > 1:  # without guidance it is not read
@@ -46,16 +46,12 @@ class DiffusionGenerator:
 
     def with_previews(self, shrink: int) -> DiffusionGenerator:
         """The same model with smaller previews, its weights shared. Raises WrongInput."""
-        smaller(self.adapter.latent_size, shrink, self._card.name)
+        smaller(self.adapter.latent_size, shrink, self.card.name)
         other = copy(self)
         other._preview_shrink = shrink
-        other._card = replace(self._card, settings={**self._card.settings, SETTING: shrink})
+        other.card = replace(self.card, settings={**self.card.settings, SETTING: shrink})
         other._prices = {**self._prices, "preview": Cost(decode_flops=self.adapter.decoder_flops(shrink))}
         return other
-
-    @property
-    def card(self) -> ModelCard:
-        return self._card
 
     @property
     def device(self) -> torch.device:
@@ -246,7 +242,7 @@ class DiffusionGenerator:
 
     def _images(self, latents_NX: torch.Tensor, shrink: int = 1) -> Images:
         parts = latents_NX.split(self._chunk)
-        return torch.cat([rounded(self.adapter.decode(part, shrink), self._card.name) for part in parts])
+        return torch.cat([rounded(self.adapter.decode(part, shrink), self.card.name) for part in parts])
 
 
 def diffusion_generator(

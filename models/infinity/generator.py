@@ -50,7 +50,7 @@ class InfinityGenerator:
                 self._negative = self.transformer.condition(self._features([negative_prompt]))
         rows, columns = self._latent_grid
         patch_size = parts.vae.config.patch_size
-        self._card = ModelCard(
+        self.card = ModelCard(
             name=name, family="ar", domain=domain, steps=len(parts.schedule),
             image_size=(rows * patch_size, columns * patch_size),
             parameters=sum(parameter.numel() for parameter in parts.transformer.parameters()),
@@ -61,15 +61,11 @@ class InfinityGenerator:
 
     def with_previews(self, shrink: int) -> InfinityGenerator:
         """The same model with smaller previews, its weights shared. Raises WrongInput."""
-        smaller(self._latent_grid, shrink, self._card.name)
+        smaller(self._latent_grid, shrink, self.card.name)
         other = copy(self)
         other._preview_shrink = shrink
-        other._card = replace(self._card, settings={**self._card.settings, SETTING: shrink})
+        other.card = replace(self.card, settings={**self.card.settings, SETTING: shrink})
         return other
-
-    @property
-    def card(self) -> ModelCard:
-        return self._card
 
     @property
     def device(self) -> torch.device:
@@ -97,7 +93,7 @@ class InfinityGenerator:
     def start(self, conditioning: InfinityConditioning, rows: Sequence[Row]) -> InfinityState:
         """Empty prefixes, one per prompt, whatever the number of rows. Raises ValueError for an unknown prompt."""
         prompts, source = distinct_prompts(rows, len(conditioning.prompts))
-        return PrefixState(conditioning, tuple(rows), self._card.steps, self.rollout.start(prompts), source)
+        return PrefixState(conditioning, tuple(rows), self.card.steps, self.rollout.start(prompts), source)
 
     def predict(self, state: InfinityState) -> InfinityState:
         """The next scale's pass, once per distinct prefix; a no-op on predicted and on finished rows."""
@@ -143,7 +139,7 @@ class InfinityGenerator:
         if operation in ("preview", "decode"):
             images = 1 if operation == "decode" else 0
             shrink = self._preview_shrink if operation == "preview" else 1
-            grid = smaller(self._latent_grid, shrink, self._card.name)
+            grid = smaller(self._latent_grid, shrink, self.card.name)
             return Cost(decode_flops=decoder_flops(self.vae.config, grid), images=images)
         raise ValueError(f"no price for operation {operation!r}; use encode, predict, draw, preview or decode")
 
@@ -157,9 +153,9 @@ class InfinityGenerator:
 
     @torch.no_grad()
     def _images(self, state: InfinityState, shrink: int = 1) -> Images:
-        size = images_at_once(*self._card.image_size)
+        size = images_at_once(*self.card.image_size)
         source = torch.tensor(state.source, device=self.device)
-        check_numbers(state.prefixes.log_prob_B[source], self._card.name)  # bits are bits, whatever the probabilities
+        check_numbers(state.prefixes.log_prob_B[source], self.card.name)  # bits are bits, whatever the probabilities
         features = state.prefixes.features_BdHW
         return torch.cat([self._decode(shrunk(features[part], shrink)) for part in source.split(size)])
 
@@ -168,7 +164,7 @@ class InfinityGenerator:
         # the published inference decodes under the same autocast that its blocks run in
         with torch.autocast(self.device.type, torch.bfloat16, enabled=block_dtype == torch.bfloat16):
             image_BCHW = self.vae.decode(features_BdHW)
-        return floored(image_BCHW, self._card.name)
+        return floored(image_BCHW, self.card.name)
 
 
 def _check_parts(parts: InfinityParts) -> None:

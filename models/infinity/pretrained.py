@@ -41,8 +41,7 @@ def save_pretrained(parts: InfinityParts, folder: Path) -> None:
     (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
-def load_pretrained(folder: Path, *, device: torch.device | str = "cpu",
-                    block_dtype: torch.dtype = torch.float32) -> InfinityParts:
+def load_pretrained(folder: Path, device: torch.device | str = "cpu") -> InfinityParts:
     """Read a folder of `save_pretrained`. Raises FileNotFoundError, ValueError."""
     path = folder / CONFIG
     if not path.is_file():
@@ -53,7 +52,7 @@ def load_pretrained(folder: Path, *, device: torch.device | str = "cpu",
         schedule, sampling = ScaleSchedule(**_tuples(config["schedule"])), Sampling(**_tuples(config["sampling"]))
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no Infinity configuration ({error}): write the folder again") from error
-    return InfinityParts(load_transformer(transformer, folder / TRANSFORMER, device=device, block_dtype=block_dtype),
+    return InfinityParts(load_transformer(transformer, folder / TRANSFORMER, device=device),
                          load_vae(vae, folder / VAE, device=device), schedule, sampling)
 
 

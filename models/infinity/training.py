@@ -13,11 +13,11 @@ from models.infinity.transformer import InfinityTransformer
 
 
 @torch.no_grad()
-def initialise(model: InfinityTransformer, std: float | None = None) -> InfinityTransformer:
-    """Fill all weights in place as the original does, from torch's global generator; std None is sqrt(1 / (3C))."""
+def initialise(model: InfinityTransformer) -> InfinityTransformer:
+    """Fill all weights in place as the original does, from torch's global generator."""
     config = model.config
     width = config.embed_dim
-    std = math.sqrt(1 / (3 * width)) if std is None else std
+    std = math.sqrt(1 / (3 * width))
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.trunc_normal_(module.weight, std=std)

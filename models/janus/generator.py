@@ -52,15 +52,11 @@ class JanusGenerator:
                  domain: Domain, licence: str, weights_sha256: str) -> None:
         self.network, self.prompts, self.sampling = network.eval(), prompts, sampling
         self.rollout = RowRollout(network, sampling)
-        self._card = ModelCard(
+        self.card = ModelCard(
             name=name, family="ar", domain=domain, steps=network.side, image_size=(network.pixels, network.pixels),
             parameters=sum(parameter.numel() for parameter in network.language_model.parameters()),
             weights_sha256=weights_sha256, licence=licence,
             settings=asdict(sampling) | {"row_tokens": network.side, "dtype": str(network.codebook.weight.dtype)})
-
-    @property
-    def card(self) -> ModelCard:
-        return self._card
 
     @property
     def device(self) -> torch.device:
@@ -83,7 +79,7 @@ class JanusGenerator:
     def start(self, conditioning: JanusConditioning, rows: Sequence[Row]) -> JanusState:
         """Empty prefixes, one per prompt, whatever the number of rows. Raises ValueError for an unknown prompt."""
         prompts, source = distinct_prompts(rows, len(conditioning.prompts))
-        return PrefixState(conditioning, tuple(rows), self._card.steps, self.rollout.start(prompts), source)
+        return PrefixState(conditioning, tuple(rows), self.card.steps, self.rollout.start(prompts), source)
 
     def predict(self, state: JanusState) -> JanusState:
         """The pass before the next row, once per distinct prefix; a no-op on predicted and on finished rows."""
@@ -139,6 +135,6 @@ class JanusGenerator:
     def _images(self, state: JanusState) -> Images:
         size = images_at_once(self.network.pixels, self.network.pixels)
         source = torch.tensor(state.source, device=self.device)
-        check_numbers(state.prefixes.log_prob_B[source], self._card.name)  # tokens are tokens, whatever the probabilities
+        check_numbers(state.prefixes.log_prob_B[source], self.card.name)  # tokens are tokens, whatever the probabilities
         tokens_BN = state.prefixes.tokens_BN
-        return torch.cat([floored(self.network.pixels_of(tokens_BN[part]), self._card.name) for part in source.split(size)])
+        return torch.cat([floored(self.network.pixels_of(tokens_BN[part]), self.card.name) for part in source.split(size)])

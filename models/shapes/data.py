@@ -51,11 +51,11 @@ def to_float(images_BCHW: torch.Tensor) -> torch.Tensor:
     return images_BCHW.float() / 127.5 - 1
 
 
-def foreground_weight(images_BCHW: torch.Tensor, weight: float = 4.0) -> torch.Tensor:
-    """Return a loss weight per pixel [B, 1, H, W] with mean 1: shapes count `weight` more than the background.
+def foreground_weight(images_BCHW: torch.Tensor) -> torch.Tensor:
+    """Return a loss weight per pixel [B, 1, H, W] with mean 1: a shape's is five times the background's.
 
     The corner pixel is always background in this world.
     """
     difference = (images_BCHW - images_BCHW[:, :, :1, :1]).abs().amax(dim=1, keepdim=True)
-    weights = 1 + weight * (difference > 0.03).float()
+    weights = 1 + 4 * (difference > 0.03).float()
     return weights / weights.mean(dim=(1, 2, 3), keepdim=True)

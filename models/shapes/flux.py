@@ -1,5 +1,6 @@
 """Trains shapes-flux: a tiny FLUX transformer with its T5 and CLIP encoders, by rectified flow on cached latents."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +10,20 @@ from torch import nn
 
 from models.shapes import flux_vae
 from models.shapes.latents import latent_set
-from models.shapes.muon import MuonWithAdamW
 from models.shapes.text import EOS, PAD, TEXT_TOKENS, TEXT_WIDTH, build_clip, build_t5
-from models.shapes.training_loop import Average, Run, averaged_weights, hash_of, linear_tail, prepare, restore
+from models.shapes.training_loop import Run, averaged_weights, fit, hash_of, prepare
 
 SEED = 31
 PICTURES = 131_072
 STEPS = 4400
 BATCH = 192
-MUON_RATE = 3e-3
-ADAM_RATE = 1.5e-3
 CAPTION_DROPOUT = 0.1
 REPEATS = {4: 2, 5: 3}
 """Captions of a relation (4 tokens) and of two coloured shapes (5) are learnt last, and shown more."""
 GRID = 6
 """Rows and columns of image tokens; a token packs 2 x 2 latent cells."""
-EVERY = 50
-SAVE_EVERY = 200
+HEADS = (r"^proj_out", r"norm.*\.linear", "x_embedder", "shared", "embedding", "relative_attention_bias")
+"""Matrices that AdamW trains: input and output layers, embeddings, and modulations that start at zero."""
 
 
 def build() -> nn.ModuleDict:
@@ -115,28 +113,11 @@ def train(name: str = "flux", steps: int = STEPS) -> Path:
     shift, scale = data.latents.float().mean(), 1 / data.latents.float().std()
     run = Run(name)
     models = build().to(device)
-    average = Average(models)
-    optimizer = MuonWithAdamW(models.children(), MUON_RATE, ADAM_RATE, HEADS)
-    first = restore(run, models, average, optimizer)
     if device.type == "cpu":
         models["transformer"].compile()
-    losses = []
-    for step, (latents, ids) in zip(range(first, steps), data.batches(BATCH, SEED, first, REPEATS), strict=False):
-        torch.manual_seed(SEED * 1_000_003 + step)
-        loss = flow_loss(models, pack(((latents - shift) * scale).to(device)), ids)
-        loss.backward()
-        nn.utils.clip_grad_norm_(models.parameters(), 1.0)
-        optimizer.step(linear_tail(step, steps))
-        average.update(models, step)
-        losses.append(loss.detach())
-        if (step + 1) % EVERY == 0:
-            run.log(step=step + 1, samples=(step + 1) * BATCH, loss=torch.stack(losses).mean().item())
-            losses.clear()
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            run.save(model=models.state_dict(), average=average.weights, optimizer=optimizer.state_dict(),
-                     step=step + 1, shift=shift, scale=scale)  # fmt: skip
-    return run.folder
 
+    def loss(latents: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+        return flow_loss(models, pack(((latents - shift) * scale).to(device)), ids)
 
-HEADS = (r"^proj_out", r"norm.*\.linear", "x_embedder", "shared", "embedding", "relative_attention_bias")
-"""Matrices that AdamW trains: input and output layers, embeddings, and modulations that start at zero."""
+    batches = partial(data.batches, BATCH, SEED, repeats=REPEATS)
+    return fit(run, models, HEADS, loss, batches, SEED, steps, shift=shift, scale=scale)

@@ -1,5 +1,6 @@
 """Trains shapes-infinity: a tiny Infinity transformer with its T5 encoder, by the bitwise loss on cached latents."""
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,9 +14,8 @@ from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 from models.shapes import tokenizer
 from models.shapes.latents import latent_set
-from models.shapes.muon import MuonWithAdamW
 from models.shapes.text import PAD, TEXT_TOKENS, TEXT_WIDTH, build_t5, lengths_of
-from models.shapes.training_loop import Average, Run, averaged_weights, hash_of, linear_tail, prepare, restore
+from models.shapes.training_loop import Run, averaged_weights, fit, hash_of, prepare
 
 CONFIG = TransformerConfig(
     depth=5,
@@ -30,12 +30,8 @@ SEED = 32
 PICTURES = 61_440
 STEPS = 7400
 BATCH = 32
-MUON_RATE = 3e-3
-ADAM_RATE = 1.5e-3
 CAPTION_DROPOUT = 0.1
 FLIP_STRENGTH = 0.15
-EVERY = 50
-SAVE_EVERY = 200
 HEADS = (
     "head.",
     "word_embed",
@@ -94,23 +90,9 @@ def train(name: str = "infinity", steps: int = STEPS) -> Path:
     data = latent_set("infinity", vae.encode, PICTURES, device, hash_of(vae))
     run = Run(name)
     models = build().to(device)
-    average = Average(models)
-    optimizer = MuonWithAdamW(models.children(), MUON_RATE, ADAM_RATE, HEADS)
-    first = restore(run, models, average, optimizer)
-    losses = []
-    for step, (latents, ids) in zip(range(first, steps), data.batches(BATCH, SEED, first), strict=False):
-        torch.manual_seed(SEED * 1_000_003 + step)
+
+    def loss(latents: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
         by_length = lengths_of(ids).argsort(stable=True)
-        loss = loss_of(models, latents[by_length].to(device), ids[by_length])
-        loss.backward()
-        nn.utils.clip_grad_norm_(models.parameters(), 1.0)
-        optimizer.step(linear_tail(step, steps))
-        average.update(models, step)
-        losses.append(loss.detach())
-        if (step + 1) % EVERY == 0:
-            run.log(step=step + 1, samples=(step + 1) * BATCH, loss=torch.stack(losses).mean().item())
-            losses.clear()
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            run.save(model=models.state_dict(), average=average.weights, optimizer=optimizer.state_dict(),
-                     step=step + 1)  # fmt: skip
-    return run.folder
+        return loss_of(models, latents[by_length].to(device), ids[by_length])
+
+    return fit(run, models, HEADS, loss, partial(data.batches, BATCH, SEED), SEED, steps)

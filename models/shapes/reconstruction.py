@@ -17,12 +17,12 @@ Pictures = torch.Tensor
 
 
 @torch.no_grad()
-def accepted_share(decode: Callable[[Pictures], Pictures], pictures: int = 300) -> dict[str, float]:
+def accepted_share(decode: Callable[[Pictures], Pictures]) -> dict[str, float]:
     """Return PSNR in dB and the accepted share of what is accepted on the originals.
 
     `decode` maps pictures in [-1, 1] to their reconstructions.
     """
-    records, images = batch(EVALUATION_SEED, 0, pictures)
+    records, images = batch(EVALUATION_SEED, 0, 300)
     decoded = torch.cat([decode(to_float(part)) for part in images.split(50)])
     error = ((decoded.clamp(-1, 1) - to_float(images)) ** 2).mean(dim=(1, 2, 3))
     before = [verdict.correct for verdict in grade(images, records, ShapesDetector())]

@@ -5,16 +5,23 @@ import json
 import math
 import os
 import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from models.shapes.muon import MuonWithAdamW
+
 RUNS = Path("training/shapes")
 """Beside where a script is started, as a run's folder is: a package that is installed is not written into."""
 LOG = "log.jsonl"
 NOTES = "notes.txt"
+MUON_RATE, ADAM_RATE = 3e-3, 1.5e-3
+"""Of the generators."""
+EVERY, SAVE_EVERY = 50, 200
+"""Steps between two lines of the log, and between two checkpoints."""
 
 
 def prepare(seed: int) -> torch.device:
@@ -118,6 +125,40 @@ def restore(run: Run, module: nn.Module, average: Average, optimizer: Any) -> in
     if "optimizer" in state:
         optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])
+
+
+def fit(
+    run: Run,
+    models: nn.ModuleDict,
+    heads: Iterable[str],
+    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    batches: Callable[[int], Iterator[tuple[torch.Tensor, torch.Tensor]]],
+    seed: int,
+    steps: int,
+    **kept: torch.Tensor,
+) -> Path:
+    """Train a generator on batches of latents and captions, from where its run stopped; returns the run's folder.
+
+    `heads` are trained by AdamW, `batches` begin at a step, and `kept` goes into every checkpoint.
+    """
+    average = Average(models)
+    optimizer = MuonWithAdamW(models.children(), MUON_RATE, ADAM_RATE, heads)
+    first = restore(run, models, average, optimizer)
+    losses = []
+    for step, (latents, ids) in zip(range(first, steps), batches(first), strict=False):
+        torch.manual_seed(seed * 1_000_003 + step)
+        loss = loss_of(latents, ids)
+        loss.backward()
+        nn.utils.clip_grad_norm_(models.parameters(), 1.0)
+        optimizer.step(linear_tail(step, steps))
+        average.update(models, step)
+        losses.append(loss.detach())
+        if (step + 1) % EVERY == 0:
+            run.log(step=step + 1, samples=(step + 1) * len(ids), loss=torch.stack(losses).mean().item())
+            losses.clear()
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
+            run.save(model=models.state_dict(), average=average.weights, optimizer=optimizer.state_dict(), step=step + 1, **kept)
+    return run.folder
 
 
 def hash_of(module: nn.Module) -> str:

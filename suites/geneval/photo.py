@@ -11,7 +11,7 @@ from models.base import Images
 from suites.geneval.colors import ColorClassifier
 from suites.geneval.instances import Instance, instances
 from suites.geneval.pixels import prepare
-from suites.geneval.rules import PUBLISHED, Detection, Thresholds
+from suites.geneval.rules import PUBLISHED, Detection
 from suites.geneval.vocabulary import PHOTO_OBJECTS
 
 BATCH = 8
@@ -21,25 +21,15 @@ BATCH = 8
 class PhotoDetector:
     """GenEval's 80 COCO classes and ten colours; all pictures of a call have one size and go through in batches."""
 
-    def __init__(
-        self,
-        network: Any,
-        colors: ColorClassifier,
-        name: str,
-        thresholds: Thresholds = PUBLISHED,
-        batch: int = BATCH,
-    ) -> None:
+    thresholds = PUBLISHED
+
+    def __init__(self, network: Any, colors: ColorClassifier, name: str, batch: int = BATCH) -> None:
         """Take a Mask2FormerForUniversalSegmentation with COCO's 80 classes, and what names colours."""
         self._network = network
         self._colors = colors
-        self._name = name
-        self._batch = batch
-        self.thresholds = thresholds
-
-    @property
-    def name(self) -> str:
+        self.name = name
         """Which weights look at the pictures."""
-        return self._name
+        self._batch = batch
 
     @torch.no_grad()
     def detect(self, images_BCHW: Images) -> list[list[Detection]]:

@@ -64,19 +64,14 @@ Group = list[Detection]
 PUBLISHED = Thresholds()
 
 
-def evaluate(
-    record: Mapping[str, Any],
-    detections: Iterable[Detection],
-    classify: ColorClassifier | None = None,
-    thresholds: Thresholds = PUBLISHED,
-) -> Verdict:
+def evaluate(record: Mapping[str, Any], detections: Iterable[Detection], classify: ColorClassifier | None = None) -> Verdict:
     """Select the detections that count for this prompt, and judge them.
 
     Raises:
         ValueError: the record is not a GenEval record, or a colour is needed that nobody can name.
     """
     check_record(record)
-    return judge(record, select(detections, record["tag"], thresholds), classify, thresholds.position)
+    return judge(record, select(detections, record["tag"]), classify)
 
 
 def select(detections: Iterable[Detection], tag: str, thresholds: Thresholds = PUBLISHED) -> dict[str, Group]:

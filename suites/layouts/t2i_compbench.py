@@ -200,4 +200,3 @@ def results(graded: Sequence[Graded]) -> dict[str, str]:
 
 
 LAYOUT = Layout("t2i-compbench", check, read, write, results)
-

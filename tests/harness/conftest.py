@@ -1,21 +1,24 @@
-"""One run of the toy models from its start to its tables, for all tests that read it or compare with it."""
+"""The toy models and verifiers for tests of what surrounds models, and one run of theirs from its start to its tables."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 import toy_runs
 import toy_world
 
 
+@pytest.fixture
+def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are registered for one test."""
+    toy_world.use_toys(monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, pd.DataFrame]]:
-    """Its folder and its tables; both are not to be changed."""
+    """Folder and tables of the run; both are not to be changed."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
     with pytest.MonkeyPatch.context() as monkeypatch:
         toy_world.use_toys(monkeypatch)

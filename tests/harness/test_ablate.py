@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from command_line import call
 from rich.console import Console
-from typer.testing import CliRunner
 
 from harness import ablation
 from harness.ablation import Ablation, ablations
-from harness.cli import app
 from harness.commands import run as run_commands
 from harness.run import prepared, runner
 from harness.run.pairing import pair_up
 from harness.search.spec import parse_search, shortest
 from reports.ablation import write_ablation
 
-sys.path.insert(0, str(Path(__file__).parent))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys")
 
 TOY = Ablation(
     "toy", "Does it help?", "search", "random",
@@ -31,8 +28,7 @@ TOY = Ablation(
 
 
 @pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_world.use_toys(monkeypatch)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ablation, "ablations", lambda: {"toy": TOY})
     monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: Path(out).mkdir(parents=True, exist_ok=True))
 
@@ -56,7 +52,7 @@ def test_every_ablation_can_be_run_as_it_is_declared(one: Ablation) -> None:
 
 def test_the_table_is_that_of_the_run_and_a_second_call_changes_nothing(tmp_path: Path) -> None:
     asked = ["ablate", "toy", "--out", str(tmp_path), "--set", "budgets=[24]"]
-    shown = CliRunner().invoke(app, asked)
+    shown = call(*asked)
     assert shown.exit_code == 0, shown.output
     scores = pd.read_parquet(tmp_path / "scores.parquet")
     grades = scores[scores["metric"] == "grade"].pivot(index=["task", "prompt_id"], columns="search", values="value")
@@ -70,16 +66,16 @@ def test_the_table_is_that_of_the_run_and_a_second_call_changes_nothing(tmp_path
     assert table["flops"].to_dict() == pytest.approx(spent.to_dict())
     assert "Does it help?" in (tmp_path / "report" / "ablation.md").read_text()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").iterdir()}
-    again = CliRunner().invoke(app, asked)
+    again = call(*asked)
     assert again.stdout == shown.stdout
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").iterdir()} == before
     assert write_ablation(TOY, tmp_path, tmp_path / "report").rows[0]["against random"] == "–"
 
 
 def test_it_lists_plans_and_refuses_by_name() -> None:
-    assert "toy  Does it help?" in CliRunner().invoke(app, ["ablate"]).stdout
-    assert "toy-ar with greedy by toy-judge" in CliRunner().invoke(app, ["ablate", "toy", "--plan"]).stdout
-    refused = CliRunner().invoke(app, ["ablate", "toi"])
+    assert "toy  Does it help?" in call("ablate").stdout
+    assert "toy-ar with greedy by toy-judge" in call("ablate", "toy", "--plan").stdout
+    refused = call("ablate", "toi")
     assert refused.exit_code == 2
     assert "unknown ablation 'toi'; did you mean toy" in refused.stderr
 
@@ -111,6 +107,6 @@ def test_a_line_can_be_set_against_another_and_says_what_is_settled(tmp_path: Pa
 
 
 def test_a_run_of_few_prompts_is_warned_of_before_it_begins() -> None:
-    shown = CliRunner().invoke(app, ["ablate", "toy", "--plan", "--prompts", "2"]).stdout
+    shown = call("ablate", "toy", "--plan", "--prompts", "2").stdout
     assert "2 prompts: too few for intervals" in shown
-    assert "too few for intervals" not in CliRunner().invoke(app, ["ablate", "toy", "--plan", "--prompts", "15"]).stdout
+    assert "too few for intervals" not in call("ablate", "toy", "--plan", "--prompts", "15").stdout

@@ -12,11 +12,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+import toy_world
+from command_line import call
 from safetensors.torch import save_file
-from typer.testing import CliRunner, Result
 
-from harness import cli, registry
-from harness.commands import run as run_commands
+from harness import registry
 from harness.errors import WrongInput
 from harness.model_spec import parse_model
 from harness.weights.absent import MissingWeights
@@ -25,8 +25,7 @@ from harness.weights.repository import Repository
 from models import base
 from models.published import PublishedModel, read_models
 
-sys.path.insert(0, str(Path(__file__).parent))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys", "unreported")
 
 PAGE = (Path(__file__).parents[2] / "docs" / "add-a-model.md").read_text(encoding="utf-8")
 FILE = next(block for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL) if "class Mine" in block)
@@ -48,16 +47,13 @@ RUN = ["run", "geneval", "--search", "random", "--verifier", "toy-judge", "--pro
 
 @pytest.fixture(autouse=True)
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PublishedModel:
-    """The model, registered for a test; toys judge it."""
+    """The model, registered for a test."""
     (tmp_path / "mine.py").write_text(FILE)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     row = read_models(tomllib.loads(ENTRY))["mine"]
     monkeypatch.setitem(registry.MODELS, "mine", registry.published(row))  # type: ignore[arg-type]
-    for name, entry in toy_world.VERIFIERS.items():
-        monkeypatch.setitem(registry.VERIFIERS, name, entry)  # type: ignore[arg-type]
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
     return row
 
 
@@ -65,10 +61,6 @@ def weights(folder: Path, bias: float = 0.5) -> Path:
     folder.mkdir()
     save_file({"bias": torch.full((1,), bias)}, folder / "bias.safetensors")
     return folder
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.app, list(arguments), prog_name="vistas")
 
 
 def test_it_runs_from_a_local_folder_and_settings_never_mix(tmp_path: Path) -> None:

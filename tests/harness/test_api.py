@@ -13,12 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from command_line import call
 from torchvision.io import decode_image
-from typer.testing import CliRunner
 
-from harness import cli
 from harness.api import Outcome, load_model, load_verifier, run_search
-from harness.commands import run as run_commands
 from harness.compute.ledger import Unit
 from harness.errors import WrongInput
 from harness.search.beam import Beam
@@ -38,11 +36,11 @@ def verifier() -> Any:
     return load_verifier("shapes-clip", device="cpu")
 
 
+@pytest.mark.usefixtures("unreported")
 def test_the_page_runs_as_it_stands_and_a_search_is_the_commands_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     arguments = ["run", "geneval", "--model", "shapes-infinity", "--search", "beam:width=2", "--budget", "60", "--prompts", "1"]
-    result = CliRunner().invoke(cli.app, [*arguments, "--out", str(tmp_path)], prog_name="vistas")
+    result = call(*arguments, "--out", str(tmp_path))
     assert result.exit_code == 0, result.output
     names: dict[str, Any] = {"RUN": tmp_path}
     for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):
@@ -149,7 +147,7 @@ def test_names_and_swapped_arguments_are_told_what_to_give(model: Any, verifier:
 
 
 def test_errors_name_arguments_and_not_options(model: Any, verifier: Any) -> None:
-    for call, message in (
+    for wrong, message in (
         (lambda: run_search("random", model, verifier, TEXTS, 2), "give budget=5 or more"),
         (lambda: run_search("random,beam", model, verifier, TEXTS, 2), "these are 2, give one at a time"),
         (lambda: load_model("flux-dev"), 'or give a local folder with weights={"flux-dev": "PATH"}'),
@@ -157,7 +155,7 @@ def test_errors_name_arguments_and_not_options(model: Any, verifier: Any) -> Non
         (lambda: load_model("flux-dev", weights={"flux-dev": "/a--b/c--d"}), "/a--b/c--d "),
     ):
         with pytest.raises(WrongInput, match=re.escape(message)) as error:
-            call()
+            wrong()
         assert " --" not in str(error.value)
 
 

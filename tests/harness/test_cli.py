@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+import toy_world
+from command_line import call
+from typer.testing import Result
 
 from harness import registry
-from harness.cli import COMMANDS, app
+from harness.cli import COMMANDS
 from harness.commands import run as run_commands
 from harness.commands.exits import Terminated
 from harness.config import Settings
@@ -22,20 +24,10 @@ from harness.errors import DamagedWeights
 from results.files import locked
 from results.store import Store
 
-sys.path.insert(0, str(Path(__file__).parent))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys")
 
 RUN = ["run", "geneval", "--model", "toy-ar", "--search", "random", "--verifier", "toy-judge", "--prompts", "2",
        "--set", "metrics=[]"]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_world.use_toys(monkeypatch)
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), prog_name="vistas")
 
 
 def one_line(result: Result) -> str:
@@ -60,7 +52,7 @@ def test_help_and_list_do_not_import_torch(arguments: list[str]) -> None:
 
 
 def test_help_cuts_no_command_short_at_eighty_columns() -> None:
-    said = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80"}).stdout
+    said = call("--help", columns="80").stdout
     for name, (_, line) in COMMANDS.items():
         assert any(text.split() == [name, *line.split()] for text in said.splitlines()), f"{name}: {said}"
 
@@ -355,8 +347,8 @@ def test_what_is_ended_before_its_first_unit_says_that_nothing_is_lost(
     assert one_line(result) == f"vistas: terminated{more}"
 
 
+@pytest.mark.usefixtures("unreported")
 def test_what_takes_time_is_said_and_what_is_kept_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: None)
     asked = [*RUN[:4], "--search", "random:candidates=2", *RUN[6:], "--budget", "6", "--unit", "seconds", "--set", "chunk=1",
              "--out", str(tmp_path)]  # fmt: skip
     saved: list[str] = []

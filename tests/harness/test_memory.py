@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from io import StringIO
@@ -12,20 +11,18 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+import toy_world
 from rich.console import Console
 
-from harness import registry
 from harness.config import Settings
 from harness.errors import RunFailed
 from harness.memory import Parts, out_of_memory, with_fewer_rows
-from harness.registry import Entry
 from harness.run import session
 from harness.run.prepared import prepare_run
 from harness.run.runner import finish_run
 from suites.geneval.suite import GenEvalSuite
 
-sys.path.insert(0, str(Path(__file__).parent))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys")
 
 BASE: dict[str, Any] = {
     "searches": ("random", "beam", "zero-order"), "verifiers": ("toy-judge",), "metrics": (), "budgets": (36,),
@@ -68,9 +65,6 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, int], *
 
     for name, kind, family in (("toy-ar", toy_world.ToyPrefixed, "ar"), ("toy-diffusion", toy_world.ToyGenerator, "diffusion")):
         monkeypatch.setattr(toy_world, name.replace("-", "_"), build(kind, name, family))
-        entry = Entry(f"toy_world:{name.replace('-', '_')}", "", family, "shapes", f"toy_world:{kind.__name__}")
-        monkeypatch.setitem(registry.MODELS, name, entry)  # type: ignore[arg-type]
-    monkeypatch.setitem(registry.VERIFIERS, "toy-judge", toy_world.VERIFIERS["toy-judge"])  # type: ignore[arg-type]
     console = Console(record=True, width=200, file=StringIO())
     finish_run(prepare_run(Settings(**{**BASE, **changes}), folder), console)
     tables = {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
@@ -138,7 +132,6 @@ def test_parts_are_joined_in_order() -> None:
 def test_verifiers_metrics_and_grades_are_made_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a search has made is not lost to a judge of many pictures, and a judge's memory does not shrink the model's batches."""
     wide = {"predict": 1000, "draw": 1000}
-    monkeypatch.setitem(registry.VERIFIERS, "toy-other", toy_world.VERIFIERS["toy-other"])  # type: ignore[arg-type]
     expected, _, _ = run(tmp_path / "a", monkeypatch, wide, metrics=("toy-other",))
     score, grade, asked = toy_world.ToyVerifier.score, GenEvalSuite.grade, Counter[str]()
 

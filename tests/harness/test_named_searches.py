@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from typer.testing import CliRunner
+from command_line import call
 
-from harness.cli import app
 from harness.config import RunConfig
 from harness.config_sources import load_settings
 from harness.errors import WrongInput
@@ -40,7 +39,7 @@ def test_a_name_takes_no_parameters() -> None:
 
 
 def test_they_are_listed() -> None:
-    shown = CliRunner().invoke(app, ["list", "searches"])
+    shown = call("list", "searches")
     assert all(f"{name}  {named.search}" in shown.output for name, named in named_searches().items())
 
 

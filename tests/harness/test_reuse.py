@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections import Counter
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from command_line import call
 from rich.console import Console
-from typer.testing import CliRunner
+from toy_runs import BASE, assert_equal, run, stop_after, tables
 
-from harness.cli import app
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.run.planning import chunks
@@ -27,17 +26,10 @@ from results.run_differences import differences
 from results.store import Store
 from suites.geneval.suite import GenEvalSuite
 
-sys.path.insert(0, str(Path(__file__).parent))
-from toy_runs import BASE, assert_equal, run, stop_after, tables
-from toy_world import use_toys
+pytestmark = pytest.mark.usefixtures("toys")
 
 SMALL = {**BASE, "searches": ("random", "beam"), "budgets": (24,), "models": ("toy-ar",)}
 LARGE = {**SMALL, "searches": ("beam", "random"), "budgets": (24, 36), "seeds": (0, 1)}
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_toys(monkeypatch)
 
 
 def make(folder: Path, *reused: Path, work: bool = True, **settings: object) -> list[str]:
@@ -269,7 +261,7 @@ def test_units_of_another_source_are_kept_and_said_to_be(tmp_path: Path, monkeyp
 
 def test_wrong_folders_and_deadlines_are_refused_at_once(tmp_path: Path) -> None:
     def said(*arguments: str) -> str:
-        result = CliRunner().invoke(app, ["run", "geneval", "--model", "toy-ar", "--out", str(tmp_path / "out"), *arguments])
+        result = call("run", "geneval", "--model", "toy-ar", "--out", str(tmp_path / "out"), *arguments)
         assert result.exit_code == 2
         return result.output
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from harness.config import Settings
 from harness.run.prepared import prepare_run
 from harness.run.runner import finish_run
 from results.schema import MEASURED, TABLES
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 BASE: dict[str, Any] = {
     "models": ("toy-ar", "toy-diffusion"), "searches": ("random", "beam", "zero-order"), "verifiers": ("toy-judge",),
@@ -30,6 +27,11 @@ def run(folder: Path, engine: Any = None, **changes: Any) -> dict[str, pd.DataFr
 
 def tables(folder: Path) -> dict[str, pd.DataFrame]:
     return {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+
+
+def untimed(folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables without what a clock has measured."""
+    return {name: table.drop(columns=list(MEASURED), errors="ignore") for name, table in tables(folder).items()}
 
 
 def assert_equal(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame], but: tuple[str, ...] = ()) -> None:

@@ -5,16 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-from typer.testing import CliRunner, Result
-
-from harness.cli import app
+from command_line import call
 
 RUN = ["--model", "toy-painter", "--search", "random", "--verifier", "toy-judge", "--set", "metrics=[]"]
-
-
-def call(*arguments: object) -> Result:
-    """The command with these arguments."""
-    return CliRunner().invoke(app, [str(one) for one in arguments], prog_name="vistas")
 
 
 def score(folder: Path, *more: object) -> tuple[pd.DataFrame, str]:

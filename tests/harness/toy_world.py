@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ class ToyGenerator:
 
     device = torch.device("cpu")
 
-    def __init__(self, name: str, family: str) -> None:
+    def __init__(self, name: str, family: str, device: Any = None) -> None:
         self.card = ModelCard(name, family, "shapes", STEPS, (SIZE, SIZE), 1, "0" * 64, "none", {"toy": True})
         self.encoded = 0
         """Prompts encoded so far."""
@@ -157,7 +158,7 @@ class ToyNoisy(ToyGenerator):
 class ToyPainter(ToyGenerator):
     """A board of shapes: what the prompt asks for or, as often, what another prompt does."""
 
-    def __init__(self, name: str, family: str) -> None:
+    def __init__(self, name: str, family: str, device: Any = None) -> None:
         from suites.drawbench.shapes import shapes_prompts as drawbench
         from suites.geneval.suite import GenEvalSuite
         from suites.t2i_compbench.shapes import shapes_prompts as compbench
@@ -183,7 +184,7 @@ class ToyPainter(ToyGenerator):
 class ToyVerifier:
     """Scores are a fixed function of image and prompt."""
 
-    def __init__(self, name: str, parts: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, parts: Sequence[str], device: Any = None) -> None:
         self.card = VerifierCard(name, "shapes", (0.0, 1.0), tuple(parts) or (name,), "1" * 64, "none")
 
     def score(self, images: Images, prompts: Sequence[str]) -> Scores:
@@ -212,34 +213,14 @@ class ToyVerifier:
         return int.from_bytes(digest, "big") / 2**32
 
 
-def toy_ar(device: Any = None) -> ToyGenerator:
-    return ToyPrefixed("toy-ar", "ar")
-
-
-def toy_diffusion(device: Any = None) -> ToyGenerator:
-    return ToyGenerator("toy-diffusion", "diffusion")
-
-
-def toy_noisy(device: Any = None) -> ToyGenerator:
-    return ToyNoisy("toy-noisy", "diffusion")
-
-
-def toy_painter(device: Any = None) -> ToyGenerator:
-    return ToyPainter("toy-painter", "diffusion")
-
-
-def toy_judge(device: Any = None) -> ToyVerifier:
-    return ToyVerifier("toy-judge")
-
-
-def toy_other(device: Any = None) -> ToyVerifier:
-    return ToyVerifier("toy-other")
-
-
-def toy_pair(device: Any = None) -> ToyVerifier:
-    return ToyVerifier("toy-pair", ("toy-judge", "toy-other"))
-
-
+toy_ar = partial(ToyPrefixed, "toy-ar", "ar")
+toy_diffusion = partial(ToyGenerator, "toy-diffusion", "diffusion")
+toy_noisy = partial(ToyNoisy, "toy-noisy", "diffusion")
+toy_painter = partial(ToyPainter, "toy-painter", "diffusion")
+toy_judge = partial(ToyVerifier, "toy-judge", ())
+toy_other = partial(ToyVerifier, "toy-other", ())
+toy_pair = partial(ToyVerifier, "toy-pair", ("toy-judge", "toy-other"))
+"""Called with a device, as loaders are."""
 MODELS = {
     "toy-ar": Entry("toy_world:toy_ar", "toy", "ar", "shapes", "toy_world:ToyPrefixed"),
     "toy-diffusion": Entry("toy_world:toy_diffusion", "toy", "diffusion", "shapes", "toy_world:ToyGenerator"),
@@ -261,14 +242,9 @@ def use_toys(monkeypatch: Any) -> None:
             monkeypatch.setitem(table, name, entry)
 
 
-def register() -> None:
-    """Add the toys to the registry of this process."""
-    registry.MODELS.update(MODELS)  # type: ignore[attr-defined]
-    registry.VERIFIERS.update(VERIFIERS)  # type: ignore[attr-defined]
-
-
 if __name__ == "__main__":
     from harness.cli import main
 
-    register()
+    registry.MODELS.update(MODELS)  # type: ignore[attr-defined]
+    registry.VERIFIERS.update(VERIFIERS)  # type: ignore[attr-defined]
     main()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tiny_janus
+import tiny_published
 import torch
 
 from harness.compute.flops import count_flops
@@ -23,11 +23,6 @@ from models.infinity import published
 from models.janus import load as janus
 from suites.base import Prompt
 from verifiers.base import Scores, VerifierCard
-
-sys.path.insert(0, str(Path(__file__).parent / "infinity"))
-sys.path.insert(0, str(Path(__file__).parent / "janus"))
-import tiny_janus
-import tiny_published
 
 CPU = torch.device("cpu")
 AR = Entry("", "", "ar", "photo", "models.janus.generator:JanusGenerator")

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
+import test_offload
 import torch
+from test_offload import CPU, DIFFUSION, PROMPTS, everything, tiny_families, tiny_janus, tiny_published
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from harness.config import Settings
+from harness.devices import pick_devices
 from harness.errors import WrongInput
 from harness.registry import Entry
 from harness.run import session
 from harness.run.pairing import pair_up
-from harness.run.session import open_session, pick_devices
+from harness.run.session import open_session
 from harness.run.timing import Stopwatch
 from harness.weights.local import build
 from models import multi_device, pixels
@@ -33,10 +34,6 @@ from models.janus import generator as janus_generator
 from models.janus import load as janus
 from models.multi_device import Division, Parts, divide, place, size_of, spread, top_blocks
 from models.published import PublishedModel, published_models
-
-sys.path.insert(0, str(Path(__file__).parent))
-import test_offload
-from test_offload import CPU, DIFFUSION, PROMPTS, everything, tiny_families, tiny_janus, tiny_published
 
 TWO_CARDS = (torch.device("cuda:0"), torch.device("cuda:1"))
 EVERY = [*DIFFUSION, "infinity", "janus"]
@@ -279,7 +276,7 @@ def with_values(make: Callable[..., Any]) -> Callable[..., Any]:
 
 def test_devices_are_named_with_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pick_devices("cpu") == (CPU,)
-    monkeypatch.setattr(session, "pick_device", torch.device)
+    monkeypatch.setattr("harness.devices.pick_device", torch.device)
     assert pick_devices("cuda:0, cuda:1") == TWO_CARDS
     for wrong in ("cuda:0,cuda:0", "cuda,cuda:1"):
         with pytest.raises(WrongInput, match=f"device '{wrong}' is no list of different devices: .* as cuda:0,cuda:1"):

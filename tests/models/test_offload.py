@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_families
+import tiny_janus
+import tiny_published
 import torch
 from torch import nn
 
@@ -28,13 +30,6 @@ from models.infinity.published import load as load_infinity
 from models.janus.load import load as load_janus
 from models.offload import Turns, device_of
 from models.published import PublishedModel
-
-sys.path.insert(0, str(Path(__file__).parent / "diffusion"))
-sys.path.insert(0, str(Path(__file__).parent / "infinity"))
-sys.path.insert(0, str(Path(__file__).parent / "janus"))
-import tiny_families
-import tiny_janus
-import tiny_published
 
 CPU = torch.device("cpu")
 PROMPTS = ["red circle", "two blue star above red circle"]

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+from command_line import call
 from torch import nn
-from typer.testing import CliRunner
 
-from harness.cli import app
 from harness.compute.flops import count_flops
 from harness.doctor import machine, needs, planned
 from harness.errors import WrongInput
@@ -252,7 +251,7 @@ def test_doctor_says_what_a_run_is_given_and_which_presets_there_are() -> None:
 def test_prices_cut_no_name_and_say_what_presets_are(columns: str) -> None:
     long = "infinity-2b:pn=0.25M,aspect=0.571,cfg=3.0,tau=0.5"
     asked = ["list", "--prices", "--model", long, "--model", "infinity-8b-512"]
-    said = CliRunner().invoke(app, asked, env={"COLUMNS": columns}).stdout
+    said = call(*asked, columns=columns).stdout
     cells = [line.split("│")[1].strip() for line in said.splitlines() if line.startswith("│")]
     assert "…" not in said
     assert "".join(cells).replace(" ", "") == f"{long}infinity-8b-512"
@@ -266,7 +265,7 @@ def test_doctor_reads_memory_once_and_counts_what_it_advises(monkeypatch: pytest
     monkeypatch.setattr("harness.doctor.free_and_total", lambda device: (left.pop(0), int(30e9)))
     monkeypatch.setattr("harness.doctor._cpu_bfloat16", lambda: False)
     monkeypatch.setattr("harness.doctor.needs", lambda *given: [])
-    said = CliRunner().invoke(app, ["doctor", "--device", "cpu"]).stdout
+    said = call("doctor", "--device", "cpu").stdout
     assert "memory     20.0 GB free of 30.0 GB\n" in said
     assert "\nwith 20.0 GB free, of which" in said
     assert "bfloat16   not native: slow; run NAME:dtype=float32, and ask so here for its rows\n" in said
@@ -300,7 +299,7 @@ def test_the_last_pass_is_the_same_on_a_cache_that_was_not_computed() -> None:
 
 
 def test_doctor_says_that_what_comes_with_the_package_runs_anywhere() -> None:
-    shown = CliRunner().invoke(app, ["doctor", "shapes-flux:guidance_factor=2", "--device", "cpu"])
+    shown = call("doctor", "shapes-flux:guidance_factor=2", "--device", "cpu")
     assert shown.exit_code == 0, shown.output
     assert "\nshapes-flux:guidance_factor=2.0: comes with the package, 12.1 MB of weights: runs on any machine\n" in shown.stdout
     assert "flux-dev" not in shown.stdout
@@ -311,7 +310,7 @@ def test_doctor_looks_into_a_folder_that_is_given(tmp_path: Path) -> None:
     local = LocalWeights.parse([f"pixart-sigma={tmp_path}"])
     with pytest.raises(WrongInput, match=r"is no copy of PixArt-alpha/PixArt-Sigma-XL-2-1024-MS: it lacks model_index.json"):
         needs(["pixart-sigma"], {"cpu": 1}, local)
-    result = CliRunner().invoke(app, ["doctor", "pixart-sigma", "--weights", "pixart-sigma=/nowhere", "--device", "cpu"])
+    result = call("doctor", "pixart-sigma", "--weights", "pixart-sigma=/nowhere", "--device", "cpu")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "vistas: weights /nowhere of PixArt-alpha/PixArt-Sigma-XL-2-1024-MS: give a folder that is there\n"
 
@@ -324,10 +323,10 @@ def test_doctor_names_a_wrong_folder_also_where_the_rest_is_absent(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     asked = ["doctor", "infinity-2b", "image-reward", "--device", "cpu"]
-    result = CliRunner().invoke(app, [*asked, "--weights", f"{key}={tmp_path}"])
+    result = call(*asked, "--weights", f"{key}={tmp_path}")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"vistas: {tmp_path} is no copy of {repo}: it lacks ")
-    assert CliRunner().invoke(app, asked).exit_code == 0, "what is absent and was not given is no error"
+    assert call(*asked).exit_code == 0, "what is absent and was not given is no error"
 
 
 def test_doctor_says_where_a_model_would_be_divided() -> None:
@@ -399,7 +398,7 @@ def test_memory_of_several_devices_is_given_as_a_list() -> None:
 
 def test_doctor_fits_a_terminal_of_eighty_columns() -> None:
     names = ("infinity-125m", "janus-pro-1b:dtype=float32")
-    shown = CliRunner().invoke(app, ["doctor", *names, "--memory", "80,80", "--device", "cpu"]).stdout
+    shown = call("doctor", *names, "--memory", "80,80", "--device", "cpu").stdout
     assert all(f"\n{name}: rows that fit: " in shown for name in names)
     about_models = shown.split("are planned with:")[1].split("\ndownload: ")[0]
     assert max(map(len, about_models.splitlines())) <= 80
@@ -407,7 +406,7 @@ def test_doctor_fits_a_terminal_of_eighty_columns() -> None:
 
 def test_doctor_takes_verifiers_off_the_memory_of_the_first_device() -> None:
     def rows(*arguments: str) -> int:
-        result = CliRunner().invoke(app, ["doctor", "janus-pro-1b", *arguments])
+        result = call("doctor", "janus-pro-1b", *arguments)
         assert result.exit_code == 0, result.output
         found = re.search(r"^janus-pro-1b: rows that fit: (\d+)", result.stdout, re.MULTILINE)
         assert found is not None
@@ -420,9 +419,9 @@ def test_doctor_takes_verifiers_off_the_memory_of_the_first_device() -> None:
     assert both == sum(weight_bytes(parse_verifier(name)) for name in ("image-reward", "pick-score"))
     assert rows("--memory", "24") > rows("image-reward", "--memory", "24") > rows("image-reward", "pick-score", "--memory", "24")
     assert beside({"cuda:0": 100, "cuda:1": 100}, 9) == {"cuda:0": 90, "cuda:1": 100}
-    shown = CliRunner().invoke(app, ["doctor", "janus-pro-1b", "image-reward", "--memory", "24"]).stdout
+    shown = call("doctor", "janus-pro-1b", "image-reward", "--memory", "24").stdout
     assert "\nimage-reward: 1.8 GB of weights beside each model, taken off\n" in shown
-    assert "unknown model or verifier 'image-rewrd'" in CliRunner().invoke(app, ["doctor", "image-rewrd"]).stderr
+    assert "unknown model or verifier 'image-rewrd'" in call("doctor", "image-rewrd").stderr
 
 
 def test_doctor_plans_for_a_card_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -431,10 +430,10 @@ def test_doctor_plans_for_a_card_that_is_not_here(monkeypatch: pytest.MonkeyPatc
             raise WrongInput(f"device {asked!r} cannot be used")
         return torch.device("cpu")
 
-    monkeypatch.setattr("harness.run.session.pick_device", here)
+    monkeypatch.setattr("harness.devices.pick_device", here)
     asked = ["doctor", "janus-pro-1b", "--device", "cuda"]
-    result = CliRunner().invoke(app, [*asked, "--memory", "80"])
+    result = call(*asked, "--memory", "80")
     assert result.exit_code == 0, result.output
     assert "\nwith 80.0 GB free, of which" in result.stdout
-    assert "device 'cuda' cannot be used" in CliRunner().invoke(app, asked).stderr
-    assert CliRunner().invoke(app, [*asked[:-1], "cuba", "--memory", "80"]).exit_code == 2
+    assert "device 'cuda' cannot be used" in call(*asked).stderr
+    assert call(*asked[:-1], "cuba", "--memory", "80").exit_code == 2

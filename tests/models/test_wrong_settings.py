@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from typer.testing import CliRunner
+from command_line import call
 
-from harness.cli import app
 from harness.errors import WrongInput
 from harness.model_spec import parse_model
 from models.published import published_models
@@ -68,7 +67,7 @@ def test_a_negative_prompt_is_taken_where_any_pass_reads_it(settings: str) -> No
 
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_and_before_weights_that_are_missing(command: str) -> None:
-    result = CliRunner().invoke(app, [command, "geneval", "--model", "infinity-2b:tau=0", "--verifier", "image-reward"])
+    result = call(command, "geneval", "--model", "infinity-2b:tau=0", "--verifier", "image-reward")
     assert result.exit_code == 2
     assert "infinity-2b: tau 0 must be positive" in result.stderr
     assert "not on this machine" not in result.stderr

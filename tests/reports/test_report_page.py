@@ -207,7 +207,7 @@ def test_names_and_prompts_of_a_gallery_stay_beside_its_pictures(make_run: MakeR
         one = {"models": {"shapes-infinity": "ar"}, "searches": (search,), "budgets": (56,), "tasks": ("a", "b"), "prompts": 1}
         run = make_run(tmp_path / str(place), text="a photo of a red circle above a green square and below " * 3, **one)
         summary = summarise(read_runs([run]))
-        figure = gallery_figure(summary, gallery(summary))
+        figure = gallery_figure(gallery(summary))
         figure.draw_without_rendering()
         for axes in figure.axes:
             names = [text.get_window_extent().x1 for text in axes.texts if search in text.get_text()]

@@ -35,7 +35,7 @@ def test_rows_are_those_of_the_parts_in_order(rows: int, tmp_path: Path, monkeyp
     assert join((part(n) for n in range(4)), tmp_path) == 4
     for name in TABLES:
         table = pq.read_table(tmp_path / f"{name}.parquet")
-        assert table.schema.equals(arrow_schema(name), check_metadata=True)
+        assert table.schema.equals(arrow_schema(TABLES[name]), check_metadata=True)
         assert table["unit"].to_pylist() == ([] if name == "selections" else [f"{n}" for n in range(4) for _ in range(3)])
 
 
@@ -82,7 +82,7 @@ def test_the_same_again_keeps_the_files(tmp_path: Path) -> None:
 def test_of_no_part_there_are_empty_tables(tmp_path: Path) -> None:
     assert join([], tmp_path) == 0
     assert names(tmp_path) == {f"{name}.parquet" for name in TABLES}
-    assert pq.read_table(tmp_path / "scores.parquet").schema.equals(arrow_schema("scores"), check_metadata=True)
+    assert pq.read_table(tmp_path / "scores.parquet").schema.equals(arrow_schema(TABLES["scores"]), check_metadata=True)
 
 
 def test_parts_of_an_older_schema_keep_their_columns(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_tables_are_the_parts_in_the_order_given(store: Store) -> None:
     table = pq.read_table(store.folder / "candidates.parquet")
     assert table.column("score").to_pylist() == [0.1] * 3 + [1 / 3] * 3
     assert math.isnan(table.column("truth")[0].as_py())
-    assert table.schema.equals(arrow_schema("candidates"), check_metadata=True)
+    assert table.schema.equals(arrow_schema(TABLES["candidates"]), check_metadata=True)
     assert pq.read_table(store.folder / "scores.parquet").num_rows == 0
 
 

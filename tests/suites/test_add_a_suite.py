@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from command_line import call
 
 from harness import registry
-from harness.cli import app
 from harness.registry import Entry
 from models.base import Domain
 from suites.base import Suite
@@ -36,7 +35,7 @@ def test_one_file_and_one_entry_make_a_suite(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "prompts/animals/animals.csv").write_text("prompt,category\na cat,cats\na robin,birds\n")
     (said,) = registry.entry("suite", name).resolve()().reading(tmp_path / "prompts/animals").notes("photo")
     assert said.startswith("not among the tasks of animals (cats, dogs), and each run as a task more: 'birds' (animals.csv line 3); ")
-    (listed,) = [line for line in CliRunner().invoke(app, ["list", "suites"]).stdout.splitlines() if name in line]
+    (listed,) = [line for line in call("list", "suites").stdout.splitlines() if name in line]
     assert listed.endswith("(photo)")
     sys.modules.pop("animals", None)
 
@@ -68,7 +67,7 @@ def test_any_detector_grades_a_folder_of_photographs(tmp_path: Path, monkeypatch
         record = {"tag": "single_object", "include": include, "prompt": "a photo of a dog"}
         (folder / "metadata.jsonl").write_text(json.dumps(record))
         Image.new("RGB", (8 + n, 8), (shade, 0, 0)).save(folder / "00000.png")
-    result = CliRunner().invoke(app, ["score", str(tmp_path / "made"), "--suite", "dogs"])
+    result = call("score", str(tmp_path / "made"), "--suite", "dogs")
     assert result.exit_code == 0, result.output
     assert "grade single_object: 0.5000 over 2 images" in result.stdout
     table = pd.read_parquet(tmp_path / "made-scores/scores.parquet")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
+import tiny_mask2former as tiny
 import torch
 from torch import nn
-
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_mask2former as tiny
 
 from harness.errors import WrongInput
 from suites.geneval.mask2former import OPENMMLAB_NAME, TRANSFORMERS_NAME, load

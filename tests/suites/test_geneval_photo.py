@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
-
 import numpy as np
 import open_clip
 import pytest
+import tiny_clip
+import tiny_mask2former as tiny
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 from torch.nn import functional
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
-
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_mask2former as tiny
 
 from harness.errors import WrongInput
 from harness.weights.local import LocalWeights
@@ -33,14 +27,6 @@ from suites.geneval.selfcheck import PATCHES, check
 from suites.geneval.suite import GenEvalSuite
 from verifiers.clip_backbone import ClipBackbone
 
-CLIP = {
-    "model_cfg": {
-        "embed_dim": 16,
-        "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
-        "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-    },
-    "preprocess_cfg": {"size": 32},
-}
 PERSON, DOG = 0, 16
 
 
@@ -48,8 +34,7 @@ PERSON, DOG = 0, 16
 def clip_folder(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("clip")
-    (path / "open_clip_config.json").write_text(json.dumps(CLIP))
-    save_file(open_clip.model.CLIP(**CLIP["model_cfg"]).state_dict(), path / "open_clip_model.safetensors")
+    tiny_clip.save(path, text_cfg={**tiny_clip.NETWORK["text_cfg"], "context_length": 16})
     return path
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import open_clip
 import pytest
+import tiny_clip
 import torch
-from safetensors.torch import save_file
 from torch import nn
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 from transformers.convert_slow_tokenizer import bytes_to_unicode
@@ -16,12 +16,7 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 from verifiers.image_reward_network import RewardConfig, RewardNetwork
 from verifiers.shapes.tokenizer import save_tokenizer, vocabulary_size
 
-CLIP = {
-    "embed_dim": 16,
-    "quick_gelu": True,
-    "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
-    "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-}
+CLIP = {**tiny_clip.NETWORK, "quick_gelu": True}
 REWARD = RewardConfig(
     image_size=32, patch_size=8, vision_width=128, vision_layers=2, vision_heads=2, vision_mlp=64,
     text_vocabulary=vocabulary_size(), text_width=24, text_layers=2, text_heads=4, text_mlp=48, text_positions=40,
@@ -67,8 +62,7 @@ def aesthetic_mlp() -> nn.Sequential:
 
 def _open_clip(folder: Path) -> None:
     folder.mkdir()
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": CLIP, "preprocess_cfg": {"size": 32}}))
-    save_file(shaken(open_clip.model.CLIP(**CLIP)).state_dict(), folder / "open_clip_model.safetensors")
+    tiny_clip.save(folder, shaken, quick_gelu=True)
 
 
 def _head(folder: Path) -> None:

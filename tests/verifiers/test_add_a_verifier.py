@@ -9,12 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from command_line import call
 from safetensors.torch import save_file
-from typer.testing import CliRunner
 
-from harness import cli, registry
-from harness.commands import run as run_commands
+from harness import registry
 from verifiers.published import read_verifiers
+
+pytestmark = pytest.mark.usefixtures("unreported")
 
 PAGE = (Path(__file__).parents[2] / "docs" / "add-a-verifier.md").read_text(encoding="utf-8")
 RUN = ["run", "geneval", "--model", "shapes-infinity", "--search", "random", "--prompts", "1", "--budget", "15"]
@@ -32,7 +33,6 @@ def _mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "brightness", raising=False)
     row = read_verifiers(tomllib.loads(block("toml").replace("verifiers.brightness", "brightness")))["brightness"]
     monkeypatch.setitem(registry.VERIFIERS, "brightness", registry.published_verifier(row))  # type: ignore[arg-type]
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
     (tmp_path / "weights").mkdir()
     save_file({"weight": torch.tensor([0.2, 0.7, 0.1])}, tmp_path / "weights" / "channels.safetensors")
 
@@ -41,7 +41,7 @@ def test_it_guides_alone_and_in_an_ensemble_and_measures(tmp_path: Path) -> None
     guides = ["brightness", "brightness:wish=dark", "ensemble:brightness=1,shapes-clip=2"]
     arguments = [*RUN, "--weights", f"brightness={tmp_path / 'weights'}", "--out", str(tmp_path / "run")]
     arguments += [text for guide in guides for text in ("--verifier", guide)] + ["--set", "metrics=[shapes-clip]"]
-    result = CliRunner().invoke(cli.app, arguments, prog_name="vistas")
+    result = call(*arguments)
     assert result.exit_code == 0, result.output
     selections = pd.read_parquet(tmp_path / "run" / "selections.parquet").set_index("verifier")
     candidates = pd.read_parquet(tmp_path / "run" / "candidates.parquet")
@@ -57,9 +57,9 @@ def test_it_guides_alone_and_in_an_ensemble_and_measures(tmp_path: Path) -> None
 
 def test_its_weights_are_looked_for_before_anything_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    result = CliRunner().invoke(cli.app, [*RUN, "--verifier", "brightness"], prog_name="vistas")
+    result = call(*RUN, "--verifier", "brightness")
     assert result.exit_code == 2
     assert "vistas fetch brightness" in result.output
-    result = CliRunner().invoke(cli.app, [*RUN, "--verifier", "brightness:wish=red"], prog_name="vistas")
+    result = call(*RUN, "--verifier", "brightness:wish=red")
     assert result.exit_code == 2
     assert "wish=red is none of light, dark" in result.output

@@ -1,13 +1,12 @@
 """CLIPScore and the aesthetic map on a random open_clip model saved in the published folder format."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import open_clip
 import pytest
+import tiny_clip
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from harness.compute.flops import count_flops
@@ -20,14 +19,6 @@ from verifiers.clip import ClipScore
 from verifiers.clip_backbone import ClipBackbone
 from verifiers.ensemble import Ensemble
 
-CONFIG = {
-    "model_cfg": {
-        "embed_dim": 16,
-        "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
-        "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-    },
-    "preprocess_cfg": {"size": 32},
-}
 PROMPTS = ["a red circle", "two stars", "a moon", "a red circle", "an arrow", "two stars", "a ring", "a heart"]
 
 
@@ -36,8 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in open_clip's local-dir format."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("clip")
-    (path / "open_clip_config.json").write_text(json.dumps(CONFIG))
-    save_file(open_clip.model.CLIP(**CONFIG["model_cfg"]).state_dict(), path / "open_clip_model.safetensors")
+    tiny_clip.save(path)
     return path
 
 
@@ -182,6 +172,6 @@ def test_truncation_is_reported(clip: ClipScore) -> None:
 
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "open_clip_config.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "open_clip_config.json").write_text("{}")
     with pytest.raises(DamagedWeights, match=r"open_clip_model\.safetensors"):
         ClipBackbone.from_folder(tmp_path)

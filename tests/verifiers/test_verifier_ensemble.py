@@ -21,11 +21,7 @@ class Brightness(Scorer):
 
     def __init__(self, channel: int, reads_text: bool = False, domain: str = "shapes") -> None:
         self.channel, self.reads_text = channel, reads_text
-        self._card = VerifierCard(f"channel-{channel}", domain, (0, 255), (f"channel-{channel}",), "ab", "CC0", 5)  # type: ignore[arg-type]
-
-    @property
-    def card(self) -> VerifierCard:
-        return self._card
+        self.card = VerifierCard(f"channel-{channel}", domain, (0, 255), (f"channel-{channel}",), "ab", "CC0", 5)  # type: ignore[arg-type]
 
     @property
     def image_passes(self) -> Mapping[str, int]:
@@ -133,7 +129,7 @@ def test_card_and_protocol() -> None:
 
 def test_what_members_are_asked_is_asked_by_all_of_them_together() -> None:
     silent, asking = Brightness(0), Brightness(1)
-    asking._card = replace(asking.card, question="Is this {}?")
+    asking.card = replace(asking.card, question="Is this {}?")
     assert Ensemble([silent, asking], "both").card.question == "channel-1: Is this {}?"
 
 

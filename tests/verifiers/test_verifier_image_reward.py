@@ -17,31 +17,10 @@ from verifiers.image_reward_network import RewardConfig, RewardHead, RewardNetwo
 from verifiers.shapes.tokenizer import save_tokenizer, vocabulary_size
 
 TINY = RewardConfig(
-    image_size=32,
-    patch_size=8,
-    vision_width=32,
-    vision_layers=2,
-    vision_heads=4,
-    vision_mlp=64,
-    text_vocabulary=vocabulary_size(),
-    text_width=24,
-    text_layers=2,
-    text_heads=4,
-    text_mlp=48,
-    text_positions=16,
-    text_length=10,
-    mlp_widths=(16, 8, 6, 4),
-)
-PROMPTS = [
-    "a red circle",
-    "two stars",
-    "a moon above a ring",
-    "a blue heart",
-    "a star",
-    "four rings",
-    "a cross",
-    "a moon",
-]
+    image_size=32, patch_size=8, vision_width=32, vision_layers=2, vision_heads=4, vision_mlp=64, text_vocabulary=vocabulary_size(),
+    text_width=24, text_layers=2, text_heads=4, text_mlp=48, text_positions=16, text_length=10, mlp_widths=(16, 8, 6, 4),
+)  # fmt: skip
+PROMPTS = ["a red circle", "two stars", "a moon above a ring", "a blue heart", "a star", "four rings", "a cross", "a moon"]
 
 
 def network(config: RewardConfig = TINY) -> RewardNetwork:

@@ -1,13 +1,13 @@
 """Judges by a vision-language model on tiny random ones in transformers' format: probabilities by hand, one price, readable answers."""
 
 import math
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tiny_vlm
 import torch
 from PIL import Image
 from torchvision.transforms.functional import to_pil_image
@@ -20,9 +20,6 @@ from verifiers.rubric import read_rubric
 from verifiers.spec import parse_verifier
 from verifiers.vlm import square
 from verifiers.vlm_judge import JUDGE
-
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_vlm
 
 SHAPE = "image_side=56,text_tokens=24,dtype=float32"
 LLAVA, QWEN = f"vlm-judge:{SHAPE}", f"vlm-judge-qwen:{SHAPE}"

@@ -37,14 +37,7 @@ def publish_clip() -> None:
     """Train shapes-clip and write its folder."""
     prepare(SEED)
     training = train_clip.ClipInTraining()
-    fitted = fit(
-        "verifier-clip",
-        training,
-        lambda _, groups: training.loss(groups),
-        train_clip.STEPS,
-        train_clip.LEARNING_RATE,
-        train_clip.HEADS,
-    )
+    fitted = fit("verifier-clip", training, training.loss, train_clip.STEPS, train_clip.LEARNING_RATE, train_clip.HEADS)
     folder = _fresh_folder("shapes-clip")
     draw_losses("verifier-clip", folder)
     save_tokenizer(folder)
@@ -110,14 +103,7 @@ def publish_reward() -> None:
     """Train shapes-reward from the image tower of shapes-clip and write its folder."""
     prepare(SEED)
     training = train_reward.RewardInTraining(load_file(weights_folder("shapes-clip") / CLIP_WEIGHTS))
-    fitted = fit(
-        "verifier-reward",
-        training,
-        lambda _, groups: training.loss(groups),
-        train_reward.STEPS,
-        train_reward.LEARNING_RATE,
-        train_reward.HEADS,
-    )
+    fitted = fit("verifier-reward", training, training.loss, train_reward.STEPS, train_reward.LEARNING_RATE, train_reward.HEADS)
     folder = _fresh_folder("shapes-reward")
     draw_losses("verifier-reward", folder)
     save_tokenizer(folder)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -24,7 +23,7 @@ EVERY = 50
 HELD_OUT_SEED = 2**31
 """Pictures drawn under this seed are never trained on."""
 
-Loss = Callable[[nn.Module, Groups], dict[str, torch.Tensor]]
+Loss = Callable[[Groups], dict[str, torch.Tensor]]
 """Named parts of the loss of one batch; their sum is minimised."""
 
 
@@ -58,7 +57,7 @@ def fit(name: str, module: nn.Module, loss: Loss, steps: int, lr: float, heads: 
     module.train()
     for step in range(first, steps):
         torch.manual_seed(SEED * 1_000_003 + step)
-        parts = loss(module, next(stream))
+        parts = loss(next(stream))
         torch.stack(list(parts.values())).sum().backward()
         nn.utils.clip_grad_norm_(module.parameters(), 2.0)
         optimizer.step(linear_tail(step, steps))
@@ -83,11 +82,6 @@ def training_pool(shards: int, generated_shards: int) -> Groups:
     return join([load_pool(POOL, SEED, shards), load_generated(POOL, SEED, generated_shards)])
 
 
-def held_out(shards: int = 2) -> Groups:
+def held_out() -> Groups:
     """Return groups that no training has seen."""
-    return load_pool(POOL, HELD_OUT_SEED, shards)
-
-
-def run_folder(name: str) -> Path:
-    """Return the folder of a training run."""
-    return RUNS / name
+    return load_pool(POOL, HELD_OUT_SEED, shards=2)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner
+from command_line import call
 
 from harness.bench import model as bench_model
 from harness.bench.model import Brightness, Measured, bench
@@ -18,7 +18,6 @@ from harness.bench.origin import kernels
 from harness.bench.peaks import peak_of
 from harness.bench.request import prepared, sizes, some_prompts
 from harness.bench.table import as_markdown
-from harness.cli import app
 from harness.errors import WrongInput
 from models.base import Generator
 from models.published import published_models
@@ -146,9 +145,7 @@ def test_there_is_no_peak_but_of_a_card_in_sixteen_bits(monkeypatch: pytest.Monk
 
 def test_the_command_writes_a_table_and_a_file(tmp_path: Path) -> None:
     out = tmp_path / "bench.csv"
-    result = CliRunner().invoke(
-        app, ["bench-model", INFINITY, "--random-weights", "--tiny", "--batch", "2", "--device", "cpu", "--csv", str(out)]
-    )
+    result = call("bench-model", INFINITY, "--random-weights", "--tiny", "--batch", "2", "--device", "cpu", "--csv", str(out))
     assert result.exit_code == 0, result.output
     assert f"{INFINITY} on cpu, tiny, random weights" in result.stdout
     rows = list(csv.DictReader(out.open()))
@@ -179,8 +176,8 @@ def test_a_row_is_shown_before_the_next_batch_is_begun(flux: Generator) -> None:
 
 def test_the_command_says_how_networks_rest_and_refuses_what_a_run_refuses() -> None:
     asked = ["bench-model", "infinity-2b:dtype=float32,text_dtype=float32", "--random-weights", "--tiny", "--batch", "1", "--device", "cpu"]
-    assert " on cpu, tiny, random weights, offload model\n" in CliRunner().invoke(app, [*asked, "--offload", "model"]).stdout
-    refused = CliRunner().invoke(app, [*asked[:1], "infinity-2b:compile=true", *asked[2:], "--offload", "model"])
+    assert " on cpu, tiny, random weights, offload model\n" in call(*asked, "--offload", "model").stdout
+    refused = call(*asked[:1], "infinity-2b:compile=true", *asked[2:], "--offload", "model")
     assert refused.exit_code == 2
     assert "compile=true does not go with offload=model: leave one of them out" in refused.stderr
 
@@ -194,9 +191,7 @@ def test_columns_are_there_where_something_was_measured() -> None:
 def test_every_published_model_is_measured_tiny(name: str, tmp_path: Path) -> None:
     small = "steps=2,height=64,width=64," if published_models()[name].family == "diffusion" else ""
     text, out = f"{name}:{small}dtype=float32", tmp_path / "bench.csv"
-    result = CliRunner().invoke(
-        app, ["bench-model", text, "--random-weights", "--tiny", "--batch", "2", "--device", "cpu", "--csv", str(out)]
-    )
+    result = call("bench-model", text, "--random-weights", "--tiny", "--batch", "2", "--device", "cpu", "--csv", str(out))
     assert result.exit_code == 0, result.output
     rows = list(csv.DictReader(out.open()))
     steps = 2 if small else 4
@@ -241,7 +236,7 @@ def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> Non
     ],
 )
 def test_wrong_input_is_refused(arguments: list[str], message: str) -> None:
-    result = CliRunner().invoke(app, ["bench-model", *arguments, "--device", "cpu"])
+    result = call("bench-model", *arguments, "--device", "cpu")
     assert result.exit_code == 2
     assert message in result.stderr
 

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+import toy_world
+from command_line import call as vistas
 
-from harness.cli import app
-from harness.commands import run as run_commands
 from harness.compute.amounts import amount, as_number, hours
 from harness.compute.ledger import COST_COLUMNS, Cost
 from harness.forecast.gpu_hours import gpu_hours, speeds_of
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys", "unreported")
 
 ASKED = ["geneval", "--model", "toy-ar", "--model", "toy-diffusion", "--verifier", "toy-judge", "--prompts", "6",
          "--seed", "0", "--seed", "1", "--set", "metrics=[]"]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_world.use_toys(monkeypatch)
-
-
 def call(*arguments: str) -> str:
-    result = CliRunner().invoke(app, list(arguments), prog_name="vistas")
+    result = vistas(*arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -43,8 +35,7 @@ def test_a_preset_that_nobody_named_is_said_to_be_the_default_with_the_others() 
     assert "\n  preset " not in call(*asked, "evolution:preset=sd2.1") + call(*asked, "random")
 
 
-def test_a_total_that_prompts_share_is_planned_as_a_run_spends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
+def test_a_total_that_prompts_share_is_planned_as_a_run_spends_it(tmp_path: Path) -> None:
     asked = [*ASKED, "--search", "adaptive", "--search", "adaptive:pool=4", "--budget", "1600", "--unit", "flops"]
     values = json.loads(call("plan", *asked, "--json"))
     call("run", *asked, "--out", str(tmp_path))
@@ -62,8 +53,7 @@ def test_a_total_that_prompts_share_is_planned_as_a_run_spends_it(tmp_path: Path
     assert re.search(r"^toy-ar adaptive +1.6 kFLOP +about \d+% +about ", call("plan", *asked), re.MULTILINE)
 
 
-def test_what_scores_decide_is_said_to_be_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
+def test_what_scores_decide_is_said_to_be_a_bound(tmp_path: Path) -> None:
     asked = [*ASKED[:3], *ASKED[5:], "--search", "smc:particles=4", "--budget", "12"]
     shown = call("plan", *asked)
     forwards, passes = (int(found[1]) for pattern in (r"a prompt    at most 12 NFE, (\d+) forwards", r"passes      at most (\d+): 1 4 4 by")
@@ -85,8 +75,7 @@ def test_what_scores_decide_is_said_to_be_a_bound(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("budget", [["--budget", "6,26"], ["--budget", "800,2500", "--unit", "flops"]])
-def test_the_totals_are_those_of_the_run(budget: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
+def test_the_totals_are_those_of_the_run(budget: list[str], tmp_path: Path) -> None:
     foretold = json.loads(call("plan", *ASKED, *budget, "--json"))["searches"]
     assert not list(tmp_path.iterdir())
     call("run", *ASKED, *budget, "--out", str(tmp_path))
@@ -200,7 +189,7 @@ def test_hours_of_a_card_follow_from_its_speed_with_each_model() -> None:
 ])  # fmt: skip
 def test_speeds_that_say_nothing_are_refused(given: list[str], said: str) -> None:
     options = [f"--tflops={one}" for one in given]
-    result = CliRunner().invoke(app, ["plan", *ASKED, "--search", "random", "--budget", "6", *options])
+    result = vistas("plan", *ASKED, "--search", "random", "--budget", "6", *options)
     assert result.exit_code == 2
     assert said in result.output
     assert "loading" not in result.output
@@ -212,8 +201,7 @@ def test_a_pair_goes_at_the_slower_speed_of_its_two() -> None:
     assert gpu_hours({"b": 3e12 * 3600}, speeds) == pytest.approx(1)
 
 
-def test_a_plan_says_what_another_run_spares_and_what_a_shard_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
+def test_a_plan_says_what_another_run_spares_and_what_a_shard_does(tmp_path: Path) -> None:
     asked = [*ASKED[:3], *ASKED[5:7], "--prompts", "6", "--set", "metrics=[]", "--set", "chunk=2", "--search", "random", "--budget", "24"]
     call("run", *asked, "--out", str(tmp_path / "small"))
     larger = [*asked, "--search", "beam", "--reuse", str(tmp_path / "small")]

@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner
+from command_line import call
 
-from harness.cli import app
 from harness.config import Settings
+from harness.devices import pick_devices
 from harness.errors import WrongInput
 from harness.run.prepared import prepare_run
-from harness.run.session import pick_devices
 from harness.weights.absent import MissingWeights
 from verifiers.random_weights import BUILDERS
 from verifiers.spec import parse_verifier
@@ -51,7 +50,7 @@ def test_a_plan_needs_no_weights_and_a_run_does(tmp_path: Path) -> None:
 def test_the_readmes_table_is_what_its_command_says() -> None:
     command = re.search(r"vistas (plan geneval --model infinity-2b .*?)\n```", README, re.DOTALL)
     assert command is not None
-    result = CliRunner().invoke(app, [*shlex.split(command[1].replace("\\\n", " ")), "--json"])
+    result = call(*shlex.split(command[1].replace("\\\n", " ")), "--json")
     assert result.exit_code == 0, result.output
     plans = {(one["model"], one["search"].partition(":")[0]): one["per_prompt"] for one in json.loads(result.stdout)["searches"]}
     rows = re.findall(r"^\| `(\S+)`.* on (\S+) \| (\d+) \| (\d+)[^|]* \| \D*([\d.]+) PFLOP \|$", README, re.MULTILINE)
@@ -82,6 +81,15 @@ def test_cards_have_the_names_that_were_asked_for(name: str) -> None:
     assert verifier.price(1).flops > 1e9
 
 
+def test_an_outline_has_the_settings_that_were_given() -> None:
+    large, small = (parse_verifier(f"hps-v2.1:architecture={name}").without_weights() for name in ("ViT-H-14", "ViT-B-32"))
+    assert small.price(1).flops < large.price(1).flops / 30
+    cut = [parse_verifier(name).without_weights().truncated(["a " * 75]) for name in ("clip-score", "clip-score:caption=hessel")]
+    assert cut == [(False,), (True,)], "three words of Hessel et al. come before the prompt"
+    with pytest.raises(WrongInput, match=r"ViT-B-16-SigLIP is no network of CLIP's own kind .*: fetch its weights"):
+        parse_verifier("hps-v2.1:architecture=ViT-B-16-SigLIP").without_weights()
+
+
 def test_a_plan_needs_none_of_the_devices_and_a_run_does(tmp_path: Path) -> None:
     away = {**BASE, "device": "cuda:98,cuda:99"}
     assert prepare_run(Settings(**away), tmp_path / "run", outlines=True).units
@@ -97,8 +105,8 @@ def test_a_plan_needs_none_of_the_devices_and_a_run_does(tmp_path: Path) -> None
 def test_prompts_that_are_too_long_for_what_reads_them_are_counted(tmp_path: Path) -> None:
     (tmp_path / "long.txt").write_text("\n".join(["a red car", "red " * 60, "red " * 360]) + "\n", encoding="utf-8")
     asked = ["plan", "--suite-file", str(tmp_path / "long.txt"), "--search", "random", "--verifier", "image-reward", "--budget", "60"]
-    shown = CliRunner().invoke(app, [*asked, "--model", "sdxl", "--model", "infinity-2b", "--model", "sana-1.6b"]).stdout
+    shown = call(*asked, "--model", "sdxl", "--model", "infinity-2b", "--model", "sana-1.6b").stdout
     said = "at least 1 by sdxl, at least 1 by sana-1.6b, at least 2 by image-reward"
     assert f"\nof 3 prompts too long to be read to the end: {said}\n" in shown
     (tmp_path / "long.txt").write_text("a red car\n", encoding="utf-8")
-    assert "too long" not in CliRunner().invoke(app, [*asked, "--model", "sdxl"]).stdout
+    assert "too long" not in call(*asked, "--model", "sdxl").stdout

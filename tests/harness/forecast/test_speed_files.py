@@ -5,19 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
-from typer.testing import CliRunner
 
 from harness.bench.speed_files import SpeedFiles
-from harness.cli import app
 from harness.errors import WrongInput
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
 
 ASKED = ["plan", "geneval", "--model", "toy-ar", "--verifier", "toy-judge", "--prompts", "6", "--set", "metrics=[]"]
 COLUMNS = ("operation", "step", "rows", "seconds", "model", "device", "versions", "settings")
@@ -26,13 +21,12 @@ SCORE = ("score toy-judge", 0)
 
 
 @pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    toy_world.use_toys(monkeypatch)
+def _own_cache(toys: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
 
 
 def call(*arguments: str) -> str:
-    result = CliRunner().invoke(app, list(arguments), prog_name="vistas")
+    result = command_line.call(*arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -125,14 +119,14 @@ def test_a_published_model_without_weights_is_timed(tmp_path: Path) -> None:
 ])  # fmt: skip
 def test_files_that_do_not_serve_are_refused(origin: dict[str, str], operations: Any, said: str, tmp_path: Path) -> None:
     given = written(tmp_path / "a.csv", operations, **origin)
-    result = CliRunner().invoke(app, [*ASKED, "--search", "random", "--budget", "12", "--speeds", given])
+    result = command_line.call(*ASKED, "--search", "random", "--budget", "12", "--speeds", given)
     assert result.exit_code == 2
     assert said in result.output
 
 
 def test_the_same_from_two_cards_is_ambiguous(tmp_path: Path) -> None:
     files = [written(tmp_path / f"{card}.csv", TOY, device=card) for card in ("one card", "another")]
-    result = CliRunner().invoke(app, [*ASKED, "--search", "random", "--budget", "12", *(f"--speeds={file}" for file in files)])
+    result = command_line.call(*ASKED, "--search", "random", "--budget", "12", *(f"--speeds={file}" for file in files))
     assert result.exit_code == 2
     assert "--speeds has toy-ar twice, from one card (torch 9) and another (torch 9): give the file of one" in result.output
 

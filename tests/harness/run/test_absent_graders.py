@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import toy_world
+from command_line import call
 from PIL import Image
-from typer.testing import CliRunner, Result
 
 from harness import registry
-from harness.cli import app
 from harness.errors import DamagedWeights, WrongInput
 from harness.run.evaluator import Evaluator, grading_notes
 from harness.weights.absent import MissingWeights
 from harness.weights.local import LocalWeights, absent_graders, some_grader
 from suites.base import CannotGrade, Grade, Prompt
 from suites.t2i_compbench.prompts import CATEGORIES
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
 
 GENEVAL = (("geneval-grader", "geneval-grader-hf"),)
 
@@ -33,10 +29,6 @@ def _nothing_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     model, verifier = toy_world.MODELS["toy-ar"], toy_world.VERIFIERS["toy-judge"]
     monkeypatch.setitem(registry.MODELS, "toy-photo", replace(model, domain="photo"))  # type: ignore[arg-type]
     monkeypatch.setitem(registry.VERIFIERS, "toy-photo-judge", replace(verifier, domain="photo"))  # type: ignore[arg-type]
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(one) for one in arguments], prog_name="vistas")
 
 
 def folder_of(tmp_path: Path, suite: str) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+import toy_world
 from rich.console import Console
 
 from harness import registry
@@ -24,8 +25,7 @@ from harness.weights.repository import Repository
 from models.published import PublishedModel
 from results.schema import MEASURED, TABLES
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys")
 
 BASE: dict[str, Any] = dict(
     verifiers=("toy-judge",), searches=("random", "beam"), budgets=(6, 12), prompts=4, chunk=2, metrics=(), device="cpu"
@@ -54,14 +54,12 @@ def entry(name: str, family: Any) -> Entry:
 
 
 @pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     module = types.ModuleType("toy_shelf")
     module.load = load  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "toy_shelf", module)
-    models = {"large-ar": entry("large-ar", "ar"), "large-other": entry("large-other", "ar"), **toy_world.MODELS}
-    for table, toys in ((registry.MODELS, models), (registry.VERIFIERS, toy_world.VERIFIERS)):
-        for name, one in toys.items():
-            monkeypatch.setitem(table, name, one)  # type: ignore[arg-type]
+    for name in ("large-ar", "large-other"):
+        monkeypatch.setitem(registry.MODELS, name, entry(name, "ar"))  # type: ignore[arg-type]
     events.clear()
     yield
     gc.collect()

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner, Result
+from command_line import call
 
-from harness.cli import app
-from harness.commands import run as run_commands
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys")
 
 TOYS = ["--model", "toy-ar", "--search", "random", "--verifier", "toy-judge", "--budget", "3", "--set", "metrics=[]"]
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_world.use_toys(monkeypatch)
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), prog_name="vistas")
 
 
 @pytest.mark.usefixtures("unpainted")
@@ -62,8 +48,8 @@ def test_a_file_of_prompts_runs_with_its_bad_lines_unscored_and_is_escaped_in_th
     assert len(manifest["suite"]["settings"]["prompts_sha256"]) == 64
 
 
-def test_other_contents_under_one_name_are_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
+@pytest.mark.usefixtures("unreported")
+def test_other_contents_under_one_name_are_another_run(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_text("a red circle\n")
     assert call("run", "--suite-file", str(file), *TOYS, "--out", str(tmp_path / "run")).exit_code == 0
@@ -86,8 +72,8 @@ def test_embedded_versions_are_run_and_graded(suite: str, tmp_path: Path) -> Non
     assert (tmp_path / "run/report/index.html").is_file()
 
 
-def test_the_embedded_pair_runs_drawbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
+@pytest.mark.usefixtures("unreported")
+def test_the_embedded_pair_runs_drawbench(tmp_path: Path) -> None:
     result = call("run", "drawbench", "--search", "random", "--verifier", "shapes-clip", "--budget", "10", "--prompts", "6",
                   "--set", "metrics=[]", "--out", str(tmp_path / "run"))  # fmt: skip
     assert result.exit_code == 0, result.output

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from itertools import count
 from pathlib import Path
 from typing import Any, get_args
 
 import pandas as pd
 import pytest
+import toy_world
 from rich.console import Console
+from toy_runs import BASE, assert_equal, run
 
 from harness.compute import clock
 from harness.compute.clock import scoring
@@ -26,14 +27,7 @@ from harness.run.timing import DECODE, FORWARD, REPORT, TEXT
 from models.base import Operation
 from results.schema import COST, MEASURED, TABLES
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
-from toy_runs import BASE, assert_equal, run
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_world.use_toys(monkeypatch)
+pytestmark = pytest.mark.usefixtures("toys")
 
 
 def test_every_pair_that_fits_has_its_rows(finished: Any) -> None:

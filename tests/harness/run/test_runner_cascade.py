@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import toy_world
 from rich.console import Console
 
 from harness.config import Settings
@@ -20,15 +20,9 @@ from results.schema import MEASURED, TABLES
 from verifiers.base import Scores
 from verifiers.spec import parse_verifier
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys")
 
 CASCADE = "cascade:cheap=toy-judge,expensive=toy-other,keep=2"
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_world.use_toys(monkeypatch)
 
 
 def run(folder: Path, budgets: tuple[float, ...], verifiers: tuple[str, ...], interrupted: bool = False) -> dict[str, pd.DataFrame]:

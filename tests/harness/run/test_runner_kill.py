@@ -13,18 +13,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from toy_runs import untimed
 
 import harness.run.runner  # imported here once, so that every fork has them
 import harness.search.beam
 import harness.search.random  # noqa: F401
 import suites.geneval.suite  # noqa: F401
 from harness import cli
-from harness.commands import run as run_commands
 from harness.commands.exits import end_at_sigterm
-from results.schema import MEASURED, TABLES
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys", "unreported")
 
 COMMAND = [
     "run", "geneval", "--model", "toy-ar", "--search", "random", "--search", "beam", "--verifier", "toy-judge",
@@ -33,12 +31,6 @@ COMMAND = [
 PARTS = 6
 SECONDS = 240
 """Far above what a busy machine needs."""
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_world.use_toys(monkeypatch)
-    monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: None)
 
 
 class Process:
@@ -104,11 +96,6 @@ def start(tmp_path: Path) -> Iterator[Callable[[Path, float], Process]]:
             pass
 
 
-def tables(folder: Path) -> dict[str, pd.DataFrame]:
-    found = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-    return {name: table.drop(columns=list(MEASURED), errors="ignore") for name, table in found.items()}
-
-
 def test_killed_and_interrupted_then_resumed_equals_uninterrupted(
     tmp_path: Path, start: Callable[[Path, float], Process]
 ) -> None:
@@ -132,8 +119,8 @@ def test_killed_and_interrupted_then_resumed_equals_uninterrupted(
     assert resumed.wait() == 0, resumed.said()
     assert re.search(r"going on: ([45]) of 6 units are there\n(.*\n)*.* units done now, \1 were there", resumed.said())
     assert start(whole, 0).wait() == 0
-    for name, table in tables(whole).items():
-        pd.testing.assert_frame_equal(table, tables(stopped)[name])
+    for name, table in untimed(whole).items():
+        pd.testing.assert_frame_equal(table, untimed(stopped)[name])
     assert not list(stopped.rglob("*.tmp"))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from toy_runs import BASE
 
 from harness import registry
 from harness.compute.amounts import no_less, no_more
@@ -16,14 +16,7 @@ from harness.errors import WrongInput
 from harness.run.planning import _notes
 from harness.run.prepared import opening_lines, prepare_run
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from toy_runs import BASE
-from toy_world import use_toys
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_toys(monkeypatch)
+pytestmark = pytest.mark.usefixtures("toys")
 
 
 def test_a_search_that_is_unfit_for_one_verifier_runs_with_the_others(tmp_path: Path) -> None:

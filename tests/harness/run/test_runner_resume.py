@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import toy_world
 from rich.console import Console
+from toy_runs import BASE, assert_equal, run, stop_after
 
 from harness.config import Settings
 from harness.errors import WrongInput
@@ -20,14 +21,7 @@ from harness.run.units import WorkUnit
 from results.store import Store
 from suites.geneval.suite import GenEvalSuite
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
-from toy_runs import BASE, assert_equal, run, stop_after
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_world.use_toys(monkeypatch)
+pytestmark = pytest.mark.usefixtures("toys")
 
 
 def test_several_verifiers_in_seconds_and_resume_with_the_speeds_of_the_start(

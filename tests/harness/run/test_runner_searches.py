@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import toy_world
 from rich.console import Console
 
 from harness import registry
@@ -20,8 +20,7 @@ from harness.search.spec import parse_search
 from results.schema import MEASURED, TABLES
 from verifiers.features import Described
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys")
 
 MODELS = {"ar": "toy-ar", "diffusion": "toy-noisy", "pair": "toy-ar+toy-noisy"}
 RUNS = [(name, MODELS[family]) for name in registry.SEARCHES for family in parse_search(name).families]
@@ -35,11 +34,6 @@ MORE = [
 """What wraps another search, what has a name of its own, and searches under a cascade of verifiers."""
 EVERYWHERE = ("random", "greedy", "zero-order", "adaptive", "hybrid")
 """Searches that are stopped between units and at their last score too, which is the runner's business: pools, guided ones, pairs."""
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_world.use_toys(monkeypatch)
 
 
 def settings(search: str, model: str, verifier: str = "toy-judge") -> Settings:

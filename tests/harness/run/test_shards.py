@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from toy_runs import untimed
 
 import harness.run.runner  # imported here once, so that every fork has them
 import harness.search.beam
@@ -21,10 +22,8 @@ from harness.commands import run as run_commands
 from harness.errors import WrongInput
 from harness.run.shard import Shard
 from results.files import alone, locked, locked_part, write_atomic
-from results.schema import MEASURED, TABLES
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys")
 
 COMMAND = [
     "run", "geneval", "--model", "toy-ar", "--search", "random", "--search", "beam", "--verifier", "toy-judge",
@@ -34,8 +33,7 @@ UNITS = 10
 
 
 @pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy_world.use_toys(monkeypatch)
+def _empty_report(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: out.mkdir())
 
 
@@ -60,11 +58,6 @@ def end(process: BaseProcess, log: Path, code: int = 0) -> str:
     return log.read_text()
 
 
-def tables(folder: Path) -> dict[str, pd.DataFrame]:
-    found = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-    return {name: table.drop(columns=list(MEASURED), errors="ignore") for name, table in found.items()}
-
-
 def content(folder: Path) -> dict[str, bytes]:
     """Everything whose bytes no clock changes."""
     kept = [path for path in folder.rglob("*") if path.suffix == ".png" or path.name == "manifest.json"]
@@ -83,8 +76,8 @@ def test_two_processes_at_once_leave_what_one_leaves(tmp_path: Path) -> None:
     assert sum("finished" in text and "shard" in text for text in said) == 1, said
     assert (two / "report").is_dir()
     end(*begin(one))
-    for name, table in tables(one).items():
-        pd.testing.assert_frame_equal(table, tables(two)[name])
+    for name, table in untimed(one).items():
+        pd.testing.assert_frame_equal(table, untimed(two)[name])
     assert content(one) == content(two)
     assert len(list((two / "parts").glob("*.part"))) == UNITS
     assert not list(two.rglob("*.tmp"))

@@ -5,30 +5,21 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import call
 from PIL import Image
+from toy_scores import RUN, score
 
 from harness import registry
-from harness.commands import run as run_commands
 from suites.geneval.suite import GenEvalSuite
 from suites.shapes.renderer import render
 from suites.shapes.scenes import sample_scene
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
-from toy_scores import RUN, call, score
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Toys run, and their runs have no report, which takes most of a run's time and is not read here."""
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
-    toy_world.use_toys(monkeypatch)
+pytestmark = pytest.mark.usefixtures("toys", "unreported")
 
 
 @pytest.mark.parametrize(

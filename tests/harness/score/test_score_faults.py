@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+import toy_world
 from PIL import Image
-from typer.testing import CliRunner
+from toy_scores import score
 
 from harness import registry
-from harness.cli import app
 from harness.run.evaluator import Evaluator
 from harness.score import folder as scoring
 from harness.score import scorer as scorer_module
@@ -33,16 +31,9 @@ from suites.shapes.scenes import sample_scene
 from verifiers.base import Verifier
 from verifiers.load_embedded import shapes_aesthetic, shapes_clip, shapes_reward
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import toy_world
+pytestmark = pytest.mark.usefixtures("toys")
 
 PROMPTS = GenEvalSuite().prompts("shapes")
-
-
-@pytest.fixture(autouse=True)
-def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, entry in toy_world.VERIFIERS.items():
-        monkeypatch.setitem(registry.VERIFIERS, name, entry)  # type: ignore[arg-type]
 
 
 def picture(prompt: Prompt) -> Image.Image:
@@ -56,12 +47,6 @@ def prompt_folder(root: Path, name: str, of: Prompt, **change: object) -> Path:
     picture(of).save(inner / "00000.png")
     (root / name / "metadata.jsonl").write_text(json.dumps(dict(of.metadata) | change) + "\n")
     return inner
-
-
-def score(folder: Path, *more: object) -> tuple[pd.DataFrame, str]:
-    result = CliRunner().invoke(app, ["score", str(folder), "--domain", "shapes", *map(str, more)], prog_name="vistas")
-    assert result.exit_code == 0, result.output
-    return pd.read_parquet(folder.with_name(f"{folder.name}-scores") / "scores.parquet"), result.stdout
 
 
 def test_text_that_is_no_utf8_spoils_nothing_else(tmp_path: Path) -> None:

@@ -6,16 +6,16 @@ tiny networks.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import count
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from one_matrix_models import Scales, flow_generator
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
@@ -26,18 +26,17 @@ from harness.seeds import Seeds
 from models.base import Generator, Images
 from models.diffusion.flux import FluxSettings, flux_generator
 from models.diffusion.generator import DiffusionGenerator
-from models.infinity.config import ScaleSchedule, TransformerConfig, VAEConfig
+from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
 from models.infinity.pretrained import InfinityParts
 from models.infinity.sampling import Sampling
+from models.infinity.schedule import ScaleSchedule
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
+from models.pair import Pair
 from suites.base import Prompt
 from verifiers.base import Scores, Verifier, VerifierCard
-
-sys.path.insert(0, str(Path(__file__).parent))
-from one_matrix_models import Scales, flow_generator
 
 WORDS = ["<pad>", "<eos>", "<unk>", "red", "blue", "green", "circle", "square", "star", "two", "above", "and"]
 PLENTY = Budget(1e18, Unit.NFE)
@@ -94,6 +93,19 @@ def scales_13() -> Scales:
 def flow() -> DiffusionGenerator:
     """Four steps, 16 by 16 pixels."""
     return flow_generator(steps=4, side=4)
+
+
+@pytest.fixture(scope="session")
+def both(scales: Scales, flow: DiffusionGenerator) -> Pair:
+    return Pair("scales+flow", scales, flow)
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A clock on which every call that is timed takes a millisecond: its ticks."""
+    ticks = count()
+    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
+    return ticks
 
 
 @pytest.fixture(scope="session")

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
+from readable_model import ReadableJudge, ReadableModel, Words
 
 from models.base import ModelCard
-
-sys.path.insert(0, str(Path(__file__).parent))
-from readable_model import ReadableJudge, ReadableModel, Words
 
 History = tuple[tuple[Any, ...], ...]
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from readable_model import ReadableJudge, ReadableModel, Words
 
 from models.base import ModelCard
-
-sys.path.insert(0, str(Path(__file__).parent))
-from readable_model import ReadableJudge, ReadableModel, Words
 
 STEPS, CHOICES = 3, 4
 TABLE = {path: value for value, path in zip(

@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from command_line import call
 
-from harness import cli, plugins, registry
-from harness.commands import run as run_commands
+from harness import plugins, registry
 from harness.compute.ledger import Budget, Unit
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.run.finished import fingerprint
 from harness.search.spec import parse_search
 from results import environment
+
+pytestmark = pytest.mark.usefixtures("unreported")
 
 PAGE = (Path(__file__).parents[3] / "docs" / "add-a-search.md").read_text(encoding="utf-8")
 RUN = ["run", "geneval", "--model", "shapes-infinity", "--prompts", "2", "--search"]
@@ -57,7 +58,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder.mkdir()
     install(folder)
     monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
     yield folder
     sys.modules.pop("first_good", None)
     forget()
@@ -65,14 +65,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_the_command_runs_it_and_says_whose_it_is(site: Path, tmp_path: Path) -> None:
     """Kept units are those of its version, and of a version that gives other results there are none."""
-    listed = CliRunner().invoke(cli.app, ["list", "searches"], prog_name="vistas").output
+    listed = call("list", "searches").output
     assert "images one after another until one is good enough (of my-searches 0.1)" in listed
     keys = {}
     for version in ("0.1", "0.2"):
         install(site, version)
         folder = tmp_path / version
         arguments = [*RUN, "first-good:enough=-9", "--search", "random", "--budget", "15", "--out", str(folder)]
-        result = CliRunner().invoke(cli.app, arguments, prog_name="vistas")
+        result = call(*arguments)
         assert result.exit_code == 0, result.output
         selections = pd.read_parquet(folder / "selections.parquet").set_index("search")
         assert selections.loc["first-good:enough=-9.0", "nfe"].tolist() == [5, 5]  # the first is good enough
@@ -84,7 +84,7 @@ def test_the_command_runs_it_and_says_whose_it_is(site: Path, tmp_path: Path) ->
 
 def test_its_plan_says_that_it_may_do_less() -> None:
     arguments = ["plan", *RUN[1:], "first-good:enough=-9", "--budget", "60"]
-    result = CliRunner().invoke(cli.app, arguments, prog_name="vistas")
+    result = call(*arguments)
     assert result.exit_code == 0, result.output
     assert "chosen      candidates 12, enough -9.0" in result.output
     assert "a prompt    at most 60 NFE" in result.output
@@ -146,6 +146,6 @@ def test_what_a_package_registers_wrongly_is_named(points: str, message: str, si
     install(site, points=f"[vistas.searches]\n{points}\n")
     with pytest.raises(WrongInput, match=re.escape(message)):
         registry.entries("search")
-    result = CliRunner().invoke(cli.app, [*RUN, "random"], prog_name="vistas")
+    result = call(*RUN, "random")
     assert result.exit_code == 2
     assert "uninstall that package" in result.output

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from itertools import count
 
 import pytest
 
@@ -83,11 +82,9 @@ def test_a_run_spends_its_plan_to_the_last_flop(pair, make_judge, ran) -> None:
     assert sum(task.spent(prompt, task.judges[0]).flops for prompt in range(2)) == counted
 
 
-def test_a_deadline_stops_a_search_that_is_slower_than_planned(pair, make_judge, ran, monkeypatch) -> None:
+def test_a_deadline_stops_a_search_that_is_slower_than_planned(pair, make_judge, ran, ticking) -> None:
     if pair[0].size in ("particles", "looks") or getattr(pair[0], "score", "") == "preview" or pair[0].name == "halving":
         pytest.skip("nothing is finished before all is: see the next tests")
-    ticks = count()
-    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)  # every call takes a millisecond
     search, generator = pair
     honest = calibrate(generator, [make_judge()], "red circle", 4)
     hasty = Calibration({key: seconds / 4 for key, seconds in honest.per_row.items()})
@@ -104,11 +101,9 @@ def test_a_deadline_stops_a_search_that_is_slower_than_planned(pair, make_judge,
 @pytest.mark.parametrize(("images", "begun"), [(0, 4), (1, 3), (2, 2)])
 @pytest.mark.parametrize("model", ["scales", "flow"])
 def test_a_cold_text_encoder_costs_the_images_it_takes_the_time_of(
-    model, images, begun, request, make_judge, ran, monkeypatch
+    model, images, begun, request, make_judge, ran, monkeypatch, ticking
 ) -> None:
     """Time for four images in one batch and for most of what comes before them: that is to be paid once."""
-    ticks = count()
-    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     generator, judge, search = request.getfixturevalue(model), make_judge(), parse_search("random")
     honest = calibrate(generator, [judge], "red circle", 1)
     first, each = parse_search("random:candidates=2").plan(Budget(1e18, Unit.NFE), Prices(generator, judge, 6, honest)).rounds
@@ -116,7 +111,7 @@ def test_a_cold_text_encoder_costs_the_images_it_takes_the_time_of(
 
     def cold(texts):
         for _ in range(round(images * each.seconds * 1000)):
-            next(ticks)
+            next(ticking)
         return encode(texts)
 
     monkeypatch.setattr(generator, "encode", cold)
@@ -127,9 +122,7 @@ def test_a_cold_text_encoder_costs_the_images_it_takes_the_time_of(
 
 
 @pytest.mark.parametrize("text", ["smc", "smc:preset=bfs", "halving:keep=0.7"])
-def test_particles_are_fewer_where_time_runs_out(text, scales_13, make_judge, ran, monkeypatch) -> None:
-    ticks = count()
-    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
+def test_particles_are_fewer_where_time_runs_out(text, scales_13, make_judge, ran, ticking) -> None:
     judge = make_judge()
     honest = calibrate(scales_13, [judge], "red circle", 1)
     hasty = Calibration({key: seconds / 2 for key, seconds in honest.per_row.items()})
@@ -147,10 +140,8 @@ def test_particles_are_fewer_where_time_runs_out(text, scales_13, make_judge, ra
 @pytest.mark.parametrize(
     ("text", "model"), [("beam:score=preview", "scales"), ("greedy:score=preview", "scales"), ("beam:score=preview", "flow")]
 )
-def test_survivors_of_previews_are_finished_however_slow(text, model, slower, request, make_judge, ran, monkeypatch) -> None:
+def test_survivors_of_previews_are_finished_however_slow(text, model, slower, request, make_judge, ran, ticking) -> None:
     """Their images are made in the last round: one that is left out would leave none."""
-    ticks = count()
-    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     judge, generator, search = make_judge(), request.getfixturevalue(model), parse_search(text)
     honest = calibrate(generator, [judge], "red circle", 1)
     hasty = Calibration({key: seconds / slower for key, seconds in honest.per_row.items()})
@@ -166,9 +157,7 @@ def test_survivors_of_previews_are_finished_however_slow(text, model, slower, re
             assert len(entered) < plan.cost.verifier_calls
 
 
-def test_looks_are_fewer_where_time_runs_out(flow, make_judge, ran, monkeypatch) -> None:
-    ticks = count()
-    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
+def test_looks_are_fewer_where_time_runs_out(flow, make_judge, ran, ticking) -> None:
     judge = make_judge()
     honest = calibrate(flow, [judge], "red circle", 1)
     hasty = Calibration({key: seconds / 4 for key, seconds in honest.per_row.items()})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import count
 from types import SimpleNamespace
 
 import numpy as np
@@ -244,10 +243,8 @@ def test_a_pool_is_not_shared_with_a_cascade(scales, ran, make, make_judge) -> N
         ran(parse_search("random"), scales, judges=[make(1), make_judge("other")])
 
 
-def test_time_for_the_dear_stage_is_kept(flow, ran, make, monkeypatch) -> None:
+def test_time_for_the_dear_stage_is_kept(flow, ran, make, ticking) -> None:
     """Every call takes a millisecond and was planned to take half: fewer images are made, and these are examined in time."""
-    ticks = count()
-    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
     honest = calibrate(flow, [make(None)], "red circle", 1)
     hasty = replace(honest, per_row={key: seconds / 2 for key, seconds in honest.per_row.items()})
     search = parse_search("random")

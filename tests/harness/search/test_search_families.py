@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_families import FAMILIES, save
 
 from harness.compute.flops import count_flops
 from harness.compute.ledger import Budget, BudgetTooSmall, Cost, Unit
@@ -20,9 +20,6 @@ from models.base import Generator, Images
 from models.diffusion.published import load
 from models.published import PublishedModel
 from verifiers.base import Scores, VerifierCard
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "models" / "diffusion"))
-from tiny_families import FAMILIES, save
 
 
 class Pattern:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from history_model import History, HistoryJudge, HistoryModel, value
 
 from harness.compute.ledger import Budget, Unit
 from harness.compute.prices import Prices
@@ -16,9 +15,6 @@ from harness.search.evolution import Evolution
 from harness.search.paths import Paths
 from harness.search.rbf import RBF
 from harness.search.spec import parse_search
-
-sys.path.insert(0, str(Path(__file__).parent))
-from history_model import History, HistoryJudge, HistoryModel, value
 
 Scored = tuple[tuple[int, ...], float, bool]
 """Path, score, finished."""

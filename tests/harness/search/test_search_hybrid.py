@@ -1,5 +1,4 @@
 from dataclasses import replace
-from itertools import count
 from math import ceil
 
 import pytest
@@ -17,13 +16,8 @@ from models.base import Row, first_step
 from models.pair import Pair
 
 
-@pytest.fixture(scope="module")
-def pair(scales, flow) -> Pair:
-    return Pair("scales+flow", scales, flow)
-
-
-def test_drafts_are_the_searchs_own_and_refinements_come_from_the_best(pair, scales, flow, ran) -> None:
-    found = ran(parse_search("hybrid:strength=0.5,share=0.4"), pair, Budget(40, Unit.NFE), count=2)
+def test_drafts_are_the_searchs_own_and_refinements_come_from_the_best(both, scales, flow, ran) -> None:
+    found = ran(parse_search("hybrid:strength=0.5,share=0.4"), both, Budget(40, Unit.NFE), count=2)
     alone = ran(parse_search("random"), scales, Budget(16, Unit.NFE), count=2)
     for prompt in range(2):
         entered, drafts = found.of(prompt), alone.of(prompt)
@@ -57,20 +51,20 @@ def test_the_steps_left_are_the_strengths_part_of_all_and_at_least_one() -> None
         first_step(0, 20)
 
 
-def test_a_tiny_strength_is_planned_and_charged_the_step_that_it_takes(pair, make_judge, ran) -> None:
+def test_a_tiny_strength_is_planned_and_charged_the_step_that_it_takes(both, make_judge, ran) -> None:
     search, budget = parse_search("hybrid:strength=0.00000001,refinements=3"), Budget(40, Unit.NFE)
-    task = ran(search, pair, budget, count=1).task
+    task = ran(search, both, budget, count=1).task
     (plan,), spent = task.plans, task.spent(0, task.judges[0])
     assert spent.flops == plan.cost.flops
     assert spent.nfe == plan.cost.nfe == 20 + 3
-    assert simulate(search, pair, make_judge(), [task.prompts[0]], budget).spent.flops == spent.flops
+    assert simulate(search, both, make_judge(), [task.prompts[0]], budget).spent.flops == spent.flops
 
 
 @pytest.mark.parametrize("unit", list(Unit))
-def test_the_plan_uses_the_budget_and_never_exceeds_it(pair, unit: Unit, make_judge) -> None:
+def test_the_plan_uses_the_budget_and_never_exceeds_it(both, unit: Unit, make_judge) -> None:
     operations = ("encode", "predict", "draw", "preview", "decode", "embed", "score judge")
     measured = Calibration({(name, 0): 0.001 for name in (*operations, *(f"refining {name}" for name in operations))})
-    search, prices = parse_search("hybrid:share=0.3,search=greedy"), Prices(pair, make_judge(), 6, measured)
+    search, prices = parse_search("hybrid:share=0.3,search=greedy"), Prices(both, make_judge(), 6, measured)
     with pytest.raises(BudgetTooSmall) as refused:
         search.plan(Budget(prices.image().amount(unit) * 0.1, unit), prices)
     for factor in (1.0, 1.7, 6.0):
@@ -82,9 +76,9 @@ def test_the_plan_uses_the_budget_and_never_exceeds_it(pair, unit: Unit, make_ju
 
 
 @pytest.mark.parametrize("text", ["hybrid:share=0.9", "hybrid:share=1", "hybrid", "hybrid:share=0.1", "hybrid:refinements=3"])
-def test_every_budget_from_the_advised_one_on_is_enough(text: str, pair, make_judge) -> None:
+def test_every_budget_from_the_advised_one_on_is_enough(text: str, both, make_judge) -> None:
     """The first refused budget says the least; drafts make room for the refinements that there have to be."""
-    search, prices = parse_search(text), Prices(pair, make_judge(), 6)
+    search, prices = parse_search(text), Prices(both, make_judge(), 6)
     with pytest.raises(BudgetTooSmall) as refused:
         search.plan(Budget(1, Unit.NFE), prices)
     least = ceil(refused.value.smallest)
@@ -101,18 +95,18 @@ def test_every_budget_from_the_advised_one_on_is_enough(text: str, pair, make_ju
     assert sizes == sorted(sizes)
 
 
-def test_drafts_that_make_room_are_run_as_planned(pair, ran) -> None:
-    found = ran(parse_search("hybrid:share=1"), pair, Budget(23, Unit.NFE), count=2)
+def test_drafts_that_make_room_are_run_as_planned(both, ran) -> None:
+    found = ran(parse_search("hybrid:share=1"), both, Budget(23, Unit.NFE), count=2)
     for prompt in range(2):
         entered = found.of(prompt)
         assert [bool(one.parent) for one in entered] == [False] * 5 + [True]
         assert entered[-1].spent.nfe == found.task.plans[prompt].cost.nfe <= 23
 
 
-def test_both_models_are_charged_to_the_last_flop(pair, make_judge, ran) -> None:
+def test_both_models_are_charged_to_the_last_flop(both, make_judge, ran) -> None:
     search, box = parse_search("hybrid:drafts=2,refinements=3"), []
-    budget = Budget(2 * search.plan(Budget(100, Unit.NFE), Prices(pair, make_judge(), 6)).cost.flops, Unit.FLOPS)
-    counted = count_flops(lambda: box.append(ran(search, pair, budget, count=2, max_rows=5)))
+    budget = Budget(2 * search.plan(Budget(100, Unit.NFE), Prices(both, make_judge(), 6)).cost.flops, Unit.FLOPS)
+    counted = count_flops(lambda: box.append(ran(search, both, budget, count=2, max_rows=5)))
     task = box[0].task
     spent = [task.spent(prompt, task.judges[0]) for prompt in range(2)]
     assert sum(cost.flops for cost in spent) == counted
@@ -121,27 +115,25 @@ def test_both_models_are_charged_to_the_last_flop(pair, make_judge, ran) -> None
         assert (cost.nfe, cost.images) == (plan.cost.nfe, plan.cost.images)
         parents = [one.parent for one in box[0].of(prompt) if one.parent]
         assert len(set(parents)) == 2
-    simulated = simulate(search, pair, make_judge(), [task.prompts[0]], budget)
+    simulated = simulate(search, both, make_judge(), [task.prompts[0]], budget)
     assert simulated.spent.flops == spent[0].flops
     assert sum(simulated.rows["refining decode"]) == 3
 
 
-def test_the_batch_changes_nothing(pair, ran) -> None:
+def test_the_batch_changes_nothing(both, ran) -> None:
     budget = Budget(48, Unit.NFE)
     names = [
         [[(one.path, one.parent, one.kept, one.spent.nfe) for one in entered] for entered in task.candidates["judge"]]
-        for task in (ran(parse_search("hybrid"), pair, budget, max_rows=rows).task for rows in (64, 3))
+        for task in (ran(parse_search("hybrid"), both, budget, max_rows=rows).task for rows in (64, 3))
     ]
     assert names[0] == names[1]
 
 
-def test_a_deadline_stops_the_refinements(pair, make_judge, ran, monkeypatch) -> None:
-    ticks = count()
-    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
-    honest = calibrate(pair, [make_judge()], "red circle", 4)
+def test_a_deadline_stops_the_refinements(both, make_judge, ran, ticking) -> None:
+    honest = calibrate(both, [make_judge()], "red circle", 4)
     hasty = Calibration({key: seconds / 3 for key, seconds in honest.per_row.items()})
-    budget = Budget(60 * Prices(pair, make_judge(), 6, honest).image().seconds, Unit.SECONDS)
-    task = ran(parse_search("hybrid:share=0.2"), pair, budget, count=2, max_rows=8, calibration=hasty).task
+    budget = Budget(60 * Prices(both, make_judge(), 6, honest).image().seconds, Unit.SECONDS)
+    task = ran(parse_search("hybrid:share=0.2"), both, budget, count=2, max_rows=8, calibration=hasty).task
     for plan, entered in zip(task.plans, task.candidates["judge"], strict=True):
         assert len(entered) < plan.cost.images
 

@@ -33,11 +33,6 @@ NETWORKS = [(name, "flux") for name in SEARCHES if "diffusion" in parse_search(n
 
 
 @pytest.fixture(scope="module")
-def both(scales, flow) -> Pair:
-    return Pair("scales+flow", scales, flow)
-
-
-@pytest.fixture(scope="module")
 def networks(infinity, flux) -> Pair:
     return Pair("tiny-infinity+tiny-flux", infinity, flux)
 

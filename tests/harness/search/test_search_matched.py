@@ -14,7 +14,6 @@ from harness.search.adaptive import Adaptive
 from harness.search.simulation import simulate
 from harness.search.spec import parse_search
 from models.base import ABILITIES
-from models.pair import Pair
 from suites.base import Prompt
 
 FAMILIES = {"ar": "scales", "diffusion": "flow", "pair": "both"}
@@ -23,21 +22,9 @@ REGISTERED = [(name, family) for name in SEARCHES for family in parse_search(nam
 
 
 @pytest.fixture(scope="module")
-def both(scales, flow) -> Pair:
-    return Pair("scales+flow", scales, flow)
-
-
-@pytest.fixture(scope="module")
 def measured() -> Calibration:
     names = ("encode", "predict", "draw", "preview", "decode", "embed", "score judge", "patches")
     return Calibration({(name, 0): 0.001 for name in (*names, *(f"refining {name}" for name in names))})
-
-
-@pytest.fixture
-def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every call that is timed takes a millisecond."""
-    ticks = count()
-    monkeypatch.setattr("harness.compute.clock.perf_counter", lambda: next(ticks) / 1000)
 
 
 @pytest.fixture(scope="module")

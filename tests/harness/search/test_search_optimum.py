@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-
-from harness.search.spec import parse_search
-
-sys.path.insert(0, str(Path(__file__).parent))
 from readable_model import Words
 from spelling_model import STEPS, TABLE, Spelled, SpellingJudge, SpellingModel, drawn, worth
+
+from harness.search.spec import parse_search
 
 
 def best_of(done: Any) -> float:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from spelling_model import CHOICES, STEPS, SpellingJudge, SpellingModel, word_of, worth
 
 from harness.search.potentials import Particle, seen, strength_at
 from harness.search.resampling import SCHEMES, effective, normalised
 from harness.search.smc import SMC
 from harness.search.spec import parse_search
-
-sys.path.insert(0, str(Path(__file__).parent))
-from spelling_model import CHOICES, STEPS, SpellingJudge, SpellingModel, word_of, worth
 
 INFINITE = 1e9
 PUBLISHED: dict[str, tuple[str, str, str, float, float]] = {
@@ -262,5 +258,3 @@ def test_ranks_are_of_one_pool_at_every_look() -> None:
     # In one pool: 0.9, 0.3, 0.2 (twice), 0.1, 0.05; each particle counts with the better of its two.
     assert [one.log_weight for one in after] == [-2, -1, -5]
     assert [one.memory_M for one in after] == [(0.3,), (0.9,), (0.1,)]
-
-

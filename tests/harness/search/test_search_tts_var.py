@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from spelling_model import CHOICES, STEPS, SpellingJudge, SpellingModel, word_of, worth
 
 from harness.compute.ledger import Cost
 from harness.search.clusters import principal, representatives
 from harness.search.resampling import SCHEMES
 from harness.search.spec import parse_search
 from harness.search.tts_var import TTSVar
-
-sys.path.insert(0, str(Path(__file__).parent))
-from spelling_model import CHOICES, STEPS, SpellingJudge, SpellingModel, word_of, worth
 
 
 def patches_of(word: Sequence[int]) -> np.ndarray:

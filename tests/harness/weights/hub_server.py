@@ -103,5 +103,3 @@ def git_sha1(data: bytes) -> str:
 def _lfs(data: bytes) -> dict[str, object]:
     digest = hashlib.sha256(data).hexdigest()
     return {"lfs": {"oid": digest, "sha256": digest, "size": len(data), "pointerSize": 130}}
-
-

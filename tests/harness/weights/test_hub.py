@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+from hub_server import TORN, serve
 from safetensors.torch import save_file
 
 from harness.errors import DamagedWeights, WrongInput
@@ -28,9 +28,6 @@ from harness.weights.hub import locate, present
 from harness.weights.local import LocalWeights, find, found, together
 from harness.weights.repository import Repository
 from models.hashes import sha256_of, weights_sha256
-
-sys.path.insert(0, str(Path(__file__).parent))
-from hub_server import TORN, serve
 
 TOY = Repository(
     "someone/toy", "main", ("config.json", "part/*.safetensors"), 4_200_000_000, "MIT", gated=True, approximate=True

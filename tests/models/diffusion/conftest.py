@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -11,14 +10,12 @@ from typing import Any
 import pytest
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from tiny_families import FAMILIES, PROMPTS, WORDS, published, save, word_tokenizer
 from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
 from models.diffusion.flux import FluxSettings, flux_generator, load_flux_pipeline
 from models.diffusion.generator import DiffusionGenerator
 from models.diffusion.published import load, load_pipeline
-
-sys.path.insert(0, str(Path(__file__).parent))
-from tiny_families import FAMILIES, PROMPTS, WORDS, published, save, word_tokenizer
 
 
 def tiny_pipeline(guidance_embeds: bool, scheduler: FlowMatchEulerDiscreteScheduler) -> FluxPipeline:

@@ -7,16 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pandas as pd
 import pytest
 import torch
 from tiny_families import FAMILIES, published
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from harness import cli, registry
-from harness.commands import run as run_commands
+from harness import registry
 from harness.weights.repository import Repository
 from models.diffusion import published as loaders
+
+pytestmark = pytest.mark.usefixtures("unreported")
 
 FAMILY = "pixart"
 LONG = "two blue star above two green square and red star and blue circle"
@@ -31,7 +33,6 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
             repositories={"weights": Repository("none/tiny", "main", ("model_index.json", "vae/*"), 1, "none")},
         )  # fmt: skip
         monkeypatch.setitem(registry.MODELS, row.name, registry.published(row))  # type: ignore[arg-type]
-    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
 
 
 @pytest.fixture
@@ -40,11 +41,11 @@ def call(tmp_path: Path, family_folder: Callable[[str], Path]) -> Callable[..., 
     (tmp_path / "prompts.txt").write_text(f"red circle\n{LONG}\n")
 
     def called(family: str = FAMILY, *more: str, folder: Path | None = None, images: int = 1) -> Result:
-        return CliRunner().invoke(cli.app, [
+        return command_line.call(
             "run", "--suite-file", str(tmp_path / "prompts.txt"), "--model", f"tiny-{family}", "--search", "random", "--verifier",
             "shapes-clip", "--budget", str(images), "--unit", "images", "--prompts", "all", "--out", str(tmp_path / "run"),
             "--set", "metrics=[]", "--weights", f"tiny-{family}={folder or family_folder(family)}", *more,
-        ])  # fmt: skip
+        )  # fmt: skip
 
     return called
 
@@ -70,10 +71,10 @@ def test_a_wrong_folder_is_named_before_what_is_absent(
     folder = Path(shutil.copytree(family_folder("flux"), tmp_path / "copy"))
     if damaged:
         (folder / "transformer" / "config.json").write_text("no JSON")
-    result = CliRunner().invoke(cli.app, [
+    result = command_line.call(
         command, "geneval", "--model", "flux-dev", "--search", "random", "--verifier", "image-reward", "--budget", "60",
         "--out", str(tmp_path / "run"), "--weights", f"flux-dev={folder}",
-    ])  # fmt: skip
+    )  # fmt: skip
     assert result.exit_code == 2
     (line,) = said(result)
     wrong = f"{folder / 'transformer' / 'config.json'} is no JSON file" if damaged else f"{folder} is another model's than flux-dev: in "

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tiny_published
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
@@ -16,9 +16,6 @@ from harness.errors import WrongInput
 from models.infinity import published
 from models.infinity.published import load
 from models.published import published_models
-
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_published
 
 NAME, FILE, VAE = "infinity-125m", "infinity_125M_256x256.pth", "infinity_vae_d16.pth"
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_published
 import torch
 
 from harness.compute.flops import count_flops
@@ -26,9 +26,6 @@ from models.infinity.sampling import Sampling
 from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, published_schedule
 from models.infinity.state import InfinityState
 from models.published import PublishedModel, published_models
-
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_published
 
 CPU = torch.device("cpu")
 PROMPTS = ["red circle", "two blue star above red circle"]

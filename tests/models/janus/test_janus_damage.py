@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tiny_janus
 import torch
 
 from harness.errors import WrongInput
 from models.janus.load import load
-
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_janus
 
 
 def edit(path: Path, change: Callable[[dict], object]) -> None:

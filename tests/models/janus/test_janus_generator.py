@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_janus
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import JanusForConditionalGeneration, JanusProcessor
@@ -23,9 +23,6 @@ from models.janus.generator import JanusGenerator, JanusState
 from models.janus.load import load
 from models.janus.memory import row_bytes
 from models.janus.sampling import JanusSampling
-
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny_janus
 
 PROMPTS = ["red circle", "two blue star above red circle", "green square", "blue star and green star and two red square"]
 CPU = torch.device("cpu")
