@@ -27,6 +27,12 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiny networks stand for the published ones, which are told by their sizes."""
+    monkeypatch.setattr("harness.weights.local.check_telling", lambda *_: None)
+
+
 def _lay_out(figure: Any, folder: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if name == "gallery":  # the others are laid out as SVG

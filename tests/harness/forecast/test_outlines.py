@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from harness.cli import app
@@ -80,6 +81,20 @@ def test_cards_have_the_names_that_were_asked_for(name: str) -> None:
     assert verifier is not None
     assert verifier.card.name == name
     assert verifier.price(1).flops > 1e9
+
+
+@pytest.mark.parametrize("key", ["clip-score", "geneval-grader-hf.clip"])
+@pytest.mark.parametrize("outlines", [True, False])
+def test_another_networks_folder_is_refused_where_the_rest_is_absent(
+    key: str, outlines: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan could do without it; who gives it means it."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    save_file({"a": torch.zeros(1)}, tmp_path / "open_clip_model.safetensors")
+    (tmp_path / "open_clip_config.json").write_text('{"model_cfg": {"embed_dim": 512}}')
+    settings = Settings(**{**BASE, "verifiers": ("clip-score",), "weights": (f"{key}={tmp_path}",)})
+    with pytest.raises(WrongInput, match=rf"^{tmp_path} is another model's than {key.partition('.')[0]}: in open_clip_config.json "):
+        prepare_run(settings, tmp_path / "run", outlines=outlines)
 
 
 def test_a_plan_needs_none_of_the_devices_and_a_run_does(tmp_path: Path) -> None:
