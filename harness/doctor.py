@@ -109,12 +109,13 @@ def needs(texts: Sequence[str], memory: Mapping[str, int], local: LocalWeights) 
 def _need(spec: ModelSpec, memory: Mapping[str, int], local: LocalWeights) -> Need:
     model = spec.published()
     one = sheet(model, model.merged(spec.overrides))
-    several = one.networks is not None and len(memory) > 1 and not _refusal(spec, divided=True)
+    refusal, apart = _refusal(spec, offload="model"), _refusal(spec, divided=True) if len(memory) > 1 else ""
+    several = len(memory) > 1 and not apart
     division = divide(one.networks, [int(SHARE * free) for free in memory.values()]) if one.networks and several else None
     kept = f"{gigabytes(one.row_bytes)} {'of cache' if one.cache_step_bytes else 'of latents'}"
     growth = [("each step", f"adds {_span(one.cache_step_bytes)} of it")] if one.cache_step_bytes else []
     divided = [("" if at else "divided", line) for at, line in enumerate(_said(one, division, memory))] if division else []
-    refusal = _refusal(spec, offload="model")
+    refused = [line for line in dict.fromkeys((refusal, apart)) if line]
     return Need(spec.text, fitting(one, memory, division, offload=not refusal), found(spec.name, spec.entry, local), (
         ("download", gigabytes(model.bytes)),
         ("in memory", f"{gigabytes(one.weight_bytes)}; {gigabytes(one.all_parameters * torch.float32.itemsize)} in float32"),
@@ -122,7 +123,7 @@ def _need(spec: ModelSpec, memory: Mapping[str, int], local: LocalWeights) -> Ne
         *growth,
         ("decoding", f"{gigabytes(one.decode_bytes)} an image"),
         *divided,
-        *([("refused", refusal)] if refusal else []),
+        *(("" if at else "refused", line) for at, line in enumerate(refused)),
     ))  # fmt: skip
 
 

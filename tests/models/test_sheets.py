@@ -335,6 +335,8 @@ def test_doctor_proposes_nothing_that_a_run_refuses() -> None:
         assert need.fits == "none: its weights do not fit"
         assert "divided" not in dict(need.lines)
         assert dict(need.lines)["refused"] == "compile=true does not go with offload=model: leave one of them out"
+    apart = "compile=true does not go with several devices: leave it out, or give one device"
+    assert [apart in [line for _, line in need.lines] for need in compiled] == [True, False], "of two cards both are said"
 
 
 def test_networks_to_divide_weigh_what_the_sheet_says(once: Callable[..., Sheet]) -> None:

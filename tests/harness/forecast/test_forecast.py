@@ -7,6 +7,7 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -17,6 +18,7 @@ from harness.commands import run as run_commands
 from harness.compute.amounts import amount, as_number, hours
 from harness.compute.ledger import COST_COLUMNS, Cost
 from harness.forecast.gpu_hours import gpu_hours, speeds_of
+from harness.forecast.hours_lines import most_decoding
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import toy_world
@@ -248,6 +250,9 @@ def test_hours_are_rough_and_searches_that_decode_often_are_named() -> None:
     named = r"\nmore hours than said: decoders .* than random does: toy-ar smc \(1\d% of its FLOPs, 3% in random\)\n"
     assert re.search(named, shown)
     assert "more hours than said" not in call(*asked, "random:candidates=2")
+    found = [SimpleNamespace(decoding=share, image_decoding=0.03) for share in (0.111, 0.2, 0.114)]
+    assert most_decoding(found) == "up to 20% of its FLOPs, 3% in random"  # type: ignore[arg-type]
+    assert most_decoding(found[::2]) == "11% of its FLOPs, 3% in random"  # type: ignore[arg-type]
 
 
 def test_hours_of_a_study_are_written_out_and_its_flops_have_a_prefix() -> None:
