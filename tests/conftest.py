@@ -27,10 +27,12 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def any_size() -> Iterator[None]:
     """Tiny networks stand for the published ones, which are told by their sizes."""
-    monkeypatch.setattr("harness.weights.local.check_telling", lambda *_: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.weights.local.check_telling", lambda *_: None)
+        yield
 
 
 def _lay_out(figure: Any, folder: Path, name: str) -> None:

@@ -41,6 +41,7 @@ from suites.t2i_compbench.suite import T2ICompBenchSuite
 
 logging.disable_progress_bar()
 CPU = torch.device("cpu")
+pytestmark = pytest.mark.usefixtures("any_size")
 CLIP = {
     "model_cfg": {
         "embed_dim": 16,

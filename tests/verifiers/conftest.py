@@ -123,7 +123,7 @@ def _hps(folder: Path) -> None:
     torch.save({"state_dict": {key: value.half() for key, value in state.items()}}, folder / "HPS_v2.1_compressed.pt")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _any_size(any_size: None) -> None:
     pass
 
