@@ -82,8 +82,10 @@ class Outcome:
 def load_model(text: str, weights: Weights = _NONE, device: str | torch.device = "auto") -> Generator | Pair:
     """The model, or pair of models, that a text names as `--model` does.
 
-    Raises WrongInput: an unknown name or setting, weights that are not on this machine, or a device that is not there.
+    Raises WrongInput: an unknown name or setting, weights that are not on this machine, a device that is not there, or an argument of
+    another kind.
     """
+    _check_text("model", text, "shapes-infinity")
     spec, local = parse_model(text), _local(weights)
     folders = {one.text: find(one.name, one.entry, local) for one in spec.members}
     load = ModelLoader(folders, [pick_device(str(device))], "none", Stopwatch())
@@ -94,6 +96,7 @@ def load_model(text: str, weights: Weights = _NONE, device: str | torch.device =
 @in_python_terms()
 def load_verifier(text: str, weights: Weights = _NONE, device: str | torch.device = "auto") -> Verifier:
     """The verifier that a text names as `--verifier` does. Raises WrongInput as `load_model` does."""
+    _check_text("verifier", text, "shapes-clip")
     return parse_verifier(text).load(pick_device(str(device)), _local(weights))
 
 
@@ -122,6 +125,8 @@ def run_search(
     """
     _check_loaded(model, verifier)
     found = parse_search(expanded(search)) if isinstance(search, str) else search
+    if isinstance(found, type) or not isinstance(found, Search):
+        raise WrongInput(f"search {search!r:.60} is none: give a name, \"random\", or a search, such as Random() of harness.search.random")
     misfit = fits(found, _described_by_class(model), model.card.name)
     if misfit:
         raise WrongInput(misfit)
@@ -149,6 +154,11 @@ def run_search(
     attempt = Attempt(found, lambda rows: prepare(found, model, [guide], asked, given, Seeds(int(seed), suite), rows, calibration))
     task = with_fewer_rows(attempt, max_rows, lambda rows: None, model.card.name, attempt.used)
     return [_outcome(task, guide, number) for number in range(len(asked))]
+
+
+def _check_text(what: str, given: Any, example: str) -> None:
+    if not isinstance(given, str):
+        raise WrongInput(f"{what} {given!r:.60} is not text: give a name, load_{what}({example!r})")
 
 
 def _check_loaded(model: Any, verifier: Any) -> None:
@@ -198,7 +208,11 @@ def _check_judge(verifier: Verifier, model: Generator | Pair) -> None:
 
 
 def _local(weights: Weights) -> LocalWeights:
-    return LocalWeights.parse([f"{name}={path}" for name, path in weights.items()])
+    """Raises WrongInput for what is no mapping of names to folders."""
+    pairs = weights.items() if isinstance(weights, Mapping) else [("", None)]
+    if not all(isinstance(name, str) and isinstance(path, (str, Path)) for name, path in pairs):
+        raise WrongInput(f'weights {weights!r:.60} are no names with folders: give weights={{"flux-dev": "/data/flux"}}, or leave them out')
+    return LocalWeights.parse([f"{name}={path}" for name, path in pairs])
 
 
 def _described_by_class(model: Generator | Pair) -> Entry:

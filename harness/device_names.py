@@ -6,8 +6,9 @@ from harness.errors import WrongInput, near
 
 AUTO = "auto"
 COMMON = (AUTO, "cpu", "cuda")
-_KINDS = (*COMMON, "mps", "xpu", "hip", "hpu", "ipu", "mtia", "npu", "xla", "maia", "meta", "privateuseone")
-"""Kinds that PyTorch, or a package for it, has devices of; whether one is there is seen when it is used."""
+_KINDS = (*COMMON, "mps", "xpu", "hip", "hpu", "ipu", "mtia", "npu", "xla", "maia", "privateuseone")
+"""Kinds that PyTorch, or a package for it, has devices of; whether one is there is seen when it is used. Not meta,
+which holds no values."""
 
 
 def check_device_names(asked: str) -> None:

@@ -22,9 +22,9 @@ from harness.fitting import beside, fit, in_words, rows_divided
 from harness.memory import SHARE, free_and_total
 from harness.model_spec import ModelSpec, parse_model
 from harness.placing import check_placing
-from harness.registry import entry, is_verifier
+from harness.registry import entry, kind_beside
 from harness.weights.local import LocalWeights, check_given, found
-from harness.weights.repository import gigabytes
+from harness.weights.repository import Repository, gigabytes
 from models.multi_device import Division, divide
 from models.published import published_models
 from models.shapes.load import weights as weights_of
@@ -36,8 +36,8 @@ NOTE = """download: all files as published, often in float32 or with parts that 
 in memory: all networks, text encoders included, in the number formats they run in.
 each row: one candidate image. Passes and decoding are estimates.
 Candidates of one prefix share its cache, so that a search may fit more; a batch that does
-not fit is tried again with half the rows. Verifiers and graders lie beside the model: name a
-verifier too, and its weights are taken off (what it needs while it scores is not counted).
+not fit is tried again with half the rows. Verifiers and graders lie beside the model: name
+them too, and their weights are taken off (what they need while they score is not counted).
 --set offload=model keeps one network on the device at a time, --set device=A,B divides a
 model over several devices."""
 
@@ -109,14 +109,15 @@ def needs(texts: Sequence[str], memory: Mapping[str, int], local: LocalWeights) 
 def _need(spec: ModelSpec, memory: Mapping[str, int], local: LocalWeights) -> Need:
     model = spec.published()
     one = sheet(model, model.merged(spec.overrides))
-    several = one.networks is not None and len(memory) > 1 and not _refusal(spec, divided=True)
+    refusal, apart = _refusal(spec, offload="model"), _refusal(spec, divided=True) if len(memory) > 1 else ""
+    several = len(memory) > 1 and not apart
     division = divide(one.networks, [int(SHARE * free) for free in memory.values()]) if one.networks and several else None
     kept = f"{gigabytes(one.row_bytes)} {'of cache' if one.cache_step_bytes else 'of latents'}"
     growth = [("each step", f"adds {_span(one.cache_step_bytes)} of it")] if one.cache_step_bytes else []
     divided = [("" if at else "divided", line) for at, line in enumerate(_said(one, division, memory))] if division else []
-    refusal = _refusal(spec, offload="model")
     largest = fit(one, memory, division, offload=not refusal)
     settings = largest.run_with(Settings.model_fields["max_rows"].default)
+    refused = [line for line in dict.fromkeys((refusal, apart)) if line]
     return Need(spec.text, in_words(largest, memory), found(spec.name, spec.entry, local), (
         *([("run with", settings)] if settings else []),
         *([("presets", f"{spec.name}:preset={' or '.join(model.presets)}")] if model.presets else []),
@@ -126,7 +127,7 @@ def _need(spec: ModelSpec, memory: Mapping[str, int], local: LocalWeights) -> Ne
         *growth,
         ("decoding", f"{gigabytes(one.decode_bytes)} an image"),
         *divided,
-        *([("refused", refusal)] if refusal else []),
+        *(("" if at else "refused", line) for at, line in enumerate(refused)),
     ))  # fmt: skip
 
 
@@ -157,9 +158,25 @@ def _cpu_bfloat16() -> bool:
 
 
 def sorted_out(texts: Sequence[str]) -> tuple[list[str], dict[str, int]]:
-    """Models among these names, and the bytes that each verifier's weights take. Raises UnknownName or WrongInput."""
-    models = [text for text in texts if not is_verifier(text)]
-    return models, {text: weight_bytes(parse_verifier(text)) for text in texts if is_verifier(text)}
+    """Models among these names, and the bytes that the weights of each verifier and grader take. Raises UnknownName or WrongInput.
+
+    Of what has no outline (graders, features) that is what it downloads, without what others of these hold in memory already.
+    """
+    others = {text: kind for text in texts if (kind := kind_beside(text))}
+    judges = {text: parse_verifier(text) for text, kind in others.items() if kind == "verifier"}
+    sizes = {text: weight_bytes(spec) for text, spec in judges.items()}
+    held = {one.repo for spec in judges.values() for name in spec.names for one in _repositories("verifier", name)}
+    for text, kind in others.items():
+        if kind != "verifier":
+            own = {one.repo: one.bytes for one in _repositories(kind, text) if one.repo not in held}
+            sizes[text] = sum(own.values())
+            held |= own.keys()
+    return [text for text in texts if text not in others], sizes
+
+
+def _repositories(kind: str, name: str) -> Sequence[Repository]:
+    row = entry(kind, name).row
+    return tuple(row.repositories.values()) if row is not None else ()
 
 
 def _devices(asked: str, memory: str | None) -> tuple[torch.device, ...]:
@@ -183,8 +200,9 @@ def show(texts: Sequence[str], device: str, memory: str | None, weights: Sequenc
     named, judges = sorted_out(texts)
     own = [text for text in named if name_of(text) in EMBEDDED]
     models = [text for text in named if text not in own]
-    for name in (name for text in judges for name in parse_verifier(text).names):
-        check_given(name, entry("verifier", name), local)
+    for kind, name in ((kind_beside(text), text) for text in judges):
+        for member in parse_verifier(name).names if kind == "verifier" else (name,):
+            check_given(member, entry(kind, member), local)
     devices, read = _devices(device, memory), cache(free_and_total)  # memory is read once: what is said of it is what is planned with
     free = planned(devices, memory, read)
     needed = needs(models, beside(free, sum(judges.values())), local) if models or not own else ()

@@ -38,8 +38,17 @@ class Entry:
         """The object behind `target`."""
         return resolve(self.target)
 
+    def beside(self, name: str) -> Any:
+        """What the module of `target` calls so, such as `check_folders`; None where it has nothing of that name."""
+        return beside(self.target, name)
+
 
 def resolve(target: str) -> Any:
     """Import "module:object"."""
     module, _, name = target.partition(":")
     return getattr(import_module(module), name)
+
+
+def beside(target: str, name: str) -> Any:
+    """What the module of "module:object" calls `name`, None where it has no such thing."""
+    return getattr(import_module(target.partition(":")[0]), name, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from inspect import signature
 from typing import Any
 
@@ -23,6 +22,6 @@ def check_placing(known: Entry, overrides: Mapping[str, Any], offload: str = "no
         raise WrongInput(f"model {known.row.name} cannot be offloaded, its loader knows no offload={offload}: use offload=none")
     if divided and "devices" not in taken:
         raise WrongInput(f"model {known.row.name} cannot be divided, its loader knows no devices: give one device")
-    own = getattr(import_module(known.target.partition(":")[0]), "check_placing", None)
+    own = known.beside("check_placing")
     if own is not None:
         own(known.row, known.row.merged(overrides), offload, divided)

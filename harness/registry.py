@@ -116,6 +116,8 @@ _TABLES: Mapping[str, Mapping[str, Entry]] = {
 
 
 KINDS = tuple(_TABLES)
+BESIDE = ("verifier", "grader", "features")
+"""What has weights of its own and lies beside a model."""
 
 
 def entry(kind: str, name: str) -> Entry:
@@ -139,9 +141,9 @@ def _brought(kind: str) -> Mapping[str, Entry]:
     return plugins(kind, taken={*_TABLES[kind], *(named_searches() if kind == "search" else ())})
 
 
-def is_verifier(text: str) -> bool:
-    """Whether a name that may be a model's is a verifier's."""
-    return name_of(text) in entries("verifier")
+def kind_beside(text: str) -> str:
+    """Of a name that may be a model's the kind of `BESIDE` that has it; "" where none does."""
+    return next((kind for kind in BESIDE if name_of(text) in entries(kind)), "")
 
 
 def published_row(name: str, model: Entry) -> PublishedModel:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import import_module
-from pathlib import Path
 from typing import Any, Literal
 
+from harness.entry import beside
 from harness.errors import WrongInput
 from harness.weights.repositories import rows, table
 from harness.weights.repository import Repository
@@ -46,18 +45,9 @@ class PublishedModel:
 
     def check(self, settings: Mapping[str, Any]) -> None:
         """Refuse settings that the model cannot have, where `check` is beside its loader; no weights are needed. Raises WrongInput."""
-        find = self._beside_loader("check")
-        if find is not None:
-            find(self, settings)
-
-    def check_folders(self, folders: Mapping[str, Path]) -> None:
-        """Refuse another model's folders, where `check_folders` is beside its loader; none is loaded. Raises WrongInput, DamagedWeights."""
-        find = self._beside_loader("check_folders")
-        if find is not None:
-            find(self, folders)
-
-    def _beside_loader(self, name: str) -> Any:
-        return getattr(import_module(self.loader.partition(":")[0]), name, None) if self.loader else None
+        check = beside(self.loader, "check") if self.loader else None
+        if check is not None:
+            check(self, settings)
 
     @property
     def bytes(self) -> int:

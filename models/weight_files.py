@@ -11,7 +11,10 @@ from typing import Any
 
 from harness.errors import DamagedWeights, WrongInput
 
+STORED = ("F64", "F32", "F16", "BF16")
+"""Number formats of weights in files that are read as they are; quantised ones would need their scales."""
 POINTER = b"version https://git-lfs"
+PICKLES = (".pth", ".pt", ".ckpt")
 TORCH_PROTOCOL = 2
 """Of the pickles that torch saves and reads without running code."""
 
@@ -34,8 +37,26 @@ def check_whole(path: Path) -> None:
         _check_safetensors(path)
     elif ".safetensors.index." in path.name and path.suffix == ".json":
         _check_shards(path)
-    elif path.suffix in (".pth", ".pt", ".bin", ".ckpt") and begin.startswith(b"PK") and not zipfile.is_zipfile(path):
+    elif path.suffix in (*PICKLES, ".bin") and begin.startswith(b"PK") and not zipfile.is_zipfile(path):
         raise DamagedWeights(f"{path} is cut short (the end of the archive is missing): fetch or copy it again")
+    elif path.suffix in PICKLES and not begin.startswith((b"PK", pickle.PROTO)):
+        raise DamagedWeights(f"{path} is no weight file or is cut short: fetch or copy it again")
+
+
+def shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a safetensors file, from its header alone. Raises WrongInput for quantised weights."""
+    tensors = header(path)
+    for name, tensor in tensors.items():
+        if tensor["dtype"] not in STORED:
+            raise WrongInput(f"{path} holds {name} as {tensor['dtype']}: weights are read as {', '.join(STORED)}; give the published file")
+    return {name: tuple(tensor["shape"]) for name, tensor in tensors.items()}
+
+
+def header(path: Path) -> dict[str, Any]:
+    """What a safetensors file that is whole says of each tensor: dtype and shape."""
+    with path.open("rb") as stream:
+        found: dict[str, Any] = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+    return {name: tensor for name, tensor in found.items() if name != "__metadata__"}
 
 
 def _check_safetensors(path: Path) -> None:

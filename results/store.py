@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
-from harness.errors import WrongInput
+from harness.errors import RunFailed, WrongInput
 from results.files import MANIFEST, TEMPORARY, check_run_folder, is_whole_png, remove_temporary, write_atomic
 from results.join import join
 from results.manifest import differences, read_manifest
@@ -125,7 +125,10 @@ class Store:
         return None if self._lost_images(tables) else tables
 
     def part(self, key: str) -> dict[str, pa.Table] | None:
-        """A finished unit's tables, None when missing; a damaged part is named, set aside and counts as missing."""
+        """A finished unit's tables, None when missing; a damaged part is named, set aside and counts as missing.
+
+        Raises RunFailed where it, or an image of it, is there and cannot be read.
+        """
         path = self.part_path(key)
         try:
             tables = decode(key, path.read_bytes())
@@ -136,6 +139,9 @@ class Store:
                 raise DamagedPart(f"its image {lost[0]} is missing or cut short")
         except FileNotFoundError:
             return None
+        except OSError as error:  # not of the tables that are being written meanwhile
+            raise RunFailed(f"reading {error.filename or path} failed ({error.strerror}): see to that and give the same command again; "
+                            "finished units are kept") from error
         except DamagedPart as error:
             aside = path.with_name(path.name + ".damaged")
             path.replace(aside)

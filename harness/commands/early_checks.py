@@ -14,7 +14,7 @@ from harness.compute.ledger import Unit
 from harness.config import EMBEDDED, Settings
 from harness.device_names import check_device_names
 from harness.errors import WrongInput, near
-from harness.registry import entries, entry, published_row
+from harness.registry import BESIDE, entries, entry, kind_beside, published_row
 from harness.run.shard import Shard
 from harness.run.suites import chosen_prompts, open_suite, shared_domain
 from harness.values import ALL
@@ -114,16 +114,16 @@ def check_published(texts: Sequence[str]) -> None:
             published_row(name, entry("model", name))
 
 
-def check_models_and_verifiers(texts: Sequence[str]) -> None:
-    """Raise WrongInput for a name that is no model's, and no verifier's either; of models as `check_published` does."""
-    models, verifiers = entries("model"), entries("verifier")
-    named = [name_of(member) for text in texts for member in members_of(text)]
-    for name in named:
-        if name not in models and name not in verifiers:
-            hint = near(name, [*models, *verifiers])
-            raise WrongInput(f"unknown model or verifier {name!r}; {hint and hint + ' '}known models: {', '.join(models)}; "
-                             f"known verifiers: {', '.join(verifiers)}")  # fmt: skip
-    check_published([text for text in texts if name_of(text) not in {*verifiers, *EMBEDDED}])
+def check_models_and_beside(texts: Sequence[str]) -> None:
+    """Raise WrongInput for a name of no model, verifier, grader or network of features; of models as `check_published` does."""
+    known = {"models": entries("model"), **{f"{kind.removesuffix('s')}s": entries(kind) for kind in BESIDE}}
+    every = [name for names in known.values() for name in names]
+    for name in (name_of(member) for text in texts for member in members_of(text)):
+        if name not in every:
+            hint = near(name, every)
+            lists = "; ".join(f"known {kind}: {', '.join(names)}" for kind, names in known.items())
+            raise WrongInput(f"unknown model, verifier or grader {name!r}; {hint and hint + ' '}{lists}")
+    check_published([text for text in texts if not kind_beside(text) and name_of(text) not in EMBEDDED])
 
 
 def check_scored(folder: Path, suite: str | None, verifiers: Sequence[str]) -> None:

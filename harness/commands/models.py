@@ -60,7 +60,7 @@ def fetch(
 
 def doctor(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME[:KEY=VALUE,…]", help="Published models, all without; and verifiers beside them.")
+        list[str] | None, typer.Argument(metavar="NAME[:KEY=VALUE,…]", help="Published models, all without; what is beside them.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
     memory: Annotated[
@@ -71,10 +71,10 @@ def doctor(
 ) -> None:
     """Show this machine, what each published model needs of it, and the largest batch that fits."""
     with reported(debug):
-        from harness.commands.early_checks import check_models_and_verifiers
+        from harness.commands.early_checks import check_models_and_beside
         from harness.compute.amounts import bytes_of
 
-        check_models_and_verifiers(names or ())
+        check_models_and_beside(names or ())
         if memory is not None:
             bytes_of(memory)
         from harness.doctor import show

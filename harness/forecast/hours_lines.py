@@ -1,4 +1,4 @@
-"""What a plan says of the hours of a card: the sum, a shard's part of it, and which searches take more than their FLOPs say."""
+"""What a plan says of the hours of a card: the sum, what is left for a shard, and which searches take more than their FLOPs say."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness.compute.amounts import hours
 from harness.forecast.forecast import Forecast
 from harness.forecast.gpu_hours import gpu_hours
+from harness.forecast.skipped_units import left
 from harness.run.prepared import Run
 from harness.run.shard import Shard
 from harness.run.units import WorkUnit
@@ -20,12 +21,26 @@ def hours_lines(
     run: Run, every: Sequence[Forecast], flops: Mapping[str, float], speeds: Mapping[str, float], shard: Shard | None
 ) -> Iterator[str]:
     """All hours for people; flops: computed in all, by model."""
-    own = "" if shard is None else f", {hours(shard_hours(run, flops, speeds, shard))} of them in shard {shard}"
-    yield f"roughly {hours(gpu_hours(flops, speeds))} GPU-hours at the speeds given{own}; loading, grading and the report come on top"
-    often = {f"{one.model} {one.search}": one for one in every if one.decoding > one.image_decoding + _OFTEN}
+    said = f"roughly {hours(gpu_hours(flops, speeds))} GPU-hours at the speeds given"
+    if run.session.settings.reuse:
+        said += f", {hours(hours_left(run, flops, speeds))} of them beside what is taken over"
+    if shard is not None:
+        said += f", {hours(hours_left(run, flops, speeds, shard))} of {'these' if run.session.settings.reuse else 'them'} in shard {shard}"
+    yield f"{said}; loading, grading and the report come on top"
+    often: dict[str, list[Forecast]] = {}
+    for one in every:
+        if one.decoding > one.image_decoding + _OFTEN:
+            often.setdefault(f"{one.model} {one.search}", []).append(one)
     if often:
-        named = ", ".join(f"{name} ({one.decoding:.0%} of its FLOPs, {one.image_decoding:.0%} in random)" for name, one in often.items())
+        named = ", ".join(f"{name} ({most_decoding(found)})" for name, found in often.items())
         yield f"more hours than said: decoders run slower than passes, and these decode more than random does: {named}"
+
+
+def most_decoding(found: Sequence[Forecast]) -> str:
+    """The decoder's share under one verifier and budget, or the largest of several, beside that in an image alone."""
+    most = max(found, key=lambda one: one.decoding)
+    up_to = "up to " if len({f"{one.decoding:.0%}" for one in found}) > 1 else ""
+    return f"{up_to}{most.decoding:.0%} of its FLOPs, {most.image_decoding:.0%} in random"
 
 
 def line_hours(forecast: Forecast, speeds: Mapping[str, float]) -> float:
@@ -33,9 +48,9 @@ def line_hours(forecast: Forecast, speeds: Mapping[str, float]) -> float:
     return gpu_hours({forecast.model: forecast.total.flops}, speeds)
 
 
-def shard_hours(run: Run, flops: Mapping[str, float], speeds: Mapping[str, float], shard: Shard) -> float:
-    """GPU-hours of a shard: what its units are planned to take of all."""
-    own, whole = (gpu_hours(_planned(units), speeds) for units in (shard.of(run.units), run.units))
+def hours_left(run: Run, flops: Mapping[str, float], speeds: Mapping[str, float], shard: Shard | None = None) -> float:
+    """GPU-hours of what is not taken over from other runs, by a shard or in all: what these units are planned to take of all."""
+    own, whole = (gpu_hours(_planned(units), speeds) for units in (left(run, shard), run.units))
     return gpu_hours(flops, speeds) * own / (whole or 1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from harness.compute.amounts import counted
 from harness.run.prepared import Run, why_none
 from harness.run.shard import Shard
+from harness.run.units import WorkUnit
 from results.reuse import held
 from results.store import Store
 
@@ -49,22 +50,33 @@ def skipped_lines(run: Run, shard: Shard | None) -> Iterator[str]:
     if len(run.session.settings.reuse) > 1:
         yield f"taken from all of them: {all_reused(run)}"
     if shard is not None:
-        part = of_shard(run, shard)
-        yield f"shard {shard}: {part}" + ("" if part.units else ": nothing to do, there are more shards than units")
+        part, taken = of_shard(run, shard), len(shard.of(run.units)) - len(left(run, shard))
+        yield f"shard {shard}: {part}" + (f", {taken} of them taken over" if taken else "" if part.units else
+                                          ": nothing to do, there are more shards than units")  # fmt: skip
 
 
 def skipped_values(run: Run, shard: Shard | None) -> dict[str, Any]:
     """Both for programs."""
     return {
         **({"reused": all_reused(run).as_values()} if run.session.settings.reuse else {}),
-        **({"shard": of_shard(run, shard).as_values()} if shard is not None else {}),
+        **({"shard": {**of_shard(run, shard).as_values(), "units_left": len(left(run, shard))}} if shard is not None else {}),
     }
 
 
 def all_reused(run: Run) -> UnitShare:
     """What would be taken over in all: a unit of several folders counts once."""
-    keys: Sequence[str] = [unit.key for unit in run.units]
-    return _part(run, {key for folder in run.session.settings.reuse for key in held(Store(Path(folder)), keys)})
+    return _part(run, _reused_keys(run))
+
+
+def left(run: Run, shard: Shard | None = None) -> list[WorkUnit]:
+    """The units, of all or of a shard, that are not taken over."""
+    taken = _reused_keys(run)
+    return [unit for unit in (run.units if shard is None else shard.of(run.units)) if unit.key not in taken]
+
+
+def _reused_keys(run: Run) -> set[str]:
+    keys = [unit.key for unit in run.units]
+    return {key for folder in run.session.settings.reuse for key in held(Store(Path(folder)), keys)}
 
 
 def _part(run: Run, keys: Collection[str]) -> UnitShare:

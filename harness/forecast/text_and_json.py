@@ -14,7 +14,7 @@ from harness.compute.amounts import budget as budgeted
 from harness.compute.ledger import Unit
 from harness.forecast.forecast import Forecast, computed_flops, forecasts
 from harness.forecast.gpu_hours import gpu_hours
-from harness.forecast.hours_lines import hours_lines, line_hours, shard_hours
+from harness.forecast.hours_lines import hours_left, hours_lines, line_hours
 from harness.forecast.skipped_units import skipped_lines, skipped_values
 from harness.forecast.time_lines import time_lines, time_values
 from harness.forecast.unread_text import unread, unread_lines
@@ -86,11 +86,18 @@ def _overview(every: Sequence[Forecast], speeds: Mapping[str, float] | None) -> 
 
 def _repeated(every: Sequence[Forecast]) -> Iterator[str]:
     """Budgets of which the larger ones buy nothing more, as parameters are fixed."""
-    same: dict[tuple[object, ...], list[float]] = {}
+    same: dict[tuple[str, str, object], list[float]] = {}
     for one in every:
-        same.setdefault((f"{one.model} {one.search}", one.verifier, one.total), []).append(one.budget.amount)
-    unit = every[0].budget.unit.value
-    yield from dict.fromkeys(f"{pair} does the same at {budgets(found, unit)}" for (pair, *_), found in same.items() if len(found) > 1)
+        does = (one.total, *(str(each.plan.parameters) for each in one.variants))
+        same.setdefault((f"{one.model} {one.search}", one.verifier, does), []).append(one.budget.amount)
+    unit, said, judges = every[0].budget.unit.value, dict[tuple[str, str], list[str]](), dict[str, set[str]]()
+    for (pair, verifier, _), found in same.items():
+        judges.setdefault(pair, set()).add(verifier)
+        if len(found) > 1:
+            said.setdefault((pair, budgets(found, unit)), []).append(verifier)
+    for (pair, amounts), names in said.items():
+        whose = "" if set(names) == judges[pair] else f" by {', '.join(names)}"
+        yield f"{pair}{whose} does the same at {amounts}"
 
 
 def _sure(forecast: Forecast) -> str:
@@ -124,7 +131,8 @@ def plan_json(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard 
         "computed_flops": sum(flops.values()),
         **skipped_values(run, shard),
         **({"gpu_hours": gpu_hours(flops, speeds)} if speeds else {}),
-        **({"shard_gpu_hours": shard_hours(run, flops, speeds, shard)} if speeds and shard is not None else {}),
+        **({"gpu_hours_left": hours_left(run, flops, speeds)} if speeds and run.session.settings.reuse else {}),
+        **({"shard_gpu_hours": hours_left(run, flops, speeds, shard)} if speeds and shard is not None else {}),
         "unread_prompts": unread(run.session, every),
         **(time_values(run, every, shard) if run.session.measured else {}),
         "searches": [{**one.as_values(), **({"gpu_hours": line_hours(one, speeds)} if speeds else {})} for one in every],

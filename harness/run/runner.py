@@ -44,10 +44,12 @@ def finish_shard(run: Run, shard: Shard, console: Console) -> str:
     """Run the missing units of one shard; who is last makes the tables. Returns why there are none yet, "" where there are.
 
     Raises:
-        WrongInput: the folder holds a different run, or this shard, or all of the run, is in work elsewhere.
+        WrongInput: the folder holds a different run, or this shard, or all of the run, is in work elsewhere, or nothing can be taken
+            from the folders to reuse and no shard has begun.
         RunFailed: the disk is full; finished units are kept.
     """
     store = run.store
+    check_reuse(run)
     store.folder.mkdir(parents=True, exist_ok=True)
     with locked_part(store.folder, shard.lock):
         with alone(store.folder):

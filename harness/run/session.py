@@ -23,7 +23,7 @@ from harness.run.suites import chosen_prompts, open_suite
 from harness.run.timing import Stopwatch
 from harness.search.base import Plan, Search
 from harness.weights.absent import AbsentWeights
-from harness.weights.local import LocalWeights, check_given
+from harness.weights.local import LocalWeights
 from harness.weights.run_weights import find_run_weights
 from models.base import Domain
 from suites.base import Equipped, Faulty, Prompt, Suite, display_name
@@ -152,16 +152,11 @@ def open_session(settings: Settings, pairing: Pairing, watch: Stopwatch, outline
     local = LocalWeights.parse(settings.weights)
     specs = {name: parse_verifier(name) for name in (*settings.verifiers, *pairing.metrics)}
     suite: Suite = open_suite(settings.suite, settings.prompts_from)
-    try:
-        located = find_run_weights(pairing, specs, suite, local, outlines)
-        outlined = {name: spec.without_weights() for name, spec in specs.items() if located.verifiers[name] is None}
-        blocking = {name for text, one in outlined.items() if one is None for name in specs[text].names}
-        if blocking:
-            raise AbsentWeights([one for one in located.lacking if one.name in blocking])
-    except AbsentWeights:
-        for one in (member for text in pairing.models for member in pairing.specs[text].members):
-            check_given(one.name, one.entry, local)  # what is wrong with a folder is said before gigabytes are fetched
-        raise
+    located = find_run_weights(pairing, specs, suite, local, outlines)
+    outlined = {name: spec.without_weights() for name, spec in specs.items() if located.verifiers[name] is None}
+    blocking = {name for text, one in outlined.items() if one is None for name in specs[text].names}
+    if blocking:
+        raise AbsentWeights([one for one in located.lacking if one.name in blocking])
     prompts = chosen_prompts(suite, pairing.domain, settings)
     devices = devices_to_plan_on(settings.device) if outlines else pick_devices(settings.device)
     device = devices[0]

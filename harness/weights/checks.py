@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from harness.errors import DamagedWeights
 from harness.weights import webfile
 from harness.weights.repository import Repository
+from models.configuration import check_size, read_config
 from models.hashes import git_sha1_of, published_hash, sha256_of
 from models.weight_files import check_whole
 
 
 def check(folder: Path, repository: Repository) -> None:
     """Check what costs no full read: known sizes, and that no weight file is cut short. Raises DamagedWeights."""
-    for path in sorted(folder.rglob("*")):
+    for path in files_below(folder, repository.wanted):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and asked(name, repository.wanted):
+        if asked(name, repository.wanted):
             check_file(path, repository.sizes.get(name), None)
             check_whole(path)
+
+
+def check_telling(folder: Path, repository: Repository, name: str) -> None:
+    """Compare what tells this network from another, as far as the folder says it. Raises WrongInput, DamagedWeights."""
+    for file, told in repository.tells.items():
+        config = read_config(folder, file)
+        found = {key: value for key in told if (value := _at(config, key)) is not None}
+        check_size(folder, name, file, found, told, tuple(told))
+
+
+def _at(config: Any, key: str) -> Any:
+    for part in key.split("."):
+        config = config.get(part) if isinstance(config, Mapping) else None
+    return config
 
 
 def verify(folder: Path, repository: Repository) -> None:
@@ -48,7 +64,7 @@ def checked_whole(folder: Path, repository: Repository) -> tuple[int, int]:
         webfile.check(repository.url, folder)
         return 1, 0
     compared = unknown = 0
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in files_below(folder, repository.wanted):
         name = path.relative_to(folder).as_posix()
         if asked(name, repository.wanted):
             digest, small = repository.sha256.get(name) or published_hash(path, 64) or None, published_hash(path, 40) or None
@@ -56,6 +72,17 @@ def checked_whole(folder: Path, repository: Repository) -> tuple[int, int]:
             known = digest is not None or small is not None
             compared, unknown = compared + known, unknown + (not known)
     return compared, unknown
+
+
+def places(folder: Path, wanted: Sequence[str]) -> list[Path]:
+    """A copy of a repository, and which of its own folders are links there; links that may lead anywhere are not followed."""
+    own = dict.fromkeys(str(place) for name in wanted for place in PurePosixPath(name).parents if place.name)
+    return [folder, *(path for place in own for path in sorted(folder.glob(place)) if path.is_symlink() and path.is_dir())]
+
+
+def files_below(folder: Path, wanted: Sequence[str]) -> list[Path]:
+    """Every file of a copy of the repository that has these files."""
+    return sorted({path for place in places(folder, wanted) for path in place.rglob("*") if path.is_file()})
 
 
 def asked(name: str, files: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.weights import webfile
 from harness.weights.absent import Absent, AbsentWeights, MissingWeights
-from harness.weights.checks import check, check_file, verify
+from harness.weights.checks import check, check_file, files_below, places, verify
 from harness.weights.repository import Repository
 
 _ABSENT = "is not on this machine"
@@ -31,7 +31,7 @@ def locate(repository: Repository, *, local: Path | None = None, name: str = "",
             check_file(folder / file, size, None)
     else:
         folder = given_folder(local, repository)
-        _check_readable(folder)
+        _check_readable(folder, repository)
         lacking = missing(folder, repository.files)
         if lacking and (inner := _inner(folder, repository)):
             if folder.absolute().name != inner:
@@ -81,12 +81,12 @@ def files_of(repository: Repository, local: Path | None) -> list[Path]:
         folder = local.expanduser() if local is not None else _cached(repository, "", "")
     except MissingWeights:
         return []
-    return [folder] if folder.is_file() else sorted(folder.rglob("*"))
+    return [folder] if folder.is_file() else files_below(folder, repository.wanted)
 
 
 def missing(folder: Path, files: Sequence[str]) -> list[str]:
     """Names and patterns that no file of the folder answers."""
-    found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    found = [path.relative_to(folder).as_posix() for path in files_below(folder, files)]
     return [wanted for wanted in files if not any(fnmatch(name, wanted) for name in found)]
 
 
@@ -129,14 +129,15 @@ def _elsewhere(repository: Repository) -> str:
     return f" at {repository.revision}, another revision is at {found}" if found is not None else ""
 
 
-def _check_readable(folder: Path) -> None:
+def _check_readable(folder: Path, repository: Repository) -> None:
     """Refuse a folder of which nothing would be found. Raises MissingWeights."""
 
     def refuse(error: OSError) -> None:
         raise MissingWeights(f"{error.filename} cannot be read ({error.strerror}): allow reading it, or give another folder") from error
 
-    for _ in os.walk(folder, onerror=refuse):
-        pass
+    for place in places(folder, repository.wanted):
+        for _ in os.walk(place, onerror=refuse):
+            pass
 
 
 def given_folder(local: Path, repository: Repository) -> Path:

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 from harness.entry import Entry
 from harness.errors import WrongInput, near
 from harness.placing import check_placing
 from harness.registry import entries, entry
 from harness.weights.absent import Absent, AbsentWeights
+from harness.weights.checks import check_telling
 from harness.weights.hub import holds, locate, present
 from harness.weights.repository import Repository
 
 Result = TypeVar("Result")
-
-
-@runtime_checkable
-class Inspectable(Protocol):
-    """What can tell its own folders from another model's before they are loaded."""
-
-    def check_folders(self, folders: Mapping[str, Path]) -> None:
-        """Look into folders by role. Raises WrongInput, DamagedWeights."""
 
 
 @dataclass(frozen=True)
@@ -91,32 +85,36 @@ def published() -> dict[str, Mapping[str, Repository]]:
 
 
 def find(name: str, known: Entry, local: LocalWeights) -> dict[str, Path]:
-    """Folder of every role. Raises MissingWeights or DamagedWeights, one line."""
+    """Folder of every role; those that were given are looked into first, before gigabytes are fetched for what is absent.
+
+    Raises:
+        WrongInput: a folder that was given is no copy of what it is given for or, by `tells` of its entry or `check_folders` beside the
+            loader, another network's.
+        DamagedWeights: a file is cut short or cannot be read.
+        AbsentWeights: the cache lacks something, in one line for all of it.
+    """
     if known.row is None:
         return {}
     parts = known.row.repositories
-    folders = together(
-        partial(locate, one, local=local.folder(name, role), name=name, role=role if len(parts) > 1 else "")
-        for role, one in parts.items()
-    )
-    return dict(zip(parts, folders, strict=True))
+    looks = {role: partial(locate, one, local=local.folder(name, role), name=name, role=role if len(parts) > 1 else "")
+             for role, one in parts.items()}  # fmt: skip
+    given = {role: look() for role, look in looks.items() if local.folder(name, role)}
+    for role, folder in given.items():
+        check_telling(folder, parts[role], name)
+    check_folders = known.beside("check_folders") if given else None
+    if check_folders is not None:
+        check_folders(known.row, given)
+    others = [role for role in parts if role not in given]
+    found = given | dict(zip(others, together(looks[role] for role in others), strict=True))
+    return {role: found[role] for role in parts}
 
 
 def check_given(name: str, known: Entry, local: LocalWeights) -> None:
-    """Look into the folders given for it, whatever else of it is absent.
-
-    Raises:
-        WrongInput: one is no copy of what it is given for, or another model's.
-        DamagedWeights: a file is cut short or cannot be read.
-    """
+    """Look into the folders given for it, whatever else of it is absent. Raises WrongInput, DamagedWeights."""
     if known.row is None or not any(local.folder(name, role) for role in known.row.repositories):
         return
-    try:
-        folders = find(name, known, local)
-    except AbsentWeights:
-        return
-    if isinstance(known.row, Inspectable):
-        known.row.check_folders(folders)
+    with suppress(AbsentWeights):
+        find(name, known, local)
 
 
 def together(looked: Iterable[Callable[[], Result]], spare: Sequence[Absent] = ()) -> list[Result]:
@@ -140,11 +138,13 @@ def absent_graders(groups: Iterable[Sequence[str]], local: LocalWeights) -> list
     """What is absent of a suite's graders: of each group of them, files of the first where none of the group is here.
 
     Raises:
-        MissingWeights: a folder that was given is no copy of what it is given for.
+        WrongInput: a folder that was given, of whichever of the group, is no copy of what it is given for, or another network's.
         DamagedWeights: a file is cut short.
     """
     absent: list[Absent] = []
     for names in groups:
+        for name in names:
+            check_given(name, entry("grader", name), local)
         here = [name for name in names if found(name, entry("grader", name), local)]
         try:
             for name in here or names[:1]:

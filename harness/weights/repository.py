@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.weights import webfile
 
@@ -33,6 +34,8 @@ class Repository:
     """Whether `bytes` is not exact."""
     optional: tuple[str, ...] = ()
     """Names or patterns that are taken where there are any."""
+    tells: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """JSON file to what of it tells this from another network of its kind: key, with dots between levels, to value."""
     url: str = ""
     """The address of the only file where it is not on the hub; its name ends in digits of its SHA-256 (harness/weights/webfile.py)."""
 

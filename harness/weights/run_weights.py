@@ -49,7 +49,7 @@ def find_run_weights(
     models = {one.text: one for text in pairing.models for one in pairing.specs[text].members}
     describing = any(describes(pairing.searches[search]) for _, search in pairing.pairs)
     looks: dict[tuple[str, str], Callable[[], Folders]] = {
-        **{("model", text): partial(find, one.name, one.entry, local) for text, one in models.items()},
+        **{("model", one.name): partial(find, one.name, one.entry, local) for one in models.values()},
         **{("verifier", name): partial(spec.find, local) for name, spec in verifiers.items()},
         **({("features", ""): partial(find_features, pairing.domain, local)} if describing else {}),
     }
@@ -58,7 +58,7 @@ def find_run_weights(
     every = [partial(_or_lacking, look, lacking) if outlines else look for look in looks.values()]
     found = dict(zip(looks, together(every, graders), strict=True))
     return RunWeights(
-        models={text: found["model", text] for text in models},
+        models={text: found["model", one.name] for text, one in models.items()},
         verifiers={name: found["verifier", name] for name in verifiers},
         features=found["features", ""] if describing else {},
         describing=describing, lacking=tuple(lacking), lacking_graders=tuple(graders),

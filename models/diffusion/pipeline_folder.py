@@ -13,7 +13,7 @@ from typing import Any
 from harness.errors import DamagedWeights, WrongInput, first_line
 from models.configuration import CONFIG, check_size, read_config
 from models.diffusion.pipeline_index import class_of
-from models.weight_files import check_keys, check_whole, shard_of_each
+from models.weight_files import check_keys, check_whole, shapes, shard_of_each
 
 CONFIGS = "published_configs"
 NETWORKS = ("transformer", "unet", "vae")
@@ -24,8 +24,6 @@ TELLING = (
     "latent_channels", "scaling_factor", "shift_factor", "hidden_size", "d_model", "num_hidden_layers", "projection_dim",
 )  # fmt: skip
 """What tells one network from another of its kind, whatever else a configuration says."""
-STORED = ("F64", "F32", "F16", "BF16")
-"""Number formats of weights in files that are read as they are; quantised ones would need their scales."""
 
 
 def published_config(name: str) -> dict[str, Any] | None:
@@ -62,17 +60,6 @@ def weight_files(folder: Path, variant: str = "") -> list[Path]:
     """The weight files of every part, those of the variant where there are any. Raises DamagedWeights where there are none."""
     parts = sorted(path for path in folder.iterdir() if path.is_dir() and (path / "config.json").is_file())
     return [path for part in parts for path in _files(part, variant)]
-
-
-def shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a safetensors file, from its header alone. Raises WrongInput for quantised weights."""
-    with path.open("rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-    header.pop("__metadata__", None)
-    for name, tensor in header.items():
-        if tensor["dtype"] not in STORED:
-            raise WrongInput(f"{path} holds {name} as {tensor['dtype']}: weights are read as {', '.join(STORED)}; give the published file")
-    return {name: tuple(tensor["shape"]) for name, tensor in header.items()}
 
 
 def expected_shapes(part: Path) -> Mapping[str, tuple[int, ...]]:

@@ -18,7 +18,7 @@ from harness.errors import DamagedWeights, WrongInput
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
-from models.weight_files import check_keys, check_whole, load_pickle, shard_of_each
+from models.weight_files import check_keys, check_whole, header, load_pickle, shard_of_each
 
 WRAPPERS = ("module.", "_fsdp_wrapped_module.", "_orig_mod.")
 """What DDP, FSDP and torch.compile put into key names; a chunk's own `.module.` is kept."""
@@ -43,10 +43,25 @@ def load_transformer(config: TransformerConfig, source: Path, *, device: torch.d
     blocks, the rest is float32.
     Raises WrongInput for missing keys, surplus blocks, wrong shapes, or a file of another kind, and DamagedWeights.
     """
-    state: Mapping[str, Any] = read_weights(source)
-    trainer = state["trainer"] if isinstance(state.get("trainer"), Mapping) else state
-    if trainer is not state or any(isinstance(state.get(key), Mapping) for key in (*TRAINED, *AVERAGED)):
-        state = _trained(trainer, averaged, source)
+    model, weights = _transformer(config, read_weights(source), source, averaged)
+    if block_dtype != torch.float32:
+        model.cast_blocks(block_dtype)
+    return assign(model, weights, source, device)
+
+
+def check_transformer(config: TransformerConfig, source: Path) -> None:
+    """Refuse what `load_transformer` refuses of names and shapes, without reading the weights. Raises WrongInput, DamagedWeights."""
+    state = _outline(source)
+    averaged = not any(isinstance(_trainer(state).get(key), Mapping) for key in TRAINED) and _is_training(state)
+    _check_names(*_transformer(config, state, source, averaged), source)
+
+
+def _transformer(
+    config: TransformerConfig, state: Mapping[str, Any], source: Path, averaged: bool
+) -> tuple[InfinityTransformer, dict[str, Tensor]]:
+    """An empty transformer, and its weights by name."""
+    if _is_training(state):
+        state = _trained(_trainer(state), averaged, source)
     elif averaged:
         raise WrongInput(f"{source} is no training checkpoint and holds no averaged weights: leave averaged out")
     weights = strip_wrappers(state)
@@ -54,10 +69,17 @@ def load_transformer(config: TransformerConfig, source: Path, *, device: torch.d
         model = InfinityTransformer(config)
     if "cfg_uncond" in weights:
         weights["cfg_uncond"] = _fit_rows(weights["cfg_uncond"], config.text_maxlen)
-    if block_dtype != torch.float32:
-        model.cast_blocks(block_dtype)
     _refuse_surplus(weights, model.state_dict(), source)
-    return assign(model, weights, source, device)
+    return model, weights
+
+
+def _trainer(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    return state["trainer"] if isinstance(state.get("trainer"), Mapping) else state
+
+
+def _is_training(state: Mapping[str, Any]) -> bool:
+    trainer = _trainer(state)
+    return trainer is not state or any(isinstance(state.get(key), Mapping) for key in (*TRAINED, *AVERAGED))
 
 
 def load_vae(config: VAEConfig, source: Path, *, device: torch.device | str = "cpu") -> InfinityVAE:
@@ -65,7 +87,16 @@ def load_vae(config: VAEConfig, source: Path, *, device: torch.device | str = "c
 
     Unknown keys are ignored. Raises WrongInput for missing keys, wrong shapes, or a file of another kind, and DamagedWeights.
     """
-    state: Mapping[str, Any] = read_weights(source)
+    return assign(*_vae(config, read_weights(source)), source, device).to(memory_format=torch.channels_last)
+
+
+def check_vae(config: VAEConfig, source: Path) -> None:
+    """Refuse what `load_vae` refuses of names and shapes, without reading the weights. Raises WrongInput, DamagedWeights."""
+    _check_names(*_vae(config, _outline(source)), source)
+
+
+def _vae(config: VAEConfig, state: Mapping[str, Any]) -> tuple[InfinityVAE, dict[str, Tensor]]:
+    """An empty VAE, and its weights by name."""
     trainer = state.get("trainer")
     if isinstance(state.get("vae"), Mapping):
         state = state["vae"]
@@ -73,8 +104,7 @@ def load_vae(config: VAEConfig, source: Path, *, device: torch.device | str = "c
         state = trainer[TRAINED_BESIDE]
     with torch.device("meta"):
         model = InfinityVAE(config)
-    weights = rename_bare(strip_wrappers(state), model.state_dict())
-    return assign(model, weights, source, device).to(memory_format=torch.channels_last)
+    return model, rename_bare(strip_wrappers(state), model.state_dict())
 
 
 def weight_files(source: Path) -> list[Path]:
@@ -103,6 +133,16 @@ def read_weights(source: Path) -> dict[str, Any]:
     for path in files:
         check_whole(path)
     return {name: tensor for path in files for name, tensor in load_file(path).items()}
+
+
+def _outline(source: Path) -> dict[str, Any]:
+    """What `read_weights` gives, nothing of it read that can be told from headers: pickles are mapped."""
+    files = weight_files(source)
+    if files[0].suffix != ".safetensors":
+        return read_weights(source)
+    for path in files:
+        check_whole(path)
+    return {name: torch.empty(tensor["shape"], device="meta") for path in files for name, tensor in header(path).items()}
 
 
 def _shards(folder: Path) -> list[Path]:
@@ -180,16 +220,24 @@ def _block(name: str) -> str:
 
 def assign(model: Model, weights: Mapping[str, Tensor], source: Path, device: torch.device | str) -> Model:
     """Give a model built on the meta device its weights, in its own types; constant buffers may be missing."""
-    wanted = {name: tensor for name, tensor in model.state_dict().items() if not name.endswith(BUFFERS)}
+    wanted = _wanted(model)
     whole = [name for name in wanted if name in weights and not weights[name].is_floating_point()]
     if whole:
         raise WrongInput(f"{source} holds {whole[0]} as {weights[whole[0]].dtype}: quantised weights are not read; give the published "
                          "file")
-    check_keys(source, {name: tensor.shape for name, tensor in wanted.items()},
-               {name: tensor.shape for name, tensor in weights.items() if not name.endswith(BUFFERS)})
+    _check_names(model, weights, source)
     state = {name: weights[name].to(device, tensor.dtype) for name, tensor in wanted.items()}
     model.load_state_dict(state, strict=False, assign=True)
     return with_constants(model, device).eval()
+
+
+def _wanted(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in model.state_dict().items() if not name.endswith(BUFFERS)}
+
+
+def _check_names(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
+    check_keys(source, {name: tensor.shape for name, tensor in _wanted(model).items()},
+               {name: tensor.shape for name, tensor in weights.items() if not name.endswith(BUFFERS)})
 
 
 def with_constants(model: Model, device: torch.device | str) -> Model:

@@ -14,7 +14,7 @@ from models.attention import kernel_of, prefer
 from models.compiling import asks_to_compile, how_it_runs
 from models.configuration import CONFIG, check_size, read_config
 from models.hashes import weights_sha256
-from models.infinity.checkpoint import load_transformer, load_vae, weight_files
+from models.infinity.checkpoint import check_transformer, check_vae, load_transformer, load_vae, weight_files
 from models.infinity.config import PUBLISHED_TRANSFORMERS, PUBLISHED_VAES, TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
 from models.infinity.pretrained import InfinityParts
@@ -86,9 +86,15 @@ def load(model: PublishedModel, folders: Mapping[str, Path], device: torch.devic
 
 
 def check_folders(model: PublishedModel, folders: Mapping[str, Path]) -> None:
-    """Refuse a text encoder of another size before it is loaded. Raises WrongInput, DamagedWeights."""
-    check_size(folders["text_encoder"], f"the text encoder of {model.name}", CONFIG, read_config(folders["text_encoder"]),
-               {"d_model": SIZES[model.name].transformer.text_channels}, ("d_model",))
+    """Refuse another model's files before they are loaded, of the roles that are given. Raises WrongInput, DamagedWeights."""
+    size = SIZES[model.name]
+    if "text_encoder" in folders:
+        check_size(folders["text_encoder"], f"the text encoder of {model.name}", CONFIG, read_config(folders["text_encoder"]),
+                   {"d_model": size.transformer.text_channels}, ("d_model",))
+    if "weights" in folders:
+        check_transformer(size.transformer, source_of(model, folders, "weights"))
+    if "vae" in folders:
+        check_vae(size.vae, source_of(model, folders, "vae"))
 
 
 def assembled(model: PublishedModel, parts: InfinityParts, encoder: T5TextEncoder, settings: Mapping[str, Any],

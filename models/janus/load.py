@@ -76,7 +76,7 @@ def _prompts(folder: Path, processor: JanusProcessor, longest: int) -> JanusProm
 
 
 def check_folders(model: PublishedModel, folders: Mapping[str, Path]) -> None:
-    """Tell the published sizes from one another by their configurations. Raises WrongInput, DamagedWeights."""
+    """Tell the published sizes from one another by their configurations, before one is loaded. Raises WrongInput, DamagedWeights."""
     folder, name = folders["weights"], model.name
     part, config = "text_config", read_config(folder)
     if not isinstance(config.get(part), Mapping):

@@ -146,6 +146,20 @@ def test_names_and_swapped_arguments_are_told_what_to_give(model: Any, verifier:
             run_search("random", *given, TEXTS, 20)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("given", [None, 5, ["shapes-clip"]])
+def test_what_is_no_name_and_no_folder_is_told_what_to_give(given: Any, model: Any, verifier: Any) -> None:
+    for wrong, message in (
+        (lambda: load_model(given), f"model {given!r} is not text: give a name, load_model('shapes-infinity')"),
+        (lambda: load_verifier(given), f"verifier {given!r} is not text: give a name, load_verifier('shapes-clip')"),
+        (lambda: run_search(given, model, verifier, TEXTS, 20), f'search {given!r} is none: give a name, "random", or a search'),
+        (lambda: run_search(Beam, model, verifier, TEXTS, 20), "Beam'> is none: give a name"),  # type: ignore[arg-type]
+        (lambda: load_model("flux-dev", weights=given), f"weights {given!r} are no names with folders: give weights={{"),
+        (lambda: load_model("flux-dev", weights={"flux-dev": given}), " are no names with folders"),
+    ):
+        with pytest.raises(WrongInput, match=re.escape(message)):
+            wrong()
+
+
 def test_errors_name_arguments_and_not_options(model: Any, verifier: Any) -> None:
     for wrong, message in (
         (lambda: run_search("random", model, verifier, TEXTS, 2), "give budget=5 or more"),

@@ -82,7 +82,7 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
         (["run", "--suite-file", str(tmp_path / "kind.pdf")], "is none of .csv"),
         (["run", "--suite-file", str(tmp_path / "none.jsonl")], "can be run: none.jsonl line 1: prompt holds control character"),
         (["doctor", "infinity-2b", "--memory", "-3"], "--memory '-3' is no list of GB"),
-        (["doctor", "image-rewrd"], "unknown model or verifier 'image-rewrd'; did you mean image-reward or shapes-reward? known models: "),
+        (["doctor", "image-rewrd"], "unknown model, verifier or grader 'image-rewrd'; did you mean image-reward or shapes-reward? known "),
         (["bench-model", "flux-dv", "--random-weights"], "unknown model 'flux-dv'"),
         *((["run", suite, "--prompts", "9999"], f"--prompts 9999: 9999 prompts asked for: give a number from 1 to {number}, or all")
           for suite, number in (("geneval", 343), ("drawbench", 180), ("t2i-compbench", 200))),

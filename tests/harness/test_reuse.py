@@ -115,7 +115,11 @@ def test_a_run_that_has_begun_and_one_that_can_take_from_another_folder_go_on_wh
         run(tmp_path / "begun", stop_after(0), **SMALL)
     assert len(make(tmp_path / "begun", tmp_path / "other", **SMALL)) == 4
     shard = prepare_run(Settings(**{**SMALL, "reuse": both[:1]}), tmp_path / "shards")
-    assert finish_shard(shard, Shard(0, 2), Console(quiet=True)).startswith("shard 0/2 is finished")
+    with pytest.raises(WrongInput, match=f"^nothing can be taken from {both[0]}: no seed is in both: 0 here and 7 there; set these as "):
+        finish_shard(shard, Shard(0, 2), Console(quiet=True), no_unit)
+    assert not (tmp_path / "shards").exists()
+    finish_shard(prepare_run(Settings(**SMALL), tmp_path / "shards"), Shard(1, 2), Console(quiet=True))
+    assert "others" not in finish_shard(shard, Shard(0, 2), Console(quiet=True)), "of a run that another shard has begun the rest is made"
 
 
 def no_unit_needed(units, execute):

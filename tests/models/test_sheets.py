@@ -14,9 +14,10 @@ from command_line import call
 from torch import nn
 
 from harness.compute.flops import count_flops
-from harness.doctor import machine, needs, planned
+from harness.doctor import machine, needs, planned, sorted_out
 from harness.errors import WrongInput
 from harness.fitting import beside, fit, in_words, rows_divided, rows_that_fit
+from harness.registry import entry
 from harness.sheets import document, rows
 from harness.weights.local import LocalWeights
 from harness.weights.repository import gigabytes
@@ -359,6 +360,8 @@ def test_doctor_proposes_nothing_that_a_run_refuses() -> None:
         assert need.fits == "none: its weights do not fit"
         assert "divided" not in dict(need.lines)
         assert dict(need.lines)["refused"] == "compile=true does not go with offload=model: leave one of them out"
+    apart = "compile=true does not go with several devices: leave it out, or give one device"
+    assert [apart in [line for _, line in need.lines] for need in compiled] == [True, False], "of two cards both are said"
 
 
 def test_networks_to_divide_weigh_what_the_sheet_says(once: Callable[..., Sheet]) -> None:
@@ -421,7 +424,22 @@ def test_doctor_takes_verifiers_off_the_memory_of_the_first_device() -> None:
     assert beside({"cuda:0": 100, "cuda:1": 100}, 9) == {"cuda:0": 90, "cuda:1": 100}
     shown = call("doctor", "janus-pro-1b", "image-reward", "--memory", "24").stdout
     assert "\nimage-reward: 1.8 GB of weights beside each model, taken off\n" in shown
-    assert "unknown model or verifier 'image-rewrd'" in call("doctor", "image-rewrd").stderr
+    assert "unknown model, verifier or grader 'image-rewrd'" in call("doctor", "image-rewrd").stderr
+
+
+def test_doctor_takes_graders_off_too_and_counts_what_they_share_once() -> None:
+    """CLIP ViT-L/14 looks for colours and makes the CLIPScore; it is in memory once."""
+    detector, clip = (entry("grader", "geneval-grader").row.repositories[role].bytes for role in ("detector", "clip"))
+    assert sorted_out(["janus-pro-1b", "geneval-grader"]) == (["janus-pro-1b"], {"geneval-grader": detector + clip})
+    both = ["geneval-grader", "clip-score", "geneval-grader-hf"]
+    _, sizes = sorted_out(both)
+    other = entry("grader", "geneval-grader-hf").row.repositories["detector"].bytes
+    assert sizes == {"clip-score": weight_bytes(parse_verifier("clip-score")), "geneval-grader": detector, "geneval-grader-hf": other}
+    shown = call("doctor", "janus-pro-1b", "geneval-grader", "dinov2", "--memory", "24").stdout
+    assert "\ngeneval-grader: 2.0 GB of weights beside each model, taken off\ndinov2: 1.2 GB of weights beside each model" in shown
+    result = call("doctor", "geneval-grader", "--weights", "geneval-grader.clip=/nowhere")
+    assert (result.exit_code, result.stderr) == (2, "vistas: weights /nowhere of timm/vit_large_patch14_clip_224.openai: give a folder "
+                                                    "that is there\n")  # fmt: skip
 
 
 def test_doctor_plans_for_a_card_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:

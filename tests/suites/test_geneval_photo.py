@@ -266,7 +266,7 @@ def weights(tmp_path_factory, clip_folder):
 
 
 @pytest.mark.parametrize("publication", ["openmmlab", "hf"])
-@pytest.mark.usefixtures("small_input")
+@pytest.mark.usefixtures("small_input", "any_size")
 def test_a_suite_loads_what_is_on_this_machine_and_looks_through_it(publication, weights, tmp_path, monkeypatch):
     """Random colours fail the second check of known pictures; without it the suite grades."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))

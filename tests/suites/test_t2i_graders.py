@@ -41,6 +41,7 @@ from suites.t2i_compbench.suite import T2ICompBenchSuite
 
 logging.disable_progress_bar()
 CPU = torch.device("cpu")
+pytestmark = pytest.mark.usefixtures("any_size")
 PROMPTS = {
     "t2i-blip-vqa": ["a green bench and a blue bowl", "a blue bench and a green bowl"],
     "t2i-clip-score": ["a red circle", "two stars"],

@@ -117,6 +117,11 @@ def _hps(folder: Path) -> None:
     torch.save({"state_dict": {key: value.half() for key, value in state.items()}}, folder / "HPS_v2.1_compressed.pt")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _any_size(any_size: None) -> None:
+    pass
+
+
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Local folders by NAME or NAME.role, what --weights NAME=PATH gives."""

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from command_line import call as vistas
 from harness.compute.amounts import amount, as_number, hours
 from harness.compute.ledger import COST_COLUMNS, Cost
 from harness.forecast.gpu_hours import gpu_hours, speeds_of
+from harness.forecast.hours_lines import most_decoding
 
 pytestmark = pytest.mark.usefixtures("toys", "unreported")
 
@@ -214,7 +216,15 @@ def test_a_plan_says_what_another_run_spares_and_what_a_shard_does(tmp_path: Pat
     assert f"taken from {tmp_path / 'small'}: 3 units of 6, {spared:.1%} of the FLOPs\n" in shown
     assert values["shard"]["units"] == 2, "the first of six, and the fifth"
     assert 0 < values["shard"]["flops_share"] < 0.5
-    assert re.search(r"^shard 0/4: 2 units of 6, [\d.]+% of the FLOPs$", shown, re.MULTILINE)
+    assert re.search(r"^shard 0/4: 2 units of 6, [\d.]+% of the FLOPs, 1 of them taken over$", shown, re.MULTILINE)
+    assert values["shard"]["units_left"] == 1
+    timed = [*larger, "--tflops", "2e-12", "--shard"]
+    parts = [json.loads(call("plan", *timed, f"{number}/4", "--json")) for number in range(4)]
+    own, rest, every = (parts[1][name] for name in ("shard_gpu_hours", "gpu_hours_left", "gpu_hours"))
+    assert rest == pytest.approx(flops["beam"] / 2 / 3600) == pytest.approx(every * (1 - spared))
+    assert sum(part["shard_gpu_hours"] for part in parts) == pytest.approx(rest), "hours of shards add up to what is left"
+    line = f"{hours(every)} GPU-hours at the speeds given, {hours(rest)} of them beside what is taken over, {hours(own)} of these in shard"
+    assert f"\nroughly {line} 1/4; loading, " in call("plan", *timed, "1/4")
     other = call("plan", *larger, "--set", "chunk=3")
     assert f"taken from {tmp_path / 'small'}: 0 units of 4, 0.0% of the FLOPs: chunk is 3 here and 2 there" in other
     assert not {"reused", "shard"} & json.loads(call("plan", *asked, "--json")).keys()
@@ -228,6 +238,9 @@ def test_hours_are_rough_and_searches_that_decode_often_are_named() -> None:
     named = r"\nmore hours than said: decoders .* than random does: toy-ar smc \(1\d% of its FLOPs, 3% in random\)\n"
     assert re.search(named, shown)
     assert "more hours than said" not in call(*asked, "random:candidates=2")
+    found = [SimpleNamespace(decoding=share, image_decoding=0.03) for share in (0.111, 0.2, 0.114)]
+    assert most_decoding(found) == "up to 20% of its FLOPs, 3% in random"  # type: ignore[arg-type]
+    assert most_decoding(found[::2]) == "11% of its FLOPs, 3% in random"  # type: ignore[arg-type]
 
 
 def test_hours_of_a_study_are_written_out_and_its_flops_have_a_prefix() -> None:
@@ -257,6 +270,20 @@ def test_budgets_that_buy_the_same_are_named() -> None:
     asked = ["plan", *ASKED[:3], *ASKED[5:], "--budget", "14,60", "--search"]
     assert "\ntoy-ar random:candidates=2 does the same at 14, 60 NFE\n" in call(*asked, "random:candidates=2")
     assert "does the same" not in call(*asked, "random")
+
+
+def test_of_verifiers_that_leave_room_for_other_budgets_each_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def price(self: toy_world.ToyVerifier, images: int, new_prompts: int = 0) -> Cost:
+        return Cost(verifier_calls=images, verifier_flops=images * (50 if self.card.name == "toy-other" else 5))
+
+    monkeypatch.setattr(toy_world.ToyVerifier, "price", price)
+    asked = [*ASKED[:3], "--verifier", "toy-judge", "--verifier", "toy-other", *ASKED[7:], "--search", "random:candidates=2"]
+    both = json.loads(call("plan", *asked, "--unit", "flops", "--budget", "9000", "--json"))["searches"]
+    least = {one["verifier"]: one["per_prompt"]["flops"]["most"] for one in both}
+    cheap, dear = "toy-judge", "toy-other"
+    shown = call("plan", *asked, "--unit", "flops", "--budget", f"{least[cheap]},{least[dear]},9000")
+    said = [line for line in shown.splitlines() if "does the same" in line]
+    assert [line.partition(" does")[0] for line in said] == [f"toy-ar random:candidates=2 by {name}" for name in (cheap, dear)]
 
 
 def test_a_model_that_says_it_costs_nothing_is_planned_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from command_line import call
+from safetensors.torch import save_file
 
 from harness.config import Settings
 from harness.devices import pick_devices
@@ -88,6 +89,20 @@ def test_an_outline_has_the_settings_that_were_given() -> None:
     assert cut == [(False,), (True,)], "three words of Hessel et al. come before the prompt"
     with pytest.raises(WrongInput, match=r"ViT-B-16-SigLIP is no network of CLIP's own kind .*: fetch its weights"):
         parse_verifier("hps-v2.1:architecture=ViT-B-16-SigLIP").without_weights()
+
+
+@pytest.mark.parametrize("key", ["clip-score", "geneval-grader-hf.clip"])
+@pytest.mark.parametrize("outlines", [True, False])
+def test_another_networks_folder_is_refused_where_the_rest_is_absent(
+    key: str, outlines: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan could do without it; who gives it means it."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    save_file({"a": torch.zeros(1)}, tmp_path / "open_clip_model.safetensors")
+    (tmp_path / "open_clip_config.json").write_text('{"model_cfg": {"embed_dim": 512}}')
+    settings = Settings(**{**BASE, "verifiers": ("clip-score",), "weights": (f"{key}={tmp_path}",)})
+    with pytest.raises(WrongInput, match=rf"^{tmp_path} is another model's than {key.partition('.')[0]}: in open_clip_config.json "):
+        prepare_run(settings, tmp_path / "run", outlines=outlines)
 
 
 def test_a_plan_needs_none_of_the_devices_and_a_run_does(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_pairs_and_budgets_that_do_not_fit_are_named_once(tmp_path: Path) -> Non
         ({"verifiers": ("toy-juge",)}, "unknown verifier 'toy-juge'; did you mean toy-judge"),
         ({"suite": "genevl"}, "unknown suite 'genevl'; did you mean geneval"),
         ({"device": "warp"}, "device 'warp' is no kind of device: give auto"),
+        ({"device": "meta"}, "device 'meta' is no kind of device: give auto"),
     ],
 )
 def test_wrong_input_is_one_sentence(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -24,7 +24,7 @@ from harness.registry import entry
 from harness.weights.absent import AbsentWeights, MissingWeights
 from harness.weights.download import fetch
 from harness.weights.fetching import check_all, described, fetch_all
-from harness.weights.hub import locate, present
+from harness.weights.hub import files_of, locate, present
 from harness.weights.local import LocalWeights, find, found, together
 from harness.weights.repository import Repository
 from models.hashes import sha256_of, weights_sha256
@@ -131,8 +131,10 @@ def test_a_local_folder_is_taken_as_it_is(cache: Path, tmp_path: Path) -> None:
      "facebook/mask2former-swin-small-coco-instance"),
 ])  # fmt: skip
 def test_a_copy_of_one_repository_leaves_the_others_to_the_cache(
-    cache: Path, tmp_path: Path, kind: str, name: str, files: list[str], other: str, repo: str
+    cache: Path, tmp_path: Path, kind: str, name: str, files: list[str], other: str, repo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for looks in ("harness.weights.local.check_telling", "models.infinity.published.check_folders"):
+        monkeypatch.setattr(looks, lambda *_: None)  # these files have next to nothing in them
     known, folder, elsewhere = entry(kind, name), tmp_path / "mine", tmp_path / "elsewhere"
     every, local = known.row.repositories, LocalWeights.parse([f"{name}={folder}"])
     folder.mkdir()
@@ -161,6 +163,40 @@ def test_a_copy_of_one_repository_leaves_the_others_to_the_cache(
         find(name, known, LocalWeights.parse([f"{name}={part}"]))
 
 
+@pytest.mark.parametrize(("kind", "name", "role", "config", "told"), [
+    ("verifier", "clip-score", "weights", {"model_cfg": {"embed_dim": 512, "vision_cfg": {"width": 768}}},
+     "clip-score: in open_clip_config.json model_cfg.embed_dim is 512 instead of 768; model_cfg.vision_cfg.width is 768 instead "),
+    ("verifier", "image-reward", "weights", {"hidden_size": 1024}, "image-reward: in med_config.json hidden_size is 1024 instead of 768"),
+    ("verifier", "pick-score", "weights", {"model_type": "siglip"}, "pick-score: in config.json model_type is siglip "),
+    ("grader", "geneval-grader", "clip", {"model_cfg": {"embed_dim": 512}}, "geneval-grader: in open_clip_config.json "),
+    ("grader", "geneval-grader-hf", "detector", {"model_type": "maskformer"}, "geneval-grader-hf: in config.json model_type is mask"),
+    ("features", "dinov2", "weights", {"hidden_size": 768}, "dinov2: in config.json hidden_size is 768 instead of 1024"),
+])  # fmt: skip
+def test_another_networks_folder_is_named_before_what_is_absent(
+    cache: Path, tmp_path: Path, kind: str, name: str, role: str, config: dict[str, Any], told: str
+) -> None:
+    known = entry(kind, name)
+    (repository,) = [known.row.repositories[role]]
+    write(tmp_path, list(repository.files))
+    local = LocalWeights.parse([f"{name}.{role}={tmp_path}"])
+    (file,) = repository.tells
+    wrong = {"no JSON": f"{tmp_path / file} is no JSON", json.dumps(config): f"{tmp_path} is another model's than {told}"}
+    for values, message in wrong.items():
+        (tmp_path / file).write_text(values)
+        with pytest.raises(WrongInput, match=message):
+            find(name, known, local)
+    (tmp_path / file).write_text("{}")  # what a configuration does not say is no difference
+    assert set(known.row.repositories) == {role} or isinstance(caught(find, name, known, local), AbsentWeights)
+
+
+def caught(call: Any, *given: Any) -> BaseException | None:
+    try:
+        call(*given)
+    except WrongInput as error:
+        return error
+    return None
+
+
 def write(folder: Path, files: list[str]) -> None:
     """Files of these names that are whole, with next to nothing in them."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -171,6 +207,21 @@ def write(folder: Path, files: list[str]) -> None:
             torch.save({}, folder / file)
         else:
             (folder / file).write_text('{"weight_map": {"weight": "model-1.safetensors"}}')
+
+
+def test_folders_that_are_links_are_looked_into_and_other_links_are_not_followed(tmp_path: Path) -> None:
+    """Who keeps weights elsewhere links folders; a link that leads up, or anywhere else, would never end."""
+    folder, elsewhere = fill(tmp_path / "mine"), tmp_path / "elsewhere"
+    (folder / "part").rename(elsewhere)
+    (folder / "part").symlink_to(elsewhere)
+    for name in ("up", "away"):
+        (elsewhere / name).symlink_to(folder if name == "up" else "/")
+    assert locate(TOY, local=folder) == folder
+    assert files_of(TOY, folder) == [folder / "config.json", folder / "part" / "model.safetensors"]
+    shard = elsewhere / "model.safetensors"
+    shard.write_bytes(shard.read_bytes()[:-5])
+    with pytest.raises(DamagedWeights, match=r"mine/part/model.safetensors has \d+ bytes, its header says \d+: fetch or copy"):
+        locate(TOY, local=folder)
 
 
 def test_a_folder_that_may_not_be_read_is_not_called_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,6 +269,13 @@ def test_a_truncated_shard_is_named(tmp_path: Path) -> None:
     shard.write_bytes(shard.read_bytes()[:-5])
     with pytest.raises(DamagedWeights, match=r"part/model.safetensors has \d+ bytes, its header says \d+: fetch or copy"):
         locate(TOY, local=folder)
+
+
+@pytest.mark.parametrize("name", ["junk.pt", "junk.pth", "junk.ckpt"])
+def test_what_is_no_pickle_is_named_before_it_is_loaded(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("<html>")
+    with pytest.raises(DamagedWeights, match=rf"{name} is no weight file or is cut short: fetch or copy it again"):
+        locate(Repository("someone/toy", "main", (name,), 1, "MIT"), local=tmp_path)
 
 
 def test_known_sizes_and_hashes_are_checked(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from harness.compute.flops import count_flops
 from harness.compute.ledger import Cost
 from harness.errors import DamagedWeights, WrongInput
 from harness.model_spec import parse_model
+from harness.weights.absent import AbsentWeights
 from harness.weights.local import LocalWeights, build, find
 from models.base import Images, Row
 from models.infinity import published
@@ -241,6 +242,25 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
     text.write_text(text.read_text().replace('"num_layers": 2', '"num_layers": 3'))
     with pytest.raises(WrongInput, match=r"missing keys, first encoder\.block\.2"):
         run(row, folders)
+
+
+@pytest.mark.parametrize("role", ["weights", "vae", "text_encoder"])
+def test_another_models_files_are_named_before_what_is_absent(
+    wide: tuple[PublishedModel, dict[str, Path]], role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only one role is given, of the others nothing is here."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    tiny_published.text_folder(tmp_path / "text_encoder", shards=True)
+    folder = tmp_path / "text_encoder" if role == "text_encoder" else wide[1][role]
+    spec, local = parse_model("infinity-2b"), LocalWeights.parse([f"infinity-2b.{role}={folder}"])
+    with pytest.raises(AbsentWeights):
+        find(spec.name, spec.entry, local)
+    size = tiny_published.WIDE
+    other = replace(size, transformer=replace(size.transformer, embed_dim=96, text_channels=24), vae=replace(size.vae, base_ch=8))
+    monkeypatch.setitem(SIZES, "infinity-2b", other)
+    with pytest.raises(WrongInput, match="another model's") as caught:
+        find(spec.name, spec.entry, local)
+    assert str(folder) in str(caught.value)
 
 
 def test_from_the_text_of_a_command_to_images(wide: tuple[PublishedModel, dict[str, Path]], tmp_path: Path) -> None:
