@@ -64,7 +64,8 @@ class Forecast:
     @property
     def example(self) -> bool:
         """Whether scores decide about more than passes that are shared, so that rows are those of made-up scores."""
-        return self.bound and not self.variants[-1].plan.passes
+        plan = self.variants[-1].plan
+        return not self.shared and (not plan.placed or (self.bound and not plan.passes))
 
     @property
     def total(self) -> Cost:

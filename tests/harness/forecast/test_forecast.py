@@ -84,6 +84,14 @@ def test_what_scores_decide_is_said_to_be_a_bound(tmp_path: Path, monkeypatch: p
     assert pd.read_parquet(tmp_path / "selections.parquet")["forwards"].between(1, 8).any()
 
 
+def test_the_steps_that_scores_choose_are_said_to_be_an_example() -> None:
+    """Of what is done as often as planned, whatever the scores."""
+    shown = call("plan", *ASKED[:2], "toy-noisy", *ASKED[5:], "--search", "rbf", "--budget", "20")
+    assert re.search(r"^  a prompt    20 NFE, ", shown, re.MULTILINE)
+    assert re.search(r"^  passes      such as 20: ", shown, re.MULTILINE)
+    assert "\n  scores decide at which steps it is done; rows are those of made-up scores\n" in shown
+
+
 @pytest.mark.parametrize("budget", [["--budget", "6,26"], ["--budget", "800,2500", "--unit", "flops"]])
 def test_the_totals_are_those_of_the_run(budget: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
