@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.compute.ledger import COST_COLUMNS, Budget, Cost
+from harness.run.computed import computed_cost
 from harness.run.prepared import Run
 from harness.run.session import Session
 from harness.run.units import WorkUnit
@@ -153,8 +154,7 @@ def computed_seconds(run: Run, every: Sequence[Forecast]) -> float:
         if _shares(session, unit.search):
             continue
         for tokens in session.text_tokens(unit.model, unit.prompts):
-            costs = [session.plan(unit.model, unit.search, name, given[-1], tokens).cost for name, given in unit.budgets.items()]
-            seconds += max(one.seconds - one.verifier_seconds for one in costs) + sum(one.verifier_seconds for one in costs)
+            seconds += computed_cost(session, unit.model, unit.search, unit.budgets, tokens).seconds
     return seconds
 
 

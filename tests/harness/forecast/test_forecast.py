@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from harness.commands import run as run_commands
 from harness.compute.amounts import amount, as_number, hours
 from harness.compute.ledger import COST_COLUMNS, Cost
 from harness.forecast.gpu_hours import gpu_hours, speeds_of
+from models.base import Images
+from verifiers.base import Scores
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import toy_world
@@ -152,6 +155,32 @@ def test_one_pool_is_computed_once_and_judged_by_every_verifier() -> None:
     judged = [one["total"]["verifier_flops"] for one in both["searches"] if one["verifier"] == "toy-other"]
     assert alone["computed_flops"] == sum(own)
     assert both["computed_flops"] == sum(own) + sum(judged) > sum(own)
+
+
+def test_a_dear_verifier_of_a_pool_is_computed_for_the_images_of_a_cheap_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own budget buys fewer, and it is given them all."""
+    monkeypatch.setattr(run_commands, "_build_report", lambda *_: None)
+    each = {"toy-judge": 5, "toy-other": 400}
+    given = dict.fromkeys(each, 0)
+    score = toy_world.ToyVerifier.score
+
+    def counted(self: toy_world.ToyVerifier, images: Images, prompts: Sequence[str]) -> Scores:
+        given[self.card.name] += len(prompts)
+        return score(self, images, prompts)
+
+    def price(self: toy_world.ToyVerifier, images: int, new_prompts: int = 0) -> Cost:
+        return Cost(verifier_flops=each[self.card.name] * images, verifier_calls=images)
+
+    monkeypatch.setattr(toy_world.ToyVerifier, "score", counted)
+    monkeypatch.setattr(toy_world.ToyVerifier, "price", price)
+    asked = [*ASKED[:3], *ASKED[5:], "--verifier", "toy-other", "--search", "random", "--budget", "2600", "--unit", "flops"]
+    values = json.loads(call("plan", *asked, "--json"))
+    assert not any(given.values())
+    call("run", *asked, "--out", str(tmp_path))
+    assert given["toy-judge"] == given["toy-other"] > 12
+    cheap, dear = (one["total"] for one in values["searches"])
+    assert cheap["verifier_calls"] == given["toy-judge"] > dear["verifier_calls"]
+    assert values["computed_flops"] == cheap["flops"] + given["toy-other"] * each["toy-other"]
 
 
 def test_every_pair_is_in_one_line_of_the_overview() -> None:
