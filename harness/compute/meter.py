@@ -143,10 +143,14 @@ class MeteredGenerator:
         return self._shown("decode", self._generator.decode, state)
 
     def _shown(self, operation: Operation, make: Callable[[Any], Images], state: Any) -> Images:
-        """Images of all rows, of which verifiers hear that have to."""
-        images = self._priced(operation, lambda: self._images(make, state), state, state.rows)
-        self._tell_of(state, images)
-        return images
+        """Images of all rows, of which verifiers hear that have to: telling them takes time as making them does."""
+
+        def work() -> Images:
+            images = self._images(make, state)
+            self._tell_of(state, images)
+            return images
+
+        return self._priced(operation, work, state, state.rows)
 
     def _priced(self, operation: Operation, work: Callable[[], Result], state: Any, rows: Sequence[Row]) -> Result:
         """Do what has a price, and charge it to `rows` of `state`."""

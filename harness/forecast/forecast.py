@@ -70,7 +70,8 @@ class Forecast:
     @property
     def example(self) -> bool:
         """Whether scores decide about more than passes that are shared, so that rows are those of made-up scores."""
-        return self.bound and not self.variants[-1].plan.passes
+        plan = self.variants[-1].plan
+        return not self.shared and (not plan.placed or (self.bound and not plan.passes))
 
     @property
     def total(self) -> Cost:
@@ -158,15 +159,16 @@ def computed_flops(run: Run, every: Sequence[Forecast]) -> dict[str, float]:
 
 
 def computed_seconds(units: Sequence[WorkUnit], every: Sequence[Forecast]) -> float:
-    """Seconds that the searches of these units are expected to take in all; a pool is made once, and every verifier looks at it."""
+    """Seconds that the searches of these units are expected to take in all; a pool is made once, and every verifier is given all of it."""
     found = {(one.model, one.search, one.verifier, one.budget): one for one in every}
     seconds = 0.0
     for unit in units:
         own = [found[unit.model, unit.search, name, given[-1]] for name, given in unit.budgets.items()]
         part = len(unit.prompts) / (own[0].prompts * own[0].seeds)
         totals = [one.total for one in own]
-        making = max(total.seconds - total.verifier_seconds for total in totals)
-        seconds += (making + sum(total.verifier_seconds for total in totals)) * part
+        calls = max(total.verifier_calls for total in totals)  # the cheapest verifier's budget buys the most, which all are given
+        judging = sum(total.verifier_seconds * calls / max(total.verifier_calls, 1) for total in totals)
+        seconds += (max(total.seconds - total.verifier_seconds for total in totals) + judging) * part
     return seconds
 
 

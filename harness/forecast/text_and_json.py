@@ -165,7 +165,7 @@ def _lines(forecast: Forecast) -> Iterator[str]:
     if forecast.shared:
         yield "  prompts share one total, and scores decide who gets more; rows are those of a prompt that has its part to itself"
     elif forecast.example:
-        yield "  scores decide how much of it is done; rows are those of made-up scores"
+        yield f"  scores decide {'how much of it' if forecast.bound else 'at which steps it'} is done; rows are those of made-up scores"
     elif forecast.bound:
         yield "  scores decide how many passes candidates share, and so how much less is done"
 

@@ -9,6 +9,7 @@ from harness.compute import amounts
 from harness.compute.ledger import Budget, BudgetTooSmall, Unit
 from harness.config import RunConfig
 from harness.errors import WrongInput
+from harness.run.computed import computed_cost
 from harness.run.pairing import Pairing
 from harness.run.session import Session
 from harness.run.units import WorkUnit
@@ -157,10 +158,7 @@ def _unit(
     packages: tuple[str, ...],
     kept: frozenset[str],
 ) -> WorkUnit:
-    flops = 0
-    for tokens in session.text_tokens(model, prompts):  # one pool of images, at which every verifier looks
-        costs = [session.plan(model, search, name, given[-1], tokens).cost for name, given in budgets.items()]
-        flops += max(cost.flops - cost.verifier_flops for cost in costs) + sum(cost.verifier_flops for cost in costs)
+    flops = sum(computed_cost(session, model, search, budgets, tokens).flops for tokens in session.text_tokens(model, prompts))
     return WorkUnit(
         model=model,
         card=session.models.card(model),

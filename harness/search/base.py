@@ -37,6 +37,8 @@ class Plan:
     """If scores decide how many passes are shared: the rows through the transformer at each step that `cost` counts, the maximum."""
     opening: Cost = field(default_factory=Cost)
     """The part of the first round's price that is paid before the deadline is checked for that round; zero if it is not checked."""
+    placed: bool = True
+    """Whether it is also known at which steps this is done. If not, scores decide that on the way."""
 
     @cached_property
     def cost(self) -> Cost:

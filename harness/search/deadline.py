@@ -13,6 +13,8 @@ class Deadline:
         self._task = task
         self._active = task.budget.unit is Unit.SECONDS
         self._planned: dict[int, float] = {}
+        self._taken: dict[int, float] = {}
+        """What the rounds of `_planned` have taken: by now a prompt may have spent more, in rounds that have not been entered."""
 
     def allows(self, prompt: int, first: int, last: int, then: int | None = None) -> bool:
         """Whether a prompt may begin its rounds from `first` to before `last`; other units are kept by the plan.
@@ -43,7 +45,7 @@ class Deadline:
     def done(self, prompt: int, rounds: int) -> None:
         """A prompt has ended its first `rounds` rounds."""
         if self._active:
-            self._planned[prompt] = self._seconds(prompt, 0, rounds)
+            self._planned[prompt], self._taken[prompt] = self._seconds(prompt, 0, rounds), self._spent(prompt)
 
     def _seconds(self, prompt: int, first: int, last: int) -> float:
         return sum(cost.seconds for cost in self._task.plans[prompt].rounds[first:last])
@@ -53,4 +55,4 @@ class Deadline:
 
     def _pace(self) -> float:
         planned = sum(self._planned.values())
-        return max(1.0, sum(map(self._spent, self._planned)) / planned) if planned > 0 else 1.0
+        return max(1.0, sum(self._taken.values()) / planned) if planned > 0 else 1.0

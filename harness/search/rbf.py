@@ -68,6 +68,9 @@ class RBF:
         check_steps(prices.steps, "rbf looks at")
         check_noisy(prices.steps, "rbf")
 
+        # What is left of a quota goes to later steps, which may be cheaper: then the plan is the most that can be spent.
+        exact = len({prices.predict(step).model_flops for step in range(2, prices.steps)}) == 1
+
         def sized(looks: int) -> Plan:
             planned = PlannedCost(prices)
             starts, quotas = self.split(looks, prices.steps)
@@ -82,7 +85,7 @@ class RBF:
             planned.draw(prices.steps - 1, 1)
             planned.finish(1)
             planned.end_round()
-            return Plan({"looks": looks}, planned.rounds, looks=planned.looks)
+            return Plan({"looks": looks}, planned.rounds, exact, planned.looks, placed=False)
 
         least = prices.steps + 1
         if self.looks is not None and self.looks < least:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,8 +17,11 @@ from command_line import call as vistas
 
 from harness.compute.amounts import amount, as_number, hours
 from harness.compute.ledger import COST_COLUMNS, Cost
+from harness.forecast.forecast import computed_seconds
 from harness.forecast.gpu_hours import gpu_hours, speeds_of
 from harness.forecast.hours_lines import most_decoding
+from models.base import Images
+from verifiers.base import Scores
 
 pytestmark = pytest.mark.usefixtures("toys", "unreported")
 
@@ -74,6 +79,14 @@ def test_what_scores_decide_is_said_to_be_a_bound(tmp_path: Path) -> None:
     assert re.search(r"; about [\d.]+ kFLOP to compute in all", both), "a sum with an estimate in it is no bound"
     call("run", *asked, "--out", str(tmp_path))
     assert pd.read_parquet(tmp_path / "selections.parquet")["forwards"].between(1, 8).any()
+
+
+def test_the_steps_that_scores_choose_are_said_to_be_an_example() -> None:
+    """Of what is done as often as planned, whatever the scores."""
+    shown = call("plan", *ASKED[:2], "toy-noisy", *ASKED[5:], "--search", "rbf", "--budget", "20")
+    assert re.search(r"^  a prompt    20 NFE, ", shown, re.MULTILINE)
+    assert re.search(r"^  passes      such as 20: ", shown, re.MULTILINE)
+    assert "\n  scores decide at which steps it is done; rows are those of made-up scores\n" in shown
 
 
 @pytest.mark.parametrize("budget", [["--budget", "6,26"], ["--budget", "800,2500", "--unit", "flops"]])
@@ -135,6 +148,40 @@ def test_one_pool_is_computed_once_and_judged_by_every_verifier() -> None:
     judged = [one["total"]["verifier_flops"] for one in both["searches"] if one["verifier"] == "toy-other"]
     assert alone["computed_flops"] == sum(own)
     assert both["computed_flops"] == sum(own) + sum(judged) > sum(own)
+
+
+def test_a_dear_verifier_of_a_pool_is_computed_for_the_images_of_a_cheap_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own budget buys fewer, and it is given them all."""
+    each = {"toy-judge": 5, "toy-other": 400}
+    given = dict.fromkeys(each, 0)
+    score = toy_world.ToyVerifier.score
+
+    def counted(self: toy_world.ToyVerifier, images: Images, prompts: Sequence[str]) -> Scores:
+        given[self.card.name] += len(prompts)
+        return score(self, images, prompts)
+
+    def price(self: toy_world.ToyVerifier, images: int, new_prompts: int = 0) -> Cost:
+        return Cost(verifier_flops=each[self.card.name] * images, verifier_calls=images)
+
+    monkeypatch.setattr(toy_world.ToyVerifier, "score", counted)
+    monkeypatch.setattr(toy_world.ToyVerifier, "price", price)
+    asked = [*ASKED[:3], *ASKED[5:], "--verifier", "toy-other", "--search", "random", "--budget", "2600", "--unit", "flops"]
+    values = json.loads(call("plan", *asked, "--json"))
+    assert not any(given.values())
+    call("run", *asked, "--out", str(tmp_path))
+    assert given["toy-judge"] == given["toy-other"] > 12
+    cheap, dear = (one["total"] for one in values["searches"])
+    assert cheap["verifier_calls"] == given["toy-judge"] > dear["verifier_calls"]
+    assert values["computed_flops"] == cheap["flops"] + given["toy-other"] * each["toy-other"]
+
+
+def test_a_dear_verifier_of_a_pool_is_timed_for_the_images_of_a_cheap_one() -> None:
+    cheap = Cost(seconds=110.0, verifier_seconds=10.0, verifier_calls=20)
+    dear = Cost(seconds=80.0, verifier_seconds=30.0, verifier_calls=10)
+    who = {"model": "m", "search": "random", "budget": 9.0, "prompts": 4, "seeds": 2}
+    every: Any = [SimpleNamespace(**who, verifier=name, total=total) for name, total in (("cheap", cheap), ("dear", dear))]
+    unit: Any = SimpleNamespace(model="m", search="random", prompts=[0, 1], budgets={"cheap": (5.0, 9.0), "dear": (5.0, 9.0)})
+    assert computed_seconds([unit] * 4, every) == pytest.approx(100 + 10 + 60)
 
 
 def test_every_pair_is_in_one_line_of_the_overview() -> None:

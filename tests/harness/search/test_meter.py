@@ -78,6 +78,19 @@ def test_seconds_are_shared_evenly_by_rows(metered: MeteredGenerator) -> None:
     assert spent(metered).seconds == pytest.approx(sum(timing.seconds for timing in metered.clock.values()))
 
 
+def test_telling_a_verifier_what_a_picture_is_worth_takes_time(infinity) -> None:
+    time = [0.0]
+
+    class Slow:
+        def hear(self, images, prompts, log_prob_N) -> None:
+            time[0] += 6.0
+
+    metered = MeteredGenerator(infinity, Ledger(2), [Slow()], lambda: time[0])
+    metered.preview(metered.start(metered.encode(TEXTS), [Row(0, 1), Row(1, 2), Row(1, 3)]))
+    assert [metered.ledger.spent(prompt).seconds for prompt in (0, 1)] == [2.0, 4.0]
+    assert metered.clock["preview", 0].seconds == 6.0
+
+
 def test_a_verifier_is_charged_its_text_once(make_judge) -> None:
     judge = MeteredVerifier(make_judge(), Ledger(2))
     images = torch.zeros(3, 3, 16, 16, dtype=torch.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from history_model import History, HistoryJudge, HistoryModel, value
 
-from harness.compute.ledger import Budget, Unit
+from harness.compute.ledger import Budget, Cost, Unit
 from harness.compute.prices import Prices
 from harness.search.base import Unfit
 from harness.search.evolution import Evolution
@@ -147,6 +147,25 @@ def test_rbf_is_what_brute_force_says(ran, looks: int, starts: int, quotas: list
         assert kept(done, prompt) == taken
         rolled_over += sum(len(path) == 5 for path, _, _ in scored) > quotas[-1]
     assert rolled_over
+
+
+class DearEarly(HistoryModel):
+    """Its first predictions cost more than the later ones, as those with skip-layer guidance do."""
+
+    def price(self, operation: Any, step: int = 0, text_tokens: int = 0) -> Cost:
+        cost = super().price(operation, step, text_tokens)
+        return cost + Cost(model_flops=2 if step < 3 else 1) if operation == "predict" else cost
+
+
+@pytest.mark.parametrize("model", [HistoryModel, DearEarly])
+def test_rbf_is_planned_as_a_bound_where_it_can_roll_over_to_cheaper_steps(ran, model: type[HistoryModel]) -> None:
+    task = ran(RBF(looks=30), model(5), count=12, judges=[HistoryJudge()]).task
+    spent = [task.spent(prompt, task.judges[0]).model_flops for prompt in range(12)]
+    planned = task.plans[0].cost.model_flops
+    assert task.plans[0].exact == (model is HistoryModel)
+    assert not task.plans[0].placed
+    assert max(spent) <= planned
+    assert (min(spent) == planned) == task.plans[0].exact
 
 
 SCHEDULES = {
