@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+FIXED = {"mlp_ratio": 4, "add_lvl_embeding_only_first_block": 1, "rope2d_normalized_by_hw": 2, "use_bit_label": 1}
+"""Options of the authors' code that have one value in every published model."""
+ORIGINAL_NAMES = {
+    "apply_spatial_patchify": "patchify", "codebook_dim_vae": "codebook_dim", "lvl_embed_rows": "level_rows",
+    **{name: name for name in ("depth", "embed_dim", "num_heads", "text_channels", "text_maxlen", "block_chunks", "norm_eps")},
+}
+"""Names of the authors' options to ours."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,19 @@ class TransformerConfig:
         if self.embed_dim % self.pool_heads:
             raise ValueError(f"embed_dim {self.embed_dim} does not divide into {self.pool_heads} text-pool heads "
                              f"(from text_channels {self.text_channels}); change one of them")
+
+    @classmethod
+    def from_original(cls, options: Mapping[str, Any]) -> TransformerConfig:
+        """From the options of the authors' code by their names. Raises ValueError where one has a value that no published model has."""
+        for name, value in FIXED.items():
+            if options.get(name, value) != value:
+                raise ValueError(f"{name}={options[name]} is built into no model here: every published one has {name}={value}")
+        given = {ours: options[theirs] for theirs, ours in ORIGINAL_NAMES.items() if theirs in options}
+        config = cls(**{**given, "patchify": bool(given.get("patchify", False))})
+        for theirs, size in (("ffn_hidden", config.ffn_hidden), ("pool_heads", config.pool_heads), ("d_token", config.token_bits)):
+            if options.get(theirs, size) != size:
+                raise ValueError(f"{theirs}={options[theirs]} contradicts the other sizes, which make it {size}")
+        return config
 
     @property
     def head_dim(self) -> int:

@@ -34,8 +34,9 @@ def generate(rollout: Rollout, text: TextFeatures, draw: Callable[[Tensor], Tens
              negative: TextFeatures | None = None, forced: Sequence[Tensor] = ()) -> Generation:
     """One image per prompt: all scales of the rollout's schedule.
 
-    draw goes from probabilities [B, n, D] to bits. forced: bits [B, d, h_k, w_k] on the VAE grid that replace the first scales'
-    draws (the original's gt_leak); what they replace is drawn all the same, as a generator of random numbers has to move on.
+    draw goes from probabilities [B, n, D] to bits (`sampling.draw_shared`, `draw_by_row`). forced: bits
+    [B, d, h_k, w_k] on the VAE grid that replace the first scales' draws (the original's gt_leak); what they replace is drawn
+    all the same, as a generator of random numbers has to move on.
 
     Raises ValueError for forced bits of another batch or more scales.
     """

@@ -112,6 +112,12 @@ def draw_by_row(p_BnD: Tensor, seeds: Sequence[int]) -> Tensor:
     return uniform_BnD.to(p_BnD.device) < p_BnD
 
 
+def draw_shared(p_BnD: Tensor, generator: torch.Generator) -> Tensor:
+    """Bits [B, n, D] from one generator for the whole batch, in the original's order (torch.multinomial)."""
+    pairs = torch.stack([1 - p_BnD, p_BnD], dim=-1).view(-1, 2)
+    return torch.multinomial(pairs, 1, replacement=True, generator=generator).view(p_BnD.shape).bool()
+
+
 def log_probability(bits_BnD: Tensor, p_BnD: Tensor) -> Tensor:
     """Log-probability of each row's bits in nats, float64 [B]."""
     return torch.where(bits_BnD, p_BnD, 1 - p_BnD).log().sum((1, 2), dtype=torch.float64)

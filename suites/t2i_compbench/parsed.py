@@ -76,6 +76,11 @@ def kind(prompt: str) -> Kind:
     return _kinds().get(_sentence(prompt), "both")
 
 
+def parser() -> str:
+    """Which parser the table is from."""
+    return str(_table()["parser"])
+
+
 def plurals() -> Mapping[str, str]:
     """The official table of objects that can be counted: singular to plural, in its order."""
     return cast(Mapping[str, str], _table()["plurals"])

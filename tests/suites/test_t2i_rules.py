@@ -263,3 +263,4 @@ def test_what_is_in_the_table():
     assert parsed.phrases("a green bench and a blue bowl") == ["a green bench", "a blue bowl"]
     assert parsed.phrases("The red hat was on top of the brown coat rack.") == ["The red hat", "the brown coat rack"]
     assert parsed.ends("a girl on the top of a frog") == ("girl", "frog")
+    assert parsed.parser().startswith("spaCy ")

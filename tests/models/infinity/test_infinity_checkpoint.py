@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from originals import transformer_config
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -51,7 +50,7 @@ def original(layout: str) -> tuple[dict[str, Any], Path]:
 @pytest.mark.parametrize("name", TRANSFORMERS)
 def test_transformer_layouts(name: str) -> None:
     config, folder = original(name)
-    model = load_transformer(transformer_config(config["transformer"]), LAYOUTS[name])
+    model = load_transformer(TransformerConfig.from_original(config["transformer"]), LAYOUTS[name])
     assert_same(model, load_file(folder / "transformer.safetensors"))  # values are exact in bfloat16
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
 

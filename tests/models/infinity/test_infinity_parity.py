@@ -9,16 +9,15 @@ from typing import Any
 
 import pytest
 import torch
-from originals import draw_shared, transformer_config
 from safetensors.torch import load_file
 from torch import Tensor
 
 from models.infinity.bits import codes, multiscale_bits, resize, to_map, transformer_inputs, transformer_labels
-from models.infinity.config import PUBLISHED_TRANSFORMERS, VAEConfig
+from models.infinity.config import PUBLISHED_TRANSFORMERS, TransformerConfig, VAEConfig
 from models.infinity.generate import generate
 from models.infinity.rollout import Rollout
 from models.infinity.rope import rope_table
-from models.infinity.sampling import Sampling, bit_probabilities
+from models.infinity.sampling import Sampling, bit_probabilities, draw_shared
 from models.infinity.schedule import ScaleSchedule
 from models.infinity.text import TextFeatures
 from models.infinity.training import bit_loss, token_losses
@@ -51,7 +50,7 @@ class Parity:
         return TextFeatures(inputs[f"{prefix}text_features"], tuple(inputs[f"{prefix}text_cu_seqlens"].diff().tolist()))
 
     def transformer(self) -> InfinityTransformer:
-        model = InfinityTransformer(transformer_config(self.config["transformer"]))
+        model = InfinityTransformer(TransformerConfig.from_original(self.config["transformer"]))
         model.load_state_dict(self.load("transformer"))
         return model.eval()
 

@@ -7,14 +7,13 @@ from functools import partial
 
 import pytest
 import torch
-from originals import draw_shared
 
 from models.infinity.bits import multiscale_bits, to_map, transformer_inputs, transformer_labels
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.generate import Generation, generate
 from models.infinity.rollout import Rollout
 from models.infinity.rope import rope_table
-from models.infinity.sampling import Sampling, bit_probabilities, draw_by_row
+from models.infinity.sampling import Sampling, bit_probabilities, draw_by_row, draw_shared
 from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule, published_schedule
 from models.infinity.text import TextFeatures
 from models.infinity.training import bit_loss, initialise, token_weights
@@ -100,6 +99,19 @@ def test_sizes_follow_the_originals_rules() -> None:
     assert [sized(width).pool_heads for width in (2048, 4096, 8192)] == [16, 16, 32]
     assert sized(64, text=64).pool_heads == 1
     assert [VAEConfig(base_ch=96).groups(channels) for channels in (96, 192, 120, 72)] == [32, 32, 24, 24]
+
+
+def test_options_under_the_authors_names() -> None:
+    options = {"depth": 4, "block_chunks": 2, "embed_dim": 64, "num_heads": 4, "text_channels": 256, "text_maxlen": 24,
+               "apply_spatial_patchify": 1, "codebook_dim_vae": 8, "lvl_embed_rows": 12, "norm_eps": 1e-5, "mlp_ratio": 4,
+               "add_lvl_embeding_only_first_block": 1, "rope2d_normalized_by_hw": 2, "pad_to_multiplier": 1, "d_token": 32}
+    assert TransformerConfig.from_original(options) == TransformerConfig(
+        4, 64, 4, 8, text_channels=256, text_maxlen=24, block_chunks=2, patchify=True, level_rows=12, norm_eps=1e-5)
+    for name, value in (("mlp_ratio", 3), ("rope2d_normalized_by_hw", 0), ("add_lvl_embeding_only_first_block", 0), ("use_bit_label", 0)):
+        with pytest.raises(ValueError, match=f"{name}={value} is built into no model here: every published one has"):
+            TransformerConfig.from_original({**options, name: value})
+    with pytest.raises(ValueError, match="d_token=8 contradicts the other sizes, which make it 32"):
+        TransformerConfig.from_original({**options, "d_token": 8})
 
 
 @torch.no_grad()
