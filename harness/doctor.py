@@ -6,14 +6,14 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from harness.assignments import name_of
+from harness.assignments import members_of, name_of
 from harness.compute.amounts import bytes_of
 from harness.config import EMBEDDED, Settings
 from harness.devices import pick_devices
@@ -66,19 +66,24 @@ def machine(device: torch.device, read: Reading = free_and_total) -> Machine:
     return Machine(f"{device} {platform.machine()}, {os.cpu_count()} cores", free, total, _cpu_bfloat16())
 
 
-def described(found: Machine) -> Iterator[tuple[str, str]]:
-    """What a person should know of a machine, as name and value."""
+def described(found: Machine, elsewhere: bool = False) -> Iterator[tuple[str, str]]:
+    """What a person should know of a machine, as name and value; nothing of its device where models are planned for `elsewhere`."""
     from huggingface_hub import constants
 
     hub = Path(constants.HF_HUB_CACHE)
     there = next(folder for folder in (hub, *hub.parents) if folder.exists())
+    if not elsewhere:
+        yield from _device(found)
+    yield "torch", f"{torch.__version__}, CUDA {torch.version.cuda or 'none'}"
+    yield "hub cache", f"{hub}, {gigabytes(shutil.disk_usage(there).free)} free"
+
+
+def _device(found: Machine) -> Iterator[tuple[str, str]]:
     yield "device", found.device
     if (count := torch.cuda.device_count()) > 1:
         yield "devices", f"{count}; a run uses one, --set device=cuda:N; or all: one process each, run --shard K/N --out DIR; or device=A,B"
     yield "memory", f"{gigabytes(found.free)} free of {gigabytes(found.total)}"
     yield "bfloat16", "native" if found.bfloat16 else "not native: slow; run NAME:dtype=float32, and ask so here for its rows"
-    yield "torch", f"{torch.__version__}, CUDA {torch.version.cuda or 'none'}"
-    yield "hub cache", f"{hub}, {gigabytes(shutil.disk_usage(there).free)} free"
 
 
 @dataclass(frozen=True)
@@ -95,20 +100,37 @@ class Need:
 
 
 def needs(texts: Sequence[str], memory: Mapping[str, int], local: LocalWeights) -> Iterator[Need]:
-    """Those of the models named, of all published ones without names; memory: free bytes of each device.
+    """Those of the models named, of all published ones without names; of a pair each beside the other's weights.
+
+    memory: free bytes of each device.
 
     Raises WrongInput at once, also for a folder that was given and is no copy of what it is given for.
     """
     specs = [parse_model(text) for text in texts or published_models()]
-    for spec in specs:
-        spec.published()
-        check_given(spec.name, spec.entry, local)
-    return (_need(spec, memory, local) for spec in specs)
+    for member in (member for spec in specs for member in spec.members):
+        member.published()
+        check_given(member.name, member.entry, local)
+    return (need for spec in specs for need in _each(spec, memory, local))
+
+
+def _each(spec: ModelSpec, memory: Mapping[str, int], local: LocalWeights) -> Iterator[Need]:
+    """The need of a model, or of both of a pair."""
+    if not spec.pair:
+        yield _need(spec, memory, local)
+        return
+    draft, refine = spec.pair
+    for own, other in ((draft, refine), (refine, draft)):
+        need = _need(own, beside(memory, _sheet(other).weight_bytes), local)
+        yield replace(need, model=f"{own.text} beside {other.text}")
+
+
+def _sheet(spec: ModelSpec) -> Sheet:
+    model = spec.published()
+    return sheet(model, model.merged(spec.overrides))
 
 
 def _need(spec: ModelSpec, memory: Mapping[str, int], local: LocalWeights) -> Need:
-    model = spec.published()
-    one = sheet(model, model.merged(spec.overrides))
+    model, one = spec.published(), _sheet(spec)
     refusal, apart = _refusal(spec, offload="model"), _refusal(spec, divided=True) if len(memory) > 1 else ""
     several = len(memory) > 1 and not apart
     division = divide(one.networks, [int(SHARE * free) for free in memory.values()]) if one.networks and several else None
@@ -198,15 +220,15 @@ def show(texts: Sequence[str], device: str, memory: str | None, weights: Sequenc
 
     console, local = Console(soft_wrap=True), LocalWeights.parse(weights)
     named, judges = sorted_out(texts)
-    own = [text for text in named if name_of(text) in EMBEDDED]
-    models = [text for text in named if text not in own]
+    own = [member for text in named for member in members_of(text) if name_of(member) in EMBEDDED]
+    models = [text for text in named if any(name_of(member) not in EMBEDDED for member in members_of(text))]
     for kind, name in ((kind_beside(text), text) for text in judges):
         for member in parse_verifier(name).names if kind == "verifier" else (name,):
             check_given(member, entry(kind, member), local)
     devices, read = _devices(device, memory), cache(free_and_total)  # memory is read once: what is said of it is what is planned with
     free = planned(devices, memory, read)
     needed = needs(models, beside(free, sum(judges.values())), local) if models or not own else ()
-    for name, value in described(machine(devices[0], read)):
+    for name, value in described(machine(devices[0], read), elsewhere=memory is not None):
         console.print(f"{name:<10} {value}", highlight=False, markup=False)
     said = ", ".join(f"{gigabytes(count)} free" + (f" on {name}" if len(free) > 1 else "") for name, count in free.items())
     console.print(f"\nwith {said}, of which {SHARE:.0%} are planned with:\n", highlight=False)

@@ -123,7 +123,8 @@ def check_models_and_beside(texts: Sequence[str]) -> None:
             hint = near(name, every)
             lists = "; ".join(f"known {kind}: {', '.join(names)}" for kind, names in known.items())
             raise WrongInput(f"unknown model, verifier or grader {name!r}; {hint and hint + ' '}{lists}")
-    check_published([text for text in texts if not kind_beside(text) and name_of(text) not in EMBEDDED])
+    models = (member for text in texts if not kind_beside(text) for member in members_of(text))
+    check_published([text for text in models if name_of(text) not in EMBEDDED])
 
 
 def check_scored(folder: Path, suite: str | None, verifiers: Sequence[str]) -> None:

@@ -14,9 +14,10 @@ from command_line import call
 from torch import nn
 
 from harness.compute.flops import count_flops
-from harness.doctor import machine, needs, planned, sorted_out
+from harness.doctor import _sheet, machine, needs, planned, sorted_out
 from harness.errors import WrongInput
 from harness.fitting import beside, fit, in_words, rows_divided, rows_that_fit
+from harness.model_spec import parse_model
 from harness.registry import entry
 from harness.sheets import document, rows
 from harness.weights.local import LocalWeights
@@ -442,6 +443,18 @@ def test_doctor_takes_graders_off_too_and_counts_what_they_share_once() -> None:
                                                     "that is there\n")  # fmt: skip
 
 
+def test_doctor_has_each_of_a_pair_beside_the_others_weights() -> None:
+    local, card = LocalWeights.parse([]), {"cuda:0": 80 * 10**9}
+    draft, refine = needs(["janus-pro-1b+sdxl"], card, local)
+    assert (draft.model, refine.model) == ("janus-pro-1b beside sdxl", "sdxl beside janus-pro-1b")
+    sizes = {name: _sheet(parse_model(name)).weight_bytes for name in ("janus-pro-1b", "sdxl")}
+    for need, own, other in ((draft, "janus-pro-1b", "sdxl"), (refine, "sdxl", "janus-pro-1b")):
+        (alone,), (less,) = needs([own], card, local), needs([own], beside(card, sizes[other]), local)
+        assert int(need.fits) == int(less.fits) < int(alone.fits)
+    shown = call("doctor", "shapes-infinity+shapes-flux").stdout
+    assert shown.count("comes with the package, ") == 2
+
+
 def test_doctor_plans_for_a_card_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def here(asked: str) -> torch.device:
         if asked not in ("auto", "cpu"):
@@ -453,5 +466,6 @@ def test_doctor_plans_for_a_card_that_is_not_here(monkeypatch: pytest.MonkeyPatc
     result = call(*asked, "--memory", "80")
     assert result.exit_code == 0, result.output
     assert "\nwith 80.0 GB free, of which" in result.stdout
+    assert "bfloat16" not in result.stdout, "that is another machine's"
     assert "device 'cuda' cannot be used" in call(*asked).stderr
     assert call(*asked[:-1], "cuba", "--memory", "80").exit_code == 2
