@@ -30,7 +30,7 @@ from suites.base import Equipped, Located, Prompt, Suite, display_name
 from suites.layouts.base import Contents, Graded, Layout, layout
 from suites.layouts.flat import list_of
 from suites.prompt_checks import as_utf8, plain, printable
-from suites.shapes.unknown_words import check_known, unknown_note
+from suites.shapes.unknown_words import check_known, names_shapes, unknown_note, unreadable
 from verifiers.spec import VerifierSpec, parse_verifier
 
 FLAT, T2I = "flat", "t2i-compbench"
@@ -67,7 +67,10 @@ def score_folder(
     if suite_name == FILE and form.name == FLAT and prompts_from is None:
         prompts_from = str(list_of(folder) or "") or None
     suite: Suite = open_suite(suite_name, prompts_from)
-    domain = domain or _domain(None if suite_name == FILE else suite, form, folder, verifiers)
+    if domain is None:
+        domain, hint = _domain(None if suite_name == FILE else suite, form, folder, verifiers)
+        for line in hint:
+            say(line)
     local, place = LocalWeights.parse(weights), pick_device(device)
     chosen = {name: _chosen(name, domain) for name in verifiers}
     form.check(folder, suite.card.tasks)
@@ -119,18 +122,24 @@ def _by_task(suite: Suite, domain: Domain) -> tuple[dict[str, list[Prompt]], lis
     return by_task, []
 
 
-def _domain(suite: Suite | None, form: Layout, folder: Path, verifiers: Sequence[str]) -> Domain:
-    """What most prompts are the suite's own of; where they do not tell, shapes if all verifiers judge its pictures, else photo."""
+def _domain(suite: Suite | None, form: Layout, folder: Path, verifiers: Sequence[str]) -> tuple[Domain, list[str]]:
+    """What most prompts are the suite's own of; where they do not tell, shapes if all verifiers judge its pictures, else photo.
+
+    With it a sentence where this is photo and most prompts name shapes alone.
+    """
     judged: Domain = "shapes" if {parse_verifier(name).domain for name in verifiers} == {"shapes"} else "photo"
     by_task = {} if suite is None else _by_task(suite, "shapes")[0]
     known = _texts(by_task)
     if not known:
-        return judged
+        return judged, []
     try:
         texts = {plain(one.prompt.text) for one in form.read(folder, by_task).samples}
     except WrongInput:
-        return judged  # the folder has not this form with these tasks; what it lacks is said when it is read
-    return "shapes" if 2 * len(texts & known) > len(texts) else "photo"
+        return judged, []  # the folder has not this form with these tasks; what it lacks is said when it is read
+    if 2 * len(texts & known) > len(texts):
+        return "shapes", []
+    named = 2 * sum(map(names_shapes, texts)) > len(texts)
+    return "photo", ["most prompts name shapes alone: if these are pictures of the shapes world, give --domain shapes"] if named else []
 
 
 def _unread(contents: Contents, chosen: Iterable[VerifierSpec]) -> list[str]:
@@ -138,7 +147,8 @@ def _unread(contents: Contents, chosen: Iterable[VerifierSpec]) -> list[str]:
     if not any(name in READERS for spec in chosen for name in spec.names):
         return []
     texts = list(dict.fromkeys(one.prompt.text for one in contents.samples if one.prompt.text))
-    check_known(texts)
+    if len(unreadable(texts)) == len(texts):  # else some are scored for what they say, and the note tells which words are not read
+        check_known(texts)
     return unknown_note(texts)
 
 
