@@ -121,7 +121,7 @@ def run_search(
 
     Raises:
         WrongInput: an unknown search or unit, a search or verifier that does not fit the model, a budget that is too small, an
-            argument of another kind, or prompts of which an embedded model knows no word.
+            argument of another kind, or a prompt of which an embedded model knows no word.
     """
     _check_loaded(model, verifier)
     found = parse_search(expanded(search)) if isinstance(search, str) else search

@@ -59,7 +59,7 @@ class PrefixState(Generic[Prefixes, Prediction]):
         return replace(self, rows=tuple(self.rows[index] for index in indices),
                        source=tuple(self.source[index] for index in indices))
 
-    def predicted(self) -> Prediction:
+    def prediction_to_draw(self) -> Prediction:
         """The prediction that `draw` samples from. Raises ValueError where there is none."""
         return predicted(self.prediction, self.step, self.steps)
 

@@ -14,7 +14,9 @@ _ROWS = {
     "candidates": "One row per unit, verifier, prompt and scored image; costs are what the prompt had spent when the score was known.",
     "selections": "One row per unit, verifier, prompt and budget: what the search returned and what it had spent. Where nothing "
     "was scored within a budget in seconds, the costs are those of the first candidate, which has overspent.",
-    "scores": "One row per selection and metric; prompts that could not be run have rows here alone.",
+    "scores": "One row per selection and metric; prompts that could not be run have rows here alone. A mean over rows weighs every "
+    "prompt the same. The overall of a report weighs as the suite's card says (docs/suites.md): of geneval and t2i-compbench it is the "
+    "unweighted mean of the tasks' means, each a mean over prompts, and differs where tasks have different numbers of prompts.",
 }
 _FILES = {
     MANIFEST: "configuration, versions, commit, hardware, hashes of all weights",

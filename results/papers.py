@@ -76,19 +76,37 @@ def read_papers(folder: Path = FOLDER) -> pd.DataFrame:
 
 
 def chosen(rows: pd.DataFrame, suite: str | None, models: Sequence[str]) -> pd.DataFrame:
-    """The rows of one suite and of some models; of all where None or none is named.
+    """The rows of one suite and of some models; of all where None or none is named. `lacking` says which models have none there.
 
     Raises:
-        WrongInput: a suite or model that no row has.
+        WrongInput: a suite or model that no row has, or models that all have none of the suite.
     """
+    every = rows
     for column, names in (("suite", [] if suite is None else [suite]), ("model", models)):
-        known = [each for each in rows[column].unique() if each]
+        known = [each for each in every[column].unique() if each]
         for name in names:
             if name not in known:
                 hint = near(name, known)
                 raise WrongInput(f"no {column} {name!r} among these numbers; {hint and hint + ' '}there are: {', '.join(known)}")
-        rows = rows[rows[column].isin(names)] if names else rows
+    rows = rows if suite is None else rows[rows["suite"] == suite]
+    rows = rows[rows["model"].isin(models)] if models else rows
+    if rows.empty:
+        raise WrongInput(f"{'; '.join(lacking(every, suite, models))}; of {suite} there are: {_models(every[every['suite'] == suite])}")
     return rows.reset_index(drop=True)
+
+
+def lacking(rows: pd.DataFrame, suite: str | None, models: Sequence[str]) -> list[str]:
+    """A sentence for every model, known to `rows`, of which nothing of the suite is printed: where there is something."""
+    there = set(rows.loc[rows["suite"] == suite, "model"])
+    elsewhere = {name: rows.loc[rows["model"] == name, "suite"].unique() for name in models if suite is not None and name not in there}
+    return [
+        f"nothing of {suite} is printed of {name}, only of {', '.join(each or 'prompts that are not named' for each in suites)}"
+        for name, suites in elsewhere.items()
+    ]
+
+
+def _models(rows: pd.DataFrame) -> str:
+    return ", ".join(rows["model"].unique())
 
 
 def _read(path: Path) -> pd.DataFrame:

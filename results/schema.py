@@ -63,7 +63,7 @@ _UNIT = (
 CANDIDATES = (
     *_UNIT,
     _text("budget_unit", "unit of the budget the search ran under"),
-    _real("budget", "budget of the search per prompt, in budget_unit"),
+    _real("budget", "budget of the search per prompt, in budget_unit; of random, whose pool serves all budgets, the largest"),
     _integer("order", "order of scoring within the prompt"),
     _text("candidate", "candidate path: 3 is the fourth independent candidate, 3.1 its second branch"),
     _text("parent", "path it branched from, empty for a root"),
@@ -81,7 +81,11 @@ CANDIDATES = (
         "why it is unscored (after the budget: not chosen from), or that the score is only a place, as a cascade's cheap stage "
         "alone judged it; empty otherwise",
     ),
-    _real("truth", "the suite's own verdict on this image, where graded; NaN otherwise"),
+    _real(
+        "truth",
+        "the suite's own verdict on this image: on every finished image of random where the suite has a grader here, and what reports "
+        "say of trust in verifiers is of these; NaN for all other searches, whose images are chosen by scores",
+    ),
     _text("image", "path of the PNG within the run folder, empty where not kept"),
     *COST,
 )
@@ -95,7 +99,11 @@ SELECTIONS = (
     _real("budget", "budget per prompt, in budget_unit"),
     _text("parameters", "the plan's parameters as JSON"),
     _text("candidate", "path of the chosen candidate, empty where none was scored within the budget"),
-    _real("score", "its score by the verifier, as in candidates"),
+    _real(
+        "score",
+        "its score by the verifier; an ensemble's is its rank among the candidates of this budget alone, so under several budgets of one "
+        "pool it is not that of candidates, which ranks those of the largest",
+    ),
     _integer("considered", "finished candidates it was chosen from", "images"),
     _text("image", "path of the PNG within the run folder"),
     *COST,

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from results.papers import EVIDENCE, budget_text, chosen, read_papers, sources
+from results.papers import EVIDENCE, budget_text, chosen, lacking, read_papers, sources
 
 HEADER = ("paper", "where", "suite", "metric", "task", "model", "search", "guided by", "budget", "value", "evidence")
 
 
 def show(suite: str | None, models: Sequence[str]) -> None:
-    """Print the rows of a suite and of some models, of all without them, and the sources beneath.
+    """Print the rows of a suite and of some models, of all without them, the sources beneath, and which models have none there.
 
     Raises:
-        WrongInput: a suite or model of which nothing is printed.
+        WrongInput: as `chosen`.
     """
     from rich.console import Console
     from rich.table import Table
 
-    rows = chosen(read_papers(), suite, models)
+    every = read_papers()
+    rows = chosen(every, suite, models)
     table = Table(*HEADER)
     for row in rows.to_dict("records"):
         named = [str(row[name]) for name in HEADER[:7]]
@@ -30,3 +31,5 @@ def show(suite: str | None, models: Sequence[str]) -> None:
         console.print(f"{label}: {address}")
     for evidence in rows["evidence"].unique():
         console.print(f"{evidence}: {EVIDENCE[evidence]}")
+    for line in lacking(every, suite, models):
+        console.print(line)

@@ -75,7 +75,8 @@ def _open(run: Run, console: Console, shared: bool = False) -> None:
         found = take_over(run.store, [unit.key for unit in run.units], [Path(one) for one in run.session.settings.reuse])
         for folder, count in found.items():
             why = "" if count else f": {why_none(run, folder)}"
-            console.print(f"{counted(count, 'unit')} of {len(run.units)} are taken from {folder}{why}", highlight=False, markup=False)
+            line = f"{counted(count, 'unit')} of {len(run.units)} {'is' if count == 1 else 'are'} taken from {folder}{why}"
+            console.print(line, highlight=False, markup=False)
         if run.session.calibrations:
             run.store.keep_calibration({name: one.as_rows() for name, one in run.session.calibrations.items()})
 

@@ -64,7 +64,7 @@ def chosen_prompts(suite: Any, domain: Any, settings: Settings) -> tuple[Any, ..
     """The prompts to run; the default number is at most what there is.
 
     Raises:
-        WrongInput: more prompts asked for than the suite has, a domain in which it has none, or prompts of which the embedded
+        WrongInput: more prompts asked for than the suite has, a domain in which it has none, or a prompt of which the embedded
             models, where they are in the run, know no word.
     """
     from suites.shapes.unknown_words import check_known

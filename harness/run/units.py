@@ -85,7 +85,7 @@ class WorkUnit(Determinants):
         unit = next(iter(self.budgets.values()))[0].unit.value
         count, first, last = len(self.prompts), self.prompts[0].id, self.prompts[-1].id
         prompts = f"prompt {first}" if count == 1 else f"{count} prompts, {first} to {last}"
-        return f"{self.model} {self.search} by {judges} at {budgets(amounts, unit)}, {prompts}"
+        return f"{self.model} {self.search} by {judges} at {budgets(amounts, unit)}, seed {self.seed}, {prompts}"
 
 
 def _judging(card: VerifierCard) -> str | tuple[str, str]:

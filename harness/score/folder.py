@@ -29,7 +29,7 @@ from suites.base import Equipped, Suite, display_name
 from suites.layouts.base import Contents, Graded, Layout, layout
 from suites.layouts.flat import list_of
 from suites.prompt_checks import as_utf8, printable
-from suites.shapes.unknown_words import check_known, unknown_note
+from suites.shapes.unknown_words import check_known, unknown_note, unreadable
 from verifiers.spec import VerifierSpec, parse_verifier
 
 FLAT, T2I = "flat", "t2i-compbench"
@@ -63,7 +63,10 @@ def score_folder(
     check_writable(target)
     form, suite_name, prompts_from = _said_or_seen(folder, layout_name, suite_name, prompts_from)
     suite: Suite = open_suite(suite_name, prompts_from)
-    domain = domain or domain_of(None if suite_name == FILE else suite, form, folder, verifiers)
+    if domain is None:
+        domain, hint = domain_of(None if suite_name == FILE else suite, form, folder, verifiers)
+        for line in hint:
+            say(line)
     local, place = LocalWeights.parse(weights), pick_device(device)
     chosen = {name: _chosen(name, domain) for name in verifiers}
     form.check(folder, suite.card.tasks)
@@ -119,7 +122,8 @@ def _unread(contents: Contents, chosen: Iterable[VerifierSpec]) -> list[str]:
     if not any(name in READERS for spec in chosen for name in spec.names):
         return []
     texts = list(dict.fromkeys(one.prompt.text for one in contents.samples if one.prompt.text))
-    check_known(texts)
+    if len(unreadable(texts)) == len(texts):  # else some are scored for what they say, and the note tells which words are not read
+        check_known(texts)
     return unknown_note(texts)
 
 

@@ -13,6 +13,7 @@ from models.base import Domain
 from suites.base import Located, Prompt, Suite, display_name
 from suites.layouts.base import Contents, Layout
 from suites.prompt_checks import plain
+from suites.shapes.unknown_words import names_shapes
 from verifiers.spec import parse_verifier
 
 
@@ -28,18 +29,24 @@ def prompts_by_task(suite: Suite, domain: Domain) -> tuple[dict[str, list[Prompt
     return by_task, []
 
 
-def domain_of(suite: Suite | None, form: Layout, folder: Path, verifiers: Sequence[str]) -> Domain:
-    """What most prompts are the suite's own of; where they do not tell, shapes if all verifiers judge its pictures, else photo."""
+def domain_of(suite: Suite | None, form: Layout, folder: Path, verifiers: Sequence[str]) -> tuple[Domain, list[str]]:
+    """What most prompts are the suite's own of; where they do not tell, shapes if all verifiers judge its pictures, else photo.
+
+    With it a sentence where this is photo and most prompts name shapes alone.
+    """
     judged: Domain = "shapes" if {parse_verifier(name).domain for name in verifiers} == {"shapes"} else "photo"
     by_task = {} if suite is None else prompts_by_task(suite, "shapes")[0]
     known = _texts(by_task)
     if not known:
-        return judged
+        return judged, []
     try:
         texts = {plain(one.prompt.text) for one in form.read(folder, by_task).samples}
     except WrongInput:
-        return judged  # the folder has not this form with these tasks; what it lacks is said when it is read
-    return "shapes" if 2 * len(texts & known) > len(texts) else "photo"
+        return judged, []  # the folder has not this form with these tasks; what it lacks is said when it is read
+    if 2 * len(texts & known) > len(texts):
+        return "shapes", []
+    named = 2 * sum(map(names_shapes, texts)) > len(texts)
+    return "photo", ["most prompts name shapes alone: if these are pictures of the shapes world, give --domain shapes"] if named else []
 
 
 def check_prompts(contents: Contents, by_task: Mapping[str, Sequence[Prompt]], folder: Path, suite_name: str, domain: Domain) -> None:

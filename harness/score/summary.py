@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from harness.compute.amounts import counted
 from harness.score.scorer import NAN, Scored, Scorer
-from suites.layouts.base import Contents
+from suites.layouts.base import Contents, Sample
 
 
 def summary(
@@ -25,24 +25,32 @@ def summary(
     if asked and set(each) != {asked}:
         here = f"{min(each)} to {max(each)}" if len(set(each)) > 1 else str(each[0])
         lines.append(f"protocol: {asked} images a prompt are published, {here} a prompt are here")
-    lines += scorer.evaluator.notes
     for metric in scorer.metrics:
         lines += _of_metric(metric, scored, tasks, over_prompts=card.overall_over == "prompts")
     return [*lines, *(f"not scored: {fault}" for fault in _faults(scored))]
 
 
 def _faults(scored: Sequence[Scored]) -> list[str]:
-    """Every reason once, those of a prompt's missing samples in one."""
-    faults: dict[str, None] = {}
+    """Every reason once, with the first of its pictures; those of a prompt's missing samples in one."""
+    faults: dict[str, list[Sample]] = {}
     missing: dict[str, list[str]] = {}
     for one in scored:
         reasons = [reason for value, reason in one.metrics.values() if math.isnan(value)]
         if one.sample.path is None:
             missing.setdefault(one.sample.prompt.id, []).extend(dict.fromkeys(reasons))
         else:
-            faults |= dict.fromkeys(reasons)
+            for reason in dict.fromkeys(reasons):
+                faults.setdefault(reason, []).append(one.sample)
     several = (f"{first}, as are {len(more)} more of its samples" if more else first for first, *more in missing.values())
-    return [*faults, *several]
+    return [*(_located(reason, samples) for reason, samples in faults.items()), *several]
+
+
+def _located(reason: str, samples: Sequence[Sample]) -> str:
+    """A reason with its first picture, where it names no file itself."""
+    first = samples[0]
+    if str(first.path) in reason or reason == first.fault or (first.where and reason.startswith(first.where)):
+        return reason
+    return f"{first.path}{f' and {len(samples) - 1} more' if len(samples) > 1 else ''}: {reason}"
 
 
 def _of_metric(metric: str, scored: Sequence[Scored], tasks: Sequence[str], over_prompts: bool) -> list[str]:

@@ -105,7 +105,7 @@ class InfinityGenerator:
     def draw(self, state: InfinityState, seeds: Sequence[int]) -> InfinityState:
         """The scale's bits, each row from its own seed; every row becomes a prefix of its own. Raises ValueError."""
         check_seeds(seeds, state.rows)
-        prefixes, _ = self.rollout.extend(state.prefixes, state.predicted(), state.source,
+        prefixes, _ = self.rollout.extend(state.prefixes, state.prediction_to_draw(), state.source,
                                           partial(draw_by_row, seeds=seeds))
         return replace(state, prefixes=prefixes, source=tuple(range(len(state.rows))), prediction=None)
 

@@ -90,7 +90,7 @@ class JanusGenerator:
     def draw(self, state: JanusState, seeds: Sequence[int]) -> JanusState:
         """A row of tokens, each candidate's from its own seed, with the passes between them. Raises ValueError."""
         check_seeds(seeds, state.rows)
-        prefixes = self.rollout.extend(state.prefixes, state.predicted(), state.source, seeds)
+        prefixes = self.rollout.extend(state.prefixes, state.prediction_to_draw(), state.source, seeds)
         return replace(state, prefixes=prefixes, source=tuple(range(len(state.rows))), prediction=None)
 
     def select(self, state: JanusState, indices: Sequence[int]) -> JanusState:

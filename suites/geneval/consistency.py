@@ -39,6 +39,9 @@ def contradiction(record: Mapping[str, Any], words: Vocabulary) -> str:
     unsaid = next((name for name, _ in asked.counts if name not in {each for each, _ in said.counts}), None)
     if unsaid is not None:
         return f"metadata contradicts itself: prompt {text!r} names no {unsaid}"
+    for (name, color), count in said.counts.items():
+        if color and (name, color) not in asked.counts and asked.counts[name, None] == count:
+            return f'metadata contradicts itself: prompt {text!r} but {name} of any color required: add "color": "{color}" to it'
     return f"metadata contradicts itself: prompt {text!r} but {_listed(asked)} required"
 
 

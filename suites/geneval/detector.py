@@ -34,3 +34,12 @@ class Detector(Protocol):
         Asked only where a requirement depends on it, for all pictures of a call at once.
         """
         ...
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A detector that does not read pictures of every size."""
+
+    def unread(self, images_BCHW: Images) -> str:
+        """Why it reads no picture of this height and width, "" where it does."""
+        ...

@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from models.base import Images
-from suites.geneval.detector import Detector
+from suites.base import Grade
+from suites.geneval.detector import Detector, Selective
 from suites.geneval.records import check_record
 from suites.geneval.rules import Detection, Verdict, judge, select, undecided
 
@@ -35,7 +36,20 @@ def grade(images: Images, records: Sequence[Mapping[str, Any]], detector: Detect
     ]
 
 
-def details(verdict: Verdict) -> str:
+def grades(images: Images, records: Sequence[Mapping[str, Any]], detector: Detector) -> list[Grade]:
+    """1.0 or 0.0 for image n by record n, with the reasons of a failure; NaN where the detector reads no picture of this size.
+
+    Raises:
+        ValueError: as `grade`.
+    """
+    _check_images(images, len(records))
+    if records and isinstance(detector, Selective) and (reason := detector.unread(images)):
+        return [Grade(float("nan"), reason)] * len(records)
+    verdicts = grade(images, records, detector)
+    return [Grade(float(verdict.correct), "; ".join(verdict.reasons), _details(verdict)) for verdict in verdicts]
+
+
+def _details(verdict: Verdict) -> str:
     """GenEval's own form of what was found: JSON of class to [x1, y1, x2, y2, score] of every detection that counted."""
     found = {name: [[*one.box, one.score] for one in group] for name, group in verdict.found.items()}
     return json.dumps(found)

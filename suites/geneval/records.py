@@ -23,6 +23,8 @@ def check_record(record: Mapping[str, Any]) -> None:
     A record that asks for nothing would be satisfied by an empty picture, so it is refused.
     """
     tag = record.get("tag")
+    if tag is None:
+        raise ValueError(f"GenEval record {record.get('prompt')!r} lacks tag: add one of {', '.join(TAGS)}")
     if tag not in TAGS:
         raise ValueError(f"GenEval record has tag {tag!r}: use one of {', '.join(TAGS)}")
     if not record.get("include"):

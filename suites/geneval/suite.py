@@ -11,7 +11,7 @@ from models.base import Domain, Images
 from suites.base import Grade, Prompt, ProtocolCard
 from suites.geneval.consistency import contradiction
 from suites.geneval.detector import Detector
-from suites.geneval.grader import details, grade
+from suites.geneval.grader import grades
 from suites.geneval.prompts import OFFICIAL_DRAWS, OFFICIAL_SEED, records
 from suites.geneval.records import Record, check_record
 from suites.geneval.rules import PUBLISHED
@@ -88,17 +88,21 @@ class GenEvalSuite:
     def grade(self, images: Images, prompts: Sequence[Prompt], domain: Domain) -> list[Grade]:
         """Judge image n (uint8 [N, 3, H, W]) by the rules of prompt n: 1.0 or 0.0, with the reasons of a failure.
 
+        NaN where the detector does not read pictures of this size.
+
         Raises:
             ValueError: no detector for the domain on this machine, images that are no pictures, or prompts of another domain.
         """
         detector = self.detector(domain)
         for prompt in prompts:
             _check_domain(prompt, domain)
-        verdicts = grade(images, [prompt.metadata for prompt in prompts], detector)
-        return [Grade(float(verdict.correct), "; ".join(verdict.reasons), details(verdict)) for verdict in verdicts]
+        return grades(images, [prompt.metadata for prompt in prompts], detector)
 
     def check(self, prompt: Prompt, domain: Domain) -> str:
         """Why no picture of this prompt can be graded: a record that is none, contradicts itself, or has unknown words."""
+        if not prompt.metadata:
+            return (f"prompt {prompt.text!r:.80} is none of GenEval's for {domain} images, and there is no record of what it asks for: "
+                    "only verifiers can score it here; in a folder in GenEval's layout it can have one")  # fmt: skip
         try:
             check_record(prompt.metadata)
             _check_domain(prompt, domain)

@@ -7,6 +7,7 @@ import torch
 from models.base import Images
 from suites.geneval.rules import PUBLISHED, Detection, Thresholds
 from suites.shapes.finder import Found, find
+from suites.shapes.vocabulary import IMAGE_SIDE
 
 
 def detections(parts: Sequence[Found]) -> list[Detection]:
@@ -19,6 +20,13 @@ class ShapesDetector:
 
     name = "shapes-finder"
     thresholds: Thresholds = PUBLISHED
+
+    def unread(self, images_BCHW: Images) -> str:
+        """Why it reads no picture of this height and width, "" where it does: in another size even a perfect circle is no shape to it."""
+        height, width = images_BCHW.shape[2:]
+        if height == width == IMAGE_SIDE:
+            return ""
+        return f"the shapes finder reads pictures of {IMAGE_SIDE}x{IMAGE_SIDE} pixels, this one has {width}x{height}: give it at that size"
 
     def detect(self, images_BCHW: Images) -> list[list[Detection]]:
         """Every part of each picture that differs from its background -> one list per picture, same order."""

@@ -14,8 +14,7 @@ from typing import Any
 from models.base import Images
 from suites.base import Grade, Prompt
 from suites.geneval.consistency import contradiction
-from suites.geneval.grader import details
-from suites.geneval.grader import grade as grade_by_rules
+from suites.geneval.grader import grades
 from suites.geneval.records import check_parts, check_record
 from suites.geneval.rules import Detection
 from suites.geneval.suite import SHAPES
@@ -39,12 +38,12 @@ class AttributeDetector(ShapesDetector):
 def grade(images: Images, prompts: Sequence[Prompt]) -> list[Grade]:
     """Judge image n (uint8 [N, 3, H, W]) by the requirements of prompt n: 1.0 or 0.0, with the reasons of a failure.
 
+    NaN where the finder does not read pictures of this size.
+
     Raises:
         ValueError: images that are no pictures, or requirements outside the shapes vocabulary.
     """
-    records = [asked(prompt) for prompt in prompts]
-    verdicts = grade_by_rules(images, records, AttributeDetector())
-    return [Grade(float(verdict.correct), "; ".join(verdict.reasons), details(verdict)) for verdict in verdicts]
+    return grades(images, [asked(prompt) for prompt in prompts], AttributeDetector())
 
 
 def check(prompt: Prompt) -> str:
@@ -60,7 +59,8 @@ def asked(prompt: Prompt) -> dict[str, Any]:
     """The prompt's record with colours moved into the classes."""
     record = prompt.metadata
     if not record.get("include"):
-        raise ValueError(f"prompt {prompt.id} has no requirements of the shapes world: only such prompts can be graded")
+        raise ValueError(f"prompt {prompt.text!r:.80} is none of the suite's in the shapes world and has no requirements: "
+                         "only verifiers can score it")  # fmt: skip
     check_parts(record)
     return {
         **record,

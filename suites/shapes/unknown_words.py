@@ -9,11 +9,13 @@ from string import punctuation
 
 from harness.compute.amounts import counted
 from harness.errors import WrongInput
-from suites.shapes.vocabulary import STOP_WORDS, content_words
+from suites.geneval.wording import plural
+from suites.shapes.vocabulary import KINDS, STOP_WORDS, content_words
 
 SHOWN = 6
 """Words that are named before the others are only counted."""
 _KNOWN = frozenset(content_words())
+_KINDS = frozenset((*KINDS, *map(plural, KINDS)))
 _STOP = re.compile(rf"\b({'|'.join(STOP_WORDS)})\b")
 
 
@@ -23,14 +25,28 @@ def read_words(text: str) -> list[str]:
 
 
 def check_known(texts: Sequence[str]) -> None:
-    """Raise WrongInput for prompts of whose words the embedded models know not a single one."""
-    words = [word for text in texts for word in read_words(text)]
-    if words and not _KNOWN.intersection(words):
+    """Raise WrongInput where the embedded models know not a single word of a prompt; the first such prompts are named."""
+    lost = unreadable(texts)
+    if lost:
+        words = _named([word for text in lost for word in read_words(text)])
+        all_lost = "the prompt" if len(texts) == 1 else f"the {len(texts)} prompts"
+        which = f"{all_lost} ({words})" if len(lost) == len(texts) else f"{len(lost)} of {len(texts)} prompts ({_named(lost)})"
         raise WrongInput(
-            f"the embedded models know no word of {'the prompt' if len(texts) == 1 else f'the {len(texts)} prompts'} ({_named(words)}): "
-            "they read colours, kinds, numbers and places of shapes alone; write such as 'a red star above a green square', or take "
-            "models and verifiers of photographs"
+            f"the embedded models know no word of {which}: they read colours, kinds, numbers and places of shapes alone; write such as "
+            f"'a red star above a green square'{'' if len(lost) == len(texts) else ', leave those out'}, or take models and verifiers of "
+            "photographs"
         )
+
+
+def unreadable(texts: Sequence[str]) -> list[str]:
+    """Prompts that have words, of which the embedded models know none."""
+    return [text for text in texts if (words := read_words(text)) and _KNOWN.isdisjoint(words)]
+
+
+def names_shapes(text: str) -> bool:
+    """Whether a prompt has words of the shapes world alone, a kind of shape among them."""
+    words = read_words(text)
+    return _KNOWN.issuperset(words) and not _KINDS.isdisjoint(words)
 
 
 def unknown_note(texts: Sequence[str]) -> list[str]:

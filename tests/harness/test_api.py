@@ -111,6 +111,7 @@ def test_options_that_are_none_are_said_in_a_line(options: dict[str, Any], messa
 @pytest.mark.parametrize(("prompts", "message"), [
     (["a red star", 5], "prompt 1, 5, is not text: give texts, or prompts of a suite"), (None, "prompts None are no texts"),
     (["an astronaut riding a horse", "猫"], "the embedded models know no word of the 2 prompts ('astronaut', 'riding', 'horse', '猫')"),
+    (["a turquoise hexagon", "a red star"], "the embedded models know no word of 1 of 2 prompts ('a turquoise hexagon'): "),
 ])  # fmt: skip
 def test_what_is_no_prompt_is_said_in_a_line(prompts: Any, message: str, model: Any, verifier: Any) -> None:
     with pytest.raises(WrongInput, match=re.escape(message)):

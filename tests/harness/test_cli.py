@@ -372,7 +372,7 @@ def test_what_takes_time_is_said_and_what_is_kept_is_counted(tmp_path: Path, mon
     )
     assert first.stderr.startswith("loading libraries for toy-ar\nloading toy-ar and toy-judge\ncalibrating: every operation")
     assert "2 units, each one search of one model on up to 1 prompt, into" in first.stderr
-    assert "\nunit 1 of 2: toy-ar random:candidates=2 by toy-judge at 6 s, prompt " in first.stderr
+    assert "\nunit 1 of 2: toy-ar random:candidates=2 by toy-judge at 6 s, seed 0, prompt " in first.stderr
     kept = f"1 finished unit is kept in {tmp_path}; give the same command again to go on"
     assert second.stderr.splitlines()[-1] == f"vistas: interrupted: {kept}"
     third = call(*asked)

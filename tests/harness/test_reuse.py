@@ -167,6 +167,15 @@ def test_damaged_units_are_run_again(tmp_path: Path) -> None:
     assert_equal(tables(tmp_path / "small"), tables(tmp_path / "large"))
 
 
+def test_one_unit_is_taken_over_and_several_are(tmp_path: Path) -> None:
+    make(tmp_path / "small", **SMALL)
+    for part in sorted((tmp_path / "small" / "parts").glob("*.part"))[1:]:
+        part.unlink()
+    said = Console(file=StringIO(), width=400)
+    finish_run(prepare_run(Settings(**{**SMALL, "reuse": (str(tmp_path / "small"),)}), tmp_path / "large"), said)
+    assert f"1 unit of 4 is taken from {tmp_path / 'small'}\n" in said.file.getvalue()
+
+
 def test_a_damaged_unit_of_ones_own_is_taken_over_again(tmp_path: Path) -> None:
     make(tmp_path / "small", **SMALL)
     assert make(tmp_path / "large", tmp_path / "small", **SMALL) == []

@@ -19,7 +19,7 @@ from harness.registry import Entry
 from models.base import Images, ModelCard, Row, first_step
 from verifiers.base import Scores, VerifierCard
 
-STEPS, SIZE, CELLS = 3, 64, 4
+STEPS, SIZE, CELLS = 3, 48, 4
 WORDS = 7
 """Of a prompt that the toys say they read."""
 COST = {"encode": Cost(text_flops=7), "predict": Cost(forwards=1, model_flops=100), "draw": Cost(nfe=1),
@@ -110,7 +110,7 @@ class ToyGenerator:
         return self.decode(state)
 
     def decode(self, state: ToyState) -> Images:
-        grey_BHW = torch.sigmoid(state.values_BC).reshape(-1, 2, 2).repeat_interleave(32, 1).repeat_interleave(32, 2)
+        grey_BHW = torch.sigmoid(state.values_BC).reshape(-1, 2, 2).repeat_interleave(SIZE // 2, 1).repeat_interleave(SIZE // 2, 2)
         return (grey_BHW * 255).to(torch.uint8)[:, None].repeat(1, 3, 1, 1)
 
     def price(self, operation: str, step: int = 0, text_tokens: int = 0) -> Cost:
@@ -151,7 +151,7 @@ class ToyNoisy(ToyGenerator):
 
     def start_image(self, conditioning: Any, rows: Sequence[Row], images: Images, strength: float) -> ToyState:
         state = self.start(conditioning, rows)
-        cells_BC = images[:, 0, ::32, ::32].reshape(-1, CELLS) / 255
+        cells_BC = images[:, 0, :: SIZE // 2, :: SIZE // 2].reshape(-1, CELLS) / 255
         return replace(state, values_BC=cells_BC + strength * state.values_BC, step=first_step(strength, STEPS))
 
 
@@ -164,7 +164,6 @@ class ToyPainter(ToyGenerator):
         from suites.t2i_compbench.shapes import shapes_prompts as compbench
 
         super().__init__(name, family)
-        self.card = replace(self.card, image_size=(48, 48))
         known = (*GenEvalSuite().prompts("shapes"), *drawbench(), *compbench())
         self.records = {prompt.text: prompt.metadata for prompt in known}
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import WrongInput
 from harness.registry import MODELS, entry
-from results.papers import COLUMNS, EVIDENCE, FOLDER, METRICS, chosen, read_papers
+from results.papers import COLUMNS, EVIDENCE, FOLDER, METRICS, chosen, lacking, read_papers
 
 ROW = {
     "paper": "2501.00001", "where": "Table 1", "suite": "geneval", "metric": "grade", "task": "overall", "model": "infinity-2b",
@@ -73,6 +73,18 @@ def test_numbers_of_the_sources_are_read_back(rows: pd.DataFrame) -> None:
     flux = rows.query("paper == '2501.09732' and where == 'Table 1' and verifier == 'ensemble'")
     assert flux["printed"].tolist() == ["0.8204", "0.5959", "0.7197", "0.3043", "0.6623", "0.3754"]
     assert set(flux["budget"]) == {1920}
+
+
+def test_a_model_without_numbers_of_a_suite_hides_no_other(rows: pd.DataFrame) -> None:
+    both = ["infinity-2b", "flux-dev"]
+    assert set(chosen(rows, "geneval", both)["model"]) == {"infinity-2b"}
+    assert lacking(rows, "geneval", both) == ["nothing of geneval is printed of flux-dev, only of drawbench, t2i-compbench"]
+    assert lacking(rows, "drawbench", both) == lacking(rows, None, both) == []
+    with pytest.raises(WrongInput, match=r"^nothing of geneval is printed of flux-dev, only of drawbench, t2i-compbench; of geneval there "
+                       r"are: .*infinity-2b"):
+        chosen(rows, "geneval", ["flux-dev"])
+    with pytest.raises(WrongInput, match="no model 'flux-dve' among these numbers; did you mean flux-dev"):
+        chosen(rows, "geneval", ["infinity-2b", "flux-dve"])
 
 
 @pytest.mark.parametrize(

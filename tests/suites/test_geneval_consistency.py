@@ -1,13 +1,17 @@
 """Records that contradict themselves are told from those that do not, whoever worded them."""
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from suites.base import Prompt
 from suites.geneval.consistency import contradiction
 from suites.geneval.suite import VOCABULARIES, GenEvalSuite
 from suites.geneval.vocabulary import PHOTO, PHOTO_OBJECTS
-from suites.geneval.wording import plural
+from suites.geneval.wording import TAGS, plural
 
 
 def need(name: str, count: int = 1, **more: Any) -> dict[str, Any]:
@@ -45,6 +49,15 @@ def test_every_class_is_counted_in_english_and_in_genevals_plural(word: str, cou
             assert f"but {count + 1} {name} required" in contradiction(record("counting", text, need(name, count + 1)), PHOTO)
 
 
+def test_the_record_of_the_page_can_be_graded() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "suites.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"```json\n(.*)\n```", page)
+    given = json.loads(line)
+    assert GenEvalSuite().check(Prompt("x", given["prompt"], given["tag"], given), "shapes") == ""
+    for tag in TAGS:
+        assert tag in page
+
+
 LEFT, RIGHT, ABOVE = ({"position": [relation, 0]} for relation in ("left of", "right of", "above"))
 RED = {"color": "red"}
 
@@ -76,6 +89,8 @@ RED = {"color": "red"}
         (record("counting", "a photo of one dog", need("dog", 2)), "but 2 dog required"),
         (record("counting", "a photo of five people", need("person", 6)), "but 6 person required"),
         (record("counting", "a photo of two dogs and a cat", need("dog", 2)), "but 2 dog required"),
+        (record("counting", "a photo of two green dogs", need("dog", 2)), 'but dog of any color required: add "color": "green" to it'),
+        (record("counting", "a photo of two green dogs", need("dog", 3)), "but 3 dog required"),
         (record("colors", "a photo of a blue dog", need("dog", **RED)), "but 1 red dog required"),
         (record("single_object", "a photo of a dog", need("dog", 2)), "but 2 dog required"),
         (record("two_object", "a photo of a dog", need("dog")), "tag two_object with a single requirement"),

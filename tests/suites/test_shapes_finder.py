@@ -9,7 +9,9 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageDraw
 from scipy import ndimage
+from torchvision.transforms.functional import pil_to_tensor
 
 from suites.geneval.grader import grade
 from suites.geneval.wording import TAGS
@@ -58,6 +60,15 @@ def test_all_kinds_in_all_colours(background: int) -> None:
     scenes = [Scene((Shape(k, c, 14, 10, 20),), background) for k in KINDS for c in COLOURS]
     for scene, parts in zip(scenes, find(render(scenes)), strict=True):
         assert [(part.kind, part.colour) for part in parts] == [(scene.shapes[0].kind, scene.shapes[0].colour)]
+
+
+@pytest.mark.parametrize(("radius", "least", "most"), [(4, 0.0, 0.3), (6, 0.9, 1.0), (12, 0.9, 1.0), (15, 0.0, 0.01)])
+def test_circles_of_any_painter_are_read_in_the_sizes_that_the_page_names(radius: int, least: float, most: float) -> None:
+    picture = Image.new("RGB", (48, 48), "white")
+    ImageDraw.Draw(picture).ellipse((24 - radius, 24 - radius, 24 + radius, 24 + radius), fill=(255, 0, 0))
+    ((part,),) = find(pil_to_tensor(picture)[None])
+    assert (part.kind, part.colour) == ("circle", "red")
+    assert least <= part.confidence <= most
 
 
 def test_other_captions_are_mostly_refused() -> None:

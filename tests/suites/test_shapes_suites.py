@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.errors import WrongInput
 from harness.registry import entry
 from suites.base import Prompt
 from suites.shapes.exact_grader import grade
@@ -73,6 +74,19 @@ def test_numbers_are_exact():
     assert "expected star<4, found 4" in grade(render([sample_scene(rng, more)]), [three])[0].reason
 
 
+@pytest.mark.parametrize("name", ["geneval", *SUITES])
+def test_pictures_of_another_size_are_not_graded(name: str):
+    """A perfect circle in 96 pixels would be no shape to the finder, and so a correct picture wrong."""
+    suite = entry("suite", name).resolve()()
+    prompts = suite.prompts("shapes")[:2]
+    large = render([scene(np.random.default_rng(3), prompt) for prompt in prompts]).repeat_interleave(2, 2).repeat_interleave(3, 3)
+    for grade_ in suite.grade(large, prompts, "shapes"):
+        assert np.isnan(grade_.value)
+        assert grade_.reason == "the shapes finder reads pictures of 48x48 pixels, this one has 144x96: give it at that size"
+    with pytest.raises(ValueError, match="2 images for 1 prompt"):
+        suite.grade(large, prompts[:1], "shapes")
+
+
 def test_only_descriptions_are_longer_than_the_models_read():
     from models.shapes.text import TEXT_TOKENS, UNKNOWN, build_tokenizer
 
@@ -108,6 +122,13 @@ def test_a_note_names_some_unknown_words_and_counts_the_others():
         "makes it another"  # fmt: skip
     check_known(texts)
     check_known([" "])
+
+
+def test_a_prompt_without_a_known_word_is_refused_whatever_stands_beside_it():
+    with pytest.raises(WrongInput, match=r"know no word of 1 of 3 prompts \('a turquoise hexagon'\): .*, leave those out, or take"):
+        check_known(["a red cat", "a turquoise hexagon", " "])
+    with pytest.raises(WrongInput, match=r"know no word of the 2 prompts \('turquoise', 'cat'\)"):
+        check_known(["turquoise", "a cat"])
 
 
 def test_what_is_no_shape_is_refused():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -37,9 +38,10 @@ def shown(title: str, terminal: bool, width: int = 80) -> list[str]:
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", console.file.getvalue()).replace("\r", "\n").splitlines()
 
 
-def test_a_unit_is_named_by_model_search_verifier_budget_and_prompts() -> None:
-    title = "shapes-infinity beam:width=2,score=preview by shapes-reward at 5, 13 GFLOP, "
+def test_a_unit_is_named_by_model_search_verifier_budget_seed_and_prompts() -> None:
+    title = "shapes-infinity beam:width=2,score=preview by shapes-reward at 5, 13 GFLOP, seed 0, "
     assert unit("colors-00001").title == title + "prompt colors-00001"
+    assert replace(unit("colors-00001"), seed=7).title == title.replace("seed 0", "seed 7") + "prompt colors-00001"
     assert unit("colors-00001", "colors-00002", "counting-00003").title == title + "3 prompts, colors-00001 to counting-00003"
 
 

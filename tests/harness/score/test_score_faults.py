@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import toy_world
+from command_line import call
 from PIL import Image
 from toy_scores import score
 
@@ -47,6 +48,61 @@ def prompt_folder(root: Path, name: str, of: Prompt, **change: object) -> Path:
     picture(of).save(inner / "00000.png")
     (root / name / "metadata.jsonl").write_text(json.dumps(dict(of.metadata) | change) + "\n")
     return inner
+
+
+def test_pictures_of_another_size_are_unscored_and_counted_apart(tmp_path: Path) -> None:
+    """They would be called wrong, however right they are: the finder knows shapes by their size."""
+    root = tmp_path / "made"
+    of = [prompt for prompt in PROMPTS if prompt.task == "single_object"][:3]
+    for n, prompt in enumerate(of):
+        inner = prompt_folder(root, f"{n:05d}", prompt)
+        if n:
+            picture(prompt).resize((256, 256)).save(inner / "00000.png")
+    table, said = score(root)
+    assert table["value"].tolist() == pytest.approx([1.0, np.nan, np.nan], nan_ok=True)
+    assert "grade single_object: 1.0000 over 1 image (2 not scored)" in said
+    reason = "the shapes finder reads pictures of 48x48 pixels, this one has 256x256: give it at that size"
+    assert table["reason"].tolist() == ["", reason, reason]
+    assert f"not scored: {root / '00001/samples/00000.png'} and 1 more: {reason}\n" in said
+
+
+def test_what_a_prompt_lacks_to_be_graded_is_said(tmp_path: Path) -> None:
+    root = tmp_path / "made"
+    prompt_folder(root, "00000", PROMPTS[0])
+    prompt_folder(root, "00001", PROMPTS[0], prompt="my own", tag=None)
+    _, said = score(root)
+    assert "line 1: GenEval record 'my own' lacks tag: add one of single_object, two_object" in said
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    picture(PROMPTS[0]).save(flat / "a.png")
+    picture(PROMPTS[0]).save(flat / "b.png")
+    (flat / "prompts.csv").write_text(f"file,prompt,task\na.png,{PROMPTS[0].text},\nb.png,my own,position\n")
+    _, said = score(flat, "--suite", "geneval")
+    assert "not scored: prompts.csv line 3: prompt 'my own' is none of GenEval's for shapes images, and there is no record" in said
+    assert "has tag None" not in said
+
+
+def test_prompts_that_name_shapes_alone_hint_at_their_domain(tmp_path: Path) -> None:
+    root = tmp_path / "made"
+    prompt_folder(root, "00000", PROMPTS[0], prompt="two green circles beside")
+    prompt_folder(root, "00001", PROMPTS[0], prompt="two green circles and a red star")
+    prompt_folder(root, "00002", PROMPTS[0], prompt="a photo of one star left of two hearts")
+    hint = "most prompts name shapes alone: if these are pictures of the shapes world, give --domain shapes\n"
+    (root / "00000/metadata.jsonl").write_text('{"prompt": "two green circles", "tag": "counting"}')
+    result = call("score", str(root))
+    assert result.exit_code == 2
+    assert result.stderr.startswith(hint + "vistas: geneval-grader.clip: ")
+    for name in ("00000", "00001"):
+        (root / name / "metadata.jsonl").write_text('{"prompt": "a star on a lawn", "tag": "counting"}')
+    assert hint not in call("score", str(root)).stderr
+
+
+def test_what_is_not_graded_is_said_once(tmp_path: Path) -> None:
+    (root := tmp_path / "made").mkdir()
+    picture(PROMPTS[0]).save(root / "a.png")
+    (root / "prompts.csv").write_text(f"file,prompt\na.png,{PROMPTS[0].text}\n")
+    result = call("score", str(root), "--domain", "shapes", "--verifier", "toy-judge")
+    assert result.output.count("not graded: ") == 1
 
 
 def test_text_that_is_no_utf8_spoils_nothing_else(tmp_path: Path) -> None:
@@ -174,7 +230,7 @@ def test_a_long_scoring_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_batches_make_no_difference_and_order_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = samples(tmp_path, [(64, 64), (48, 80), (64, 64), (64, 64), (80, 48)])
+    found = samples(tmp_path, [(48, 48), (48, 80), (48, 48), (48, 48), (80, 48)])
     scorer = scorer_of({"shapes-reward": shapes_reward()})
     whole = list(scorer.score(found))
     monkeypatch.setattr(scorer_module, "BATCH", 1)
@@ -182,11 +238,11 @@ def test_batches_make_no_difference_and_order_is_kept(tmp_path: Path, monkeypatc
     assert [one.sample.number for one in whole] == [one.sample.number for one in alone] == [0, 1, 2, 3, 4]
     for one, other in zip(whole, alone, strict=True):
         assert one.metrics["shapes-reward"][0] == pytest.approx(other.metrics["shapes-reward"][0], abs=1e-5)
-        assert one.metrics["grade"] == other.metrics["grade"]
+        assert one.metrics["grade"] == (pytest.approx(other.metrics["grade"][0], nan_ok=True), other.metrics["grade"][1])
 
 
 def test_where_memory_runs_out_some_pictures_are_judged_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = samples(tmp_path, [(64, 64)] * 5)
+    found = samples(tmp_path, [(48, 48)] * 5)
     whole = list(scorer_of({"toy-judge": toy_world.toy_judge()}).score(found))
     score, grade = toy_world.ToyVerifier.score, GenEvalSuite.grade
     asked: list[int] = []
@@ -211,7 +267,7 @@ def test_verifiers_on_one_backbone_share_its_pass(tmp_path: Path, monkeypatch: p
     passes: list[int] = []
     tower = clip._backbone._image_tower
     monkeypatch.setattr(clip._backbone, "_image_tower", lambda batch: passes.append(len(batch)) or tower(batch))
-    pictures = samples(tmp_path, [(64, 64)] * 3)
+    pictures = samples(tmp_path, [(48, 48)] * 3)
     both = list(scorer_of({"a": clip, "b": aesthetic}).score(pictures))
     assert passes == [3]
     assert torch.isfinite(torch.tensor([one.metrics[name][0] for one in both for name in ("shapes-clip", "shapes-aesthetic")])).all()

@@ -116,7 +116,7 @@ class Scales:
 
     def draw(self, state: Any, seeds: Sequence[int]) -> Any:
         check_seeds(seeds, state.rows)
-        logits_BnC = torch.stack([state.predicted()[place] for place in state.source])
+        logits_BnC = torch.stack([state.prediction_to_draw()[place] for place in state.source])
         chance_BnC = torch.stack([
             torch.rand(logits_BnC.shape[1:], generator=torch.Generator().manual_seed(seed), dtype=torch.float64) for seed in seeds
         ])  # fmt: skip

@@ -1,13 +1,15 @@
-"""Adding a search takes one file and a package around it: here both are those of docs/add-a-search.md, installed and run."""
+"""Adding a search takes one file and a package around it: here they are those of docs/add-a-search.md, installed and run."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,22 +17,47 @@ import pytest
 from command_line import call
 
 from harness import plugins, registry
-from harness.compute.ledger import Budget, Unit
+from harness.compute.ledger import COLUMNS, Budget, Unit
+from harness.compute.meter import MeteredGenerator
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.run.finished import fingerprint
 from harness.search.spec import parse_search
+from models import base
 from results import environment
+from verifiers.base import VerifierCard
+from verifiers.ensemble import Ensemble
+from verifiers.scorer import Scorer
 
 pytestmark = pytest.mark.usefixtures("unreported")
 
 PAGE = (Path(__file__).parents[3] / "docs" / "add-a-search.md").read_text(encoding="utf-8")
+COUNTED = [name for name in COLUMNS if not name.endswith("seconds")]
+FILES = ("first_good", "late_fork")
 RUN = ["run", "geneval", "--model", "shapes-infinity", "--prompts", "2", "--search"]
 
 
-def block(language: str) -> str:
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
-    return str(found)
+class Counting(Scorer):
+    """A verifier that is never asked: its values are given."""
+
+    image_passes = {}  # noqa: RUF012
+
+    def __init__(self, name: str) -> None:
+        self._card = VerifierCard(name, "shapes", (0.0, 1.0), (name,), "", "MIT")
+
+    @property
+    def card(self) -> VerifierCard:
+        return self._card
+
+    def values(self, images, prompts):
+        raise AssertionError("not asked")
+
+
+def block(language: str, number: int = 0) -> str:
+    """In Python: of the first search (0) or of the one that branches (1)."""
+    found = re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert len(found) == {"python": 2}.get(language, 1)
+    return str(found[number])
 
 
 def forget() -> None:
@@ -44,7 +71,8 @@ def install(site: Path, version: str = "0.1", points: str = "") -> None:
     project = tomllib.loads(block("toml"))["project"]
     for group, named in project["entry-points"].items():
         points = points or "\n".join([f"[{group}]", *(f"{name} = {value}" for name, value in named.items())])
-    (site / "first_good.py").write_text(block("python"))
+    for number, name in enumerate(FILES):
+        (site / f"{name}.py").write_text(block("python", number))
     folder = site / "my_searches.dist-info"
     folder.mkdir(exist_ok=True)
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {version}\n")
@@ -59,7 +87,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     install(folder)
     monkeypatch.syspath_prepend(str(folder))
     yield folder
-    sys.modules.pop("first_good", None)
+    for name in FILES:
+        sys.modules.pop(name, None)
     forget()
 
 
@@ -107,6 +136,67 @@ def test_it_keeps_its_budget_and_stops_where_it_may(model: str, unit: Unit, requ
         assert mine == pytest.approx(row[:needed], abs=1e-4)  # a pixel rounds otherwise in another batch
         assert budget.affords(found.task.spent(prompt, found.task.judges[0]))
     assert sum(len(found.of(prompt)) for prompt in range(3)) < sum(map(len, scores))
+
+
+@pytest.mark.parametrize("model", ["infinity", "flux"])
+@pytest.mark.parametrize("unit", [Unit.NFE, Unit.FLOPS, Unit.IMAGES])
+@pytest.mark.parametrize("parts", [1, 3])
+def test_the_one_that_branches_spends_what_it_plans_on_children_of_the_best(
+    model: str, unit: Unit, parts: int, request, ran, make_judge
+) -> None:
+    """With one verifier and with an ensemble of three."""
+    generator, judge = request.getfixturevalue(model), make_judge(parts=parts)
+    plain = ran(parse_search("random:candidates=3"), generator, judges=[judge])
+    two = ran(parse_search("late-fork:candidates=3"), generator, judges=[judge])
+    spent = [two.task.spent(prompt, two.task.judges[0]) for prompt in range(3)]
+    budget = Budget(max(one.amount(unit) for one in spent), unit)
+    found = ran(parse_search("late-fork"), generator, budget, judges=[judge], max_rows=4)
+    for prompt in range(3):
+        made = found.of(prompt)
+        assert found.task.plans[prompt].parameters["candidates"] == 3
+        assert [getattr(found.task.plans[prompt].cost, name) for name in COUNTED] == [getattr(made[-1].spent, name) for name in COUNTED]
+        assert budget.affords(made[-1].spent)
+        first, children = made[:3], made[3:]
+        assert [one.values_M for one in first] == [pytest.approx(one.values_M, abs=1e-4) for one in plain.of(prompt)]
+        best = int(np.argmax(judge.combine(np.array([one.values_M for one in first]))))
+        assert first[best].kept
+        assert [(one.path, one.parent, one.step) for one in children] == [((best, n), (best,), 3) for n in range(3)]
+        assert len({one.values_M for one in (*children, first[best])}) == 4, "each has seeds of its own"
+        assert [one.values_M for one in made] == [pytest.approx(one.values_M, abs=1e-4) for one in two.of(prompt)]
+
+
+def test_the_one_that_branches_runs_and_saves_what_children_share(tmp_path: Path) -> None:
+    judged = ["--verifier", "shapes-ensemble", "--budget", "20", "--out", str(tmp_path / "run")]
+    result = call(*RUN, "late-fork", *judged)
+    assert result.exit_code == 0, result.output
+    candidates = pd.read_parquet(tmp_path / "run" / "candidates.parquet")
+    children = candidates[candidates["parent"] != ""]
+    assert len(children) == len(candidates) / 2 > 0
+    assert (children["step"] == 3).all()
+
+
+def test_ranks_of_several_rounds_are_taken_together(make_judge) -> None:
+    """An image that is the best of its round alone is no better than one of an earlier round that beats it."""
+    names: dict[str, Any] = {}
+    exec(block("py"), names)
+    judge = Ensemble([Counting("a"), Counting("b")], "two")
+    metered = type("Judge", (), {"rewards": staticmethod(judge.combine)})
+    good, better, worse, lost = (np.array([[value, value]]) for value in (1.0, 2.0, 0.5, np.nan))
+    assert judge.combine(good) == judge.combine(better) == judge.combine(worse)
+    assert not names["satisfied"](metered, [good, worse], patience=2)
+    assert names["satisfied"](metered, [good, worse, lost], patience=2)
+    assert not names["satisfied"](metered, [good, worse, better], patience=2)
+    assert not names["satisfied"](metered, [lost, better, worse], patience=2)
+
+
+def test_the_table_of_abilities_is_that_of_the_code() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (AR|diffusion) \| (.*) \|$", PAGE, flags=re.MULTILINE)
+    assert [name for name, _, _ in rows] == [one.__name__ for family in ("ar", "diffusion") for one in base.ABILITIES[family]]
+    for name, family, said in rows:
+        assert getattr(base, name) in base.ABILITIES[family.lower()]
+        for asked, given in re.findall(r"`(\w+)\(([^)…]*)\)`", said):
+            _, *named = inspect.signature(getattr(MeteredGenerator, asked)).parameters
+            assert named == [one.removeprefix("task.") for one in given.split(", ")], asked
 
 
 def test_a_search_has_one_name(site: Path) -> None:
