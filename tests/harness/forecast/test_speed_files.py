@@ -33,7 +33,7 @@ def call(*arguments: str) -> str:
 
 def written(path: Path, operations: Any, seconds: float = 1.0, rows: tuple[int, ...] = (1, 64), **origin: str) -> str:
     """A file in which each of these operations takes so many seconds a call, whatever its rows."""
-    settings = json.dumps({"toy": True, "steps": 3, "image_size": [64, 64], "offload": "none"})
+    settings = json.dumps({"toy": True, "steps": 3, "image_size": [48, 48], "offload": "none"})
     beside = {"model": "toy-ar", "device": "a card", "versions": "torch 9", "settings": settings, **origin}
     with path.open("w", newline="") as stream:
         lines = csv.DictWriter(stream, COLUMNS)
@@ -93,7 +93,7 @@ def test_what_was_not_measured_is_said_and_lasts_nothing(tmp_path: Path) -> None
 
 
 def test_other_settings_than_those_measured_are_told(tmp_path: Path) -> None:
-    settings = json.dumps({"toy": False, "compile": True, "steps": 3, "image_size": [64, 64], "offload": "none"})
+    settings = json.dumps({"toy": False, "compile": True, "steps": 3, "image_size": [48, 48], "offload": "none"})
     shown = call(*ASKED, "--search", "random", "--budget", "12", "--speeds", written(tmp_path / "a.csv", TOY, settings=settings))
     assert "speeds of toy-ar: measured of toy-ar with toy False and not True, compile True and not None\n" in shown
     near = written(tmp_path / "b.csv", TOY, seconds=9.0)
