@@ -147,9 +147,12 @@ def _apart(comparison: Comparison) -> tuple[float, float]:
 
 
 def _compared(comparison: Comparison) -> str:
-    """ "4 of 10 methods" where not all that this verifier guided are compared; else empty."""
+    """ "4 of 10 methods" where not all that this verifier guided are compared, with their model where it is one of several; else empty."""
     every = len(comparison.standings) + len(comparison.left_out)
-    return "" if not comparison.left_out else f"{len(comparison.standings)} of {every} methods"
+    models = {standing.method.model for standing in comparison.standings}
+    alone = len(models) == 1 and any(one.method.model not in models for one in comparison.left_out)
+    said = f"{len(comparison.standings)} of {every} methods"
+    return "" if not comparison.left_out else f"{said}, all of {models.pop()}" if alone else said
 
 
 def _really_spent(summary: Summary, comparison: Comparison) -> str:

@@ -75,6 +75,8 @@ class SpeedFiles:
         """What was measured of the model with the fewest other settings."""
         own = [origin for origin in self._figures if name_of(origin.model) == name_of(text)]
         nearest = min(own, key=lambda origin: len([*origin.differences(card, self._offload)]))
+        if json.loads(nearest.settings).get("tiny"):
+            raise WrongInput(f"--speeds has {nearest.model} shrunk by --tiny, which says nothing of {text}: measure it without --tiny")
         same = [origin for origin in own if (origin.model, origin.settings) == (nearest.model, nearest.settings)]
         if len(same) > 1:
             where = " and ".join(f"{origin.device} ({origin.versions})" for origin in same)

@@ -94,7 +94,7 @@ def bench_model(
     prompts: Annotated[int, typer.Option(help="Prompts that these rows are of, at most: one shares its text and first step.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
     offload: Annotated[OffloadName, typer.Option("--offload", help="Networks that rest in host memory, as in a run.")] = OffloadName.NONE,
-    tiny: Annotated[bool, typer.Option("--tiny", help="Shrink every network, and images and steps not given.")] = False,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Shrink the model's networks, images and steps not given; no verifiers.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Also write all figures here, for `plan --speeds`.")] = None,
     debug: Debug = False,
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.compute.amounts import hours
 from harness.forecast.forecast import Forecast
-from harness.forecast.gpu_hours import gpu_hours
+from harness.forecast.gpu_hours import gpu_hours, of_two_speeds
 from harness.forecast.skipped_units import left
 from harness.run.prepared import Run
 from harness.run.shard import Shard
@@ -27,6 +27,8 @@ def hours_lines(
     if shard is not None:
         said += f", {hours(hours_left(run, flops, speeds, shard))} of {'these' if run.session.settings.reuse else 'them'} in shard {shard}"
     yield f"{said}; loading, grading and the report come on top"
+    if pairs := of_two_speeds(flops, speeds):
+        yield f"fewer hours than said: all FLOPs of a pair are taken at the slower speed of its two, those of {', '.join(pairs)}"
     often: dict[str, list[Forecast]] = {}
     for one in every:
         if one.decoding > one.image_decoding + _OFTEN:

@@ -83,7 +83,7 @@ def pair_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Pairing:
     ]  # fmt: skip
     if not pairs:
         if "searches" not in config.model_fields_set or every:
-            raise WrongInput(f"no search fits {', '.join(specs)}: give one with --search")
+            raise WrongInput(f"no search of the default fits {', '.join(specs)}: give one (--search hybrid for a pair)")
         reasons = dict.fromkeys(note.partition(": ")[2] for note in notes)
         raise WrongInput(f"search {', '.join(searches)} fits none of the models: {'; '.join(reasons)}; give a search that fits with "
                          "--search, or a model with --model")  # fmt: skip

@@ -90,6 +90,15 @@ def test_methods_without_a_common_amount_are_not_compared(
     assert not found.verdicts
 
 
+def test_a_comparison_of_one_model_alone_says_whose_methods_these_are(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    few = {"tasks": ("colors",), "verifiers": ("shapes-clip",)}
+    own = make_run(tmp_path / "a", models={"shapes-infinity": "ar"}, budgets=(14, 56), searches=("random", "beam"), **few)
+    far = make_run(tmp_path / "b", models={"shapes-flux": "diffusion"}, budgets=(448, 896), searches=("random",), **few)
+    found = answer(summarise(read_runs([own, far])))
+    assert all("2 of 3 methods, all of shapes-infinity" in verdict.spent for verdict in found.verdicts)
+    assert not any("all of" in verdict.spent for verdict in answer(summarise(read_runs([own]))).verdicts)
+
+
 def test_one_budget_is_compared_though_methods_spend_different_parts_of_it(make_run: Callable[..., Path], tmp_path: Path) -> None:
     """14 steps of 20 against 12: no amount is spent by both, and both were given the same."""
     run = make_run(tmp_path / "run", budgets=(20,), searches=("random",), tasks=("colors",), verifiers=("shapes-clip",), prompts=8)

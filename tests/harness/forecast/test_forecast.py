@@ -18,7 +18,7 @@ from command_line import call as vistas
 from harness.compute.amounts import amount, as_number, hours
 from harness.compute.ledger import COST_COLUMNS, Cost
 from harness.forecast.forecast import computed_seconds
-from harness.forecast.gpu_hours import gpu_hours, speeds_of
+from harness.forecast.gpu_hours import gpu_hours, of_two_speeds, speeds_of
 from harness.forecast.hours_lines import most_decoding
 from models.base import Images
 from verifiers.base import Scores
@@ -250,6 +250,8 @@ def test_a_pair_goes_at_the_slower_speed_of_its_two() -> None:
     speeds = speeds_of(["a=2", "3"], ["a", "a+b:steps=4"])
     assert gpu_hours({"a": 2e12 * 3600, "a+b:steps=4": 2e12 * 3600}, speeds) == pytest.approx(2)
     assert gpu_hours({"b": 3e12 * 3600}, speeds) == pytest.approx(1)
+    assert of_two_speeds(["a", "a+b:steps=4"], speeds) == ["a+b:steps=4"], "which a plan says"
+    assert not of_two_speeds(["a+b"], {"": 3e12})
 
 
 def test_a_plan_says_what_another_run_spares_and_what_a_shard_does(tmp_path: Path) -> None:

@@ -116,6 +116,7 @@ def test_a_published_model_without_weights_is_timed(tmp_path: Path) -> None:
     ({"model": "toy-diffusion"}, TOY, "--speeds says nothing of toy-ar: measure it where it shall run, with vistas bench-model toy-ar"),
     ({}, TOY[:3], "--speeds has toy-ar in 2 steps, and toy-ar has 3: measure toy-ar itself"),
     ({}, [], "a.csv has no figures: measure again"),
+    ({"settings": '{"tiny": true}'}, TOY, "--speeds has toy-ar shrunk by --tiny, which says nothing of toy-ar: measure it without --tiny"),
 ])  # fmt: skip
 def test_files_that_do_not_serve_are_refused(origin: dict[str, str], operations: Any, said: str, tmp_path: Path) -> None:
     given = written(tmp_path / "a.csv", operations, **origin)
