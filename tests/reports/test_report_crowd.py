@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -88,6 +89,27 @@ def test_the_legend_of_other_figures_counts_who_is_grey(many: Summary) -> None:
     with context():
         drawn = task_figure(many, "judge", "nfe").legends[0].get_texts()
     assert [text.get_text() for text in drawn][: len(labels)] == labels
+
+
+def test_one_grey_method_is_named_as_one(many: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine methods of two models can leave one: random and three others of each stand out."""
+    last = many.methods[-1]
+    parted = {method: replace(look, stands_out=method is not last) for method, look in looks(many).items()}
+    monkeypatch.setattr("reports.legend.looks", lambda _: parted)
+    assert handles(many)[-1].get_label() == "the other method"
+
+
+def test_many_methods_without_a_score_by_the_first_verifier_are_still_drawn(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    models = {"infinity": "ar", "flux": "diffusion"}
+    folder = make_run(tmp_path / "run", models=models, searches=SEARCHES, verifiers=("judge", "other"), budgets=(28,), prompts=1, picture_px=12)
+    scores = pd.read_parquet(folder / "scores.parquet")
+    scores.assign(value=scores["value"].where(scores["verifier"] != "judge")).to_parquet(folder / "scores.parquet")
+    unscored = summarise(read_runs([folder]))
+    assert crowded(unscored)
+    with context():
+        figure = main_figure(unscored, "judge")
+    assert "no score" in [text.get_text() for text in figure.axes[0].texts]
+    assert not any(axes.texts for axes in figure.axes[-2:]), "no names, and nothing said above them"
 
 
 @pytest.mark.parametrize("wanted", [[2.0, 1.0, 0.1], [1.0, 1.0, 1.0], [2.0, 2.0, 0.0], [0.0, 0.0, 0.0]])
