@@ -101,7 +101,8 @@ def test_one_grey_method_is_named_as_one(many: Summary, monkeypatch: pytest.Monk
 
 def test_many_methods_without_a_score_by_the_first_verifier_are_still_drawn(make_run: Callable[..., Path], tmp_path: Path) -> None:
     models = {"infinity": "ar", "flux": "diffusion"}
-    folder = make_run(tmp_path / "run", models=models, searches=SEARCHES, verifiers=("judge", "other"), budgets=(28,), prompts=1, picture_px=12)
+    verifiers, made = ("judge", "other"), {"searches": SEARCHES, "budgets": (28,), "prompts": 1, "picture_px": 12}
+    folder = make_run(tmp_path / "run", models=models, verifiers=verifiers, **made)
     scores = pd.read_parquet(folder / "scores.parquet")
     scores.assign(value=scores["value"].where(scores["verifier"] != "judge")).to_parquet(folder / "scores.parquet")
     unscored = summarise(read_runs([folder]))
