@@ -171,3 +171,5 @@ def test_who_is_not_compared_is_counted_in_a_sentence_and_named_in_a_table(
     named = table[(table["axis"] == "nfe") & (table["amount"] == 56)]
     assert {(row.model, row.search, row.most) for row in named.itertuples()} == {
         *(("infinity", search, 7.0) for search in searches[1:]), ("flux", "rbf", 12.0)}  # fmt: skip
+    build_report([folders[0], folders[2]], out)
+    assert not [*(out / "tables").glob("not-compared.*")], "nor is the table left where the next report has none"
