@@ -233,7 +233,8 @@ def show(texts: Sequence[str], device: str, memory: str | None, weights: Sequenc
     said = ", ".join(f"{gigabytes(count)} free" + (f" on {name}" if len(free) > 1 else "") for name, count in free.items())
     console.print(f"\nwith {said}, of which {SHARE:.0%} are planned with:\n", highlight=False)
     for name, count in judges.items():
-        console.print(f"{name}: {gigabytes(count)} of weights beside each model, taken off", highlight=False, markup=False)
+        taken = f"{gigabytes(count)} of weights beside each model, taken off" if count else "no weights beside those named already"
+        console.print(f"{name}: {taken}", highlight=False, markup=False)
     for spec in map(parse_model, own):
         size = gigabytes(sum(file.stat().st_size for file in weights_of(spec.name).rglob("*.safetensors")))
         console.print(f"{spec.text}: comes with the package, {size} of weights: runs on any machine", highlight=False, markup=False)

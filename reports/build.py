@@ -40,6 +40,8 @@ def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
               *contents.results, contents.trust, contents.overoptimised,
               contents.cross, contents.reliability, *contents.spent,
               *([contents.published] if contents.published.rows else []))  # fmt: skip
+    for table in (contents.left_out, contents.published):
+        table.remove(out / "tables")
     for table in tables:
         table.write(out / "tables")
     write_markdown(summary, contents, tables, out / "report.md")

@@ -54,7 +54,8 @@ def crowd_figure(summary: Summary, verifier: str, narrow: bool = False) -> Figur
     best = {model: _thin(own[model], names[model]) for model in models}
     others = {model: {method: look for other in models if other != model for method, look in best[other].items()} for model in models}
     heights = [max(least, _LINE * sum(name.lines for name in names[model])) for model in models]
-    aside = _MARK + _LETTER * max(len(line) for each in names.values() for name in each for line in name.text.split("\n"))
+    said = [line for each in names.values() for name in each for line in name.text.split("\n")]
+    aside = _MARK + _LETTER * max(map(len, said), default=0)
     total = _LEFT + len(units) * width + (len(units) - 1) * _GAP + aside
     keys = _keys(summary, {model: look.colour for model in models for look in own[model].values() if look.stands_out})
     beside, lines = fit_legend(keys, total)
@@ -81,7 +82,7 @@ def crowd_figure(summary: Summary, verifier: str, narrow: bool = False) -> Figur
     for place, model in enumerate(models):
         margin = _margin(figure, drawn[(place + 1) * len(units) - 1][1], aside)
         _write_names(margin, names[model], own[model], drawn[0][1].get_ylim())
-        if place == 0:
+        if place == 0 and said:
             margin.text(_MARK - 0.32, margin.get_ylim()[1] + 0.13, "at its largest budget", fontsize=8, color=QUIET)
     return figure
 

@@ -23,7 +23,8 @@ def handles(summary: Summary) -> list[Line2D]:
                marker=styles[method].marker, markersize=5, linewidth=1.8, label=summary.label(method))
         for method in strong
     ]  # fmt: skip
-    return entries + faint_handle(f"the other {len(styles) - len(strong)} methods" if len(styles) > len(strong) else "")
+    faint = len(styles) - len(strong)
+    return entries + faint_handle("" if not faint else "the other method" if faint == 1 else f"the other {faint} methods")
 
 
 def faint_handle(label: str) -> list[Line2D]:

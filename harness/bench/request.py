@@ -80,18 +80,28 @@ def _built(spec: ModelSpec, devices: Sequence[torch.device], tiny: bool, offload
     return random_generator(spec.published(), spec.published().merged(spec.overrides), devices, tiny, offload)
 
 
+def check_judges(texts: Sequence[str]) -> None:
+    """Raise WrongInput for what `judges` refuses, before a model of minutes is built."""
+    _scoring(texts, "meta")
+
+
 def judges(texts: Sequence[str], generator: Generator) -> list[Verifier]:
     """The verifiers, beside the generator, with features beside them: published ones with random weights. Raises WrongInput."""
-    found = []
-    for text in texts:
-        verifier = parse_verifier(text).without_weights(generator.device)
-        if verifier is None:
-            raise WrongInput(f"--verifier {text} cannot be built with random weights: leave it out, a plan says that it is not measured")
-        found.append(verifier)
+    found = _scoring(texts, generator.device)
     if not found:
         return []
     beside = features_of("shapes", generator.device) if generator.card.domain == "shapes" else random_features(generator.device)
     return described(found, beside)
+
+
+def _scoring(texts: Sequence[str], device: torch.device | str) -> list[Verifier]:
+    found = []
+    for text in texts:
+        verifier = parse_verifier(text).without_weights(device)
+        if verifier is None:
+            raise WrongInput(f"--verifier {text} cannot be built with random weights: leave it out, a plan says that it is not measured")
+        found.append(verifier)
+    return found
 
 
 def _with(text: str, settings: Mapping[str, int]) -> str:

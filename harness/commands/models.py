@@ -108,13 +108,14 @@ def bench_model(
             raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
         from harness.bench.model import Measured, bench
         from harness.bench.origin import Origin
-        from harness.bench.request import judges, prepared, sizes, some_prompts
+        from harness.bench.request import check_judges, judges, prepared, sizes, some_prompts
         from harness.bench.table import as_csv, as_markdown
 
         if csv is not None:
             check_writable(csv.parent, "--csv")
         texts = some_prompts(prompts)
         batches = sizes(batch, prompts)
+        check_judges(verifier or ())
         say(f"building {', '.join((name, *(verifier or ())))}")
         text, generator, peak = prepared(name, device, tiny, offload.value)
         scoring = judges(verifier or (), generator)

@@ -1,4 +1,4 @@
-"""What a plan says of the time that searches take: the sum, a shard's part, where speeds come from, and what is not in them."""
+"""What a plan says of the time that searches take: the sum, what is left for a shard, where speeds come from, and what is not in them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from harness.compute.clock import PATCHES
 from harness.compute.prices import REFINING
 from harness.forecast.forecast import Forecast, computed_seconds
+from harness.forecast.skipped_units import left
 from harness.run.prepared import Run
 from harness.run.progress import duration
 from harness.run.shard import Shard
@@ -15,9 +16,13 @@ from harness.run.shard import Shard
 
 def time_lines(run: Run, every: Sequence[Forecast], shard: Shard | None) -> Iterator[str]:
     """For people."""
-    own = "" if shard is None else f", {duration(computed_seconds(shard.of(run.units), every))} of it in shard {shard}"
-    whole = duration(computed_seconds(run.units, every))
-    yield f"about {whole} of searching in all{own}; loading, grading and the report come on top"
+    said = f"about {duration(computed_seconds(run.units, every))} of searching in all"
+    if run.session.settings.reuse:
+        said += f", {duration(computed_seconds(left(run), every))} of it beside what is taken over"
+    if shard is not None:
+        whose = "that" if run.session.settings.reuse else "it"
+        said += f", {duration(computed_seconds(left(run, shard), every))} of {whose} in shard {shard}"
+    yield f"{said}; loading, grading and the report come on top"
     yield from _told(run, every)
     for name in _unmeasured(every):
         scored = name.removeprefix(REFINING).removeprefix("score ")
@@ -30,7 +35,8 @@ def time_values(run: Run, every: Sequence[Forecast], shard: Shard | None) -> dic
     files = run.session.speed_files is not None
     return {
         "computed_seconds": computed_seconds(run.units, every),
-        **({"shard_seconds": computed_seconds(shard.of(run.units), every)} if shard is not None else {}),
+        **({"computed_seconds_left": computed_seconds(left(run), every)} if run.session.settings.reuse else {}),
+        **({"shard_seconds": computed_seconds(left(run, shard), every)} if shard is not None else {}),
         **({"speeds": list(_told(run, every)), "unmeasured": _unmeasured(every)} if files else {}),
     }
 

@@ -438,6 +438,9 @@ def test_doctor_takes_graders_off_too_and_counts_what_they_share_once() -> None:
     assert sizes == {"clip-score": weight_bytes(parse_verifier("clip-score")), "geneval-grader": detector, "geneval-grader-hf": other}
     shown = call("doctor", "janus-pro-1b", "geneval-grader", "dinov2", "--memory", "24").stdout
     assert "\ngeneval-grader: 2.0 GB of weights beside each model, taken off\ndinov2: 1.2 GB of weights beside each model" in shown
+    shown = call("doctor", "janus-pro-1b", "t2i-3-in-1-owlv2", "t2i-blip-vqa", "likelihood", "--memory", "24").stdout
+    assert "\nlikelihood: no weights beside those named already\n" in shown
+    assert "\nt2i-blip-vqa: no weights beside those named already\n" in shown, "the other grader has them"
     result = call("doctor", "geneval-grader", "--weights", "geneval-grader.clip=/nowhere")
     assert (result.exit_code, result.stderr) == (2, "vistas: weights /nowhere of timm/vit_large_patch14_clip_224.openai: give a folder "
                                                     "that is there\n")  # fmt: skip

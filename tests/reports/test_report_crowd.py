@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -90,6 +91,28 @@ def test_the_legend_of_other_figures_counts_who_is_grey(many: Summary) -> None:
     assert [text.get_text() for text in drawn][: len(labels)] == labels
 
 
+def test_one_grey_method_is_named_as_one(many: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine methods of two models can leave one: random and three others of each stand out."""
+    last = many.methods[-1]
+    parted = {method: replace(look, stands_out=method is not last) for method, look in looks(many).items()}
+    monkeypatch.setattr("reports.legend.looks", lambda _: parted)
+    assert handles(many)[-1].get_label() == "the other method"
+
+
+def test_many_methods_without_a_score_by_the_first_verifier_are_still_drawn(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    models = {"infinity": "ar", "flux": "diffusion"}
+    verifiers, made = ("judge", "other"), {"searches": SEARCHES, "budgets": (28,), "prompts": 1, "picture_px": 12}
+    folder = make_run(tmp_path / "run", models=models, verifiers=verifiers, **made)
+    scores = pd.read_parquet(folder / "scores.parquet")
+    scores.assign(value=scores["value"].where(scores["verifier"] != "judge")).to_parquet(folder / "scores.parquet")
+    unscored = summarise(read_runs([folder]))
+    assert crowded(unscored)
+    with context():
+        figure = main_figure(unscored, "judge")
+    assert "no score" in [text.get_text() for text in figure.axes[0].texts]
+    assert not any(axes.texts for axes in figure.axes[-2:]), "no names, and nothing said above them"
+
+
 @pytest.mark.parametrize("wanted", [[2.0, 1.0, 0.1], [1.0, 1.0, 1.0], [2.0, 2.0, 0.0], [0.0, 0.0, 0.0]])
 def test_labels_are_spread_without_covering_one_another(wanted: list[float]) -> None:
     heights = [0.2, 0.4, 0.2]
@@ -148,3 +171,5 @@ def test_who_is_not_compared_is_counted_in_a_sentence_and_named_in_a_table(
     named = table[(table["axis"] == "nfe") & (table["amount"] == 56)]
     assert {(row.model, row.search, row.most) for row in named.itertuples()} == {
         *(("infinity", search, 7.0) for search in searches[1:]), ("flux", "rbf", 12.0)}  # fmt: skip
+    build_report([folders[0], folders[2]], out)
+    assert not [*(out / "tables").glob("not-compared.*")], "nor is the table left where the next report has none"

@@ -241,6 +241,13 @@ def test_wrong_input_is_refused(arguments: list[str], message: str) -> None:
     assert message in result.stderr
 
 
+def test_a_verifier_that_cannot_be_measured_is_refused_before_a_model_is_built() -> None:
+    result = call("bench-model", "flux-dev", "--random-weights", "--verifier", "image-reward", "--verifier", "vqa-score", "--device", "cpu")
+    assert result.exit_code == 2
+    assert "--verifier vqa-score cannot be built with random weights" in result.stderr
+    assert "building" not in result.stderr
+
+
 def test_settings_that_cost_compute_are_those_that_run() -> None:
     generator: Any = prepared("infinity-2b:cfg=4/4/4/4/4/4/4/4/4/4/4/4/1,negative_prompt=blurred,text_autocast=true,"
                               "dtype=float32,text_dtype=float32", "cpu", tiny=True)[1]

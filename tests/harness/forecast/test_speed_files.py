@@ -13,6 +13,7 @@ import pytest
 
 from harness.bench.speed_files import SpeedFiles
 from harness.errors import WrongInput
+from harness.run.progress import duration
 
 ASKED = ["plan", "geneval", "--model", "toy-ar", "--verifier", "toy-judge", "--prompts", "6", "--set", "metrics=[]"]
 COLUMNS = ("operation", "step", "rows", "seconds", "model", "device", "versions", "settings")
@@ -64,6 +65,21 @@ def test_time_is_that_of_the_calls_of_whole_units_as_a_run_batches_them(tmp_path
     assert re.search(r"^toy-ar random +12 NFE .* about 18 s$", shown, re.MULTILINE)
     assert "more time than said" not in shown
     assert "speeds of toy-ar: measured of" not in shown, "no setting differs"
+
+
+def test_time_is_said_of_what_another_run_does_not_have(tmp_path: Path) -> None:
+    base = [*ASKED[1:], "--budget", "24", "--set", "chunk=2", "--search", "random"]
+    call("run", *base, "--out", str(tmp_path / "small"))
+    speeds = written(tmp_path / "a.csv", [*TOY, SCORE])
+    asked = ["plan", *base, "--search", "beam", "--speeds", speeds, "--reuse", str(tmp_path / "small")]
+    parts = [json.loads(call(*asked, "--json", "--shard", f"{number}/4")) for number in range(4)]
+    lasts = {one["search"]: one["total"]["seconds"] for one in parts[0]["searches"]}
+    every, rest, own = (parts[1][name] for name in ("computed_seconds", "computed_seconds_left", "shard_seconds"))
+    assert every == pytest.approx(lasts["random"] + lasts["beam"])
+    assert rest == pytest.approx(lasts["beam"]), "all units of random are taken over"
+    assert sum(part["shard_seconds"] for part in parts) == pytest.approx(rest)
+    said = f"about {duration(every)} of searching in all, {duration(rest)} of it beside what is taken over, {duration(own)} of that"
+    assert f"\n{said} in shard 1/4; loading" in call(*asked, "--shard", "1/4")
 
 
 def test_a_budget_in_seconds_is_planned_by_the_file(tmp_path: Path) -> None:
