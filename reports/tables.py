@@ -79,11 +79,11 @@ class Table:
         return f"{escape_markdown(self.caption)}\n\n{body}\n" + (f"\n{links}\n" if links else "")
 
     def write(self, folder: Path) -> None:
-        """Write the raw numbers as `name`.csv, and the rows, where there are any, as `name`.tex; those of an earlier report go."""
+        """Write the raw numbers as `name`.csv and the rows as `name`.tex, where there are any; those of an earlier report go."""
         folder.mkdir(parents=True, exist_ok=True)
         self.remove(folder)
-        self.frame.to_csv(folder / f"{self.name}.csv", index=False)
         if self.rows:
+            self.frame.to_csv(folder / f"{self.name}.csv", index=False)
             (folder / f"{self.name}.tex").write_text(tabular(self.rows, self.is_words), encoding="utf-8")
 
     def remove(self, folder: Path) -> None:
