@@ -68,7 +68,7 @@ def reliability_table(summary: Summary, trust: Table) -> Table:
                 "FLOPs an image": amounts.amount(cost["flops"], "flops"), "share of all time": numbers.share(cost["share"]),
                 "AUROC within a prompt": numbers.score(*within),
                 "best of a pool is right": numbers.share(area.get("best_right", np.nan)),
-                "any of a pool": numbers.share(area.get("chance", np.nan)),
+                "one by chance": numbers.share(area.get("chance", np.nan)),
             })  # fmt: skip
             raw.append({"verifier": verifier, "model": area["model"], **cost, **dict(zip(_WITHIN, within, strict=True))})
     caption = (

@@ -27,14 +27,14 @@ def trust_table(summary: Summary) -> Table:
             "verifier": verifier, "model": model, "search": search,
             "AUROC within a prompt": numbers.score(entry["within"], entry["within_low"], entry["within_high"]),
             "AUROC pooled": numbers.score(entry["pooled"]), "best is right": numbers.share(entry["best_right"]),
-            "any is right": numbers.share(entry["chance"]), "images": len(part), "right": numbers.share(entry["right"]),
+            "one by chance is right": numbers.share(entry["chance"]), "images": len(part), "right": numbers.share(entry["right"]),
             "prompts with right and wrong": entry["prompts_with_both"],
         })  # fmt: skip
     caption = (
         "Probability that a right image scores above a wrong one (0.5: chance). Within a prompt is what a search "
         "needs: images of one prompt and one search compared, prompts averaged. Pooled mixes prompts; an ensemble's "
         "ranks cannot be pooled. “Best is right” is accuracy: of pools with right and wrong images, the share "
-        "whose highest score is on a right one (ties counted by parts); “any is right” is the share of right images in those "
+        "whose highest score is on a right one (ties counted by parts); “one by chance is right” is the share of right images in those "
         "pools, what blind choice gives; of both a prompt's pools are averaged first and then prompts, each weighing the same. "
         "Candidates of a guided search were bred for the score: random search is the fair row."
     )

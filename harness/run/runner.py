@@ -40,7 +40,7 @@ def finish_run(run: Run, console: Console, engine: Engine = local) -> Path:
     return store.folder
 
 
-def finish_shard(run: Run, shard: Shard, console: Console) -> str:
+def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = local) -> str:
     """Run the missing units of one shard; who is last makes the tables. Returns why there are none yet, "" where there are.
 
     Raises:
@@ -54,7 +54,7 @@ def finish_shard(run: Run, shard: Shard, console: Console) -> str:
     with locked_part(store.folder, shard.lock):
         with alone(store.folder):
             _open(run, console, shared=True)
-        _work(run, shard.of(run.units), console, local)
+        _work(run, shard.of(run.units), console, engine)
     try:
         with locked(store.folder):
             remove_temporary(store.folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from command_line import call
 
@@ -40,7 +42,8 @@ def test_a_name_takes_no_parameters() -> None:
 
 def test_they_are_listed() -> None:
     shown = call("list", "searches")
-    assert all(f"{name}  {named.search}" in shown.output for name, named in named_searches().items())
+    for name, named in named_searches().items():
+        assert re.search(rf"^  {name} +{re.escape(named.search)} ", shown.output, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

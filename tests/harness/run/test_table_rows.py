@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from harness.compute.ledger import Budget, Cost, Unit
-from harness.run.table_rows import combine, counted, select
+from harness.run.table_rows import combine, select, tabled
 from harness.search.base import Candidate, Plan
 from suites.base import Prompt
 
@@ -36,4 +36,4 @@ def test_an_ensembles_score_is_its_rank_among_what_the_budget_pays_for() -> None
     pool = [candidate(order, True, value) for order, value in enumerate((1.0, 2.0, 3.0))]
     chosen = select(pool, Ranks(), Prompt("0", "a", "b"), Budget(1, Unit.NFE), Plan({}, ()))
     assert (chosen.candidate, chosen.score) == (pool[1], -1)
-    assert counted(pool, Ranks(), Budget(2, Unit.NFE)) == (pool, [-3, -2, -1]), "candidates are ranked under the largest budget"
+    assert tabled(pool, Ranks(), Budget(2, Unit.NFE)) == (pool, [-3, -2, -1]), "candidates are ranked under the largest budget"
