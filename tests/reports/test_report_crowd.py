@@ -145,6 +145,7 @@ def test_few_methods_are_all_coloured(make_run: Callable[..., Path], tmp_path: P
     assert emphasised(summary) == frozenset(summary.methods)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_who_is_not_compared_is_counted_in_a_sentence_and_named_in_a_table(
     make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
