@@ -8,22 +8,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.assignments import members_of, name_of
 from harness.bench.model import SEARCH
 from harness.bench.origin import Origin
 from harness.compute.clock import PATCHES, scoring
-from harness.compute.speeds import Speeds
+from harness.compute.speeds import Speeds, Swing
 from harness.errors import WrongInput
 from models.base import ModelCard
 from models.offload import Offload
 from models.pair import Pair
 from verifiers.base import Verifier, cascading
 
-Line = tuple[str, int, int, float]
-"""Operation, step, rows, seconds."""
 _OF_MODELS = ("encode", "predict", "draw", "preview", "decode", "embed")
+
+
+class Line(NamedTuple):
+    """A call, measured so often; files of before calls were repeated have all of them once."""
+
+    operation: str
+    step: int
+    rows: int
+    seconds: float
+    lowest: float
+    highest: float
+    calls: int
 
 
 @dataclass(frozen=True)
@@ -67,9 +77,10 @@ class SpeedFiles:
             draft, refine = (self.of(*one, verifiers) for one in zip(members_of(text), (model.draft, model.refine), strict=True))
             return ModelSpeeds(draft.speeds.refined_by(refine.speeds), (*draft.told, *refine.told))
         origin = self._nearest(text, model.card)
-        measured = Speeds.of([*self._judged_beside(origin), *self._figures[origin]])
+        lines = [*self._judged_beside(origin), *self._figures[origin]]
+        measured = Speeds.of(line[:4] for line in lines)
         scores = [scoring(stage.card) for one in verifiers for stage in getattr(cascading(one), "stages", (one,))]
-        return ModelSpeeds(measured.filled([*_OF_MODELS, PATCHES, *scores]), tuple(self._told(text, origin, model.card, measured)))
+        return ModelSpeeds(measured.filled([*_OF_MODELS, PATCHES, *scores]), tuple(self._told(text, origin, model.card, lines)))
 
     def _nearest(self, text: str, card: ModelCard) -> Origin:
         """What was measured of the model with the fewest other settings."""
@@ -86,18 +97,22 @@ class SpeedFiles:
         return nearest
 
     def _steps(self, origin: Origin) -> set[int]:
-        return {step for operation, step, *_ in self._figures[origin] if operation == "predict"}
+        return {line.step for line in self._figures[origin] if line.operation == "predict"}
 
     def _judged_beside(self, origin: Origin) -> Iterator[Line]:
         """Verifiers that were measured on the same device beside another model, and not beside this one."""
-        own = {operation for operation, *_ in self._figures[origin]}
+        own = {line.operation for line in self._figures[origin]}
         for other, lines in self._figures.items():
             if other.device == origin.device:
-                yield from (line for line in lines if line[0] not in {*own, *_OF_MODELS})
+                yield from (line for line in lines if line.operation not in {*own, *_OF_MODELS})
 
-    def _told(self, text: str, origin: Origin, card: ModelCard, measured: Speeds) -> Iterator[str]:
-        sizes = sorted({rows for known in measured.calls.values() for rows in known})
-        yield f"speeds of {text}: measured on {origin.device} with {origin.versions}, in batches of {', '.join(map(str, sizes))}"
+    def _told(self, text: str, origin: Origin, card: ModelCard, lines: Sequence[Line]) -> Iterator[str]:
+        sizes = ", ".join(map(str, sorted({line.rows for line in lines})))
+        once = ", each call once" if all(line.calls == 1 for line in lines) else ""
+        yield f"speeds of {text}: measured on {origin.device} with {origin.versions}, in batches of {sizes}{once}"
+        swing = Swing.of((line.seconds, line.lowest, line.highest) for line in lines)
+        if swing.told:
+            yield f"speeds of {text}: {swing.told}"
         differing = ", ".join(origin.differences(card, self._offload))
         if differing:
             yield f"speeds of {text}: measured of {origin.model} with {differing}"
@@ -107,10 +122,11 @@ def _line(row: Mapping[str, str]) -> tuple[Origin, Line]:
     """Raises KeyError, ValueError or TypeError for what bench-model does not write."""
     origin = Origin(*(row[one.name] for one in fields(Origin)))
     dict(json.loads(origin.settings))
-    step, rows, seconds = int(row["step"]), int(row["rows"]), float(row["seconds"])
-    if rows < 1 or not 0 <= seconds < inf:
-        raise ValueError(f"{rows} rows in {seconds} s")
-    return origin, (row["operation"], step, rows, seconds)
+    rows, seconds, calls = int(row["rows"]), float(row["seconds"]), int(row.get("calls", 1))
+    lowest, highest = (float(row.get(f"seconds_{end}", seconds)) for end in ("lowest", "highest"))
+    if rows < 1 or calls < 1 or not 0 <= lowest <= seconds <= highest < inf:
+        raise ValueError(f"{rows} rows in {seconds} s, from {lowest} to {highest} s in {calls} calls")
+    return origin, Line(row["operation"], int(row["step"]), rows, seconds, lowest, highest, calls)
 
 
 def _lines(file: Path) -> Iterator[tuple[Origin, Line]]:

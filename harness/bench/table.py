@@ -9,6 +9,7 @@ from io import StringIO
 
 from harness.bench.model import Measured
 from harness.bench.origin import Origin
+from harness.compute.speeds import Swing
 from harness.markdown import table_lines
 
 
@@ -26,9 +27,10 @@ def as_markdown(found: Iterable[Measured | str], share: bool, memory: bool) -> I
 
     `share` and `memory` say whether there are shares of the card's peak and peaks of memory; a sentence says where there are not.
     """
-    columns = ["batch", "operation", "rows", "seconds", "TFLOP", "TFLOP/s"]
+    columns = ["batch", "operation", "rows", "calls", "seconds", "lowest to highest", "TFLOP", "TFLOP/s"]
     columns += ["share of peak"] * share + ["peak memory"] * memory
     sentences: list[str] = []
+    shown: list[Measured] = []
 
     def rows() -> Iterator[list[str]]:
         for one in found:
@@ -36,7 +38,9 @@ def as_markdown(found: Iterable[Measured | str], share: bool, memory: bool) -> I
                 sentences.append(one)
                 continue
             what = one.operation if one.step < 0 else f"{one.operation} {one.step}"
-            cells = [str(one.batch), what, str(one.rows), f"{one.seconds:.4f}", f"{one.tflop:.3g}", f"{one.tflop_per_second:.3g}"]
+            shown.append(one)
+            times = [str(one.calls), f"{one.seconds:.4f}", f"{one.seconds_lowest:.4f} to {one.seconds_highest:.4f}"]
+            cells = [str(one.batch), what, str(one.rows), *times, f"{one.tflop:.3g}", f"{one.tflop_per_second:.3g}"]
             yield cells + [f"{one.share_of_peak:.1%}"] * share + [f"{one.peak_gigabytes:.2f} GB"] * memory
 
     yield from table_lines(columns, rows())
@@ -45,3 +49,6 @@ def as_markdown(found: Iterable[Measured | str], share: bool, memory: bool) -> I
     if not memory:
         sentences.append("no peak memory: it is measured on CUDA devices")
     yield from sentences
+    swing = Swing.of((one.seconds, one.seconds_lowest, one.seconds_highest) for one in shown)
+    if swing.told:
+        yield swing.told

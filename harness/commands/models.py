@@ -92,6 +92,9 @@ def bench_model(
     ] = None,
     batch: Annotated[str, typer.Option(metavar="1,2,4,…", help="Rows of one batch; stops where memory runs out.")] = "1,2,4",
     prompts: Annotated[int, typer.Option(help="Prompts that these rows are of, at most: one shares its text and first step.")] = 1,
+    repeat: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Times each call is measured, the median counts; 3 without it, short ones more.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
     offload: Annotated[OffloadName, typer.Option("--offload", help="Networks that rest in host memory, as in a run.")] = OffloadName.NONE,
     tiny: Annotated[bool, typer.Option("--tiny", help="Shrink the model's networks, images and steps not given; no verifiers.")] = False,
@@ -126,7 +129,7 @@ def bench_model(
         measured = []
 
         def kept() -> Iterator[Measured | str]:
-            for one in bench(generator, batches, peak, texts, say, scoring):
+            for one in bench(generator, batches, peak, texts, say, scoring, repeat):
                 measured.append(one)
                 yield one
 

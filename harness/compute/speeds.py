@@ -8,6 +8,32 @@ from dataclasses import dataclass
 
 from harness.compute.prices import REFINING, Calibration
 
+_LARGE = 1.25
+"""Of a machine that does nothing else, calls of the same shape differ by less than this factor, all together."""
+
+
+@dataclass(frozen=True)
+class Swing:
+    """How far calls that were measured several times lie from their medians, all together."""
+
+    lowest: float
+    """All at their fastest, over all at their median."""
+    highest: float
+
+    @classmethod
+    def of(cls, calls: Iterable[tuple[float, float, float]]) -> Swing:
+        """From the median, lowest and highest seconds of each call; no swing where there are none, or all take no time."""
+        middle, lowest, highest = (sum(column) for column in zip((0.0, 0.0, 0.0), *calls, strict=True))
+        return cls(lowest / middle, highest / middle) if middle else cls(1.0, 1.0)
+
+    @property
+    def told(self) -> str:
+        """A sentence if the machine was disturbed, or nothing."""
+        if self.highest <= _LARGE * self.lowest:
+            return ""
+        return (f"calls took {self.lowest:.2f} to {self.highest:.2f} times their median: the machine was busy with something else, and "
+                "planned hours may be as far off: measure again when it is not")  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Speeds:

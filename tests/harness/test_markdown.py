@@ -25,10 +25,10 @@ def test_a_line_comes_as_soon_as_its_row() -> None:
 
 
 def test_a_table_for_programs_is_read_back_whatever_a_name_holds() -> None:
-    plain = Measured(4, "decode", 3, 4, 0.125, 2.0, 16.0, float("nan"), 1.5)
+    plain = Measured(4, "decode", 3, 4, 0.125, 0.1, 0.25, 3, 2.0, 16.0, float("nan"), 1.5)
     found = [plain, replace(plain, operation='search "beam:width=2,score=preview"')]
     origin = Origin("toy", "a card, 80 GB", "torch 9", '{"steps": 3}')
     rows = list(csv.DictReader(StringIO(as_csv(found, origin))))
     assert [field.name for field in (*fields(Measured), *fields(Origin))] == list(rows[0])
     assert [list(row.values()) for row in rows] == [[str(value) for value in (asdict(one) | asdict(origin)).values()] for one in found]
-    assert as_csv([plain], origin).splitlines()[1].startswith("4,decode,3,4,0.125,2.0,16.0,nan,1.5,toy,")
+    assert as_csv([plain], origin).splitlines()[1].startswith("4,decode,3,4,0.125,0.1,0.25,3,2.0,16.0,nan,1.5,toy,")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import logging
 import math
+from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ import torch
 from command_line import call
 
 from harness.bench import model as bench_model
-from harness.bench.model import Brightness, Measured, bench
+from harness.bench.model import Brightness, Call, Measured, bench
 from harness.bench.origin import kernels
 from harness.bench.peaks import peak_of
 from harness.bench.request import prepared, sizes, some_prompts
@@ -43,7 +46,7 @@ def infinity() -> Generator:
 @pytest.mark.parametrize(("family", "steps"), [("flux", 2), ("infinity", 4)])
 def test_every_operation_and_a_search_are_measured(family: str, steps: int, request: pytest.FixtureRequest) -> None:
     generator: Generator = request.getfixturevalue(family)
-    found = [one for one in bench(generator, [1, 3], peak=1e12) if isinstance(one, Measured)]
+    found = [one for one in bench(generator, [1, 3], peak=1e12, repeat=1) if isinstance(one, Measured)]
     assert [one.batch for one in found] == sorted(one.batch for one in found)
     third = {(one.operation, one.step): one for one in found if one.batch == 3}
     predicted = [("predict", step) for step in range(steps)]
@@ -63,7 +66,8 @@ def test_every_operation_and_a_search_are_measured(family: str, steps: int, requ
 
 def test_verifiers_and_features_are_measured_beside_a_model(infinity: Generator) -> None:
     cascade = parse_verifier("cascade:cheap=shapes-clip,expensive=shapes-reward,keep=1").load()
-    found = [one for one in bench(infinity, [3], 1e12, verifiers=described([cascade], features_of("shapes"))) if isinstance(one, Measured)]
+    beside = described([cascade], features_of("shapes"))
+    found = [one for one in bench(infinity, [3], 1e12, verifiers=beside, repeat=1) if isinstance(one, Measured)]
     judged = {one.operation: one for one in found if one.operation.startswith(("score ", "patches"))}
     assert list(judged) == ["score shapes-clip", "score shapes-reward", "patches"]
     assert all(one.rows == 3 and one.seconds > 0 for one in judged.values())
@@ -86,7 +90,7 @@ def test_what_is_compiled_is_said_to_take_its_time(flux: Generator, monkeypatch:
     given: Any = flux
     monkeypatch.setitem(given.adapter.settings, "compile", True)
     said: list[str] = []
-    next(iter(bench(flux, [1], peak=1e12, progress=said.append)))
+    next(iter(bench(flux, [1], peak=1e12, progress=said.append, repeat=1)))
     assert said[0] == "batch 1: compiling, which can take minutes, and warming up"
 
 
@@ -95,16 +99,17 @@ def test_a_long_measurement_says_how_far_it_is(flux: Generator, monkeypatch: pyt
     ticks = iter(range(0, 10**6, 6))
     monkeypatch.setattr(bench_model, "perf_counter", lambda: float(next(ticks)))
     said: list[str] = []
-    list(bench(flux, [1], peak=1e12, progress=said.append))
+    list(bench(flux, [1], peak=1e12, progress=said.append, repeat=1))
     assert said[:5] == [
         "batch 1: warming up", "batch 1: step 2 of 2 done", "batch 1: measuring every operation", "batch 1: step 2 of 2 done",
         "batch 1: measuring a search",
     ]  # fmt: skip
     monkeypatch.setattr(bench_model, "PAUSE", 0.0)
     again: list[str] = []
-    list(bench(flux, [1], peak=1e12, progress=again.append))
+    list(bench(flux, [1], peak=1e12, progress=again.append, repeat=2))
     assert again[1:3] == ["batch 1: step 1 of 2 done", "batch 1: step 2 of 2 done"]
-    assert again[-1].startswith("batch 1: measuring a search, about ")
+    assert again[6].startswith("batch 1: measuring a search, about ")
+    assert again[7].startswith("batch 1: measuring every operation again, about ")
 
 
 def test_the_bench_stops_where_memory_runs_out(flux: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +121,7 @@ def test_the_bench_stops_where_memory_runs_out(flux: Generator, monkeypatch: pyt
         return original(self, state)
 
     monkeypatch.setattr(type(flux), "predict", hungry)
-    found = list(bench(flux, [1, 2, 4], peak=float("nan")))
+    found = list(bench(flux, [1, 2, 4], peak=float("nan"), repeat=1))
     assert found[-1] == "batch 2: out of memory"
     assert {one.batch for one in found if isinstance(one, Measured)} == {1}
     assert all(math.isnan(one.share_of_peak) for one in found if isinstance(one, Measured))
@@ -145,7 +150,8 @@ def test_there_is_no_peak_but_of_a_card_in_sixteen_bits(monkeypatch: pytest.Monk
 
 def test_the_command_writes_a_table_and_a_file(tmp_path: Path) -> None:
     out = tmp_path / "bench.csv"
-    result = call("bench-model", INFINITY, "--random-weights", "--tiny", "--batch", "2", "--device", "cpu", "--csv", str(out))
+    asked = ["bench-model", INFINITY, "--random-weights", "--tiny", "--batch", "2", "--device", "cpu", "--repeat", "2", "--csv", str(out)]
+    result = call(*asked)
     assert result.exit_code == 0, result.output
     assert f"{INFINITY} on cpu, tiny, random weights" in result.stdout
     rows = list(csv.DictReader(out.open()))
@@ -153,7 +159,8 @@ def test_the_command_writes_a_table_and_a_file(tmp_path: Path) -> None:
     lines = [line for line in result.stdout.splitlines() if line.startswith("| 2 ")]
     assert len(lines) == len(rows)
     assert "unknown" not in result.stdout
-    assert "| batch | operation | rows | seconds | TFLOP | TFLOP/s |\n" in result.stdout
+    assert "| batch | operation | rows | calls | seconds | lowest to highest | TFLOP | TFLOP/s |\n" in result.stdout
+    assert {row["calls"] for row in rows} == {"2"}
     assert result.stdout.count("peak memory") == result.stdout.count("share of peak") == 1
     assert "batch 2: warming up" in result.stderr
 
@@ -169,13 +176,14 @@ def test_a_tiny_model_makes_small_pictures_in_few_steps_unless_told() -> None:
 
 def test_a_row_is_shown_before_the_next_batch_is_begun(flux: Generator) -> None:
     begun: list[str] = []
-    lines = as_markdown(bench(flux, [1, 2], float("nan"), progress=begun.append), share=False, memory=False)
+    lines = as_markdown(bench(flux, [1, 2], float("nan"), progress=begun.append, repeat=1), share=False, memory=False)
     next(line for line in lines if line.startswith("| 1 "))
     assert not any(line.startswith("batch 2") for line in begun)
 
 
 def test_the_command_says_how_networks_rest_and_refuses_what_a_run_refuses() -> None:
-    asked = ["bench-model", "infinity-2b:dtype=float32,text_dtype=float32", "--random-weights", "--tiny", "--batch", "1", "--device", "cpu"]
+    asked = ["bench-model", "infinity-2b:dtype=float32,text_dtype=float32", "--random-weights", "--tiny", "--batch", "1", "--device", "cpu",
+             "--repeat", "1"]  # fmt: skip
     assert " on cpu, tiny, random weights, offload model\n" in call(*asked, "--offload", "model").stdout
     refused = call(*asked[:1], "infinity-2b:compile=true", *asked[2:], "--offload", "model")
     assert refused.exit_code == 2
@@ -183,15 +191,61 @@ def test_the_command_says_how_networks_rest_and_refuses_what_a_run_refuses() -> 
 
 
 def test_columns_are_there_where_something_was_measured() -> None:
-    row = Measured(1, "encode", 0, 1, 0.5, 2.0, 4.0, 0.25, 3.0)
-    assert list(as_markdown([row], share=True, memory=True))[-1] == "| 1 | encode 0 | 1 | 0.5000 | 2 | 4 | 25.0% | 3.00 GB |"
+    row = Measured(1, "encode", 0, 1, 0.5, 0.45, 0.55, 3, 2.0, 4.0, 0.25, 3.0)
+    shown = "| 1 | encode 0 | 1 | 3 | 0.5000 | 0.4500 to 0.5500 | 2 | 4 | 25.0% | 3.00 GB |"
+    assert list(as_markdown([row], share=True, memory=True))[-1] == shown, "and nothing of a disturbed machine"
+
+
+def test_a_disturbed_machine_is_told_after_the_table() -> None:
+    calm = Measured(1, "predict", 0, 1, 2.0, 1.9, 2.1, 3, 2.0, 1.0, 0.25, 3.0)
+    disturbed = replace(calm, seconds_lowest=1.5, seconds_highest=3.5)
+    assert list(as_markdown([calm, disturbed], share=True, memory=True))[-1] == (
+        "calls took 0.85 to 1.40 times their median: the machine was busy with something else, and planned hours may be as far off: "
+        "measure again when it is not"
+    )
+
+
+def test_of_several_calls_the_median_counts_beside_the_lowest_and_the_highest() -> None:
+    times = [Call("decode", 2, 4, seconds, 6 * 10**12, peak) for seconds, peak in ((3.0, 8.0), (1.0, 9.0), (2.0, 7.0))]
+    assert bench_model._measured(4, 12e12, times) == Measured(4, "decode", 2, 4, 2.0, 1.0, 3.0, 3, 6.0, 3.0, 0.25, 9.0)
+
+
+def test_a_call_that_is_disturbed_once_does_not_count(flux: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine stands still for 100 seconds while the first of three measured calls decodes."""
+    original: Any = type(flux).decode
+    decoded, stood = itertools.count(), [0.0]
+
+    def disturbed(self: Any, state: Any) -> Any:
+        stood[0] += 100.0 * (next(decoded) == 1)  # 0 is the warm-up
+        return original(self, state)
+
+    monkeypatch.setattr(type(flux), "decode", disturbed)
+    monkeypatch.setattr("harness.compute.meter.wall_seconds", lambda: perf_counter() + stood[0])
+    found = {one.operation: one for one in bench(flux, [1], peak=1e12, repeat=3) if isinstance(one, Measured)}
+    assert {one.calls for one in found.values()} == {3}
+    decode = found["decode"]
+    assert decode.seconds_lowest <= decode.seconds < 100 < decode.seconds_highest
+    assert decode.tflop_per_second == pytest.approx(decode.tflop / decode.seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "enough"),
+    [
+        ([], False), ([1.0] * 2, False), ([1.0] * 3, True), ([0.5] * 5, False), ([0.5] * 6, True), ([0.1] * 9, False), ([0.1] * 10, True),
+        ([40.0], False), ([40.0, 41.0], True), ([40.0, 50.0], False), ([40.0, 50.0, 60.0], True), ([10.0, 10.0], False),
+    ],
+)  # fmt: skip
+def test_short_calls_are_repeated_more_often_than_long_ones(seconds: list[float], enough: bool) -> None:
+    assert bench_model._enough(seconds, None) == enough
+    assert bench_model._enough(seconds, 3) == (len(seconds) >= 3), "unless told how often"
 
 
 @pytest.mark.parametrize("name", published_models())
 def test_every_published_model_is_measured_tiny(name: str, tmp_path: Path) -> None:
     small = "steps=2,height=64,width=64," if published_models()[name].family == "diffusion" else ""
     text, out = f"{name}:{small}dtype=float32", tmp_path / "bench.csv"
-    result = call("bench-model", text, "--random-weights", "--tiny", "--batch", "2", "--device", "cpu", "--csv", str(out))
+    asked = ["bench-model", text, "--random-weights", "--tiny", "--batch", "2", "--device", "cpu", "--repeat", "1", "--csv", str(out)]
+    result = call(*asked)
     assert result.exit_code == 0, result.output
     rows = list(csv.DictReader(out.open()))
     steps = 2 if small else 4
@@ -204,7 +258,7 @@ def test_every_published_model_is_measured_tiny(name: str, tmp_path: Path) -> No
 def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> None:
     prompts = some_prompts(4)
     assert len({prompt.text for prompt in prompts}) == 4
-    found = [one for one in bench(infinity, [2, 8], float("nan"), prompts) if isinstance(one, Measured)]
+    found = [one for one in bench(infinity, [2, 8], float("nan"), prompts, repeat=1) if isinstance(one, Measured)]
     rows = {(one.batch, one.operation, one.step): one.rows for one in found}
     assert [rows[batch, "encode", 0] for batch in (2, 8)] == [2, 4]
     assert [rows[batch, "predict", 0] for batch in (2, 8)] == [2, 4]
@@ -224,6 +278,7 @@ def test_rows_of_several_prompts_fill_the_first_step(infinity: Generator) -> Non
         (["shapes-flux", "--tiny"], "--tiny shrinks published models, and shapes-flux is none: leave it out"),
         (["shapes-flux", "--verifier", "shapes-rewrd"], "did you mean shapes-reward or image-reward?"),
         (["shapes-flux", "--verifier", "vlm-judge"], "--verifier vlm-judge cannot be built with random weights: leave it out"),
+        (["sdxl", "--random-weights", "--repeat", "0"], "--repeat"),
         (["sdxl", "--random-weights", "--prompts", "0"], "--prompts 0 is not from 1 to 554"),
         (["sdxl", "--random-weights", "--prompts", "555"], "--prompts 555 is not from 1 to 554"),
         (["infinity-2b", "--random-weights", "--tiny", "--prompts", "3", "--batch", "2,8"], "--batch 8 cannot be shared out evenly"),

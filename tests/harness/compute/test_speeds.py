@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.compute.speeds import Speeds
+from harness.compute.speeds import Speeds, Swing
 
 SPEEDS = Speeds.of([("predict", 0, 8, 2.0), ("predict", 0, 1, 1.0), ("predict", 1, 1, 3.0), ("predict", 1, 1, 5.0), ("decode", 2, 4, 8.0)])
 
@@ -53,3 +53,9 @@ def test_a_pair_has_the_speeds_of_both() -> None:
     assert pair.lasting("refining predict", 0, 2) == 18.0
     assert pair.unmeasured == {"refining embed"}
     assert pair.per_row(8).of_refining().seconds("predict") == 9.0
+
+
+def test_calls_that_differ_by_more_than_a_quarter_in_all_are_told_of() -> None:
+    assert Swing.of([(2.0, 1.9, 2.1), (0.001, 0.001, 0.1)]).told == "", "a short call that is disturbed changes little"
+    assert Swing.of([(2.0, 1.0, 2.0), (2.0, 2.0, 3.0)]).told.startswith("calls took 0.75 to 1.25 times their median: ")
+    assert Swing.of([]).told == Swing.of([(0.0, 0.0, 0.0)]).told == ""
