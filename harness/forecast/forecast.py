@@ -1,22 +1,15 @@
-"""What a run will do and cost, worked out before anything runs."""
+"""What one search of a run will do and cost, worked out before anything runs."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.assignments import members_of, name_of
 from harness.compute.ledger import COST_COLUMNS, Budget, Cost
-from harness.run.prepared import Run
-from harness.run.session import Session
-from harness.run.units import WorkUnit
-from harness.search.adaptive import Allocating
 from harness.search.base import Plan
-from harness.search.simulation import Simulated, simulate
-from models.base import Reading
-from models.pair import Pair
-from suites.base import Prompt
+from harness.search.simulation import Simulated
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +45,8 @@ class Forecast:
     seconds are those of a row in one size of batch."""
     unmeasured: frozenset[str]
     """What lasts nothing in it, as it was not measured."""
+    refining: float
+    """The second model's share of the FLOPs, of a pair; 0 of one model."""
     image_decoding: float
     """The decoder's share of the FLOPs of one image alone, as in `random`."""
     unread: int
@@ -82,6 +77,14 @@ class Forecast:
         if self.lasting:
             planned = replace(planned, seconds=self.lasting.seconds, verifier_seconds=self.lasting.verifier_seconds)
         return planned * self.seeds
+
+    def divided(self, flops: float) -> dict[str, float]:
+        """FLOPs of this search by the names of the models that compute them; a verifier's are with the only or the first model's."""
+        first, *second = map(name_of, members_of(self.model))
+        parts = {first: flops * (1 - self.refining)}
+        for name in second:
+            parts[name] = parts.get(name, 0.0) + flops * self.refining
+        return parts
 
     @property
     def decoding(self) -> float:
@@ -132,89 +135,3 @@ class Forecast:
             "depends_on_scores": self.depends_on_scores,
             "total": {name: total[name] for name in columns},
         }
-
-
-def forecasts(run: Run) -> Iterator[Forecast]:
-    """A forecast of every search that a prepared run holds, in the order they run."""
-    session = run.session
-    units: dict[tuple[str, str, str, Budget], list[WorkUnit]] = {}
-    for unit in run.units:
-        for verifier, budgets in unit.budgets.items():
-            for budget in budgets:
-                units.setdefault((unit.model, unit.search, verifier, budget), []).append(unit)
-    for key, own in units.items():
-        yield _forecast(session, *key, [unit for unit in own if unit.seed == own[0].seed])
-
-
-def computed_flops(run: Run, every: Sequence[Forecast]) -> dict[str, float]:
-    """FLOPs that the run really does, by model: a pool of images serves every verifier and smaller budget at once."""
-    flops = dict.fromkeys((one.model for one in every), 0.0)
-    for unit in run.units:
-        if not _shares(run.session, unit.search):
-            flops[unit.model] += unit.planned_flops
-    for one in every:
-        if one.shared:
-            flops[one.model] += one.total.flops
-    return flops
-
-
-def computed_seconds(units: Sequence[WorkUnit], every: Sequence[Forecast]) -> float:
-    """Seconds that the searches of these units are expected to take in all; a pool is made once, and every verifier is given all of it."""
-    found = {(one.model, one.search, one.verifier, one.budget): one for one in every}
-    seconds = 0.0
-    for unit in units:
-        own = [found[unit.model, unit.search, name, given[-1]] for name, given in unit.budgets.items()]
-        part = len(unit.prompts) / (own[0].prompts * own[0].seeds)
-        totals = [one.total for one in own]
-        calls = max(total.verifier_calls for total in totals)  # the cheapest verifier's budget buys the most, which all are given
-        judging = sum(total.verifier_seconds * calls / max(total.verifier_calls, 1) for total in totals)
-        seconds += (max(total.seconds - total.verifier_seconds for total in totals) + judging) * part
-    return seconds
-
-
-def _shares(session: Session, search: str) -> bool:
-    return isinstance(session.searches[search], Allocating)
-
-
-def _forecast(
-    session: Session, model: str, search: str, verifier: str, budget: Budget, units: Sequence[WorkUnit]
-) -> Forecast:
-    """`units`: those of one seed."""
-
-    speeds = session.speeds(model)
-
-    def simulated(prompts: Sequence[Prompt], whole: bool = True) -> Simulated:
-        """`whole`: the prompts are those of a unit, and share its batches; else what one asks for is counted."""
-        return simulate(
-            session.searches[search], session.models[model], session.verifiers[verifier], prompts, budget, session.calibration(model),
-            speeds.speeds if speeds and whole else None, session.max_rows(model),
-        )  # fmt: skip
-
-    lengths = session.text_tokens(model, session.prompts)
-    variants = tuple(
-        Variant(lengths.count(length), session.plan(model, search, verifier, budget, length))
-        for length in sorted(set(lengths))
-    )
-    longest = session.prompts[lengths.index(max(lengths))]
-    alone = simulated([longest], whole=False)
-    rows = alone.rows
-    if variants[-1].plan.passes:
-        rows = {**rows, "predict": (*variants[-1].plan.passes, 0)}
-    shared = lasting = None
-    if _shares(session, search):
-        pools = [simulated(unit.prompts) for unit in units]
-        shared = Simulated({}, sum((one.spent for one in pools), Cost()), sum(one.looks for one in pools))
-    elif speeds:
-        sizes = Counter(len(unit.prompts) for unit in units)
-        first = {len(unit.prompts): unit.prompts for unit in reversed(units)}  # units of as many prompts last as long
-        lasting = sum((simulated(first[size]).spent * count for size, count in sizes.items()), Cost())
-    generator, image = session.models[model], session.prices(model, verifier, max(lengths)).image()
-    parts = (generator.draft, generator.refine) if isinstance(generator, Pair) else (generator,)
-    texts = [prompt.text for prompt in session.prompts]
-    unread = sum(map(any, zip(*(part.truncated(texts) for part in parts if isinstance(part, Reading)), strict=True)))
-    return Forecast(
-        model, search, verifier, budget, variants, len(session.settings.seeds), rows,
-        not all(variant.plan.exact for variant in variants), shared, session.calibration(model) is not None,
-        lasting, alone.operations & speeds.speeds.unmeasured if speeds else frozenset(),
-        image.decode_flops / (image.flops or 1), unread,
-    )  # fmt: skip

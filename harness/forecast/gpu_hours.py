@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.assignments import members_of, name_of
 from harness.errors import WrongInput, near
@@ -41,14 +41,5 @@ def speeds_of(texts: Sequence[str], models: Sequence[str]) -> dict[str, float]:
 
 
 def gpu_hours(flops: Mapping[str, float], speeds: Mapping[str, float]) -> float:
-    """Hours that the FLOPs of these models take; a pair goes at the slower speed of its two."""
-    return sum(amount / min(_own(model, speeds)) for model, amount in flops.items()) / 3600
-
-
-def of_two_speeds(models: Iterable[str], speeds: Mapping[str, float]) -> list[str]:
-    """Pairs whose models have different speeds, which takes them more hours than it should."""
-    return [model for model in models if len(_own(model, speeds)) > 1]
-
-
-def _own(model: str, speeds: Mapping[str, float]) -> set[float]:
-    return {speeds.get(name_of(one), speeds.get(_OTHERS, 0.0)) for one in members_of(model)}
+    """Hours that the FLOPs of these models, by name, take."""
+    return sum(amount / (speeds[name] if name in speeds else speeds[_OTHERS]) for name, amount in flops.items()) / 3600

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.compute.amounts import hours
 from harness.forecast.forecast import Forecast
-from harness.forecast.gpu_hours import gpu_hours, of_two_speeds
+from harness.forecast.gpu_hours import gpu_hours
+from harness.forecast.in_all import planned_flops
 from harness.forecast.skipped_units import left
 from harness.run.prepared import Run
 from harness.run.shard import Shard
-from harness.run.units import WorkUnit
 
 _OFTEN = 0.05
 """So much more of the FLOPs than in an image alone: as decoders reach about a quarter of the passes' speed (docs/speed.md), it
@@ -23,12 +23,11 @@ def hours_lines(
     """All hours for people; flops: computed in all, by model."""
     said = f"roughly {hours(gpu_hours(flops, speeds))} GPU-hours at the speeds given"
     if run.session.settings.reuse:
-        said += f", {hours(hours_left(run, flops, speeds))} of them beside what is taken over"
+        said += f", {hours(hours_left(run, every, flops, speeds))} of them beside what is taken over"
     if shard is not None:
-        said += f", {hours(hours_left(run, flops, speeds, shard))} of {'these' if run.session.settings.reuse else 'them'} in shard {shard}"
+        which = "these" if run.session.settings.reuse else "them"
+        said += f", {hours(hours_left(run, every, flops, speeds, shard))} of {which} in shard {shard}"
     yield f"{said}; loading, grading and the report come on top"
-    if pairs := of_two_speeds(flops, speeds):
-        yield f"fewer hours than said: all FLOPs of a pair are taken at the slower speed of its two, those of {', '.join(pairs)}"
     often: dict[str, list[Forecast]] = {}
     for one in every:
         if one.decoding > one.image_decoding + _OFTEN:
@@ -47,18 +46,12 @@ def most_decoding(found: Sequence[Forecast]) -> str:
 
 def line_hours(forecast: Forecast, speeds: Mapping[str, float]) -> float:
     """GPU-hours of one line, all prompts and seeds, as if it were alone: lines of one pool compute its images once in all."""
-    return gpu_hours({forecast.model: forecast.total.flops}, speeds)
+    return gpu_hours(forecast.divided(forecast.total.flops), speeds)
 
 
-def hours_left(run: Run, flops: Mapping[str, float], speeds: Mapping[str, float], shard: Shard | None = None) -> float:
+def hours_left(
+    run: Run, every: Sequence[Forecast], flops: Mapping[str, float], speeds: Mapping[str, float], shard: Shard | None = None
+) -> float:
     """GPU-hours of what is not taken over from other runs, by a shard or in all: what these units are planned to take of all."""
-    own, whole = (gpu_hours(_planned(units), speeds) for units in (left(run, shard), run.units))
+    own, whole = (gpu_hours(planned_flops(units, every), speeds) for units in (left(run, shard), run.units))
     return gpu_hours(flops, speeds) * own / (whole or 1)
-
-
-def _planned(units: Sequence[WorkUnit]) -> dict[str, float]:
-    """FLOPs by model."""
-    flops = dict.fromkeys((unit.model for unit in units), 0.0)
-    for unit in units:
-        flops[unit.model] += unit.planned_flops
-    return flops

@@ -7,7 +7,8 @@ from typing import Any
 
 from harness.compute.clock import PATCHES
 from harness.compute.prices import REFINING
-from harness.forecast.forecast import Forecast, computed_seconds
+from harness.forecast.forecast import Forecast
+from harness.forecast.in_all import computed_seconds
 from harness.forecast.skipped_units import left
 from harness.run.prepared import Run
 from harness.run.progress import duration

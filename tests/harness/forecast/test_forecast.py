@@ -17,9 +17,8 @@ from command_line import call as vistas
 
 from harness.compute.amounts import amount, as_number, hours
 from harness.compute.ledger import COST_COLUMNS, Cost
-from harness.forecast.forecast import computed_seconds
-from harness.forecast.gpu_hours import gpu_hours, of_two_speeds, speeds_of
 from harness.forecast.hours_lines import most_decoding
+from harness.forecast.in_all import computed_seconds
 from models.base import Images
 from verifiers.base import Scores
 
@@ -246,12 +245,23 @@ def test_speeds_that_say_nothing_are_refused(given: list[str], said: str) -> Non
     assert "loading" not in result.output
 
 
-def test_a_pair_goes_at_the_slower_speed_of_its_two() -> None:
-    speeds = speeds_of(["a=2", "3"], ["a", "a+b:steps=4"])
-    assert gpu_hours({"a": 2e12 * 3600, "a+b:steps=4": 2e12 * 3600}, speeds) == pytest.approx(2)
-    assert gpu_hours({"b": 3e12 * 3600}, speeds) == pytest.approx(1)
-    assert of_two_speeds(["a", "a+b:steps=4"], speeds) == ["a+b:steps=4"], "which a plan says"
-    assert not of_two_speeds(["a+b"], {"": 3e12})
+def test_each_model_of_a_pair_goes_at_its_own_speed() -> None:
+    asked = ["plan", *ASKED[:2], "toy-ar+toy-noisy", *ASKED[5:7], "--prompts", "1", "--set", "metrics=[]", "--search", "hybrid",
+             "--budget", "40", "--json", "--tflops", "1e-12", "--tflops"]  # fmt: skip
+    alike, fast = json.loads(call(*asked, "toy-noisy=1e-12")), json.loads(call(*asked, "toy-noisy=2e-12"))
+    one = alike["searches"][0]
+    rows = {name: sum(counts) for name, counts in one["rows"].items()}
+    second = {name.removeprefix("refining "): count for name, count in rows.items() if name.startswith("refining ")}
+    second |= {"encode": 1, "embed": second["decode"]}
+    refined = sum(toy_world.COST[name].flops * count for name, count in second.items()) + toy_world.WORDS * second["predict"]
+    drafted = sum(toy_world.COST[name].flops * rows.get(name, 1) for name in ("encode", "predict", "decode"))
+    words, left = divmod(one["total"]["flops"] - one["total"]["verifier_flops"] - refined - drafted, rows["predict"])
+    assert (words > 0, left) == (True, 0), "all else is passes of the first model that read so many words"
+    assert one["gpu_hours"] == pytest.approx(one["total"]["flops"] / 3600)
+    assert fast["searches"][0]["gpu_hours"] == pytest.approx((one["total"]["flops"] - refined / 2) / 3600)
+    assert fast["gpu_hours"] == pytest.approx(fast["searches"][0]["gpu_hours"])
+    shared = json.loads(call(*asked, "toy-noisy=2e-12", "--shard", "0/1"))
+    assert shared["shard_gpu_hours"] == pytest.approx(fast["gpu_hours"])
 
 
 def test_a_plan_says_what_another_run_spares_and_what_a_shard_does(tmp_path: Path) -> None:
