@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from statistics import median
 from time import perf_counter
-from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from harness.bench.measured import SEARCH, Call, Measured, enough, measured
 from harness.compute.every_operation import every_operation
 from harness.compute.ledger import Budget, Cost, Ledger, Unit
 from harness.compute.meter import MeteredGenerator
@@ -23,55 +21,10 @@ from suites.base import Prompt
 from verifiers.base import Scores, Verifier, VerifierCard
 
 PROMPT = Prompt("0", "a photo of a bench and a dog", "")
-SEARCH = "search"
 _OF_AN_IMAGE = ("encode", "predict", "draw", "decode")
 """What the search that is measured does."""
 PAUSE = 10.0
 """Seconds between lines of progress within one image."""
-LEAST, MOST, FILLED = 3, 10, 3.0
-"""Unless told, all is measured `LEAST` times, and up to `MOST` times while that has taken less than `FILLED` seconds."""
-LONG, ALIKE = 30.0, 1.05
-"""Two times do if they took longer than `LONG` seconds together, and the slower no more than `ALIKE` times the faster."""
-
-
-class Call(NamedTuple):
-    """One operation at one step, done once."""
-
-    operation: str
-    step: int
-    """-1 for the whole search."""
-    rows: int
-    """Rows really worked on."""
-    seconds: float
-    flops: int
-    """By the ledger's price of those rows."""
-    peak_gigabytes: float
-    """NaN without an accelerator."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One operation at one step and batch size, measured one or more times."""
-
-    batch: int
-    operation: str
-    step: int
-    """-1 for the whole search."""
-    rows: int
-    """Rows really worked on."""
-    seconds: float
-    """Of a call, device synchronised, after a warm-up of the same shape: the median of `calls`."""
-    seconds_lowest: float
-    seconds_highest: float
-    calls: int
-    """How often it was measured."""
-    tflop: float
-    """By the ledger's price of those rows."""
-    tflop_per_second: float
-    share_of_peak: float
-    """Of the card's dense bfloat16 peak; NaN where it is not known or the model does not compute in 16 bits."""
-    peak_gigabytes: float
-    """Most memory allocated up to then, weights included; NaN without an accelerator."""
 
 
 def bench(
@@ -81,7 +34,7 @@ def bench(
     """Every operation at every batch size, scoring included, then best-of-N by the real search; a sentence where memory runs out.
 
     `progress` hears what is begun, as a batch of a large model may take minutes. All of it is done `repeat` times, without it as
-    often as `_enough` says. What disturbs the machine for a moment so falls on one time of each call, and not on all.
+    often as `enough` says. What disturbs the machine for a moment so falls on one time of each call, and not on all.
 
     Rows of a batch are of the prompts in turn, of as many as it has rows for. Those of one prompt share its text and, where
     prefixes are shared, its first step; those of several fill a batch as the rows of a run do.
@@ -93,15 +46,16 @@ def bench(
             progress(f"batch {batch}: {'compiling, which can take minutes, and ' if compiled else ''}warming up")
             _operations(generator, verifiers, batch, asked, progress)
             times: list[list[Call]] = []
-            while not _enough([sum(call.seconds for call in calls) for calls in times], repeat):
-                took = sum(call.seconds for call in times[-1]) if times else 0.0
-                if not times or took > PAUSE:
-                    progress(f"batch {batch}: measuring every operation{f' again, about {took:.0f} s' if times else ''}")
+            took: list[float] = []
+            while not enough(took, repeat):
+                if not took or took[-1] > PAUSE:
+                    progress(f"batch {batch}: measuring every operation{f' again, about {took[-1]:.0f} s' if took else ''}")
                 calls = _operations(generator, verifiers, batch, asked, progress)
                 expected = sum(call.seconds for call in calls if call.operation in _OF_AN_IMAGE)
-                if not times:
+                if not took:
                     progress(f"batch {batch}: measuring a search{f', about {expected:.0f} s' if expected > PAUSE else ''}")
                 times.append([*calls, _search(generator, batch, asked)])
+                took.append(sum(call.seconds for call in times[-1]))
         except Exception as error:
             if not out_of_memory(error):
                 raise
@@ -110,27 +64,7 @@ def bench(
             release()
             yield f"batch {batch}: out of memory"
             return
-        yield from (_measured(batch, peak, calls) for calls in zip(*times, strict=True))
-
-
-def _enough(seconds: Sequence[float], repeat: int | None) -> bool:
-    """Whether all has been measured often enough; `seconds` are those of each time."""
-    if repeat is not None:
-        return len(seconds) >= repeat
-    if len(seconds) < LEAST:
-        return len(seconds) > 1 and sum(seconds) > LONG and max(seconds) <= ALIKE * min(seconds)
-    return len(seconds) >= MOST or sum(seconds) >= FILLED
-
-
-def _measured(batch: int, peak: float, times: Sequence[Call]) -> Measured:
-    """One operation at one step, of all the times that it was called."""
-    first, seconds = times[0], [call.seconds for call in times]
-    middle = median(seconds)
-    rate = first.flops / middle
-    return Measured(
-        batch, first.operation, first.step, first.rows, middle, min(seconds), max(seconds), len(times), first.flops / 1e12, rate / 1e12,
-        rate / peak, max(call.peak_gigabytes for call in times),
-    )
+        yield from (measured(batch, peak, calls) for calls in zip(*times, strict=True))
 
 
 def _operations(

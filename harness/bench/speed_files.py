@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.assignments import members_of, name_of
-from harness.bench.model import SEARCH
+from harness.bench.measured import SEARCH
 from harness.bench.origin import Origin
 from harness.compute.clock import PATCHES, scoring
 from harness.compute.speeds import Speeds, Swing

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from io import StringIO
 
-from harness.bench.model import Measured
+from harness.bench.measured import Measured
 from harness.bench.origin import Origin
 from harness.compute.speeds import Swing
 from harness.markdown import table_lines

@@ -109,7 +109,8 @@ def bench_model(
             parse_verifier(text)
         if any(entry("model", name_of(member)).row for member in members_of(name)) and not random_weights:
             raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
-        from harness.bench.model import Measured, bench
+        from harness.bench.measured import Measured
+        from harness.bench.model import bench
         from harness.bench.origin import Origin
         from harness.bench.request import check_judges, judges, prepared, sizes, some_prompts
         from harness.bench.table import as_csv, as_markdown

@@ -13,9 +13,10 @@ from harness.commands.early_checks import check_each_once, check_settings, check
 from harness.commands.exits import reported, say
 from harness.commands.options import Assignments, Debug, OneShard, Out, Prompts, SeedList
 from harness.compute.amounts import counted
+from harness.compute.ledger import Unit
 from harness.config import Settings, run_folder
 from harness.errors import WrongInput
-from harness.forecast.gpu_hours import speeds_of
+from harness.forecast.gpu_hours import check_hours, speeds_of
 from harness.run.shard import Shard
 from results.files import check_run_folder, check_writable
 
@@ -60,6 +61,9 @@ def plan(
         list[Path] | None,
         typer.Option("--speeds", metavar="FILE", help="What bench-model --csv has measured on a card: say hours. Repeat for several."),
     ] = None,
+    hours: Annotated[
+        float | None, typer.Option("--hours", metavar="N", help="Hours of a card that you have: say how many prompts they pay for.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -71,10 +75,11 @@ def plan(
         if calibrate and speeds:
             raise WrongInput("--calibrate measures here and --speeds takes what was measured elsewhere: give one of them")
         rough = speeds_of(tflops or (), settings.models)
+        check_hours(hours, bool(calibrate or speeds or rough or settings.unit is Unit.SECONDS))
         prepared = _prepared(settings, asked.out, calibrate, outlines=True, speeds=speeds or ())
         from harness.forecast.text_and_json import plan_json, plan_lines
 
-        for line in [plan_json(prepared, rough, part)] if as_json else plan_lines(prepared, rough, part):
+        for line in [plan_json(prepared, rough, part, hours)] if as_json else plan_lines(prepared, rough, part, hours):
             typer.echo(line)
 
 

@@ -32,7 +32,7 @@ class Swing:
         if self.highest <= _LARGE * self.lowest:
             return ""
         return (f"calls took {self.lowest:.2f} to {self.highest:.2f} times their median: the machine was busy with something else, and "
-                "planned hours may be as far off: measure again when it is not")  # fmt: skip
+                "planned hours may be as far off or further: measure again when it is not")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -43,3 +43,11 @@ def speeds_of(texts: Sequence[str], models: Sequence[str]) -> dict[str, float]:
 def gpu_hours(flops: Mapping[str, float], speeds: Mapping[str, float]) -> float:
     """Hours that the FLOPs of these models, by name, take."""
     return sum(amount / (speeds[name] if name in speeds else speeds[_OTHERS]) for name, amount in flops.items()) / 3600
+
+
+def check_hours(given: float | None, known: bool) -> None:
+    """Raise WrongInput for hours that are no positive number, or where it is not `known` how long anything takes."""
+    if given is not None and not 0 < given < float("inf"):
+        raise WrongInput(f"--hours {given:g} is no positive number: give the hours of a card that you have")
+    if given is not None and not known:
+        raise WrongInput("--hours counts by how long searches take: add --speeds FILE, --tflops N or --calibrate")

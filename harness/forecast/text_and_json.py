@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
 
 from harness.compute.amounts import amount, counted
+from harness.forecast.affordable import affordable_line, prompts_of_all, prompts_of_line
 from harness.forecast.certainty import least_sure
 from harness.forecast.details import details
 from harness.forecast.forecast import Forecast
@@ -24,12 +26,15 @@ from harness.run.prepared import Run, opening_lines
 from harness.run.shard import Shard
 
 
-def plan_lines(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard | None = None) -> Iterator[str]:
-    """What a prepared run will do, for people; with FLOP/s by model also how long a card would take, and which part is a shard's."""
+def plan_lines(
+    run: Run, speeds: Mapping[str, float] | None = None, shard: Shard | None = None, given: float | None = None
+) -> Iterator[str]:
+    """What a prepared run will do, for people; with FLOP/s by model also how long a card would take, which part is a shard's, and
+    how many prompts the hours given pay for."""
     yield from opening_lines(run)[:-1]
     every = _followed(run)
     yield ""
-    yield from overview(every, speeds)
+    yield from overview(every, speeds, given)
     flops = computed_flops(run.units, every)
     yield f"{counted(len(run.units), 'unit')}; {least_sure(every)}{amount(sum(flops.values()), 'flops')} to compute in all"
     yield from skipped_lines(run, shard)
@@ -44,6 +49,8 @@ def plan_lines(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard
     elif not speeds:
         yield ("no time is estimated: --calibrate measures every operation first, --speeds takes what bench-model has measured on a card, "
                "--tflops a card's speed")  # fmt: skip
+    if given:
+        yield affordable_line(given, prompts_of_all(given, run.units, every, speeds or {}), every[0].seeds)
     for forecast in every:
         yield ""
         yield from details(forecast)
@@ -52,8 +59,10 @@ def plan_lines(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard
     yield "NFE: one per candidate and pass; forwards: passes as they run, shared by siblings, twice where guidance needs a second half"
 
 
-def plan_json(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard | None = None) -> str:
-    """What a prepared run will do, for programs."""
+def plan_json(
+    run: Run, speeds: Mapping[str, float] | None = None, shard: Shard | None = None, given: float | None = None
+) -> str:
+    """The same for programs."""
     every = _followed(run)
     flops = computed_flops(run.units, every)
     values = {
@@ -67,9 +76,18 @@ def plan_json(run: Run, speeds: Mapping[str, float] | None = None, shard: Shard 
         **({"shard_gpu_hours": hours_left(run, every, flops, speeds, shard)} if speeds and shard is not None else {}),
         "unread_prompts": unread(run.session, every),
         **(time_values(run, every, shard) if run.session.measured else {}),
-        "searches": [{**one.as_values(), **({"gpu_hours": line_hours(one, speeds)} if speeds else {})} for one in every],
+        **({"affordable_prompts": prompts_of_all(given, run.units, every, speeds or {})} if given else {}),
+        "searches": [_values(one, speeds or {}, given) for one in every],
     }
     return json.dumps(values, indent=2)
+
+
+def _values(one: Forecast, speeds: Mapping[str, float], given: float | None) -> dict[str, Any]:
+    return {
+        **one.as_values(),
+        **({"gpu_hours": line_hours(one, speeds)} if speeds else {}),
+        **({"affordable_prompts": prompts_of_line(given, one, speeds)} if given else {}),
+    }
 
 
 def _followed(run: Run) -> list[Forecast]:

@@ -6,7 +6,7 @@ import csv
 from dataclasses import asdict, fields, replace
 from io import StringIO
 
-from harness.bench.model import Measured
+from harness.bench.measured import Measured
 from harness.bench.origin import Origin
 from harness.bench.table import as_csv
 from harness.markdown import table, table_lines

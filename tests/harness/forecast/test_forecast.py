@@ -351,4 +351,41 @@ def test_a_model_that_says_it_costs_nothing_is_planned_too(monkeypatch: pytest.M
     free = {name: replace(cost, model_flops=0, decode_flops=0, text_flops=0) for name, cost in toy_world.COST.items()}
     monkeypatch.setattr(toy_world.ToyVerifier, "price", lambda self, images, new_prompts=0: Cost(verifier_calls=images))
     monkeypatch.setattr(toy_world.ToyGenerator, "price", lambda self, operation, step=0, text_tokens=0: free[operation])
-    assert "roughly 0 GPU-hours" in call("plan", *ASKED, "--search", "random", "--budget", "14", "--tflops", "1", "--shard", "0/2")
+    shown = call("plan", *ASKED, "--search", "random", "--budget", "14", "--tflops", "1", "--shard", "0/2", "--hours", "9")
+    assert "roughly 0 GPU-hours" in shown
+    assert "9 hours pay for any number of prompts of everything above" in shown
+
+
+def test_hours_that_one_has_buy_prompts_of_each_search_and_of_all() -> None:
+    asked = ["plan", *ASKED, "--search", "random", "--search", "beam", "--budget", "24", "--tflops", "1e-12", "--tflops", "toy-ar=3e-12",
+             "--hours"]  # fmt: skip
+    values = json.loads(call(*asked, "7", "--json"))
+    each = [one["gpu_hours"] / 6 for one in values["searches"]]
+    assert len(each) == 3
+    assert [one["affordable_prompts"] for one in values["searches"]] == [int(7 / needed) for needed in each]
+    assert values["affordable_prompts"] == int(7 / sum(each))
+    shown = call(*asked, "7")
+    bought = f"{values['affordable_prompts']:,} prompts"
+    assert f"\n7 hours pay for about {bought} of everything above, each under 2 seeds, before loading, grading and the report\n" in shown
+    alone = f"about {values['searches'][0]['affordable_prompts']:,} prompts"
+    assert re.search(rf"^toy-ar random +24 NFE .* {alone}$", shown, re.MULTILINE)
+    assert "affordable_prompts" not in json.loads(call(*asked[:-1], "--json"))
+
+
+def test_hours_that_one_has_go_by_what_was_measured_where_it_was() -> None:
+    asked = ["plan", *ASKED, "--search", "random", "--budget", "24", "--hours", "1", "--tflops", "1", "--calibrate", "--json"]
+    values = json.loads(call(*asked))
+    for one in values["searches"]:
+        assert one["affordable_prompts"] == int(3600 * 6 / one["total"]["seconds"])
+    assert values["affordable_prompts"] == int(3600 * 6 / values["computed_seconds"])
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    (["--hours", "-3", "--tflops", "1"], "--hours -3 is no positive number: give the hours of a card that you have"),
+    (["--hours", "9"], "--hours counts by how long searches take: add --speeds FILE, --tflops N or --calibrate"),
+])  # fmt: skip
+def test_hours_that_say_nothing_are_refused(given: list[str], said: str) -> None:
+    result = vistas("plan", *ASKED, "--search", "random", "--budget", "6", *given)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "loading" not in result.output
