@@ -32,7 +32,7 @@ def affordable_line(given: float, found: int | None, seeds: int) -> str:
 
 def counted_prompts(found: int | None) -> str:
     """So many prompts."""
-    return "any number of prompts" if found is None else f"about {found:,} prompt{'' if found == 1 else 's'}"
+    return "any number of prompts" if found is None else f"about {float(f'{found:.3g}'):,.0f} prompt{'' if found == 1 else 's'}"
 
 
 def _paid(given: float, needed: float, prompts: int) -> int | None:

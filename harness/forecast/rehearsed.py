@@ -82,6 +82,5 @@ def refined_flops(pair: Pair, rows: Mapping[str, Sequence[int]]) -> float:
     refine: Any = pair.refine  # whose operations are named in a rehearsal's words
     own = {name.removeprefix(REFINING): counts for name, counts in rows.items() if name.startswith(REFINING)}
     own |= {"embed": (sum(own.get("decode", ())),), "encode": (1,)}
-    return float(sum(
-        refine.price(name, step, pair.refine_tokens).flops * count for name, counts in own.items() for step, count in enumerate(counts)
-    ))  # fmt: skip
+    work = ((name, step, count) for name, counts in own.items() for step, count in enumerate(counts) if count)
+    return float(sum(refine.price(name, step, pair.refine_tokens).flops * count for name, step, count in work))
