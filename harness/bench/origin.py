@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,3 +65,16 @@ def kernels(settings: Mapping[str, Any]) -> str:
     """
     order = ", ".join(tried(str(settings.get(SETTING, AUTO))))
     return f"torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}, attention kernels tried in the order {order}"
+
+
+def other_work(device: torch.device) -> str:
+    """A sentence if a processor that is to be measured has no core to spare for it; of a card's other work nothing is known.
+
+    To be asked for before the measurement, as the load is that of the last minute.
+    """
+    if device.type != "cpu" or not hasattr(os, "getloadavg"):  # Windows has none
+        return ""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load + torch.get_num_threads() <= cores:
+        return ""
+    return f"the processor has other work, a load of {load:.1f} on {cores} cores: all figures are too slow; measure again when it has none"

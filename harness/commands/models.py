@@ -111,7 +111,7 @@ def bench_model(
             raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
         from harness.bench.measured import Measured
         from harness.bench.model import bench
-        from harness.bench.origin import Origin
+        from harness.bench.origin import Origin, other_work
         from harness.bench.request import check_judges, judges, prepared, sizes, some_prompts
         from harness.bench.table import as_csv, as_markdown
 
@@ -127,7 +127,7 @@ def bench_model(
         weights = "random" if generator.card.weights_sha256 == "random" else "its own"
         resting = f", offload {offload.value}" if offload is not OffloadName.NONE else ""
         typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}{weights} weights{resting}{rows}\n")
-        measured = []
+        measured, busy = [], other_work(generator.device)
 
         def kept() -> Iterator[Measured | str]:
             for one in bench(generator, batches, peak, texts, say, scoring, repeat):
@@ -136,6 +136,8 @@ def bench_model(
 
         for line in as_markdown(kept(), share=peak == peak, memory=generator.device.type == "cuda"):
             typer.echo(line)
+        if busy:
+            typer.echo(busy)
         origin = Origin.of(text, generator, device, tiny, offload.value)
         if generator.device.type == "cuda":
             typer.echo(origin.versions)

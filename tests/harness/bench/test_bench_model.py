@@ -18,7 +18,7 @@ from command_line import call
 from harness.bench import model as bench_model
 from harness.bench.measured import Call, Measured, enough, measured
 from harness.bench.model import Brightness, bench
-from harness.bench.origin import kernels
+from harness.bench.origin import kernels, other_work
 from harness.bench.peaks import peak_of
 from harness.bench.request import prepared, sizes, some_prompts
 from harness.bench.table import as_markdown
@@ -349,3 +349,15 @@ def test_what_attention_was_computed_with_is_told_with_its_versions() -> None:
     assert torch.__version__ in line
     assert line.endswith("in the order cudnn, flash, efficient, math")
     assert kernels({"attention": "math"}).endswith("in the order math")
+
+
+def test_a_processor_without_a_core_to_spare_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr("os.getloadavg", lambda: (2.0, 9.0, 9.0))
+    assert other_work(torch.device("cpu")) == ""
+    monkeypatch.setattr("os.getloadavg", lambda: (2.6, 0.0, 0.0))
+    said = "the processor has other work, a load of 2.6 on 4 cores: all figures are too slow; measure again when it has none"
+    assert other_work(torch.device("cpu")) == said
+    assert other_work(torch.device("cuda")) == "", "which it says nothing of"
+    assert said in call("bench-model", INFINITY, "--random-weights", "--tiny", "--batch", "1", "--device", "cpu", "--repeat", "1").stdout
