@@ -8,6 +8,7 @@ from math import floor
 from harness.compute.amounts import hours
 from harness.forecast.forecast import Forecast
 from harness.forecast.gpu_hours import gpu_hours
+from harness.forecast.hours_lines import line_hours
 from harness.forecast.in_all import computed_flops, computed_seconds
 from harness.run.units import WorkUnit
 
@@ -15,7 +16,7 @@ from harness.run.units import WorkUnit
 def prompts_of_line(given: float, one: Forecast, speeds: Mapping[str, float]) -> int | None:
     """How many prompts, each under all seeds, hours pay for if this is all that runs: by measured speeds if there are any, else by
     FLOPs. None where nothing takes time."""
-    return _paid(given, one.total.seconds / 3600 if one.timed else gpu_hours(one.divided(one.total.flops), speeds), one.prompts)
+    return _paid(given, one.total.seconds / 3600 if one.timed else line_hours(one, speeds), one.prompts)
 
 
 def prompts_of_all(given: float, units: Sequence[WorkUnit], every: Sequence[Forecast], speeds: Mapping[str, float]) -> int | None:
