@@ -180,6 +180,8 @@ def _taken(file: IO[bytes], kind: int) -> bool:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno not in (errno.EAGAIN, errno.EACCES):
-            raise
+            folder = Path(file.name).parent
+            said = f"{folder} is on a file system that locks no files ({error.strerror}): give a folder elsewhere with --out"
+            raise WrongInput(said) from error
         return False
     return True

@@ -28,9 +28,10 @@ class Terminated(KeyboardInterrupt):
 
 
 def end_at_sigterm() -> None:
-    """Let SIGTERM end this process as Ctrl-C does: with a word on what is kept."""
+    """Let SIGTERM end this process as Ctrl-C does: with a word on what is kept; once, as some schedulers send it again meanwhile."""
 
     def terminate(*_: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise Terminated
 
     signal.signal(signal.SIGTERM, terminate)

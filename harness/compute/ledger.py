@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import reduce
-from math import inf
+from math import inf, isclose
 from numbers import Real
 from operator import add, attrgetter
 from typing import Any
@@ -117,8 +117,9 @@ class Budget:
             raise WrongInput(f"budget {self.amount} is not a number from 0: give what a prompt may spend, such as 100")
 
     def affords(self, cost: Cost) -> bool:
-        """Whether `cost` stays within this budget."""
-        return cost.amount(self.unit) <= self.amount
+        """Whether `cost` stays within this budget; seconds but for what their sums round, which depends on the order of adding."""
+        spent = cost.amount(self.unit)
+        return spent <= self.amount or (self.unit is Unit.SECONDS and isclose(spent, self.amount))
 
     def __str__(self) -> str:
         return amounts.budget(self.amount, self.unit.value)

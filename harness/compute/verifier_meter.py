@@ -30,7 +30,8 @@ class MeteredVerifier:
     """A verifier with its own ledger; a prompt's text pass is charged once, before its first image.
 
     Of a cascade `score` asks the cheap stage and `examine` the expensive one, each charged for what it is given.
-    What the verifier knew of prompts is forgotten first: the pass that is charged is also run, and timed.
+    What the verifier knew of prompts is forgotten first: the pass that is charged is also run, and timed. Prompts of one text
+    are each charged it, though it is run once: what a prompt costs depends on no other (docs/decisions.md).
     """
 
     def __init__(self, verifier: Verifier, ledger: Ledger, now: Callable[[], float] | None = None) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from harness.compute.amounts import counted
 from harness.run.prepared import Run, why_none
-from harness.run.shard import Shard
+from harness.run.shard import Shard, divided
 from harness.run.units import WorkUnit
 from results.reuse import held
 from results.store import Store
@@ -38,9 +39,9 @@ def reused(run: Run) -> Mapping[Path, UnitShare]:
     return {folder: _part(run, held(Store(folder), keys)) for folder in map(Path, run.session.settings.reuse)}
 
 
-def of_shard(run: Run, shard: Shard) -> UnitShare:
-    """What this shard would run of a run of which nothing is there."""
-    return _part(run, {unit.key for unit in shard.of(run.units)})
+def of_shards(run: Run, count: int) -> list[UnitShare]:
+    """What each of `count` shards would run of a run of which nothing is there."""
+    return [_part(run, {unit.key for unit in units}) for units in divided(run.units, count)]
 
 
 def skipped_lines(run: Run, shard: Shard | None) -> Iterator[str]:
@@ -50,17 +51,29 @@ def skipped_lines(run: Run, shard: Shard | None) -> Iterator[str]:
     if len(run.session.settings.reuse) > 1:
         yield f"taken from all of them: {all_reused(run)}"
     if shard is not None:
-        part, taken = of_shard(run, shard), len(shard.of(run.units)) - len(left(run, shard))
+        parts = of_shards(run, shard.count)
+        part, taken = parts[shard.number], len(shard.of(run.units)) - len(left(run, shard))
         yield f"shard {shard}: {part}" + (f", {taken} of them taken over" if taken else "" if part.units else
                                           ": nothing to do, there are more shards than units")  # fmt: skip
+        yield f"shards 0 to {shard.count - 1}: {', '.join(f'{one.flops:.1%}' for one in parts)} of the FLOPs"
+        largest = max(run.units, key=lambda unit: unit.planned_flops)
+        alone = _part(run, [largest.key]).flops
+        if alone > 1 / shard.count:
+            yield (f"more than {ceil(1 / alone)} shards end no sooner: {alone:.1%} of the FLOPs are one unit, which is not divided: "
+                   f"{largest.title}")  # fmt: skip
 
 
 def skipped_values(run: Run, shard: Shard | None) -> dict[str, Any]:
     """Both for programs."""
     return {
         **({"reused": all_reused(run).as_values()} if run.session.settings.reuse else {}),
-        **({"shard": {**of_shard(run, shard).as_values(), "units_left": len(left(run, shard))}} if shard is not None else {}),
+        **(_shard_values(run, shard) if shard is not None else {}),
     }
+
+
+def _shard_values(run: Run, shard: Shard) -> dict[str, Any]:
+    parts = [part.as_values() for part in of_shards(run, shard.count)]
+    return {"shard": {**parts[shard.number], "units_left": len(left(run, shard))}, "shards": parts}
 
 
 def all_reused(run: Run) -> UnitShare:

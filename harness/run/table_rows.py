@@ -74,7 +74,9 @@ def overrun(spent: Cost, limit: Budget, shared: bool) -> float:
     """Seconds spent beyond a budget in seconds, NaN where one pool serves several; 0 under other units, which plans keep."""
     if limit.unit is not Unit.SECONDS:
         return 0.0
-    return float("nan") if shared else max(0.0, spent.seconds - limit.amount)
+    if shared:
+        return float("nan")
+    return 0.0 if limit.affords(spent) else spent.seconds - limit.amount
 
 
 def _why_none(affordable: Sequence[Candidate]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.compute.ledger import Unit
+from harness.compute.ledger import Cost, Unit
 from harness.search.base import Task
 
 
@@ -27,7 +27,7 @@ class Deadline:
         after = self._seconds(prompt, rounds if then is None else then, rounds)
         paid = self._task.plans[prompt].opening.seconds if first == 0 else 0.0
         expected = (self._seconds(prompt, first, last) - paid + after) * self._pace()
-        return self._spent(prompt) + expected <= self._task.budget.amount
+        return self._affords(prompt, expected)
 
     def rest(self, prompt: int, rounds: int, whole: int = 0) -> float:
         """A prompt has ended its first `rounds` rounds: how much of the others still fits, 1 for all of it.
@@ -38,14 +38,18 @@ class Deadline:
             return 1.0
         self.done(prompt, rounds)
         end = len(self._task.plans[prompt].rounds)
-        expected = self._seconds(prompt, rounds, end - whole) * self._pace()
-        left = self._task.budget.amount - self._spent(prompt) - self._seconds(prompt, end - whole, end) * self._pace()
-        return min(1.0, max(0.0, left / expected)) if expected > 0 else 1.0
+        expected, after = (self._seconds(prompt, *part) * self._pace() for part in ((rounds, end - whole), (end - whole, end)))
+        if expected == 0 or self._affords(prompt, expected + after):
+            return 1.0
+        return max(0.0, (self._task.budget.amount - self._spent(prompt) - after) / expected)
 
     def done(self, prompt: int, rounds: int) -> None:
         """A prompt has ended its first `rounds` rounds."""
         if self._active:
             self._planned[prompt], self._taken[prompt] = self._seconds(prompt, 0, rounds), self._spent(prompt)
+
+    def _affords(self, prompt: int, expected: float) -> bool:
+        return self._task.budget.affords(Cost(seconds=self._spent(prompt) + expected))
 
     def _seconds(self, prompt: int, first: int, last: int) -> float:
         return sum(cost.seconds for cost in self._task.plans[prompt].rounds[first:last])

@@ -42,11 +42,11 @@ def name_of(branch: Branch) -> Name:
     return (branch.prompt, branch.path)
 
 
-def groups(task: Task, rows: Callable[[int], int]) -> Iterator[list[int]]:
-    """Prompts whose rows fill one batch; at least one prompt, whose rows may then need several batches."""
+def groups(task: Task, rows: Callable[[int], int], prompts: Sequence[int] | None = None) -> Iterator[list[int]]:
+    """Prompts, by default all, whose rows fill one batch; at least one prompt, whose rows may then need several batches."""
     group: list[int] = []
     filled = 0
-    for prompt in range(len(task.prompts)):
+    for prompt in range(len(task.prompts)) if prompts is None else prompts:
         if group and filled + rows(prompt) > task.max_rows:
             yield group
             group, filled = [], 0

@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from harness.batches import batches
 from harness.compute.ledger import Budget
 from harness.compute.prices import Prices
 from harness.search.base import Plan, Task, Unfit
@@ -100,9 +101,11 @@ class RBF:
         def split(prompt: int) -> tuple[int, list[int]]:
             return self.split(task.plans[prompt].parameters["looks"], steps)
 
-        for prompts in groups(task, lambda prompt: split(prompt)[0]):
+        for prompts in batches(range(len(task.prompts)), task.max_rows):
             lines = {prompt: _Line(*split(prompt)) for prompt in prompts}
-            frontier = self._first(task, lines)
+            # Noises are many, and of each prompt one goes on: later steps are of more prompts than fill a batch of noises.
+            noises = groups(task, lambda prompt: split(prompt)[0], prompts)
+            frontier = [part for some in noises for part in self._first(task, {prompt: lines[prompt] for prompt in some})]
             while looking := [prompt for prompt, line in lines.items() if line.step < steps - 1]:
                 frontier = self._look(task, frontier, lines, looking, deadline)
             last = gather(task, frontier, [(name_of(line.parent), line.parent) for line in lines.values()])
@@ -137,7 +140,8 @@ class RBF:
         for prompt in ended:  # the best of a quota may be a child of an earlier round
             mark_kept(task, lines[prompt].taken)
             lines[prompt].go_on(lines[prompt].taken)
-        return keep(task, [*frontier, *seen], {name for line in lines.values() for name in line.held})
+        held = {name for line in lines.values() for name in line.held(task.judges[0].ranks)}
+        return keep(task, [*frontier, *seen], held)
 
     def _ends(self, task: Task, line: _Line, prompt: int, deadline: Deadline) -> bool:
         left, last = len(line.quotas) + 2, line.step == len(line.quotas) - 1
@@ -182,10 +186,10 @@ class _Line:
         if self.step < len(self.quotas):
             self.quota += self.quotas[self.step]
 
-    @property
-    def held(self) -> list[Name]:
-        """Rows that may still be gone on from."""
-        return [name_of(self.parent), *(name_of(child) for child, _ in self.tried)]
+    def held(self, ranks: bool) -> set[Name]:
+        """Rows that may still be gone on from; under ranks any child of this step, as another one changes them."""
+        children = [child for child, _ in self.tried] if ranks else [self.taken] if self.tried else []
+        return {name_of(self.parent), *map(name_of, children)}
 
     def look(self, task: Task, child: Branch, values_M: np.ndarray) -> None:
         """Enter a child and its scores: the best of the step is taken so far."""

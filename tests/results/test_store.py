@@ -343,6 +343,18 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
         pass
 
 
+def test_a_file_system_without_locks_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As some of clusters are mounted: without locks two processes would write one run's tables."""
+
+    def unable(file: object, kind: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("results.files.fcntl.flock", unable)
+    said = f"{tmp_path} is on a file system that locks no files \\(Function not implemented\\): give a folder elsewhere with --out"
+    with pytest.raises(WrongInput, match=said), locked(tmp_path):
+        pass
+
+
 def test_every_column_is_declared_with_a_meaning() -> None:
     assert tuple(column.name for column in COST) == COST_COLUMNS
     for columns in TABLES.values():

@@ -20,7 +20,7 @@ import harness.search.beam
 import harness.search.random  # noqa: F401
 import suites.geneval.suite  # noqa: F401
 from harness import cli
-from harness.commands.exits import end_at_sigterm
+from harness.commands.exits import Terminated, end_at_sigterm
 
 pytestmark = pytest.mark.usefixtures("toys", "unreported")
 
@@ -135,3 +135,19 @@ def test_two_processes_do_not_write_to_one_folder(tmp_path: Path, start: Callabl
     assert second.wait() == 2
     assert f"vistas: another process is writing to {folder}" in second.said()
     assert first.when_finished(0, signal.SIGKILL) < 0
+
+
+def test_a_second_sigterm_does_not_cut_short_how_a_process_ends() -> None:
+    """A scheduler may signal a job's processes and its shell, which passes the signal on."""
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            end_at_sigterm()
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Terminated:
+            os.kill(os.getpid(), signal.SIGTERM)
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

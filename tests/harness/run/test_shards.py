@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import sys
 import time
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -19,8 +20,10 @@ import harness.search.random  # noqa: F401
 import suites.geneval.suite  # noqa: F401
 from harness import cli
 from harness.commands import run as run_commands
+from harness.config import Settings
 from harness.errors import WrongInput
-from harness.run.shard import Shard
+from harness.run.prepared import prepare_run
+from harness.run.shard import Shard, divided
 from results.files import alone, locked, locked_part, write_atomic
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -133,6 +136,49 @@ def test_a_wrong_shard_is_one_sentence(text: str) -> None:
         Shard.parse(text)
 
 
-def test_shards_are_all_units_once() -> None:
-    units = list(range(11))
-    assert sorted(unit for number in range(4) for unit in Shard(number, 4).of(units)) == units
+@dataclass(frozen=True)
+class Unit:
+    name: int
+    planned_flops: float
+
+
+def test_shards_are_all_units_once_in_the_order_of_the_run() -> None:
+    units = [Unit(name, flops) for name, flops in enumerate([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5])]
+    parts = [Shard(number, 4).of(units) for number in range(4)]
+    assert sorted((unit for part in parts for unit in part), key=lambda unit: unit.name) == units
+    assert all(part == sorted(part, key=lambda unit: unit.name) for part in parts)
+    assert [sum(unit.planned_flops for unit in part) for part in parts] == [12, 11, 11, 10]
+
+
+def test_units_that_cost_nothing_are_divided_by_number() -> None:
+    assert [len(Shard(number, 3).of([Unit(name, 0.0) for name in range(8)])) for number in range(3)] == [3, 3, 2]
+
+
+def test_a_unit_that_is_most_of_a_run_leaves_the_rest_to_other_shards(tmp_path: Path) -> None:
+    """The prompts of `adaptive` share a total and are one unit."""
+    settings = Settings(
+        suite="geneval", models=("toy-ar",), searches=("random", "adaptive"), verifiers=("toy-judge",), budgets=(24,), prompts=5, chunk=1,
+        metrics=(),
+    )  # fmt: skip
+    units = prepare_run(settings, tmp_path / "run").units
+    one, other = divided(units, 2)
+    assert [unit.search for unit in one] == ["adaptive"]
+    assert [unit.search for unit in other] == ["random"] * 5
+    assert [[unit.key for unit in part] for part in divided(prepare_run(settings, tmp_path / "again").units, 2)] == [
+        [unit.key for unit in part] for part in (one, other)
+    ], "every process comes to the same division"
+
+
+def test_a_run_begun_under_another_division_is_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(Shard, "of", lambda shard, units: units[shard.number :: shard.count])
+        end(*begin(folder, "--shard", "0/2"))
+    old = {path.name: path.stat().st_mtime_ns for path in (folder / "parts").iterdir()}
+    assert len(old) == UNITS // 2
+    for number in range(2):
+        end(*begin(folder, "--shard", f"{number}/2"))
+    new = {path.name: path.stat().st_mtime_ns for path in (folder / "parts").iterdir()}
+    assert len(new) == UNITS
+    assert old.items() <= new.items(), "no unit was made twice"
+    assert (folder / "report").is_dir()

@@ -105,6 +105,19 @@ def test_a_verifier_is_charged_its_text_once(make_judge) -> None:
     assert judge.ledger.spent(1).verifier_calls == 4
 
 
+def test_two_prompts_of_one_text_are_each_charged_as_if_alone(metered: MeteredGenerator, make_judge) -> None:
+    judge, images = make_judge(), torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
+    judged = MeteredVerifier(judge, Ledger(2))
+    counted = count_flops(lambda: judged.score(images, TEXTS[:1] * 2, [0, 1]))
+    alone = judge.price(1, 1).flops
+    assert [judged.ledger.spent(prompt).flops for prompt in (0, 1)] == [alone, alone]
+    assert counted == 2 * alone - judge.price(0, 1).flops, "what is kept of a text serves both"
+    metered.encode(TEXTS[:1] * 2)
+    encoded = [metered.ledger.spent(prompt).text_flops for prompt in (0, 1)]
+    metered.encode(TEXTS)
+    assert encoded == [metered.ledger.spent(0).text_flops - encoded[0]] * 2
+
+
 def test_text_is_counted_without_encoding_it(infinity, flux) -> None:
     for generator in (infinity, flux):
         texts = [*TEXTS, "red " * 20]

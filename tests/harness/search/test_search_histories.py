@@ -12,6 +12,7 @@ from harness.compute.ledger import Budget, Cost, Unit
 from harness.compute.prices import Prices
 from harness.search.base import Unfit
 from harness.search.evolution import Evolution
+from harness.search.frontier import keep
 from harness.search.paths import Paths
 from harness.search.rbf import RBF
 from harness.search.spec import parse_search
@@ -147,6 +148,23 @@ def test_rbf_is_what_brute_force_says(ran, looks: int, starts: int, quotas: list
         assert kept(done, prompt) == taken
         rolled_over += sum(len(path) == 5 for path, _, _ in scored) > quotas[-1]
     assert rolled_over
+
+
+def test_rbf_fills_its_batches_with_prompts_and_holds_two_rows_of_each(ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six noises a prompt are looked at, of which one goes on: a batch of eight is one prompt's noises, then eight prompts' rows."""
+    held: list[int] = []
+
+    def kept(task: Any, rows: Any, names: Any) -> Any:
+        frontier = keep(task, rows, names)
+        held.append(sum(len(part.branches) for part in frontier))
+        return frontier
+
+    monkeypatch.setattr("harness.search.rbf.keep", kept)
+    task = ran(RBF(looks=30, first=0.2), HistoryModel(5), count=8, judges=[HistoryJudge()], max_rows=8).task
+    assert task.largest_batch == 8
+    assert task.generator.clock["predict", 0].calls == 8
+    assert task.generator.clock["draw", 0].calls == 1
+    assert max(held) <= 2 * 8, "the parent and the best of its children"
 
 
 class DearEarly(HistoryModel):

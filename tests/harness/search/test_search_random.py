@@ -81,13 +81,15 @@ def test_sharing_the_first_prediction(scales, ran) -> None:
     assert cost.forwards == 2 * (1 + 5 * 3)
 
 
-def test_unscored_candidates_are_never_chosen(scales, ran, make_judge) -> None:
-    judge = make_judge()
+@pytest.mark.parametrize("parts", [1, 2])
+def test_unscored_candidates_are_never_chosen(scales, ran, make_judge, parts: int) -> None:
+    """Also where one of an ensemble's members alone could not score them: the others of the prompt are ranked without them."""
+    judge = make_judge(parts=parts)
     score = judge.score
 
     def blind(images, prompts):
         scores = score(images, prompts)
-        scores.values_NM[1:] = math.nan
+        scores.values_NM[1:, -1] = math.nan
         return type(scores)(scores.values_NM, ("", *["no face"] * (len(prompts) - 1)))
 
     judge.score = blind
