@@ -41,6 +41,6 @@ Reuse = Annotated[
     typer.Option("--reuse", metavar="DIR", help="Another run: take over what it has finished of this one; repeat for several."),
 ]
 OneShard = Annotated[
-    str | None, typer.Option("--shard", metavar="K/N", help="Every N-th unit from K = 0 on; others run the rest into the same --out.")
+    str | None, typer.Option("--shard", metavar="K/N", help="Part K (from 0) of N of the units, then what other processes leave; all write into the same --out.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
