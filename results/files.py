@@ -168,14 +168,15 @@ def alone(folder: Path) -> Iterator[None]:
 def _held(path: Path, kind: int, patience: float = 0.0, advice: str = ": wait for it, or give another folder with --out") -> Iterator[None]:
     deadline = time.monotonic() + patience
     with open(path, "wb") as file:
-        while not _taken(file, kind):
+        while not try_lock(file, kind):
             if time.monotonic() >= deadline:
                 raise InUse(f"another process is writing to {path.parent}{advice}")
             time.sleep(0.05)
         yield
 
 
-def _taken(file: IO[bytes], kind: int) -> bool:
+def try_lock(file: IO[bytes], kind: int = fcntl.LOCK_EX) -> bool:
+    """Whether the file is this process's now, until it is closed; nobody is waited for."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except OSError as error:

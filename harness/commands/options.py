@@ -42,6 +42,6 @@ Reuse = Annotated[
 ]
 OneShard = Annotated[
     str | None,
-    typer.Option("--shard", metavar="K/N", help="Part K, from 0, of N of about equal FLOPs; others run the rest into the same --out."),
+    typer.Option("--shard", metavar="K/N", help="Part K, from 0, of N of about equal FLOPs, then what others leave; all with one --out."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from harness.run.run_unit import FinishedUnit
@@ -10,15 +10,15 @@ from harness.run.units import WorkUnit
 
 
 class Engine(Protocol):
-    """Yields every unit with what it left behind, in any order, as each is finished."""
+    """Yields every unit with what it left behind, in any order, as each is finished; a unit is drawn when work on it can begin."""
 
     def __call__(
-        self, units: Sequence[WorkUnit], execute: Callable[[WorkUnit], FinishedUnit]
+        self, units: Iterable[WorkUnit], execute: Callable[[WorkUnit], FinishedUnit]
     ) -> Iterator[tuple[WorkUnit, FinishedUnit]]: ...
 
 
 def local(
-    units: Sequence[WorkUnit], execute: Callable[[WorkUnit], FinishedUnit]
+    units: Iterable[WorkUnit], execute: Callable[[WorkUnit], FinishedUnit]
 ) -> Iterator[tuple[WorkUnit, FinishedUnit]]:
     """One unit after another in this process."""
     for unit in units:

@@ -70,6 +70,12 @@ class RunProgress:
             self._last_line = now
             self._console.print(f"{self._done} of {counted(self._units, 'unit')}, {pace} (last: {title})", highlight=False)
 
+    def leave_out(self, planned_flops: float) -> None:
+        """Count a unit that another process has done or does."""
+        self._done += 1
+        self._planned -= planned_flops
+        self._bar.update(self._task, advance=1)
+
     def _pace(self) -> str:
         seconds = time.perf_counter() - self._begun
         left = seconds * max(self._planned - self._spent, 0.0) / self._spent if self._spent else 0.0

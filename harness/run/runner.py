@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from harness.compute.amounts import counted
 from harness.run.engines import Engine, local
 from harness.run.prepared import Run, check_reuse, run_manifest, why_none
-from harness.run.progress import RunProgress
-from harness.run.run_unit import run_unit
 from harness.run.shard import Shard
 from harness.run.timing import profile_lines
-from harness.run.units import WorkUnit
-from results.environment import unit_source
+from harness.run.work import help_others, work_on
 from results.files import InUse, alone, locked, locked_part, remove_temporary, write_atomic
-from results.parts import Making
 from results.reuse import take_over
-from results.store import Incomplete, Store
+from results.store import Incomplete
 
 
 def finish_run(run: Run, console: Console, engine: Engine = local) -> Path:
@@ -35,13 +30,15 @@ def finish_run(run: Run, console: Console, engine: Engine = local) -> Path:
     store.folder.mkdir(parents=True, exist_ok=True)
     with locked(store.folder):
         _open(run, console)
-        _work(run, run.units, console, engine)
+        work_on(run, run.units, console, engine)
         _compact(run, console)
     return store.folder
 
 
 def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = local) -> str:
-    """Run the missing units of one shard; who is last makes the tables. Returns why there are none yet, "" where there are.
+    """Run the missing units of one shard, then what others have not begun; who is last makes the tables.
+
+    Returns why there are none yet, "" where there are.
 
     Raises:
         WrongInput: the folder holds a different run, or this shard, or all of the run, is in work elsewhere, or nothing can be taken
@@ -54,15 +51,17 @@ def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = loca
     with locked_part(store.folder, shard.lock):
         with alone(store.folder):
             _open(run, console, shared=True)
-        _work(run, shard.of(run.units), console, engine)
+        own = shard.of(run.units)
+        work_on(run, own, console, engine)
+        help_others(run, own, console, engine)
     try:
         with locked(store.folder):
             remove_temporary(store.folder)
             _compact(run, console)
     except Incomplete as error:
         left = error.missing
-        return (f"shard {shard} is finished, {counted(left, 'unit')} of others {'is' if left == 1 else 'are'} missing: give their "
-                "commands (again), or this one without --shard")  # fmt: skip
+        return (f"shard {shard} is finished, {counted(left, 'unit')} of others {'is' if left == 1 else 'are'} missing: give this command "
+                "again")  # fmt: skip
     except InUse:
         return f"shard {shard} is finished, others are in work: the last one makes the tables"
     return ""
@@ -89,46 +88,6 @@ def _compact(run: Run, console: Console) -> None:
         line = (f"{counted(left, 'image')} stay{'s' if left == 1 else ''} without a grade, as weights of the grader were not here then: "
                 "`vistas export`, then `vistas score` grades what was selected")  # fmt: skip
         console.print(line, highlight=False)
-
-
-def _work(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> None:
-    """Run those of `units` that are missing."""
-    with run.watch.section("store"):
-        there = {unit.key for unit in units if run.store.part(unit.key) is not None}
-    missing = [unit for unit in units if unit.key not in there]
-    done = len(units) - len(missing)
-    if done:
-        others = _by_other_source(run.store, [unit for unit in units if unit.key in there])
-        console.print(f"going on: {done} of {counted(len(units), 'unit')} {'is' if done == 1 else 'are'} there{others}", highlight=False)
-    planned = sum(unit.planned_flops for unit in missing)
-    with RunProgress(console, len(units), done, planned) as progress:
-
-        def work(unit: WorkUnit) -> Any:
-            progress.begin(unit.title)
-            rows = run.session.max_rows(unit.model)
-            run.session.models[unit.model]  # loads it, outside of what is timed as the search's
-            finished = run_unit(run.session, unit, run.store.save_image, run.watch)
-            if run.session.max_rows(unit.model) < rows:
-                left = run.session.max_rows(unit.model)
-                console.print(f"out of memory: {unit.model} goes on with max_rows={left}, results are the same", highlight=False)
-            return finished
-
-        for unit, finished in engine(missing, work):
-            with run.watch.section("store"):
-                run.store.save(unit.key, finished.rows, Making(unit_source(unit.packages), finished.ungraded))
-            progress.finish(unit.title, finished.images, unit.planned_flops)
-    if done:
-        console.print(f"{counted(len(missing), 'unit')} done now, {done} {'was' if done == 1 else 'were'} there", highlight=False)
-
-
-def _by_other_source(store: Store, units: list[WorkUnit]) -> str:
-    """What a person should know of units that are kept although the source has changed since; "" where it has not."""
-    current = {packages: unit_source(packages) for packages in {unit.packages for unit in units}}
-    others = sum(current[unit.packages] not in store.sources([unit.key]) for unit in units)
-    if not others:
-        return ""
-    which = "made by another state" if others == len(units) else f"{others} of them by another state"
-    return f", {which} of the source than this one: they stay as they are, a new --out makes them anew"
 
 
 def write_profile(run: Run) -> list[str]:

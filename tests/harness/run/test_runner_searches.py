@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def run(asked: Settings, folder: Path, engine: Any = None) -> dict[str, pd.DataF
 
 
 def between_units(work: Any, execute: Callable[[Any], Any]) -> Any:
-    for unit in work[:1]:
+    for unit in islice(work, 1):
         yield unit, execute(unit)
     raise KeyboardInterrupt
 

@@ -24,6 +24,7 @@ from harness.config import Settings
 from harness.errors import WrongInput
 from harness.run.prepared import prepare_run
 from harness.run.shard import Shard, divided
+from results.claims import Claims
 from results.files import alone, locked, locked_part, write_atomic
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -37,7 +38,7 @@ UNITS = 10
 
 @pytest.fixture(autouse=True)
 def _empty_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: out.mkdir())
+    monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: out.mkdir(exist_ok=True))
 
 
 def _command(arguments: list[str], delay: float, log: Path) -> None:
@@ -86,15 +87,32 @@ def test_two_processes_at_once_leave_what_one_leaves(tmp_path: Path) -> None:
     assert not list(two.rglob("*.tmp"))
 
 
-def test_a_shard_that_never_came_is_missed_and_one_process_finishes_the_rest(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
+def test_a_shard_alone_does_what_others_never_begin(tmp_path: Path) -> None:
+    one, folder = tmp_path / "one", tmp_path / "run"
     said = end(*begin(folder, "--shard", "1/3"))
-    assert "shard 1/3 is finished, 7 units of others are missing" in said
-    assert len(list((folder / "parts").glob("*.part"))) == 3
-    assert not (folder / "selections.parquet").exists()
-    assert not (folder / "report").exists()
-    assert "going on: 3 of 10 units are there" in end(*begin(folder))
+    assert "helping other shards: 7 units of theirs not done" in said
+    assert "7 units of other shards done here" in said
     assert (folder / "report").is_dir()
+    end(*begin(one))
+    assert content(one) == content(folder)
+    assert not list(folder.glob(".claim-*"))
+
+
+def test_a_unit_that_another_process_has_is_left_to_it(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    end(*begin(folder))
+    parts = sorted((folder / "parts").glob("*.part"))
+    for part in parts[:2]:
+        part.unlink()
+    (folder / f".claim-{parts[1].stem}").touch()  # left by a process that was killed
+    claims = Claims(folder)
+    assert claims.take(parts[0].stem)
+    assert not Claims(folder).take(parts[0].stem)
+    assert "shard 0/1 is finished, 1 unit of others is missing: give this command again" in end(*begin(folder, "--shard", "0/1"))
+    assert [part.exists() for part in parts[:2]] == [False, True]
+    claims.settle(parts[0].stem)
+    assert "1 unit done now, 9 were there" in end(*begin(folder, "--shard", "0/1"))
+    assert parts[0].exists()
 
 
 def test_a_shard_in_work_is_not_begun_twice_and_no_plain_run_joins(tmp_path: Path) -> None:
@@ -173,6 +191,7 @@ def test_a_run_begun_under_another_division_is_joined(tmp_path: Path, monkeypatc
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(Shard, "of", lambda shard, units: units[shard.number :: shard.count])
+        patch.setattr(harness.run.runner, "help_others", lambda *given: None)
         end(*begin(folder, "--shard", "0/2"))
     old = {path.name: path.stat().st_mtime_ns for path in (folder / "parts").iterdir()}
     assert len(old) == UNITS // 2

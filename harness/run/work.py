@@ -1,0 +1,90 @@
+"""Units carried out: those of a part of a run that are missing, then those that other processes have not begun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from harness.compute.amounts import counted
+from harness.run.engines import Engine
+from harness.run.prepared import Run
+from harness.run.progress import RunProgress
+from harness.run.run_unit import FinishedUnit, run_unit
+from harness.run.units import WorkUnit
+from results.claims import Claims
+from results.environment import unit_source
+from results.parts import Making
+from results.store import Store
+
+
+def work_on(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> None:
+    """Run those of `units` that are missing."""
+    missing = _missing(run, units)
+    done = len(units) - len(missing)
+    if done:
+        there = {unit.key for unit in units} - {unit.key for unit in missing}
+        others = _by_other_source(run.store, [unit for unit in units if unit.key in there])
+        console.print(f"going on: {done} of {counted(len(units), 'unit')} {'is' if done == 1 else 'are'} there{others}", highlight=False)
+    ran = _run(run, missing, len(units), console, engine)
+    if done:
+        console.print(f"{counted(ran, 'unit')} done now, {done} {'was' if done == 1 else 'were'} there", highlight=False)
+
+
+def help_others(run: Run, own: list[WorkUnit], console: Console, engine: Engine) -> None:
+    """Run units of other shards that nobody has begun, from the end: their own processes come from the front."""
+    mine = {unit.key for unit in own}
+    missing = _missing(run, [unit for unit in reversed(run.units) if unit.key not in mine])
+    if not missing:
+        return
+    console.print(f"helping other shards: {counted(len(missing), 'unit')} of theirs not done", highlight=False)
+    ran = _run(run, missing, len(missing), console, engine)
+    console.print(f"{counted(ran, 'unit')} of other shards done here", highlight=False)
+
+
+def _missing(run: Run, units: list[WorkUnit]) -> list[WorkUnit]:
+    with run.watch.section("store"):
+        return [unit for unit in units if run.store.part(unit.key) is None]
+
+
+def _run(run: Run, missing: list[WorkUnit], of: int, console: Console, engine: Engine) -> int:
+    """Run those of `missing`, the last of `of` units, that no other process has or does; returns how many."""
+    claims, ran = Claims(run.store.folder), 0
+    with RunProgress(console, of, of - len(missing), sum(unit.planned_flops for unit in missing)) as progress:
+
+        def free() -> Iterator[WorkUnit]:
+            for unit in missing:
+                if claims.take(unit.key):
+                    if run.store.part(unit.key) is None:
+                        yield unit
+                        continue
+                    claims.settle(unit.key)
+                progress.leave_out(unit.planned_flops)
+
+        def work(unit: WorkUnit) -> FinishedUnit:
+            progress.begin(unit.title)
+            rows = run.session.max_rows(unit.model)
+            run.session.models[unit.model]  # loads it, outside of what is timed as the search's
+            finished = run_unit(run.session, unit, run.store.save_image, run.watch)
+            if run.session.max_rows(unit.model) < rows:
+                left = run.session.max_rows(unit.model)
+                console.print(f"out of memory: {unit.model} goes on with max_rows={left}, results are the same", highlight=False)
+            return finished
+
+        for unit, finished in engine(free(), work):
+            with run.watch.section("store"):
+                run.store.save(unit.key, finished.rows, Making(unit_source(unit.packages), finished.ungraded))
+                claims.settle(unit.key)
+            ran += 1
+            progress.finish(unit.title, finished.images, unit.planned_flops)
+    return ran
+
+
+def _by_other_source(store: Store, units: list[WorkUnit]) -> str:
+    """What a person should know of units that are kept although the source has changed since; "" where it has not."""
+    current = {packages: unit_source(packages) for packages in {unit.packages for unit in units}}
+    others = sum(current[unit.packages] not in store.sources([unit.key]) for unit in units)
+    if not others:
+        return ""
+    which = "made by another state" if others == len(units) else f"{others} of them by another state"
+    return f", {which} of the source than this one: they stay as they are, a new --out makes them anew"

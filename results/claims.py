@@ -1,0 +1,35 @@
+"""Claims: of several processes that work in one run's folder, one at a time has a unit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO
+
+from results.files import try_lock
+
+CLAIM = ".claim-"
+
+
+class Claims:
+    """The units that this process has; the system lets go of them however the process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[str, IO[bytes]] = {}
+
+    def take(self, key: str) -> bool:
+        """Whether the unit is this process's now; False where another has it."""
+        file = open(self._path(key), "wb")  # noqa: SIM115 (open as long as the unit is held)
+        if not try_lock(file):
+            file.close()
+            return False
+        self._held[key] = file
+        return True
+
+    def settle(self, key: str) -> None:
+        """Let go of a unit that is saved: whoever waits at the file that is gone finds the unit there."""
+        self._path(key).unlink(missing_ok=True)
+        self._held.pop(key).close()
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{CLAIM}{key}"
