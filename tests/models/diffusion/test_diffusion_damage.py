@@ -123,7 +123,9 @@ CASES: dict[str, tuple[str, Damage, str]] = {
     "a part of the folder's own code": (
         "pixart", lambda f: edit(f / "model_index.json", transformer=["my_module", "Foo"]),
         "takes transformer from my_module.Foo, which is no class of diffusers or transformers: other code is never run"),
-    "a tokenizer of nothing": ("sdxl", lambda f: (f / "tokenizer" / "tokenizer.json").write_text("{}"), "cannot be loaded as StableDif"),
+    "a tokenizer of nothing": ("sdxl", lambda f: (f / "tokenizer" / "tokenizer.json").write_text("{}"), "holds no TokenizersBackend"),
+    "a tokenizer without its vocabulary": (
+        "flux", lambda f: (f / "tokenizer_2" / "tokenizer.json").unlink(), "tokenizer_2 holds "),
     "a tokenizer of another class": (
         "flux", lambda f: edit(f / "tokenizer" / "tokenizer_config.json", tokenizer_class="CLIPTokenizer"), "says CLIPTokenizer"),
     "a tokenizer with other tokens": (
