@@ -78,8 +78,8 @@ def reader_from_folder(kind: Any, folder: Path) -> Any:
     except Exception as error:
         raise WrongInput(f"{folder} holds no {kind.__name__} that can be read ({first_line(error)}): give the published folder") from error
     if tokens and tokens[0] == tokens[1]:  # transformers makes a tokenizer that knows no word of a folder without a vocabulary
-        raise DamagedWeights(f"{folder} holds a tokenizer that reads {' and '.join(TWO_WORDS)} as the same: its vocabulary (tokenizer.json, "
-                             "vocab.json, vocab.txt or a .model file) is missing; fetch or copy it again")
+        raise DamagedWeights(f"{folder} holds a tokenizer that reads {' and '.join(TWO_WORDS)} as the same: its vocabulary "
+                             "(tokenizer.json, vocab.json, vocab.txt or a .model file) is missing; fetch or copy it again")
     return reader
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from harness.weights import webfile
 from harness.weights.absent import Absent, AbsentWeights, MissingWeights
@@ -30,7 +30,8 @@ def locate(repository: Repository, *, local: Path | None = None, name: str = "",
         for file, size in _exact_size(repository).items():  # a folder given by hand may hold other weights of the same kind
             check_file(folder / file, size, None)
     else:
-        folder = given_folder(local, repository)
+        how = f" with --weights {name}.{role}=PATH" if role else ""
+        folder = given_folder(local, repository, how)
         _check_readable(folder, repository)
         lacking = missing(folder, repository.files)
         if lacking and (inner := _inner(folder, repository)):
@@ -39,10 +40,9 @@ def locate(repository: Repository, *, local: Path | None = None, name: str = "",
                                      f"above it, {folder.absolute().parent}")  # fmt: skip
             folder, lacking = folder.absolute().parent, []
         if lacking:
-            how = f" with --weights {name}.{role}=PATH" if role else ""
             raise MissingWeights(
-                f"{folder} is no copy of {repository.repo}: it lacks {some(lacking)}; give a folder that mirrors the "
-                f"repository{how}"
+                f"{folder} is no copy of {repository.repo}: it lacks {some(lacking)}{_other_variant(folder, lacking)}; give a folder "
+                f"that mirrors the repository{how}"
             )
     check(folder, repository)
     if local is not None:
@@ -58,6 +58,16 @@ def _inner(folder: Path, repository: Repository) -> str:
         return ""
     # A pattern such as X/* fits any file: a folder of another name has to say by an index that it holds weights in parts.
     return first if folder.absolute().name == first or any(folder.glob("*.index.json")) else ""
+
+
+def _other_variant(folder: Path, lacking: Sequence[str]) -> str:
+    """That weights are there under another variant's name, such as model.safetensors for model.fp16.safetensors; "" where none are."""
+    for name in lacking:
+        path = PurePosixPath(name)
+        first, _, variant = path.stem.partition(".")
+        if path.suffix == ".safetensors" and variant and (found := sorted((folder / path.parent).glob(f"{first}.*safetensors"))):
+            return f" and has {path.with_name(found[0].name)} instead, of another variant"
+    return ""
 
 
 def holds(folder: Path, repository: Repository) -> bool:
@@ -108,16 +118,17 @@ def _cached(repository: Repository, name: str, role: str) -> Path:
         if kept is None:
             raise absent(f"{webfile.name_of(repository.url)} of {repository.repo} {_ABSENT}")
         return kept
-    try:
-        folder = Path(snapshot_download(
-            repository.repo, revision=repository.revision, allow_patterns=repository.wanted, local_files_only=True
-        ))  # fmt: skip
-    except LocalEntryNotFoundError as error:
-        raise absent(f"{repository.repo} {_ABSENT}{_elsewhere(repository)}") from error
-    lacking = missing(folder, repository.files)
-    if lacking:
-        raise absent(f"{repository.repo} lacks {some(lacking)}{_elsewhere(repository)}")
-    return folder
+    lacking: list[str] = []
+    for repo in filter(None, (repository.formerly, repository.repo)):
+        try:
+            folder = Path(snapshot_download(repo, revision=repository.revision, allow_patterns=repository.wanted, local_files_only=True))
+        except LocalEntryNotFoundError:
+            continue
+        lacking = missing(folder, repository.files)
+        if not lacking:
+            return folder
+    said = f"lacks {some(lacking)}" if lacking else _ABSENT
+    raise absent(f"{repository.repo} {said}{_elsewhere(repository)}")
 
 
 def _elsewhere(repository: Repository) -> str:
@@ -140,17 +151,22 @@ def _check_readable(folder: Path, repository: Repository) -> None:
             pass
 
 
-def given_folder(local: Path, repository: Repository) -> Path:
-    """The folder that a path given by hand names: itself, or that of the only file. Raises MissingWeights where nothing is there."""
+def given_folder(local: Path, repository: Repository, how: str = "") -> Path:
+    """The folder that a path given by hand names: itself, or that of the only file.
+
+    how: the option that is to be given instead, for a person. Raises MissingWeights where nothing is there.
+    """
     path = local.expanduser()
     if path.is_dir():
         return path
     if path.is_file() and len(repository.files) == 1 and fnmatch(path.name, Path(repository.files[0]).name):
         return path.parent
-    rule = "the folder that mirrors the repository" if path.is_file() else "a folder that is there"
-    if path.is_file() and len(repository.files) == 1:
-        rule = f"a file of its published name, {Path(repository.files[0]).name}, or {rule}"
-    raise MissingWeights(f"weights {local} of {repository.repo}: give {rule}")
+    said, rule = f"weights {local} of {repository.repo}: give", f"the folder that mirrors the repository{how}"
+    if not path.is_file():
+        raise MissingWeights(f"{said} a folder that is there")
+    if len(repository.files) == 1:
+        raise MissingWeights(f"{said} a file of its published name, {Path(repository.files[0]).name}, or {rule}")
+    raise MissingWeights(f"{said} {rule}; a file alone, as other programs have it, is not read")
 
 
 def some(names: Sequence[str]) -> str:

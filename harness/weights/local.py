@@ -47,6 +47,11 @@ class LocalWeights:
         """What was given for names other than these."""
         return [name for name in dict.fromkeys(name for name, _ in self.folders) if name not in names]
 
+    def check_used(self, names: Collection[str]) -> None:
+        """Refuse what was given for names other than these. Raises WrongInput."""
+        if unused := self.unused(names):
+            raise WrongInput(f"--weights {unused[0]} is not used: {unused[0]} is not asked for; name it too, or leave the option out")
+
     def folder(self, name: str, role: str) -> Path | None:
         """The folder given for a role, None where none is, or where the one for every role is a copy of other repositories alone."""
         own, every = self.folders.get((name, role)), self.folders.get((name, ""))

@@ -47,9 +47,12 @@ def test_what_reads_pieces_is_installed_with_the_package_and_named_where_it_is_n
         reader_from_folder(T5Tokenizer, pieces)
 
 
-@pytest.mark.parametrize(("kind", "said"), [(T5Tokenizer, "reads red and circle as the same: its vocabulary .* is missing"),
-                                            (AutoTokenizer, "reads red and circle as the same: its vocabulary .* is missing"),
-                                            (CLIPTokenizer, "holds no CLIPTokenizer that can be read .*not found in the vocabulary")])  # fmt: skip
+SAME = "reads red and circle as the same: its vocabulary .* is missing"
+
+
+@pytest.mark.parametrize(("kind", "said"), [
+    (T5Tokenizer, SAME), (AutoTokenizer, SAME), (CLIPTokenizer, "holds no CLIPTokenizer that can be read .*not found in the vocabulary"),
+])  # fmt: skip
 def test_a_tokenizer_without_its_vocabulary_is_refused(pieces: Path, tmp_path: Path, kind: type, said: str) -> None:
     """transformers makes one that knows no word of a folder that has the configuration alone."""
     shutil.copy(pieces / "tokenizer_config.json", tmp_path)
