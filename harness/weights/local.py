@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -181,7 +182,11 @@ def build(
     Raises:
         WrongInput: a published model that does not take this offload, or several devices.
     """
-    make = known.resolve()
+    make = known.resolve()  # imports the libraries
+    for library in ("diffusers", "transformers"):
+        logging = sys.modules.get(f"{library}.utils.logging")
+        if logging is not None:  # their bars, one for each file, drown what this program says
+            logging.disable_progress_bar()
     if known.row is None:
         return make(device, **(overrides or {}))
     check_placing(known, overrides or {}, offload, len(devices) > 1)
