@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
+from harness.errors import DamagedWeights
 from harness.weights import webfile
 from harness.weights.absent import Absent, AbsentWeights, MissingWeights
-from harness.weights.checks import check, check_file, files_below, places, verify
+from harness.weights.checks import asked, check, check_file, files_below, places, verify
 from harness.weights.repository import Repository
+from models.weight_files import shard_of_each
 
 _ABSENT = "is not on this machine"
 
@@ -77,7 +80,7 @@ def holds(folder: Path, repository: Repository) -> bool:
 
 
 def present(repository: Repository) -> bool:
-    """Whether the cache holds every file; none is opened."""
+    """Whether the cache holds every file; none is opened but indices of shards."""
     try:
         _cached(repository, "", "")
     except MissingWeights:
@@ -124,11 +127,22 @@ def _cached(repository: Repository, name: str, role: str) -> Path:
             folder = Path(snapshot_download(repo, revision=repository.revision, allow_patterns=repository.wanted, local_files_only=True))
         except LocalEntryNotFoundError:
             continue
-        lacking = missing(folder, repository.files)
+        lacking = _lacking(folder, repository)
         if not lacking:
             return folder
     said = f"lacks {some(lacking)}" if lacking else _ABSENT
     raise absent(f"{repository.repo} {said}{_elsewhere(repository)}")
+
+
+def _lacking(folder: Path, repository: Repository) -> list[str]:
+    """What is `missing`, and shards that an index names and that are not there: a download that was broken off fits every pattern."""
+    lacking = missing(folder, repository.files)
+    for index in files_below(folder, repository.wanted):
+        if ".safetensors.index." in index.name and asked(index.relative_to(folder).as_posix(), repository.wanted):
+            with suppress(DamagedWeights, OSError):  # whoever loads it says what is wrong with it
+                shards = sorted(set(shard_of_each(index).values()))
+                lacking += [(index.parent / one).relative_to(folder).as_posix() for one in shards if not (index.parent / one).is_file()]
+    return lacking
 
 
 def _elsewhere(repository: Repository) -> str:
@@ -136,7 +150,7 @@ def _elsewhere(repository: Repository) -> str:
     from huggingface_hub import constants
 
     snapshots = Path(constants.HF_HUB_CACHE) / f"models--{repository.repo.replace('/', '--')}" / "snapshots"
-    found = next((one for one in sorted(snapshots.glob("*")) if not missing(one, repository.files)), None)
+    found = next((one for one in sorted(snapshots.glob("*")) if not _lacking(one, repository)), None)
     return f" at {repository.revision}, another revision is at {found}" if found is not None else ""
 
 

@@ -72,6 +72,21 @@ def test_another_revision_in_the_cache_is_named_and_not_taken(cache: Path) -> No
         locate(pinned, name="toy")
 
 
+def test_a_download_that_was_broken_off_is_not_here(cache: Path) -> None:
+    part = fill_cache(cache) / "part"
+    index = part / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"weight": "model.safetensors", "bias": "model-2.safetensors"}}))
+    indexed = replace(TOY, files=("config.json", "part/*"))
+    assert not present(indexed)
+    with pytest.raises(AbsentWeights, match=r"^someone/toy lacks part/model-2.safetensors \(.*get it with `vistas fetch toy`"):
+        locate(indexed, name="toy")
+    shutil.copy(part / "model.safetensors", part / "model-2.safetensors")
+    assert present(indexed)
+    index.write_text("{}")
+    with pytest.raises(DamagedWeights, match="is no index of shards"):
+        locate(indexed, name="toy")
+
+
 def test_what_the_cache_has_under_the_name_before_is_taken(cache: Path) -> None:
     """The hub redirects a repository that has moved, and its client keeps the files under the name that it was asked for by."""
     here = fill_cache(cache)
