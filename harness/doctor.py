@@ -222,9 +222,12 @@ def show(texts: Sequence[str], device: str, memory: str | None, weights: Sequenc
     named, judges = sorted_out(texts)
     own = [member for text in named for member in members_of(text) if name_of(member) in EMBEDDED]
     models = [text for text in named if any(name_of(member) not in EMBEDDED for member in members_of(text))]
-    for kind, name in ((kind_beside(text), text) for text in judges):
-        for member in parse_verifier(name).names if kind == "verifier" else (name,):
-            check_given(member, entry(kind, member), local)
+    beside_them = [(kind, member) for text in judges if (kind := kind_beside(text))
+                   for member in (parse_verifier(text).names if kind == "verifier" else (text,))]  # fmt: skip
+    shown = [name_of(member) for text in models or (() if own else published_models()) for member in members_of(text)]
+    local.check_used([*shown, *(member for _, member in beside_them)])
+    for kind, member in beside_them:
+        check_given(member, entry(kind, member), local)
     devices, read = _devices(device, memory), cache(free_and_total)  # memory is read once: what is said of it is what is planned with
     free = planned(devices, memory, read)
     needed = needs(models, beside(free, sum(judges.values())), local) if models or not own else ()

@@ -57,6 +57,19 @@ How to get them: `vistas fetch NAME`, or `--weights NAME=FOLDER` with a copy of 
 What fits on a machine: `vistas doctor`. How to add one:
 [add-a-model.md](add-a-model.md).
 
+Forms in which weights lie on a disk:
+
+* Read are the hub's cache (where `HF_HOME` or `HF_HUB_CACHE` says; `HF_HUB_OFFLINE=1` changes nothing), folders of `hf download
+  --local-dir` and of git with its large files, weights whole or in shards with their index. Folders need not be writable; `~`, relative
+  paths and spaces are fine. A `.bin` beside safetensors is not looked at.
+* The diffusion models' weights are taken without a variant, of SDXL and SANA those of the variants `fp16` and `bf16`. A folder with
+  others is refused; for SDXL diffusers makes one:
+  `StableDiffusionXLPipeline.from_pretrained(FOLDER, dtype=torch.float16).save_pretrained(OTHER, variant="fp16")`.
+* One file for other programs, such as `flux1-dev.safetensors` or `sd_xl_base_1.0.safetensors`, is not read: it holds neither
+  configuration nor tokenizers.
+* Of Infinity give the folder with the transformer and the VAE, or each of them, under their published names:
+  `--weights infinity-2b.weights=FILE --weights infinity-2b.vae=FILE`.
+
 What is checked:
 
 * `fetch` compares every file with the size and the hash that the hub publishes for it (SHA-256 of large files, git's of small ones), or
@@ -66,7 +79,9 @@ What is checked:
   repository's only file where the entry knows it to the byte, from which a folder given by `--weights` is exempt: it may hold other
   weights of the same kind), that names and shapes of weights are those of the configuration, and the entry's SHA-256 for folders given
   by `--weights`. Of diffusion models also that every part is of the class and size that was published, that an index of shards names
-  what these hold, and that tokenizers and scheduler are those of the networks. Pickles are read by Infinity alone, and only tensors.
+  what these hold, and that tokenizers and scheduler are those of the networks.
+  A tokenizer without its vocabulary, which transformers would make without a word, is refused. Pickles are read by Infinity alone, and
+  only tensors.
 * `vistas fetch NAME --check` reads what is here again and compares it with the same hashes, without a network.
 * Entries are pinned to a commit where two independent public sources name it: all but Infinity and Janus-Pro 7B, which are at the
   branch "main". None has been fetched here; hashes of files are the hub's. A run's manifest holds the hash of the weights it used.

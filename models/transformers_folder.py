@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers.utils import logging
+from transformers import PreTrainedTokenizerBase
+from transformers.utils import is_protobuf_available, logging
 
-from harness.errors import WrongInput, first_line
+from harness.errors import DamagedWeights, WrongInput, first_line
 from harness.memory import out_of_memory
 from models.configuration import CONFIG, read_config
 from models.weight_files import check_whole
+
+TWO_WORDS = ("red", "circle")
+"""Different words, so that a tokenizer with a vocabulary gives different tokens."""
 
 
 def from_folder(
@@ -62,11 +66,28 @@ def _whole(kind: Any, source: Path, parts: tuple[str, ...], unused: Sequence[str
 
 
 def reader_from_folder(kind: Any, folder: Path) -> Any:
-    """A tokenizer, processor or configuration of transformers from a local folder. Raises WrongInput."""
+    """A tokenizer, processor or configuration of transformers from a local folder.
+
+    Raises WrongInput, and DamagedWeights for a tokenizer without its vocabulary.
+    """
+    _check_readable(folder)
     try:
-        return kind.from_pretrained(folder, local_files_only=True)
+        reader = kind.from_pretrained(folder, local_files_only=True)
+        tokenizer = getattr(reader, "tokenizer", reader)
+        tokens = [tokenizer(word).input_ids for word in TWO_WORDS] if isinstance(tokenizer, PreTrainedTokenizerBase) else []
     except Exception as error:
         raise WrongInput(f"{folder} holds no {kind.__name__} that can be read ({first_line(error)}): give the published folder") from error
+    if tokens and tokens[0] == tokens[1]:  # transformers makes a tokenizer that knows no word of a folder without a vocabulary
+        raise DamagedWeights(f"{folder} holds a tokenizer that reads {' and '.join(TWO_WORDS)} as the same: its vocabulary "
+                             "(tokenizer.json, vocab.json, vocab.txt or a .model file) is missing; fetch or copy it again")
+    return reader
+
+
+def _check_readable(folder: Path) -> None:
+    """Say what reads a vocabulary of sentencepiece: transformers asks for another package. Raises WrongInput."""
+    pieces = sorted(path.name for path in folder.glob("*.model"))
+    if pieces and not (folder / "tokenizer.json").is_file() and not is_protobuf_available():
+        raise WrongInput(f"{folder} has its vocabulary in {pieces[0]} alone, which is read with protobuf: `pip install protobuf`")
 
 
 def check_tokens(folder: Path, tokenizer: Any, known: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,9 +47,4 @@ class ModelLoader:
     def _build(self, spec: ModelSpec, folders: Folders | None) -> Any:
         if folders is None:
             return outlined(spec.entry.row, spec.entry.row.merged(spec.overrides))
-        spec.entry.resolve()  # imports the libraries
-        for library in ("diffusers", "transformers"):
-            logging = sys.modules.get(f"{library}.utils.logging")
-            if logging is not None:  # their bars, one for each file, drown what this program says
-                logging.disable_progress_bar()
         return build(spec.entry, folders, self.devices[0], spec.overrides, self.offload, self.devices)

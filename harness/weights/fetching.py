@@ -46,7 +46,9 @@ def check_all(names: Sequence[str], local: LocalWeights) -> Iterator[str]:
         DamagedWeights: a file is not what is published, or cut short.
     """
     absent: list[Absent] = []
-    for name, parts in _parts(names).items():
+    asked = _parts(names)
+    local.check_used(tuple(asked))
+    for name, parts in asked.items():
         for role, repository in parts.items():
             try:
                 folder = locate(repository, local=local.folder(name, role), name=name, role=role if len(parts) > 1 else "")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from harness.errors import DamagedWeights
 from harness.weights import webfile
 from harness.weights.absent import Absent, AbsentWeights, MissingWeights
-from harness.weights.checks import check, check_file, files_below, places, verify
+from harness.weights.checks import asked, check, check_file, files_below, places, verify
 from harness.weights.repository import Repository
+from models.weight_files import shard_of_each
 
 _ABSENT = "is not on this machine"
 
@@ -30,7 +33,8 @@ def locate(repository: Repository, *, local: Path | None = None, name: str = "",
         for file, size in _exact_size(repository).items():  # a folder given by hand may hold other weights of the same kind
             check_file(folder / file, size, None)
     else:
-        folder = given_folder(local, repository)
+        how = f" with --weights {name}.{role}=PATH" if role else ""
+        folder = given_folder(local, repository, how)
         _check_readable(folder, repository)
         lacking = missing(folder, repository.files)
         if lacking and (inner := _inner(folder, repository)):
@@ -39,10 +43,9 @@ def locate(repository: Repository, *, local: Path | None = None, name: str = "",
                                      f"above it, {folder.absolute().parent}")  # fmt: skip
             folder, lacking = folder.absolute().parent, []
         if lacking:
-            how = f" with --weights {name}.{role}=PATH" if role else ""
             raise MissingWeights(
-                f"{folder} is no copy of {repository.repo}: it lacks {some(lacking)}; give a folder that mirrors the "
-                f"repository{how}"
+                f"{folder} is no copy of {repository.repo}: it lacks {some(lacking)}{_other_variant(folder, lacking)}; give a folder "
+                f"that mirrors the repository{how}"
             )
     check(folder, repository)
     if local is not None:
@@ -60,6 +63,16 @@ def _inner(folder: Path, repository: Repository) -> str:
     return first if folder.absolute().name == first or any(folder.glob("*.index.json")) else ""
 
 
+def _other_variant(folder: Path, lacking: Sequence[str]) -> str:
+    """That weights are there under another variant's name, such as model.safetensors for model.fp16.safetensors; "" where none are."""
+    for name in lacking:
+        path = PurePosixPath(name)
+        first, _, variant = path.stem.partition(".")
+        if path.suffix == ".safetensors" and variant and (found := sorted((folder / path.parent).glob(f"{first}.*safetensors"))):
+            return f" and has {path.with_name(found[0].name)} instead, of another variant"
+    return ""
+
+
 def holds(folder: Path, repository: Repository) -> bool:
     """Whether a folder given by hand has every file of the repository; none is opened."""
     path = folder.expanduser()
@@ -67,7 +80,7 @@ def holds(folder: Path, repository: Repository) -> bool:
 
 
 def present(repository: Repository) -> bool:
-    """Whether the cache holds every file; none is opened."""
+    """Whether the cache holds every file; none is opened but indices of shards."""
     try:
         _cached(repository, "", "")
     except MissingWeights:
@@ -108,16 +121,28 @@ def _cached(repository: Repository, name: str, role: str) -> Path:
         if kept is None:
             raise absent(f"{webfile.name_of(repository.url)} of {repository.repo} {_ABSENT}")
         return kept
-    try:
-        folder = Path(snapshot_download(
-            repository.repo, revision=repository.revision, allow_patterns=repository.wanted, local_files_only=True
-        ))  # fmt: skip
-    except LocalEntryNotFoundError as error:
-        raise absent(f"{repository.repo} {_ABSENT}{_elsewhere(repository)}") from error
+    lacking: list[str] = []
+    for repo in filter(None, (repository.formerly, repository.repo)):
+        try:
+            folder = Path(snapshot_download(repo, revision=repository.revision, allow_patterns=repository.wanted, local_files_only=True))
+        except LocalEntryNotFoundError:
+            continue
+        lacking = _lacking(folder, repository)
+        if not lacking:
+            return folder
+    said = f"lacks {some(lacking)}" if lacking else _ABSENT
+    raise absent(f"{repository.repo} {said}{_elsewhere(repository)}")
+
+
+def _lacking(folder: Path, repository: Repository) -> list[str]:
+    """What is `missing`, and shards that an index names and that are not there: a download that was broken off fits every pattern."""
     lacking = missing(folder, repository.files)
-    if lacking:
-        raise absent(f"{repository.repo} lacks {some(lacking)}{_elsewhere(repository)}")
-    return folder
+    for index in files_below(folder, repository.wanted):
+        if ".safetensors.index." in index.name and asked(index.relative_to(folder).as_posix(), repository.wanted):
+            with suppress(DamagedWeights, OSError):  # whoever loads it says what is wrong with it
+                shards = sorted(set(shard_of_each(index).values()))
+                lacking += [(index.parent / one).relative_to(folder).as_posix() for one in shards if not (index.parent / one).is_file()]
+    return lacking
 
 
 def _elsewhere(repository: Repository) -> str:
@@ -125,7 +150,7 @@ def _elsewhere(repository: Repository) -> str:
     from huggingface_hub import constants
 
     snapshots = Path(constants.HF_HUB_CACHE) / f"models--{repository.repo.replace('/', '--')}" / "snapshots"
-    found = next((one for one in sorted(snapshots.glob("*")) if not missing(one, repository.files)), None)
+    found = next((one for one in sorted(snapshots.glob("*")) if not _lacking(one, repository)), None)
     return f" at {repository.revision}, another revision is at {found}" if found is not None else ""
 
 
@@ -140,17 +165,22 @@ def _check_readable(folder: Path, repository: Repository) -> None:
             pass
 
 
-def given_folder(local: Path, repository: Repository) -> Path:
-    """The folder that a path given by hand names: itself, or that of the only file. Raises MissingWeights where nothing is there."""
+def given_folder(local: Path, repository: Repository, how: str = "") -> Path:
+    """The folder that a path given by hand names: itself, or that of the only file.
+
+    how: the option that is to be given instead, for a person. Raises MissingWeights where nothing is there.
+    """
     path = local.expanduser()
     if path.is_dir():
         return path
     if path.is_file() and len(repository.files) == 1 and fnmatch(path.name, Path(repository.files[0]).name):
         return path.parent
-    rule = "the folder that mirrors the repository" if path.is_file() else "a folder that is there"
-    if path.is_file() and len(repository.files) == 1:
-        rule = f"a file of its published name, {Path(repository.files[0]).name}, or {rule}"
-    raise MissingWeights(f"weights {local} of {repository.repo}: give {rule}")
+    said, rule = f"weights {local} of {repository.repo}: give", f"the folder that mirrors the repository{how}"
+    if not path.is_file():
+        raise MissingWeights(f"{said} a folder that is there")
+    if len(repository.files) == 1:
+        raise MissingWeights(f"{said} a file of its published name, {Path(repository.files[0]).name}, or {rule}")
+    raise MissingWeights(f"{said} {rule}; a file alone, as other programs have it, is not read")
 
 
 def some(names: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -46,6 +47,11 @@ class LocalWeights:
     def unused(self, names: Collection[str]) -> list[str]:
         """What was given for names other than these."""
         return [name for name in dict.fromkeys(name for name, _ in self.folders) if name not in names]
+
+    def check_used(self, names: Collection[str]) -> None:
+        """Refuse what was given for names other than these. Raises WrongInput."""
+        if unused := self.unused(names):
+            raise WrongInput(f"--weights {unused[0]} is not used: {unused[0]} is not asked for; name it too, or leave the option out")
 
     def folder(self, name: str, role: str) -> Path | None:
         """The folder given for a role, None where none is, or where the one for every role is a copy of other repositories alone."""
@@ -176,7 +182,11 @@ def build(
     Raises:
         WrongInput: a published model that does not take this offload, or several devices.
     """
-    make = known.resolve()
+    make = known.resolve()  # imports the libraries
+    for library in ("diffusers", "transformers"):
+        logging = sys.modules.get(f"{library}.utils.logging")
+        if logging is not None:  # their bars, one for each file, drown what this program says
+            logging.disable_progress_bar()
     if known.row is None:
         return make(device, **(overrides or {}))
     check_placing(known, overrides or {}, offload, len(devices) > 1)

@@ -36,6 +36,8 @@ class Repository:
     """Names or patterns that are taken where there are any."""
     tells: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """JSON file to what of it tells this from another network of its kind: key, with dots between levels, to value."""
+    formerly: str = ""
+    """Its name on the hub before it moved: the hub's client keeps files under the name that they were asked for by."""
     url: str = ""
     """The address of the only file where it is not on the hub; its name ends in digits of its SHA-256 (harness/weights/webfile.py)."""
 

@@ -132,6 +132,8 @@ def _files(part: Path, variant: str) -> list[Path]:
     if not chosen:
         pickles = sorted(path.name for path in part.iterdir() if path.suffix in (".bin", ".pth", ".pt", ".ckpt"))
         instead = f", only {pickles[0]}, a pickle, which is not read" if pickles else ""
+        if others := sorted(path.name for path in part.glob("*.safetensors")):
+            which, instead = which or " without a variant", f", only {others[0]} of another variant"
         raise DamagedWeights(f"{part} holds no safetensors{which}{instead}: fetch it again, or give a whole folder")
     if len(chosen) > 1:
         raise DamagedWeights(f"{part} holds {len(chosen)} safetensors{which} and no index of them: fetch the index too, or leave one file")

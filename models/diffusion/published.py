@@ -26,7 +26,7 @@ from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import dtype_of, number
 from models.text_length import refuse_unread_negative
-from models.transformers_folder import from_folder
+from models.transformers_folder import from_folder, reader_from_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +130,19 @@ def _check_negative(name: str, settings: Mapping[str, Any]) -> None:
 def load_pipeline(
     folder: Path, device: torch.device, dtype: torch.dtype, variant: str = "", offload: Offload = "none"
 ) -> Any:
-    """The folder's pipeline, text encoders whole; nothing is downloaded. Raises WrongInput, DamagedWeights."""
+    """The folder's pipeline, tokenizers and text encoders whole; nothing is downloaded. Raises WrongInput, DamagedWeights."""
     import diffusers
     import transformers
 
     index = read_index(folder)
-    encoders = {
-        name: from_folder(getattr(transformers, called), folder / name, dtype, variant=variant)
-        for name, (_, called) in named_parts(index, folder / INDEX).items() if name.startswith("text_encoder")
-    }  # fmt: skip
+    kinds = {name: getattr(transformers, called) for name, (library, called) in named_parts(index, folder / INDEX).items()
+             if library == "transformers"}  # fmt: skip
+    texts = {name: reader_from_folder(kind, folder / name) for name, kind in kinds.items() if name.startswith("tokenizer")}
+    texts |= {name: from_folder(kind, folder / name, dtype, variant=variant)
+              for name, kind in kinds.items() if name.startswith("text_encoder")}  # fmt: skip
     try:
         pipeline = getattr(diffusers, index[CLASS]).from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, local_files_only=True, variant=variant or None, **encoders
+            folder, dtype=dtype, use_safetensors=True, local_files_only=True, variant=variant or None, **texts
         )
     except Exception as error:
         if out_of_memory(error):

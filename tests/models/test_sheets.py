@@ -317,6 +317,13 @@ def test_doctor_looks_into_a_folder_that_is_given(tmp_path: Path) -> None:
     assert result.stderr == "vistas: weights /nowhere of PixArt-alpha/PixArt-Sigma-XL-2-1024-MS: give a folder that is there\n"
 
 
+@pytest.mark.parametrize("command", [["doctor", "sdxl", "image-reward", "--device", "cpu"], ["fetch", "--check", "sdxl"]])
+def test_weights_of_what_is_not_asked_for_are_refused(command: list[str], tmp_path: Path) -> None:
+    result = call(*command, "--weights", f"flux-dev={tmp_path}")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "vistas: --weights flux-dev is not used: flux-dev is not asked for; name it too, or leave the option out\n"
+
+
 @pytest.mark.parametrize(("key", "repo"), [
     ("infinity-2b.vae", "FoundationVision/Infinity"), ("image-reward.weights", "zai-org/ImageReward"),
 ])  # fmt: skip

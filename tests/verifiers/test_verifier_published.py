@@ -19,6 +19,7 @@ from PIL import Image
 from torch.nn import functional
 from transformers import CLIPModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.utils import logging
 
 from harness.compute.flops import count_flops
 from harness.errors import DamagedWeights, WrongInput
@@ -233,6 +234,12 @@ def test_missing_weights_are_one_line_before_anything_is_loaded(monkeypatch: pyt
         assert f"vistas fetch {name}" in line
         assert "\n" not in line
         assert row.repositories["weights"].repo in line
+
+
+def test_no_bars_of_the_libraries_between_the_lines_of_a_run(published: dict[str, Path], capfd: pytest.CaptureFixture[str]) -> None:
+    logging.enable_progress_bar()
+    parse_verifier("pick-score").load("cpu", local(published))
+    assert capfd.readouterr().err == ""
 
 
 def test_a_checkpoint_is_read_once(published: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,36 @@ def test_another_revision_in_the_cache_is_named_and_not_taken(cache: Path) -> No
         locate(pinned, name="toy")
 
 
+def test_a_download_that_was_broken_off_is_not_here(cache: Path) -> None:
+    part = fill_cache(cache) / "part"
+    index = part / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"weight": "model.safetensors", "bias": "model-2.safetensors"}}))
+    indexed = replace(TOY, files=("config.json", "part/*"))
+    assert not present(indexed)
+    with pytest.raises(AbsentWeights, match=r"^someone/toy lacks part/model-2.safetensors \(.*get it with `vistas fetch toy`"):
+        locate(indexed, name="toy")
+    shutil.copy(part / "model.safetensors", part / "model-2.safetensors")
+    assert present(indexed)
+    index.write_text("{}")
+    with pytest.raises(DamagedWeights, match="is no index of shards"):
+        locate(indexed, name="toy")
+
+
+def test_what_the_cache_has_under_the_name_before_is_taken(cache: Path) -> None:
+    """The hub redirects a repository that has moved, and its client keeps the files under the name that it was asked for by."""
+    here = fill_cache(cache)
+    moved = replace(TOY, repo="some-one/toy", revision="1" * 40)
+    with pytest.raises(MissingWeights, match=r"^some-one/toy is not on this machine \("):
+        locate(moved, name="toy")
+    moved = replace(moved, formerly="someone/toy")
+    assert present(moved)
+    assert locate(moved, name="toy") == here
+    assert not present(replace(moved, revision="2" * 40)), "another commit is other weights"
+    (here / "config.json").unlink()
+    with pytest.raises(MissingWeights, match=r"^some-one/toy lacks config.json \("):
+        locate(moved, name="toy")
+
+
 def test_the_cache_is_used_and_nothing_else(cache: Path) -> None:
     assert not present(TOY)
     with pytest.raises(MissingWeights) as error:
@@ -243,6 +273,20 @@ def test_one_file_stands_for_a_repository_of_one_file(tmp_path: Path) -> None:
     assert locate(single, local=folder / "part" / "model.safetensors") == folder / "part"
     with pytest.raises(MissingWeights, match=r"config.json of someone/toy: give a file of its published name, model.safetensors, or the"):
         locate(single, local=folder / "config.json")
+    with pytest.raises(MissingWeights, match=r"or the folder that mirrors the repository with --weights toy.vae=PATH$"):
+        locate(single, local=folder / "config.json", name="toy", role="vae")
+    with pytest.raises(MissingWeights, match=r"give the folder that mirrors the repository; a file alone, as other programs have it, is n"):
+        locate(TOY, local=folder / "part" / "model.safetensors")
+
+
+def test_weights_of_another_variant_are_told_from_none(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "mine")
+    varied = replace(TOY, files=("config.json", "part/model.fp16.safetensors"))
+    with pytest.raises(MissingWeights, match=r"lacks part/model.fp16.safetensors and has part/model.safetensors instead, of another varia"):
+        locate(varied, local=folder)
+    (folder / "part" / "model.safetensors").unlink()
+    with pytest.raises(MissingWeights, match=r"lacks part/model.fp16.safetensors; give a folder"):
+        locate(varied, local=folder)
 
 
 def test_the_folder_of_the_shards_themselves_stands_for_the_repository_under_its_name_only(tmp_path: Path) -> None:

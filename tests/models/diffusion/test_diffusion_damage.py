@@ -84,6 +84,9 @@ CASES: dict[str, tuple[str, Damage, str]] = {
     "a file of no bytes": ("sd3", lambda f: (f / "vae" / WEIGHTS).write_bytes(b""), "vae/.* is cut short or is no safetensors file"),
     "a folder for a file": (
         "sd3", lambda f: ((f / "vae" / WEIGHTS).unlink(), (f / "vae" / WEIGHTS).mkdir()), r"cannot be read \(Is a directory\)"),
+    "another variant alone": (
+        "flux", lambda f: (f / "vae" / WEIGHTS).rename(f / "vae" / "diffusion_pytorch_model.bf16.safetensors"),
+        "vae holds no safetensors without a variant, only diffusion_pytorch_model.bf16.safetensors of another variant: fetch"),
     "a broken link": (
         "flux", lambda f: ((f / "vae" / WEIGHTS).unlink(), (f / "vae" / WEIGHTS).symlink_to("/nowhere")), "cannot be read .No such file"),
     "integers": ("sdxl", lambda f: as_integers(f / "unet" / WEIGHTS), r"holds \S+ as I8: weights are read as F64, F32, F16, BF16"),
@@ -123,7 +126,9 @@ CASES: dict[str, tuple[str, Damage, str]] = {
     "a part of the folder's own code": (
         "pixart", lambda f: edit(f / "model_index.json", transformer=["my_module", "Foo"]),
         "takes transformer from my_module.Foo, which is no class of diffusers or transformers: other code is never run"),
-    "a tokenizer of nothing": ("sdxl", lambda f: (f / "tokenizer" / "tokenizer.json").write_text("{}"), "cannot be loaded as StableDif"),
+    "a tokenizer of nothing": ("sdxl", lambda f: (f / "tokenizer" / "tokenizer.json").write_text("{}"), "holds no TokenizersBackend"),
+    "a tokenizer without its vocabulary": (
+        "flux", lambda f: (f / "tokenizer_2" / "tokenizer.json").unlink(), "tokenizer_2 holds "),
     "a tokenizer of another class": (
         "flux", lambda f: edit(f / "tokenizer" / "tokenizer_config.json", tokenizer_class="CLIPTokenizer"), "says CLIPTokenizer"),
     "a tokenizer with other tokens": (
