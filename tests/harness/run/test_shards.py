@@ -16,7 +16,7 @@ from toy_runs import untimed
 
 import harness.run.runner  # imported here once, so that every fork has them
 import harness.search.beam
-import harness.search.random  # noqa: F401
+import harness.search.random
 import suites.geneval.suite  # noqa: F401
 from harness import cli
 from harness.commands import run as run_commands
