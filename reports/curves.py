@@ -12,7 +12,7 @@ from reports.certainty import has_intervals
 from reports.crowd import crowd_figure
 from reports.emphasis import crowded
 from reports.legend import fit_legend, handles, single_handle
-from reports.panels import AXIS_LABELS, Panel, draw, share_y
+from reports.panels import AXIS_LABELS, Panel, draw, share_x, share_y
 from reports.statistics import OVERALL
 from reports.style import looks
 from reports.summary import AXES, Summary, metric_name
@@ -91,6 +91,7 @@ def _figure(summary: Summary, rows: Sequence[Sequence[Panel]], size: tuple[float
             below = rows[r + 1][c] if r + 1 < len(rows) and c < len(rows[r + 1]) else None
             _write_labels(axes, panel, below, first=c == 0 or row[c - 1].metric != panel.metric, width=size[0])
             drawn.append((panel, axes))
+    share_x(drawn)
     share_y(drawn, whole=rows[0][0].task != OVERALL or not has_intervals(summary))
     return figure
 

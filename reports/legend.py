@@ -9,6 +9,9 @@ from matplotlib.lines import Line2D
 from reports.style import QUIET, REST, SURFACE, looks
 from reports.summary import Summary, is_single
 
+NARROW = 4.8
+"""Width in inches of a figure for a narrow screen: one plot with its margins."""
+
 
 def handles(summary: Summary) -> list[Line2D]:
     """Legend entries of the methods that stand out: a line and a marker, or the marker alone where there is one budget and so no line.
