@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from reports import numbers
 from reports.certainty import has_intervals
-from reports.legend import faint_handle, fit_legend, single_handle
+from reports.legend import draw_legend, faint_handle, fit_legend, single_handle
 from reports.panels import AXIS_LABELS, Panel, draw, share_x, share_y
 from reports.style import INK, QUIET, REST, Look, looks
 from reports.summary import AXES, Method, Summary, metric_name
@@ -61,10 +61,7 @@ def crowd_figure(summary: Summary, verifier: str, narrow: bool = False) -> Figur
     top = 0.1 + 0.2 * lines
     height = top + sum(heights) + len(models) * (_TITLE + 0.3) + _BOTTOM - 0.3
     figure, y = Figure(figsize=(total, height)), height - top
-    figure.legend(
-        handles=keys, loc="upper left", ncols=beside, frameon=False, fontsize=8.5, handlelength=3.2, columnspacing=1.6,
-        bbox_to_anchor=(0.1 / total, 1 - 0.04 / height), borderaxespad=0, labelspacing=0.35,
-    )  # fmt: skip
+    draw_legend(figure, keys, beside)
     drawn: list[tuple[Panel, Axes]] = []
     for model, high in zip(models, heights, strict=True):
         y -= _TITLE + high

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,8 +26,10 @@ _NAME, _LETTERS = 0.066, 11
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Inches of a block and of its parts, and how many of them stand side by side."""
+    """Rows and columns of a block, inches of it and of its parts, and how many stand side by side."""
 
+    rows: int
+    columns: int
     label: float
     width: float
     head: float
@@ -41,7 +43,7 @@ class _Layout:
         label = 0.25 + _NAME * max(len(name) for block in blocks for method, _ in block.rows for name in method[:2])
         width = label + columns * _TILE + 0.15
         head = 0.47 + 0.15 * max(len(_wrapped(block.prompt, width)) for block in blocks)
-        return cls(label, width, head, head + rows * _TILE + 0.2, max(1, min(len(blocks), int(_PAGE[0] / width))))
+        return cls(rows, columns, label, width, head, head + rows * _TILE + 0.2, max(1, min(len(blocks), int(_PAGE[0] / width))))
 
 
 def pictured(summary: Summary, blocks: Sequence[Block]) -> tuple[Block, ...]:
@@ -54,9 +56,7 @@ def pictured(summary: Summary, blocks: Sequence[Block]) -> tuple[Block, ...]:
 
 def gallery_figure(blocks: Sequence[Block]) -> Figure:
     """Blocks as one picture, as many side by side as _PAGE is wide: ticks are right, crosses wrong by the grader."""
-    layout = _Layout.of(blocks)
-    across, label, width, head, height = layout.across, layout.label, layout.width, layout.head, layout.height
-    rows, columns = max(len(block.rows) for block in blocks), max(len(block.budgets) for block in blocks)
+    rows, columns, label, width, head, height, across = astuple(_Layout.of(blocks))
     down = -(-len(blocks) // across)
     figure = Figure(figsize=(across * width, down * height))
     for place, block in enumerate(blocks):
