@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from reports import curves, gallery, style, tree
 from reports.answer import Answer, answer
 from reports.comparison_tables import equal_tables, paired_table
 from reports.figure_labels import LABELS
+from reports.gallery_figure import gallery_figure, pictured
 from reports.left_out import left_out_table
 from reports.load import read_runs
 from reports.markdown import write_markdown
@@ -34,14 +36,11 @@ def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
     """
     (out / FILE).unlink(missing_ok=True)
     summary = summarise(read_runs(run_dirs, unfinished=True))
+    _clear(out)
     found = answer(summary)
     contents = _contents(summary, found, out / "figures")
-    tables = (*contents.equal, *([contents.left_out] if contents.left_out.rows else []), contents.paired,
-              *contents.results, contents.trust, contents.overoptimised,
-              contents.cross, contents.reliability, *contents.spent,
-              *([contents.published] if contents.published.rows else []))  # fmt: skip
-    for table in (contents.left_out, contents.published):
-        table.remove(out / "tables")
+    tables = (*contents.equal, contents.left_out, contents.paired, *contents.results, contents.trust, contents.overoptimised,
+              contents.cross, contents.reliability, *contents.spent, contents.published)  # fmt: skip
     for table in tables:
         table.write(out / "tables")
     write_markdown(summary, contents, tables, out / "report.md")
@@ -49,6 +48,15 @@ def build_report(run_dirs: Sequence[Path], out: Path) -> Path:
     write_page(summary, contents, page)
     mark_up_to_date(run_dirs, out)
     return page
+
+
+def _clear(out: Path) -> None:
+    """Take away what the last report in `out` drew, and the tables that its page links: of other runs they would stay beside this one's."""
+    page = out / PAGE
+    linked = re.findall(r'href="(tables/[a-z0-9-]+)\.csv"', page.read_text(encoding="utf-8")) if page.is_file() else []
+    for name in (*linked, *(f"figures/{figure}" for figure in LABELS)):
+        for suffix in ("csv", "tex") if name in linked else ("png", "svg"):
+            (out / f"{name}.{suffix}").unlink(missing_ok=True)
 
 
 def _contents(summary: Summary, found: Answer, folder: Path) -> Contents:
@@ -86,7 +94,7 @@ def _figures(
             for unit in AXES:
                 figures |= _both(f"tasks-{unit}", folder, partial(curves.task_figure, summary, verifier, unit))
                 figures |= _both(f"verifiers-{unit}", folder, partial(curves.verifier_figure, summary, unit))
-        style.save_png(gallery.gallery_figure(blocks), folder, "gallery")
+        style.save_png(gallery_figure(pictured(summary, blocks)), folder, "gallery")
         if grown is not None:
             figures["tree"] = style.save(tree.tree_figure(summary, grown), folder, "tree", LABELS["tree"])
     return figures
@@ -103,9 +111,7 @@ def _verifier_figures(summary: Summary, reliability: Table, folder: Path) -> dic
     figures: dict[str, str] = {}
     with style.context():
         if shown(summary):
-            name = "over-optimisation"
-            figures[name] = style.save(overoptimised_figure(summary), folder, name, LABELS[name])
+            figures |= _both("over-optimisation", folder, partial(overoptimised_figure, summary))
         if len(reliability.frame) and reliability.frame["within"].notna().any():
-            name = "reliability"
-            figures[name] = style.save(reliability_figure(reliability), folder, name, LABELS[name])
+            figures |= _both("reliability", folder, partial(reliability_figure, reliability))
     return figures

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from harness.compute import amounts
-from reports.statistics import LEVEL, OVERALL, least_prompts
+from reports.statistics import LEVEL
+from reports.strata import least_prompts
 from reports.summary import Summary
 
 YES = "yes"
@@ -21,16 +22,10 @@ def settled(low: float, high: float) -> str:
 
 
 def has_intervals(summary: Summary) -> bool:
-    """Whether any mean of the truth over all tasks has prompts enough for an interval, and one wherever prompts of a task differ."""
+    """Whether any mean of the truth over all tasks has prompts enough for an interval."""
     if summary.truth is None:
         return False
     return bool(summary.bootstrap.enough(summary.values[[summary.truth]].to_numpy(dtype=float)).any())
-
-
-def has_task_intervals(summary: Summary) -> bool:
-    """Whether any mean of the truth over one task has an interval."""
-    points = summary.points
-    return bool(points.loc[(points["task"] != OVERALL) & (points["metric"] == summary.truth), "low"].notna().any())
 
 
 def too_few(summary: Summary) -> str:
@@ -63,5 +58,5 @@ def more_prompts(summary: Summary) -> str:
 def intervals_sentence(summary: Summary) -> str:
     """What a reader may expect of every mean on the page."""
     if has_intervals(summary):
-        return "Brackets: 95 % intervals over prompts; none where all prompts of a task score the same."
+        return "Brackets: 95 % intervals over prompts."
     return f"No intervals, and no difference here is settled: {too_few(summary)}."

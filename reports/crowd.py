@@ -7,16 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports import numbers
 from reports.certainty import has_intervals
-from reports.legend import faint_handle, fit_legend, single_handle
-from reports.panels import AXIS_LABELS, Panel, draw, share_y
-from reports.style import INK, QUIET, REST, Look, log_axis, looks
+from reports.legend import draw_legend, faint_handle, fit_legend, single_handle
+from reports.panels import AXIS_LABELS, Panel, draw, share_x, share_y
+from reports.style import INK, QUIET, REST, Look, looks
 from reports.summary import AXES, Method, Summary, metric_name
 
 _LEFT, _TITLE, _BOTTOM, _GAP = 0.72, 0.42, 0.56, 0.3
@@ -62,10 +61,7 @@ def crowd_figure(summary: Summary, verifier: str, narrow: bool = False) -> Figur
     top = 0.1 + 0.2 * lines
     height = top + sum(heights) + len(models) * (_TITLE + 0.3) + _BOTTOM - 0.3
     figure, y = Figure(figsize=(total, height)), height - top
-    figure.legend(
-        handles=keys, loc="upper left", ncols=beside, frameon=False, fontsize=8.5, handlelength=3.2, columnspacing=1.6,
-        bbox_to_anchor=(0.1 / total, 1 - 0.04 / height), borderaxespad=0, labelspacing=0.35,
-    )  # fmt: skip
+    draw_legend(figure, keys, beside)
     drawn: list[tuple[Panel, Axes]] = []
     for model, high in zip(models, heights, strict=True):
         y -= _TITLE + high
@@ -78,7 +74,7 @@ def crowd_figure(summary: Summary, verifier: str, narrow: bool = False) -> Figur
             drawn.append((panel, axes))
         y -= 0.3
     share_y(drawn, whole=not has_intervals(summary))
-    _share_x(drawn)
+    share_x(drawn)
     for place, model in enumerate(models):
         margin = _margin(figure, drawn[(place + 1) * len(units) - 1][1], aside)
         _write_names(margin, names[model], own[model], drawn[0][1].get_ylim())
@@ -122,15 +118,6 @@ def _say(axes: Axes, panel: Panel, column: int, first: bool, last: bool) -> None
         axes.set_ylabel(metric_name(panel.metric), fontsize=9)
     else:
         axes.tick_params(labelleft=False)
-
-
-def _share_x(drawn: Sequence[tuple[Panel, Axes]]) -> None:
-    """One range of each unit in all rows, so that models can be compared by eye."""
-    for unit in {panel.unit for panel, _ in drawn}:
-        group = [axes for panel, axes in drawn if panel.unit == unit and axes.lines]
-        spent = [np.asarray(line.get_xdata(), dtype=float) for axes in group for line in axes.lines]
-        for axes in group:
-            log_axis(axes, float(min(map(np.min, spent))), float(max(map(np.max, spent))))
 
 
 def _margin(figure: Figure, last: Axes, aside: float) -> Axes:

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from reports.certainty import has_intervals
 from reports.crowd import crowd_figure
 from reports.emphasis import crowded
-from reports.legend import fit_legend, handles, single_handle
-from reports.panels import AXIS_LABELS, Panel, draw, share_y
+from reports.legend import draw_legend, fit_legend, handles, single_handle
+from reports.panels import AXIS_LABELS, Panel, draw, share_x, share_y
 from reports.statistics import OVERALL
 from reports.style import looks
 from reports.summary import AXES, Summary, metric_name
@@ -77,10 +77,7 @@ def _figure(summary: Summary, rows: Sequence[Sequence[Panel]], size: tuple[float
     pitch = size[1] + titles + (_BOTTOM if rows[0][0].unit != rows[-1][0].unit else 0.3)
     height = legend + titles + size[1] + (len(rows) - 1) * pitch + _BOTTOM
     figure = Figure(figsize=(width, height))
-    figure.legend(
-        handles=keys, loc="upper left", ncols=beside, frameon=False, fontsize=8.5, handlelength=3.2, columnspacing=1.6,
-        bbox_to_anchor=(0.1 / width, 1 - 0.04 / height), borderaxespad=0, labelspacing=0.35,
-    )  # fmt: skip
+    draw_legend(figure, keys, beside)
     styles = looks(summary)
     drawn: list[tuple[Panel, Axes]] = []
     for r, row in enumerate(rows):
@@ -91,6 +88,7 @@ def _figure(summary: Summary, rows: Sequence[Sequence[Panel]], size: tuple[float
             below = rows[r + 1][c] if r + 1 < len(rows) and c < len(rows[r + 1]) else None
             _write_labels(axes, panel, below, first=c == 0 or row[c - 1].metric != panel.metric, width=size[0])
             drawn.append((panel, axes))
+    share_x(drawn)
     share_y(drawn, whole=rows[0][0].task != OVERALL or not has_intervals(summary))
     return figure
 

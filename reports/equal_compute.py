@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
 from reports import numbers
 from reports.comparable import most_pairs
-from reports.statistics import Floats
+from reports.statistics import OVERALL
+from reports.strata import Floats
 from reports.summary import Method, Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Prompts' scores at one or two measured points [P, N] of a curve, and the weights [N] they are read with."""
+
+    points_PN: Floats
+    weights_N: Floats = field(default_factory=lambda: np.ones(1))
+
+    @property
+    def whole_P(self) -> NDArray[np.bool_]:
+        """Which prompts have all scores."""
+        return np.asarray(np.isfinite(self.points_PN).all(axis=1))
+
+    def on(self, inside_P: NDArray[np.bool_]) -> Reading:
+        """The same on some prompts only."""
+        return replace(self, points_PN=np.where(inside_P[:, None], self.points_PN, np.nan))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +45,7 @@ class Standing:
     behind: tuple[float, float, float]
     """Best minus this: mean, low, high, in intervals that hold for all pairs of methods together; zeros for the best itself."""
     interpolated: bool
-    """Whether the score is read between two measured points; of which one has no interval, it has none and no verdict."""
+    """Whether the score is read between two measured points, and its intervals as well."""
 
     @property
     def separable(self) -> bool:
@@ -120,39 +138,34 @@ def _spans(summary: Summary, unit: str, verifier: str) -> dict[Method, tuple[flo
 
 def compare(summary: Summary, unit: str, amount: float, verifier: str) -> Comparison:
     """All methods that reach `amount` of `unit` under one guiding verifier, by the truth."""
-    read = {}
-    for method in summary.methods:
-        values_P = read_at(summary, method, unit, amount, verifier)
-        if values_P is not None:
-            read[method] = values_P
+    found = {method: read_at(summary, method, unit, amount, verifier) for method in summary.methods}
+    read = {method: reading for method, reading in found.items() if reading is not None}
     spans = _spans(summary, unit, verifier)
-    between = {method for method in read if not _is_measured(summary, method, unit, amount, verifier)}
-    unsure = {method for method in between if _neighbours(summary, method, unit, amount, verifier)[0]["low"].isna().any()}
     kept, prompts = on_common_prompts(summary, read)
     left_out = [
         LeftOut(method, *spans.get(method, (0.0, 0.0)), _why(summary, method, verifier, method in spans, read.get(method)))
         for method in summary.methods
         if method not in kept and (method, verifier) in summary.given
     ]
-    return Comparison(unit, amount, False, ranked(summary, kept, between, unsure), tuple(left_out), prompts)
+    return Comparison(unit, amount, False, ranked(summary, kept), tuple(left_out), prompts)
 
 
-def on_common_prompts(summary: Summary, read: Mapping[Method, Floats]) -> tuple[dict[Method, Floats], int]:
-    """Scores [P] of those methods that are compared, NaN but for the prompts that all of them have; and how many these are."""
-    places = {method: frozenset(np.flatnonzero(np.isfinite(values_P)).tolist()) for method, values_P in read.items()}
+def on_common_prompts(summary: Summary, read: Mapping[Method, Reading]) -> tuple[dict[Method, Reading], int]:
+    """Scores of those methods that are compared, NaN but for the prompts that all of them have; and how many these are."""
+    places = {method: frozenset(np.flatnonzero(reading.whole_P).tolist()) for method, reading in read.items()}
     tasks = summary.values.index.get_level_values("task")
     every = set(tasks)
     # A mean over tasks needs one prompt of each.
     over_prompts = summary.runs.over_prompts
     kept, common = most_pairs(places, lambda some: bool(some) and (over_prompts or {tasks[place] for place in some} == every))
     inside_P = np.isin(np.arange(len(tasks)), list(common))
-    return {method: np.where(inside_P, read[method], np.nan) for method in kept}, len(common)
+    return {method: read[method].on(inside_P) for method in kept}, len(common)
 
 
-def _why(summary: Summary, method: Method, verifier: str, has_curve: bool, read_P: Floats | None) -> str:
+def _why(summary: Summary, method: Method, verifier: str, has_curve: bool, reading: Reading | None) -> str:
     """What a method lacks of scores at the amount where it was read; empty where its curve does not reach the amount."""
-    if read_P is not None:
-        return f"scores for {np.isfinite(read_P).sum()} of {len(read_P)} prompts"
+    if reading is not None:
+        return f"scores for {reading.whole_P.sum()} of {len(reading.whole_P)} prompts"
     return "" if has_curve else scored(summary, method, verifier)
 
 
@@ -170,52 +183,41 @@ def scored(summary: Summary, method: Method, verifier: str, budget: float | None
     return f"scores for {curve['prompts'].max() if len(curve) else 0} of {len(summary.values)} prompts"
 
 
-def ranked(
-    summary: Summary, read: Mapping[Method, Floats], between: Collection[Method] = (), unsure: Collection[Method] = ()
-) -> tuple[Standing, ...]:
-    """Standings by each prompt's score [P], best first.
-
-    `between` names the methods whose scores are interpolated, `unsure` those that have no interval for it: the little that a
-    neighbour with one gives to a reading would make a very narrow one.
-    """
-    estimates = {method: summary.bootstrap.overall(values_P) for method, values_P in read.items()}
-    order = sorted(read, key=lambda method: -estimates[method][0])
-    behind = summary.bootstrap.behind_first(np.column_stack([read[method] for method in order])) if order else []
-    nothing, found = (math.nan, math.nan), []
-    for method, (lead, *ends) in zip(order, behind, strict=True):
-        mean, low, high = estimates[method][:1] + nothing if method in unsure else estimates[method]
-        untold = method is not order[0] and not {method, order[0]}.isdisjoint(unsure)
-        behind_low, behind_high = nothing if untold else ends
-        found.append(Standing(method, mean, low, high, (lead, behind_low, behind_high), method in between))
+def ranked(summary: Summary, read: Mapping[Method, Reading]) -> tuple[Standing, ...]:
+    """Standings by each prompt's score, best first."""
+    truth = str(summary.truth)
+    scores = {method: _score(summary, reading) for method, reading in read.items()}
+    order = sorted(read, key=lambda method: -scores[method][0])
+    points_PM = np.column_stack([read[method].points_PN for method in order]) if order else np.zeros((len(summary.values), 0))
+    weights_GM = block_diag(*(read[method].weights_N for method in order))
+    behind = summary.bootstrap.behind_first(points_PM, weights_GM, summary.apart(truth)) if order else []
+    found = [
+        Standing(method, *scores[method], ends, len(read[method].weights_N) > 1) for method, ends in zip(order, behind, strict=True)
+    ]
     # Of those that are as far behind the first that is the hardest to tell from it, which is the one that a reader is shown.
     return (*found[:1], *sorted(found[1:], key=lambda one: (round(one.behind[0], 9), one.behind[1])))
 
 
-def _is_measured(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> bool:
-    spent = summary.curve(method, verifier, str(summary.truth))[unit].to_numpy(dtype=np.float64)
-    return bool(np.isclose(spent, amount, rtol=1e-9, atol=0).any())
+def _score(summary: Summary, reading: Reading) -> tuple[float, float, float]:
+    """Mean, low and high end, between those of the points."""
+    found = summary.bootstrap.estimate(reading.points_PN, summary.ends(str(summary.truth)))[OVERALL]
+    mean, low, high = (float(ends_N @ reading.weights_N) for ends_N in (found.mean_G, found.low_G, found.high_G))
+    return mean, low, high
 
 
-def read_at(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> Floats | None:
+def read_at(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> Reading | None:
     """Each prompt's score at `amount`, linear in log(spent) between the points around it; None outside the curve."""
-    points, weights = _neighbours(summary, method, unit, amount, verifier)
-    if points.empty:
-        return None
-    columns = [(str(summary.truth), *method, verifier, budget) for budget in points["budget"]]
-    return summary.values[columns].to_numpy(dtype=np.float64) @ weights
-
-
-def _neighbours(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> tuple[pd.DataFrame, Floats]:
-    """The points of a curve that its score at `amount` is read from, one or two, and their weights; none outside the curve."""
     curve = summary.curve(method, verifier, str(summary.truth)).sort_values(unit)
     curve = curve[curve["mean"].notna()]
     spent = curve[unit].to_numpy(dtype=np.float64)
-    # The amount is often one curve's own end: allow for its rounding.
-    if not len(spent) or amount < spent[0] * (1 - 1e-9) or amount > spent[-1] * (1 + 1e-9):
-        return curve.iloc[:0], np.zeros(0)
-    upper = min(int(np.searchsorted(spent, amount)), len(spent) - 1)
-    lower = max(upper - 1, 0)
-    if spent[upper] == spent[lower] or amount >= spent[upper]:
-        return curve.iloc[[upper]], np.ones(1)
-    weight = np.log(max(amount, spent[lower]) / spent[lower]) / np.log(spent[upper] / spent[lower])
-    return curve.iloc[[lower, upper]], np.array([1 - weight, weight])
+    near = np.isclose(spent, amount, rtol=1e-9, atol=0)  # the amount is often one curve's own point: allow for its rounding
+    if near.any():
+        places, weights_N = [int(np.flatnonzero(near)[-1])], np.ones(1)
+    elif len(spent) and spent[0] < amount < spent[-1]:
+        upper = int(np.searchsorted(spent, amount))
+        weight = np.log(amount / spent[upper - 1]) / np.log(spent[upper] / spent[upper - 1])
+        places, weights_N = [upper - 1, upper], np.array([1 - weight, weight])
+    else:
+        return None
+    columns = [(str(summary.truth), *method, verifier, curve["budget"].iloc[place]) for place in places]
+    return Reading(summary.values[columns].to_numpy(dtype=np.float64), weights_N)

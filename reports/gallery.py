@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from PIL import Image
 
 from harness.compute import amounts
 from harness.config import FILE
 from reports.keys import IDENTITY
-from reports.pictures import enlarged, exists, thumbnail
-from reports.style import GRID, INK, QUIET, RIGHT, WRONG, draw_mark
+from reports.pictures import exists, thumbnail
 from reports.summary import Method, Summary
 from results.schema import GRADE
 
 MOST_OWN = 12
 """Prompts of a user's own file that are shown."""
-_TILE_PX = 128
-_NAME, _LETTERS = 0.066, 11
-"""Inches of a letter of a method's name, and letters of a prompt in an inch, at their sizes and weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,56 +117,3 @@ def _choice(summary: Summary, row: Any) -> Choice:
     picture = thumbnail(summary.runs, run, image) if exists(summary.runs, run, image) else None
     right = None if math.isnan(grade) else grade > 0.5
     return Choice(picture, right, float(row.score), int(row.considered))
-
-
-def gallery_figure(blocks: tuple[Block, ...]) -> Figure:
-    """All blocks as one picture, two beside each other: ticks are right, crosses wrong by the grader."""
-    across = min(2, len(blocks))
-    rows, columns = max(len(block.rows) for block in blocks), max(len(block.budgets) for block in blocks)
-    letters = max(len(name) for block in blocks for method, _ in block.rows for name in method[:2])
-    tile, label = 0.78, 0.25 + _NAME * letters
-    width = label + columns * tile + 0.15
-    prompts = [_wrapped(block.prompt, width) for block in blocks]
-    head = 0.47 + 0.15 * max(len(lines) for lines in prompts)
-    height = head + rows * tile + 0.2
-    down = -(-len(blocks) // across)
-    figure = Figure(figsize=(across * width, down * height))
-    for place, block in enumerate(blocks):
-        left, top = (place % across) / across, 1 - (place // across) / down
-        axes = figure.add_axes((left, top - 1 / down, 1 / across, 1 / down))
-        axes.set(xlim=(-label / tile, columns + 0.15 / tile), ylim=(rows + 0.2 / tile, -head / tile))
-        axes.set_axis_off()
-        axes.text(0.08 / width, 1 - 0.05 / height, "\n".join(prompts[place]), transform=axes.transAxes, fontsize=9, fontweight="bold",
-                  color=INK, va="top")  # fmt: skip
-        _draw_block(axes, block, label / tile)
-    return figure
-
-
-def _wrapped(prompt: str, width: float) -> list[str]:
-    """A prompt on two lines at most of a block that is `width` inches wide."""
-    return textwrap.wrap(prompt, int(width * _LETTERS), max_lines=2, placeholder="…") or [""]
-
-
-def _draw_block(axes: Axes, block: Block, label: float) -> None:
-    for c, budget in enumerate(block.budgets):
-        axes.text(c + 0.47, -0.1, budget, fontsize=7.5, color=QUIET, ha="center")
-    for r, (method, choices) in enumerate(block.rows):
-        name = f"{method.model}\n{method.search}"
-        axes.text(-label + 0.1, r + 0.47, name, fontsize=7.5, color=INK, va="center")
-        for c, choice in enumerate(choices):
-            _draw_tile(axes, c, r, choice)
-
-
-def _draw_tile(axes: Axes, column: int, row: int, choice: Choice | None) -> None:
-    if choice is None or choice.picture is None:
-        text = "not run" if choice is None else "none"
-        axes.text(column + 0.47, row + 0.47, text, fontsize=7, color=QUIET, ha="center", va="center")
-        return
-    pixels: np.ndarray = enlarged(choice.picture, _TILE_PX)
-    extent = (column + 0.04, column + 0.9, row + 0.9, row + 0.04)
-    axes.imshow(pixels, extent=extent, aspect="auto", interpolation="none", zorder=2)
-    colour = GRID if choice.right is None else RIGHT if choice.right else WRONG
-    if choice.right is not None:
-        draw_mark(axes, column + 0.8, row + 0.15, choice.right)
-    frame = Rectangle((column + 0.04, row + 0.04), 0.86, 0.86, fill=False, edgecolor=colour, linewidth=2, zorder=3)
-    axes.add_patch(frame)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.style import QUIET, REST, SURFACE, looks
 from reports.summary import Summary, is_single
+
+NARROW = 4.8
+"""Width in inches of a figure for a narrow screen: one plot with its margins."""
 
 
 def handles(summary: Summary) -> list[Line2D]:
@@ -55,3 +59,12 @@ def single_handle(summary: Summary) -> list[Line2D]:
         Line2D([], [], linestyle="none", marker="o", markersize=8, markerfacecolor=SURFACE, markeredgecolor=QUIET,
                markeredgewidth=1.8, label="one image, no search")
     ]  # fmt: skip
+
+
+def draw_legend(figure: Figure, entries: Sequence[Line2D], columns: int) -> None:
+    """Set a legend into the upper left corner of a figure of curves."""
+    corner = (0.1 / figure.get_figwidth(), 1 - 0.04 / figure.get_figheight())
+    figure.legend(
+        handles=entries, loc="upper left", ncols=columns, frameon=False, fontsize=8.5, handlelength=3.2, columnspacing=1.6,
+        bbox_to_anchor=corner, borderaxespad=0, labelspacing=0.35,
+    )  # fmt: skip

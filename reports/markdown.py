@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import markdown
+from reports.command import command
 from reports.figure_labels import LABELS
+from reports.gallery import Block
+from reports.gallery_figure import pictured
 from reports.notes import SHAPES_NOTICE, notes
 from reports.page import Contents, protocol
 from reports.summary import Summary
@@ -32,7 +35,7 @@ def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table]
     parts += [_figure(name) for name in LABELS if name in contents.figures and name != "tree"]
     for table in (table for table in tables if table.rows):
         parts.append(f"## {escape_markdown(table.title)}\n\n{table.markdown()}")
-    parts.append(f"## What each search chose\n\n{contents.shown}\n\n{_figure('gallery')}")
+    parts.append(f"## What each search chose\n\n{contents.shown}{_of_all(summary, contents.blocks)}\n\n{_figure('gallery')}")
     if contents.tree:
         caption = escape_markdown(f"{contents.tree.prompt}: {contents.tree.caption}")
         parts.append(f"## One search as a tree\n\n{caption}\n\n{_figure('tree')}")
@@ -40,11 +43,21 @@ def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table]
     parts.append("## Protocol")
     for folder, manifest in zip(runs.folders, runs.manifests, strict=True):
         parts.append(f"### Run {escape_markdown(folder.name)}")
+        parts.append(f"```sh\n{command(manifest['configuration'])}\n```")
         parts += [f"* Note: {escape_markdown(note)}" for note in manifest["notes"]]
         for title, lines in protocol(manifest).items():
             body = "\n".join(f"* {escape_markdown(key)}: {escape_markdown(value)}" for key, value in lines.items())
             parts.append(f"**{escape_markdown(title)}**\n\n{body}")
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _of_all(summary: Summary, blocks: Sequence[Block]) -> str:
+    """What of the page's gallery the picture has not."""
+    some = pictured(summary, blocks)
+    rows, prompts = len(some[0].rows) < len(blocks[0].rows), len(some) < len(blocks)
+    methods = "the methods coloured in the figures" if rows else ""
+    parts = " and ".join(filter(None, [f"the first {len(some)} of these {len(blocks)} prompts" if prompts else "", methods]))
+    return f" Here are {parts}; `index.html` has all." if parts else ""
 
 
 def _figure(name: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from harness.assignments import name_of
 from harness.compute import amounts
 from reports.deadlines import deadline_notes
 from reports.emphasis import emphasis_note
 from reports.missing import nothing_returned
-from reports.statistics import LEAST_OVERALL, LEAST_PROMPTS, OVERALL, least_prompts
+from reports.overlap import moves_budget
+from reports.statistics import OVERALL
+from reports.strata import LEAST_OVERALL, LEAST_PROMPTS, least_prompts
 from reports.summary import Summary, of_random
 from results.schema import GRADE
 
@@ -31,8 +32,8 @@ def notes(summary: Summary) -> tuple[str, ...]:
         *_timing(summary),
         "Intervals, where there are any, are 95 % intervals over prompts, within tasks, all seeds of a prompt "
         "together; they do not cover another training of the models or another verifier. Where all images of a task are right (or "
-        f"all wrong) resampling cannot widen anything, and no interval is shown; in the mean of all tasks such a task counts as certain, "
-        f"which is too sure of itself; a task with fewer than {LEAST_PROMPTS} prompts gets none, "
+        f"all wrong) resampling shows nothing, and the interval is what so many prompts leave open. A task with fewer than {LEAST_PROMPTS} "
+        "prompts gets none, "
         f"nor do all tasks together with fewer than {LEAST_OVERALL} a task on average, and at least {LEAST_PROMPTS} in all.",
         *_moved(summary),
         *_nothing(summary),
@@ -80,7 +81,7 @@ def _who_judges(summary: Summary) -> list[str]:
 
 def _moved(summary: Summary) -> list[str]:
     """What resampling prompts does not see: that what one gets another lacks."""
-    if not any(name_of(method.search) == "adaptive" for method in summary.methods):
+    if not moves_budget(method.search for method in summary.methods):
         return []
     return [
         "adaptive moves its budget from one prompt to another, so its prompts are not independent, as intervals over prompts take "

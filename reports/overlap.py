@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from harness.assignments import name_of
 from harness.errors import WrongInput
-from reports.statistics import LEAST_PROMPTS
+from reports.strata import LEAST_PROMPTS
 
 
 class ConflictingRuns(WrongInput):
     """Raised when runs cannot stand in one report: other suites or prompts, two weights under one name, two results of one unit."""
+
+
+def moves_budget(searches: Iterable[str]) -> bool:
+    """Whether one of these searches shares a budget among its prompts: it keeps it on average over them, not in each."""
+    return any(name_of(search) == "adaptive" for search in searches)
 
 
 def on_shared_prompts(
@@ -48,6 +53,6 @@ def on_shared_prompts(
 
 def _shared_budgets(selections: pd.DataFrame) -> list[str]:
     """What is left out may have paid for what is shown, or been paid for by it."""
-    if not any(name_of(search) == "adaptive" for search in selections["search"].unique()):
+    if not moves_budget(selections["search"].unique()):
         return []
     return ["adaptive shared its budget among all prompts of its run: on these it may have spent more or less than the budget named."]

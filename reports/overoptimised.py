@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from harness.compute import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, has_intervals
-from reports.legend import fit_legend, handles
+from reports.legend import NARROW, fit_legend, handles
 from reports.style import INK, QUIET, looks, quiet_axes
 from reports.summary import Method, Summary, metric_name
 from reports.tables import Table, filled
@@ -22,17 +22,11 @@ _BOTH, _FOOLED, _IDLE = "both rise", "score rises, truth falls", "score rises, t
 
 
 class Change(NamedTuple):
-    """Mean, low and high end of a difference, and whether it has prompts enough for an interval where they differ."""
+    """Mean, low and high end of a difference."""
 
     mean: float
     low: float
     high: float
-    enough: bool
-
-    @property
-    def untold(self) -> bool:
-        """Whether a change is seen, or may be missed, and has no interval (`_change`)."""
-        return bool(np.isnan(self.low) and (self.mean != 0 or not self.enough))
 
 
 def overoptimised_table(summary: Summary) -> Table:
@@ -51,7 +45,7 @@ def overoptimised_table(summary: Summary) -> Table:
             rows.append({
                 "guided by": verifier, "model": method.model, "search": method.search,
                 "budgets": " → ".join(named),
-                "its score": numbers.difference(*own[:3]), "right by the grader": numbers.difference(*true[:3]),
+                "its score": numbers.difference(*own), "right by the grader": numbers.difference(*true),
                 "best budget": amounts.budget(peak["budget"], method.budget_unit),
                 "since then": numbers.difference(last["mean"] - peak["mean"], *[np.nan] * 2),
                 "verdict": verdict,
@@ -71,13 +65,14 @@ def overoptimised_table(summary: Summary) -> Table:
     return Table("over-optimisation", "Optimised harder", caption, filled(rows), pd.DataFrame(raw))
 
 
-def overoptimised_figure(summary: Summary) -> Figure:
-    """One panel a guiding verifier: its mean score against the share of right images, along growing budgets."""
+def overoptimised_figure(summary: Summary, narrow: bool = False) -> Figure:
+    """One panel a guiding verifier, one below the other if narrow: its mean score against the share of right images, along budgets."""
     verifiers = shown(summary)
-    figure = Figure(figsize=(max(6.2, 3.4 * len(verifiers)), 3.7))
+    down, across = (len(verifiers), 1) if narrow else (1, len(verifiers))
+    figure = Figure(figsize=(NARROW if narrow else max(6.2, 3.4 * across), 3.7))
     styles = looks(summary)
     for place, verifier in enumerate(verifiers):
-        axes = figure.add_subplot(1, len(verifiers), place + 1, sharey=figure.axes[0] if place else None)
+        axes = figure.add_subplot(down, across, place + 1, sharey=figure.axes[0] if place else None)
         quiet_axes(axes)
         for method, look in styles.items():
             path = _path(summary, method, verifier)
@@ -91,27 +86,28 @@ def overoptimised_figure(summary: Summary) -> Figure:
                           markerfacecolor="none", linestyle="none", zorder=4)  # fmt: skip
         axes.set_title("\n".join(textwrap.wrap(verifier, 34, break_on_hyphens=False)), loc="left", color=INK)
         axes.set_xlabel("its own mean score", fontsize=8.5)
-        axes.tick_params(labelleft=place == 0)
-        if place == 0:
+        axes.tick_params(labelleft=place % across == 0)
+        if place % across == 0:
             axes.set_ylabel(metric_name(GRADE), fontsize=9)
     labels = handles(summary)
     columns, rows = fit_legend(labels, figure.get_figwidth())
     figure.legend(handles=labels, loc="lower left", ncols=columns, frameon=False, fontsize=8, labelcolor=QUIET)
     # Titles, axis labels and the legend keep their inches whatever the number of methods.
-    height = 3.2 + 0.2 * rows
+    height = 3.2 * down + 0.2 * rows
     figure.set_figheight(height)
     left, bottom = 0.62 / figure.get_figwidth(), (0.6 + 0.2 * rows) / height
-    figure.subplots_adjust(left=left, right=0.99, top=1 - 0.45 / height, bottom=bottom, wspace=0.12)
+    figure.subplots_adjust(left=left, right=0.99, top=1 - 0.45 / height, bottom=bottom, wspace=0.12, hspace=0.45)
     if not has_intervals(summary):
         figure.axes[0].set_ylim(-0.06, 1.06)
     return figure
 
 
 def shown(summary: Summary) -> tuple[str, ...]:
-    """Verifiers that the figure has a panel for: those that guided, and whose score is one of an image."""
+    """Verifiers that the figure has a panel for: those that guided under several budgets, and whose score is one of an image."""
     if summary.truth != GRADE:
         return ()
-    return tuple(one for one in summary.runs.verifiers if one in summary.metrics)
+    several = {verifier for (_, verifier), given in summary.given.items() if len(given) > 1}
+    return tuple(one for one in summary.runs.verifiers if one in summary.metrics and one in several)
 
 
 def _path(summary: Summary, method: Method, verifier: str) -> pd.DataFrame:
@@ -122,17 +118,12 @@ def _path(summary: Summary, method: Method, verifier: str) -> pd.DataFrame:
 
 
 def _change(summary: Summary, method: Method, verifier: str, metric: str) -> Change:
-    """Mean over tasks of a metric at the largest budget less that at the smallest, paired by prompt.
-
-    It has no interval where every prompt of a task changes alike, nor one that would settle it by few prompts
-    (`Bootstrap.difference`).
-    """
+    """Mean over tasks of a metric at the largest budget less that at the smallest, paired by prompt."""
     curve = summary.curve(method, verifier, metric)
     if len(curve) < 2:
-        return Change(float("nan"), float("nan"), float("nan"), False)
+        return Change(float("nan"), float("nan"), float("nan"))
     first, last = (_of_images(summary, metric, method, verifier, curve["budget"].iloc[end]) for end in (0, -1))
-    difference_P = (last - first).to_numpy(dtype=float)
-    return Change(*summary.bootstrap.difference(difference_P), bool(summary.bootstrap.enough(difference_P[:, None])[0]))
+    return Change(*summary.bootstrap.difference((last - first).to_numpy(dtype=float), summary.apart(metric)))
 
 
 def _of_images(summary: Summary, metric: str, method: Method, verifier: str, budget: float) -> pd.Series:
@@ -146,7 +137,7 @@ def _verdict(own: Change, true: Change) -> str:
     if np.isnan(true.mean):
         return numbers.NOTHING
     scored = not np.isnan(own.mean)
-    if true.untold or (scored and own.untold):
+    if np.isnan(true.low) or (scored and np.isnan(own.low)):
         return TOO_FEW
     if scored and not own.low > 0:
         return NOT_SEPARABLE

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from models.base import Domain
 from reports.answer import Answer
 from reports.certainty import has_intervals, too_few
+from reports.command import command
 from reports.emphasis import emphasis_note, emphasised
 from reports.figure_labels import LABELS
 from reports.gallery import Block, GalleryRow
@@ -74,7 +75,10 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
         # Figures are drawn by us from escaped text; everything else in the page is escaped by Jinja.
         figures={name: Markup(svg) for name, svg in contents.figures.items()},
         picture=data_uri,
-        manifests=[(folder.name, protocol(manifest)) for folder, manifest in zip(runs.folders, runs.manifests, strict=True)],
+        manifests=[
+            (folder.name, command(manifest["configuration"]), protocol(manifest))
+            for folder, manifest in zip(runs.folders, runs.manifests, strict=True)
+        ],
     )
     path.write_text(_together(text), encoding="utf-8")
 

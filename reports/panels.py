@@ -116,3 +116,12 @@ def share_y(drawn: Sequence[tuple[Panel, Axes]], whole: bool) -> None:
             low, high = _SHARE if whole else (max(low, _SHARE[0]), min(high, _SHARE[1]))
         for axes in group:
             axes.set_ylim(low, high)
+
+
+def share_x(drawn: Sequence[tuple[Panel, Axes]]) -> None:
+    """One x range of each unit for all panels, so that they can be compared by eye."""
+    for unit in {panel.unit for panel, _ in drawn}:
+        group = [axes for panel, axes in drawn if panel.unit == unit and axes.lines]
+        spent = [np.asarray(line.get_xdata(), dtype=float) for axes in group for line in axes.lines]
+        for axes in group:
+            log_axis(axes, float(min(map(np.min, spent))), float(max(map(np.max, spent))))

@@ -12,7 +12,7 @@ from harness.compute import amounts
 from reports import numbers
 from reports.certainty import has_intervals
 from reports.keys import POINT
-from reports.legend import fit_legend
+from reports.legend import NARROW, fit_legend
 from reports.statistics import OVERALL
 from reports.style import INK, QUIET, log_axis, quiet_axes
 from reports.summary import Summary, is_single, metric_name, of_random
@@ -73,8 +73,8 @@ def reliability_table(summary: Summary, trust: Table) -> Table:
             raw.append({"verifier": verifier, "model": area["model"], **cost, **dict(zip(_WITHIN, within, strict=True))})
     caption = (
         "Time and FLOPs of one image through the verifier, as measured in these runs, next to its AUROC on images of random "
-        "search. “Best of a pool is right”: the image it scores highest, in pools that hold right and wrong images; “any of a "
-        "pool” is what choosing blindly would give."
+        "search. “Best of a pool is right”: the image it scores highest, in pools that hold right and wrong images; “one by "
+        "chance” is what choosing blindly would give."
     )
     return Table("reliability", "Speed against reliability", caption, filled(rows), pd.DataFrame(raw))
 
@@ -82,15 +82,16 @@ def reliability_table(summary: Summary, trust: Table) -> Table:
 _WITHIN = ("within", "within_low", "within_high")
 
 
-def reliability_figure(table: Table) -> Figure:
+def reliability_figure(table: Table, narrow: bool = False) -> Figure:
     """Time of an image against AUROC within a prompt, one point a verifier and model."""
     frame = table.frame[table.frame["within"].notna() & (table.frame["seconds"] > 0)]
     models = {str(model): "os^Dv"[place % 5] for place, model in enumerate(frame["model"].unique())}
     keys = [Line2D([], [], color=QUIET, marker=marker, markersize=5, linestyle="none", label=model) for model, marker in models.items()]
-    columns, lines = fit_legend(keys, _WIDTH)
+    width = NARROW if narrow else _WIDTH
+    columns, lines = fit_legend(keys, width)
     height = 3.1 + 0.2 * lines
-    figure = Figure(figsize=(_WIDTH, height))
-    axes = figure.add_axes((0.11, 0.55 / height, 0.86, 2.4 / height))
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0.68 / width, 0.55 / height, 1 - 0.86 / width, 2.4 / height))
     # Above the axes, where nothing is drawn.
     figure.legend(handles=keys, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0.1, 1), ncols=columns, labelcolor=QUIET)
     quiet_axes(axes)

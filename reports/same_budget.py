@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.equal_compute import Comparison, LeftOut, common_range, compare, on_common_prompts, ranked, scored
-from reports.statistics import Floats
+from reports.equal_compute import Comparison, LeftOut, Reading, common_range, compare, on_common_prompts, ranked, scored
 from reports.summary import AXES, Method, Summary
 
 
@@ -67,7 +66,8 @@ def shared(summary: Summary, verifier: str) -> tuple[Shared, ...]:
     """First the runs' own units, by budget, judged where most meet; then the others of AXES, by what was spent, at the most.
 
     Where budgets bring fewer methods together than spending does (runs with other budgets in one report), all are by
-    what was spent.
+    what was spent. Where each method has one budget, and so one point, those that spent the same do so by chance: nothing is
+    compared by what was spent.
     """
     spent = {unit: Shared(found, found[-1]) for unit in AXES if (found := at_equal_compute(summary, unit, verifier))}
     by_budget = at_same_budget(summary, verifier)
@@ -76,6 +76,8 @@ def shared(summary: Summary, verifier: str) -> tuple[Shared, ...]:
         fullest = max(by_budget, key=lambda one: (_coverage(one), -units.index(one.unit), one.amount))
         rival = spent.get(fullest.unit)
         if rival is None or _coverage(fullest) >= _coverage(rival.judged):
+            if not any(len(given) > 1 for (_, by), given in summary.given.items() if by == verifier):
+                return (Shared(by_budget, fullest),)
             for one in by_budget:
                 spent.pop(one.unit, None)
             return Shared(by_budget, fullest), *spent.values()
@@ -91,8 +93,8 @@ def _budgets(summary: Summary, method: Method, verifier: str) -> list[float]:
     return [float(budget) for budget in summary.given[method, verifier]["budget"]]
 
 
-def _scores(summary: Summary, method: Method, verifier: str, budget: float) -> Floats:
-    """Each prompt's score [P]; NaN throughout where the run has none by this metric."""
+def _scores(summary: Summary, method: Method, verifier: str, budget: float) -> Reading:
+    """Each prompt's score; NaN throughout where the run has none by this metric."""
     column = (str(summary.truth), *method, verifier, budget)
     has = column in summary.values.columns
-    return summary.values[column].to_numpy(dtype=float) if has else np.full(len(summary.values), np.nan)
+    return Reading(summary.values[[column]].to_numpy(dtype=float) if has else np.full((len(summary.values), 1), np.nan))

@@ -1,36 +1,25 @@
 """Intervals, paired differences and verifier trust: prompts are the sample, tasks the strata.
 
 All images and seeds of a prompt stay together: a prompt enters as one number, its mean over seeds.
-Shapes: P prompts, G columns (things estimated side by side), R bootstrap replicates.
+Shapes: P prompts, T tasks, G columns (things estimated side by side), R bootstrap replicates. Scores are bounded: `ends` are
+the least and the most that a prompt can score, of each column or of all (shares of right images: 0 and 1).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from reports.strata import ROUNDING, SHARES, Ends, Floats, Tasks, least_prompts
+
 REPLICATES = 2000
 LEVEL = 0.95
 OVERALL = "overall"
-LEAST_PROMPTS = 4
-"""Prompts a task needs for an interval: two or three that agree by chance would make one of no width."""
-LEAST_OVERALL = 2.5
-"""Prompts a task, on average, that the overall mean needs for one, and never fewer than one task needs."""
-LEAST_DIFFERING = 6
-"""Prompts that have to differ before a difference is told from none: five that all differ one way do so by chance once in 16."""
-_ROUNDING = 1e-9
-"""Scores that differ by no more are the same."""
-Floats = NDArray[np.float64]
-
-
-def least_prompts(tasks: int) -> int:
-    """Prompts, spread evenly over this many tasks, that the overall mean needs for an interval."""
-    return max(LEAST_PROMPTS, math.ceil(LEAST_OVERALL * tasks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,62 +32,15 @@ class Estimates:
     prompts_G: NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class _Tasks:
-    """Of each task T: its mean, the variance of that mean (NaN below two prompts), its prompts that have a value, what it weighs."""
-
-    mean_TG: Floats
-    variance_TG: Floats
-    number_TG: Floats
-    weight_TG: Floats
-
-    @property
-    def number_G(self) -> Floats:
-        return self.number_TG.sum(axis=0)
-
-    @property
-    def enough_G(self) -> NDArray[np.bool_]:
-        """Whether the mean over tasks has prompts enough for an interval: in all, and two in every task that has a part in it."""
-        several_TG = (self.number_TG >= 2) | (self.weight_TG == 0)
-        return (self.number_G >= least_prompts(len(self.number_TG))) & several_TG.all(axis=0)
-
-    def over(self, each_TG: Floats) -> Floats:
-        """The weighted mean of something over tasks; a task without a weight has no part in it, and without any there is none."""
-        weight_TG = self.weight_TG if each_TG.ndim == 2 else self.weight_TG[:, None]
-        with np.errstate(invalid="ignore"):
-            return np.where(weight_TG == 0, 0, weight_TG * each_TG).sum(axis=0) / self.weight_TG.sum(axis=0)
-
-    @property
-    def error_G(self) -> Floats:
-        """Standard error of the mean over tasks; NaN without prompts enough."""
-        return np.where(self.enough_G, np.sqrt(self._parts_TG.sum(axis=0)), np.nan)
-
-    @property
-    def freedom_G(self) -> Floats:
-        """Effective degrees of freedom of that error (Satterthwaite, 1946; of a stratified mean: Cochran, 1977, equation 5.16).
-
-        At least those of the smallest task that varies, at most prompts - tasks: where one task alone varies, its own.
-        """
-        with np.errstate(invalid="ignore", divide="ignore"):
-            freedom_G = self._parts_TG.sum(axis=0) ** 2 / (self._parts_TG**2 / np.maximum(self.number_TG - 1, 1)).sum(axis=0)
-        return np.where(np.isfinite(freedom_G), np.maximum(freedom_G, 1), 1)
-
-    @property
-    def _parts_TG(self) -> Floats:
-        """What each task adds to the variance of the mean over tasks."""
-        with np.errstate(invalid="ignore"):
-            share_TG = self.weight_TG / self.weight_TG.sum(axis=0)
-        return np.where(self.weight_TG == 0, 0, share_TG**2 * self.variance_TG)
-
-
 class Bootstrap:
     """Resamples of prompts within tasks, the same for every column, so that differences between columns are paired.
 
     Each replicate draws n - 1 of a task's n prompts with replacement, which keeps the variance of small tasks unbiased
     (Rao and Wu, 1988). Intervals are expanded percentile intervals (Hesterberg, 2015): further percentiles than the 2.5th
-    and the 97.5th, as Student's t is wider than the normal; the ends stay among what the scores can be. A task with fewer
-    than LEAST_PROMPTS scored prompts gives none, nor does the overall mean with fewer than `least_prompts`, nor do scores
-    that are the same for all prompts of a task: resampling them shows nothing.
+    and the 97.5th, as Student's t is wider than the normal; the ends stay among what the scores can be. Resampling shows nothing
+    of a task in which all prompts score alike: what they leave open (`Tasks.unseen`) is put to it by squares, as independent
+    errors add (Zou and Donner, 2008). A task with fewer than LEAST_PROMPTS scored prompts has no interval, nor has the overall mean
+    with fewer than `least_prompts`.
     """
 
     def __init__(
@@ -115,26 +57,21 @@ class Bootstrap:
             counts = generator.multinomial(draws, np.full(len(rows), 1 / len(rows)), size=replicates)
             self._strata[task] = (rows, counts.astype(np.float64))
 
-    def estimate(self, values_PG: Floats) -> dict[str, Estimates]:
+    def estimate(self, values_PG: Floats, ends: Ends = SHARES) -> dict[str, Estimates]:
         """Mean and interval of each column by task, and `overall`: the mean of the tasks, or of the prompts.
 
         A column without a single value in one of the tasks has no mean of the tasks.
         """
         tasks, replicates_TRG = self._tasks(values_PG), self._resampled(values_PG)
-        few_TG = np.where(tasks.number_TG < LEAST_PROMPTS, np.nan, 1.0)
-        found = {
-            task: _interval(tasks.mean_TG[place], replicates_TRG[place] * few_TG[place], number_G, number_G - 1)
-            for place, (task, number_G) in enumerate(zip(self._strata, tasks.number_TG, strict=True))
-        }
-        replicates_RG = np.where(tasks.enough_G, tasks.over(replicates_TRG), np.nan)
-        return {OVERALL: _interval(tasks.over(tasks.mean_TG), replicates_RG, tasks.number_G, tasks.freedom_G), **found}
+        each = {task: _interval(tasks.only(place), replicates_TRG[place : place + 1], ends) for place, task in enumerate(self._strata)}
+        return {OVERALL: _interval(tasks, replicates_TRG, ends), **each}
 
     def enough(self, values_PG: Floats) -> NDArray[np.bool_]:
         """Which columns have prompts enough for an interval of the mean over all tasks, if they vary [G]."""
         return self._tasks(values_PG).enough_G
 
-    def _tasks(self, values_PG: Floats) -> _Tasks:
-        means, variances, numbers = [], [], []
+    def _tasks(self, values_PG: Floats) -> Tasks:
+        means, variances, alike, numbers = [], [], [], []
         for rows, _ in self._strata.values():
             values_NG = values_PG[rows]
             valid_NG = np.isfinite(values_NG)
@@ -143,11 +80,13 @@ class Bootstrap:
                 mean_G = np.where(valid_NG, values_NG, 0.0).sum(axis=0) / number_G
                 squares_G = (np.where(valid_NG, values_NG - mean_G, 0.0) ** 2).sum(axis=0)
                 variances.append(np.where(number_G < 2, np.nan, squares_G / (number_G - 1) / number_G))
+                apart_G = np.where(valid_NG, np.abs(values_NG - mean_G), 0.0).max(axis=0, initial=0)
+            alike.append((number_G > 0) & (apart_G <= ROUNDING))
             means.append(mean_G)
             numbers.append(number_G)
         number_TG = np.stack(numbers)
         weight_TG = number_TG if self._over_prompts else np.ones_like(number_TG)
-        return _Tasks(np.stack(means), np.stack(variances), number_TG, weight_TG)
+        return Tasks(np.stack(means), np.stack(variances), np.stack(alike), number_TG, weight_TG)
 
     def _resampled(self, values_PG: Floats) -> Floats:
         """Replicates of the mean of each task [T, R, G]; NaN below two prompts."""
@@ -161,81 +100,84 @@ class Bootstrap:
             replicates.append(replicates_RG)
         return np.stack(replicates)
 
-    def together(self, differences_PG: Floats) -> Estimates:
-        """Means over all tasks with intervals that hold for all columns at once, however many are looked at.
+    def together(self, differences_PG: Floats, most: float = 1.0, many: int | None = None) -> Estimates:
+        """Means over all tasks with intervals that hold for all columns at once, or for as `many` as are looked at.
 
         Student's t of each column's own effective degrees of freedom (as Hasler and Hothorn, 2008, have it for unequal variances),
-        at 5 % divided by the columns that vary (Bonferroni): that holds whatever the columns have in common. None where fewer
-        than LEAST_DIFFERING prompts would settle a difference, and none where prompts differ between tasks and in no task: three
-        that turn from wrong to right would seem certain.
+        and what tasks that differ alike leave open, at 5 % divided by the columns that have an interval (Bonferroni): that holds
+        whatever the columns have in common. None where the interval would settle a difference and no more prompts differ than may
+        all differ one way by chance (the sign test, at the same level). None goes beyond `most`, how far two scores can lie apart.
         """
         tasks = self._tasks(differences_PG)
         mean_G, error_G = tasks.over(tasks.mean_TG), tasks.error_G
-        many = max(int((error_G > _ROUNDING).sum()), 1)  # a difference that is the same for every prompt has nothing to deviate
-        half_G = -special.stdtrit(tasks.freedom_G, (1 - LEVEL) / 2 / many) * error_G
-        # Where every prompt of a task differs alike, but tasks do not, there is something to deviate and no task shows it.
-        spread_G = np.nanmax(differences_PG, axis=0, initial=-np.inf) - np.nanmin(differences_PG, axis=0, initial=np.inf)
-        half_G[(error_G <= _ROUNDING) & (spread_G > _ROUNDING)] = np.nan
-        half_G[(np.abs(mean_G) > half_G + _ROUNDING) & (_differing(differences_PG) < LEAST_DIFFERING)] = np.nan
-        return Estimates(mean_G, mean_G - half_G, mean_G + half_G, tasks.number_G.astype(np.int64))
+        tail = (1 - LEVEL) / 2 / max(many or int(np.isfinite(error_G).sum()), 1)
+        half_G = -special.stdtrit(tasks.freedom_G, tail) * error_G
+        below_G, above_G = (np.hypot(half_G, unseen_G) for unseen_G in tasks.unseen((-most, most), tail))
+        return _settled(Estimates(mean_G, mean_G - below_G, mean_G + above_G, tasks.number_G.astype(np.int64)), differences_PG, tail, most)
 
-    def behind_first(self, values_PG: Floats) -> list[tuple[float, float, float]]:
-        """How far each column lies behind the first, over all tasks, paired by prompt: mean, low and high end.
+    def behind_first(
+        self, values_PM: Floats, weights_GM: Floats | None = None, most: float = 1.0
+    ) -> list[tuple[float, float, float]]:
+        """How far each method lies behind the first, over all tasks, paired by prompt: mean, low and high end.
 
-        The intervals hold together for every pair of columns: which column is put first may be read off the same values.
-        None goes beyond how far two scores lie apart at most.
+        A method is a column of scores, or with `weights_GM` is read between several: then its interval is as well, as what
+        is sure of neither column is not sure of their mean. The intervals hold together for every pair of methods: which is put
+        first may be read off the same values.
         """
-        left, right = np.triu_indices(values_PG.shape[1], 1)  # the pairs with the first column come first
-        pairs = self.together(values_PG[:, left] - values_PG[:, right])
-        most = float(np.nanmax(values_PG) - np.nanmin(values_PG)) if np.isfinite(values_PG).any() else math.inf
-        low_G, high_G = np.clip(pairs.low_G, -most, most), np.clip(pairs.high_G, -most, most)
-        others = range(values_PG.shape[1] - 1)
-        return [(0.0, 0.0, 0.0), *((float(pairs.mean_G[n]), float(low_G[n]), float(high_G[n])) for n in others)]
+        weights_GM = np.eye(values_PM.shape[1]) if weights_GM is None else weights_GM
+        number, found = len(weights_GM), [(0.0, 0.0, 0.0)]
+        for weights_M in weights_GM[1:]:
+            one, other = np.nonzero(np.outer(weights_GM[0], weights_M))
+            told = self.together(values_PM[:, one] - values_PM[:, other], most, number * (number - 1) // 2)
+            share_G = weights_GM[0, one] * weights_M[other]
+            found.append((float(told.mean_G @ share_G), float(told.low_G @ share_G), float(told.high_G @ share_G)))
+        return found
 
-    def overall(self, values_P: Floats) -> tuple[float, float, float]:
+    def overall(self, values_P: Floats, ends: Ends = SHARES) -> tuple[float, float, float]:
         """Mean, low and high end of one column over all tasks."""
-        found = self.estimate(values_P[:, None])[OVERALL]
+        found = self.estimate(values_P[:, None], ends)[OVERALL]
         return float(found.mean_G[0]), float(found.low_G[0]), float(found.high_G[0])
 
-    def difference(self, differences_P: Floats) -> tuple[float, float, float]:
-        """Mean, low and high end over all tasks of one difference paired by prompt.
+    def difference(self, differences_P: Floats, most: float = 1.0) -> tuple[float, float, float]:
+        """Mean, low and high end over all tasks of one difference, paired by prompt, of scores that can lie `most` apart.
 
-        No interval where one would settle it and fewer than LEAST_DIFFERING prompts differ.
+        None where so few prompts differ as `together` says.
         """
-        mean, low, high = self.overall(differences_P)
-        if (low > _ROUNDING or high < -_ROUNDING) and _differing(differences_P[:, None])[0] < LEAST_DIFFERING:
-            return mean, math.nan, math.nan
-        return mean, low, high
+        differences_PG = differences_P[:, None]
+        found = _settled(self.estimate(differences_PG, (-most, most))[OVERALL], differences_PG, (1 - LEVEL) / 2, most)
+        return float(found.mean_G[0]), float(found.low_G[0]), float(found.high_G[0])
 
     def pooled(self, values_P: Floats) -> tuple[float, float, float]:
-        """Mean, low and high end over the prompts that have a value, whatever their task (for what only some have).
+        """Mean, low and high end over the prompts that have a value, a share, whatever their task (for what only some have).
 
         They are resampled all together: a task has too few of them, often one, to vary by itself. They give an interval
         where as many would give the overall mean one.
         """
         scored = values_P[np.isfinite(values_P)]
-        number = len(scored)
-        if number < least_prompts(len(self._strata)):
-            return (float(scored.mean()) if number else math.nan), math.nan, math.nan
-        counts_RN = np.random.default_rng(self._seed).multinomial(number - 1, np.full(number, 1 / number), self._replicates)
-        number_G = np.array([float(number)])
-        found = _interval(np.array([scored.mean()]), (counts_RN @ scored / (number - 1))[:, None], number_G, number_G - 1)
-        return float(found.mean_G[0]), float(found.low_G[0]), float(found.high_G[0])
+        if len(scored) < least_prompts(len(self._strata)):
+            return (float(scored.mean()) if len(scored) else math.nan), math.nan, math.nan
+        return Bootstrap([OVERALL] * len(scored), self._seed, self._replicates).overall(scored)
 
 
-def _differing(differences_PG: Floats) -> NDArray[np.int64]:
-    """Prompts that differ, of each column [G]."""
-    return (np.abs(differences_PG) > _ROUNDING).sum(axis=0)
+def _settled(found: Estimates, differences_PG: Floats, tail: float, most: float) -> Estimates:
+    """Intervals of differences within `most`, NaN where they exclude zero and few prompts differ: all one way by chance, at this tail."""
+    differing_G = (np.abs(differences_PG) > ROUNDING).sum(axis=0)
+    few_G = ((found.low_G > ROUNDING) | (found.high_G < -ROUNDING)) & (0.5**differing_G > tail)
+    low_G, high_G = (np.where(few_G, np.nan, np.clip(end_G, -most, most)) for end_G in (found.low_G, found.high_G))
+    return replace(found, low_G=low_G, high_G=high_G)
 
 
-def _interval(mean_G: Floats, replicates_RG: Floats, number_G: Floats, freedom_G: Floats) -> Estimates:
+def _interval(tasks: Tasks, replicates_TRG: Floats, ends: Ends) -> Estimates:
     """Expanded percentiles: the tail is what lies beyond Student's quantile in a normal (Hesterberg, 2015, section 3.5)."""
-    tail_G = special.ndtr(-special.stdtrit(np.maximum(freedom_G, 1), (1 + LEVEL) / 2))
-    ends = np.full((2, len(mean_G)), np.nan)
+    mean_G, replicates_RG = tasks.over(tasks.mean_TG), np.where(tasks.enough_G, tasks.over(replicates_TRG), np.nan)
+    tail_G = special.ndtr(-special.stdtrit(tasks.freedom_G, (1 + LEVEL) / 2))
+    found = np.full((2, len(mean_G)), np.nan)
     for column, replicates_R in enumerate(replicates_RG.T):
         finite_R = replicates_R[np.isfinite(replicates_R)]
         if len(finite_R):
-            ends[:, column] = np.quantile(finite_R, [tail_G[column], 1 - tail_G[column]])
-    ends[:, ends[1] - ends[0] <= _ROUNDING] = np.nan
+            found[:, column] = np.quantile(finite_R, [tail_G[column], 1 - tail_G[column]])
+    below_G, above_G = tasks.unseen(ends, (1 - LEVEL) / 2)
     # Rounding in the last place must not put a mean outside its own interval.
-    return Estimates(mean_G, np.minimum(ends[0], mean_G), np.maximum(ends[1], mean_G), number_G.astype(np.int64))
+    low_G = mean_G - np.hypot(np.maximum(mean_G - found[0], 0), below_G)
+    high_G = mean_G + np.hypot(np.maximum(found[1] - mean_G, 0), above_G)
+    return Estimates(mean_G, low_G, high_G, tasks.number_G.astype(np.int64))

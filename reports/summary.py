@@ -18,7 +18,8 @@ from harness.compute.ledger import COST_COLUMNS
 from reports.keys import POINT
 from reports.load import Runs
 from reports.missing import judged, nothing_returned
-from reports.statistics import OVERALL, Bootstrap, Floats
+from reports.statistics import OVERALL, Bootstrap
+from reports.strata import SHARES, Floats
 from results.schema import GRADE
 
 SPENT = list(COST_COLUMNS)
@@ -82,6 +83,15 @@ class Summary:
     def truth(self) -> str | None:
         """The metric that answers the question: the grader's verdict, else the first verifier's score, if any."""
         return self.metrics[0] if self.metrics else None
+
+    def ends(self, metric: str) -> tuple[float, float]:
+        """The least and the most that a prompt can score by a metric; of a verifier what was seen, as few of them have ends."""
+        return _ends(self.values, metric)
+
+    def apart(self, metric: str) -> float:
+        """How far two scores by a metric can lie apart."""
+        least, most = self.ends(metric)
+        return most - least
 
     @property
     def first_axis(self) -> str:
@@ -155,12 +165,21 @@ def summarise(runs: Runs) -> Summary:
     return Summary(runs, points, values, bootstrap)
 
 
+def _ends(values: pd.DataFrame, metric: str) -> tuple[float, float]:
+    if metric == GRADE:
+        return SHARES
+    seen = values[metric].to_numpy(dtype=np.float64)
+    return float(np.nanmin(seen, initial=np.inf)), float(np.nanmax(seen, initial=-np.inf))
+
+
 def _estimates(values: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
     columns = values.columns.to_frame(index=False)
     matrix: Floats = values.to_numpy(dtype=np.float64)
+    of_metric = {metric: _ends(values, metric) for metric in columns["metric"].unique()}
+    least_G, most_G = np.array([of_metric[metric] for metric in columns["metric"]]).T
     parts = [
         columns.assign(task=task, mean=found.mean_G, low=found.low_G, high=found.high_G, prompts=found.prompts_G)
-        for task, found in bootstrap.estimate(matrix).items()
+        for task, found in bootstrap.estimate(matrix, (least_G, most_G)).items()
     ]
     return pd.concat(parts, ignore_index=True)
 

@@ -13,11 +13,12 @@ import pandas as pd
 from harness import markdown
 from harness.compute import amounts
 from reports import numbers
-from reports.certainty import has_intervals, has_task_intervals, too_few
+from reports.certainty import has_intervals, too_few
 from reports.deadlines import after_deadline
 from reports.keys import POINT
 from reports.latex import tabular
 from reports.missing import judged
+from reports.overlap import moves_budget
 from reports.statistics import OVERALL
 from reports.summary import SPENT, Summary, metric_phrase
 from results.schema import GRADE
@@ -79,17 +80,11 @@ class Table:
         return f"{escape_markdown(self.caption)}\n\n{body}\n" + (f"\n{links}\n" if links else "")
 
     def write(self, folder: Path) -> None:
-        """Write the raw numbers as `name`.csv and the rows as `name`.tex, where there are any; those of an earlier report go."""
+        """Write the raw numbers as `name`.csv and the rows as `name`.tex, where there are any."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.remove(folder)
         if self.rows:
             self.frame.to_csv(folder / f"{self.name}.csv", index=False)
             (folder / f"{self.name}.tex").write_text(tabular(self.rows, self.is_words), encoding="utf-8")
-
-    def remove(self, folder: Path) -> None:
-        """Take away what an earlier report has written of it."""
-        for suffix in ("csv", "tex"):
-            (folder / f"{self.name}.{suffix}").unlink(missing_ok=True)
 
 
 def escape_markdown(text: str) -> str:
@@ -124,8 +119,8 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
     overall = "mean over the prompts" if summary.runs.over_prompts else "unweighted mean of the task means"
     caption = f"{metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: {overall}"
     caption += " with its 95 % interval over prompts." if has_intervals(summary) else f"; no interval, as {too_few(summary)}."
-    if has_task_intervals(summary):
-        caption += " A task has none where all its prompts score the same."
+    if moves_budget(method.search for method in summary.methods) and len(summary.tasks) > 1:
+        caption += " adaptive keeps a budget on average over all prompts: in one task it may spend more than that, in another less."
     if missed:
         counts = "which is not right and counts as wrong" if metric == GRADE else "so no score"
         caption += f" “{NOTHING_RETURNED.capitalize()}”: no image within the budget, {counts}."

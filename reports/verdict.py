@@ -11,7 +11,8 @@ from harness.compute import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, settled
 from reports.equal_compute import Comparison, Standing
-from reports.statistics import LEAST_DIFFERING, OVERALL, least_prompts
+from reports.statistics import OVERALL
+from reports.strata import least_prompts
 from reports.summary import Summary
 
 MOST_NAMED = 4
@@ -132,8 +133,7 @@ def without_interval(summary: Summary, comparison: Comparison) -> list[str]:
     names = [summary.label(standing.method, comparison.budget_unit) for standing in found]
     if not names:
         return []
-    why = f"fewer than {LEAST_DIFFERING} prompts differ, all of a task differ alike, or a score is read from a point without an interval"
-    return [f"The lead over {listed(names)} has no interval: {why}."]
+    return [f"The lead over {listed(names)} has no interval: so few prompts differ that chance alone may turn all of them one way."]
 
 
 def _lead(summary: Summary, comparison: Comparison, standing: Standing) -> str:

@@ -71,8 +71,8 @@ def test_page_says_what_it_is_no_evidence_about(report: Path) -> None:
 
 def test_page_shows_figures_pictures_protocol_and_what_was_left_out(report: Path) -> None:
     text, reader = read(report / "index.html")
-    # The main figure and three units by task and by verifier, all wide and narrow; over-optimisation, reliability, the tree.
-    assert reader.tags.count("svg") == 17
+    # The main figure and three units by task and by verifier, all wide and narrow; over-optimisation and reliability as well; the tree.
+    assert reader.tags.count("svg") == 19
     assert reader.tags.count("img") >= 12
     assert "0123abcd" in text
     assert "greedy does not fit shapes-flux" in text
@@ -83,7 +83,7 @@ def test_page_shows_figures_pictures_protocol_and_what_was_left_out(report: Path
 def test_who_does_not_see_the_page_hears_what_is_on_it(report: Path) -> None:
     text, reader = read(report / "index.html")
     labels = [found["aria-label"] for tag, found in reader.named if tag == "svg" and found["role"] == "img"]
-    assert len(labels) == 17
+    assert len(labels) == 19
     assert set(labels) == set(LABELS.values()) - {LABELS["gallery"]}
     assert "<text" in text, "letters of figures can be searched for"
     assert not [tag for tag, found in reader.named if tag == "th" and not found.get("scope")]
@@ -262,3 +262,24 @@ def test_seeds_of_a_prompt_stay_together(make_run: MakeRun, tmp_path: Path) -> N
     expected = one.groupby("prompt_id")["value"].mean()
     column = summary.values["grade", "shapes-flux", "random", "nfe", "shapes-clip", 14.0].droplevel("task")
     np.testing.assert_allclose(column.loc[expected.index], expected)
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_a_report_drawn_again_of_other_runs_keeps_nothing_of_the_last_one_and_all_that_is_not_its_own(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    wanted = {"tasks": ("counting",), "budgets": (14,), "searches": ("random",), "picture_px": 12}
+    guided = {"a": ("shapes-reward", "other"), "b": ("third",)}
+    two, one = (make_run(tmp_path / name, verifiers=each, **wanted) for name, each in guided.items())
+    out = build_report([two], tmp_path / "out").parent
+    assert (out / "tables" / "results-other.tex").is_file()
+    own = [out / "tables" / "results-mine.csv", out / "tables" / "notes.txt", out / "figures" / "mine.png"]
+    for path in (*own, out / "figures" / "tree.svg"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("kept")
+    build_report([one], out)
+    tables = {path.stem for path in (out / "tables").iterdir()} - {path.stem for path in own}
+    assert tables == set(re.findall(r'href="tables/([^"]+)\.csv"', (out / "index.html").read_text()))
+    assert {name for name in tables if name.startswith(("results", "spent"))} == {"results-third", "spent-third"}
+    assert all(path.read_text() == "kept" for path in own)
+    assert not (out / "figures" / "tree.svg").exists()

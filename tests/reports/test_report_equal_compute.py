@@ -17,7 +17,7 @@ from reports.answer import answer
 from reports.build import build_report
 from reports.certainty import YES, intervals_sentence, too_few
 from reports.comparison_tables import equal_tables
-from reports.equal_compute import Comparison, Standing, common_range, compare, ranked, read_at
+from reports.equal_compute import Comparison, Reading, Standing, common_range, compare, ranked, read_at
 from reports.headline import NOTHING_SHARED
 from reports.load import read_runs
 from reports.same_budget import at_same_budget, shared
@@ -35,16 +35,16 @@ def summary(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFact
 def test_a_measured_point_is_read_as_it_is(summary: Summary) -> None:
     for method in summary.methods:
         for _, point in summary.curve(method, "shapes-clip", "grade").iterrows():
-            values = read_at(summary, method, "flops", point["flops"], "shapes-clip")
-            assert summary.bootstrap.overall(values) == pytest.approx((point["mean"], point["low"], point["high"]))
+            reading = read_at(summary, method, "flops", point["flops"], "shapes-clip")
+            assert summary.bootstrap.overall(reading.points_PN[:, 0]) == pytest.approx((point["mean"], point["low"], point["high"]))
 
 
 def test_between_points_the_curve_is_linear_in_the_logarithm(summary: Summary) -> None:
     method = summary.methods[0]
     curve = summary.curve(method, "shapes-clip", "grade")
     middle = math.sqrt(curve["nfe"].iloc[0] * curve["nfe"].iloc[1])
-    values = read_at(summary, method, "nfe", middle, "shapes-clip")
-    assert np.mean(values) == pytest.approx(curve["mean"].iloc[:2].mean())
+    reading = read_at(summary, method, "nfe", middle, "shapes-clip")
+    assert np.mean(reading.points_PN @ reading.weights_N) == pytest.approx(curve["mean"].iloc[:2].mean())
     assert read_at(summary, method, "nfe", curve["nfe"].max() * 1.01, "shapes-clip") is None
 
 
@@ -232,7 +232,7 @@ def test_of_methods_that_are_as_far_behind_the_hardest_to_tell_comes_first(make_
     half = np.arange(len(summary.values)) % 2
     read = {best: np.ones(60), steady: 0.5 + 0.1 * (half - 0.5), loose: half.astype(float)}
     for order in ([best, steady, loose], [loose, best, steady]):
-        found = ranked(summary, {method: read[method] for method in order})
+        found = ranked(summary, {method: Reading(read[method][:, None]) for method in order})
         assert [standing.method for standing in found] == [best, loose, steady]
         assert found[1].behind[0] == pytest.approx(found[2].behind[0])
         assert found[1].behind[1] < found[2].behind[1]

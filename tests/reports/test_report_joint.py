@@ -94,7 +94,7 @@ def instead(run: Path, reward: dict[str, float], clip: dict[str, float]) -> str:
 
 def test_one_of_several_that_tie_is_not_the_same_leader(make_run: Callable[..., Path], tmp_path: Path) -> None:
     one, two, three = searches = ("beam:width=2", "beam:width=3", "beam:width=4")
-    run = make_run(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(56,), prompts=1)
+    run = make_run(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(56, 112), prompts=1)
     alone, tied, other = {one: 1.0, two: 0.0, three: 0.0}, {one: 1.0, two: 1.0, three: 0.0}, {one: 1.0, two: 0.0, three: 1.0}
     same, none = "Guided by shapes-clip instead, the same method", "highest in 0 of 3 comparisons"
     assert instead(run, alone, alone) == f"{same} scores highest in 3 of 3 comparisons."

@@ -7,15 +7,19 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from reports import curves, legend, overoptimised, panels, style
+from reports.answer import answer
 from reports.build import build_report
 from reports.comparison_tables import equal_tables, paired_table
-from reports.gallery import MOST_OWN, gallery, gallery_figure, shown
+from reports.gallery import MOST_OWN, gallery, shown
+from reports.gallery_figure import gallery_figure, pictured
 from reports.load import read_runs
+from reports.markdown import _of_all
 from reports.notes import notes
 from reports.page import protocol
 from reports.reliability import cross_table
@@ -144,19 +148,66 @@ def test_long_names_stay_within_their_panels(make_run: MakeRun, tmp_path: Path) 
 @pytest.mark.parametrize("search", ["random", "beam:width=2,reuse=True,score=preview"])
 def test_legends_stay_within_their_figures(make_run: MakeRun, tmp_path: Path, search: str) -> None:
     models = {"shapes-infinity:preview_shrink=3": "ar", "shapes-infinity:preview_shrink=2": "ar", "shapes-infinity": "ar"}
-    run = make_run(tmp_path / "run", models=models, searches=(search,), budgets=(56,), tasks=("colors",), verifiers=("shapes-clip",))
+    run = make_run(tmp_path / "run", models=models, searches=(search,), budgets=(56, 84), tasks=("colors",), verifiers=("shapes-clip",))
     summary = summarise(read_runs([run]))
     with style.context():
-        for figure in (overoptimised.overoptimised_figure(summary), curves.main_figure(summary, "shapes-clip"),
-                       curves.main_figure(summary, "shapes-clip", narrow=True)):  # fmt: skip
+        for figure in (overoptimised.overoptimised_figure(summary), overoptimised.overoptimised_figure(summary, narrow=True),
+                       curves.main_figure(summary, "shapes-clip"), curves.main_figure(summary, "shapes-clip", narrow=True)):  # fmt: skip
             figure.draw_without_rendering()
             assert max(each.get_window_extent().x1 for each in figure.legends) <= figure.bbox.width
 
 
-def test_a_method_of_one_budget_is_ringed_too(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", budgets=(56,), tasks=("colors",), verifiers=("shapes-clip",), searches=("random",))
+def test_a_method_of_one_budget_among_others_is_ringed_too(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", budgets=(10, 20), tasks=("colors",), verifiers=("shapes-clip",), searches=("random",))
     (axes,) = overoptimised.overoptimised_figure(summarise(read_runs([run]))).axes
     assert sum(line.get_markersize() == 9 for line in axes.lines) == 2
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_one_budget_is_not_optimised_harder_and_meets_no_other_by_chance(make_run: MakeRun, tmp_path: Path) -> None:
+    """Two beams spend the very same; that is no reason to set these two side by side and no one else."""
+    searches = ("random", "beam:width=2", "beam:width=3")
+    run = make_run(tmp_path / "run", budgets=(56,), searches=searches, verifiers=("shapes-clip",), tasks=("colors",), picture_px=12)
+    summary = summarise(read_runs([run]))
+    found = answer(summary)
+    assert [each.judged.same_budget for each in found.shared] == [True]
+    said = "At equal FLOPs and seconds nothing is compared: it takes two budgets or more, to read a method between them."
+    assert said in found.sentences
+    page = build_report([run], tmp_path / "out").read_text()
+    assert "Optimised harder" not in page
+    assert overoptimised.shown(summary) == ()
+    again = make_run(tmp_path / "two", budgets=(56, 84), searches=searches, verifiers=("shapes-clip",), tasks=("colors",), picture_px=12)
+    assert len(answer(summarise(read_runs([again]))).shared) == 3
+    assert said not in answer(summarise(read_runs([again]))).sentences
+
+
+def test_tasks_share_their_axes_and_where_adaptive_goes_beyond_the_budget_is_explained(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", budgets=(28, 56), searches=("random", "adaptive"), verifiers=("shapes-clip",), tasks=("a", "b"))
+    table = pd.read_parquet(run / "selections.parquet")
+    moved = table["search"].eq("adaptive")
+    table["nfe"] = table["nfe"].where(~moved, table["nfe"] * np.where(table["task"] == "a", 0.25, 1.75)).astype(int)
+    table.to_parquet(run / "selections.parquet")
+    summary = summarise(read_runs([run]))
+    one, other = curves.task_figure(summary, "shapes-clip", "nfe").axes
+    assert one.get_xlim() == other.get_xlim()
+    assert one.get_xlim()[0] < 14 < 56 * 1.75 < one.get_xlim()[1]
+    said = "adaptive keeps a budget on average over all prompts: in one task it may spend more than that, in another less."
+    assert said in results_table(summary, "shapes-clip", "results").caption
+    plain = make_run(tmp_path / "plain", budgets=(28,), searches=("random",), verifiers=("shapes-clip",), tasks=("a", "b"), prompts=1)
+    assert "adaptive" not in results_table(summarise(read_runs([plain])), "shapes-clip", "results").caption
+
+
+def test_a_picture_of_the_gallery_can_be_read_and_says_what_it_leaves_to_the_page(make_run: MakeRun, tmp_path: Path) -> None:
+    searches = tuple(f"s{place}" for place in range(6))
+    wanted = {"tasks": tuple("abcdefgh"), "budgets": (28, 56, 84), "prompts": 1, "verifiers": ("shapes-clip",), "picture_px": 12}
+    summary = summarise(read_runs([make_run(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=searches, **wanted)]))
+    blocks = gallery(summary)
+    figure = gallery_figure(pictured(summary, blocks))
+    assert figure.get_figwidth() <= 9
+    assert 5 < figure.get_figheight() <= 11
+    assert len(figure.axes) == len(pictured(summary, blocks)) == 4
+    assert _of_all(summary, blocks) == " Here are the first 4 of these 8 prompts; `index.html` has all."
+    assert _of_all(summary, blocks[:2]) == ""
 
 
 @pytest.mark.usefixtures("without_figures")

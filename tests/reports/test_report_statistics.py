@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.statistics import OVERALL, Bootstrap, least_prompts
+from reports.statistics import OVERALL, Bootstrap
+from reports.strata import least_prompts
 
 TASKS = ["a"] * 40 + ["b"] * 60
 
@@ -16,7 +17,7 @@ TASKS = ["a"] * 40 + ["b"] * 60
 def test_prompts_weigh_the_same_where_the_suite_says_so() -> None:
     tasks = ["a"] * 30 + ["b"] * 10 + ["c"] * 2
     column = np.concatenate([np.linspace(0, 1, 30), np.full(10, 3.0), [np.nan, np.nan]])
-    mean, low, high = Bootstrap(tasks, over_prompts=True).overall(column)
+    mean, low, high = Bootstrap(tasks, over_prompts=True).overall(column, (0, 4))
     assert mean == pytest.approx(np.nanmean(column))
     assert low < mean < high
     assert np.isnan(Bootstrap(tasks).overall(column)[0])
@@ -95,12 +96,43 @@ def test_same_seed_same_interval_and_other_columns_change_nothing() -> None:
     assert alone.high_G[0] == beside.high_G[1]
 
 
-def test_what_does_not_vary_has_no_interval_though_there_are_prompts_enough() -> None:
-    constant = np.where(np.arange(100) < 40, 1.0, 0.5)
-    mean, low, high = Bootstrap(TASKS).overall(constant)
-    assert mean == 0.75
-    assert np.isnan([low, high]).all()
-    assert Bootstrap(TASKS).enough(constant[:, None]).all()
+@pytest.mark.parametrize(("prompts", "right"), [(6, 6), (8, 8), (8, 0), (57, 57)])
+def test_where_all_are_right_or_all_wrong_the_interval_is_the_exact_one(prompts: int, right: int) -> None:
+    column = np.full(prompts, float(right > 0))
+    exact = stats.binomtest(right, prompts).proportion_ci(method="exact")
+    assert Bootstrap(["a"] * prompts).overall(column)[1:] == pytest.approx((exact.low, exact.high))
+    halves = Bootstrap(["a", "b"] * (prompts // 2)).overall(column[: prompts // 2 * 2])
+    assert halves[1:] == pytest.approx((exact.low, exact.high), abs=0.005), "tasks that all are right are as sure as their prompts are many"
+
+
+def test_a_task_in_which_all_score_alike_adds_to_the_interval_what_it_leaves_open() -> None:
+    """Squares add up (Zou and Donner, 2008), below only: no share is above 1."""
+    column = values()
+    varied = Bootstrap(TASKS).estimate(np.column_stack([column, np.where(np.arange(100) < 40, column, 1.0)]))
+    alone, solved = varied["a"], stats.binomtest(60, 60).proportion_ci(method="exact")
+    below = math.hypot(alone.mean_G[1] - alone.low_G[1], 1 - solved.low) / 2
+    assert varied[OVERALL].mean_G[1] - varied[OVERALL].low_G[1] == pytest.approx(below, rel=0.01)
+    assert varied[OVERALL].high_G[1] - varied[OVERALL].mean_G[1] == pytest.approx((alone.high_G[1] - alone.mean_G[1]) / 2, rel=0.01)
+
+
+def test_a_small_task_among_those_that_do_not_vary_counts_by_its_own_prompts() -> None:
+    """At worst all that no prompt shows is in the task that has the fewest of them for its weight."""
+    tasks = ["a"] * 4 + ["b"] * 40
+    low = Bootstrap(tasks).overall(np.ones(44))[1]
+    assert low == pytest.approx(1 - (1 - 0.025 ** (1 / 8)))
+    assert Bootstrap(tasks, over_prompts=True).overall(np.ones(44))[1] == pytest.approx(0.025 ** (1 / 44))
+
+
+def test_scores_between_other_ends_leave_as_much_open_as_these_lie_apart() -> None:
+    bootstrap, same = Bootstrap(["a"] * 8), np.full(8, 2.0)
+    low, high = bootstrap.overall(same, (-1.0, 3.0))[1:]
+    chance = 1 - 0.025 ** (1 / 8)
+    assert (low, high) == pytest.approx((2 - 3 * chance, 2 + chance))
+    assert bootstrap.overall(same, (2.0, 2.0)) == (2, 2, 2), "no score differs, and none can"
+
+
+def test_prompts_are_enough_or_not_whether_they_vary_or_not() -> None:
+    assert Bootstrap(TASKS).enough(np.ones((100, 1))).all()
     assert not Bootstrap(["a", "b", "b", "b", "b", "b"]).enough(np.ones((6, 1))).any()
     assert not Bootstrap(["a", "a", "b", "b"]).enough(np.ones((4, 1))).any()
 
@@ -188,18 +220,30 @@ def test_the_best_of_equal_methods_is_rarely_told_from_the_others() -> None:
 
 def test_what_is_behind_is_paired_and_the_first_is_not_behind_itself() -> None:
     base = values()
-    behind = Bootstrap(TASKS).behind_first(np.column_stack([base + 0.1, base, np.where(base > 0, 0.0, base)]))
+    behind = Bootstrap(TASKS).behind_first(np.column_stack([base, base - 0.1, np.where(base > 0, 0.0, base)]))
     assert behind[0] == (0, 0, 0)
-    assert behind[1] == pytest.approx((0.1, 0.1, 0.1))
+    chance = 1 - (0.025 / 3) ** (1 / 80)
+    assert behind[1] == pytest.approx((0.1, 0.1 - 1.1 * chance, 0.1 + 0.9 * chance)), "three pairs; 40 and 60 prompts count as 80"
     mean, low, high = behind[2]
     assert low < mean < high
     assert Bootstrap(TASKS).behind_first(base[:, None]) == [(0, 0, 0)]
 
 
+def test_a_method_read_between_two_points_is_as_unsure_as_they_are() -> None:
+    """Right everywhere at one of its points: a mean of both, taken by prompt, would vary by next to nothing."""
+    first, other, all_right = values(), values(9), np.ones(100)
+    bootstrap, points = Bootstrap(TASKS), np.column_stack([first, other, all_right])
+    near = bootstrap.behind_first(points, np.array([[1, 0, 0], [0, 0.001, 0.999]]))[1]
+    at = bootstrap.behind_first(points[:, [0, 2]])[1]
+    assert near == pytest.approx(at, abs=0.002)
+    middle = bootstrap.behind_first(points, np.array([[1, 0, 0], [0, 0.5, 0.5]]))[1]
+    assert middle == pytest.approx((np.array(bootstrap.behind_first(points[:, :2])[1]) + at) / 2)
+
+
 def test_no_difference_goes_beyond_how_far_scores_lie_apart() -> None:
     few_PG = np.array([[1, 0], [0, 1], *[[1, 1]] * 4, *[[0, 0]] * 4], dtype=float)
     bootstrap = Bootstrap(["a", "a", "b", "b", "c", "c", "c", "d", "d", "d"])
-    assert bootstrap.together(few_PG[:, :1] - few_PG[:, 1:]).high_G[0] > 1, "Student's t of one degree of freedom"
+    assert bootstrap.behind_first(few_PG, most=5)[1][2] > 1, "Student's t of one degree of freedom"
     assert bootstrap.behind_first(few_PG)[1] == (0.0, -1.0, 1.0)
 
 
@@ -207,7 +251,9 @@ def test_a_difference_of_all_prompts_of_one_task_alone_is_not_certain() -> None:
     column = np.where(np.arange(100) < 40, 1.0, 0.0)
     told = Bootstrap(TASKS).together(np.column_stack([column, np.ones(100), values()]))
     assert told.mean_G[:2] == pytest.approx([0.5, 1.0])
-    assert np.isnan(told.low_G).tolist() == [True, False, False]
+    assert (told.low_G[:2] < told.mean_G[:2] - 0.05).all()
+    few = Bootstrap(["a"] * 4 + ["b"] * 4).together(column[36:44, None])
+    assert few.low_G[0] < 0 < 0.5 == few.mean_G[0], "four that turn from wrong to right are not certain"
 
 
 def test_a_column_without_enough_prompts_has_no_interval_and_costs_the_others_none() -> None:

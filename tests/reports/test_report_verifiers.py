@@ -57,16 +57,16 @@ def test_a_verifier_that_helps_and_one_that_does_not(run: Path) -> None:
     assert verdicts(planted(run, lambda scores: np.ones(len(scores)))) == {"score rises, truth not clearly"}
 
 
-def test_a_change_without_an_interval_is_no_finding(run: Path) -> None:
+def test_a_change_that_is_alike_by_task_is_not_certain(run: Path) -> None:
     """All prompts of one task change alike and no other does: resampling within tasks gives +0.17 every time."""
 
     def one_task(scores: pd.DataFrame) -> np.ndarray:
         return np.where((scores["task"] == "colors") & (scores["budget"] == min(BUDGETS)), 0.0, 1.0)
 
     table = overoptimised_table(planted(run, one_task))
-    assert {row["right by the grader"] for row in table.rows} == {"+0.17"}
-    assert set(table.frame["verdict"]) == {"too few prompts to tell"}
-    assert verdicts(planted(run, lambda scores: 1 - one_task(scores))) == {"too few prompts to tell"}
+    assert {row["right by the grader"] for row in table.rows} == {"+0.17 [−0.02, +0.26]"}
+    assert set(table.frame["verdict"]) == {"score rises, truth not clearly"}
+    assert verdicts(planted(run, lambda scores: 1 - one_task(scores))) == {"score rises, truth not clearly"}
 
 
 def test_scores_that_do_not_rise_are_no_finding(run: Path) -> None:

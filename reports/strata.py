@@ -1,0 +1,103 @@
+"""A mean over tasks, the strata: its error, degrees of freedom, and what tasks leave open in which all prompts score alike.
+
+Shapes: T tasks, G columns (things estimated side by side).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_PROMPTS = 4
+"""Prompts a task needs for an interval: two or three that agree by chance would make one of no width."""
+LEAST_OVERALL = 2.5
+"""Prompts a task, on average, that the overall mean needs for one, and never fewer than one task needs."""
+ROUNDING = 1e-9
+"""Scores that differ by no more are the same."""
+Floats = NDArray[np.float64]
+Ends = tuple[float, float] | tuple[Floats, Floats]
+SHARES = (0.0, 1.0)
+"""The ends of a share of right images."""
+
+
+def least_prompts(tasks: int) -> int:
+    """Prompts, spread evenly over this many tasks, that the overall mean needs for an interval."""
+    return max(LEAST_PROMPTS, math.ceil(LEAST_OVERALL * tasks))
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """Of each task: mean, variance of that mean (NaN below two prompts), whether all of its prompts score alike, prompts, weight."""
+
+    mean_TG: Floats
+    variance_TG: Floats
+    alike_TG: NDArray[np.bool_]
+    number_TG: Floats
+    weight_TG: Floats
+
+    def only(self, place: int) -> Tasks:
+        """One task by itself."""
+        return Tasks(*(getattr(self, each.name)[place : place + 1] for each in fields(self)))
+
+    @property
+    def number_G(self) -> Floats:
+        return self.number_TG.sum(axis=0)
+
+    @property
+    def enough_G(self) -> NDArray[np.bool_]:
+        """Whether the mean over tasks has prompts enough for an interval: in all, and two in every task that has a part in it."""
+        several_TG = (self.number_TG >= 2) | (self.weight_TG == 0)
+        return (self.number_G >= least_prompts(len(self.number_TG))) & several_TG.all(axis=0)
+
+    def over(self, each_TG: Floats) -> Floats:
+        """The weighted mean of something over tasks; a task without a weight has no part in it, and without any there is none."""
+        weight_TG = self.weight_TG if each_TG.ndim == 2 else self.weight_TG[:, None]
+        with np.errstate(invalid="ignore"):
+            return np.where(weight_TG == 0, 0, weight_TG * each_TG).sum(axis=0) / self.weight_TG.sum(axis=0)
+
+    @property
+    def error_G(self) -> Floats:
+        """Standard error of the mean over tasks; NaN without prompts enough."""
+        return np.where(self.enough_G, np.sqrt(self._parts_TG.sum(axis=0)), np.nan)
+
+    @property
+    def freedom_G(self) -> Floats:
+        """Effective degrees of freedom of that error (Satterthwaite, 1946; of a stratified mean: Cochran, 1977, equation 5.16).
+
+        At least those of the smallest task that varies, at most prompts - tasks: where one task alone varies, its own.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            freedom_G = self._parts_TG.sum(axis=0) ** 2 / (self._parts_TG**2 / np.maximum(self.number_TG - 1, 1)).sum(axis=0)
+        return np.where(np.isfinite(freedom_G), np.maximum(freedom_G, 1), 1)
+
+    @property
+    def _share_TG(self) -> Floats:
+        with np.errstate(invalid="ignore"):
+            return self.weight_TG / self.weight_TG.sum(axis=0)
+
+    @property
+    def _parts_TG(self) -> Floats:
+        """What each task adds to the variance of the mean over tasks."""
+        return np.where(self.weight_TG == 0, 0, self._share_TG**2 * self.variance_TG)
+
+    def unseen(self, ends: Ends, tail: float) -> tuple[Floats, Floats]:
+        """How far below and above its measured mean the mean over tasks may lie for what no prompt shows, in tasks that score alike.
+
+        Where n prompts score alike, another would score otherwise with a chance of at most 1 - tail^(1/n) (Clopper and Pearson, 1934;
+        the rule of three), and then anything up to the ends. Over several tasks the same holds of all their prompts together: that
+        all score alike is likeliest where each has the same chance of another score (Hoeffding, 1956). Each end [G] is missed with
+        probability `tail` at most.
+        """
+        room = (self.mean_TG - ends[0], ends[1] - self.mean_TG)
+        below_G, above_G = (self._unseen(np.where(self.alike_TG, self._share_TG * room_TG, 0), tail) for room_TG in room)
+        return below_G, above_G
+
+    def _unseen(self, room_TG: Floats, tail: float) -> Floats:
+        room_G = room_TG.sum(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            # A task counts with the prompts that all would have if they were as few for what they weigh as here.
+            number_G = np.where(room_TG > 0, self.number_TG * room_G / room_TG, np.inf).min(axis=0)
+            return room_G * (1 - tail ** (1 / number_G))
