@@ -14,9 +14,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 def pytest_collection_finish() -> None:
     """What the libraries and the tests' modules hold stays to the end: collecting garbage, as a run short of memory does, need not
-    walk through a million of their objects every time."""
+    walk through a million of their objects every time, nor often: a twentieth of the time went into it."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,6 +33,15 @@ def any_size() -> Iterator[None]:
     """Tiny networks stand for the published ones, which are told by their sizes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.weights.local.check_telling", lambda *_: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def unchecked() -> Iterator[None]:
+    """Folders are loaded without being looked through first, which takes as long: for tests of what models do that they wrote."""
+    with pytest.MonkeyPatch.context() as patch:
+        for family in ("diffusion", "infinity"):
+            patch.setattr(f"models.{family}.published.check_folders", lambda *_: None)
         yield
 
 

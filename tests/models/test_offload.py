@@ -36,6 +36,7 @@ PROMPTS = ["red circle", "two blue star above red circle"]
 DIFFUSION = list(tiny_families.FAMILIES)
 NETWORK = {name: one.network for name, one in tiny_families.FAMILIES.items()}
 Opener = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("unchecked")
 
 
 @pytest.fixture(scope="module")
