@@ -45,6 +45,16 @@ def unchecked() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def prices_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data sheets without the memory of passes and decoders, whose dry runs take most of a sheet's time."""
+    from models.dry_run import DryRun
+
+    for family in ("infinity", "diffusion", "janus"):
+        monkeypatch.setattr(f"models.{family}.sheet.dry_run", lambda call: DryRun(0, 0))
+    monkeypatch.setattr("models.infinity.sheet._last_pass", lambda rollout: 0)
+
+
 def _lay_out(figure: Any, folder: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if name == "gallery":  # the others are laid out as SVG

@@ -26,7 +26,7 @@ from harness.weights.repository import gigabytes
 from models.architecture import components, outline, parameters
 from models.diffusion.dry_calls import decoder_call, denoiser_call
 from models.diffusion.sheet import _pass_bytes
-from models.dry_run import CudaAutocast, DryRun, dry_run
+from models.dry_run import CudaAutocast, dry_run
 from models.infinity.config import TransformerConfig
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.published import SIZES
@@ -52,14 +52,6 @@ MODELS = published_models()
 def plain(name: str) -> Any:
     """A model without weights under its own settings."""
     return outlined(MODELS[name], MODELS[name].merged({}))
-
-
-@pytest.fixture
-def prices_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sheets without the memory of passes and decoders, whose dry runs take most of a sheet's time."""
-    for family in ("infinity", "diffusion", "janus"):
-        monkeypatch.setattr(f"models.{family}.sheet.dry_run", lambda call: DryRun(0, 0))
-    monkeypatch.setattr("models.infinity.sheet._last_pass", lambda rollout: 0)
 
 
 @pytest.mark.parametrize(

@@ -83,13 +83,18 @@ def test_it_has_a_say_in_the_comparisons_that_it_guided(join: Join) -> None:
     assert "Guided by shapes-clip instead, the same method scores highest under a budget of 56 NFE." in told.sentences
 
 
-def instead(run: Path, reward: dict[str, float], clip: dict[str, float]) -> str:
-    """What is said of shapes-clip, where images have these grades by the search and the verifier that guided it."""
+def guided(run: Path, reward: dict[str, float], clip: dict[str, float]) -> Summary:
+    """The run with these grades for every image by the search and the verifier that guided it."""
     scores = pd.read_parquet(run / "scores.parquet")
     by_clip = scores["verifier"] == "shapes-clip"
     grades = scores["search"].map(clip).where(by_clip, scores["search"].map(reward))
     scores.assign(value=scores["value"].where(scores["metric"] != "grade", grades)).to_parquet(run / "scores.parquet")
-    return next(text for text in answer(summarise(read_runs([run]))).sentences if " instead, " in text)
+    return summarise(read_runs([run]))
+
+
+def instead(run: Path, reward: dict[str, float], clip: dict[str, float]) -> str:
+    """What is said of shapes-clip then."""
+    return next(text for text in answer(guided(run, reward, clip)).sentences if " instead, " in text)
 
 
 def test_one_of_several_that_tie_is_not_the_same_leader(make_tables: Callable[..., Path], tmp_path: Path) -> None:
@@ -113,8 +118,7 @@ def test_of_one_comparison_it_says_which(make_tables: Callable[..., Path], tmp_p
     alone, tied, other = {one: 1.0, two: 0.0, three: 0.0}, {one: 1.0, two: 1.0, three: 0.0}, {one: 1.0, two: 0.0, three: 1.0}
 
     def told(reward: dict[str, float], clip: dict[str, float]) -> str:
-        instead(run, reward, clip)
-        summary = summarise(read_runs([run]))
+        summary = guided(run, reward, clip)
         (said,) = _other_verifiers(summary, answer(summary).shared[:1])
         return said.removeprefix("Guided by shapes-clip instead, ")
 
@@ -180,7 +184,9 @@ def test_no_two_lines_of_one_comparison_read_the_same(mixed: Summary) -> None:
         assert all(len([choice for choice in choices if choice]) == 4 for _, choices in block.rows)
 
 
-def test_a_search_whose_prompts_share_a_budget_is_said_to_have_too_narrow_intervals(make_tables: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_search_whose_prompts_share_a_budget_is_said_to_have_too_narrow_intervals(
+    make_tables: Callable[..., Path], tmp_path: Path
+) -> None:
     for search, said in (("random", 0), ("adaptive:rounds=3", 1), ("adaptive", 1), ("beam:width=2", 0)):
         run = make_tables(tmp_path / search, models={"shapes-infinity": "ar"}, searches=(search,), budgets=(56,), prompts=1, picture_px=12)
         assert sum("not independent" in note for note in notes(summarise(read_runs([run])))) == said

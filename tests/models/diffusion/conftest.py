@@ -97,7 +97,7 @@ def family_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], P
 
 @pytest.fixture(scope="session")
 def load_family(family_folder: Callable[[str], Path]) -> Callable[..., DiffusionGenerator]:
-    """Loads a family's tiny pipeline from its folder as a published model is loaded; it is looked through once, and networks of one type are
+    """Loads a family's tiny pipeline from its folder as a published model is loaded: looked through once, and its networks of one type are
     read once."""
     read_once, looked_through = cache(load_pipeline), set[str]()
 
