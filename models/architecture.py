@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from models.diffusion.pipeline_folder import published_config
+from models.outlining import outlining
 
 FILE = "architectures.toml"
 KIND, SHARED = "_class_name", "shared"
@@ -40,7 +41,7 @@ def outline(row: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> torch
     kind, options = row[KIND], {key: value for key, value in row.items() if not key.startswith("_")}
     from_diffusers = any(part in kind for part in _DIFFUSERS)
     made = getattr(import_module("diffusers" if from_diffusers else "transformers"), kind)
-    with torch.device("meta"):
+    with outlining():
         network: torch.nn.Module = made.from_config(options) if from_diffusers else made(made.config_class(**options))
     torch.nn.Module.to(network, dtype)  # diffusers' own `to` warns of what is not so
     return network.eval()

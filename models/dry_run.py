@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
 from harness.compute.flops import FlopCounter
 
@@ -71,7 +71,7 @@ class Shapes(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
+        given = list(_tensors(args, kwargs))
         if not given or not all(tensor.is_meta for tensor in given):
             return func(*args, **kwargs)
         key = (func, *map(_described, args), *kwargs, *map(_described, kwargs.values()))
@@ -103,10 +103,10 @@ class _Live(TorchDispatchMode):
         self._tensors: dict[int, int] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = {_storage(tensor) for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, torch.Tensor)}
+        given = set(map(_storage, _tensors(args, kwargs)))
         made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
-            if isinstance(tensor, torch.Tensor) and (_storage(tensor) in self._tensors or _storage(tensor) not in given):
+        for tensor in _tensors(made):
+            if _storage(tensor) in self._tensors or _storage(tensor) not in given:
                 self._follow(tensor)
         return made
 
@@ -123,6 +123,15 @@ class _Live(TorchDispatchMode):
         if not self._tensors[key]:
             del self._tensors[key]
             self._held -= size
+
+
+def _tensors(*given: Any) -> Iterator[torch.Tensor]:
+    """All tensors in what an operation takes or makes; torch's walk through trees of any kind takes most of a dry run."""
+    for one in given:
+        if isinstance(one, torch.Tensor):
+            yield one
+        elif isinstance(one, list | tuple | dict):
+            yield from _tensors(*(one.values() if isinstance(one, dict) else one))
 
 
 def _storage(tensor: torch.Tensor) -> int:

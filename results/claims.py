@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 from results.files import try_lock
 
@@ -11,11 +12,18 @@ CLAIM = ".claim-"
 
 
 class Claims:
-    """The units that this process has; the system lets go of them however the process ends."""
+    """The units that this process has, until the end of `with`; the system lets go of them however the process ends."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held: dict[str, IO[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        while self._held:
+            self._held.popitem()[1].close()
 
     def take(self, key: str) -> bool:
         """Whether the unit is this process's now; False where another has it."""

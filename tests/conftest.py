@@ -14,9 +14,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 def pytest_collection_finish() -> None:
     """What the libraries and the tests' modules hold stays to the end: collecting garbage, as a run short of memory does, need not
-    walk through a million of their objects every time."""
+    walk through a million of their objects every time, nor often: a twentieth of the time went into it."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,6 +34,25 @@ def any_size() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.weights.local.check_telling", lambda *_: None)
         yield
+
+
+@pytest.fixture(scope="module")
+def unchecked() -> Iterator[None]:
+    """Folders are loaded without being looked through first, which takes as long: for tests of what models do that they wrote."""
+    with pytest.MonkeyPatch.context() as patch:
+        for family in ("diffusion", "infinity"):
+            patch.setattr(f"models.{family}.published.check_folders", lambda *_: None)
+        yield
+
+
+@pytest.fixture
+def prices_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data sheets without the memory of passes and decoders, whose dry runs take most of a sheet's time."""
+    from models.dry_run import DryRun
+
+    for family in ("infinity", "diffusion", "janus"):
+        monkeypatch.setattr(f"models.{family}.sheet.dry_run", lambda call: DryRun(0, 0))
+    monkeypatch.setattr("models.infinity.sheet._last_pass", lambda rollout: 0)
 
 
 def _lay_out(figure: Any, folder: Path, name: str) -> None:

@@ -15,6 +15,7 @@ from transformers import AutoTokenizer
 from harness.errors import WrongInput, first_line
 from models.base import Domain
 from models.hashes import sha256_of, weights_sha256
+from models.outlining import outlining
 from models.transformers_folder import check_tokens, reader_from_folder
 from models.weight_files import read_tensors
 from verifiers.base import VerifierCard
@@ -144,7 +145,7 @@ def build(state: Mapping[str, torch.Tensor], config: RewardConfig, source: Path)
         WrongInput: weights are missing or do not fit the configuration, or nothing can be built of that.
     """
     try:
-        with torch.device("meta"):
+        with outlining():
             network = RewardNetwork(config)
     except Exception as error:
         raise WrongInput(f"no ImageReward network can be built of the configuration of {source} ({first_line(error)}): give the "

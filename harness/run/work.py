@@ -49,8 +49,8 @@ def _missing(run: Run, units: list[WorkUnit]) -> list[WorkUnit]:
 
 def _run(run: Run, missing: list[WorkUnit], of: int, console: Console, engine: Engine) -> int:
     """Run those of `missing`, the last of `of` units, that no other process has or does; returns how many."""
-    claims, ran = Claims(run.store.folder), 0
-    with RunProgress(console, of, of - len(missing), sum(unit.planned_flops for unit in missing)) as progress:
+    ran, planned = 0, sum(unit.planned_flops for unit in missing)
+    with Claims(run.store.folder) as claims, RunProgress(console, of, of - len(missing), planned) as progress:
 
         def free() -> Iterator[WorkUnit]:
             for unit in missing:

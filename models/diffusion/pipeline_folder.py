@@ -68,12 +68,13 @@ def expected_shapes(part: Path) -> Mapping[str, tuple[int, ...]]:
     Raises WrongInput for one that no network can be built of.
     """
     import diffusers
-    import torch
+
+    from models.outlining import outlining
 
     config = read_config(part)
     kind = getattr(diffusers, class_of(config, part / CONFIG))
     try:
-        with torch.device("meta"):
+        with outlining():
             network = kind.from_config(config)
     except Exception as error:
         raise WrongInput(f"no {kind.__name__} can be built of {part / CONFIG} ({first_line(error)}): give the published folder") from error

@@ -18,6 +18,7 @@ from harness.errors import DamagedWeights, WrongInput
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
+from models.outlining import outlining
 from models.weight_files import check_keys, check_whole, header, load_pickle, shard_of_each
 
 WRAPPERS = ("module.", "_fsdp_wrapped_module.", "_orig_mod.")
@@ -65,7 +66,7 @@ def _transformer(
     elif averaged:
         raise WrongInput(f"{source} is no training checkpoint and holds no averaged weights: leave averaged out")
     weights = strip_wrappers(state)
-    with torch.device("meta"):
+    with outlining():
         model = InfinityTransformer(config)
     if "cfg_uncond" in weights:
         weights["cfg_uncond"] = _fit_rows(weights["cfg_uncond"], config.text_maxlen)
@@ -102,7 +103,7 @@ def _vae(config: VAEConfig, state: Mapping[str, Any]) -> tuple[InfinityVAE, dict
         state = state["vae"]
     elif isinstance(trainer, Mapping) and isinstance(trainer.get(TRAINED_BESIDE), Mapping):
         state = trainer[TRAINED_BESIDE]
-    with torch.device("meta"):
+    with outlining():
         model = InfinityVAE(config)
     return model, rename_bare(strip_wrappers(state), model.state_dict())
 

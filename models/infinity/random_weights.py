@@ -19,6 +19,7 @@ from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 from models.offload import Offload
+from models.outlining import outlining
 from models.published import PublishedModel
 from models.random_weights import filled, home, word_tokenizer
 from models.settings import dtype_of
@@ -40,7 +41,7 @@ def build(model: PublishedModel, settings: Mapping[str, Any], devices: Sequence[
     if tiny:
         transformer_config = replace(_TINY, patchify=size.transformer.patchify)
         vae_config, text, schedule, sampling = _TINY_VAE, _TINY_TEXT, schedule.prefix(_TINY_SCALES), _shrunk(sampling)
-    with torch.device("meta"):
+    with outlining():
         transformer, vae = InfinityTransformer(transformer_config), InfinityVAE(vae_config)
     transformer.cast_blocks(dtype_of(settings["dtype"]))
     for network in (transformer, vae):

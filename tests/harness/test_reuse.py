@@ -123,7 +123,7 @@ def test_a_run_that_has_begun_and_one_that_can_take_from_another_folder_go_on_wh
 
 
 def no_unit_needed(units, execute):
-    assert not units
+    assert not [*units]
     return iter(())
 
 
@@ -257,12 +257,12 @@ def test_units_of_another_source_are_kept_and_said_to_be(tmp_path: Path, monkeyp
 
     assert "source" not in said(tmp_path / "one", prompts=2)
     assert "2 of 2 units are there\n" in said(tmp_path / "one", prompts=2)
-    monkeypatch.setattr("harness.run.runner.unit_source", lambda *_: "edited")
+    monkeypatch.setattr("harness.run.work.unit_source", lambda *_: "edited")
     every = said(tmp_path / "one", prompts=2)
     assert "2 of 2 units are there, made by another state of the source than this one: they stay as they are, a new --out" in every
     some = said(tmp_path / "one and more", tmp_path / "one", prompts=2, seeds=(0, 1))
     assert "2 of 4 units are there, made by another state of the source" in some
-    monkeypatch.setattr("harness.run.runner.unit_source", lambda *_: "edited again")
+    monkeypatch.setattr("harness.run.work.unit_source", lambda *_: "edited again")
     again = said(tmp_path / "one and more", prompts=2, seeds=(0, 1))
     assert "4 of 4 units are there, made by another state of the source" in again
     found = Store(tmp_path / "one and more").sources()

@@ -37,6 +37,7 @@ from models.published import PublishedModel, published_models
 
 TWO_CARDS = (torch.device("cuda:0"), torch.device("cuda:1"))
 EVERY = [*DIFFUSION, "infinity", "janus"]
+pytestmark = pytest.mark.usefixtures("unchecked")
 
 
 class Network(nn.Module):

@@ -30,6 +30,7 @@ def built(name: str, device: torch.device, tiny: bool, **changes: Any) -> tuple[
     return random_generator(model, settings, [device], tiny), settings
 
 
+@pytest.mark.usefixtures("prices_alone")
 @pytest.mark.parametrize("name", ["janus-pro-1b", "janus-pro-7b", "sd3.5-medium", "sdxl", "pixart-sigma", "sana-1.6b"])
 def test_at_full_size_it_is_the_network_of_the_data_sheet(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for builder in (janus, diffusion):

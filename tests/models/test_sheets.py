@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from harness.weights.repository import gigabytes
 from models.architecture import components, outline, parameters
 from models.diffusion.dry_calls import decoder_call, denoiser_call
 from models.diffusion.sheet import _pass_bytes
-from models.dry_run import CudaAutocast, DryRun, dry_run
+from models.dry_run import CudaAutocast, dry_run
 from models.infinity.config import TransformerConfig
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
 from models.infinity.published import SIZES
@@ -47,6 +48,12 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
 MODELS = published_models()
 
 
+@cache
+def plain(name: str) -> Any:
+    """A model without weights under its own settings."""
+    return outlined(MODELS[name], MODELS[name].merged({}))
+
+
 @pytest.mark.parametrize(
     ("name", "published"),
     [
@@ -55,7 +62,7 @@ MODELS = published_models()
     ],
 )  # fmt: skip
 def test_a_step_costs_what_others_have_counted(name: str, published: float) -> None:
-    cost = outlined(MODELS[name], MODELS[name].merged({})).price("predict")
+    cost = plain(name).price("predict")
     assert cost.flops / cost.forwards / 1e12 == pytest.approx(published, rel=0.02)
 
 
@@ -71,6 +78,7 @@ def test_networks_have_the_published_number_of_parameters(name: str, part: str, 
     assert parameters(outline(components(name)[part])) / 1e9 == pytest.approx(billions, rel=1e-3)
 
 
+@pytest.mark.usefixtures("prices_alone")
 def test_a_third_pass_of_guidance_is_in_the_price_of_an_image() -> None:
     model = MODELS["sd3.5-medium"]
     plain, skipping = (sheet(model, model.merged(given)) for given in ({}, {"preset": "slg"}))
@@ -92,7 +100,7 @@ def test_the_formulas_of_the_ledger_equal_the_dry_run(name: str) -> None:
 
 
 def test_the_decoder_costs_what_others_have_counted() -> None:
-    assert outlined(MODELS["flux-dev"], MODELS["flux-dev"].merged({})).price("decode").flops / 1e12 == pytest.approx(10.47, rel=0.02)
+    assert plain("flux-dev").price("decode").flops / 1e12 == pytest.approx(10.47, rel=0.02)
 
 
 def test_an_image_of_infinity_costs_what_others_have_counted() -> None:
@@ -152,6 +160,7 @@ def test_the_sheet_of_infinity_is_its_configuration(infinity: Sheet) -> None:
     assert 2 * hidden < infinity.pass_bytes < 8 * hidden
 
 
+@pytest.mark.usefixtures("prices_alone")
 def test_guidance_of_some_scales_alone_is_what_is_charged() -> None:
     model = MODELS["infinity-125m"]
     plain, some, all_of_them = (sheet(model, model.merged({"cfg": cfg})) for cfg in (1.0, (4.0,) * 6 + (1.0,), 4.0))
@@ -219,11 +228,9 @@ def test_the_batch_that_fits_shrinks_with_memory(infinity: Sheet) -> None:
     assert replace(infinity, decode_bytes=int(60e9)).rows_within(int(59e9)) == 0
 
 
-def test_the_document_is_what_the_configurations_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every row; the memory of a pass, whose dry runs take most of a sheet's time, is not in it."""
-    for family in ("infinity", "diffusion", "janus"):
-        monkeypatch.setattr(f"models.{family}.sheet.dry_run", lambda call: DryRun(0, 0))
-    monkeypatch.setattr("models.infinity.sheet._last_pass", lambda rollout: 0)
+@pytest.mark.usefixtures("prices_alone")
+def test_the_document_is_what_the_configurations_say() -> None:
+    """Every row; no memory is in it."""
     assert DOCUMENT.read_text(encoding="utf-8").splitlines() == document().splitlines()
 
 
@@ -249,6 +256,7 @@ def test_doctor_says_what_a_run_is_given_and_which_presets_there_are() -> None:
     assert dict(few.lines)["presets"] == "infinity-2b:preset=geneval or script or notebook or tts-var or soto"
 
 
+@pytest.mark.usefixtures("prices_alone")
 @pytest.mark.parametrize("columns", ["80", "300"])
 def test_prices_cut_no_name_and_say_what_presets_are(columns: str) -> None:
     long = "infinity-2b:pn=0.25M,aspect=0.571,cfg=3.0,tau=0.5"
@@ -382,9 +390,10 @@ def test_networks_to_divide_weigh_what_the_sheet_says(once: Callable[..., Sheet]
         assert sum(found.bytes) == pytest.approx(one.weight_bytes, rel=0.01)
 
 
-def test_a_decoder_that_does_not_run_in_float16_is_not_counted_in_it(once: Callable[..., Sheet]) -> None:
-    half, full = (once(MODELS["sdxl"], MODELS["sdxl"].merged({"dtype": dtype})) for dtype in ("float16", "float32"))
-    assert half.decode_bytes == full.decode_bytes
+def test_a_decoder_that_does_not_run_in_float16_is_not_counted_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.diffusion.sheet._pass_bytes", lambda network, call: 0)
+    half, full = (sheet(MODELS["sdxl"], MODELS["sdxl"].merged({"dtype": dtype})) for dtype in ("float16", "float32"))
+    assert half.decode_bytes == full.decode_bytes > 0
     assert 2 * half.weight_bytes - full.weight_bytes == 4 * 83_653_863  # its parameters
 
 

@@ -41,6 +41,8 @@ class Synthetic:
     weights: str = "ab12"
     notes: tuple[str, ...] = ("greedy does not fit shapes-flux: it needs prefixes; skipped",)
     picture_px: int = 24
+    saved: bool = True
+    """Whether pictures are saved; rows name them and numbers are the same without."""
     _tables: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in TABLES})
 
 
@@ -98,7 +100,7 @@ def _point(
         if kept:
             survivors.append(path)
         pictured = who["prompt_id"].endswith(("0", "3", "6", "9")) or i == best
-        image = _picture(folder, generator, run.picture_px, truths[i] > 0) if pictured else ""
+        image = _picture(folder, generator, run) if pictured else ""
         spent = _cost(who["family"], i + 1, steps, tree)
         rows.append(
             who | dict(order=i, candidate=path, parent=parent, step=step, complete=True, kept=kept, score=scores[i],
@@ -130,13 +132,15 @@ def _cost(family: str, images: int, steps: int, tree: bool) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _picture(folder: Path, generator: np.random.Generator, size: int, right: bool) -> str:
+def _picture(folder: Path, generator: np.random.Generator, run: Synthetic) -> str:
+    size = run.picture_px
     pixels = np.full((size, size, 3), generator.integers(150, 240, 3), dtype=np.uint8)
     low = int(generator.integers(4, size // 2))
     pixels[low : low + size // 3, low : low + size // 3] = generator.integers(0, 255, 3)
     relative = f"images/{generator.integers(1 << 40):010x}.png"
-    (folder / "images").mkdir(exist_ok=True)
-    Image.fromarray(pixels).save(folder / relative)
+    if run.saved:
+        (folder / "images").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / relative)
     return relative
 
 
@@ -162,3 +166,9 @@ def _manifest(run: Synthetic) -> dict[str, Any]:
 def make_run() -> Callable[..., Path]:
     """Write a made-up run: `make_run(folder, **fields of Synthetic)`."""
     return lambda folder, **fields: write_run(folder, Synthetic(**fields))
+
+
+@pytest.fixture(scope="session")
+def make_tables() -> Callable[..., Path]:
+    """`make_run` without files of pictures, which take most of its time: for tests that draw no gallery."""
+    return lambda folder, **fields: write_run(folder, Synthetic(**fields, saved=False))

@@ -65,7 +65,8 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or google-c
 
 
 @pytest.fixture(scope="module")
-def report(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(module_unpainted: None, make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page has its figures as SVG; PNG is for the Markdown beside it."""
     folder = tmp_path_factory.mktemp("browser")
     run = make_run(folder / "run", text=HOSTILE, budgets=(14, 28, 56, 84, 112), tasks=("counting", "colors"))
     return build_report([run], folder / "out").parent

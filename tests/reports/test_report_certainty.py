@@ -29,12 +29,12 @@ Grade = Callable[[pd.DataFrame], np.ndarray]
 
 
 @pytest.fixture
-def graded(make_run: MakeRun, tmp_path: Path) -> Callable[[Grade], Summary]:
+def graded(make_tables: MakeRun, tmp_path: Path) -> Callable[[Grade], Summary]:
     """A run of eight prompts of each of two tasks, whose grades are what a function makes of the rows."""
 
     def made(grade: Grade) -> Summary:
         wanted = {"searches": ("random",), "verifiers": ("shapes-clip",), "tasks": ("colors", "counting"), "budgets": (14, 28, 56)}
-        run = make_run(tmp_path / "run", prompts=8, picture_px=12, **wanted)
+        run = make_tables(tmp_path / "run", prompts=8, picture_px=12, **wanted)
         scores = pd.read_parquet(run / "scores.parquet")
         scores.assign(value=np.where(scores["metric"] == "grade", grade(scores), scores["value"])).to_parquet(run / "scores.parquet")
         return summarise(read_runs([run]))
@@ -128,8 +128,8 @@ def test_a_paired_difference_of_fewer_than_six_prompts_has_no_interval(risen: in
     assert (frame["low"].isna() == (risen < 6)).all()
 
 
-def test_what_costs_nothing_is_no_share_and_no_multiple(make_run: MakeRun, tmp_path: Path) -> None:
-    folder = make_run(tmp_path / "run", budgets=(14, 56), tasks=("colors",))
+def test_what_costs_nothing_is_no_share_and_no_multiple(make_tables: MakeRun, tmp_path: Path) -> None:
+    folder = make_tables(tmp_path / "run", budgets=(14, 56), tasks=("colors",))
     for name in ("candidates", "selections"):
         table = pd.read_parquet(folder / f"{name}.parquet")
         table[[column for column in table if column.endswith("flops")]] = 0

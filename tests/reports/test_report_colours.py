@@ -45,9 +45,9 @@ def test_colours_of_searches_are_told_apart_by_every_eye(vision: str) -> None:
 
 
 @pytest.fixture
-def summary_of(make_run: Callable[..., Path], tmp_path: Path) -> Callable[..., Summary]:
+def summary_of(make_tables: Callable[..., Path], tmp_path: Path) -> Callable[..., Summary]:
     def make(**models: str) -> Summary:
-        run = make_run(tmp_path / "run", models=models, searches=SEARCHES, prompts=3, budgets=(28, 56), picture_px=12)
+        run = make_tables(tmp_path / "run", models=models, searches=SEARCHES, prompts=3, budgets=(28, 56), picture_px=12)
         return summarise(read_runs([run]))
 
     return make

@@ -99,10 +99,10 @@ def test_one_grey_method_is_named_as_one(many: Summary, monkeypatch: pytest.Monk
     assert handles(many)[-1].get_label() == "the other method"
 
 
-def test_many_methods_without_a_score_by_the_first_verifier_are_still_drawn(make_run: Callable[..., Path], tmp_path: Path) -> None:
+def test_many_methods_without_a_score_by_the_first_verifier_are_still_drawn(make_tables: Callable[..., Path], tmp_path: Path) -> None:
     models = {"infinity": "ar", "flux": "diffusion"}
     verifiers, made = ("judge", "other"), {"searches": SEARCHES, "budgets": (28,), "prompts": 1, "picture_px": 12}
-    folder = make_run(tmp_path / "run", models=models, verifiers=verifiers, **made)
+    folder = make_tables(tmp_path / "run", models=models, verifiers=verifiers, **made)
     scores = pd.read_parquet(folder / "scores.parquet")
     scores.assign(value=scores["value"].where(scores["verifier"] != "judge")).to_parquet(folder / "scores.parquet")
     unscored = summarise(read_runs([folder]))
@@ -139,8 +139,8 @@ def test_pictures_of_methods_that_do_not_stand_out_are_folded_beneath_the_others
         assert {row for row in rows if f"{row}</th>" in folded} == rows - strong
 
 
-def test_few_methods_are_all_coloured(make_run: Callable[..., Path], tmp_path: Path) -> None:
-    summary = summarise(read_runs([make_run(tmp_path / "run", prompts=2, budgets=(28,), picture_px=12)]))
+def test_few_methods_are_all_coloured(make_tables: Callable[..., Path], tmp_path: Path) -> None:
+    summary = summarise(read_runs([make_tables(tmp_path / "run", prompts=2, budgets=(28,), picture_px=12)]))
     assert not crowded(summary)
     assert emphasised(summary) == frozenset(summary.methods)
 

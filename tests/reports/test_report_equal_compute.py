@@ -27,8 +27,8 @@ from reports.verdict import score
 
 
 @pytest.fixture(scope="module")
-def summary(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Summary:
-    run = make_run(tmp_path_factory.mktemp("equal") / "run", budgets=(14, 56, 224), prompts=6, picture_px=12)
+def summary(make_tables: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    run = make_tables(tmp_path_factory.mktemp("equal") / "run", budgets=(14, 56, 224), prompts=6, picture_px=12)
     return summarise(read_runs([run]))
 
 
@@ -70,10 +70,10 @@ def test_the_answer_names_every_unit_with_numbers(summary: Summary) -> None:
         assert (verdict.sure == YES) == all(s.behind[1] > 0 for s in comparison.standings[1:])
 
 
-def test_a_method_out_of_reach_is_left_out_and_named(make_run: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_method_out_of_reach_is_left_out_and_named(make_tables: Callable[..., Path], tmp_path: Path) -> None:
     few = {"tasks": ("colors",), "verifiers": ("shapes-clip",)}
-    most = make_run(tmp_path / "a", budgets=(14, 56), searches=("random",), **few)
-    expensive = make_run(tmp_path / "b", budgets=(448,), searches=("beam",), models={"shapes-infinity": "ar"}, **few)
+    most = make_tables(tmp_path / "a", budgets=(14, 56), searches=("random",), **few)
+    expensive = make_tables(tmp_path / "b", budgets=(448,), searches=("beam",), models={"shapes-infinity": "ar"}, **few)
     found = answer(summarise(read_runs([most, expensive])))
     assert found.shared[0].judged.amount == 56
     assert found.sentences[-3] == "Not compared at a budget of 56 NFE: shapes-infinity + beam (given 448 NFE)."
@@ -81,27 +81,27 @@ def test_a_method_out_of_reach_is_left_out_and_named(make_run: Callable[..., Pat
 
 
 def test_methods_without_a_common_amount_are_not_compared(
-    make_run: Callable[..., Path], tmp_path: Path
+    make_tables: Callable[..., Path], tmp_path: Path
 ) -> None:
-    cheap = make_run(tmp_path / "a", models={"shapes-infinity": "ar"}, budgets=(14,), searches=("random",), tasks=("colors",))
-    expensive = make_run(tmp_path / "b", models={"shapes-flux": "diffusion"}, budgets=(112,), searches=("random",), tasks=("colors",))
+    cheap = make_tables(tmp_path / "a", models={"shapes-infinity": "ar"}, budgets=(14,), searches=("random",), tasks=("colors",))
+    expensive = make_tables(tmp_path / "b", models={"shapes-flux": "diffusion"}, budgets=(112,), searches=("random",), tasks=("colors",))
     found = answer(summarise(read_runs([cheap, expensive])))
     assert found.headline == NOTHING_SHARED
     assert not found.verdicts
 
 
-def test_a_comparison_of_one_model_alone_says_whose_methods_these_are(make_run: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_comparison_of_one_model_alone_says_whose_methods_these_are(make_tables: Callable[..., Path], tmp_path: Path) -> None:
     few = {"tasks": ("colors",), "verifiers": ("shapes-clip",)}
-    own = make_run(tmp_path / "a", models={"shapes-infinity": "ar"}, budgets=(14, 56), searches=("random", "beam"), **few)
-    far = make_run(tmp_path / "b", models={"shapes-flux": "diffusion"}, budgets=(448, 896), searches=("random",), **few)
+    own = make_tables(tmp_path / "a", models={"shapes-infinity": "ar"}, budgets=(14, 56), searches=("random", "beam"), **few)
+    far = make_tables(tmp_path / "b", models={"shapes-flux": "diffusion"}, budgets=(448, 896), searches=("random",), **few)
     found = answer(summarise(read_runs([own, far])))
     assert all("2 of 3 methods, all of shapes-infinity" in verdict.spent for verdict in found.verdicts)
     assert not any("all of" in verdict.spent for verdict in answer(summarise(read_runs([own]))).verdicts)
 
 
-def test_one_budget_is_compared_though_methods_spend_different_parts_of_it(make_run: Callable[..., Path], tmp_path: Path) -> None:
+def test_one_budget_is_compared_though_methods_spend_different_parts_of_it(make_tables: Callable[..., Path], tmp_path: Path) -> None:
     """14 steps of 20 against 12: no amount is spent by both, and both were given the same."""
-    run = make_run(tmp_path / "run", budgets=(20,), searches=("random",), tasks=("colors",), verifiers=("shapes-clip",), prompts=8)
+    run = make_tables(tmp_path / "run", budgets=(20,), searches=("random",), tasks=("colors",), verifiers=("shapes-clip",), prompts=8)
     summary = summarise(read_runs([run]))
     assert [len(compare(summary, "nfe", amount, "shapes-clip").standings) for amount in (12, 14)] == [1, 1]
     found = answer(summary)
@@ -130,10 +130,10 @@ def test_budgets_are_measured_and_what_is_read_between_points_is_marked(summary:
     assert between
 
 
-def test_runs_with_other_budgets_are_compared_by_what_they_spent(make_run: Callable[..., Path], tmp_path: Path) -> None:
+def test_runs_with_other_budgets_are_compared_by_what_they_spent(make_tables: Callable[..., Path], tmp_path: Path) -> None:
     few = {"tasks": ("colors",), "verifiers": ("shapes-clip",)}
-    one = make_run(tmp_path / "a", budgets=(28, 84), models={"shapes-infinity": "ar"}, searches=("random", "beam"), **few)
-    other = make_run(tmp_path / "b", budgets=(24, 120), models={"shapes-flux": "diffusion"}, searches=("random",), **few)
+    one = make_tables(tmp_path / "a", budgets=(28, 84), models={"shapes-infinity": "ar"}, searches=("random", "beam"), **few)
+    other = make_tables(tmp_path / "b", budgets=(24, 120), models={"shapes-flux": "diffusion"}, searches=("random",), **few)
     found = answer(summarise(read_runs([one, other])))
     assert at_same_budget(summarise(read_runs([one, other])), "shapes-clip"), "two methods of one model share budgets"
     assert not found.shared[0].judged.same_budget
@@ -141,11 +141,11 @@ def test_runs_with_other_budgets_are_compared_by_what_they_spent(make_run: Calla
 
 
 def test_few_prompts_are_said_to_be_few_and_how_many_it_takes(
-    summary: Summary, make_run: Callable[..., Path], tmp_path: Path
+    summary: Summary, make_tables: Callable[..., Path], tmp_path: Path
 ) -> None:
     assert too_few(summary) == ""
     assert intervals_sentence(summary).startswith("Brackets")
-    run = make_run(tmp_path / "run", budgets=(14,), tasks=("colors", "counting"), prompts=1, searches=("random",))
+    run = make_tables(tmp_path / "run", budgets=(14,), tasks=("colors", "counting"), prompts=1, searches=("random",))
     found = answer(summarise(read_runs([run])))
     said = "No intervals, and no difference here is settled: 2 prompts are too few (at least 5)."
     assert f"{said} Run it with --prompts 5 or more (make: PROMPTS=5)." in found.sentences
@@ -226,8 +226,8 @@ def test_a_tie_is_shown_with_the_interval_of_its_difference(make_run: Callable[.
     assert [(row["to the highest"], row["verdict"]) for row in rows] == [("–", "same score"), (f"0.00 {ends}", "same score")]
 
 
-def test_of_methods_that_are_as_far_behind_the_hardest_to_tell_comes_first(make_run: Callable[..., Path], tmp_path: Path) -> None:
-    summary = summarise(read_runs([make_run(tmp_path / "run", budgets=(56,), prompts=10, picture_px=12)]))
+def test_of_methods_that_are_as_far_behind_the_hardest_to_tell_comes_first(make_tables: Callable[..., Path], tmp_path: Path) -> None:
+    summary = summarise(read_runs([make_tables(tmp_path / "run", budgets=(56,), prompts=10, picture_px=12)]))
     best, steady, loose = summary.methods[:3]
     half = np.arange(len(summary.values)) % 2
     read = {best: np.ones(60), steady: 0.5 + 0.1 * (half - 0.5), loose: half.astype(float)}

@@ -20,12 +20,12 @@ Join = Callable[..., Answer]
 
 
 @pytest.fixture
-def join(make_run: Callable[..., Path], tmp_path: Path) -> Join:
+def join(make_tables: Callable[..., Path], tmp_path: Path) -> Join:
     """The answer of two runs, each given by what is its own."""
 
     def joined(*runs: dict[str, object]) -> Answer:
         shared = {"tasks": ("colors",), "searches": ("random",), "budgets": (56,), "verifiers": ("shapes-reward",), "picture_px": 12}
-        return answer(summarise(read_runs([make_run(tmp_path / f"{place}", **{**shared, **own}) for place, own in enumerate(runs)])))
+        return answer(summarise(read_runs([make_tables(tmp_path / f"{place}", **{**shared, **own}) for place, own in enumerate(runs)])))
 
     return joined
 
@@ -53,10 +53,10 @@ def test_the_same_seeds_are_no_matter(join: Join) -> None:
     assert not any("different seeds" in text for text in join(INFINITY, FLUX).sentences)
 
 
-def test_what_is_in_two_runs_is_taken_once_and_said(make_run: Callable[..., Path], tmp_path: Path) -> None:
+def test_what_is_in_two_runs_is_taken_once_and_said(make_tables: Callable[..., Path], tmp_path: Path) -> None:
     asked = {"tasks": ("colors",), "searches": ("random",), "budgets": (28, 56), "verifiers": ("shapes-reward",), "picture_px": 12}
-    first = make_run(tmp_path / "first", **asked)
-    second = make_run(tmp_path / "second", **{**asked, "budgets": (28,), "models": {"shapes-infinity": "ar"}, "prompts": 3})
+    first = make_tables(tmp_path / "first", **asked)
+    second = make_tables(tmp_path / "second", **{**asked, "budgets": (28,), "models": {"shapes-infinity": "ar"}, "prompts": 3})
     for name in ("selections", "candidates", "scores"):  # the same search under the same seed gives the same
         table = pd.read_parquet(first / f"{name}.parquet")
         table[(table["model"] == "shapes-infinity") & (table["budget"] == 28)].to_parquet(second / f"{name}.parquet")
@@ -83,18 +83,23 @@ def test_it_has_a_say_in_the_comparisons_that_it_guided(join: Join) -> None:
     assert "Guided by shapes-clip instead, the same method scores highest under a budget of 56 NFE." in told.sentences
 
 
-def instead(run: Path, reward: dict[str, float], clip: dict[str, float]) -> str:
-    """What is said of shapes-clip, where images have these grades by the search and the verifier that guided it."""
+def guided(run: Path, reward: dict[str, float], clip: dict[str, float]) -> Summary:
+    """The run with these grades for every image by the search and the verifier that guided it."""
     scores = pd.read_parquet(run / "scores.parquet")
     by_clip = scores["verifier"] == "shapes-clip"
     grades = scores["search"].map(clip).where(by_clip, scores["search"].map(reward))
     scores.assign(value=scores["value"].where(scores["metric"] != "grade", grades)).to_parquet(run / "scores.parquet")
-    return next(text for text in answer(summarise(read_runs([run]))).sentences if " instead, " in text)
+    return summarise(read_runs([run]))
 
 
-def test_one_of_several_that_tie_is_not_the_same_leader(make_run: Callable[..., Path], tmp_path: Path) -> None:
+def instead(run: Path, reward: dict[str, float], clip: dict[str, float]) -> str:
+    """What is said of shapes-clip then."""
+    return next(text for text in answer(guided(run, reward, clip)).sentences if " instead, " in text)
+
+
+def test_one_of_several_that_tie_is_not_the_same_leader(make_tables: Callable[..., Path], tmp_path: Path) -> None:
     one, two, three = searches = ("beam:width=2", "beam:width=3", "beam:width=4")
-    run = make_run(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(56, 112), prompts=1)
+    run = make_tables(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(56, 112), prompts=1)
     alone, tied, other = {one: 1.0, two: 0.0, three: 0.0}, {one: 1.0, two: 1.0, three: 0.0}, {one: 1.0, two: 0.0, three: 1.0}
     same, none = "Guided by shapes-clip instead, the same method", "highest in 0 of 3 comparisons"
     assert instead(run, alone, alone) == f"{same} scores highest in 3 of 3 comparisons."
@@ -107,14 +112,13 @@ def test_one_of_several_that_tie_is_not_the_same_leader(make_run: Callable[..., 
     assert instead(run, alone, {one: 0.0, two: 1.0, three: 0.0}) == f"{same} scores {none}."
 
 
-def test_of_one_comparison_it_says_which(make_run: Callable[..., Path], tmp_path: Path) -> None:
+def test_of_one_comparison_it_says_which(make_tables: Callable[..., Path], tmp_path: Path) -> None:
     one, two, three = searches = ("beam:width=2", "beam:width=3", "beam:width=4")
-    run = make_run(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(56,), prompts=1)
+    run = make_tables(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(56,), prompts=1)
     alone, tied, other = {one: 1.0, two: 0.0, three: 0.0}, {one: 1.0, two: 1.0, three: 0.0}, {one: 1.0, two: 0.0, three: 1.0}
 
     def told(reward: dict[str, float], clip: dict[str, float]) -> str:
-        instead(run, reward, clip)
-        summary = summarise(read_runs([run]))
+        summary = guided(run, reward, clip)
         (said,) = _other_verifiers(summary, answer(summary).shared[:1])
         return said.removeprefix("Guided by shapes-clip instead, ")
 
@@ -135,9 +139,9 @@ def graded(run: Path, grades: dict[str, float]) -> Summary:
     return summarise(read_runs([run]))
 
 
-def test_methods_that_tie_in_a_crowd_are_named_below(make_run: Callable[..., Path], tmp_path: Path) -> None:
+def test_methods_that_tie_in_a_crowd_are_named_below(make_tables: Callable[..., Path], tmp_path: Path) -> None:
     searches = tuple(f"beam:width={width}" for width in range(2, 8))
-    run = make_run(tmp_path / "run", searches=searches, models={"shapes-infinity": "ar"}, budgets=(56,), tasks=("colors",), prompts=2)
+    run = make_tables(tmp_path / "run", searches=searches, models={"shapes-infinity": "ar"}, budgets=(56,), tasks=("colors",), prompts=2)
     told = answer(graded(run, {"beam:width=4": 0.0}))
     assert "5 of 6 methods tie at 1.00, +1.00 over shapes-infinity + beam:width=4, but" in told.headline
     named = next(sentence for sentence in told.sentences if sentence.startswith("The 5 that tie under a budget of 56 NFE: "))
@@ -145,11 +149,11 @@ def test_methods_that_tie_in_a_crowd_are_named_below(make_run: Callable[..., Pat
 
 
 @pytest.fixture
-def mixed(make_run: Callable[..., Path], tmp_path: Path) -> Summary:
+def mixed(make_tables: Callable[..., Path], tmp_path: Path) -> Summary:
     """The same methods with budgets in NFE and, in another run, in FLOPs."""
     runs = []
     for unit, budgets in (("nfe", (28, 56)), ("flops", (35, 70))):
-        run = make_run(tmp_path / unit, budgets=budgets, searches=("random", "beam"), tasks=("colors",), verifiers=("shapes-reward",),
+        run = make_tables(tmp_path / unit, budgets=budgets, searches=("random", "beam"), tasks=("colors",), verifiers=("shapes-reward",),
                        prompts=4, picture_px=12)  # fmt: skip
         for name in TABLES:
             table = pd.read_parquet(run / f"{name}.parquet")
@@ -180,7 +184,9 @@ def test_no_two_lines_of_one_comparison_read_the_same(mixed: Summary) -> None:
         assert all(len([choice for choice in choices if choice]) == 4 for _, choices in block.rows)
 
 
-def test_a_search_whose_prompts_share_a_budget_is_said_to_have_too_narrow_intervals(make_run: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_search_whose_prompts_share_a_budget_is_said_to_have_too_narrow_intervals(
+    make_tables: Callable[..., Path], tmp_path: Path
+) -> None:
     for search, said in (("random", 0), ("adaptive:rounds=3", 1), ("adaptive", 1), ("beam:width=2", 0)):
-        run = make_run(tmp_path / search, models={"shapes-infinity": "ar"}, searches=(search,), budgets=(56,), prompts=1, picture_px=12)
+        run = make_tables(tmp_path / search, models={"shapes-infinity": "ar"}, searches=(search,), budgets=(56,), prompts=1, picture_px=12)
         assert sum("not independent" in note for note in notes(summarise(read_runs([run])))) == said

@@ -28,11 +28,11 @@ LACKING = f"Not compared at a budget of 56 s: shapes-infinity + {BEAM}"
 
 
 @pytest.fixture
-def deadlines(make_run: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+def deadlines(make_tables: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     """A run of two searches under seconds; beam returned nothing under `budget` for the `empty` prompts (by place)."""
 
     def make(empty: Collection[int], budget: float = 56, failed: Collection[int] = (), **fields: object) -> Path:
-        run = make_run(
+        run = make_tables(
             tmp_path / "run", models={"shapes-infinity": "ar"}, verifiers=(VERIFIER,),
             **{"searches": ("random", BEAM), "budgets": (56,), "tasks": ("counting", "colors"), "prompts": 6, "picture_px": 12}
             | fields,
@@ -117,13 +117,13 @@ def test_a_task_that_nobody_could_grade_gets_no_verdict(deadlines: Callable[...,
 
 
 def test_a_run_without_a_grader_gets_no_verdict_by_another_run_that_has_one(
-    deadlines: Callable[..., Path], make_run: Callable[..., Path], tmp_path: Path
+    deadlines: Callable[..., Path], make_tables: Callable[..., Path], tmp_path: Path
 ) -> None:
     ungraded = deadlines(empty=(0, 7), truth=False)
     scores = pd.read_parquet(ungraded / "scores.parquet")
     pd.concat([scores, scores.assign(metric="grade", value=np.nan)]).to_parquet(ungraded / "scores.parquet")
     fields = {"tasks": ("counting", "colors"), "prompts": 6, "verifiers": (VERIFIER,), "searches": ("random",), "budgets": (56,)}
-    graded = make_run(tmp_path / "graded", models={"shapes-flux": "diffusion"}, picture_px=12, **fields)
+    graded = make_tables(tmp_path / "graded", models={"shapes-flux": "diffusion"}, picture_px=12, **fields)
     values = summarise(read_runs([ungraded, graded])).values["grade"]
     assert values.xs("shapes-infinity", axis=1, level="model").isna().all(axis=None)
     assert values.xs("shapes-flux", axis=1, level="model").notna().all(axis=None)

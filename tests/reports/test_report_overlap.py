@@ -28,12 +28,12 @@ def on(run: Path, prompts: range) -> Path:
 
 
 @pytest.fixture
-def two(make_run: MakeRun, tmp_path: Path) -> Callable[[range, range], list[Path]]:
+def two(make_tables: MakeRun, tmp_path: Path) -> Callable[[range, range], list[Path]]:
     """Runs of two models on these of 20 prompts."""
 
     def make(first: range, second: range) -> list[Path]:
-        infinity = make_run(tmp_path / "infinity", **ASKED, models={"shapes-infinity": "ar"}, prompts=10)
-        flux = make_run(tmp_path / "flux", **ASKED, models={"shapes-flux": "diffusion"}, prompts=10)
+        infinity = make_tables(tmp_path / "infinity", **ASKED, models={"shapes-infinity": "ar"}, prompts=10)
+        flux = make_tables(tmp_path / "flux", **ASKED, models={"shapes-flux": "diffusion"}, prompts=10)
         return [on(infinity, first), on(flux, second)]
 
     return make
@@ -90,8 +90,8 @@ def test_another_version_or_another_text_is_another_suite(two: Callable[[range, 
         read_runs([infinity, flux])
 
 
-def test_a_search_that_shares_its_budget_among_prompts_is_said_to_have_done_so_on_others(make_run: MakeRun, tmp_path: Path) -> None:
-    first = on(make_run(tmp_path / "a", **ASKED, prompts=10), range(12))
-    second = make_run(tmp_path / "b", **{**ASKED, "searches": ("adaptive",)}, prompts=10)
+def test_a_search_that_shares_its_budget_among_prompts_is_said_to_have_done_so_on_others(make_tables: MakeRun, tmp_path: Path) -> None:
+    first = on(make_tables(tmp_path / "a", **ASKED, prompts=10), range(12))
+    second = make_tables(tmp_path / "b", **{**ASKED, "searches": ("adaptive",)}, prompts=10)
     assert read_runs([first, second]).cut[1].startswith("adaptive shared its budget among all prompts of its run")
-    assert len(read_runs([make_run(tmp_path / "c", **ASKED, prompts=10), on(second, range(12))]).cut) == 1
+    assert len(read_runs([make_tables(tmp_path / "c", **ASKED, prompts=10), on(second, range(12))]).cut) == 1

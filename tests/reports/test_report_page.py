@@ -38,10 +38,10 @@ def few(make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Summary:
 
 
 @pytest.fixture(scope="module")
-def many(make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Summary:
+def many(make_tables: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Summary:
     folder = tmp_path_factory.mktemp("many") / "run"
     two = {"tasks": ("counting", "colors"), "verifiers": ("shapes-reward",), "picture_px": 12}
-    return summarise(read_runs([make_run(folder, prompts=6, budgets=(14, 56, 112), **two)]))
+    return summarise(read_runs([make_tables(folder, prompts=6, budgets=(14, 56, 112), **two)]))
 
 
 def captions(summary: Summary) -> list[str]:
@@ -74,8 +74,8 @@ def test_shares_without_bands_are_drawn_from_0_to_1(few: Summary, many: Summary)
     assert high - low < 0.5, "bands are a measure: what they span may be enlarged"
 
 
-def test_scores_at_the_edge_of_a_shared_axis_keep_their_markers_whole(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", truth=False, prompts=2, tasks=("a", "b"), budgets=(28,), searches=("random",), verifiers=("clip",))
+def test_scores_at_the_edge_of_a_shared_axis_keep_their_markers_whole(make_tables: MakeRun, tmp_path: Path) -> None:
+    run = make_tables(tmp_path / "run", truth=False, prompts=2, tasks=("a", "b"), budgets=(28,), searches=("random",), verifiers=("clip",))
     scores = pd.read_parquet(run / "scores.parquet")
     scores.assign(value=scores["task"].map({"a": 1.5, "b": -1.0})).to_parquet(run / "scores.parquet")
     figure = curves.task_figure(summarise(read_runs([run])), "clip", "nfe")
@@ -116,8 +116,8 @@ def test_markers_upon_one_another_are_all_seen(many: Summary) -> None:
     assert {size for at in sizes(apart) for size in at} == {panels._MARKER}
 
 
-def test_legends_show_a_line_only_where_one_is_drawn(make_run: MakeRun, tmp_path: Path, many: Summary) -> None:
-    one = make_run(tmp_path / "run", budgets=(56,), tasks=("colors",), verifiers=("shapes-clip",))
+def test_legends_show_a_line_only_where_one_is_drawn(make_tables: MakeRun, tmp_path: Path, many: Summary) -> None:
+    one = make_tables(tmp_path / "run", budgets=(56,), tasks=("colors",), verifiers=("shapes-clip",))
     assert {handle.get_linestyle() for handle in legend.handles(summarise(read_runs([one])))} == {"None"}
     assert "None" not in {handle.get_linestyle() for handle in legend.handles(many)}
 
@@ -132,8 +132,8 @@ def test_narrow_ranges_get_round_ticks() -> None:
     assert all(len(tick) <= 3 for tick in ticks)
 
 
-def test_long_names_stay_within_their_panels(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", budgets=(14, 56), tasks=("colors",), verifiers=("shapes-reward", CASCADE))
+def test_long_names_stay_within_their_panels(make_tables: MakeRun, tmp_path: Path) -> None:
+    run = make_tables(tmp_path / "run", budgets=(14, 56), tasks=("colors",), verifiers=("shapes-reward", CASCADE))
     summary = summarise(read_runs([run]))
     with style.context():
         for figure in (curves.verifier_figure(summary, "nfe"), overoptimised.overoptimised_figure(summary)):
@@ -146,9 +146,9 @@ def test_long_names_stay_within_their_panels(make_run: MakeRun, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("search", ["random", "beam:width=2,reuse=True,score=preview"])
-def test_legends_stay_within_their_figures(make_run: MakeRun, tmp_path: Path, search: str) -> None:
+def test_legends_stay_within_their_figures(make_tables: MakeRun, tmp_path: Path, search: str) -> None:
     models = {"shapes-infinity:preview_shrink=3": "ar", "shapes-infinity:preview_shrink=2": "ar", "shapes-infinity": "ar"}
-    run = make_run(tmp_path / "run", models=models, searches=(search,), budgets=(56, 84), tasks=("colors",), verifiers=("shapes-clip",))
+    run = make_tables(tmp_path / "run", models=models, searches=(search,), budgets=(56, 84), tasks=("colors",), verifiers=("shapes-clip",))
     summary = summarise(read_runs([run]))
     with style.context():
         for figure in (overoptimised.overoptimised_figure(summary), overoptimised.overoptimised_figure(summary, narrow=True),
@@ -157,8 +157,8 @@ def test_legends_stay_within_their_figures(make_run: MakeRun, tmp_path: Path, se
             assert max(each.get_window_extent().x1 for each in figure.legends) <= figure.bbox.width
 
 
-def test_a_method_of_one_budget_among_others_is_ringed_too(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", budgets=(10, 20), tasks=("colors",), verifiers=("shapes-clip",), searches=("random",))
+def test_a_method_of_one_budget_among_others_is_ringed_too(make_tables: MakeRun, tmp_path: Path) -> None:
+    run = make_tables(tmp_path / "run", budgets=(10, 20), tasks=("colors",), verifiers=("shapes-clip",), searches=("random",))
     (axes,) = overoptimised.overoptimised_figure(summarise(read_runs([run]))).axes
     assert sum(line.get_markersize() == 9 for line in axes.lines) == 2
 
@@ -221,8 +221,8 @@ def test_empty_tables_leave_no_caption(make_run: MakeRun, tmp_path: Path) -> Non
         assert "fools it" not in text
 
 
-def test_unscored_images_are_explained(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", budgets=(14,), tasks=("colors",), searches=("random",), verifiers=("shapes-clip",), nan_share=1.0)
+def test_unscored_images_are_explained(make_tables: MakeRun, tmp_path: Path) -> None:
+    run = make_tables(tmp_path / "run", budgets=(14,), tasks=("colors",), searches=("random",), verifiers=("shapes-clip",), nan_share=1.0)
     scores = pd.read_parquet(run / "scores.parquet")
     scores.loc[scores["metric"] == "grade", "value"] = [float("nan"), *[1.0] * (sum(scores["metric"] == "grade") - 1)]
     scores.to_parquet(run / "scores.parquet")

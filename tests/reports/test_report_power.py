@@ -47,8 +47,8 @@ def test_what_is_settled_or_cannot_be_told_has_no_number() -> None:
 
 
 @pytest.mark.parametrize(("prompts", "said"), [(10, True), (2, False)])
-def test_the_answer_says_what_its_leads_would_take(make_run: Callable[..., Path], tmp_path: Path, prompts: int, said: bool) -> None:
-    summary = summarise(read_runs([make_run(tmp_path / "run", prompts=prompts, budgets=(14, 56), picture_px=12)]))
+def test_the_answer_says_what_its_leads_would_take(make_tables: Callable[..., Path], tmp_path: Path, prompts: int, said: bool) -> None:
+    summary = summarise(read_runs([make_tables(tmp_path / "run", prompts=prompts, budgets=(14, 56), picture_px=12)]))
     lines = [line for line in answer(summary).sentences if line.startswith("If the leads are as large as seen, telling ")]
     assert len(lines) == said
     assert all(line.endswith(f" ({6 * prompts} here).") and " takes at least about " in line for line in lines)

@@ -52,8 +52,8 @@ def test_rows_are_those_of_the_suite_and_the_models_beside_what_was_measured(gen
     assert measured[measured["budget"] == 56].set_index("task")["value"].to_dict() == pytest.approx(expected.to_dict())
 
 
-def test_a_row_keeps_the_printed_digits_and_tells_verifiers_on_another_scale_apart(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", suite="drawbench", truth=False, verifiers=("image-reward", "clip-score"), tasks=("colors",),
+def test_a_row_keeps_the_printed_digits_and_tells_verifiers_on_another_scale_apart(make_tables: MakeRun, tmp_path: Path) -> None:
+    run = make_tables(tmp_path / "run", suite="drawbench", truth=False, verifiers=("image-reward", "clip-score"), tasks=("colors",),
                    budgets=(14, 28), prompts=1, **PHOTO)  # fmt: skip
     table = published_table(summarise(read_runs([run])))
     assert table.columns[5:] == ("image-reward", "aesthetic", "CLIPScore", "LLM grader", "evidence")
@@ -78,7 +78,7 @@ def test_runs_of_the_shapes_world_never_show_them(make_run: MakeRun, tmp_path: P
     assert not (out / "tables/published.csv").exists()
 
 
-def test_models_that_no_paper_has_here_have_no_section(make_run: MakeRun, tmp_path: Path) -> None:
+def test_models_that_no_paper_has_here_have_no_section(make_tables: MakeRun, tmp_path: Path) -> None:
     few = {"tasks": ("colors",), "verifiers": ("image-reward",), "budgets": (28.0,), "prompts": 1, "searches": ("random",)}
-    run = make_run(tmp_path / "run", suite="geneval", models={"sana-1.6b": "diffusion"}, picture_px=12, **few)
+    run = make_tables(tmp_path / "run", suite="geneval", models={"sana-1.6b": "diffusion"}, picture_px=12, **few)
     assert not published_table(summarise(read_runs([run]))).rows

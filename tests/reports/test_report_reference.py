@@ -14,8 +14,8 @@ from reports.summary import Summary, is_random, is_single, of_random, summarise
 from reports.tree import find_tree
 
 
-def summary_of(make_run: Callable[..., Path], folder: Path, *searches: str) -> Summary:
-    return summarise(read_runs([make_run(folder / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(7, 14, 28))]))
+def summary_of(make_tables: Callable[..., Path], folder: Path, *searches: str) -> Summary:
+    return summarise(read_runs([make_tables(folder / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(7, 14, 28))]))
 
 
 def test_only_the_name_counts() -> None:
@@ -27,8 +27,8 @@ def test_only_the_name_counts() -> None:
     assert not of_random(rows.iloc[:0]).any()
 
 
-def test_a_search_of_another_package_is_compared_with_random_search(make_run: Callable[..., Path], tmp_path: Path) -> None:
-    summary = summary_of(make_run, tmp_path, "random-x", "random")
+def test_a_search_of_another_package_is_compared_with_random_search(make_tables: Callable[..., Path], tmp_path: Path) -> None:
+    summary = summary_of(make_tables, tmp_path, "random-x", "random")
     assert [method.search for method in summary.methods] == ["random", "random-x"]
     assert set(is_single(summary.points).groupby(summary.points["search"]).any().items()) == {("random", True), ("random-x", False)}
     rows = paired_table(summary).frame
@@ -36,14 +36,14 @@ def test_a_search_of_another_package_is_compared_with_random_search(make_run: Ca
     assert set(rows["search"]) == {"random-x"}
 
 
-def test_a_tree_is_of_beam_search_and_of_no_other_where_there_is_one(make_run: Callable[..., Path], tmp_path: Path) -> None:
-    tree = find_tree(summary_of(make_run, tmp_path, "beam:width=2", "beamer"))
+def test_a_tree_is_of_beam_search_and_of_no_other_where_there_is_one(make_tables: Callable[..., Path], tmp_path: Path) -> None:
+    tree = find_tree(summary_of(make_tables, tmp_path, "beam:width=2", "beamer"))
     assert tree is not None
     assert "beam:width=2" in tree.caption
 
 
-def test_a_tree_of_an_ensemble_says_that_its_scores_are_ranks(make_run: Callable[..., Path], tmp_path: Path) -> None:
-    plain = find_tree(summary_of(make_run, tmp_path, "beam:width=2"))
+def test_a_tree_of_an_ensemble_says_that_its_scores_are_ranks(make_tables: Callable[..., Path], tmp_path: Path) -> None:
+    plain = find_tree(summary_of(make_tables, tmp_path, "beam:width=2"))
     path = tmp_path / "run" / "manifest.json"
     manifest = json.loads(path.read_text())
     for card in manifest["verifiers"].values():

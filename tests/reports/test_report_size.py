@@ -24,9 +24,9 @@ MakeRun = Callable[..., Path]
 
 
 @pytest.fixture(scope="module", params=["beam:width=2", "greedy", "random"])
-def summary(request: pytest.FixtureRequest, make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Summary:
+def summary(request: pytest.FixtureRequest, make_tables: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Summary:
     searches = tuple(dict.fromkeys(("random", "greedy", request.param)))
-    folder = make_run(tmp_path_factory.mktemp("run") / "run", searches=searches, budgets=(28, 112, 700), seeds=(0, 1), nan_share=0.1)
+    folder = make_tables(tmp_path_factory.mktemp("run") / "run", searches=searches, budgets=(28, 112, 700), seeds=(0, 1), nan_share=0.1)
     return summarise(read_runs([folder]))
 
 

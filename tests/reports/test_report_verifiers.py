@@ -20,8 +20,8 @@ BUDGETS = (7, 28, 112)
 
 
 @pytest.fixture
-def run(make_run: MakeRun, tmp_path: Path) -> Path:
-    return make_run(
+def run(make_tables: MakeRun, tmp_path: Path) -> Path:
+    return make_tables(
         tmp_path / "run", models={"shapes-infinity": "ar"}, searches=("random",), budgets=BUDGETS, prompts=6,
         verifiers=("shapes-reward", "shapes-clip"),
     )  # fmt: skip
@@ -112,8 +112,8 @@ def test_accuracy_and_price_by_hand(run: Path) -> None:
     assert cost["within"] == pytest.approx(row["within"])
 
 
-def test_without_the_truth_there_is_nothing_to_say(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", truth=False, searches=("random",), budgets=(28,), tasks=("colors",), verifiers=("clip",))
+def test_without_the_truth_there_is_nothing_to_say(make_tables: MakeRun, tmp_path: Path) -> None:
+    run = make_tables(tmp_path / "run", truth=False, searches=("random",), budgets=(28,), tasks=("colors",), verifiers=("clip",))
     summary = summarise(read_runs([run]))
     assert not overoptimised_table(summary).rows
     (row, *_) = reliability_table(summary, trust_table(summary)).rows

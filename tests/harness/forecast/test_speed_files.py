@@ -67,6 +67,7 @@ def test_time_is_that_of_the_calls_of_whole_units_as_a_run_batches_them(tmp_path
     assert "speeds of toy-ar: measured of" not in shown, "no setting differs"
 
 
+@pytest.mark.usefixtures("unreported")
 def test_time_is_said_of_what_another_run_does_not_have(tmp_path: Path) -> None:
     base = [*ASKED[1:], "--budget", "24", "--set", "chunk=2", "--search", "random"]
     call("run", *base, "--out", str(tmp_path / "small"))

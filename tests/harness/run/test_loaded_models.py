@@ -70,6 +70,7 @@ def run(folder: Path, *models: str, **changes: Any) -> dict[str, pd.DataFrame]:
     settings = Settings(**{**BASE, "models": models, "weights": tuple(f"{name}={folder.parent}" for name in models
                                                                       if name.startswith("large")), **changes})
     finish_run(prepare_run(settings, folder), Console(quiet=True))
+    gc.collect()  # what the run has loaded last goes with it, as at the end of a process
     found = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     return {name: table.drop(columns=list(MEASURED), errors="ignore") for name, table in found.items()}
 

@@ -97,13 +97,17 @@ def family_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], P
 
 @pytest.fixture(scope="session")
 def load_family(family_folder: Callable[[str], Path]) -> Callable[..., DiffusionGenerator]:
-    """Loads a family's tiny pipeline from its folder as a published model is loaded; networks of one type are read once."""
-    read_once = cache(load_pipeline)
+    """Loads a family's tiny pipeline from its folder as a published model is loaded: looked through once, and its networks of one type are
+    read once."""
+    read_once, looked_through = cache(load_pipeline), set[str]()
 
     def loaded(family: str, **changes: Any) -> DiffusionGenerator:
         settings = {**FAMILIES[family].settings, "dtype": "float32", **changes}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("models.diffusion.published.load_pipeline", read_once)
+            if family in looked_through:
+                patch.setattr("models.diffusion.published.check_folders", lambda *_: None)
+            looked_through.add(family)
             return load(published(f"tiny-{family}"), {"weights": family_folder(family)}, torch.device("cpu"), settings)
 
     return loaded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from harness.model_spec import parse_model
 from harness.weights.absent import AbsentWeights
 from harness.weights.local import LocalWeights, build, find
 from models.base import Images, Row
-from models.infinity import published
+from models.infinity import checkpoint, published
 from models.infinity.config import PUBLISHED_TRANSFORMERS
 from models.infinity.generator import InfinityGenerator
 from models.infinity.memory import row_bytes, scale_bytes
@@ -30,6 +31,7 @@ from models.published import PublishedModel, published_models
 
 CPU = torch.device("cpu")
 PROMPTS = ["red circle", "two blue star above red circle"]
+_read_once = cache(checkpoint.read_weights)
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +42,14 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(row: PublishedModel, folders: Mapping[str, Path], **overrides: Any) -> InfinityGenerator:
     return load(row, folders, CPU, row.merged({"dtype": "float32", "text_dtype": "float32", "pn": "0.06M"} | overrides))
+
+
+def again(wide: tuple[PublishedModel, dict[str, Path]], **overrides: Any) -> InfinityGenerator:
+    """`run` on files that have been read and looked through before."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(published, "check_folders", lambda *_: None)
+        patch.setattr(checkpoint, "read_weights", _read_once)
+        return run(*wide, **overrides)
 
 
 def finished(generator: InfinityGenerator, prompts: list[str] = PROMPTS) -> InfinityState:
@@ -93,7 +103,7 @@ def test_the_hash_depends_on_every_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ratio", FULL_SCHEDULES)
 def test_every_aspect_ratio_makes_images(wide: tuple[PublishedModel, dict[str, Path]], ratio: str) -> None:
-    generator = run(*wide, aspect=ratio)
+    generator = again(wide, aspect=ratio)
     full, own = FULL_SCHEDULES[ratio], generator.rollout.schedule
     assert own.grids == full.grids[:7]
     assert own.rope_grid == full.grids[-1]  # positions are those of 1M whatever is generated
@@ -103,7 +113,7 @@ def test_every_aspect_ratio_makes_images(wide: tuple[PublishedModel, dict[str, P
 
 
 def test_prefixes_of_the_large_schedule(wide: tuple[PublishedModel, dict[str, Path]]) -> None:
-    sides = {pn: run(*wide, pn=pn).card.image_size for pn in PN_SCALES}
+    sides = {pn: again(wide, pn=pn).card.image_size for pn in PN_SCALES}
     assert sides == {"0.06M": (256, 256), "0.25M": (512, 512), "0.60M": (768, 768), "1M": (1024, 1024)}
 
 
@@ -126,18 +136,18 @@ def test_settings_change_the_images(wide: tuple[PublishedModel, dict[str, Path]]
     def features(generator: InfinityGenerator) -> torch.Tensor:
         return finished(generator, PROMPTS[1:]).prefixes.features_BdHW
 
-    base = features(run(*wide))
+    base = features(again(wide))
     changes: list[dict[str, Any]] = [
         {"cfg": 1.5}, {"cfg": (4.0,) * 6 + (1.0,)}, {"cfg": (4.0,) * 7}, {"tau": 0.3}, {"top_p": 0.6}, {"top_k": 1},
         {"cfg_insertion_layer": "-1"}, {"negative_prompt": "blue star"}]
     for change in changes:
-        same = torch.equal(features(run(*wide, **change)), base)
+        same = torch.equal(features(again(wide, **change)), base)
         assert same == (change == {"cfg": (4.0,) * 7}), change
 
 
 def test_published_types(wide: tuple[PublishedModel, dict[str, Path]]) -> None:
     row, folders = wide
-    exact = run(row, folders)
+    exact = again(wide)
     generator = load(row, folders, CPU, row.merged({"pn": "0.06M"}))
     types = {name.split(".")[0]: parameter.dtype for name, parameter in generator.transformer.named_parameters()}
     assert {name for name, dtype in types.items() if dtype == torch.bfloat16} == {"block_chunks"}
@@ -156,7 +166,7 @@ def test_published_types(wide: tuple[PublishedModel, dict[str, Path]]) -> None:
 
 
 def test_text_is_that_of_the_padded_run(wide: tuple[PublishedModel, dict[str, Path]]) -> None:
-    encoder: Any = run(*wide).text_encoder
+    encoder: Any = again(wide).text_encoder
     padded = encoder.tokenizer(PROMPTS, padding="max_length", max_length=12, truncation=True, return_tensors="pt")
     with torch.no_grad():
         want_BLC = encoder.model(padded["input_ids"], attention_mask=padded["attention_mask"]).last_hidden_state
@@ -173,7 +183,7 @@ def test_text_is_that_of_the_padded_run(wide: tuple[PublishedModel, dict[str, Pa
 def test_prices_equal_the_counter_and_memory_what_is_held(
     wide: tuple[PublishedModel, dict[str, Path]], overrides: dict[str, Any]
 ) -> None:
-    generator = run(*wide, aspect="1.5", **overrides)
+    generator = again(wide, aspect="1.5", **overrides)
     conditioning = generator.encode(PROMPTS)
     tokens = conditioning.text_tokens
     assert count_flops(lambda: generator.encode(PROMPTS)) == sum(generator.price("encode", 0, n).flops for n in tokens)
