@@ -53,9 +53,9 @@ report: $(STAMP)  ## rebuild the report of every run, or a joint one: make repor
 ablations: $(STAMP)  ## run every ablation of docs/ablations.md on the embedded pair (long; goes on where it stopped)
 	@for name in $$($(BIN)/vistas ablate | cut -d' ' -f1); do $(BIN)/vistas ablate $$name || exit 1; done
 
-# Both workers, and the processes that tests start, share what is compiled, also where the environment has nothing kept.
+# All workers, and the processes that tests start, share what is compiled, also where the environment has nothing kept.
 test: $(STAMP)  ## run the tests
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 lint: $(STAMP)  ## style and types
 	@$(BIN)/ruff check . && $(BIN)/mypy
