@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import multiprocessing
 import os
 import sys
@@ -9,6 +11,7 @@ import time
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 import pytest
@@ -130,6 +133,23 @@ def test_a_shard_waits_for_one_that_only_looks(tmp_path: Path, monkeypatch: pyte
         pass
     with locked_part(tmp_path, ".lock-0-of-2"), locked_part(tmp_path, ".lock-1-of-2"), alone(tmp_path):
         pass
+
+
+def test_locks_are_taken_as_nfs_gives_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There flock is a lock of bytes: shared on what is open for reading, exclusive on what is open for writing (flock(2))."""
+    asked = []
+
+    def over_nfs(file: IO[bytes], kind: int) -> None:
+        asked.append(kind)
+        if not (file.readable() if kind & fcntl.LOCK_SH else file.writable()):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(fcntl, "flock", over_nfs)
+    with locked_part(tmp_path, ".lock-0-of-2"), alone(tmp_path), Claims(tmp_path) as claims:
+        assert claims.take("unit")
+    with locked(tmp_path):
+        pass
+    assert any(kind & fcntl.LOCK_SH for kind in asked)
 
 
 def _write(path: Path, letter: bytes) -> None:
