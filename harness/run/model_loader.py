@@ -59,6 +59,8 @@ class ModelLoader:
         free = sum(free_and_total(device)[0] for device in self.devices)
         if _WIDENED * sum(path.stat().st_size for path in files) <= free:  # no sheet is needed to know that
             return
+        if not spec.published().sheet:  # another package's model need not have one
+            return
         one = sheet(spec.published(), spec.published().merged(spec.overrides))
         needed, what = (one.largest_bytes, "its largest network") if self.offload == "model" else (one.weight_bytes, "its weights")
         if needed > free:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,15 @@ def test_weights_beyond_memory_are_refused_before_they_are_read(
     else:
         with pytest.raises(RunFailed, match=refused):
             loading(parse_model(TEXT))
+
+
+def test_a_model_without_a_data_sheet_is_loaded(loader: ModelLoader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another package's entry need not name one, and then nothing says what its weights take."""
+    monkeypatch.setattr(model_loader, "free_and_total", lambda device: (17 * GIGA, 64 * GIGA))
+    spec = parse_model(TEXT)
+    bare = replace(spec, entry=replace(spec.entry, row=replace(spec.published(), sheet="")))
+    with pytest.raises(pytest.fail.Exception, match="the weights are read"):
+        loader(bare)
 
 
 def test_several_devices_hold_them_together(loader: ModelLoader, monkeypatch: pytest.MonkeyPatch) -> None:
