@@ -118,8 +118,11 @@ def test_the_word_is_that_of_the_pair_that_is_named(
 
 def test_where_a_task_has_one_prompt_that_is_why_no_lead_has_an_interval(graded: Callable[[Grade], Summary]) -> None:
     """Eight prompts of one task and one of the other, all right by one model and wrong by the other: they all differ."""
-    summary = graded(lambda rows: np.where((rows["task"] == "colors") | (rows["prompt_id"] == "00008"), rows["model"] == "shapes-flux", np.nan))
-    found = answer(summary)
+
+    def grade(rows: pd.DataFrame) -> np.ndarray:
+        return np.where((rows["task"] == "colors") | (rows["prompt_id"] == "00008"), rows["model"] == "shapes-flux", np.nan)
+
+    found = answer(graded(grade))
     assert "too many scores are missing (every task needs two prompts that have one)" in found.headline
     assert not any("no interval" in text for text in found.sentences)
 
