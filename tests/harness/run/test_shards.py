@@ -123,8 +123,8 @@ def test_a_unit_that_another_process_has_is_left_to_it(tmp_path: Path) -> None:
 
 def test_units_of_a_process_that_dies_are_done_by_who_is_still_at_work(tmp_path: Path) -> None:
     """It had one of another shard, helping, and the last of the run, which helpers come to first."""
-    settings = Settings(suite="geneval", models=("toy-ar",), searches=("random",), verifiers=("toy-judge",), budgets=(6,), prompts=6, chunk=1,
-                        metrics=())  # fmt: skip
+    settings = Settings(suite="geneval", models=("toy-ar",), searches=("random",), verifiers=("toy-judge",), budgets=(6,), prompts=6,
+                        chunk=1, metrics=())  # fmt: skip
     run = prepare_run(settings, tmp_path / "run")
     run.store.open(run_manifest(run), shared=True)
     mine, last = Shard(0, 2).of(run.units), run.units[-1]
