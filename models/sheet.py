@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from torch import nn
+
 from harness.errors import WrongInput
 from models.architecture import parameters
 from models.base import Generator
 from models.multi_device import Parts
+from models.offload import Offload
 from models.published import PublishedModel
 
 
@@ -55,6 +58,14 @@ class Sheet:
         """All steps of one image, one sequence each."""
         return sum(self.step_flops)
 
+    def bytes_at_a_time(self, offload: Offload) -> int:
+        """Bytes of weights that are on the device at a time, at most; text encoders that rest come one after another."""
+        if offload == "model":
+            return self.largest_bytes
+        every = self.networks.encoders.values() if offload == "text" and self.networks is not None else ()
+        encoders = [_bytes(one) for one in every]
+        return self.weight_bytes - sum(encoders) + max(encoders, default=0)
+
     def rows_within(self, count: int) -> int:
         """The largest batch whose tensors fit beside the weights in this many bytes; images can be decoded one at a time."""
         return max(0, min(count // (self.row_bytes + self.pass_bytes), (count - self.decode_bytes) // self.row_bytes))
@@ -72,7 +83,7 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
 def read_off(outline: Generator, networks: Parts, text_tokens: int, **others: Any) -> Sheet:
     """The sheet with sizes and prices that an outline and its networks say, for a prompt of so many tokens, and what others say."""
     every = [networks.denoiser, *networks.encoders.values(), *([networks.decoder] if networks.decoder is not None else [])]
-    sizes = [sum(one.numel() * one.element_size() for one in network.parameters()) for network in every]
+    sizes = [_bytes(network) for network in every]
     card, decode, encode = outline.card, outline.price("decode", outline.card.steps), outline.price("encode", 0, text_tokens)
     passed = [outline.price(what, step, text_tokens).model_flops for what in ("predict", "draw") for step in range(card.steps)]
     read: dict[str, Any] = dict(
@@ -81,3 +92,7 @@ def read_off(outline: Generator, networks: Parts, text_tokens: int, **others: An
         guided_flops=sum(passed) + encode.model_flops,
     )  # fmt: skip
     return Sheet(**read | others)
+
+
+def _bytes(network: nn.Module) -> int:
+    return sum(one.numel() * one.element_size() for one in network.parameters())

@@ -15,7 +15,7 @@ from reports.headline import NO_SCORES, NOTHING_SHARED, headline
 from reports.keys import POINT
 from reports.left_out import Missing, left_out_sentences, missing
 from reports.power import outlook
-from reports.same_budget import Shared, all_at_same_budget, at_same_budget, shared
+from reports.same_budget import Shared, all_at_same_budget, at_same_budget, of_one_budget, shared
 from reports.statistics import OVERALL
 from reports.summary import AXES, Method, Summary, is_single, metric_phrase
 from reports.verdict import MOST_NAMED, Verdict, listed, verdict, where, without_interval
@@ -57,7 +57,7 @@ def answer(summary: Summary) -> Answer:
     lacking = missing(judged, [one for one in given if not any(_alike(one, other) for other in judged)])
     ties = [one.tied for one in verdicts.values() if one.tied]
     lead = (*without_interval(summary, main), *outlook(summary, main))
-    also = (*_one_budget(found), *_other_verifiers(summary, found), *left_out_sentences(summary, lacking))
+    also = (*_one_budget(summary, found), *_other_verifiers(summary, found), *left_out_sentences(summary, lacking))
     sentences = (*_opening(summary), *ties, *lead, *also)
     return Answer(first, sentences, tuple(verdicts.values()), found, lacking)
 
@@ -84,9 +84,9 @@ def _opening(summary: Summary) -> tuple[str, ...]:
     return (*opening, f"One image without search: {listed(scores)}.")
 
 
-def _one_budget(found: tuple[Shared, ...]) -> list[str]:
+def _one_budget(summary: Summary, found: tuple[Shared, ...]) -> list[str]:
     """Why no other unit is compared, where that is for want of budgets."""
-    if len(found) > 1 or len(found[0].comparisons) > 1 or not found[0].judged.same_budget:
+    if not (found[0].judged.same_budget and of_one_budget(summary, summary.runs.verifiers[0])):
         return []
     others = listed([name for unit, name in AXES.items() if unit != found[0].judged.unit])
     return [f"At equal {others} nothing is compared: it takes two budgets or more, to read a method between them."]

@@ -32,4 +32,4 @@ def command(configuration: Mapping[str, Any]) -> str:
 
 
 def _listed(values: Sequence[Any]) -> str:
-    return ",".join(f"{value:.15g}" if isinstance(value, float) else str(value) for value in values)
+    return ",".join(str(value).removesuffix(".0") for value in values)

@@ -76,12 +76,17 @@ def shared(summary: Summary, verifier: str) -> tuple[Shared, ...]:
         fullest = max(by_budget, key=lambda one: (_coverage(one), -units.index(one.unit), one.amount))
         rival = spent.get(fullest.unit)
         if rival is None or _coverage(fullest) >= _coverage(rival.judged):
-            if not any(len(given) > 1 for (_, by), given in summary.given.items() if by == verifier):
+            if of_one_budget(summary, verifier):
                 return (Shared(by_budget, fullest),)
             for one in by_budget:
                 spent.pop(one.unit, None)
             return Shared(by_budget, fullest), *spent.values()
     return tuple(spent.values())
+
+
+def of_one_budget(summary: Summary, verifier: str) -> bool:
+    """Whether each method that this verifier guided was given one budget."""
+    return all(len(given) == 1 for (_, by), given in summary.given.items() if by == verifier)
 
 
 def _coverage(comparison: Comparison) -> tuple[int, int]:

@@ -12,7 +12,6 @@ from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, settled
 from reports.equal_compute import Comparison, Standing
 from reports.statistics import OVERALL
-from reports.strata import least_prompts
 from reports.summary import Summary
 
 MOST_NAMED = 4
@@ -127,7 +126,7 @@ def _sure(comparison: Comparison) -> str:
 
 def without_interval(summary: Summary, comparison: Comparison) -> list[str]:
     """One sentence on the differences to the best that have no interval though there are prompts enough; none without such."""
-    if comparison.prompts < least_prompts(len(summary.tasks)):
+    if np.isnan(comparison.best.low):  # of too few prompts, in all or of one task, no mean has an interval
         return []
     found = [each for each in comparison.standings[1:] if settled(*each.behind[1:]) == TOO_FEW]
     names = [summary.label(standing.method, comparison.budget_unit) for standing in found]

@@ -167,7 +167,7 @@ def alone(folder: Path) -> Iterator[None]:
 @contextmanager
 def _held(path: Path, kind: int, patience: float = 0.0, advice: str = ": wait for it, or give another folder with --out") -> Iterator[None]:
     deadline = time.monotonic() + patience
-    with open(path, "wb") as file:
+    with open(path, "w+b") as file:  # NFS shares no lock on a file that is not open for reading
         while not try_lock(file, kind):
             if time.monotonic() >= deadline:
                 raise InUse(f"another process is writing to {path.parent}{advice}")

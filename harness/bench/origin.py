@@ -75,6 +75,6 @@ def other_work(device: torch.device) -> str:
     if device.type != "cpu" or not hasattr(os, "getloadavg"):  # Windows has none
         return ""
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
-    if load + torch.get_num_threads() <= cores:
+    if round(load) + torch.get_num_threads() <= cores:  # a part of a core is this command's own, which has built the model
         return ""
     return f"the processor has other work, a load of {load:.1f} on {cores} cores: all figures are too slow; measure again when it has none"

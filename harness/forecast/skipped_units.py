@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,9 @@ def reused(run: Run) -> Mapping[Path, UnitShare]:
     return {folder: _part(run, held(Store(folder), keys)) for folder in map(Path, run.session.settings.reuse)}
 
 
-def of_shards(run: Run, count: int) -> list[UnitShare]:
-    """What each of `count` shards would run of a run of which nothing is there."""
-    return [_part(run, {unit.key for unit in units}) for units in divided(run.units, count)]
+def of_shards(run: Run, shards: int) -> list[UnitShare]:
+    """What each of so many shards would run of a run of which nothing is there."""
+    return [_part(run, {unit.key for unit in units}) for units in divided(run.units, shards)]
 
 
 def skipped_lines(run: Run, shard: Shard | None) -> Iterator[str]:
@@ -59,7 +60,8 @@ def skipped_lines(run: Run, shard: Shard | None) -> Iterator[str]:
         largest = max(run.units, key=lambda unit: unit.planned_flops)
         alone = _part(run, [largest.key]).flops
         if alone > 1 / shard.count:
-            yield (f"more than {ceil(1 / alone)} shards end no sooner: {alone:.1%} of the FLOPs are one unit, which is not divided: "
+            most = next(number for number in count(ceil(1 / alone)) if max(part.flops for part in of_shards(run, number)) <= alone + 1e-9)
+            yield (f"more than {most} shards end no sooner: {alone:.1%} of the FLOPs are one unit, which is not divided: "
                    f"{largest.title}")  # fmt: skip
 
 

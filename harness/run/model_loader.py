@@ -16,6 +16,7 @@ from harness.weights.local import build
 from harness.weights.repository import gigabytes
 from harness.weights.run_weights import Folders
 from models.base import Generator
+from models.offload import Offload
 from models.random_weights import outlined
 from models.sheet import sheet
 
@@ -31,7 +32,7 @@ class ModelLoader:
     folders: Mapping[str, Folders | None]
     """By the model's text; None for an outline."""
     devices: Sequence[torch.device]
-    offload: str
+    offload: Offload
     watch: Stopwatch
 
     def __call__(self, spec: ModelSpec) -> Generator:
@@ -59,8 +60,10 @@ class ModelLoader:
         free = sum(free_and_total(device)[0] for device in self.devices)
         if _WIDENED * sum(path.stat().st_size for path in files) <= free:  # no sheet is needed to know that
             return
+        if not spec.published().sheet:  # another package's model need not have one
+            return
         one = sheet(spec.published(), spec.published().merged(spec.overrides))
-        needed, what = (one.largest_bytes, "its largest network") if self.offload == "model" else (one.weight_bytes, "its weights")
+        needed, what = one.bytes_at_a_time(self.offload), "its largest network" if self.offload == "model" else "its weights"
         if needed > free:
             where = ",".join(map(str, self.devices))
             raise RunFailed(f"{spec.text} needs {gigabytes(needed)} for {what}, and {where} has {gigabytes(free)} free: {LESS}")

@@ -51,9 +51,8 @@ def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = loca
     with locked_part(store.folder, shard.lock):
         with alone(store.folder):
             _open(run, console, shared=True)
-        own = shard.of(run.units)
-        work_on(run, own, console, engine)
-        help_others(run, own, console, engine)
+        work_on(run, shard.of(run.units), console, engine)
+        help_others(run, console, engine)
     try:
         with locked(store.folder):
             remove_temporary(store.folder)

@@ -31,15 +31,20 @@ def work_on(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -
         console.print(f"{counted(ran, 'unit')} done now, {done} {'was' if done == 1 else 'were'} there", highlight=False)
 
 
-def help_others(run: Run, own: list[WorkUnit], console: Console, engine: Engine) -> None:
-    """Run units of other shards that nobody has begun, from the end: their own processes come from the front."""
-    mine = {unit.key for unit in own}
-    missing = _missing(run, [unit for unit in reversed(run.units) if unit.key not in mine])
+def help_others(run: Run, console: Console, engine: Engine) -> None:
+    """Run units that nobody has begun, from the end: processes of other shards come from the front.
+
+    And again, until there is nothing to do: one that had a unit, also of this shard, may have died meanwhile.
+    """
+    missing, done, ran = _missing(run, run.units), 0, 1
     if not missing:
         return
-    console.print(f"helping other shards: {counted(len(missing), 'unit')} of theirs not done", highlight=False)
-    ran = _run(run, missing, len(missing), console, engine)
-    console.print(f"{counted(ran, 'unit')} of other shards done here", highlight=False)
+    console.print(f"helping other shards: {counted(len(missing), 'unit')} not done", highlight=False)
+    while missing and ran:
+        ran = _run(run, missing[::-1], len(missing), console, engine)
+        done += ran
+        missing = _missing(run, missing)
+    console.print(f"{counted(done, 'unit')} done to help", highlight=False)
 
 
 def _missing(run: Run, units: list[WorkUnit]) -> list[WorkUnit]:

@@ -114,7 +114,17 @@ def test_the_word_is_that_of_the_pair_that_is_named(
     noted = without_interval(summary, comparison)
     assert bool(noted) == (UNTOLD in (next_, last))
     assert all(text.startswith("The lead over ar + ") for text in noted)
-    assert without_interval(summary, Comparison("nfe", 56, False, (BEST, *below), (), 3)) == [], "few prompts are said to be few elsewhere"
+
+
+def test_where_a_task_has_one_prompt_that_is_why_no_lead_has_an_interval(graded: Callable[[Grade], Summary]) -> None:
+    """Eight prompts of one task and one of the other, all right by one model and wrong by the other: they all differ."""
+
+    def grade(rows: pd.DataFrame) -> np.ndarray:
+        return np.where((rows["task"] == "colors") | (rows["prompt_id"] == "00008"), rows["model"] == "shapes-flux", np.nan)
+
+    found = answer(graded(grade))
+    assert "too many scores are missing (every task needs two prompts that have one)" in found.headline
+    assert not any("no interval" in text for text in found.sentences)
 
 
 @pytest.mark.parametrize("risen", [5, 6])

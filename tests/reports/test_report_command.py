@@ -19,7 +19,7 @@ PLAIN = {"models": ["shapes-infinity"], "searches": ["random", "beam:width=2,reu
 
 
 @pytest.mark.parametrize("changed", [
-    {}, {"unit": "flops", "budgets": [5e9, 1.25e10 + 1], "prompts": "all", "seeds": [0, 3]}, {"suite": "drawbench"},
+    {}, {"unit": "flops", "budgets": [5e9, 1.25e10 + 1, 1e11 / 3, 2e17], "prompts": "all", "seeds": [0, 3]}, {"suite": "drawbench"},
     {"metrics": ["shapes-clip"], "sample_seed": 7, "chunk": 3, "keep": 0}, {"metrics": ["shapes-clip", "shapes-reward"]},
     {"suite": "file", "prompts_from": "my prompts.txt"},
 ])  # fmt: skip

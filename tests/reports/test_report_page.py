@@ -179,6 +179,11 @@ def test_one_budget_is_not_optimised_harder_and_meets_no_other_by_chance(make_ru
     again = make_run(tmp_path / "two", budgets=(56, 84), searches=searches, verifiers=("shapes-clip",), tasks=("colors",), picture_px=12)
     assert len(answer(summarise(read_runs([again]))).shared) == 3
     assert said not in answer(summarise(read_runs([again]))).sentences
+    plain = {"searches": ("random",), "verifiers": ("shapes-clip",), "tasks": ("colors",), "picture_px": 12}
+    uneven = make_run(tmp_path / "uneven", budgets=(7, 14), **plain)
+    found = answer(summarise(read_runs([uneven])))
+    assert [len(each.comparisons) for each in found.shared] == [1], "a budget of 7 buys no image of shapes-flux"
+    assert said not in found.sentences, "shapes-infinity has two budgets"
 
 
 def test_tasks_share_their_axes_and_where_adaptive_goes_beyond_the_budget_is_explained(make_run: MakeRun, tmp_path: Path) -> None:

@@ -360,4 +360,8 @@ def test_a_processor_without_a_core_to_spare_is_told_of(monkeypatch: pytest.Monk
     said = "the processor has other work, a load of 2.6 on 4 cores: all figures are too slow; measure again when it has none"
     assert other_work(torch.device("cpu")) == said
     assert other_work(torch.device("cuda")) == "", "which it says nothing of"
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "get_num_threads", lambda: 4)
+        patch.setattr("os.getloadavg", lambda: (0.3, 0.0, 0.0))
+        assert other_work(torch.device("cpu")) == "", "all cores are asked for, and the load is that of building the model"
     assert said in call("bench-model", INFINITY, "--random-weights", "--tiny", "--batch", "1", "--device", "cpu", "--repeat", "1").stdout

@@ -328,7 +328,7 @@ def test_a_shard_has_hours_of_its_own_and_one_without_units_is_told() -> None:
     assert "nothing to do" not in shown
     idle = call(*asked, "98/99")
     assert ": nothing to do, there are more shards than units\n" in idle
-    said = r"^more than 28 shards end no sooner: 3\.7% of the FLOPs are one unit, which is not divided: toy-diffusion random by "
+    said = r"^more than 36 shards end no sooner: 3\.7% of the FLOPs are one unit, which is not divided: toy-diffusion random by "
     assert re.search(said, idle, re.MULTILINE)
     assert "end no sooner" not in shown
 

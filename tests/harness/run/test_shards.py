@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import IO, Any
 
 import pandas as pd
 import pytest
+from rich.console import Console
 from toy_runs import untimed
 
 import harness.run.runner  # imported here once, so that every fork has them
@@ -22,7 +27,8 @@ from harness import cli
 from harness.commands import run as run_commands
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.run.prepared import prepare_run
+from harness.run.prepared import prepare_run, run_manifest
+from harness.run.runner import finish_shard
 from harness.run.shard import Shard, divided
 from results.claims import Claims
 from results.files import alone, locked, locked_part, write_atomic
@@ -90,8 +96,8 @@ def test_two_processes_at_once_leave_what_one_leaves(tmp_path: Path) -> None:
 def test_a_shard_alone_does_what_others_never_begin(tmp_path: Path) -> None:
     one, folder = tmp_path / "one", tmp_path / "run"
     said = end(*begin(folder, "--shard", "1/3"))
-    assert "helping other shards: 7 units of theirs not done" in said
-    assert "7 units of other shards done here" in said
+    assert "helping other shards: 7 units not done" in said
+    assert "7 units done to help" in said
     assert (folder / "report").is_dir()
     end(*begin(one))
     assert content(one) == content(folder)
@@ -115,6 +121,30 @@ def test_a_unit_that_another_process_has_is_left_to_it(tmp_path: Path) -> None:
     assert parts[0].exists()
 
 
+def test_units_of_a_process_that_dies_are_done_by_who_is_still_at_work(tmp_path: Path) -> None:
+    """It had one of another shard, helping, and the last of the run, which helpers come to first."""
+    settings = Settings(suite="geneval", models=("toy-ar",), searches=("random",), verifiers=("toy-judge",), budgets=(6,), prompts=6,
+                        chunk=1, metrics=())  # fmt: skip
+    run = prepare_run(settings, tmp_path / "run")
+    run.store.open(run_manifest(run), shared=True)
+    mine, last = Shard(0, 2).of(run.units), run.units[-1]
+    assert last not in mine
+    dying, made = Claims(run.store.folder), []
+    assert dying.take(mine[0].key)
+    assert dying.take(last.key)
+
+    def engine(units: Iterable[Any], execute: Callable[[Any], Any]) -> Iterator[Any]:
+        for unit in units:
+            yield unit, execute(unit)
+            made.append(unit)
+            if unit not in mine:
+                dying.__exit__(None, None, None)
+
+    assert finish_shard(run, Shard(0, 2), Console(quiet=True), engine) == "", "nothing is missing"
+    assert len(made) == 6
+    assert made[-2:] == [mine[0], last], "once it is dead"
+
+
 def test_a_shard_in_work_is_not_begun_twice_and_no_plain_run_joins(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
@@ -130,6 +160,23 @@ def test_a_shard_waits_for_one_that_only_looks(tmp_path: Path, monkeypatch: pyte
         pass
     with locked_part(tmp_path, ".lock-0-of-2"), locked_part(tmp_path, ".lock-1-of-2"), alone(tmp_path):
         pass
+
+
+def test_locks_are_taken_as_nfs_gives_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There flock is a lock of bytes: shared on what is open for reading, exclusive on what is open for writing (flock(2))."""
+    asked = []
+
+    def over_nfs(file: IO[bytes], kind: int) -> None:
+        asked.append(kind)
+        if not (file.readable() if kind & fcntl.LOCK_SH else file.writable()):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(fcntl, "flock", over_nfs)
+    with locked_part(tmp_path, ".lock-0-of-2"), alone(tmp_path), Claims(tmp_path) as claims:
+        assert claims.take("unit")
+    with locked(tmp_path):
+        pass
+    assert any(kind & fcntl.LOCK_SH for kind in asked)
 
 
 def _write(path: Path, letter: bytes) -> None:
