@@ -67,14 +67,14 @@ def kernels(settings: Mapping[str, Any]) -> str:
     return f"torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}, attention kernels tried in the order {order}"
 
 
-def other_work(device: torch.device) -> str:
-    """A sentence if a processor that is to be measured has no core to spare for it; of a card's other work nothing is known.
+def load_now() -> float:
+    """Processes at work in the last minute. To be asked for before the model is built, which is work too."""
+    return os.getloadavg()[0]
 
-    To be asked for before the measurement, as the load is that of the last minute.
-    """
-    if device.type != "cpu" or not hasattr(os, "getloadavg"):  # Windows has none
-        return ""
-    load, cores = os.getloadavg()[0], os.cpu_count() or 1
-    if round(load) + torch.get_num_threads() <= cores:  # a part of a core is this command's own, which has built the model
+
+def other_work(device: torch.device, load: float) -> str:
+    """A sentence if a processor that is to be measured has, at this load, no core to spare; of a card's other work nothing is known."""
+    cores = os.cpu_count() or 1
+    if device.type != "cpu" or round(load) + torch.get_num_threads() <= cores:  # a part of a core is this command's own, at its start
         return ""
     return f"the processor has other work, a load of {load:.1f} on {cores} cores: all figures are too slow; measure again when it has none"

@@ -111,7 +111,7 @@ def bench_model(
             raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
         from harness.bench.measured import Measured
         from harness.bench.model import bench
-        from harness.bench.origin import Origin, other_work
+        from harness.bench.origin import Origin, load_now, other_work
         from harness.bench.request import check_judges, judges, prepared, sizes, some_prompts
         from harness.bench.table import as_csv, as_markdown
 
@@ -121,13 +121,14 @@ def bench_model(
         batches = sizes(batch, prompts)
         check_judges(verifier or ())
         say(f"building {', '.join((name, *(verifier or ())))}")
+        load = load_now()
         text, generator, peak = prepared(name, device, tiny, offload.value)
         scoring = judges(verifier or (), generator)
         rows = f", rows of up to {prompts} prompts" if prompts > 1 else ""
         weights = "random" if generator.card.weights_sha256 == "random" else "its own"
         resting = f", offload {offload.value}" if offload is not OffloadName.NONE else ""
         typer.echo(f"{text} on {generator.device}, {'tiny, ' if tiny else ''}{weights} weights{resting}{rows}\n")
-        measured, busy = [], other_work(generator.device)
+        measured, busy = [], other_work(generator.device, load)
 
         def kept() -> Iterator[Measured | str]:
             for one in bench(generator, batches, peak, texts, say, scoring, repeat):

@@ -354,14 +354,13 @@ def test_what_attention_was_computed_with_is_told_with_its_versions() -> None:
 def test_a_processor_without_a_core_to_spare_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 4)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    monkeypatch.setattr("os.getloadavg", lambda: (2.0, 9.0, 9.0))
-    assert other_work(torch.device("cpu")) == ""
-    monkeypatch.setattr("os.getloadavg", lambda: (2.6, 0.0, 0.0))
+    assert other_work(torch.device("cpu"), 2.0) == ""
     said = "the processor has other work, a load of 2.6 on 4 cores: all figures are too slow; measure again when it has none"
-    assert other_work(torch.device("cpu")) == said
-    assert other_work(torch.device("cuda")) == "", "which it says nothing of"
+    assert other_work(torch.device("cpu"), 2.6) == said
+    assert other_work(torch.device("cuda"), 2.6) == "", "which it says nothing of"
     with monkeypatch.context() as patch:
         patch.setattr(torch, "get_num_threads", lambda: 4)
-        patch.setattr("os.getloadavg", lambda: (0.3, 0.0, 0.0))
-        assert other_work(torch.device("cpu")) == "", "all cores are asked for, and the load is that of building the model"
+        assert other_work(torch.device("cpu"), 0.3) == "", "all cores are asked for, and a part of one is the command's own start"
+    loads = iter([2.6, 9.0])  # the second would be that of building the model
+    monkeypatch.setattr("os.getloadavg", lambda: (next(loads), 0.0, 0.0))
     assert said in call("bench-model", INFINITY, "--random-weights", "--tiny", "--batch", "1", "--device", "cpu", "--repeat", "1").stdout
