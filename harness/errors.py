@@ -24,6 +24,8 @@ def unknown(kind: str, name: str, known: Sequence[str]) -> str:
     several = [part.strip() for part in name.split(",")]
     if len(several) > 1 and set(several) <= set(known):
         return f"unknown {kind} {name!r}: these are {len(several)}, repeat --{kind} for each: --{kind} {f' --{kind} '.join(several)}"
+    if kind == "suite" and (suite := name.partition("@")[0]) in known:
+        return f"unknown suite {name!r}: give {suite}, whose vocabulary, behind the @, is that of the models"
     hint = near(name, known)
     return f"unknown {kind} {name!r}; {hint and hint + ' '}known: {', '.join(known)}"
 

@@ -72,11 +72,12 @@ class Common:
         kept, common = most_pairs(done, who=lambda point: point[:2])
         left_out = [point for point in done if point not in kept]
         several = selections["verifier"].nunique() > 1
-        of = " of the same seed" if "seed" in parts and selections["seed"].nunique() > 1 else ""
+        seeds = "seed" in parts and selections["seed"].nunique() > 1
+        of = " of the same seed" if seeds else ""
         for point in left_out:
             few = bool(done[point] & common)
             reason = "too few of their prompts are finished" if few else f"they have no prompts{of} in common with all the others"
-            self._left_out.setdefault(reason, []).append(_in_words(point, done[point], several))
+            self._left_out.setdefault(reason, []).append(_in_words(point, done[point], several, seeds))
         return {name: _cut(table, left_out, common, parts) for name, table in tables.items()}
 
     def sentences(self, there: Sequence[str], prompts: int, every: int | None) -> tuple[str, ...]:
@@ -89,11 +90,12 @@ class Common:
         )
 
 
-def _in_words(point: tuple[Any, ...], done: frozenset[Any], several: bool) -> str:
+def _in_words(point: tuple[Any, ...], done: frozenset[Any], several: bool, seeds: bool) -> str:
     model, search, unit, verifier, budget = point
     prompts = amounts.counted(len({prompt for *_, prompt in done}), "prompt")
+    under = f" under {amounts.counted(len({seed for seed, *_ in done}), 'seed')}" if seeds else ""
     guided = f" guided by {verifier}" if several else ""
-    return f"{model} + {search} at a budget of {amounts.budget(float(budget), str(unit))}{guided} ({prompts})"
+    return f"{model} + {search} at a budget of {amounts.budget(float(budget), str(unit))}{guided} ({prompts}{under})"
 
 
 def _cut(table: pd.DataFrame, left_out: Sequence[tuple[Any, ...]], common: frozenset[Any], parts: Sequence[str]) -> pd.DataFrame:

@@ -64,7 +64,7 @@ class SpeedFiles:
             if name not in measured:
                 raise WrongInput(
                     f"--speeds says nothing of {name}: measure it where it shall run, with vistas bench-model {name} --random-weights "
-                    f"--batch 1,8 --csv {name}.csv, and add --speeds {name}.csv"
+                    f"--batch 1,8,32 --prompts 8 --verifier … --csv {name}.csv, and add --speeds {name}.csv"
                 )
         return cls(figures, offload)
 

@@ -28,7 +28,8 @@ def prompts_of_all(given: float, units: Sequence[WorkUnit], every: Sequence[Fore
 def affordable_line(given: float, found: int | None, seeds: int) -> str:
     """`prompts_of_all` for people."""
     each = f", each under {seeds} seeds" if seeds > 1 else ""
-    return f"{hours(given)} hours pay for {counted_prompts(found)} of everything above{each}, before loading, grading and the report"
+    pay = "hour pays" if given == 1 else "hours pay"
+    return f"{hours(given)} {pay} for {counted_prompts(found)} of everything above{each}, before loading, grading and the report"
 
 
 def counted_prompts(found: int | None) -> str:

@@ -69,6 +69,7 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
     (tmp_path / "two.txt").write_text("a red circle\na blue star\n")
     refused = [
         (["run", "genevl"], "unknown suite 'genevl'; did you mean geneval?"),
+        (["run", "geneval@shapes"], "unknown suite 'geneval@shapes': give geneval, whose vocabulary, behind the @, is that of the models"),
         (["plan", "geneval", "--model", "shapes-infinity+shapes-flx"], "unknown model 'shapes-flx'"),
         (["run", "geneval", "--search", "randm"], "unknown search 'randm'; did you mean random?"),
         (["run", "geneval", "--search", "adaptive:search=randm:candidates=2"], "unknown search 'randm'"),

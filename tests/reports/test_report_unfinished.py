@@ -106,6 +106,16 @@ def test_who_has_some_prompts_but_too_few_is_left_out_for_that(interrupted: Call
     )
 
 
+def test_of_several_seeds_it_is_said_how_many_the_prompts_have(interrupted: Callable[..., Path]) -> None:
+    run = interrupted(UNITS[:7], seeds=(0, 1))
+    store, last = Store(run), key(UNITS[6])
+    selections = store.part(last)["selections"].to_pylist()
+    store.save(last, {"selections": [row for row in selections if row["seed"] == 0]})
+    assert read_runs([run], unfinished=True).unfinished[2:] == (
+        f"Left out, as too few of their prompts are finished: shapes-infinity + {BEAM} at a budget of 112 NFE (4 prompts under 1 seed).",
+    )
+
+
 def test_one_method_so_far_is_no_comparison(interrupted: Callable[..., Path]) -> None:
     found = answer(summarise(read_runs([interrupted(UNITS[:1])], unfinished=True)))
     assert found.headline == "Only shapes-infinity + random can be shown so far: no comparison."
