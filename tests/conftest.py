@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,24 @@ def unchecked() -> Iterator[None]:
         for family in ("diffusion", "infinity"):
             patch.setattr(f"models.{family}.published.check_folders", lambda *_: None)
         yield
+
+
+@pytest.fixture(scope="module")
+def once() -> Iterator[Callable[[Any, Mapping[str, Any]], Any]]:
+    """Each sheet is worked out once: doctor's and the tests' are the same."""
+    from models.sheet import sheet
+
+    known: dict[str, Any] = {}
+
+    def worked_out(model: Any, settings: Mapping[str, Any]) -> Any:
+        key = f"{model.name} {sorted(settings.items())}"
+        if key not in known:
+            known[key] = sheet(model, settings)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.doctor.sheet", worked_out)
+        yield worked_out
 
 
 @pytest.fixture

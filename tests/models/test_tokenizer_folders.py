@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import sentencepiece
 from transformers import AutoTokenizer, CLIPTokenizer, T5Tokenizer
-from transformers.utils import is_protobuf_available
 
 from harness.errors import WrongInput
 from models.transformers_folder import reader_from_folder
@@ -32,7 +31,6 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.skipif(not is_protobuf_available(), reason="set up before protobuf was a dependency: make setup")
 @pytest.mark.parametrize("kind", [T5Tokenizer, AutoTokenizer])
 def test_a_vocabulary_of_pieces_alone_is_read(pieces: Path, kind: type) -> None:
     text = "a red dog above two cars"
