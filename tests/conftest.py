@@ -47,7 +47,7 @@ def unchecked() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def once() -> Iterator[Callable[[Any, Mapping[str, Any]], Any]]:
-    """Each sheet is worked out once: doctor's and the tests' are the same."""
+    """Each data sheet is worked out once for a test file: doctor's are those that the tests ask for."""
     from models.sheet import sheet
 
     known: dict[str, Any] = {}
