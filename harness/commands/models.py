@@ -77,7 +77,7 @@ def doctor(
         check_models_and_beside(names or ())
         if memory is not None:
             bytes_of(memory)
-        from harness.doctor import show
+        from harness.doctor.show import show
 
         show(names or (), device, memory, weights or ())
 
