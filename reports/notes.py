@@ -129,10 +129,10 @@ def _sources(summary: Summary) -> list[str]:
 def _blank(summary: Summary) -> list[str]:
     """How many pictures a model could not draw: searches choose from fewer by it, and pay for all."""
     made = summary.runs.candidates.drop_duplicates(_PICTURE)
-    lost = made[made["reason"] == NO_NUMBERS].groupby("model").size()
-    several = made.groupby("model").size()
+    lost = made.loc[made["reason"] == NO_NUMBERS, "model"].value_counts().to_dict()
+    every = made["model"].value_counts().to_dict()
     return [
-        f"{count} of {several[model]} pictures of {model}, previews included, are no numbers (NaN) and unscored: they count in what was "
+        f"{count} of {every[model]} pictures of {model}, previews included, are no numbers (NaN) and unscored: they count in what was "
         "spent and are never chosen. If they are many, run the model with the setting dtype=float32."
         for model, count in lost.items()
     ]  # fmt: skip

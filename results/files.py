@@ -32,6 +32,10 @@ class InUse(WrongInput):
     """Another process holds the folder."""
 
 
+class Unwritten(RunFailed):
+    """The disk is full, or the system does not let a file be written."""
+
+
 def check_run_folder(folder: Path) -> None:
     """Raise WrongInput for a folder that holds something and no run, but for what a run stopped before its manifest leaves."""
     if folder.is_dir() and not (folder / MANIFEST).exists() and any(not _leftover(entry.name) for entry in folder.iterdir()):
@@ -56,7 +60,7 @@ def atomic(path: Path, sync: bool = True, if_changed: bool = False) -> Iterator[
     """A file beside `path` to write to, renamed into place at the end, with `if_changed` only where its content is another.
 
     Raises:
-        RunFailed: the disk is full, or the system does not let the file be written.
+        Unwritten: the disk is full, or the system does not let the file be written.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")  # two shards may write one image at once
     try:
@@ -77,10 +81,10 @@ def atomic(path: Path, sync: bool = True, if_changed: bool = False) -> Iterator[
         raise
 
 
-def _unwritten(folder: Path, error: OSError) -> RunFailed:
+def _unwritten(folder: Path, error: OSError) -> Unwritten:
     if error.errno in FULL:
-        return RunFailed(f"no space left on disk in {folder}: free space and give the same command again; finished units are kept")
-    return RunFailed(f"writing to {folder} failed ({error}): see to that and give the same command again; finished units are kept")
+        return Unwritten(f"no space left on disk in {folder}: free space and give the same command again; finished units are kept")
+    return Unwritten(f"writing to {folder} failed ({error}): see to that and give the same command again; finished units are kept")
 
 
 def is_whole_png(path: Path | str) -> bool:

@@ -8,16 +8,15 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pandas as pd
 import pytest
 from rich.console import Console
-from toy_runs import untimed
+from toy_runs import before_each, untimed
 
 import harness.run.runner  # imported here once, so that every fork has them
 import harness.search.beam
@@ -30,6 +29,7 @@ from harness.errors import WrongInput
 from harness.run.prepared import prepare_run, run_manifest
 from harness.run.runner import finish_shard
 from harness.run.shard import Shard, divided
+from harness.run.units import WorkUnit
 from results.claims import Claims
 from results.files import alone, locked, locked_part, write_atomic
 
@@ -133,14 +133,13 @@ def test_units_of_a_process_that_dies_are_done_by_who_is_still_at_work(tmp_path:
     assert dying.take(mine[0].key)
     assert dying.take(last.key)
 
-    def engine(units: Iterable[Any], execute: Callable[[Any], Any]) -> Iterator[Any]:
-        for unit in units:
-            yield unit, execute(unit)
-            made.append(unit)
-            if unit not in mine:
-                dying.__exit__(None, None, None)
+    def step(unit: WorkUnit) -> None:
+        made.append(unit)
+        if unit not in mine:
+            dying.__exit__(None, None, None)
 
-    assert finish_shard(run, Shard(0, 2), Console(quiet=True), engine) == "", "nothing is missing"
+    with before_each(step):
+        assert finish_shard(run, Shard(0, 2), Console(quiet=True)) == "", "nothing is missing"
     assert len(made) == 6
     assert made[-2:] == [mine[0], last], "once it is dead"
 
