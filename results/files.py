@@ -6,6 +6,7 @@ import errno
 import fcntl
 import filecmp
 import os
+import secrets
 import tempfile
 import time
 from collections.abc import Iterator
@@ -62,7 +63,8 @@ def atomic(path: Path, sync: bool = True, if_changed: bool = False) -> Iterator[
     Raises:
         Unwritten: the disk is full, or the system does not let the file be written.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")  # two shards may write one image at once
+    # Two shards may write one image at once, on machines where they have the same process id.
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}{TEMPORARY}")
     try:
         with _created(temporary) as file:
             yield file

@@ -31,7 +31,7 @@ from harness.run.runner import finish_shard
 from harness.run.shard import Shard, divided
 from harness.run.units import WorkUnit
 from results.claims import Claims
-from results.files import alone, locked, locked_part, write_atomic
+from results.files import alone, atomic, locked, locked_part, write_atomic
 
 pytestmark = pytest.mark.usefixtures("toys")
 
@@ -192,6 +192,15 @@ def test_two_processes_may_write_one_file(tmp_path: Path) -> None:
         process.join(60)
     assert [process.exitcode for process in both] == [0, 0]
     assert (tmp_path / "image").read_bytes() in (b"a" * 20_000, b"b" * 20_000)
+
+
+def test_two_machines_may_write_one_file_by_the_same_process_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    with atomic(tmp_path / "image") as one, atomic(tmp_path / "image") as other:
+        one.write(b"a")
+        other.write(b"b")
+    assert (tmp_path / "image").read_bytes() in (b"a", b"b")
+    assert [path.name for path in tmp_path.iterdir()] == ["image"]
 
 
 @pytest.mark.parametrize("text", ["2/2", "-1/2", "1", "0/0", "a/b", "1/2/3", ""])
