@@ -13,12 +13,13 @@ from harness.compute.ledger import Unit
 from harness.compute.prices import Calibration
 from harness.config import Settings, run_folder
 from harness.errors import WrongInput
-from harness.run.pairing import pair_up
+from harness.run.pairing import Begun, pair_up
 from harness.run.planning import plan_units
 from harness.run.session import Session, open_session, unused_weights
 from harness.run.suites import embedded, prompt_notes, suite_notes
 from harness.run.timing import LOAD, Stopwatch
 from harness.run.units import WorkUnit
+from harness.values import ALL
 from harness.weights.absent import AbsentWeights, MissingWeights
 from harness.weights.local import LocalWeights
 from results.environment import environment
@@ -26,6 +27,7 @@ from results.files import MANIFEST
 from results.manifest import DamagedManifest, card_values, manifest
 from results.reuse import held
 from results.run_differences import differences
+from results.schema import SCHEMA_VERSION
 from results.store import Store
 from suites.shapes.unknown_words import unknown_note
 
@@ -53,9 +55,9 @@ def prepare_run(
     Raises:
         ValueError: anything that cannot be run as asked, in one line.
     """
-    watch = Stopwatch()
+    watch, store = Stopwatch(), Store(run_folder(settings, out))
     with watch.section(LOAD):
-        pairing = pair_up(settings.run(), LocalWeights.parse(settings.weights))
+        pairing = pair_up(settings.run(), LocalWeights.parse(settings.weights), _begun(settings, store))
         say(f"loading {', '.join(pairing.models)} and {', '.join(dict.fromkeys((*settings.verifiers, *pairing.metrics)))}")
         timed = (measured or settings.unit is Unit.SECONDS) and speed_files is None
         try:
@@ -68,7 +70,6 @@ def prepare_run(
         for name in unused_weights(session, pairing):
             say(f"--weights {name} is not used: {name} is not in this run")
         session.measured, session.speed_files = measured or speed_files is not None, speed_files
-    store = Store(run_folder(settings, out))
     with watch.section("planning"):
         session.calibrations |= _kept_calibrations(store, session)
         if timed and not session.calibrations:
@@ -84,6 +85,18 @@ def prepare_run(
                     f"{' '.join(session.outlined)}` gets them")  # fmt: skip
     notes = [*said, *pairing.notes, *refused, *session.evaluator.notes]
     return Run(session, units, notes, store, watch)
+
+
+def _begun(settings: Settings, store: Store) -> Begun | None:
+    """The run in this folder, else the first of those to reuse, that was asked for all metrics too; None without any."""
+    for folder in (store.folder, *map(Path, settings.reuse)):
+        try:
+            there = Store(folder).manifest()
+        except WrongInput:  # none, or a damaged one: whoever needs it says so
+            continue
+        if there["schema_version"] == SCHEMA_VERSION and ALL in there["configuration"].get("metrics", ()):
+            return Begun(folder, frozenset((*there["verifiers"], *there.get("metrics", ()))))
+    return None
 
 
 def _kept_calibrations(store: Store, session: Session) -> dict[str, Calibration]:
