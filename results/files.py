@@ -9,7 +9,7 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -163,10 +163,12 @@ def locked_part(folder: Path, lock: str) -> Iterator[None]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """One process at a time, each waiting for its turn: for what takes moments."""
+def alone(folder: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """One process at a time, each waiting for its turn: to begin the run. `waiting` is called where another one is at it."""
     with open(folder / OPENING, "wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        if not try_lock(file):
+            waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

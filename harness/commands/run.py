@@ -43,7 +43,7 @@ def run(
         fingerprint = _fingerprint(settings)
         if not profile and _is_finished(folder, fingerprint):
             return
-        prepared = _prepared(settings, asked.out)
+        prepared = _prepared(settings, asked.out, shared=part is not None)
     with reported(debug, prepared.store):
         _finish(prepared, fingerprint, profile, part)
 
@@ -173,7 +173,7 @@ def _see_to_report(folder: Path) -> None:
 
 
 def _prepared(
-    settings: Settings, out: Path | None, measured: bool = False, outlines: bool = False, speeds: Sequence[Path] = ()
+    settings: Settings, out: Path | None, measured: bool = False, outlines: bool = False, speeds: Sequence[Path] = (), shared: bool = False
 ) -> Run:
     """The run, loaded, which takes seconds; what can be told at once has been."""
     say(f"loading libraries for {', '.join(settings.models)}")
@@ -181,7 +181,7 @@ def _prepared(
     from harness.run.prepared import prepare_run
 
     files = SpeedFiles.read(speeds, settings.models, settings.offload) if speeds else None
-    return prepare_run(settings, out, measured, say, outlines, files)
+    return prepare_run(settings, out, measured, say, outlines, files, shared)
 
 
 def _finish(prepared: Run, fingerprint: str, profile: bool = False, shard: Shard | None = None) -> None:

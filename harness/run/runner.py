@@ -57,7 +57,7 @@ def finish_shard(run: Run, shard: Shard, console: Console) -> str:
     check_reuse(run)
     store.folder.mkdir(parents=True, exist_ok=True)
     with locked_part(store.folder, shard.lock):
-        with alone(store.folder):
+        with run.opening or alone(store.folder):
             _open(run, console, shared=True)
         setbacks = Setbacks(run.store, run.units)
         work_on(run, shard.of(run.units), console, setbacks)

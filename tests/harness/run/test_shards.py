@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pandas as pd
 import pytest
@@ -102,6 +102,48 @@ def test_a_shard_alone_does_what_others_never_begin(tmp_path: Path) -> None:
     end(*begin(one))
     assert content(one) == content(folder)
     assert not list(folder.glob(".claim-*"))
+
+
+SECONDS: dict[str, Any] = {
+    "suite": "geneval", "models": ("toy-ar",), "searches": ("random:candidates=3",), "verifiers": ("toy-judge",), "budgets": (60,),
+    "unit": "seconds", "prompts": 3, "chunk": 1, "metrics": (),
+}  # fmt: skip
+
+
+def _shard_under_seconds(folder: Path, number: int, log: Path) -> None:
+    said: list[str] = []
+    run = prepare_run(Settings(**SECONDS), folder, shared=True, say=said.append)
+    finish_shard(run, Shard(number, 3), Console(quiet=True))
+    log.write_text("\n".join(said))
+
+
+def test_of_shards_begun_together_under_seconds_one_measures_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOY_DELAY", "0.02")
+    logs = [tmp_path / f"{number}.log" for number in range(3)]
+    fork = multiprocessing.get_context("fork")
+    shards = [fork.Process(target=_shard_under_seconds, args=(tmp_path / "run", number, log)) for number, log in enumerate(logs)]
+    for shard in shards:
+        shard.start()
+    said = [end(*one) for one in zip(shards, logs, strict=True)]
+    assert sum("calibrating: " in text for text in said) == 1, said
+    assert len(list((tmp_path / "run" / "parts").glob("*.part"))) == 3
+
+
+def test_a_shard_waits_to_begin_while_another_measures(tmp_path: Path) -> None:
+    run = prepare_run(Settings(**SECONDS), tmp_path, shared=True)
+    waits: list[int] = []
+    with pytest.raises(TimeoutError), alone(tmp_path, lambda: waits.append(1) or _give_up()):
+        pass
+    finish_shard(run, Shard(0, 2), Console(quiet=True))
+    other = prepare_run(Settings(**SECONDS), tmp_path, shared=True, say=lambda line: None)
+    assert other.session.calibrations == run.session.calibrations
+    assert (len(waits), other.opening) == (1, None)
+    with alone(tmp_path, _give_up):
+        pass
+
+
+def _give_up() -> None:
+    raise TimeoutError
 
 
 def test_a_unit_that_another_process_has_is_left_to_it(tmp_path: Path) -> None:
