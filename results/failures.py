@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from results.files import write_atomic
 
 FAILED = "failed"
 """The folder of these notes, within a run's."""
+SHOWN = 3
+"""Failures that are told of in a line; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Failures:
         except FileNotFoundError:
             return 0
 
-    def of(self, keys: Collection[str]) -> list[Failure]:
+    def of(self, keys: Iterable[str]) -> list[Failure]:
         """What is noted of these units, in their order; a note that cannot be read says so."""
         return [self._read(self._path(key)) for key in keys if self.when(key)]
 
@@ -62,7 +64,7 @@ class Failures:
         return self.folder / f"{key}.json"
 
 
-def listed(failures: Collection[Failure], most: int = 3) -> str:
+def listed(failures: Sequence[Failure]) -> str:
     """The first of some failures, and how many more there are."""
-    shown = "; ".join(map(str, [*failures][:most]))
-    return f"{shown}; and {len(failures) - most} more" if len(failures) > most else shown
+    shown = "; ".join(map(str, failures[:SHOWN]))
+    return f"{shown}; and {len(failures) - SHOWN} more" if len(failures) > SHOWN else shown

@@ -6,17 +6,21 @@ import re
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 
 from harness.compute.amounts import counted
 from harness.devices import is_lost
-from harness.errors import RunFailed, WrongInput, first_line
+from harness.errors import RunFailed, WrongInput
 from harness.run.units import WorkUnit
-from results.failures import Failure, listed
+from results.failures import SHOWN, Failure, listed
 from results.files import FULL, Unwritten
 from results.store import Store
 
 IN_A_ROW = 3
 """Units of one model and search that fail in the same way, none between them finished, after which no more of these are tried."""
+
+_LONGEST = 400
+"""Characters of an error in a line: a library's can have hundreds of lines."""
 
 
 class UnitsFailed(RunFailed):
@@ -30,6 +34,8 @@ class UnitsFailed(RunFailed):
             "see to that and give the same command again, which tries what is missing"
         )
         self.alone = alone
+        for failure in failures[:SHOWN]:
+            self.add_note(failure.traceback)  # shown where a traceback is
 
 
 class Setbacks:
@@ -50,9 +56,8 @@ class Setbacks:
 
     def note(self, unit: WorkUnit, error: Exception) -> str:
         """Note a failure; returns what a person should know of it."""
-        line = first_line(error)
-        if not isinstance(error, (RunFailed, WrongInput)):
-            line = ": ".join(dict.fromkeys((type(error).__name__, line)))
+        ours = isinstance(error, (RunFailed, WrongInput))
+        line = shorten(str(error) if ours else f"{type(error).__name__}: {error}", _LONGEST, placeholder=" …")
         self._notes.keep(unit.key, Failure(unit.title, line, "".join(traceback.format_exception(error))))
         self._failed.add(unit.key)
         which, alike = (unit.model, unit.search), re.sub(r"\d+", "N", line)
