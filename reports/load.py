@@ -16,7 +16,7 @@ from harness.compute.ledger import COST_COLUMNS
 from harness.errors import WrongInput, first_line
 from reports.keys import IDENTITY
 from reports.overlap import ConflictingRuns, on_shared_prompts
-from reports.unfinished import OF_RUN, OF_RUNS, Common, is_unfinished, join_parts, nothing_of
+from reports.unfinished import OF_RUN, OF_RUNS, Common, failures_of, is_unfinished, join_parts, nothing_of
 from results.manifest import read_manifest
 from results.schema import ADDED, CANDIDATES, MEASURED, SELECTIONS, TABLES
 from results.store import Store
@@ -98,7 +98,7 @@ def read_runs(run_dirs: Sequence[Path], unfinished: bool = False) -> Runs:
     for run, (folder, manifest) in enumerate(zip(folders, manifests, strict=True)):
         if is_unfinished(folder):
             parts, number = _parts(folder, manifest)
-            number += nothing_of(manifest, parts)
+            number += nothing_of(manifest, parts) + failures_of(folder)
             there[run] = f"{folder.name}: {number}" if len(folders) > 1 else number
             each.append(common.cut(parts, OF_RUN))
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.compute import amounts
+from models.blank import NO_NUMBERS
 from reports.deadlines import deadline_notes
 from reports.emphasis import emphasis_note
 from reports.missing import nothing_returned
@@ -12,6 +13,8 @@ from reports.strata import LEAST_OVERALL, LEAST_PROMPTS, least_prompts
 from reports.summary import Summary, of_random
 from results.schema import GRADE
 
+_PICTURE = ["run", "model", "search", "seed", "budget_unit", "budget", "prompt_id", "candidate", "step", "complete"]
+"""What tells a picture from others in candidates, where all verifiers of a pool have a row of it."""
 SHAPES_NOTICE = (
     "Tiny models trained on a toy world of coloured shapes. Nothing here is evidence about FLUX, Infinity or any other "
     "published model: it shows that the harness works and how searches behave where the truth is known."
@@ -38,6 +41,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
         *_moved(summary),
         *_nothing(summary),
         *_unscored(summary),
+        *_blank(summary),
         *_repeated(summary),
         *_sources(summary),
     )
@@ -120,6 +124,18 @@ def _sources(summary: Summary) -> list[str]:
         return []
     return [f"Units of these runs were made by {sources} states of vistas' source, or of packages beside it: run them anew, into a new "
             "folder, unless what has changed makes no difference to them."]  # fmt: skip
+
+
+def _blank(summary: Summary) -> list[str]:
+    """How many pictures a model could not draw: searches choose from fewer by it, and pay for all."""
+    made = summary.runs.candidates.drop_duplicates(_PICTURE)
+    lost = made.loc[made["reason"] == NO_NUMBERS, "model"].value_counts().to_dict()
+    every = made["model"].value_counts().to_dict()
+    return [
+        f"{count} of {every[model]} pictures of {model}, previews included, are no numbers (NaN) and unscored: they count in what was "
+        "spent and are never chosen. If they are many, run the model with the setting dtype=float32."
+        for model, count in lost.items()
+    ]  # fmt: skip
 
 
 def _unscored(summary: Summary) -> list[str]:

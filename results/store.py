@@ -15,6 +15,7 @@ import pyarrow as pa
 from PIL import Image
 
 from harness.errors import RunFailed, WrongInput
+from results.failures import Failures
 from results.files import MANIFEST, TEMPORARY, check_run_folder, is_whole_png, remove_temporary, write_atomic
 from results.join import join
 from results.manifest import differences, read_manifest
@@ -42,6 +43,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.failures = Failures(folder)
 
     def open(self, manifest: Mapping[str, Any], shared: bool = False) -> None:
         """Make the folder this run's, or go on with it; `shared` lets what others are writing be.
@@ -160,6 +162,7 @@ class Store:
     def save(self, key: str, rows: Rows, making: Making = Making()) -> None:  # noqa: B008 - immutable
         """Commit a finished unit; its images must have been saved before."""
         write_atomic(self.part_path(key), encode(key, tables_of(rows), making))
+        self.failures.forget(key)
 
     def sources(self, keys: Sequence[str] = ()) -> Counter[str]:
         """How many of these units, by default all that are there, each source has made; "" where it is not known."""

@@ -23,6 +23,7 @@ from harness.run.table_rows import (
 from harness.run.units import WorkUnit
 from harness.search.base import Candidate, Task
 from models.base import text_truncated
+from models.blank import are_blank
 from verifiers.base import UNASKED
 
 Order: TypeAlias = tuple[int, int]
@@ -102,11 +103,11 @@ class Searched:
         return {(n, one.order): grade.value for (n, one), grade in zip(pool, grades, strict=True)}
 
     def save_images(self, choices: Sequence[Choice], save_image: SaveImage) -> dict[Order, str]:
-        """Save what was selected and, of the prompts that are kept, everything; the path of each."""
+        """Save what was selected and, of the prompts that are kept, every picture; the path of each."""
         wanted = dict.fromkeys(one.order for one in choices if one.order is not None)
         for prompt, candidates in enumerate(self.made):
             if self.unit.prompts[prompt].id in self.unit.keep:
-                wanted |= dict.fromkeys((prompt, one.order) for one in candidates)
+                wanted |= dict.fromkeys((prompt, one.order) for one in candidates if not any(are_blank(one.image[None])))
         return {(prompt, order): save_image(self.made[prompt][order].image) for prompt, order in wanted}
 
     def candidate_rows(self, truths: Mapping[Order, float], paths: Mapping[Order, str]) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from harness.bench.speed_files import ModelSpeeds, SpeedFiles
+from harness.compute.drawn import Drawn
 from harness.compute.ledger import Budget, Unit
 from harness.compute.prices import Calibration, Prices, calibrate
 from harness.config import Settings
@@ -60,6 +61,8 @@ class Session:
     """Figures of `vistas bench-model`, instead of measuring here: they need no weights."""
     limits: dict[str, int] = field(default_factory=dict)
     """Model to the most rows of one batch, where memory has run out at more."""
+    drawn: Drawn = field(default_factory=Drawn)
+    """Whether models have drawn any picture."""
     _tokens: dict[tuple[str, str], int] = field(default_factory=dict)
     _prices: dict[tuple[str, str, int], Prices] = field(default_factory=dict)
     _plans: dict[tuple[str, str, str, Budget, int], Plan] = field(default_factory=dict)

@@ -175,7 +175,7 @@ def test_text_that_does_not_fit_is_said_at_once(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(toy_world.ToyGenerator, "encode", encode)
     with pytest.raises(RunFailed, match=r"toy-ar runs out of memory encoding the text of 6 prompts at once: .*chunk=N in another folder"):
-        run(tmp_path, monkeypatch, {}, searches=("random",))
+        run(tmp_path, monkeypatch, {}, models=("toy-ar",), searches=("random",))
     assert tried == [6]
 
 

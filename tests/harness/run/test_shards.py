@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import IO, Any
 import pandas as pd
 import pytest
 from rich.console import Console
-from toy_runs import untimed
+from toy_runs import before_each, untimed
 
 import harness.run.runner  # imported here once, so that every fork has them
 import harness.search.beam
@@ -30,8 +29,9 @@ from harness.errors import WrongInput
 from harness.run.prepared import prepare_run, run_manifest
 from harness.run.runner import finish_shard
 from harness.run.shard import Shard, divided
+from harness.run.units import WorkUnit
 from results.claims import Claims
-from results.files import alone, locked, locked_part, write_atomic
+from results.files import alone, atomic, locked, locked_part, write_atomic
 
 pytestmark = pytest.mark.usefixtures("toys")
 
@@ -104,6 +104,48 @@ def test_a_shard_alone_does_what_others_never_begin(tmp_path: Path) -> None:
     assert not list(folder.glob(".claim-*"))
 
 
+SECONDS: dict[str, Any] = {
+    "suite": "geneval", "models": ("toy-ar",), "searches": ("random:candidates=3",), "verifiers": ("toy-judge",), "budgets": (60,),
+    "unit": "seconds", "prompts": 3, "chunk": 1, "metrics": (),
+}  # fmt: skip
+
+
+def _shard_under_seconds(folder: Path, number: int, log: Path) -> None:
+    said: list[str] = []
+    run = prepare_run(Settings(**SECONDS), folder, shared=True, say=said.append)
+    finish_shard(run, Shard(number, 3), Console(quiet=True))
+    log.write_text("\n".join(said))
+
+
+def test_of_shards_begun_together_under_seconds_one_measures_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOY_DELAY", "0.02")
+    logs = [tmp_path / f"{number}.log" for number in range(3)]
+    fork = multiprocessing.get_context("fork")
+    shards = [fork.Process(target=_shard_under_seconds, args=(tmp_path / "run", number, log)) for number, log in enumerate(logs)]
+    for shard in shards:
+        shard.start()
+    said = [end(*one) for one in zip(shards, logs, strict=True)]
+    assert sum("calibrating: " in text for text in said) == 1, said
+    assert len(list((tmp_path / "run" / "parts").glob("*.part"))) == 3
+
+
+def test_a_shard_waits_to_begin_while_another_measures(tmp_path: Path) -> None:
+    run = prepare_run(Settings(**SECONDS), tmp_path, shared=True)
+    waits: list[int] = []
+    with pytest.raises(TimeoutError), alone(tmp_path, lambda: waits.append(1) or _give_up()):
+        pass
+    finish_shard(run, Shard(0, 2), Console(quiet=True))
+    other = prepare_run(Settings(**SECONDS), tmp_path, shared=True, say=lambda line: None)
+    assert other.session.calibrations == run.session.calibrations
+    assert (len(waits), other.opening) == (1, None)
+    with alone(tmp_path, _give_up):
+        pass
+
+
+def _give_up() -> None:
+    raise TimeoutError
+
+
 def test_a_unit_that_another_process_has_is_left_to_it(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     end(*begin(folder))
@@ -133,14 +175,13 @@ def test_units_of_a_process_that_dies_are_done_by_who_is_still_at_work(tmp_path:
     assert dying.take(mine[0].key)
     assert dying.take(last.key)
 
-    def engine(units: Iterable[Any], execute: Callable[[Any], Any]) -> Iterator[Any]:
-        for unit in units:
-            yield unit, execute(unit)
-            made.append(unit)
-            if unit not in mine:
-                dying.__exit__(None, None, None)
+    def step(unit: WorkUnit) -> None:
+        made.append(unit)
+        if unit not in mine:
+            dying.__exit__(None, None, None)
 
-    assert finish_shard(run, Shard(0, 2), Console(quiet=True), engine) == "", "nothing is missing"
+    with before_each(step):
+        assert finish_shard(run, Shard(0, 2), Console(quiet=True)) == "", "nothing is missing"
     assert len(made) == 6
     assert made[-2:] == [mine[0], last], "once it is dead"
 
@@ -193,6 +234,15 @@ def test_two_processes_may_write_one_file(tmp_path: Path) -> None:
         process.join(60)
     assert [process.exitcode for process in both] == [0, 0]
     assert (tmp_path / "image").read_bytes() in (b"a" * 20_000, b"b" * 20_000)
+
+
+def test_two_machines_may_write_one_file_by_the_same_process_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    with atomic(tmp_path / "image") as one, atomic(tmp_path / "image") as other:
+        one.write(b"a")
+        other.write(b"b")
+    assert (tmp_path / "image").read_bytes() in (b"a", b"b")
+    assert [path.name for path in tmp_path.iterdir()] == ["image"]
 
 
 @pytest.mark.parametrize("text", ["2/2", "-1/2", "1", "0/0", "a/b", "1/2/3", ""])
