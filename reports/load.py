@@ -21,7 +21,7 @@ from results.manifest import read_manifest
 from results.schema import ADDED, CANDIDATES, MEASURED, SELECTIONS, TABLES
 from results.store import Store
 
-_INCIDENTAL = {*MEASURED, "unit", "image"}
+_INCIDENTAL = {*MEASURED, *ADDED, "unit", "image"}
 _SHOWN = {"candidates": [column.name for column in CANDIDATES if column.name not in {"unit", "task", "family", *COST_COLUMNS}]}
 """Columns of the largest table that a report reads; of the others all."""
 _COMPARED = [column.name for column in SELECTIONS if column.name not in _INCIDENTAL]

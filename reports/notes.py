@@ -24,8 +24,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
         *_what_nfe_hides(summary),
         "FLOPs count every multiply-add alike, however fast the machine does it; seconds are those of the machine named "
         "under protocol, shared evenly by the images of a batch. Neither is a law: look at all three units.",
-        "x is what was really spent on average, not the budget asked for: no search spends more than it was given (adaptive over "
-        "all prompts together), and many cannot use all of it.",
+        *_spending(summary),
         *deadline_notes(summary),
         *filter(None, [emphasis_note(summary)]),
         *_who_judges(summary),
@@ -55,6 +54,15 @@ def _what_nfe_hides(summary: Summary) -> list[str]:
         "the text encoders and the verifier count nothing, and what a search saves by sharing prefixes does not show. "
         f"So a search that re-runs only late, expensive scales looks cheap in NFE.{measured}",
     ]
+
+
+def _spending(summary: Summary) -> list[str]:
+    """What x is, and how it stands to the budget."""
+    if any(method.budget_unit == "seconds" for method in summary.methods):
+        kept = "many searches cannot use all of it, and under a budget in seconds some go on after it"
+    else:
+        kept = "no search spends more than it was given (adaptive over all prompts together), and many cannot use all of it"
+    return [f"x is what was really spent on average, not the budget asked for: {kept}."]
 
 
 def _timing(summary: Summary) -> list[str]:
