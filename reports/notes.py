@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.compute import amounts
 from reports.deadlines import deadline_notes
+from reports.devices import device_notes
 from reports.emphasis import emphasis_note
 from reports.missing import nothing_returned
 from reports.overlap import moves_budget
@@ -22,13 +23,14 @@ def notes(summary: Summary) -> tuple[str, ...]:
     """Notes on reading, most important first."""
     return (
         *_what_nfe_hides(summary),
-        "FLOPs count every multiply-add alike, however fast the machine does it; seconds are those of the machine named "
+        "FLOPs count every multiply-add alike, however fast the machine does it; seconds are those of the machines named "
         "under protocol, shared evenly by the images of a batch. Neither is a law: look at all three units.",
         *_spending(summary),
         *deadline_notes(summary),
         *filter(None, [emphasis_note(summary)]),
         *_who_judges(summary),
         *_timing(summary),
+        *device_notes(summary),
         "Intervals, where there are any, are 95 % intervals over prompts, within tasks, all seeds of a prompt "
         "together; they do not cover another training of the models or another verifier. Where all images of a task are right (or "
         f"all wrong) resampling shows nothing, and the interval is what so many prompts leave open. A task with fewer than {LEAST_PROMPTS} "

@@ -39,6 +39,8 @@ class Run:
     notes: list[str]
     store: Store
     watch: Stopwatch
+    shards: int = 0
+    """Into how many processes it is divided; 0 where it is not."""
 
 
 def prepare_run(

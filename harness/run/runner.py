@@ -45,7 +45,7 @@ def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = loca
             from the folders to reuse and no shard has begun.
         RunFailed: the disk is full; finished units are kept.
     """
-    store = run.store
+    store, run.shards = run.store, shard.count
     check_reuse(run)
     store.folder.mkdir(parents=True, exist_ok=True)
     with locked_part(store.folder, shard.lock):

@@ -26,6 +26,7 @@ from harness.weights.absent import AbsentWeights
 from harness.weights.local import LocalWeights
 from harness.weights.run_weights import find_run_weights
 from models.base import Domain
+from results.environment import computes_on
 from suites.base import Equipped, Faulty, Prompt, Suite, display_name
 from verifiers.base import Verifier
 from verifiers.features import described, features_of
@@ -77,6 +78,12 @@ class Session:
     def faulty(self) -> tuple[tuple[Prompt, str], ...]:
         """Prompts of the suite that cannot be run, and why."""
         return self.suite.faulty(self.domain) if isinstance(self.suite, Faulty) else ()
+
+    @property
+    def computed_on(self) -> str:
+        """What seconds are of here: devices, threads, and where weights are kept that are not in use."""
+        devices, offload = pick_devices(self.settings.device), self.settings.offload
+        return " and ".join(computes_on(str(one)) for one in devices) + ("" if offload == "none" else f", offload={offload}")
 
     def max_rows(self, model: str) -> int:
         """Most rows of one batch of a model: the setting, or less where memory has run out."""

@@ -78,11 +78,16 @@ def _run(run: Run, missing: list[WorkUnit], of: int, console: Console, engine: E
 
         for unit, finished in engine(free(), work):
             with run.watch.section("store"):
-                run.store.save(unit.key, finished.rows, Making(unit_source(unit.packages), finished.ungraded))
+                run.store.save(unit.key, finished.rows, _making(run, unit, finished))
                 claims.settle(unit.key)
             ran += 1
             progress.finish(unit.title, finished.images, unit.planned_flops)
     return ran
+
+
+def _making(run: Run, unit: WorkUnit, finished: FinishedUnit) -> Making:
+    source, rows = unit_source(unit.packages), run.session.max_rows(unit.model)
+    return Making(source, finished.ungraded, run.session.computed_on, run.shards, rows)
 
 
 def _by_other_source(store: Store, units: list[WorkUnit]) -> str:

@@ -113,7 +113,7 @@ def test_accuracy_and_price_by_hand(run: Path) -> None:
 
 
 def test_the_price_of_an_image_holds_nothing_else(make_tables: MakeRun, tmp_path: Path) -> None:
-    """Neither the prompt's text pass nor, of searches that compare pictures, another network's work, which is charged with the verifier's."""
+    """Neither the prompt's text pass nor what searches that compare pictures are charged with the verifier's work."""
     run = make_tables(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=("random", "tts-var"), verifiers=("shapes-reward",))
     path = run / "selections.parquet"
     selections = pd.read_parquet(path)

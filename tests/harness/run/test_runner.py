@@ -26,6 +26,7 @@ from harness.run.table_rows import AFTER_BUDGET
 from harness.run.timing import DECODE, FORWARD, REPORT, TEXT
 from models.base import Operation
 from results.schema import COST, MEASURED, TABLES, TOTALS
+from results.store import Store
 
 pytestmark = pytest.mark.usefixtures("toys")
 
@@ -51,6 +52,14 @@ def test_nothing_exceeds_its_budget(finished: Any) -> None:
         table = finished[1][name]
         assert (table["nfe"] <= table["budget"]).all()
         assert table[[column.name for column in COST]].notna().all().all()
+
+
+def test_units_say_what_they_were_computed_on(finished: Any) -> None:
+    (environment,) = json.loads((finished[0] / "manifest.json").read_text())["environments"]
+    threads = environment["threads"]
+    where = f"{environment['processor']} with {threads} thread{'s' if threads > 1 else ''}"
+    makings = Store(finished[0]).makings().values()
+    assert {(making.computed_on, making.max_rows, making.shards) for making in makings} == {(where, Settings().max_rows, 0)}
 
 
 def test_a_smaller_budget_chooses_from_the_start_of_the_same_pool(finished: Any) -> None:
