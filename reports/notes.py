@@ -70,6 +70,12 @@ def _spending(summary: Summary) -> list[str]:
 def _timing(summary: Summary) -> list[str]:
     """What makes seconds less sure than counts: the more so the fewer prompts share it."""
     first = "the first unit of a run pays for what later ones find warm, and other work on the machine shows"
+    makings = summary.runs.makings.values()
+    if makings and all(making.computed_on for making in makings):  # older units were not
+        first = (
+            "what a GPU, or a compiled model, does longer the first time is done before, unmeasured; elsewhere a model's first unit "
+            "pays for what later ones find warm, and other work on the machine shows everywhere"
+        )
     least = least_prompts(len(summary.tasks))
     prompts = len(summary.values)
     few = f"; with {amounts.counted(prompts, 'prompt')} a ranking by seconds is no finding" if prompts < least else ""

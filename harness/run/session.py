@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 from harness.bench.speed_files import ModelSpeeds, SpeedFiles
 from harness.compute.ledger import Budget, Unit
 from harness.compute.prices import Calibration, Prices, calibrate
+from harness.compute.warm_up import warm_up
 from harness.config import Settings
 from harness.devices import devices_to_plan_on, pick_devices, use_half_the_cores
 from harness.errors import WrongInput
@@ -61,6 +63,8 @@ class Session:
     """Figures of `vistas bench-model`, instead of measuring here: they need no weights."""
     limits: dict[str, int] = field(default_factory=dict)
     """Model to the most rows of one batch, where memory has run out at more."""
+    _warm: WeakSet[Any] = field(default_factory=WeakSet)
+    """Models in memory that have done every operation once."""
     _tokens: dict[tuple[str, str], int] = field(default_factory=dict)
     _prices: dict[tuple[str, str, int], Prices] = field(default_factory=dict)
     _plans: dict[tuple[str, str, str, Budget, int], Plan] = field(default_factory=dict)
@@ -128,6 +132,14 @@ class Session:
             rows = min(self.max_rows(model), _CALIBRATION_ROWS)
             self.calibrations[model] = known.speeds.per_row(rows) if known else self._calibrated(model)
         return self.calibrations[model]
+
+    def warm_up(self, model: str, prompts: Sequence[Prompt]) -> None:
+        """Have a model, loaded if it is not, and the verifiers do once, on some rows of these prompts, what takes longer the first time."""
+        generator, judges, texts = self.models[model], list(self.verifiers.values()), [prompt.text for prompt in prompts]
+        if generator not in self._warm:
+            most = max(3, len(texts))
+            self.shrinking(model, lambda rows: warm_up(generator, judges, texts, min(rows, most)), lambda: most)
+            self._warm.add(generator)
 
     def _calibrated(self, model: str) -> Calibration:
         generator, judges, text = self.models[model], list(self.verifiers.values()), self.prompts[0].text

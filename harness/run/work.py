@@ -11,6 +11,7 @@ from harness.run.engines import Engine
 from harness.run.prepared import Run
 from harness.run.progress import RunProgress
 from harness.run.run_unit import FinishedUnit, run_unit
+from harness.run.timing import LOAD
 from harness.run.units import WorkUnit
 from results.claims import Claims
 from results.environment import unit_source
@@ -69,7 +70,8 @@ def _run(run: Run, missing: list[WorkUnit], of: int, console: Console, engine: E
         def work(unit: WorkUnit) -> FinishedUnit:
             progress.begin(unit.title)
             rows = run.session.max_rows(unit.model)
-            run.session.models[unit.model]  # loads it, outside of what is timed as the search's
+            with run.watch.section(LOAD):  # outside of what is timed as the search's
+                run.session.warm_up(unit.model, unit.prompts)
             finished = run_unit(run.session, unit, run.store.save_image, run.watch)
             if run.session.max_rows(unit.model) < rows:
                 left = run.session.max_rows(unit.model)
