@@ -75,7 +75,8 @@ def _run(run: Run, missing: list[WorkUnit], of: int, console: Console, engine: E
             finished = run_unit(run.session, unit, run.store.save_image, run.watch)
             if run.session.max_rows(unit.model) < rows:
                 left = run.session.max_rows(unit.model)
-                console.print(f"out of memory: {unit.model} goes on with max_rows={left}, results are the same", highlight=False)
+                said = f"out of memory: {unit.model} goes on with max_rows={left}, results are the same up to rounding"
+                console.print(said, highlight=False)
             return finished
 
         for unit, finished in engine(free(), work):
