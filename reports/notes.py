@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.compute import amounts
 from models.blank import NO_NUMBERS
 from reports.deadlines import deadline_notes
+from reports.devices import device_notes
 from reports.emphasis import emphasis_note
 from reports.missing import nothing_returned
 from reports.overlap import moves_budget
@@ -25,14 +26,14 @@ def notes(summary: Summary) -> tuple[str, ...]:
     """Notes on reading, most important first."""
     return (
         *_what_nfe_hides(summary),
-        "FLOPs count every multiply-add alike, however fast the machine does it; seconds are those of the machine named "
+        "FLOPs count every multiply-add alike, however fast the machine does it; seconds are those of the machines named "
         "under protocol, shared evenly by the images of a batch. Neither is a law: look at all three units.",
-        "x is what was really spent on average, not the budget asked for: no search spends more than it was given (adaptive over "
-        "all prompts together), and many cannot use all of it.",
+        *_spending(summary),
         *deadline_notes(summary),
         *filter(None, [emphasis_note(summary)]),
         *_who_judges(summary),
         *_timing(summary),
+        *device_notes(summary),
         "Intervals, where there are any, are 95 % intervals over prompts, within tasks, all seeds of a prompt "
         "together; they do not cover another training of the models or another verifier. Where all images of a task are right (or "
         f"all wrong) resampling shows nothing, and the interval is what so many prompts leave open. A task with fewer than {LEAST_PROMPTS} "
@@ -61,9 +62,24 @@ def _what_nfe_hides(summary: Summary) -> list[str]:
     ]
 
 
+def _spending(summary: Summary) -> list[str]:
+    """What x is, and how it stands to the budget."""
+    if any(method.budget_unit == "seconds" for method in summary.methods):
+        kept = "many searches cannot use all of it, and under a budget in seconds some go on after it"
+    else:
+        kept = "no search spends more than it was given (adaptive over all prompts together), and many cannot use all of it"
+    return [f"x is what was really spent on average, not the budget asked for: {kept}."]
+
+
 def _timing(summary: Summary) -> list[str]:
     """What makes seconds less sure than counts: the more so the fewer prompts share it."""
     first = "the first unit of a run pays for what later ones find warm, and other work on the machine shows"
+    makings = summary.runs.makings.values()
+    if makings and all(making.computed_on for making in makings):  # older units were not
+        first = (
+            "what a GPU, or a compiled model, does longer the first time is done before, unmeasured; elsewhere a model's first unit "
+            "pays for what later ones find warm, and other work on the machine shows everywhere"
+        )
     least = least_prompts(len(summary.tasks))
     prompts = len(summary.values)
     few = f"; with {amounts.counted(prompts, 'prompt')} a ranking by seconds is no finding" if prompts < least else ""

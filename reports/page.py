@@ -16,6 +16,7 @@ from models.base import Domain
 from reports.answer import Answer
 from reports.certainty import has_intervals, too_few
 from reports.command import command
+from reports.devices import differ
 from reports.emphasis import emphasis_note, emphasised
 from reports.figure_labels import LABELS
 from reports.gallery import Block, GalleryRow
@@ -72,6 +73,7 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
         parted=partial(_parted, {method[:2] for method in emphasised(summary)}),
         intervals=has_intervals(summary),
         few=too_few(summary),
+        devices=differ(summary),
         # Figures are drawn by us from escaped text; everything else in the page is escaped by Jinja.
         figures={name: Markup(svg) for name, svg in contents.figures.items()},
         picture=data_uri,

@@ -20,7 +20,7 @@ from reports.load import Runs
 from reports.missing import judged, nothing_returned
 from reports.statistics import OVERALL, Bootstrap
 from reports.strata import SHARES, Floats
-from results.schema import GRADE
+from results.schema import GRADE, TOTALS
 
 SPENT = list(COST_COLUMNS)
 AXES = {"nfe": "NFE", "flops": "FLOPs", "seconds": "seconds"}
@@ -191,6 +191,8 @@ def _unscored(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _spent(selections: pd.DataFrame) -> pd.DataFrame:
+    """Mean of all that was run; where tables do not know it, of what was spent up to the last image in time."""
+    selections = selections.assign(**{name: selections[TOTALS[name]].fillna(selections[name]) for name in SPENT})
     return _by_task_and_overall(selections, POINT, {**dict.fromkeys(SPENT, "mean"), "considered": "mean"})
 
 

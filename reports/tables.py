@@ -15,6 +15,7 @@ from harness.compute import amounts
 from reports import numbers
 from reports.certainty import has_intervals, too_few
 from reports.deadlines import after_deadline
+from reports.devices import differ
 from reports.keys import POINT
 from reports.latex import tabular
 from reports.missing import judged
@@ -159,6 +160,7 @@ def spent_table(summary: Summary, verifier: str, name: str) -> Table:
         "included; sequences: what really went through the transformer. FLOPs count 2 per multiply-add; their parts are shares of all, "
         "and so is the verifier's time."
     )
+    caption = " ".join(filter(None, [caption, differ(summary)]))
     return Table(name, f"Spent, guided by {verifier}", caption, filled(rows), frame)
 
 

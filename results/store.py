@@ -164,10 +164,14 @@ class Store:
         write_atomic(self.part_path(key), encode(key, tables_of(rows), making))
         self.failures.forget(key)
 
+    def makings(self, keys: Sequence[str] = ()) -> dict[str, Making]:
+        """How each of these units, by default all that are there, was made."""
+        paths = map(self.part_path, keys) if keys else sorted((self.folder / "parts").glob("*.part"))
+        return {path.stem: _making(path) for path in paths}
+
     def sources(self, keys: Sequence[str] = ()) -> Counter[str]:
         """How many of these units, by default all that are there, each source has made; "" where it is not known."""
-        paths = map(self.part_path, keys) if keys else sorted((self.folder / "parts").glob("*.part"))
-        return Counter(_making(path).source for path in paths)
+        return Counter(making.source for making in self.makings(keys).values())
 
     def ungraded(self, keys: Sequence[str]) -> int:
         """How many images that these units selected have no grade because weights of the suite's graders were not there."""

@@ -44,6 +44,8 @@ class Run:
     watch: Stopwatch
     opening: ExitStack | None = None
     """Other shards wait for it to begin: this one has measured the speeds that all plan with, and they are not written yet."""
+    shards: int = 0
+    """Into how many processes it is divided; 0 where it is not."""
 
 
 def prepare_run(

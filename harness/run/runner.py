@@ -53,7 +53,7 @@ def finish_shard(run: Run, shard: Shard, console: Console) -> str:
         UnitsFailed: some did: of this shard or, where it is the last at work, of any.
         RunFailed: the disk is full, or a device lost; finished units are kept.
     """
-    store = run.store
+    store, run.shards = run.store, shard.count
     check_reuse(run)
     store.folder.mkdir(parents=True, exist_ok=True)
     with locked_part(store.folder, shard.lock):

@@ -19,6 +19,7 @@ from harness.run.table_rows import (
     select,
     selection_row,
     tabled,
+    total,
 )
 from harness.run.units import WorkUnit
 from harness.search.base import Candidate, Task
@@ -69,8 +70,9 @@ class Searched:
                     plan = self.session.plan(unit.model, unit.search, verifier, budget, tokens)
                     pool, limit = task.candidates[verifier][index], task.limits.get(index, budget)
                     chosen = select(pool, self.session.verifiers[verifier], prompt, budget, plan, limit)
-                    late = overrun(task.spent(index, judges[verifier]), limit, shared)
-                    yield Choice(verifier, index, replace(chosen, overrun=late))
+                    run = task.spent(index, judges[verifier])
+                    whole = total(chosen.spent, run, limit, shared)
+                    yield Choice(verifier, index, replace(chosen, overrun=overrun(run, limit, shared), total=whole))
 
     def measured(self, choices: Sequence[Choice]) -> dict[Order, Measured]:
         """What is measured of every distinct selected image."""

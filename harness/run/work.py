@@ -10,6 +10,7 @@ from harness.run.prepared import Run
 from harness.run.progress import RunProgress
 from harness.run.run_unit import FinishedUnit, run_unit
 from harness.run.setbacks import Setbacks, hits_all
+from harness.run.timing import LOAD
 from harness.run.units import WorkUnit
 from results.claims import Claims
 from results.environment import unit_source
@@ -66,7 +67,7 @@ def _run(run: Run, missing: list[WorkUnit], of: int, console: Console, setbacks:
                 progress.leave_out(unit.planned_flops)
                 continue
             with run.watch.section("store"):
-                run.store.save(unit.key, finished.rows, Making(unit_source(unit.packages), finished.ungraded))
+                run.store.save(unit.key, finished.rows, _making(run, unit, finished))
                 setbacks.finished(unit)
                 claims.settle(unit.key)
             ran += 1
@@ -101,12 +102,19 @@ def _attempted(run: Run, unit: WorkUnit, console: Console, setbacks: Setbacks) -
 
 def _work(run: Run, unit: WorkUnit, console: Console) -> FinishedUnit:
     rows = run.session.max_rows(unit.model)
-    run.session.models[unit.model]  # loads it, outside of what is timed as the search's
+    with run.watch.section(LOAD):  # outside of what is timed as the search's
+        run.session.warm_up(unit.model, unit.prompts)
     finished = run_unit(run.session, unit, run.store.save_image, run.watch)
     if run.session.max_rows(unit.model) < rows:
         left = run.session.max_rows(unit.model)
-        console.print(f"out of memory: {unit.model} goes on with max_rows={left}, results are the same", highlight=False)
+        said = f"out of memory: {unit.model} goes on with max_rows={left}, results are the same up to rounding"
+        console.print(said, highlight=False)
     return finished
+
+
+def _making(run: Run, unit: WorkUnit, finished: FinishedUnit) -> Making:
+    source, rows = unit_source(unit.packages), run.session.max_rows(unit.model)
+    return Making(source, finished.ungraded, run.session.computed_on, run.shards, rows)
 
 
 def _by_other_source(store: Store, units: list[WorkUnit]) -> str:

@@ -17,7 +17,7 @@ from harness.run.pairing import pair_up
 from harness.run.prepared import prepare_run
 from harness.run.runner import finish_run
 from harness.search.spec import parse_search
-from results.schema import MEASURED, TABLES
+from results.schema import MEASURED, TABLES, TOTALS
 from verifiers.features import Described
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -70,6 +70,10 @@ def test_a_stopped_search_resumes_to_the_same_tables(
     stop = 0
     whole = run(configured, tmp_path / "whole")
     assert len(whole["selections"]) == 3
+    spent = [name for name in TOTALS if name not in MEASURED]
+    pd.testing.assert_frame_equal(  # nothing is run after the last score, unless it is after a budget in seconds
+        whole["selections"][spent], whole["selections"][[TOTALS[name] for name in spent]].set_axis(spent, axis=1), check_dtype=False
+    )
     calls, units = len(asked), whole["selections"]["unit"].nunique()
     assert units == (1 if search.startswith("adaptive") else 2)  # a pool is one unit
     stops = {"between": 0, "first": 1, "middle": max(1, calls // 2), "last": calls}

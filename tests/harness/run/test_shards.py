@@ -32,6 +32,7 @@ from harness.run.shard import Shard, divided
 from harness.run.units import WorkUnit
 from results.claims import Claims
 from results.files import alone, atomic, locked, locked_part, write_atomic
+from results.store import Store
 
 pytestmark = pytest.mark.usefixtures("toys")
 
@@ -89,7 +90,7 @@ def test_two_processes_at_once_leave_what_one_leaves(tmp_path: Path) -> None:
     for name, table in untimed(one).items():
         pd.testing.assert_frame_equal(table, untimed(two)[name])
     assert content(one) == content(two)
-    assert len(list((two / "parts").glob("*.part"))) == UNITS
+    assert [making.shards for making in Store(two).makings().values()] == [2] * UNITS
     assert not list(two.rglob("*.tmp"))
 
 
