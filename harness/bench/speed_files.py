@@ -43,6 +43,8 @@ class ModelSpeeds:
     speeds: Speeds
     told: tuple[str, ...]
     """Where they come from and how the planned model differs, a sentence each."""
+    origins: tuple[Origin, ...]
+    """What was measured: of a pair that of each model."""
 
 
 class SpeedFiles:
@@ -75,12 +77,13 @@ class SpeedFiles:
         """
         if isinstance(model, Pair):
             draft, refine = (self.of(*one, verifiers) for one in zip(members_of(text), (model.draft, model.refine), strict=True))
-            return ModelSpeeds(draft.speeds.refined_by(refine.speeds), (*draft.told, *refine.told))
+            return ModelSpeeds(draft.speeds.refined_by(refine.speeds), (*draft.told, *refine.told), (*draft.origins, *refine.origins))
         origin = self._nearest(text, model.card)
         lines = [*self._judged_beside(origin), *self._figures[origin]]
         measured = Speeds.of(line[:4] for line in lines)
         scores = [scoring(stage.card) for one in verifiers for stage in getattr(cascading(one), "stages", (one,))]
-        return ModelSpeeds(measured.filled([*_OF_MODELS, PATCHES, *scores]), tuple(self._told(text, origin, model.card, lines)))
+        filled = measured.filled([*_OF_MODELS, PATCHES, *scores])
+        return ModelSpeeds(filled, tuple(self._told(text, origin, model.card, lines)), (origin,))
 
     def _nearest(self, text: str, card: ModelCard) -> Origin:
         """What was measured of the model with the fewest other settings."""
