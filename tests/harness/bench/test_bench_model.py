@@ -16,7 +16,7 @@ import torch
 from command_line import call
 
 from harness.bench import model as bench_model
-from harness.bench.measured import Call, Measured, enough, measured
+from harness.bench.measured import Call, Measured, measured
 from harness.bench.model import Brightness, bench
 from harness.bench.origin import kernels, other_work
 from harness.bench.peaks import peak_of
@@ -227,18 +227,6 @@ def test_a_call_that_is_disturbed_once_does_not_count(flux: Generator, monkeypat
     decode = found["decode"]
     assert decode.seconds_lowest <= decode.seconds < 100 < decode.seconds_highest
     assert decode.tflop_per_second == pytest.approx(decode.tflop / decode.seconds)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "does"),
-    [
-        ([], False), ([1.0] * 2, False), ([1.0] * 3, True), ([0.5] * 5, False), ([0.5] * 6, True), ([0.1] * 9, False), ([0.1] * 10, True),
-        ([40.0], False), ([40.0, 41.0], True), ([40.0, 50.0], False), ([40.0, 50.0, 60.0], True), ([10.0, 10.0], False),
-    ],
-)  # fmt: skip
-def test_short_calls_are_repeated_more_often_than_long_ones(seconds: list[float], does: bool) -> None:
-    assert enough(seconds, None) == does
-    assert enough(seconds, 3) == (len(seconds) >= 3), "unless told how often"
 
 
 @pytest.mark.parametrize("name", published_models())
