@@ -28,6 +28,7 @@ from models.published import published_models
 from models.text_length import cut_off_unsaid
 from verifiers.base import Verifier
 from verifiers.features import described, features_of
+from verifiers.random_weights import BUILDERS
 from verifiers.spec import parse_verifier
 
 FLUX = "flux-dev:steps=2,height=64,width=64,max_sequence_length=16,dtype=float32"
@@ -164,6 +165,27 @@ def test_the_command_writes_a_table_and_a_file(tmp_path: Path) -> None:
     assert {row["calls"] for row in rows} == {"2"}
     assert result.stdout.count("peak memory") == result.stdout.count("share of peak") == 1
     assert "batch 2: warming up" in result.stderr
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_tiny_verifier_scores_by_a_small_network_of_its_kind(name: str) -> None:
+    full, small = parse_verifier(name).without_weights(), parse_verifier(name).without_weights("cpu", tiny=True)
+    assert full is not None
+    assert small is not None
+    assert small.card.name == name
+    assert small.price(1).flops < full.price(1).flops / 100
+    images = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8)
+    assert small.score(images, ["a cat", "a dog"]).values_NM.shape == (2, 1)
+
+
+def test_tiny_shrinks_verifiers_and_the_features_beside_them(tmp_path: Path) -> None:
+    out = tmp_path / "bench.csv"
+    found = call("bench-model", INFINITY, "--random-weights", "--tiny", "--batch", "1", "--device", "cpu", "--repeat", "1", "--verifier",
+                 "ensemble:clip-score=1,image-reward=1", "--csv", str(out))  # fmt: skip
+    assert found.exit_code == 0, found.output
+    rows = {row["operation"]: row for row in csv.DictReader(out.open())}
+    for operation in ("score ensemble:clip-score=1,image-reward=1", "patches"):
+        assert 0 < float(rows[operation]["tflop"]) < 0.01, "at their own sizes a tenth and more"
 
 
 def test_a_tiny_model_makes_small_pictures_in_few_steps_unless_told() -> None:

@@ -153,6 +153,8 @@ def test_what_was_not_measured_is_said_and_lasts_nothing(tmp_path: Path) -> None
     assert said not in call(*asked, str(tmp_path / "a.csv"), "--speeds", beside), "measured on this card beside another model"
     elsewhere = written(tmp_path / "c.csv", [SCORE], model="toy-diffusion", device="another card")
     assert said in call(*asked, str(tmp_path / "a.csv"), "--speeds", elsewhere)
+    shrunk = written(tmp_path / "e.csv", [SCORE], model="toy-diffusion", settings='{"tiny": true}')
+    assert said in call(*asked, str(tmp_path / "a.csv"), "--speeds", shrunk), "a verifier that --tiny has shrunk too"
 
 
 def test_other_settings_than_those_measured_are_told(tmp_path: Path) -> None:
