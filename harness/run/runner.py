@@ -10,7 +10,7 @@ from rich.console import Console
 from harness.compute.amounts import counted
 from harness.run.prepared import Run, check_reuse, run_manifest, why_none
 from harness.run.setbacks import Setbacks
-from harness.run.shard import Shard
+from harness.run.shard import Shard, or_join
 from harness.run.timing import profile_lines
 from harness.run.work import help_others, work_on
 from results.files import InUse, alone, locked, locked_part, remove_temporary, write_atomic
@@ -31,7 +31,7 @@ def finish_run(run: Run, console: Console) -> Path:
     store = run.store
     check_reuse(run)
     store.folder.mkdir(parents=True, exist_ok=True)
-    with locked(store.folder):
+    with or_join(store.folder), locked(store.folder):
         _open(run, console)
         setbacks = Setbacks(run.store, run.units)
         work_on(run, run.units, console, setbacks)
@@ -61,7 +61,7 @@ def finish_shard(run: Run, shard: Shard, console: Console) -> str:
             _open(run, console, shared=True)
         setbacks = Setbacks(run.store, run.units)
         work_on(run, shard.of(run.units), console, setbacks)
-        help_others(run, console, setbacks)
+        help_others(run, shard, console, setbacks)
     try:
         with locked(store.folder):
             remove_temporary(store.folder)

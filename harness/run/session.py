@@ -38,7 +38,7 @@ from verifiers.spec import parse_verifier
 
 Result = TypeVar("Result")
 _CALIBRATION_ROWS = 16
-"""Most rows of a calibration, which makes all of their images twice; batches of the run may be larger."""
+"""Most rows of a calibration, which makes all of their images several times; batches of the run may be larger."""
 
 
 @dataclass(slots=True)

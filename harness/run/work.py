@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 from rich.console import Console
 
 from harness.compute.amounts import counted
@@ -10,6 +13,7 @@ from harness.run.prepared import Run
 from harness.run.progress import RunProgress
 from harness.run.run_unit import FinishedUnit, run_unit
 from harness.run.setbacks import Setbacks, hits_all
+from harness.run.shard import Shard, at_work, divided
 from harness.run.timing import LOAD
 from harness.run.units import WorkUnit
 from results.claims import Claims
@@ -31,7 +35,7 @@ def work_on(run: Run, units: list[WorkUnit], console: Console, setbacks: Setback
         console.print(f"{counted(ran, 'unit')} done now, {done} {'was' if done == 1 else 'were'} there", highlight=False)
 
 
-def help_others(run: Run, console: Console, setbacks: Setbacks) -> None:
+def help_others(run: Run, shard: Shard, console: Console, setbacks: Setbacks) -> None:
     """Run units that nobody has begun, from the end: processes of other shards come from the front.
 
     And again, until there is nothing to do: one that had a unit, also of this shard, may have died meanwhile.
@@ -39,9 +43,10 @@ def help_others(run: Run, console: Console, setbacks: Setbacks) -> None:
     missing, done, ran = _missing(run, run.units), 0, 1
     if not missing:
         return
-    console.print(f"helping other shards: {counted(len(missing), 'unit')} not done", highlight=False)
+    whose = {unit.key: Shard(number, shard.count) for number, part in enumerate(divided(run.units, shard.count)) for unit in part}
+    console.print(f"helping other shards: {counted(len(missing), 'unit')} not done, {_of_whom(run, missing, whose)}", highlight=False)
     while missing and ran:
-        ran = _run(run, missing[::-1], len(missing), console, setbacks)
+        ran = _run(run, missing[::-1], len(missing), console, setbacks, whose)
         done += ran
         missing = _missing(run, missing)
     console.print(f"{counted(done, 'unit')} done to help", highlight=False)
@@ -52,15 +57,33 @@ def _missing(run: Run, units: list[WorkUnit]) -> list[WorkUnit]:
         return [unit for unit in units if run.store.part(unit.key) is None]
 
 
-def _run(run: Run, missing: list[WorkUnit], of: int, console: Console, setbacks: Setbacks) -> int:
-    """Run those of `missing`, the last of `of` units, that no other process has or does; returns how many were finished."""
+def _of_whom(run: Run, missing: list[WorkUnit], whose: Mapping[str, Shard]) -> str:
+    """Of which shards these units are, and which of them are not at work, as far as all divide the run alike."""
+    counts, busy = Counter(whose[unit.key] for unit in missing), at_work(run.store.folder)
+    alike = all(one.count == owner.count for one in busy for owner in counts)
+    absent = {owner for owner in counts if alike and owner not in busy}
+    in_order = sorted(counts, key=lambda owner: owner.number)
+    return ", ".join(f"{counts[owner]} of shard {owner}{' (not at work)' if owner in absent else ''}" for owner in in_order)
+
+
+def _run(
+    run: Run, missing: list[WorkUnit], of: int, console: Console, setbacks: Setbacks, whose: Mapping[str, Shard] | None = None
+) -> int:
+    """Run those of `missing`, the last of `of` units, that no other process has or does; returns how many were finished.
+
+    whose: the shard that each is of by its key, where this process helps.
+    """
+
+    def title(unit: WorkUnit) -> str:
+        return f"{unit.title}, of shard {whose[unit.key]}, as nobody works on it" if whose else unit.title
+
     ran, planned = 0, sum(unit.planned_flops for unit in missing)
     with Claims(run.store.folder) as claims, RunProgress(console, of, of - len(missing), planned) as progress:
         for unit in missing:
             if not _free(run, unit, claims, setbacks):
                 progress.leave_out(unit.planned_flops)
                 continue
-            progress.begin(unit.title)
+            progress.begin(title(unit))
             finished = _attempted(run, unit, console, setbacks)
             if finished is None:
                 claims.give_up(unit.key)
@@ -71,7 +94,7 @@ def _run(run: Run, missing: list[WorkUnit], of: int, console: Console, setbacks:
                 setbacks.finished(unit)
                 claims.settle(unit.key)
             ran += 1
-            progress.finish(unit.title, finished.images, unit.planned_flops)
+            progress.finish(title(unit), finished.images, unit.planned_flops)
     return ran
 
 

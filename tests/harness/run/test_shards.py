@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import multiprocessing
 import os
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -26,12 +28,14 @@ from harness import cli
 from harness.commands import run as run_commands
 from harness.config import Settings
 from harness.errors import WrongInput
+from harness.run import work
 from harness.run.prepared import prepare_run, run_manifest
 from harness.run.runner import finish_shard
-from harness.run.shard import Shard, divided
+from harness.run.setbacks import Setbacks
+from harness.run.shard import Shard, at_work, divided, or_join
 from harness.run.units import WorkUnit
 from results.claims import Claims
-from results.files import alone, atomic, locked, locked_part, write_atomic
+from results.files import InUse, alone, atomic, locked, locked_part, write_atomic
 from results.store import Store
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -97,7 +101,10 @@ def test_two_processes_at_once_leave_what_one_leaves(tmp_path: Path) -> None:
 def test_a_shard_alone_does_what_others_never_begin(tmp_path: Path) -> None:
     one, folder = tmp_path / "one", tmp_path / "run"
     said = end(*begin(folder, "--shard", "1/3"))
-    assert "helping other shards: 7 units not done" in said
+    helped = r"helping other shards: 7 units not done, \d of shard 0/3 \(not at work\), \d of shard 2/3 \(not at work\)\n"
+    assert re.search(helped, said)
+    last = r"unit 1 of 7: toy-ar .*, of shard [02]/3, as nobody works on it\n"
+    assert re.search(last, said), "of whom the unit is that is begun first"
     assert "7 units done to help" in said
     assert (folder / "report").is_dir()
     end(*begin(one))
@@ -191,9 +198,43 @@ def test_a_shard_in_work_is_not_begun_twice_and_no_plain_run_joins(tmp_path: Pat
     folder = tmp_path / "run"
     folder.mkdir()
     with locked_part(folder, Shard(0, 2).lock):
-        for arguments, advice in (((), ": wait for it, or give another folder"), (("--shard", "0/2"), " as this very shard: wait")):
-            assert f"another process is writing to {folder}{advice}" in end(*begin(folder, *arguments), code=2)
+        joining = f"shard 0/2 is at work in {folder}: to join, give this command with --shard 1/2; or wait, or give another folder"
+        assert joining in end(*begin(folder), code=2)
+        again = f"another process is writing to {folder} as this very shard: wait"
+        assert again in end(*begin(folder, "--shard", "0/2"), code=2)
         assert "others are in work" in end(*begin(folder, "--shard", "1/2"))
+
+
+def test_whoever_finds_shards_at_work_is_told_how_to_join(tmp_path: Path) -> None:
+    with locked_part(tmp_path, Shard(0, 3).lock), locked_part(tmp_path, Shard(1, 3).lock):
+        assert at_work(tmp_path) == [Shard(0, 3), Shard(1, 3)]
+        with pytest.raises(InUse, match=r"^shards 0/3, 1/3 are at work .* --shard 2/3; or wait"), or_join(tmp_path), locked(tmp_path):
+            pass
+        with locked_part(tmp_path, Shard(2, 3).lock), pytest.raises(InUse, match="--shard 3/4"), or_join(tmp_path), locked(tmp_path):
+            pass
+    assert at_work(tmp_path) == [], "their files are left, and nobody holds them"
+    with locked(tmp_path), pytest.raises(InUse, match="another process is writing"), or_join(tmp_path), locked(tmp_path):
+        pass
+    with or_join(tmp_path), locked(tmp_path):
+        pass
+
+
+def test_a_helper_says_who_is_at_work_and_who_is_not(tmp_path: Path) -> None:
+    settings = Settings(suite="geneval", models=("toy-ar",), searches=("random",), verifiers=("toy-judge",), budgets=(6,), prompts=6,
+                        chunk=1, metrics=())  # fmt: skip
+    run, said = prepare_run(settings, tmp_path / "run"), io.StringIO()
+    run.store.open(run_manifest(run), shared=True)
+    with locked_part(run.store.folder, Shard(1, 3).lock), locked_part(run.store.folder, Shard(0, 3).lock):
+        work.help_others(run, Shard(0, 3), Console(file=said, width=200), Setbacks(run.store, run.units))
+    assert "6 units not done, 2 of shard 0/3, 2 of shard 1/3, 2 of shard 2/3 (not at work)\n" in said.getvalue()
+
+
+def test_of_shards_of_another_division_it_is_not_said_who_is_not_at_work(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with locked_part(folder, Shard(0, 2).lock):
+        said = end(*begin(folder, "--shard", "3/4"))
+    assert re.search(r"helping other shards: \d units not done, \d of shard 0/4, \d of shard 1/4, \d of shard 2/4\n", said)
 
 
 def test_a_shard_waits_for_one_that_only_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
