@@ -7,11 +7,13 @@ from models.blank import NO_NUMBERS
 from reports.deadlines import deadline_notes
 from reports.devices import device_notes
 from reports.emphasis import emphasis_note
+from reports.grades import SCORES
 from reports.missing import nothing_returned
 from reports.overlap import moves_budget
 from reports.statistics import OVERALL
 from reports.strata import LEAST_OVERALL, LEAST_PROMPTS, least_prompts
 from reports.summary import Summary, of_random
+from reports.verdict import listed
 from results.schema import GRADE
 
 _PICTURE = ["run", "model", "search", "seed", "budget_unit", "budget", "prompt_id", "candidate", "step", "complete"]
@@ -32,11 +34,14 @@ def notes(summary: Summary) -> tuple[str, ...]:
         *deadline_notes(summary),
         *filter(None, [emphasis_note(summary)]),
         *_who_judges(summary),
+        *_scores(summary),
         *_timing(summary),
         *device_notes(summary),
         "Intervals, where there are any, are 95 % intervals over prompts, within tasks, all seeds of a prompt "
-        "together; they do not cover another training of the models or another verifier. Where all images of a task are right (or "
-        f"all wrong) resampling shows nothing, and the interval is what so many prompts leave open. A task with fewer than {LEAST_PROMPTS} "
+        "together; they do not cover another training of the models or another verifier. Where all prompts of a task score the same "
+        f"{'(as where all images are right, or all wrong) ' if summary.says_right(str(summary.truth)) else ''}"
+        "resampling shows nothing, and the interval is what so many prompts leave open. "
+        f"A task with fewer than {LEAST_PROMPTS} "
         "prompts gets none, "
         f"nor do all tasks together with fewer than {LEAST_OVERALL} a task on average, and at least {LEAST_PROMPTS} in all.",
         *_moved(summary),
@@ -99,6 +104,22 @@ def _who_judges(summary: Summary) -> list[str]:
     ]
 
 
+def _scores(summary: Summary) -> list[str]:
+    """What the grader gives where it does not say right or wrong."""
+    if summary.truth != GRADE or summary.says_right(GRADE):
+        return []
+    tasks = [task.replace("_", " ") for task in summary.tasks if summary.grades.kind(task) == SCORES]
+    others = [task.replace("_", " ") for task in summary.tasks if summary.grades.kind(task) != SCORES]
+    which = "and say of no image that it is right or wrong"
+    if others:
+        which = f"in {listed(tasks)}; in {listed(others)} they say right (1) or wrong (0)"
+    mixed = (
+        " A task's scores are those of its own evaluator and on their own scale: compare methods within a task; the mean over tasks "
+        "is led by the tasks whose scores lie furthest apart."
+    ) if len(summary.tasks) > 1 else ""  # fmt: skip
+    return [f"The grader's grades are scores {which}.{mixed}"]
+
+
 def _moved(summary: Summary) -> list[str]:
     """What resampling prompts does not see: that what one gets another lacks."""
     if not moves_budget(method.search for method in summary.methods):
@@ -116,7 +137,8 @@ def _nothing(summary: Summary) -> list[str]:
     none = int(nothing_returned(selections).sum())
     if not none:
         return []
-    graded = "counts as wrong in the grader’s share of right images, and " if summary.truth == GRADE else ""
+    where = " in the grader’s share of right images" if summary.says_right(str(summary.truth)) else ""
+    graded = f"{summary.grades.nothing_counts}{where}, and " if summary.truth == GRADE else ""
     return [
         f"{none} of {len(selections)} searches returned no image within their budget. Nothing returned {graded}has no score by a verifier: "
         "means of a verifier’s score are over the images that there are, and say so where these are fewer; methods are compared by it "

@@ -63,7 +63,10 @@ class Bootstrap:
         A column without a single value in one of the tasks has no mean of the tasks.
         """
         tasks, replicates_TRG = self._tasks(values_PG), self._resampled(values_PG)
-        each = {task: _interval(tasks.only(place), replicates_TRG[place : place + 1], ends) for place, task in enumerate(self._strata)}
+        each = {
+            task: _interval(tasks.only(place), replicates_TRG[place : place + 1], _of_task(ends, place))
+            for place, task in enumerate(self._strata)
+        }
         return {OVERALL: _interval(tasks, replicates_TRG, ends), **each}
 
     def enough(self, values_PG: Floats) -> NDArray[np.bool_]:
@@ -100,23 +103,25 @@ class Bootstrap:
             replicates.append(replicates_RG)
         return np.stack(replicates)
 
-    def together(self, differences_PG: Floats, most: float = 1.0, many: int | None = None) -> Estimates:
+    def together(self, differences_PG: Floats, most: float | Floats = 1.0, many: int | None = None) -> Estimates:
         """Means over all tasks with intervals that hold for all columns at once, or for as `many` as are looked at.
 
         Student's t of each column's own effective degrees of freedom (as Hasler and Hothorn, 2008, have it for unequal variances),
         and what tasks that differ alike leave open, at 5 % divided by the columns that have an interval (Bonferroni): that holds
         whatever the columns have in common. None where the interval would settle a difference and no more prompts differ than may
-        all differ one way by chance (the sign test, at the same level). None goes beyond `most`, how far two scores can lie apart.
+        all differ one way by chance (the sign test, at the same level). None goes beyond `most`, how far two scores can lie apart
+        (of each task where tasks differ, [T, 1]).
         """
         tasks = self._tasks(differences_PG)
         mean_G, error_G = tasks.over(tasks.mean_TG), tasks.error_G
         tail = (1 - LEVEL) / 2 / max(many or int(np.isfinite(error_G).sum()), 1)
         half_G = -special.stdtrit(tasks.freedom_G, tail) * error_G
         below_G, above_G = (np.hypot(half_G, unseen_G) for unseen_G in tasks.unseen((-most, most), tail))
-        return _settled(Estimates(mean_G, mean_G - below_G, mean_G + above_G, tasks.number_G.astype(np.int64)), differences_PG, tail, most)
+        return _settled(Estimates(mean_G, mean_G - below_G, mean_G + above_G, tasks.number_G.astype(np.int64)), differences_PG, tail,
+                        tasks.over(np.broadcast_to(most, tasks.mean_TG.shape)))  # fmt: skip
 
     def behind_first(
-        self, values_PM: Floats, weights_GM: Floats | None = None, most: float = 1.0
+        self, values_PM: Floats, weights_GM: Floats | None = None, most: float | Floats = 1.0
     ) -> list[tuple[float, float, float]]:
         """How far each method lies behind the first, over all tasks, paired by prompt: mean, low and high end.
 
@@ -138,13 +143,15 @@ class Bootstrap:
         found = self.estimate(values_P[:, None], ends)[OVERALL]
         return float(found.mean_G[0]), float(found.low_G[0]), float(found.high_G[0])
 
-    def difference(self, differences_P: Floats, most: float = 1.0) -> tuple[float, float, float]:
+    def difference(self, differences_P: Floats, most: float | Floats = 1.0) -> tuple[float, float, float]:
         """Mean, low and high end over all tasks of one difference, paired by prompt, of scores that can lie `most` apart.
 
         None where so few prompts differ as `together` says.
         """
         differences_PG = differences_P[:, None]
-        found = _settled(self.estimate(differences_PG, (-most, most))[OVERALL], differences_PG, (1 - LEVEL) / 2, most)
+        tasks = self._tasks(differences_PG)
+        most_G = tasks.over(np.broadcast_to(most, tasks.mean_TG.shape))
+        found = _settled(self.estimate(differences_PG, (-most, most))[OVERALL], differences_PG, (1 - LEVEL) / 2, most_G)
         return float(found.mean_G[0]), float(found.low_G[0]), float(found.high_G[0])
 
     def pooled(self, values_P: Floats) -> tuple[float, float, float]:
@@ -159,11 +166,16 @@ class Bootstrap:
         return Bootstrap([OVERALL] * len(scored), self._seed, self._replicates).overall(scored)
 
 
-def _settled(found: Estimates, differences_PG: Floats, tail: float, most: float) -> Estimates:
-    """Intervals of differences within `most`, NaN where they exclude zero and few prompts differ: all one way by chance, at this tail."""
+def _of_task(ends: Ends, place: int) -> Ends:
+    least, most = (end[place : place + 1] if isinstance(end, np.ndarray) and end.ndim == 2 else end for end in ends)
+    return least, most
+
+
+def _settled(found: Estimates, differences_PG: Floats, tail: float, most_G: Floats) -> Estimates:
+    """Intervals of differences within `most_G`, NaN where they exclude zero and few prompts differ: all one way by chance, at this tail."""
     differing_G = (np.abs(differences_PG) > ROUNDING).sum(axis=0)
     few_G = ((found.low_G > ROUNDING) | (found.high_G < -ROUNDING)) & (0.5**differing_G > tail)
-    low_G, high_G = (np.where(few_G, np.nan, np.clip(end_G, -most, most)) for end_G in (found.low_G, found.high_G))
+    low_G, high_G = (np.where(few_G, np.nan, np.clip(end_G, -most_G, most_G)) for end_G in (found.low_G, found.high_G))
     return replace(found, low_G=low_G, high_G=high_G)
 
 

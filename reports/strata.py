@@ -18,7 +18,8 @@ LEAST_OVERALL = 2.5
 ROUNDING = 1e-9
 """Scores that differ by no more are the same."""
 Floats = NDArray[np.float64]
-Ends = tuple[float, float] | tuple[Floats, Floats]
+Ends = tuple[float | Floats, float | Floats]
+"""The least and the most that a prompt can score: of all columns, of each [G], or of each task and column [T, G], or task alone [T, 1]."""
 SHARES = (0.0, 1.0)
 """The ends of a share of right images."""
 

@@ -5,8 +5,8 @@ A method is a (model, search, budget unit); a point is a method under one guidin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -15,11 +15,12 @@ import pandas as pd
 
 from harness.assignments import name_of
 from harness.compute.ledger import COST_COLUMNS
+from reports.grades import VERDICTS, Grades, grades_of
 from reports.keys import POINT
 from reports.load import Runs
 from reports.missing import judged, nothing_returned
 from reports.statistics import OVERALL, Bootstrap
-from reports.strata import SHARES, Floats
+from reports.strata import SHARES, Ends, Floats
 from results.schema import GRADE, TOTALS
 
 SPENT = list(COST_COLUMNS)
@@ -44,8 +45,9 @@ class Summary:
     """One row per (point, metric, task or `overall`): mean, low, high, prompts, considered, mean spent; of the images
     `asked` for, how many are `unscored`, and for how many there was `nothing` to score."""
     values: pd.DataFrame
-    """Rows (task, prompt_id), columns (metric, point): a prompt's mean over seeds; nothing returned is graded 0."""
+    """Rows (task, prompt_id), columns (metric, point): a prompt's mean over seeds; nothing returned is graded as nothing right."""
     bootstrap: Bootstrap
+    grades: Grades = field(default_factory=Grades)
 
     @cached_property
     def families(self) -> dict[str, str]:
@@ -84,14 +86,35 @@ class Summary:
         """The metric that answers the question: the grader's verdict, else the first verifier's score, if any."""
         return self.metrics[0] if self.metrics else None
 
-    def ends(self, metric: str) -> tuple[float, float]:
-        """The least and the most that a prompt can score by a metric; of a verifier what was seen, as few of them have ends."""
-        return _ends(self.values, metric)
+    def ends(self, metric: str) -> Ends:
+        """The least and the most that a prompt can score by a metric, of each task [T, 1] where tasks differ.
 
-    def apart(self, metric: str) -> float:
-        """How far two scores by a metric can lie apart."""
+        Of what has no ends, such as most verifiers' scores, what was seen.
+        """
+        return _ends(self.values, metric, self.grades)
+
+    def apart(self, metric: str) -> float | Floats:
+        """How far two scores by a metric can lie apart, of each task where tasks differ."""
         least, most = self.ends(metric)
         return most - least
+
+    def says_right(self, metric: str, task: str = OVERALL) -> bool:
+        """Whether a metric says right or wrong of an image, so that its mean is a share; else it is a score."""
+        return metric == GRADE and self.grades.kind(task) == VERDICTS
+
+    def metric_name(self, metric: str, task: str = OVERALL) -> str:
+        """A metric in words."""
+        if self.says_right(metric, task):
+            return "right by the grader"
+        return "score by the grader" if metric == GRADE else f"{metric} score"
+
+    def metric_phrase(self, metric: str) -> str:
+        """What a metric's mean over all tasks is, in a sentence."""
+        return "share of images right by the grader" if self.says_right(metric) else f"mean {self.metric_name(metric)}"
+
+    def scale(self, metric: str, task: str = OVERALL) -> Hashable:
+        """What tells the scales of two plots apart: the metric and, where the grader scores tasks differently, the task's ends."""
+        return metric, str(self.grades.scores.get(task)) if metric == GRADE and task != OVERALL else ""
 
     @property
     def first_axis(self) -> str:
@@ -134,16 +157,6 @@ def search_rank(search: str) -> tuple[bool, str]:
     return (not is_random(search), search)
 
 
-def metric_name(metric: str) -> str:
-    """A metric in words."""
-    return "right by the grader" if metric == GRADE else f"{metric} score"
-
-
-def metric_phrase(metric: str) -> str:
-    """What a metric's mean is, in a sentence."""
-    return "share of images right by the grader" if metric == GRADE else f"mean {metric} score"
-
-
 def is_single(points: pd.DataFrame) -> pd.Series:
     """Points that are one image of random search: no search at all."""
     return of_random(points) & (points["considered"] == 1)
@@ -151,7 +164,8 @@ def is_single(points: pd.DataFrame) -> pd.Series:
 
 def summarise(runs: Runs) -> Summary:
     """Estimate every point of the runs."""
-    scores = judged(runs.scores, runs.selections, GRADE)
+    grades = grades_of(runs)
+    scores = judged(runs.scores, runs.selections, grades)
     prompts = runs.selections[["task", "prompt_id"]].drop_duplicates().sort_values("prompt_id", kind="stable")
     order = {task: position for position, task in enumerate(prompts["task"].drop_duplicates())}
     prompts = prompts.sort_values("task", key=lambda column: column.map(order), kind="stable")
@@ -159,27 +173,41 @@ def summarise(runs: Runs) -> Summary:
     means = scores.groupby(["task", "prompt_id", "metric", *POINT], sort=False)["value"].mean()
     values = pd.DataFrame(means.unstack(["metric", *POINT])).reindex(index)
     bootstrap = Bootstrap(index.get_level_values("task").tolist(), over_prompts=runs.over_prompts)
-    points = _estimates(values, bootstrap)
+    points = _estimates(values, bootstrap, grades)
     points = points.merge(_unscored(scores), on=["metric", "task", *POINT], how="left")
     points = points.merge(_spent(runs.selections), on=["task", *POINT], how="left")
-    return Summary(runs, points, values, bootstrap)
+    return Summary(runs, points, values, bootstrap, grades)
 
 
-def _ends(values: pd.DataFrame, metric: str) -> tuple[float, float]:
-    if metric == GRADE:
+def _ends(values: pd.DataFrame, metric: str, grades: Grades) -> Ends:
+    if metric != GRADE:
+        return _seen(values[metric])
+    if not grades.scores:
         return SHARES
-    seen = values[metric].to_numpy(dtype=np.float64)
+    each = []
+    for task in values.index.unique("task"):
+        declared, seen = grades.scores.get(task, SHARES), _seen(values.loc[[task], metric])
+        each.append([there if np.isnan(end) else end for end, there in zip(declared, seen, strict=True)])
+    least_T, most_T = np.array(each).T
+    return least_T[:, None], most_T[:, None]
+
+
+def _seen(values: pd.DataFrame | pd.Series) -> tuple[float, float]:
+    seen = values.to_numpy(dtype=np.float64)
     return float(np.nanmin(seen, initial=np.inf)), float(np.nanmax(seen, initial=-np.inf))
 
 
-def _estimates(values: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
+def _estimates(values: pd.DataFrame, bootstrap: Bootstrap, grades: Grades) -> pd.DataFrame:
     columns = values.columns.to_frame(index=False)
     matrix: Floats = values.to_numpy(dtype=np.float64)
-    of_metric = {metric: _ends(values, metric) for metric in columns["metric"].unique()}
-    least_G, most_G = np.array([of_metric[metric] for metric in columns["metric"]]).T
+    tasks = len(values.index.unique("task"))
+    of_metric = {metric: _ends(values, metric, grades) for metric in columns["metric"].unique()}
+    least_TG, most_TG = (
+        np.hstack([np.broadcast_to(of_metric[metric][end], (tasks, 1)) for metric in columns["metric"]]) for end in (0, 1)
+    )
     parts = [
         columns.assign(task=task, mean=found.mean_G, low=found.low_G, high=found.high_G, prompts=found.prompts_G)
-        for task, found in bootstrap.estimate(matrix, (least_G, most_G)).items()
+        for task, found in bootstrap.estimate(matrix, (least_TG, most_TG)).items()
     ]
     return pd.concat(parts, ignore_index=True)
 

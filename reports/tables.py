@@ -21,7 +21,7 @@ from reports.latex import tabular
 from reports.missing import judged
 from reports.overlap import moves_budget
 from reports.statistics import OVERALL
-from reports.summary import SPENT, Summary, metric_phrase
+from reports.summary import SPENT, Summary
 from results.schema import GRADE
 
 Row = dict[str, Any]
@@ -118,12 +118,13 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
             row |= {NOTHING_RETURNED: numbers.part(point["nothing"], point["asked"])} if missed else {}
             rows.append(row | ({"unscored": f"{point['unscored']:.0f}"} if gaps else {}))
     overall = "mean over the prompts" if summary.runs.over_prompts else "unweighted mean of the task means"
-    caption = f"{metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: {overall}"
+    caption = f"{summary.metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: {overall}"
     caption += " with its 95 % interval over prompts." if has_intervals(summary) else f"; no interval, as {too_few(summary)}."
     if moves_budget(method.search for method in summary.methods) and len(summary.tasks) > 1:
         caption += " adaptive keeps a budget on average over all prompts: in one task it may spend more than that, in another less."
     if missed:
-        counts = "which is not right and counts as wrong" if metric == GRADE else "so no score"
+        wrong = "is not right and " if summary.says_right(metric) else ""
+        counts = f"which {wrong}{summary.grades.nothing_counts}" if metric == GRADE else "so no score"
         caption += f" “{NOTHING_RETURNED.capitalize()}”: no image within the budget, {counts}."
     if gaps:
         caption += f" Unscored: images without a score, left out of the means ({_reasons(summary, metric)})."
@@ -134,7 +135,7 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
 def _reasons(summary: Summary, metric: str) -> str:
     """Why scores are missing, the most frequent reasons first."""
     scores = summary.runs.scores
-    unscored = (scores["metric"] == metric) & judged(scores, summary.runs.selections, GRADE)["value"].isna()
+    unscored = (scores["metric"] == metric) & judged(scores, summary.runs.selections, summary.grades)["value"].isna()
     missing = scores.loc[unscored, "reason"]
     return "; ".join(str(reason) or "no reason given" for reason in missing.value_counts().head(3).index)
 

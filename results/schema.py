@@ -11,7 +11,7 @@ from harness.compute.ledger import MEANINGS
 
 SCHEMA_VERSION = 5
 GRADE = "grade"
-"""The metric that is the suite's own verdict: the truth where there is one."""
+"""The metric that is the suite's own grade: the truth where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,8 @@ CANDIDATES = (
     ),
     _real(
         "truth",
-        "the suite's own verdict on this image: on every finished image of random where the suite has a grader here, and what reports "
+        "the suite's own grade of this image, 1 for right and 0 for wrong or, in the tasks that `scores` of the manifest's `suite` has, a "
+        "score: on every finished image of random where the suite has a grader here, and what reports "
         "say of trust in verifiers is of these; NaN for all other searches, whose images are chosen by scores",
     ),
     _text("image", "path of the PNG within the run folder, empty where not kept"),

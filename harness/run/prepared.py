@@ -129,6 +129,7 @@ def run_manifest(run: Run) -> dict[str, Any]:
     settings = session.settings
     suite = {
         **card_values(session.suite.card),
+        "scores": session.suite.card.scores.get(session.domain, {}),
         "display_name": session.suite_name,
         "domain": session.domain,
         "prompts_run": len(session.prompts),

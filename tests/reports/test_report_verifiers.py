@@ -102,7 +102,7 @@ def test_accuracy_and_price_by_hand(run: Path) -> None:
             by_prompt.setdefault(str(prompt), []).append((best, pool["truth"].mean()))
     best, chance = np.mean([np.mean(pools, axis=0) for pools in by_prompt.values()], axis=0)
     row = trust.frame[trust.frame["verifier"] == "shapes-reward"].iloc[0]
-    assert (row["best_right"], row["chance"]) == pytest.approx((best, chance))
+    assert (row["best"], row["chance"]) == pytest.approx((best, chance))
     assert best > chance
     assert "a prompt's pools are averaged first and then prompts" in trust.caption
 

@@ -265,6 +265,12 @@ def test_differences_name_nested_and_missing_values() -> None:
     assert differences(a_manifest(), {**a_manifest(), "environments": []}) == []
 
 
+def test_an_older_run_that_lacks_the_kinds_of_its_grades_is_the_same_run() -> None:
+    ours, other = ({**a_manifest(), "suite": {"name": "s", "scores": {"color": ends}}} for ends in ([0, 1], [0, 2]))
+    assert differences(ours, a_manifest()) == []
+    assert differences(ours, other) == ["suite.scores.color is [0, 1] here and [0, 2] there"]
+
+
 def test_images_are_what_was_scored_and_named_by_content(store: Store) -> None:
     image = torch.randint(0, 256, (3, 5, 7), dtype=torch.uint8)
     relative = store.save_image(image)

@@ -34,7 +34,7 @@ from suites.base import Prompt
 from suites.published import load_grader, published_graders
 from suites.t2i_compbench import open_vocabulary, parsed
 from suites.t2i_compbench.blip_vqa import NO, QUESTION, START, YES, BlipVqa, question
-from suites.t2i_compbench.categories import GRADER_OF
+from suites.t2i_compbench.categories import ENDS, GRADER_OF
 from suites.t2i_compbench.depth import DepthEstimator, _in_frame
 from suites.t2i_compbench.open_vocabulary import OpenVocabularyDetector
 from suites.t2i_compbench.suite import T2ICompBenchSuite
@@ -150,6 +150,8 @@ def test_scores_do_not_depend_on_the_batch_or_the_order(name, weights):
     grades = [grade.value for grade in grader.grade(images, prompts)]
     assert all(math.isfinite(value) for value in grades)
     assert len(set(grades)) > 1
+    least, most = ENDS[name]
+    assert all(least <= value <= most for value in grades)
     alone = [grader.grade([image], [prompt])[0].value for image, prompt in zip(images, prompts, strict=True)]
     order = [5, 2, 7, 0, 1, 6, 3, 4]
     moved = [grade.value for grade in grader.grade([images[n] for n in order], [prompts[n] for n in order])]
