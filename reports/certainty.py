@@ -25,7 +25,7 @@ def has_intervals(summary: Summary) -> bool:
     """Whether any mean of the truth over all tasks has prompts enough for an interval."""
     if summary.truth is None:
         return False
-    return bool(summary.bootstrap.enough(summary.values[[summary.truth]].to_numpy(dtype=float)).any())
+    return bool(summary.sample.enough(summary.values[[summary.truth]].to_numpy(dtype=float)).any())
 
 
 def too_few(summary: Summary) -> str:

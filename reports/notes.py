@@ -32,7 +32,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
         *_timing(summary),
         "Intervals, where there are any, are 95 % intervals over prompts, within tasks, all seeds of a prompt "
         "together; they do not cover another training of the models or another verifier. Where all images of a task are right (or "
-        f"all wrong) resampling shows nothing, and the interval is what so many prompts leave open. A task with fewer than {LEAST_PROMPTS} "
+        f"all wrong) nothing varies, and the interval is what so many prompts leave open. A task with fewer than {LEAST_PROMPTS} "
         "prompts gets none, "
         f"nor do all tasks together with fewer than {LEAST_OVERALL} a task on average, and at least {LEAST_PROMPTS} in all.",
         *_moved(summary),
@@ -80,7 +80,7 @@ def _who_judges(summary: Summary) -> list[str]:
 
 
 def _moved(summary: Summary) -> list[str]:
-    """What resampling prompts does not see: that what one gets another lacks."""
+    """What intervals over prompts do not see: that what one gets another lacks."""
     if not moves_budget(method.search for method in summary.methods):
         return []
     return [

@@ -18,8 +18,8 @@ from harness.compute.ledger import COST_COLUMNS
 from reports.keys import POINT
 from reports.load import Runs
 from reports.missing import judged, nothing_returned
-from reports.statistics import OVERALL, Bootstrap
-from reports.strata import SHARES, Floats
+from reports.statistics import OVERALL, Sample
+from reports.strata import SHARES, Ends, Floats
 from results.schema import GRADE
 
 SPENT = list(COST_COLUMNS)
@@ -45,7 +45,7 @@ class Summary:
     `asked` for, how many are `unscored`, and for how many there was `nothing` to score."""
     values: pd.DataFrame
     """Rows (task, prompt_id), columns (metric, point): a prompt's mean over seeds; nothing returned is graded 0."""
-    bootstrap: Bootstrap
+    sample: Sample
 
     @cached_property
     def families(self) -> dict[str, str]:
@@ -84,14 +84,9 @@ class Summary:
         """The metric that answers the question: the grader's verdict, else the first verifier's score, if any."""
         return self.metrics[0] if self.metrics else None
 
-    def ends(self, metric: str) -> tuple[float, float]:
+    def ends(self, metric: str) -> Ends:
         """The least and the most that a prompt can score by a metric; of a verifier what was seen, as few of them have ends."""
         return _ends(self.values, metric)
-
-    def apart(self, metric: str) -> float:
-        """How far two scores by a metric can lie apart."""
-        least, most = self.ends(metric)
-        return most - least
 
     @property
     def first_axis(self) -> str:
@@ -158,28 +153,28 @@ def summarise(runs: Runs) -> Summary:
     index = pd.MultiIndex.from_frame(prompts)
     means = scores.groupby(["task", "prompt_id", "metric", *POINT], sort=False)["value"].mean()
     values = pd.DataFrame(means.unstack(["metric", *POINT])).reindex(index)
-    bootstrap = Bootstrap(index.get_level_values("task").tolist(), over_prompts=runs.over_prompts)
-    points = _estimates(values, bootstrap)
+    sample = Sample(index.get_level_values("task").tolist(), over_prompts=runs.over_prompts)
+    points = _estimates(values, sample)
     points = points.merge(_unscored(scores), on=["metric", "task", *POINT], how="left")
     points = points.merge(_spent(runs.selections), on=["task", *POINT], how="left")
-    return Summary(runs, points, values, bootstrap)
+    return Summary(runs, points, values, sample)
 
 
-def _ends(values: pd.DataFrame, metric: str) -> tuple[float, float]:
+def _ends(values: pd.DataFrame, metric: str) -> Ends:
     if metric == GRADE:
         return SHARES
     seen = values[metric].to_numpy(dtype=np.float64)
-    return float(np.nanmin(seen, initial=np.inf)), float(np.nanmax(seen, initial=-np.inf))
+    return Ends(float(np.nanmin(seen, initial=np.inf)), float(np.nanmax(seen, initial=-np.inf)), known=False)
 
 
-def _estimates(values: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
+def _estimates(values: pd.DataFrame, sample: Sample) -> pd.DataFrame:
     columns = values.columns.to_frame(index=False)
     matrix: Floats = values.to_numpy(dtype=np.float64)
     of_metric = {metric: _ends(values, metric) for metric in columns["metric"].unique()}
-    least_G, most_G = np.array([of_metric[metric] for metric in columns["metric"]]).T
+    least_G, most_G, known_G = (np.array(each) for each in zip(*(of_metric[metric] for metric in columns["metric"]), strict=True))
     parts = [
         columns.assign(task=task, mean=found.mean_G, low=found.low_G, high=found.high_G, prompts=found.prompts_G)
-        for task, found in bootstrap.estimate(matrix, (least_G, most_G)).items()
+        for task, found in sample.estimate(matrix, Ends(least_G, most_G, known_G)).items()
     ]
     return pd.concat(parts, ignore_index=True)
 

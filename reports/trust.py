@@ -45,7 +45,7 @@ def _row(summary: Summary, verifier: str, part: pd.DataFrame) -> dict[str, float
     right = part["truth"] > 0.5
     by_prompt = auroc_by_pool(part["score"], right, part[_POOL]).groupby(level=0).mean()
     column = pd.Series(summary.values.index.get_level_values("prompt_id")).map(by_prompt)
-    within, low, high = summary.bootstrap.pooled(column.to_numpy(dtype=float))
+    within, low, high = summary.sample.pooled(column.to_numpy(dtype=float))
     ranked = verifier in summary.runs.rank_verifiers
     best_right, chance = _accuracy(part.assign(right=right))
     return {

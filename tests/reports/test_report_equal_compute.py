@@ -36,7 +36,7 @@ def test_a_measured_point_is_read_as_it_is(summary: Summary) -> None:
     for method in summary.methods:
         for _, point in summary.curve(method, "shapes-clip", "grade").iterrows():
             reading = read_at(summary, method, "flops", point["flops"], "shapes-clip")
-            assert summary.bootstrap.overall(reading.points_PN[:, 0]) == pytest.approx((point["mean"], point["low"], point["high"]))
+            assert summary.sample.overall(reading.points_PN[:, 0]) == pytest.approx((point["mean"], point["low"], point["high"]))
 
 
 def test_between_points_the_curve_is_linear_in_the_logarithm(summary: Summary) -> None:
