@@ -10,7 +10,8 @@ from reports.strata import least_prompts
 from reports.summary import Summary
 
 YES = "yes"
-NOT_SEPARABLE = f"not separable at {100 * LEVEL:.0f} %"
+SEPARABLE = f"separable at {100 * LEVEL:.0f} %"
+NOT_SEPARABLE = f"not {SEPARABLE}"
 TOO_FEW = "too few prompts to tell"
 
 

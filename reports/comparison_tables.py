@@ -27,6 +27,7 @@ def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tu
         "The difference to the highest is paired by prompt; its 95 % intervals hold together for all methods at one amount."
         if has_intervals(summary) else f"The difference to the highest has no interval: {too_few(summary)}."
     )  # fmt: skip
+    paired += " “Highest” is a score, no verdict."
     budget = f"{truth} of what each made of the same budget, guided by {verifier}; nothing is read between points. {paired}"
     spent = (
         f"{truth} at the same amount really spent per prompt, guided by {verifier}. “≈”: read between two measured budgets, by "
