@@ -9,11 +9,12 @@ import numpy as np
 
 from harness.compute.amounts import counted
 from reports import numbers
-from reports.certainty import YES, intervals_sentence, more_prompts, too_few
+from reports.certainty import YES, has_intervals, intervals_sentence, more_prompts, too_few
 from reports.equal_compute import Comparison, compare
 from reports.headline import NO_SCORES, NOTHING_SHARED, headline
 from reports.keys import POINT
 from reports.left_out import Missing, alone_sentences, left_out_sentences, missing
+from reports.overlap import TOO_NARROW, moves_budget
 from reports.power import outlook
 from reports.same_budget import Shared, all_at_same_budget, at_same_budget, of_one_budget, of_one_method, shared
 from reports.statistics import OVERALL
@@ -63,8 +64,14 @@ def answer(summary: Summary) -> Answer:
     alone = _alone(summary, {one.method for one in main.left_out}) if main.same_budget else []
     also = (*_one_budget(summary, found), *_other_verifiers(summary, found), *left_out_sentences(summary, lacking), *alone)
     highest = [HIGHEST] if any(one.lead and one.sure != YES for one in verdicts.values()) else []
-    sentences = (*highest, *_opening(summary), *ties, *lead, *also)
+    sentences = (*highest, *_too_narrow(summary, told), *_opening(summary), *ties, *lead, *also)
     return Answer(first, sentences, tuple(verdicts.values()), found, lacking)
+
+
+def _too_narrow(summary: Summary, told: Sequence[Comparison]) -> list[str]:
+    """What to know of adaptive where the first lines have a number of it."""
+    shown = [one for each in told for one in (*each.leaders, each.rival, *each.foreign[:1]) if one is not None]
+    return [TOO_NARROW] if has_intervals(summary) and moves_budget(one.method.search for one in shown) else []
 
 
 def _alone(summary: Summary, named: Collection[Method]) -> list[str]:

@@ -69,6 +69,12 @@ class Runs:
         return bool(self.manifests[0]["suite"].get("overall_over") == "prompts")
 
     @property
+    def shards(self) -> int:
+        """Into how many parts a run was divided for processes that work at once, at most; 1 where none was, as far as manifests say."""
+        environments = [environment for manifest in self.manifests for environment in manifest["environments"]]
+        return max((int(one.get("shards", 1)) for one in environments), default=1)
+
+    @property
     def domain(self) -> str:
         """photo, or what the suite's name carries after the @."""
         return self.suite.partition("@")[2] or "photo"

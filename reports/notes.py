@@ -10,6 +10,7 @@ from reports.overlap import moves_budget
 from reports.statistics import OVERALL
 from reports.strata import LEAST_OVERALL, LEAST_PROMPTS, least_prompts
 from reports.summary import Summary, of_random
+from reports.tables import shared_seconds
 from results.schema import GRADE
 
 SHAPES_NOTICE = (
@@ -63,7 +64,7 @@ def _timing(summary: Summary) -> list[str]:
     least = least_prompts(len(summary.tasks))
     prompts = len(summary.values)
     few = f"; with {amounts.counted(prompts, 'prompt')} a ranking by seconds is no finding" if prompts < least else ""
-    return [f"Seconds are measured once: {first}{few}."]
+    return [f"Seconds are measured once: {first}{few}.{shared_seconds(summary)}"]
 
 
 def _who_judges(summary: Summary) -> list[str]:

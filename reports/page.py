@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from models.base import Domain
 from reports.answer import Answer
-from reports.certainty import has_intervals, too_few
+from reports.certainty import intervals_drawn
 from reports.command import command
 from reports.emphasis import emphasis_note, emphasised
 from reports.figure_labels import LABELS
@@ -70,8 +70,7 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
         labels=LABELS,
         emphasis=emphasis_note(summary),
         parted=partial(_parted, {method[:2] for method in emphasised(summary)}),
-        intervals=has_intervals(summary),
-        few=too_few(summary),
+        drawn=intervals_drawn(summary),
         # Figures are drawn by us from escaped text; everything else in the page is escaped by Jinja.
         figures={name: Markup(svg) for name, svg in contents.figures.items()},
         picture=data_uri,

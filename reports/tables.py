@@ -18,7 +18,7 @@ from reports.deadlines import after_deadline
 from reports.keys import POINT
 from reports.latex import tabular
 from reports.missing import judged
-from reports.overlap import moves_budget
+from reports.overlap import TOO_NARROW, moves_budget
 from reports.statistics import OVERALL
 from reports.summary import SPENT, Summary, metric_phrase
 from results.schema import GRADE
@@ -119,7 +119,10 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
     overall = "mean over the prompts" if summary.runs.over_prompts else "unweighted mean of the task means"
     caption = f"{metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: {overall}"
     caption += " with its 95 % interval over prompts." if has_intervals(summary) else f"; no interval, as {too_few(summary)}."
-    if moves_budget(method.search for method in summary.methods) and len(summary.tasks) > 1:
+    moved = moves_budget(method.search for method in summary.methods)
+    if moved and has_intervals(summary):
+        caption += f" {TOO_NARROW}"
+    if moved and len(summary.tasks) > 1:
         caption += " adaptive keeps a budget on average over all prompts: in one task it may spend more than that, in another less."
     if missed:
         counts = "which is not right and counts as wrong" if metric == GRADE else "so no score"
@@ -157,9 +160,18 @@ def spent_table(summary: Summary, verifier: str, name: str) -> Table:
     caption = (
         f"Mean per prompt, searches guided by {verifier}. Images: finished and scored; calls: images given to the verifier, previews "
         "included; sequences: what really went through the transformer. FLOPs count 2 per multiply-add; their parts are shares of all, "
-        "and so is the verifier's time."
+        f"and so is the verifier's time.{shared_seconds(summary)}"
     )
     return Table(name, f"Spent, guided by {verifier}", caption, filled(rows), frame)
+
+
+def shared_seconds(summary: Summary) -> str:
+    """What lengthens measured seconds where several processes made a run, as a caption or a note adds it; else empty."""
+    many = summary.runs.shards
+    return "" if many == 1 else (
+        f" Up to {many} processes worked at once (shards): where they share a machine, seconds are longer than of one alone, and not "
+        "of all methods alike."
+    )  # fmt: skip
 
 
 def _who(point: dict[Hashable, Any]) -> Row:

@@ -97,8 +97,8 @@ def _kept_calibrations(store: Store, session: Session) -> dict[str, Calibration]
         raise WrongInput(f"{store.folder} has damaged speeds ({error}): give another folder with --out") from error
 
 
-def run_manifest(run: Run) -> dict[str, Any]:
-    """The manifest of a prepared run."""
+def run_manifest(run: Run, shards: int = 1) -> dict[str, Any]:
+    """The manifest of a prepared run, which so many processes share."""
     session = run.session
     settings = session.settings
     suite = {
@@ -118,7 +118,7 @@ def run_manifest(run: Run) -> dict[str, Any]:
             for name, verifier in session.evaluator.verifiers.items()
             if name not in session.verifiers
         },
-        environment(session.models.device),
+        {**environment(session.models.device), **({"shards": shards} if shards > 1 else {})},
         run.notes,
     )
 

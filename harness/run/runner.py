@@ -50,7 +50,7 @@ def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = loca
     store.folder.mkdir(parents=True, exist_ok=True)
     with locked_part(store.folder, shard.lock):
         with alone(store.folder):
-            _open(run, console, shared=True)
+            _open(run, console, shard)
         work_on(run, shard.of(run.units), console, engine)
         help_others(run, console, engine)
     try:
@@ -66,9 +66,9 @@ def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = loca
     return ""
 
 
-def _open(run: Run, console: Console, shared: bool = False) -> None:
+def _open(run: Run, console: Console, shard: Shard | None = None) -> None:
     with run.watch.section("store"):
-        run.store.open(run_manifest(run), shared)
+        run.store.open(run_manifest(run, shard.count if shard else 1), shared=shard is not None)
         run.store.keep_units([unit.key for unit in run.units])
         found = take_over(run.store, [unit.key for unit in run.units], [Path(one) for one in run.session.settings.reuse])
         for folder, count in found.items():
