@@ -40,7 +40,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
         "Intervals, where there are any, are 95 % intervals over prompts, within tasks, all seeds of a prompt "
         "together; they do not cover another training of the models or another verifier. Where all prompts of a task score the same "
         f"{'(as where all images are right, or all wrong) ' if summary.says_right(str(summary.truth)) else ''}"
-        "resampling shows nothing, and the interval is what so many prompts leave open. "
+        "nothing varies, and the interval is what so many prompts leave open. "
         f"A task with fewer than {LEAST_PROMPTS} "
         "prompts gets none, "
         f"nor do all tasks together with fewer than {LEAST_OVERALL} a task on average, and at least {LEAST_PROMPTS} in all.",
@@ -121,7 +121,7 @@ def _scores(summary: Summary) -> list[str]:
 
 
 def _moved(summary: Summary) -> list[str]:
-    """What resampling prompts does not see: that what one gets another lacks."""
+    """What intervals over prompts do not see: that what one gets another lacks."""
     if not moves_budget(method.search for method in summary.methods):
         return []
     return [

@@ -113,7 +113,7 @@ def shown(summary: Summary) -> tuple[str, ...]:
 
 def _path(summary: Summary, method: Method, verifier: str) -> pd.DataFrame:
     path = summary.curve(method, verifier, verifier)[["budget", "mean"]].rename(columns={"mean": "score"})
-    truths = [summary.bootstrap.overall(_of_images(summary, GRADE, method, verifier, budget).to_numpy(dtype=float))[0]
+    truths = [summary.sample.overall(_of_images(summary, GRADE, method, verifier, budget).to_numpy(dtype=float))[0]
               for budget in path["budget"]]  # fmt: skip
     return path.assign(truth=truths).dropna()
 
@@ -124,7 +124,7 @@ def _change(summary: Summary, method: Method, verifier: str, metric: str) -> Cha
     if len(curve) < 2:
         return Change(float("nan"), float("nan"), float("nan"))
     first, last = (_of_images(summary, metric, method, verifier, curve["budget"].iloc[end]) for end in (0, -1))
-    return Change(*summary.bootstrap.difference((last - first).to_numpy(dtype=float), summary.apart(metric)))
+    return Change(*summary.sample.difference((last - first).to_numpy(dtype=float), summary.ends(metric)))
 
 
 def _of_images(summary: Summary, metric: str, method: Method, verifier: str, budget: float) -> pd.Series:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.transforms import offset_copy
 
 from reports.statistics import OVERALL
 from reports.style import QUIET, SURFACE, Look, log_axis, quiet_axes
@@ -24,6 +25,9 @@ _SHARE = (-0.06, 1.06)
 """Range of a share of images, with room for whole markers."""
 _MARKER, _RIM, _FAINT = 5.4, 3.2, 3.4
 """Size of a marker in points, what it grows by for each that lies upon it, and the size where a method does not stand out."""
+
+_NEAR, _BESIDE = 1.06, 6.0
+"""Single points whose amounts differ by less than this factor stand side by side, so many points apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,11 @@ def draw(axes: Axes, summary: Summary, panel: Panel, styles: Mapping[Method, Loo
     for method in (method for method in curves if method not in strong):
         look = styles[method]
         axes.plot(*zip(*points[method], strict=True), color=look.colour, linewidth=0.9, marker=look.marker, markersize=_FAINT, zorder=2)
+    shifts = _side_by_side({method: points[method][0][0] for method in strong if len(points[method]) == 1})
     for place, method in enumerate(strong):
         over = [point for other in strong[place + 1 :] for point in points[other]]
-        _strong(axes, panel.unit, styles[method], curves[method], 3 + place / 100)
-        for point in points[method]:
+        _strong(axes, panel.unit, styles[method], curves[method], 3 + place / 100, shifts.get(method, 0))
+        for point in points[method] if not shifts.get(method) else ():
             if above := sum(_upon(point, other, range_) for other in over):
                 axes.plot(*point, markersize=_MARKER + _RIM * above, **_line(styles[method], 3 + place / 100))
     if len(means) > 2 and range_[1] - range_[0] < 1e-9:
@@ -69,8 +74,25 @@ def draw(axes: Axes, summary: Summary, panel: Panel, styles: Mapping[Method, Loo
                   color=QUIET, fontsize=8.5)  # fmt: skip
 
 
-def _strong(axes: Axes, unit: str, look: Look, curve: pd.DataFrame, zorder: float) -> None:
-    """A line with its band, or a point with its bar, and a ring around one image of random search."""
+def _side_by_side(spent: Mapping[Method, float]) -> dict[Method, float]:
+    """By how many points to shift methods that have one point each: those that spent about the same would hide one another's bars."""
+    groups: list[list[Method]] = []
+    for method in sorted(spent, key=lambda method: spent[method]):
+        if groups and spent[method] < spent[groups[-1][-1]] * _NEAR:
+            groups[-1].append(method)
+        else:
+            groups.append([method])
+    order = list(spent)
+    return {
+        method: _BESIDE * (place - (len(group) - 1) / 2)
+        for group in groups for place, method in enumerate(sorted(group, key=order.index))
+    }  # fmt: skip
+
+
+def _strong(axes: Axes, unit: str, look: Look, curve: pd.DataFrame, zorder: float, shift: float) -> None:
+    """A line with its band, or a point with its bar, `shift` points aside, and a ring around one image of random search."""
+    figure = axes.get_figure(root=True)
+    aside: dict[str, Any] = {"transform": offset_copy(axes.transData, figure, x=shift, units="points")} if shift else {}
     x, mean = curve[unit].to_numpy(), curve["mean"].to_numpy()
     if len(x) > 1:
         axes.fill_between(x, curve["low"], curve["high"], color=look.colour, alpha=0.09, linewidth=0)
@@ -78,13 +100,13 @@ def _strong(axes: Axes, unit: str, look: Look, curve: pd.DataFrame, zorder: floa
             axes.plot(x, curve[end], color=look.colour, alpha=0.4, linewidth=0.6, linestyle=look.line)
     else:
         bars = np.vstack([mean - curve["low"], curve["high"] - mean])
-        axes.errorbar(x, mean, yerr=bars, color=look.colour, capsize=3, linewidth=1.2)
-    axes.plot(x, mean, linewidth=1.7, linestyle=look.line, markersize=_MARKER, **_line(look, zorder))
+        axes.errorbar(x, mean, yerr=bars, color=look.colour, capsize=3, linewidth=1.2, **aside)
+    axes.plot(x, mean, linewidth=1.7, linestyle=look.line, markersize=_MARKER, **_line(look, zorder), **aside)
     single = curve[is_single(curve)]
     if not single.empty:
         axes.plot(
             single[unit], single["mean"], linestyle="none", marker="o", markersize=8.5, markerfacecolor=SURFACE,
-            markeredgecolor=look.colour, markeredgewidth=1.8, zorder=5,
+            markeredgecolor=look.colour, markeredgewidth=1.8, zorder=5, **aside,
         )  # fmt: skip
 
 

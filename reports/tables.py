@@ -19,7 +19,7 @@ from reports.devices import differ
 from reports.keys import POINT
 from reports.latex import tabular
 from reports.missing import judged
-from reports.overlap import moves_budget
+from reports.overlap import TOO_NARROW, moves_budget
 from reports.statistics import OVERALL
 from reports.summary import SPENT, Summary
 from results.schema import GRADE
@@ -120,7 +120,10 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
     overall = "mean over the prompts" if summary.runs.over_prompts else "unweighted mean of the task means"
     caption = f"{summary.metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: {overall}"
     caption += " with its 95 % interval over prompts." if has_intervals(summary) else f"; no interval, as {too_few(summary)}."
-    if moves_budget(method.search for method in summary.methods) and len(summary.tasks) > 1:
+    moved = moves_budget(method.search for method in summary.methods)
+    if moved and has_intervals(summary):
+        caption += f" {TOO_NARROW}"
+    if moved and len(summary.tasks) > 1:
         caption += " adaptive keeps a budget on average over all prompts: in one task it may spend more than that, in another less."
     if missed:
         wrong = "is not right and " if summary.says_right(metric) else ""

@@ -111,6 +111,7 @@ def test_the_word_is_that_of_the_pair_that_is_named(
     prompts = outlook(summary, comparison)
     assert bool(prompts) == (sure == NOT_SEPARABLE)
     assert all(f"from ar + {rival} takes" in text for text in prompts)
+    assert said.behind == tuple(f"ar + {name}" for name, ends in (("greedy", next_), ("smc", last)) if ends == FAR)
     noted = without_interval(summary, comparison)
     assert bool(noted) == (UNTOLD in (next_, last))
     assert all(text.startswith("The lead over ar + ") for text in noted)

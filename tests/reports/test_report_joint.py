@@ -38,7 +38,7 @@ INFINITY, FLUX = {"models": {"shapes-infinity": "ar"}}, {"models": {"shapes-flux
 
 
 def test_models_with_different_seeds_are_named_with_them(join: Join) -> None:
-    told = join({**INFINITY, "searches": ("random", "beam")}, {**FLUX, "seeds": (5, 6)}).sentences[1]
+    told = join({**INFINITY, "searches": ("random", "beam")}, {**FLUX, "seeds": (5, 6)}).sentences[2]
     expected = "seed 0: shapes-infinity + random and shapes-infinity + beam; seeds 5, 6: shapes-flux + random"
     assert told == f"Methods were run with different seeds ({expected})."
 
@@ -68,7 +68,7 @@ def test_what_is_in_two_runs_is_taken_once_and_said(make_tables: Callable[..., P
 
 
 def test_seeds_of_other_budgets_are_not_added_up(join: Join) -> None:
-    assert "with 1 to 2 seeds; searches" in join({}, {"budgets": (28,), "seeds": (1, 2)}).sentences[0]
+    assert "with 1 to 2 seeds; searches" in join({}, {"budgets": (28,), "seeds": (1, 2)}).sentences[1]
 
 
 def test_another_verifier_has_a_say_only_where_it_guided_all_that_are_compared(join: Join) -> None:

@@ -65,11 +65,11 @@ def test_rows_without_an_interval_all_say_the_same(few: Summary) -> None:
 
 def test_shares_without_bands_are_drawn_from_0_to_1(few: Summary, many: Summary) -> None:
     verifier = few.runs.verifiers[0]
-    bare = Summary(few.runs, few.points.assign(mean=0.7), few.values, few.bootstrap)
+    bare = Summary(few.runs, few.points.assign(mean=0.7), few.values, few.sample)
     figures = [curves.main_figure(bare, verifier), curves.task_figure(few, verifier, "nfe"), curves.task_figure(many, verifier, "nfe")]
     limits = [axes.get_ylim() for figure in figures for axes in figure.axes]
     assert all(low < -0.04 and high > 1.04 for low, high in limits), "markers at 0 and 1 need their room"
-    close = Summary(many.runs, many.points.assign(mean=0.7, low=0.6, high=0.8), many.values, many.bootstrap)
+    close = Summary(many.runs, many.points.assign(mean=0.7, low=0.6, high=0.8), many.values, many.sample)
     low, high = curves.main_figure(close, verifier).axes[0].get_ylim()
     assert high - low < 0.5, "bands are a measure: what they span may be enlarged"
 
@@ -86,7 +86,7 @@ def test_scores_at_the_edge_of_a_shared_axis_keep_their_markers_whole(make_table
 
 def test_what_lies_on_one_line_is_said(many: Summary) -> None:
     values = many.points.assign(mean=1.0, low=1.0, high=1.0)
-    flat = Summary(many.runs, values, many.values, many.bootstrap)
+    flat = Summary(many.runs, values, many.values, many.sample)
     texts = [text.get_text() for axes in curves.task_figure(flat, "shapes-reward", "nfe").axes for text in axes.texts]
     assert texts == ["every method at every budget: 1.00"] * 2
     assert not any(axes.texts for axes in curves.main_figure(many, "shapes-reward").axes)
@@ -96,7 +96,7 @@ def test_markers_upon_one_another_are_all_seen(many: Summary) -> None:
     """Each has a rim around those that are drawn over it; what lies apart has the plain size."""
 
     def sizes(points: pd.DataFrame) -> list[list[float]]:
-        axes = curves.main_figure(Summary(many.runs, points, many.values, many.bootstrap), "shapes-reward").axes[0]
+        axes = curves.main_figure(Summary(many.runs, points, many.values, many.sample), "shapes-reward").axes[0]
         drawn: dict[tuple[float, float], dict[str, float]] = {}
         for line in axes.lines:
             if line.get_marker() not in ("None", "none") and line.get_zorder() < 5:

@@ -58,7 +58,7 @@ def test_a_verifier_that_helps_and_one_that_does_not(run: Path) -> None:
 
 
 def test_a_change_that_is_alike_by_task_is_not_certain(run: Path) -> None:
-    """All prompts of one task change alike and no other does: resampling within tasks gives +0.17 every time."""
+    """All prompts of one task change alike and no other does: no task varies within itself."""
 
     def one_task(scores: pd.DataFrame) -> np.ndarray:
         return np.where((scores["task"] == "colors") & (scores["budget"] == min(BUDGETS)), 0.0, 1.0)
