@@ -95,9 +95,8 @@ def _strong(axes: Axes, look: Look, curve: _Curve, zorder: float) -> None:
         axes.errorbar(x, mean, yerr=np.vstack([mean - low, high - mean]), color=look.colour, capsize=3, linewidth=1.2)
     elif not np.isnan(low).all():
         axes.fill_between(x, low, high, color=look.colour, alpha=0.09, linewidth=0)
-        # Bands that lie upon one another are told apart by their edges: one line, with a gap between the lower and the upper.
-        edges = np.concatenate([low, [np.nan], high])
-        axes.plot([*x, np.nan, *x], edges, color=look.colour, alpha=0.4, linewidth=0.6, linestyle=look.line)
+        for end in (low, high):  # bands that lie upon one another are told apart by their edges
+            axes.plot(x, end, color=look.colour, alpha=0.4, linewidth=0.6, linestyle=look.line)
     axes.plot(x, mean, linewidth=1.7, linestyle=look.line, markersize=_MARKER, **_line(look, zorder))
     if single.any():
         axes.plot(
@@ -141,4 +140,4 @@ def share_x(drawn: Sequence[tuple[Panel, Axes]]) -> None:
         group = [axes for panel, axes in drawn if panel.unit == unit and axes.lines]
         spent = [np.asarray(line.get_xdata(), dtype=float) for axes in group for line in axes.lines]
         for axes in group:
-            log_axis(axes, float(min(map(np.nanmin, spent))), float(max(map(np.nanmax, spent))))
+            log_axis(axes, float(min(map(np.min, spent))), float(max(map(np.max, spent))))

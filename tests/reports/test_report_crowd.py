@@ -27,7 +27,7 @@ SEARCHES = ("random", "beam:width=2", "greedy", "halving", "smc", "adaptive", "s
 def run(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = {"infinity": "ar", "flux": "diffusion"}
     return make_run(tmp_path_factory.mktemp("crowd") / "run", models=models, searches=SEARCHES, verifiers=("judge",), budgets=(28, 112),
-                    picture_px=12)  # fmt: skip
+                    tasks=("counting", "colors"), picture_px=12)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -123,11 +123,8 @@ def test_labels_are_spread_without_covering_one_another(wanted: list[float]) -> 
     assert spread([1.5, 1.0, 0.5], heights, 2.0) == [1.5, 1.0, 0.5], "where there is room"
 
 
-def test_pictures_of_methods_that_do_not_stand_out_are_folded_beneath_the_others(
-    many: Summary, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for figures in ("_figures", "_verifier_figures"):
-        monkeypatch.setattr(f"reports.build.{figures}", lambda *_: {"tree": ""})
+@pytest.mark.usefixtures("without_figures")
+def test_pictures_of_methods_that_do_not_stand_out_are_folded_beneath_the_others(many: Summary, run: Path, tmp_path: Path) -> None:
     page = build_report([run], tmp_path / "out").read_text()
     strong = {f"<b>{method.model}</b> {method.search}" for method in emphasised(many)}
     rows = {f"<b>{method.model}</b> {method.search}" for method in many.methods}
@@ -147,14 +144,14 @@ def test_few_methods_are_all_coloured(make_tables: Callable[..., Path], tmp_path
 
 @pytest.mark.usefixtures("without_figures")
 def test_who_is_not_compared_is_counted_in_a_sentence_and_named_in_a_table(
-    make_run: Callable[..., Path], tmp_path: Path
+    make_tables: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Five methods of one run have another budget than the other's, too many for a sentence."""
     searches = ("random", "smc", "halving", "adaptive", "rbf")
 
     def made(name: str, model: str, family: str, searches: tuple[str, ...], *budgets: float) -> Path:
         models = {model: family}
-        return make_run(tmp_path / name, models=models, searches=searches, verifiers=("judge",), budgets=budgets, picture_px=12)
+        return make_tables(tmp_path / name, models=models, searches=searches, verifiers=("judge",), budgets=budgets, tasks=("colors",))
 
     folders = [
         made("few", "infinity", "ar", ("random",), 28, 56), made("other", "infinity", "ar", searches[1:], 7),

@@ -157,6 +157,14 @@ def test_legends_stay_within_their_figures(make_tables: MakeRun, tmp_path: Path,
             assert max(each.get_window_extent().x1 for each in figure.legends) <= figure.bbox.width
 
 
+def test_a_figure_laid_out_anew_is_the_one_drawn_for_that_screen(many: Summary) -> None:
+    with style.context():
+        one, other = (curves.task_figure(many, "shapes-reward", "nfe") for _ in range(2))
+        wide, narrow = style.as_svg(one(False)), style.as_svg(one(True))
+        assert narrow == style.as_svg(other(True))
+        assert wide == style.as_svg(other(False)) != narrow
+
+
 def test_a_method_of_one_budget_among_others_is_ringed_too(make_tables: MakeRun, tmp_path: Path) -> None:
     run = make_tables(tmp_path / "run", budgets=(10, 20), tasks=("colors",), verifiers=("shapes-clip",), searches=("random",))
     (axes,) = overoptimised.overoptimised_figure(summarise(read_runs([run]))).axes
@@ -164,10 +172,10 @@ def test_a_method_of_one_budget_among_others_is_ringed_too(make_tables: MakeRun,
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_one_budget_is_not_optimised_harder_and_meets_no_other_by_chance(make_run: MakeRun, tmp_path: Path) -> None:
+def test_one_budget_is_not_optimised_harder_and_meets_no_other_by_chance(make_tables: MakeRun, tmp_path: Path) -> None:
     """Two beams spend the very same; that is no reason to set these two side by side and no one else."""
     searches = ("random", "beam:width=2", "beam:width=3")
-    run = make_run(tmp_path / "run", budgets=(56,), searches=searches, verifiers=("shapes-clip",), tasks=("colors",), picture_px=12)
+    run = make_tables(tmp_path / "run", budgets=(56,), searches=searches, verifiers=("shapes-clip",), tasks=("colors",), picture_px=12)
     summary = summarise(read_runs([run]))
     found = answer(summary)
     assert [each.judged.same_budget for each in found.shared] == [True]
@@ -176,18 +184,19 @@ def test_one_budget_is_not_optimised_harder_and_meets_no_other_by_chance(make_ru
     page = build_report([run], tmp_path / "out").read_text()
     assert "Optimised harder" not in page
     assert overoptimised.shown(summary) == ()
-    again = make_run(tmp_path / "two", budgets=(56, 84), searches=searches, verifiers=("shapes-clip",), tasks=("colors",), picture_px=12)
-    assert len(answer(summarise(read_runs([again]))).shared) == 3
-    assert said not in answer(summarise(read_runs([again]))).sentences
+    again = make_tables(tmp_path / "two", budgets=(56, 84), searches=searches, verifiers=("shapes-clip",), tasks=("colors",), picture_px=12)
+    found = answer(summarise(read_runs([again])))
+    assert len(found.shared) == 3
+    assert said not in found.sentences
     plain = {"searches": ("random",), "verifiers": ("shapes-clip",), "tasks": ("colors",), "picture_px": 12}
-    uneven = make_run(tmp_path / "uneven", budgets=(7, 14), **plain)
+    uneven = make_tables(tmp_path / "uneven", budgets=(7, 14), **plain)
     found = answer(summarise(read_runs([uneven])))
     assert [len(each.comparisons) for each in found.shared] == [1], "a budget of 7 buys no image of shapes-flux"
     assert said not in found.sentences, "shapes-infinity has two budgets"
 
 
-def test_tasks_share_their_axes_and_where_adaptive_goes_beyond_the_budget_is_explained(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", budgets=(28, 56), searches=("random", "adaptive"), verifiers=("shapes-clip",), tasks=("a", "b"))
+def test_tasks_share_their_axes_and_where_adaptive_goes_beyond_the_budget_is_explained(make_tables: MakeRun, tmp_path: Path) -> None:
+    run = make_tables(tmp_path / "run", budgets=(28, 56), searches=("random", "adaptive"), verifiers=("shapes-clip",), tasks=("a", "b"))
     table = pd.read_parquet(run / "selections.parquet")
     moved = table["search"].eq("adaptive")
     table["nfe"] = table["nfe"].where(~moved, table["nfe"] * np.where(table["task"] == "a", 0.25, 1.75)).astype(int)
@@ -198,7 +207,7 @@ def test_tasks_share_their_axes_and_where_adaptive_goes_beyond_the_budget_is_exp
     assert one.get_xlim()[0] < 14 < 56 * 1.75 < one.get_xlim()[1]
     said = "adaptive keeps a budget on average over all prompts: in one task it may spend more than that, in another less."
     assert said in results_table(summary, "shapes-clip", "results").caption
-    plain = make_run(tmp_path / "plain", budgets=(28,), searches=("random",), verifiers=("shapes-clip",), tasks=("a", "b"), prompts=1)
+    plain = make_tables(tmp_path / "plain", budgets=(28,), searches=("random",), verifiers=("shapes-clip",), tasks=("a", "b"), prompts=1)
     assert "adaptive" not in results_table(summarise(read_runs([plain])), "shapes-clip", "results").caption
 
 
@@ -216,8 +225,8 @@ def test_a_picture_of_the_gallery_can_be_read_and_says_what_it_leaves_to_the_pag
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_empty_tables_leave_no_caption(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", truth=False, budgets=(28,), searches=("random",), tasks=("colors",), verifiers=("clip",))
+def test_empty_tables_leave_no_caption(make_tables: MakeRun, tmp_path: Path) -> None:
+    run = make_tables(tmp_path / "run", truth=False, budgets=(28,), searches=("random",), tasks=("colors",), verifiers=("clip",))
     page = build_report([run], tmp_path / "out")
     for text in (page.read_text(), (page.parent / "report.md").read_text()):
         assert "Optimised harder" not in text
@@ -235,8 +244,8 @@ def test_unscored_images_are_explained(make_tables: MakeRun, tmp_path: Path) -> 
     assert "Unscored: images without a score, left out of the means (no image)." in caption
 
 
-def test_a_gallery_says_where_all_choices_are_alike(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", budgets=(14,), tasks=("colors", "counting"), searches=("random",), verifiers=("shapes-clip",))
+def test_a_gallery_says_where_all_choices_are_alike(make_tables: MakeRun, tmp_path: Path) -> None:
+    run = make_tables(tmp_path / "run", budgets=(14,), tasks=("colors", "counting"), searches=("random",), verifiers=("shapes-clip",))
     scores = pd.read_parquet(run / "scores.parquet")
     of_flux = (scores["model"] == "shapes-flux").astype(float)
     alike = scores["task"] == "colors"
@@ -280,11 +289,11 @@ def test_rows_of_plots_are_as_full_as_they_can_be() -> None:
     assert [len(row) for row in curves._rows_of(panels, 1)] == [1] * 8
 
 
-def test_a_gallery_of_ones_own_prompts_has_all_of_a_small_file(make_run: MakeRun, tmp_path: Path) -> None:
+def test_a_gallery_of_ones_own_prompts_has_all_of_a_small_file(make_tables: MakeRun, tmp_path: Path) -> None:
     one = {"searches": ("random",), "budgets": (14,), "tasks": ("prompts",), "verifiers": ("shapes-clip",), "seeds": (3, 4)}
     told = {}
     for prompts in (5, 14):
-        run = make_run(tmp_path / str(prompts), suite="file-mine@shapes", prompts=prompts, picture_px=12, **one)
+        run = make_tables(tmp_path / str(prompts), suite="file-mine@shapes", prompts=prompts, picture_px=12, **one)
         suite = read_runs([run])
         assert len(gallery(summarise(suite))) == 1
         suite.manifests[0]["configuration"]["suite"] = "file"
