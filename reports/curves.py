@@ -80,7 +80,7 @@ class Grid:
         share_x(drawn)
         share_y(drawn, whole=rows[0][0].task != OVERALL or not has_intervals(summary))
 
-    def __call__(self, narrow: bool = False) -> Figure:
+    def __call__(self, narrow: bool) -> Figure:
         """The figure, laid out for a wide or a narrow screen until it is asked for again."""
         rows, size = ([[panel] for panel in self._axes], _NARROW) if narrow else (self._rows, self._size)
         columns = max(len(row) for row in rows)

@@ -54,7 +54,7 @@ def test_who_stands_out_is_random_and_who_is_highest_of_a_model_at_a_budget(many
 
 def test_every_method_is_named_at_the_end_of_its_models_row(many: Summary) -> None:
     with context():
-        wide, narrow = main_figure(many, "judge")(), main_figure(many, "judge")(narrow=True)
+        wide, narrow = main_figure(many, "judge")(False), main_figure(many, "judge")(True)
         wide.draw_without_rendering()
     for figure, units in ((wide, 3), (narrow, 1)):
         assert len(figure.axes) == 2 * (units + 1), "a row a model, a column a unit, and its names"
@@ -72,7 +72,7 @@ def test_every_method_is_named_at_the_end_of_its_models_row(many: Summary) -> No
 
 def test_rows_of_models_share_their_axes_and_only_the_strong_have_bands(many: Summary) -> None:
     with context():
-        figure = main_figure(many, "judge")()
+        figure = main_figure(many, "judge")(False)
     for column in range(3):
         above, below = figure.axes[column], figure.axes[column + 3]
         assert above.get_xlim() == below.get_xlim()
@@ -87,7 +87,7 @@ def test_the_legend_of_other_figures_counts_who_is_grey(many: Summary) -> None:
     labels = [str(entry.get_label()) for entry in handles(many)]
     assert labels[-1] == f"the other {12 - len(emphasised(many))} methods"
     with context():
-        drawn = task_figure(many, "judge", "nfe")().legends[0].get_texts()
+        drawn = task_figure(many, "judge", "nfe")(False).legends[0].get_texts()
     assert [text.get_text() for text in drawn][: len(labels)] == labels
 
 
@@ -108,7 +108,7 @@ def test_many_methods_without_a_score_by_the_first_verifier_are_still_drawn(make
     unscored = summarise(read_runs([folder]))
     assert crowded(unscored)
     with context():
-        figure = main_figure(unscored, "judge")()
+        figure = main_figure(unscored, "judge")(False)
     assert "no score" in [text.get_text() for text in figure.axes[0].texts]
     assert not any(axes.texts for axes in figure.axes[-2:]), "no names, and nothing said above them"
 

@@ -66,11 +66,11 @@ def test_rows_without_an_interval_all_say_the_same(few: Summary) -> None:
 def test_shares_without_bands_are_drawn_from_0_to_1(few: Summary, many: Summary) -> None:
     verifier = few.runs.verifiers[0]
     bare = Summary(few.runs, few.points.assign(mean=0.7), few.values, few.bootstrap)
-    figures = [curves.main_figure(bare, verifier)(), curves.task_figure(few, verifier, "nfe")(), curves.task_figure(many, verifier, "nfe")()]
-    limits = [axes.get_ylim() for figure in figures for axes in figure.axes]
+    drawn = [curves.main_figure(bare, verifier), curves.task_figure(few, verifier, "nfe"), curves.task_figure(many, verifier, "nfe")]
+    limits = [axes.get_ylim() for drawing in drawn for axes in drawing(False).axes]
     assert all(low < -0.04 and high > 1.04 for low, high in limits), "markers at 0 and 1 need their room"
     close = Summary(many.runs, many.points.assign(mean=0.7, low=0.6, high=0.8), many.values, many.bootstrap)
-    low, high = curves.main_figure(close, verifier)().axes[0].get_ylim()
+    low, high = curves.main_figure(close, verifier)(False).axes[0].get_ylim()
     assert high - low < 0.5, "bands are a measure: what they span may be enlarged"
 
 
@@ -78,7 +78,7 @@ def test_scores_at_the_edge_of_a_shared_axis_keep_their_markers_whole(make_table
     run = make_tables(tmp_path / "run", truth=False, prompts=2, tasks=("a", "b"), budgets=(28,), searches=("random",), verifiers=("clip",))
     scores = pd.read_parquet(run / "scores.parquet")
     scores.assign(value=scores["task"].map({"a": 1.5, "b": -1.0})).to_parquet(run / "scores.parquet")
-    figure = curves.task_figure(summarise(read_runs([run])), "clip", "nfe")()
+    figure = curves.task_figure(summarise(read_runs([run])), "clip", "nfe")(False)
     low, high = figure.axes[0].get_ylim()
     assert low < -1.08
     assert high > 1.58
@@ -87,16 +87,16 @@ def test_scores_at_the_edge_of_a_shared_axis_keep_their_markers_whole(make_table
 def test_what_lies_on_one_line_is_said(many: Summary) -> None:
     values = many.points.assign(mean=1.0, low=1.0, high=1.0)
     flat = Summary(many.runs, values, many.values, many.bootstrap)
-    texts = [text.get_text() for axes in curves.task_figure(flat, "shapes-reward", "nfe")().axes for text in axes.texts]
+    texts = [text.get_text() for axes in curves.task_figure(flat, "shapes-reward", "nfe")(False).axes for text in axes.texts]
     assert texts == ["every method at every budget: 1.00"] * 2
-    assert not any(axes.texts for axes in curves.main_figure(many, "shapes-reward")().axes)
+    assert not any(axes.texts for axes in curves.main_figure(many, "shapes-reward")(False).axes)
 
 
 def test_markers_upon_one_another_are_all_seen(many: Summary) -> None:
     """Each has a rim around those that are drawn over it; what lies apart has the plain size."""
 
     def sizes(points: pd.DataFrame) -> list[list[float]]:
-        axes = curves.main_figure(Summary(many.runs, points, many.values, many.bootstrap), "shapes-reward")().axes[0]
+        axes = curves.main_figure(Summary(many.runs, points, many.values, many.bootstrap), "shapes-reward")(False).axes[0]
         drawn: dict[tuple[float, float], dict[str, float]] = {}
         for line in axes.lines:
             if line.get_marker() not in ("None", "none") and line.get_zorder() < 5:
@@ -136,7 +136,7 @@ def test_long_names_stay_within_their_panels(make_tables: MakeRun, tmp_path: Pat
     run = make_tables(tmp_path / "run", budgets=(14, 56), tasks=("colors",), verifiers=("shapes-reward", CASCADE))
     summary = summarise(read_runs([run]))
     with style.context():
-        for figure in (curves.verifier_figure(summary, "nfe")(), overoptimised.overoptimised_figure(summary)):
+        for figure in (curves.verifier_figure(summary, "nfe")(False), overoptimised.overoptimised_figure(summary)):
             figure.draw_without_rendering()
             width = figure.bbox.width
             titles = [axes.title if axes.get_title() else axes._left_title for axes in figure.axes]  # type: ignore[attr-defined]
@@ -152,7 +152,7 @@ def test_legends_stay_within_their_figures(make_tables: MakeRun, tmp_path: Path,
     summary = summarise(read_runs([run]))
     with style.context():
         for figure in (overoptimised.overoptimised_figure(summary), overoptimised.overoptimised_figure(summary, narrow=True),
-                       curves.main_figure(summary, "shapes-clip")(), curves.main_figure(summary, "shapes-clip")(narrow=True)):  # fmt: skip
+                       curves.main_figure(summary, "shapes-clip")(False), curves.main_figure(summary, "shapes-clip")(True)):  # fmt: skip
             figure.draw_without_rendering()
             assert max(each.get_window_extent().x1 for each in figure.legends) <= figure.bbox.width
 
@@ -202,7 +202,7 @@ def test_tasks_share_their_axes_and_where_adaptive_goes_beyond_the_budget_is_exp
     table["nfe"] = table["nfe"].where(~moved, table["nfe"] * np.where(table["task"] == "a", 0.25, 1.75)).astype(int)
     table.to_parquet(run / "selections.parquet")
     summary = summarise(read_runs([run]))
-    one, other = curves.task_figure(summary, "shapes-clip", "nfe")().axes
+    one, other = curves.task_figure(summary, "shapes-clip", "nfe")(False).axes
     assert one.get_xlim() == other.get_xlim()
     assert one.get_xlim()[0] < 14 < 56 * 1.75 < one.get_xlim()[1]
     said = "adaptive keeps a budget on average over all prompts: in one task it may spend more than that, in another less."
