@@ -13,7 +13,7 @@ from harness.compute import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, has_intervals
 from reports.legend import NARROW, fit_legend, handles
-from reports.style import INK, QUIET, looks, quiet_axes
+from reports.style import INK, QUIET, looks
 from reports.summary import Method, Summary
 from reports.tables import Table, filled
 from results.schema import GRADE
@@ -74,7 +74,6 @@ def overoptimised_figure(summary: Summary, narrow: bool = False) -> Figure:
     styles = looks(summary)
     for place, verifier in enumerate(verifiers):
         axes = figure.add_subplot(down, across, place + 1, sharey=figure.axes[0] if place else None)
-        quiet_axes(axes)
         for method, look in styles.items():
             path = _path(summary, method, verifier)
             if not look.stands_out:

@@ -17,7 +17,7 @@ from reports.grades import SCORES, VERDICTS
 from reports.keys import POINT
 from reports.legend import NARROW, fit_legend
 from reports.statistics import OVERALL
-from reports.style import INK, QUIET, log_axis, quiet_axes
+from reports.style import INK, QUIET, log_axis
 from reports.summary import Summary, is_single, of_random
 from reports.tables import Table, filled
 from reports.trust import within_name
@@ -114,7 +114,6 @@ def reliability_figure(table: Table, narrow: bool = False) -> Figure:
     axes = figure.add_axes((0.68 / width, 0.55 / height, 1 - 0.86 / width, 2.4 / height))
     # Above the axes, where nothing is drawn.
     figure.legend(handles=keys, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0.1, 1), ncols=columns, labelcolor=QUIET)
-    quiet_axes(axes)
     for place, (model, part) in enumerate(frame.groupby("model", sort=False)):
         bars = np.vstack([part["within"] - part["within_low"], part["within_high"] - part["within"]])
         # Models of one verifier have the same time: they stand side by side, by points, whatever the axis spans.

@@ -211,16 +211,17 @@ def _estimates(values: pd.DataFrame, sample: Sample, grades: Grades) -> pd.DataF
 def _unscored(scores: pd.DataFrame) -> pd.DataFrame:
     """Images asked for, without a value, and not even returned, by task and over all of them."""
     flagged = scores.assign(unscored=scores["value"].isna(), asked=1)
-    return _by_task_and_overall(flagged, ["metric", *POINT], {"unscored": "sum", "nothing": "sum", "asked": "sum"})
+    return _by_task_and_overall(flagged, ["metric", *POINT], ["unscored", "nothing", "asked"], "sum")
 
 
 def _spent(selections: pd.DataFrame) -> pd.DataFrame:
     """Mean of all that was run; where tables do not know it, of what was spent up to the last image in time."""
     selections = selections.assign(**{name: selections[TOTALS[name]].fillna(selections[name]) for name in SPENT})
-    return _by_task_and_overall(selections, POINT, {**dict.fromkeys(SPENT, "mean"), "considered": "mean"})
+    return _by_task_and_overall(selections, POINT, [*SPENT, "considered"], "mean")
 
 
-def _by_task_and_overall(table: pd.DataFrame, keys: Sequence[str], how: dict[str, str]) -> pd.DataFrame:
-    by_task = table.groupby([*keys, "task"], as_index=False).agg(how)
-    overall = table.groupby(list(keys), as_index=False).agg(how).assign(task=OVERALL)
+def _by_task_and_overall(table: pd.DataFrame, keys: Sequence[str], columns: list[str], how: str) -> pd.DataFrame:
+    # All columns at once: each by itself took ten times as long.
+    by_task = table.groupby([*keys, "task"], as_index=False)[columns].agg(how)
+    overall = table.groupby(list(keys), as_index=False)[columns].agg(how).assign(task=OVERALL)
     return pd.concat([by_task, overall], ignore_index=True)

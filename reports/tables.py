@@ -109,10 +109,11 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
     for method in summary.methods:
         lines = {task: summary.curve(method, verifier, metric, task) for task in (OVERALL, *summary.tasks)}
         frames += lines.values()
+        of_task = {task: {cell["budget"]: cell for cell in lines[task].to_dict("records")} for task in summary.tasks}
         for point in lines[OVERALL].to_dict("records"):
             row = _who(point) | {OVERALL: numbers.score(point["mean"], point["low"], point["high"])}
-            for task in summary.tasks:
-                for cell in lines[task][lines[task]["budget"] == point["budget"]].to_dict("records"):
+            for task, cells in of_task.items():
+                if cell := cells.get(point["budget"]):
                     row[task.replace("_", " ")] = numbers.score(cell["mean"], cell["low"], cell["high"])
             row["prompts"] = numbers.part(point["prompts"], len(summary.values))
             row |= {NOTHING_RETURNED: numbers.part(point["nothing"], point["asked"])} if missed else {}

@@ -80,7 +80,7 @@ def test_all_right_or_all_wrong_is_not_certain_and_has_its_interval_everywhere(g
 
 
 def test_a_band_is_drawn_also_where_nothing_varies(graded: Callable[[Grade], Summary]) -> None:
-    axes = main_figure(graded(flat_at_28), "shapes-clip").axes[0]
+    axes = main_figure(graded(flat_at_28), "shapes-clip")(False).axes[0]
     ends = [line.get_ydata() for line in axes.lines if line.get_linewidth() == 0.6]
     assert ends
     assert all(np.isfinite(heights).all() for heights in ends)
