@@ -79,8 +79,7 @@ class ClipBackbone:
         except WrongInput:
             _check_weights(checkpoint, architecture)
             raise
-        tokenizer = open_clip.get_tokenizer(architecture)
-        return cls(model, preprocess, tokenizer, weights_sha256([checkpoint]))
+        return cls(model, preprocess, tokenizer_of(architecture), weights_sha256([checkpoint]))
 
     @property
     def width(self) -> int:
@@ -180,6 +179,12 @@ class ClipBackbone:
         """FLOPs of one prompt, under a name of this backbone."""
         tokens = torch.zeros(1, self.text_length, dtype=torch.long)
         return {f"clip-text-{id(self)}": pass_flops(self._towers[1], {"text": tokens})}
+
+
+@cache
+def tokenizer_of(architecture: str) -> Any:
+    """The tokenizer of one of open_clip's architectures, which takes half as long to make as an outline of the network."""
+    return open_clip.get_tokenizer(architecture)
 
 
 def openai_clip(folder: Path, device: torch.device | str) -> ClipBackbone:

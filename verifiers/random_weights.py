@@ -6,6 +6,7 @@ On the meta device nothing is held, and a verifier has its card and its prices.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -14,10 +15,11 @@ import torch
 from open_clip.transform import PreprocessCfg
 from transformers import CLIPConfig, CLIPModel, Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 
+from models.outlining import outlining
 from models.random_weights import word_tokenizer
 from verifiers.aesthetic import Aesthetic, Head
 from verifiers.clip import ClipScore
-from verifiers.clip_backbone import ClipBackbone, refused
+from verifiers.clip_backbone import ClipBackbone, refused, tokenizer_of
 from verifiers.clip_transformers import PilPreprocess, TransformersClip
 from verifiers.features import DinoPatches
 from verifiers.image_reward import ImageReward
@@ -38,13 +40,18 @@ _DINO = dict(hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
 """Smaller networks of the same kinds, for tests: they read as many pixels and tokens."""
 
 
+def _built_on(device: Device) -> AbstractContextManager[object]:
+    """Where networks are built: undrawn where nothing is held."""
+    return outlining() if str(device) == "meta" else torch.device(device)
+
+
 def _open_clip(architecture: str, device: Device, tiny: bool, preprocess: Preprocessing | None = None) -> ClipBackbone:
-    with torch.device(device), refused(f"{architecture} is no network of CLIP's own kind", "fetch its weights"):
+    with _built_on(device), refused(f"{architecture} is no network of CLIP's own kind", "fetch its weights"):
         config: dict[str, Any] = open_clip.get_model_config(architecture)
         if tiny:
             config = {**config, "embed_dim": 32, **{half: {**config[half], **smaller} for half, smaller in _CLIP.items()}}
         model = open_clip.CLIP(**config)
-    return ClipBackbone(model, preprocess or Preprocess(PreprocessCfg()), open_clip.get_tokenizer(architecture), "random")
+    return ClipBackbone(model, preprocess or Preprocess(PreprocessCfg()), tokenizer_of(architecture), "random")
 
 
 def _aesthetic(row: PublishedVerifier, device: Device, settings: Settings, tiny: bool = False) -> Aesthetic:
@@ -57,7 +64,7 @@ def _clip_score(architecture: str, row: PublishedVerifier, device: Device, setti
 
 
 def _image_reward(row: PublishedVerifier, device: Device, settings: Settings, tiny: bool = False) -> ImageReward:
-    with torch.device(device):
+    with _built_on(device):
         network = RewardNetwork(_REWARD if tiny else RewardConfig())
     return ImageReward(network, word_tokenizer(RewardConfig().text_length), "random", row.name, row.licence)
 
@@ -69,7 +76,7 @@ def _pick_score(row: PublishedVerifier, device: Device, settings: Settings, tiny
                   projection_dim=1024)  # fmt: skip
     if tiny:
         text, vision = {**text, **_HALF}, {**vision, **_HALF}
-    with torch.device(device):
+    with _built_on(device):
         model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=1024))
     model.logit_scale = torch.nn.Parameter(torch.tensor(model.config.logit_scale_init_value))  # read when the score is built
     return ClipScore(TransformersClip(model, PilPreprocess(224), word_tokenizer(77), "random"), row.name, row.licence, scaled=True)
@@ -83,7 +90,7 @@ def _hps(row: PublishedVerifier, device: Device, settings: Settings, tiny: bool 
 def random_features(device: Device, tiny: bool = False) -> DinoPatches:
     """DINOv2 large with registers; `tiny` shrinks it for tests."""
     size = _DINO if tiny else dict(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16)
-    with torch.device(device):
+    with _built_on(device):
         model = Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**size))
     return DinoPatches(model.eval(), "random")
 

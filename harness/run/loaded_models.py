@@ -1,7 +1,7 @@
 """The models of a run by name: those with published weights are in memory only while they are in use.
 
-Models that come with the package are small and stay. A run goes model by model, so that a published one is loaded for
-its planning, and for its first unit again where another was in between.
+Models that come with the package are small and stay, as do outlines, which hold no weights. A run goes model by model, so that a
+published one is loaded for its planning, and for its first unit again where another was in between.
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ class LoadedModels(Mapping[str, Any]):
 
     def _make_room(self, needed: set[str]) -> None:
         members = self._members()
-        leaving = [text for text in self._parts if text not in needed and members[text].entry.row is not None]
+        leaving = [
+            text for text, model in self._parts.items()
+            if text not in needed and members[text].entry.row is not None and str(model.device) != "meta"
+        ]  # fmt: skip
         if leaving:
             self.before_release()
             self._pairs.clear()

@@ -1,18 +1,23 @@
-"""The embedded generators, loaded from the weight folders that come with the package and checked against their cards."""
+"""The embedded generators, loaded from the weight folders that come with the package and checked against their cards.
+
+A process reads them once: models with other factors, a pair, or a second call for the same model, are of the same networks.
+"""
 
 import json
 from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 import torch
+from diffusers import FluxPipeline
 
 from models.card_file import checked_card
 from models.diffusion.flux import FluxSettings, flux_generator, load_flux_pipeline
 from models.diffusion.generator import DiffusionGenerator
 from models.hashes import joint_sha256
 from models.infinity.generator import InfinityGenerator
-from models.infinity.pretrained import load_pretrained
+from models.infinity.pretrained import InfinityParts, load_pretrained
 from models.infinity.text_encoder import T5TextEncoder
 from models.infinity.unshared import Unshared
 
@@ -33,22 +38,25 @@ def shapes_infinity(
     Raises:
         ValueError: a weight file is missing or damaged.
     """
-    folder = weights("shapes-infinity")
-    card = checked_card(folder)
-    parts = load_pretrained(folder, device=device)
+    parts, encoder, sha256 = _infinity(weights("shapes-infinity"), str(device))
     sampling = replace(
         parts.sampling,
         temperature=_times(parts.sampling.temperature, temperature_factor),
         guidance=_times(parts.sampling.guidance, guidance_factor),
     )
-    parts = replace(parts, sampling=sampling)
+    return InfinityGenerator(
+        replace(parts, sampling=sampling), encoder, name="shapes-infinity", domain="shapes", licence=LICENCE, weights_sha256=sha256
+    )
+
+
+@cache
+def _infinity(folder: Path, device: str) -> tuple[InfinityParts, T5TextEncoder, str]:
+    card = checked_card(folder)
+    parts = load_pretrained(folder, device=device)
     encoder = T5TextEncoder.load(
         folder / TEXT_ENCODER, folder / TOKENIZER, parts.transformer.config.text_maxlen, device=device
     )
-    return InfinityGenerator(
-        parts, encoder, name="shapes-infinity", domain="shapes", licence=LICENCE,
-        weights_sha256=joint_sha256(card["files"].values()),
-    )  # fmt: skip
+    return parts, encoder, joint_sha256(card["files"].values())
 
 
 def chosen_infinity(
@@ -73,10 +81,13 @@ def shapes_flux(device: torch.device | str = "cpu", guidance_factor: float = 1.0
         ValueError: a weight file is missing or damaged.
     """
     folder = weights("shapes-flux")
-    card = checked_card(folder)
+    pipeline, sha256 = _flux(folder, str(device))
     settings = FluxSettings(**json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
     settings = replace(settings, true_cfg_scale=settings.true_cfg_scale * guidance_factor)
-    return flux_generator(
-        load_flux_pipeline(folder, device), settings, name="shapes-flux", domain="shapes", licence=LICENCE,
-        weights_sha256=joint_sha256(card["files"].values()),
-    )  # fmt: skip
+    return flux_generator(pipeline, settings, name="shapes-flux", domain="shapes", licence=LICENCE, weights_sha256=sha256)
+
+
+@cache
+def _flux(folder: Path, device: str) -> tuple[FluxPipeline, str]:
+    card = checked_card(folder)
+    return load_flux_pipeline(folder, device), joint_sha256(card["files"].values())

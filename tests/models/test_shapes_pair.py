@@ -110,6 +110,15 @@ def test_previews_are_compared_within_a_prompt() -> None:
     assert same == final == 1.0
 
 
+def test_models_with_other_factors_are_of_the_same_networks() -> None:
+    plain, hotter = load.shapes_infinity(), load.shapes_infinity(temperature_factor=2.0)
+    assert plain.transformer is hotter.transformer
+    assert plain.card.settings != hotter.card.settings
+    weak, strong = load.shapes_flux(guidance_factor=0.5), load.shapes_flux()
+    assert weak.adapter.transformer is strong.adapter.transformer
+    assert weak.card.settings != strong.card.settings
+
+
 def test_damaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = load.weights("shapes-flux")
     for path in source.rglob("*"):

@@ -18,7 +18,9 @@ from rich.console import Console
 
 from harness import registry
 from harness.config import Settings
+from harness.model_spec import ModelSpec, parse_model
 from harness.registry import Entry
+from harness.run.loaded_models import LoadedModels
 from harness.run.prepared import prepare_run
 from harness.run.runner import finish_run
 from harness.weights.repository import Repository
@@ -112,3 +114,17 @@ def test_the_setting_reaches_the_loader_and_changes_no_unit(tmp_path: Path) -> N
     run(tmp_path / "run", "large-ar", offload="model")
     assert offloads == ["none", "model"]
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run" / "parts").iterdir()} == parts
+
+
+def test_outlines_stay_as_they_hold_nothing() -> None:
+    made: list[str] = []
+
+    def outline(spec: ModelSpec) -> Any:
+        made.append(spec.text)
+        return types.SimpleNamespace(card=spec.text, device=torch.device("meta"))
+
+    names = ("large-ar", "large-other")
+    models = LoadedModels({name: parse_model(name) for name in names}, outline)
+    for name in names * 2:
+        assert models[name].card == name
+    assert made == list(names)
