@@ -55,7 +55,7 @@ _RC: dict[Any, Any] = {
     "axes.facecolor": SURFACE, "figure.facecolor": SURFACE, "savefig.facecolor": SURFACE,
     "xtick.color": QUIET, "ytick.color": QUIET, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
     "axes.grid": True, "axes.spines.top": False, "axes.spines.right": False,
-    "xtick.bottom": False, "ytick.left": False, "xtick.major.pad": 4, "ytick.major.pad": 4,
+    "xtick.bottom": False, "xtick.major.size": 0, "xtick.major.pad": 4, "ytick.left": False, "ytick.major.size": 0, "ytick.major.pad": 4,
     "grid.color": GRID, "grid.linewidth": 0.8, "svg.fonttype": "none", "svg.hashsalt": "vistas",
 }  # fmt: skip
 
