@@ -110,6 +110,18 @@ class Tasks:
         """What each task adds to the variance of the mean over tasks."""
         return np.where(self.weight_TG == 0, 0, self._share_TG**2 * self.variance_TG)
 
+    def room(self, ends: Ends) -> tuple[Floats, Floats]:
+        """How far below and above its measured mean the mean over tasks can lie by the tasks that vary; no limit where ends are not known.
+
+        Student's t of a handful of prompts would go far beyond what their one task can change of the mean.
+        """
+        room = (self.mean_TG - ends.least, ends.most - self.mean_TG)
+        no_part_TG = self.alike_TG | (self.weight_TG == 0)
+        below_G, above_G = (
+            np.where(ends.known, np.where(no_part_TG, 0, self._share_TG * room_TG).sum(axis=0), np.inf) for room_TG in room
+        )
+        return below_G, above_G
+
     def unseen(self, ends: Ends, tail: float) -> tuple[Floats, Floats]:
         """How far below and above its measured mean the mean over tasks may lie for what no prompt shows, in tasks that score alike.
 
