@@ -37,8 +37,8 @@ class Sample:
     missed the few far ones shows too little variance as well: the end towards the longer tail is moved out by the first term of the
     mean's Edgeworth expansion (Johnson, 1978; Hall, 1992, section 2.6). Tasks in which all prompts score alike show no variance: what
     they leave open (`Tasks.unseen`) is put to it by squares, as independent errors add (Zou and Donner, 2008). No end goes beyond known
-    ends of the score, and no task moves it beyond its own. A task with fewer than LEAST_PROMPTS scored prompts has no interval, nor has the overall mean with fewer than
-    `least_prompts`.
+    ends of the score, and no task moves it beyond its own. A task with fewer than LEAST_PROMPTS scored prompts has no interval, nor has
+    the overall mean with fewer than `least_prompts`.
     """
 
     def __init__(self, tasks: Sequence[str], over_prompts: bool = False) -> None:
