@@ -17,7 +17,7 @@ from reports.deadlines import after_deadline
 from reports.load import read_runs
 from reports.notes import SHAPES_NOTICE
 from reports.statistics import OVERALL
-from reports.summary import Summary, metric_phrase, summarise
+from reports.summary import Summary, summarise
 from reports.tables import Table, escape_markdown, filled
 
 _WHO = ["model", "search", "verifier"]
@@ -62,7 +62,7 @@ def ablation_table(summary: Summary, ablation: Ablation) -> Table:
             "difference_high": high, "own_score": own,
         })  # fmt: skip
     caption = (
-        f"Truth is the {metric_phrase(truth)} on {amounts.counted(len(summary.values), 'prompt')}. {intervals_sentence(summary)} "
+        f"Truth is the {summary.metric_phrase(truth)} on {amounts.counted(len(summary.values), 'prompt')}. {intervals_sentence(summary)} "
         "Differences are paired by prompt; their intervals hold together for all rows. Costs are means per prompt, verification included."
     )
     return Table("ablation", ablation.question, caption, filled(rows), pd.DataFrame(raw))

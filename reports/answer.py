@@ -18,7 +18,7 @@ from reports.overlap import TOO_NARROW, moves_budget
 from reports.power import outlook
 from reports.same_budget import Shared, all_at_same_budget, at_same_budget, of_one_budget, of_one_method, shared
 from reports.statistics import OVERALL
-from reports.summary import AXES, Method, Summary, is_single, metric_phrase
+from reports.summary import AXES, Method, Summary, is_single
 from reports.verdict import MOST_NAMED, Verdict, listed, verdict, where, without_interval
 
 HIGHEST = "“Highest” is a score, no verdict: where it cannot be told from the others, chance may have put it first."
@@ -85,7 +85,7 @@ def _opening(summary: Summary) -> tuple[str, ...]:
     mean = "" if runs.over_prompts or len(summary.tasks) == 1 else f", mean of {len(summary.tasks)} tasks"
     prompts = len(summary.values)
     what = (
-        f"{metric_phrase(str(summary.truth)).capitalize()}{mean}, on {counted(prompts, 'prompt')} of {runs.suite} with "
+        f"{summary.metric_phrase(str(summary.truth)).capitalize()}{mean}, on {counted(prompts, 'prompt')} of {runs.suite} with "
         f"{_seeds(summary)}; searches guided by {runs.verifiers[0]}."
     )
     sure = f"{intervals_sentence(summary)} {more_prompts(summary)}".strip()

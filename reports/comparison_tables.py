@@ -13,7 +13,7 @@ from reports.deadlines import after_deadline
 from reports.equal_compute import Comparison
 from reports.overlap import TOO_NARROW, moves_budget
 from reports.same_budget import Shared
-from reports.summary import AXES, Method, Summary, is_random, metric_phrase
+from reports.summary import AXES, Method, Summary, is_random
 from reports.tables import Table, filled
 from reports.verdict import score, where
 
@@ -23,7 +23,7 @@ def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tu
     under_budget = [one for each in found for one in each.comparisons if one.same_budget]
     largest = [each.judged for each in found if not each.judged.same_budget]
     smaller = [one for each in found for one in each.comparisons if not one.same_budget and one is not each.judged]
-    truth = metric_phrase(str(summary.truth)).capitalize()
+    truth = summary.metric_phrase(str(summary.truth)).capitalize()
     paired = (
         "The difference to the highest is paired by prompt; its 95 % intervals hold together for all methods at one amount."
         if has_intervals(summary) else f"The difference to the highest has no interval: {too_few(summary)}."
@@ -99,7 +99,7 @@ def paired_table(summary: Summary) -> Table:
                     "low": found[1], "high": found[2], **{f"{unit}_ratio": ratios[unit] for unit in AXES},
                 })  # fmt: skip
     caption = (
-        f"Difference in the {metric_phrase(metric)} at the same nominal budget, paired by prompt"
+        f"Difference in the {summary.metric_phrase(metric)} at the same nominal budget, paired by prompt"
         f"{', with a 95 % interval that holds for this one alone' if has_intervals(summary) else ''}. The ratios are what the first "
         f"really spent over what the second spent: equal in the budget's own unit is rarely equal in the others.{_too_narrow(summary)}"
     )

@@ -16,7 +16,7 @@ from reports.certainty import has_intervals
 from reports.legend import draw_legend, faint_handle, fit_legend, single_handle
 from reports.panels import AXIS_LABELS, Panel, draw, share_x, share_y
 from reports.style import INK, QUIET, REST, Look, looks
-from reports.summary import AXES, Method, Summary, metric_name
+from reports.summary import AXES, Method, Summary
 
 _LEFT, _TITLE, _BOTTOM, _GAP = 0.72, 0.42, 0.56, 0.3
 """Margins and gaps in inches."""
@@ -70,10 +70,10 @@ def crowd_figure(summary: Summary, verifier: str, narrow: bool = False) -> Figur
             left = _LEFT + column * (width + _GAP)
             axes = figure.add_axes((left / total, y / height, width / total, high / height))
             draw(axes, summary, panel, {**others[model], **own[model]})
-            _say(axes, panel, column, model is models[0], model is models[-1])
+            _say(summary, axes, panel, column, model is models[0], model is models[-1])
             drawn.append((panel, axes))
         y -= 0.3
-    share_y(drawn, whole=not has_intervals(summary))
+    share_y(summary, drawn, whole=not has_intervals(summary))
     share_x(drawn)
     for place, model in enumerate(models):
         margin = _margin(figure, drawn[(place + 1) * len(units) - 1][1], aside)
@@ -108,14 +108,14 @@ def _keys(summary: Summary, colours: Mapping[str, str]) -> list[Line2D]:
     return [*keys, *faint_handle("other searches of the model"), *single_handle(summary)]
 
 
-def _say(axes: Axes, panel: Panel, column: int, first: bool, last: bool) -> None:
+def _say(summary: Summary, axes: Axes, panel: Panel, column: int, first: bool, last: bool) -> None:
     axes.set_title(panel.title, loc="left", y=1.03)
     if first:
         axes.set_title(f"by {AXES[panel.unit]}", loc="right", y=1.03, color=QUIET, fontweight="normal")
     if last:
         axes.set_xlabel(AXIS_LABELS[panel.unit], fontsize=8)
     if column == 0:
-        axes.set_ylabel(metric_name(panel.metric), fontsize=9)
+        axes.set_ylabel(summary.metric_name(panel.metric), fontsize=9)
     else:
         axes.tick_params(labelleft=False)
 

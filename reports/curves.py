@@ -15,7 +15,7 @@ from reports.legend import draw_legend, fit_legend, handles, single_handle
 from reports.panels import AXIS_LABELS, Panel, draw, share_x, share_y
 from reports.statistics import OVERALL
 from reports.style import looks
-from reports.summary import AXES, Summary, metric_name
+from reports.summary import AXES, Summary
 from results.schema import GRADE
 
 _LEFT, _RIGHT, _BOTTOM, _TITLE, _GAP = 0.72, 0.18, 0.56, 0.34, 0.34
@@ -67,8 +67,8 @@ def _rows_of(panels: Sequence[Panel], width: int) -> list[list[Panel]]:
 def _figure(summary: Summary, rows: Sequence[Sequence[Panel]], size: tuple[float, float]) -> Figure:
     """Lay panels out on a grid of equal cells (`size`: width and height in inches) under one legend."""
     columns = max(len(row) for row in rows)
-    # Neighbours of different metrics have their own y axes, which need room for numbers.
-    gap = _GAP if all(panel.metric == row[0].metric for row in rows for panel in row) else _LEFT
+    # Neighbours of different scales have their own y axes, which need room for numbers.
+    gap = _GAP if all(_alike(summary, panel, row[0]) for row in rows for panel in row) else _LEFT
     width = _LEFT + columns * size[0] + (columns - 1) * gap + _RIGHT
     keys = [*handles(summary), *single_handle(summary)]
     beside, lines = fit_legend(keys, width)
@@ -86,20 +86,26 @@ def _figure(summary: Summary, rows: Sequence[Sequence[Panel]], size: tuple[float
             axes = figure.add_axes((left / width, bottom / height, size[0] / width, size[1] / height))
             draw(axes, summary, panel, styles)
             below = rows[r + 1][c] if r + 1 < len(rows) and c < len(rows[r + 1]) else None
-            _write_labels(axes, panel, below, first=c == 0 or row[c - 1].metric != panel.metric, width=size[0])
+            first = c == 0 or not _alike(summary, row[c - 1], panel)
+            _write_labels(axes, panel, below, summary.metric_name(panel.metric, panel.task) if first else "", width=size[0])
             drawn.append((panel, axes))
     share_x(drawn)
-    share_y(drawn, whole=rows[0][0].task != OVERALL or not has_intervals(summary))
+    share_y(summary, drawn, whole=rows[0][0].task != OVERALL or not has_intervals(summary))
     return figure
 
 
-def _write_labels(axes: Axes, panel: Panel, below: Panel | None, first: bool, width: float) -> None:
+def _alike(summary: Summary, one: Panel, other: Panel) -> bool:
+    return summary.scale(one.metric, one.task) == summary.scale(other.metric, other.task)
+
+
+def _write_labels(axes: Axes, panel: Panel, below: Panel | None, name: str, width: float) -> None:
+    """Title, axes and, with its `name`, what is on the y axis."""
     # A given height spares matplotlib the search for a free one, a third of the drawing time.
     title = "\n".join(textwrap.wrap(panel.title, int(width * _LETTERS)))
     axes.set_title(title, loc="left", y=1.03)
     if below is None or below.unit != panel.unit:
         axes.set_xlabel(AXIS_LABELS[panel.unit], fontsize=8.5)
-    if first:
-        axes.set_ylabel(metric_name(panel.metric), fontsize=9)
+    if name:
+        axes.set_ylabel(name, fontsize=9)
     else:
         axes.tick_params(labelleft=False)

@@ -9,7 +9,7 @@ LABELS = {
     **{f"tasks-{unit}": f"By task, against {name}" for unit, name in AXES.items()},
     **{f"verifiers-{unit}": f"By verifier, against {name}" for unit, name in AXES.items()},
     "over-optimisation": "Truth against the verifier's own score, along growing budgets",
-    "reliability": "Time of an image against how well a verifier tells right from wrong",
+    "reliability": "Time of an image against how well a verifier agrees with the grader",
     "gallery": "Chosen pictures at growing budgets",
     "tree": "Search tree",
 }

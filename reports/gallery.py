@@ -1,4 +1,4 @@
-"""What each search chose for the same prompt at growing budgets, marked right or wrong: one prompt of each task, or all of one's own."""
+"""What each search chose for the same prompt at growing budgets, with the grader's word: one prompt of each task, or all of one's own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from PIL import Image
 
 from harness.compute import amounts
 from harness.config import FILE
+from reports import numbers
+from reports.grades import VERDICTS
 from reports.keys import IDENTITY
 from reports.pictures import exists, thumbnail
 from reports.summary import Method, Summary
@@ -22,17 +24,29 @@ MOST_OWN = 12
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One chosen picture: `right` is None where it was not graded, `picture` None where nothing was chosen."""
+    """One chosen picture: `grade` is NaN where it was not graded, `picture` None where nothing was chosen."""
 
     picture: Image.Image | None
-    right: bool | None
+    grade: float
+    kind: str
+    """Whether the grade says right or wrong or is a score."""
     score: float
     considered: int
 
     @property
+    def right(self) -> bool | None:
+        """What the grade says; None where it is a score, or there is none."""
+        return None if self.kind != VERDICTS or math.isnan(self.grade) else self.grade == 1
+
+    @property
+    def graded(self) -> str:
+        """The grade as it is printed where it is a score, else empty."""
+        return "" if self.kind == VERDICTS or math.isnan(self.grade) else numbers.score(self.grade)
+
+    @property
     def mark(self) -> str:
-        """right, wrong or ungraded, in words."""
-        return "ungraded" if self.right is None else "right" if self.right else "wrong"
+        """right, wrong, ungraded, or "grade 0.43", in words."""
+        return f"grade {self.graded}" if self.graded else "ungraded" if self.right is None else "right" if self.right else "wrong"
 
     @property
     def written(self) -> str:
@@ -55,13 +69,16 @@ class Block:
 
     @property
     def remark(self) -> str:
-        """What all choices have in common, where they do: "every choice is right"."""
+        """What all choices have in common, where they do: "every choice is right", "every choice has grade 0.00"."""
         marks = {choice.mark for _, choices in self.rows for choice in choices if choice is not None}
-        return f"every choice is {marks.pop()}" if len(marks) == 1 and marks != {"ungraded"} else ""
+        if len(marks) != 1 or marks == {"ungraded"}:
+            return ""
+        mark = marks.pop()
+        return f"every choice {'is' if mark in ('right', 'wrong') else 'has'} {mark}"
 
 
 def gallery(summary: Summary) -> tuple[Block, ...]:
-    """A block for each task: its first prompt whose choices are not all right and not all wrong, else its first prompt.
+    """A block for each task: its first prompt whose choices have not all one grade, else its first prompt.
 
     Of a user's own file: a block for each prompt, up to MOST_OWN.
     """
@@ -79,11 +96,22 @@ def shown(summary: Summary) -> str:
     """Which prompts and which seed the gallery is of, in sentences."""
     prompts, seeds = len(summary.values), sorted(summary.runs.selections["seed"].unique())
     if not _own(summary):
-        differ = "the first on which choices differ, some right and some wrong, or where there is none the task’s first"
+        how = "some right and some wrong" if summary.says_right(GRADE) else "by their grades"
+        differ = f"the first on which choices differ, {how}, or where there is none the task’s first"
         which = f"One prompt of each task: {differ}."
     else:
         which = "All prompts." if prompts <= MOST_OWN else f"The first {MOST_OWN} of {prompts} prompts."
     return which if len(seeds) == 1 else f"{which} Of {len(seeds)} seeds the first ({seeds[0]})."
+
+
+def judgement(summary: Summary) -> str:
+    """How the gallery shows what the grader says, in a sentence."""
+    if summary.truth != GRADE:
+        return "No grader has judged them."
+    kinds = {summary.grades.kind(task) for task in summary.tasks}
+    if kinds == {VERDICTS}:
+        return "Frames and signs: right or wrong by the grader."
+    return f"{'Frames and signs: right or wrong by the grader. ' if VERDICTS in kinds else ''}Numbers on pictures: the grader’s score."
 
 
 def _own(summary: Summary) -> bool:
@@ -105,15 +133,14 @@ def _block(summary: Summary, task: str, choices: pd.DataFrame) -> Block:
     rows = []
     for method in {method[:2]: method for method in summary.methods}.values():
         ours = choices[(choices["model"] == method.model) & (choices["search"] == method.search)]
-        cells = {(row.budget_unit, row.budget): _choice(summary, row) for row in ours.itertuples()}
+        cells = {(row.budget_unit, row.budget): _choice(summary, task, row) for row in ours.itertuples()}
         if cells:
             rows.append((method, tuple(cells.get(column) for column in columns)))
     budgets = tuple(amounts.budget(amount, unit) for unit, amount in columns)
     return Block(task, str(choices["prompt"].iloc[0]), budgets, tuple(rows))
 
 
-def _choice(summary: Summary, row: Any) -> Choice:
-    run, image, grade = int(row.run), str(row.image or ""), float(row.grade)
+def _choice(summary: Summary, task: str, row: Any) -> Choice:
+    run, image = int(row.run), str(row.image or "")
     picture = thumbnail(summary.runs, run, image) if exists(summary.runs, run, image) else None
-    right = None if math.isnan(grade) else grade > 0.5
-    return Choice(picture, right, float(row.score), int(row.considered))
+    return Choice(picture, float(row.grade), summary.grades.kind(task), float(row.score), int(row.considered))

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from reports.emphasis import emphasised
 from reports.gallery import Block, Choice
 from reports.pictures import enlarged
-from reports.style import GRID, INK, QUIET, RIGHT, WRONG, draw_mark
+from reports.style import GRID, INK, QUIET, RIGHT, WRONG, draw_grade, draw_mark
 from reports.summary import Summary
 
 _TILE_PX = 128
@@ -55,7 +55,7 @@ def pictured(summary: Summary, blocks: Sequence[Block]) -> tuple[Block, ...]:
 
 
 def gallery_figure(blocks: Sequence[Block]) -> Figure:
-    """Blocks as one picture, as many side by side as _PAGE is wide: ticks are right, crosses wrong by the grader."""
+    """Blocks as one picture, as many side by side as _PAGE is wide: ticks are right, crosses wrong by the grader, numbers its scores."""
     rows, columns, label, width, head, height, across = astuple(_Layout.of(blocks))
     down = -(-len(blocks) // across)
     figure = Figure(figsize=(across * width, down * height))
@@ -96,5 +96,7 @@ def _draw_tile(axes: Axes, column: int, row: int, choice: Choice | None) -> None
     colour = GRID if choice.right is None else RIGHT if choice.right else WRONG
     if choice.right is not None:
         draw_mark(axes, column + 0.8, row + 0.15, choice.right)
+    elif choice.graded:
+        draw_grade(axes, column + 0.86, row + 0.14, choice.graded)
     frame = Rectangle((column + 0.04, row + 0.04), 0.86, 0.86, fill=False, edgecolor=colour, linewidth=2, zorder=3)
     axes.add_patch(frame)

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness import markdown
 from reports.command import command
 from reports.figure_labels import LABELS
-from reports.gallery import Block
+from reports.gallery import Block, judgement
 from reports.gallery_figure import pictured
 from reports.notes import SHAPES_NOTICE, notes
 from reports.page import Contents, protocol
@@ -35,7 +35,8 @@ def write_markdown(summary: Summary, contents: Contents, tables: Sequence[Table]
     parts += [_figure(name) for name in LABELS if name in contents.figures and name != "tree"]
     for table in (table for table in tables if table.rows):
         parts.append(f"## {escape_markdown(table.title)}\n\n{table.markdown()}")
-    parts.append(f"## What each search chose\n\n{contents.shown}{_of_all(summary, contents.blocks)}\n\n{_figure('gallery')}")
+    shown = f"{contents.shown} {judgement(summary)}{_of_all(summary, contents.blocks)}"
+    parts.append(f"## What each search chose\n\n{shown}\n\n{_figure('gallery')}")
     if contents.tree:
         caption = escape_markdown(f"{contents.tree.prompt}: {contents.tree.caption}")
         parts.append(f"## One search as a tree\n\n{caption}\n\n{_figure('tree')}")

@@ -1,10 +1,12 @@
-"""Prompts that a search returned no image for: wrong where the grader judges, without a score by a verifier."""
+"""Prompts that a search returned no image for: not right where the grader judges, without a score by a verifier."""
 
 from __future__ import annotations
 
 import pandas as pd
 
+from reports.grades import Grades
 from reports.keys import IDENTITY
+from results.schema import GRADE
 
 
 def nothing_returned(selections: pd.DataFrame) -> pd.Series:
@@ -12,8 +14,8 @@ def nothing_returned(selections: pd.DataFrame) -> pd.Series:
     return selections["considered"].eq(0) & selections["candidate"].eq("")
 
 
-def judged(scores: pd.DataFrame, selections: pd.DataFrame, grader: str) -> pd.DataFrame:
-    """The scores with a column `nothing`, whether there was no image; there the grader's value is 0, as nothing is not right.
+def judged(scores: pd.DataFrame, selections: pd.DataFrame, grades: Grades) -> pd.DataFrame:
+    """The scores with a column `nothing`, whether there was no image; there the grader's value is that `of_nothing`.
 
     Both tables have a column `run`, which tells the runs apart that are joined.
 
@@ -22,7 +24,8 @@ def judged(scores: pd.DataFrame, selections: pd.DataFrame, grader: str) -> pd.Da
     """
     empty = pd.MultiIndex.from_frame(selections.loc[nothing_returned(selections), IDENTITY])
     nothing = pd.MultiIndex.from_frame(scores[IDENTITY]).isin(empty)
-    graded = scores["metric"].eq(grader)
+    graded = scores["metric"].eq(GRADE)
     verdicts = scores["value"].where(graded).groupby([scores["run"], scores["task"]]).transform("count")
     wrong = nothing & graded & scores["value"].isna() & verdicts.gt(0)
-    return scores.assign(value=scores["value"].mask(wrong, 0.0), nothing=nothing)
+    of_nothing = scores["task"].map({task: grades.of_nothing(task) for task in scores["task"].unique()})
+    return scores.assign(value=scores["value"].mask(wrong, of_nothing), nothing=nothing)

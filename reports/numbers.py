@@ -72,7 +72,8 @@ def with_width(low: float, high: float) -> tuple[float, float]:
 
 
 def _fixed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−") if abs(value) < 100 else f"{value:.0f}".replace("-", "−")
+    text = f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
+    return (text if float(text) else text.removeprefix("-")).replace("-", "−")
 
 
 def _decimals(*values: float) -> int:

@@ -14,7 +14,7 @@ from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, has_intervals
 from reports.legend import NARROW, fit_legend, handles
 from reports.style import INK, QUIET, looks, quiet_axes
-from reports.summary import Method, Summary, metric_name
+from reports.summary import Method, Summary
 from reports.tables import Table, filled
 from results.schema import GRADE
 
@@ -45,7 +45,7 @@ def overoptimised_table(summary: Summary) -> Table:
             rows.append({
                 "guided by": verifier, "model": method.model, "search": method.search,
                 "budgets": " → ".join(named),
-                "its score": numbers.difference(*own), "right by the grader": numbers.difference(*true),
+                "its score": numbers.difference(*own), summary.metric_name(GRADE): numbers.difference(*true),
                 "best budget": amounts.budget(peak["budget"], method.budget_unit),
                 "since then": numbers.difference(last["mean"] - peak["mean"], *[np.nan] * 2),
                 "verdict": verdict,
@@ -57,16 +57,17 @@ def overoptimised_table(summary: Summary) -> Table:
             })  # fmt: skip
     paired = "paired by prompt with 95 % intervals" if has_intervals(summary) else "paired by prompt"
     caption = (
-        "From the smallest budget to the largest: how the score that guided the search changed, and how the share of right "
-        f"images did, {paired}. The score must rise, as it is what is maximised; where the truth does not follow, search has "
-        "found what the verifier likes and the grader does not. “Since then” is the truth at the largest budget against its "
-        "best: the best of several noisy points, so a small loss is to be expected. An ensemble's ranks are no score of an image."
+        "From the smallest budget to the largest: how the score that guided the search changed, and how the "
+        f"{summary.metric_phrase(GRADE)} did, {paired}. The score must rise, as it is what is maximised; where the truth does not "
+        "follow, search has found what the verifier likes and the grader does not. “Since then” is the truth at the largest "
+        "budget against its best: the best of several noisy points, so a small loss is to be expected. An ensemble's ranks are no "
+        "score of an image."
     )
     return Table("over-optimisation", "Optimised harder", caption, filled(rows), pd.DataFrame(raw))
 
 
 def overoptimised_figure(summary: Summary, narrow: bool = False) -> Figure:
-    """One panel a guiding verifier, one below the other if narrow: its mean score against the share of right images, along budgets."""
+    """One panel a guiding verifier, one below the other if narrow: its mean score against the grader's, along budgets."""
     verifiers = shown(summary)
     down, across = (len(verifiers), 1) if narrow else (1, len(verifiers))
     figure = Figure(figsize=(NARROW if narrow else max(6.2, 3.4 * across), 3.7))
@@ -88,7 +89,7 @@ def overoptimised_figure(summary: Summary, narrow: bool = False) -> Figure:
         axes.set_xlabel("its own mean score", fontsize=8.5)
         axes.tick_params(labelleft=place % across == 0)
         if place % across == 0:
-            axes.set_ylabel(metric_name(GRADE), fontsize=9)
+            axes.set_ylabel(summary.metric_name(GRADE), fontsize=9)
     labels = handles(summary)
     columns, rows = fit_legend(labels, figure.get_figwidth())
     figure.legend(handles=labels, loc="lower left", ncols=columns, frameon=False, fontsize=8, labelcolor=QUIET)
@@ -97,7 +98,7 @@ def overoptimised_figure(summary: Summary, narrow: bool = False) -> Figure:
     figure.set_figheight(height)
     left, bottom = 0.62 / figure.get_figwidth(), (0.6 + 0.2 * rows) / height
     figure.subplots_adjust(left=left, right=0.99, top=1 - 0.45 / height, bottom=bottom, wspace=0.12, hspace=0.45)
-    if not has_intervals(summary):
+    if not has_intervals(summary) and summary.says_right(GRADE):
         figure.axes[0].set_ylim(-0.06, 1.06)
     return figure
 

@@ -16,9 +16,10 @@ from models.base import Domain
 from reports.answer import Answer
 from reports.certainty import intervals_drawn
 from reports.command import command
+from reports.devices import differ
 from reports.emphasis import emphasis_note, emphasised
 from reports.figure_labels import LABELS
-from reports.gallery import Block, GalleryRow
+from reports.gallery import Block, GalleryRow, judgement
 from reports.notes import SHAPES_NOTICE, notes
 from reports.pictures import data_uri
 from reports.summary import AXES, Summary
@@ -69,8 +70,10 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
         axes=AXES,
         labels=LABELS,
         emphasis=emphasis_note(summary),
+        judgement=judgement(summary),
         parted=partial(_parted, {method[:2] for method in emphasised(summary)}),
         drawn=intervals_drawn(summary),
+        devices=differ(summary),
         # Figures are drawn by us from escaped text; everything else in the page is escaped by Jinja.
         figures={name: Markup(svg) for name, svg in contents.figures.items()},
         picture=data_uri,
@@ -117,7 +120,7 @@ def _lines(value: Any, path: str = "") -> list[tuple[str, str]]:
     if isinstance(value, Mapping):
         return [line for key, inner in value.items() for line in _lines(inner, f"{path} · {key}" if path else str(key))]
     if isinstance(value, (list, tuple)) and not any(isinstance(inner, (Mapping, list)) for inner in value):
-        return [(path, ", ".join(map(str, value)))]
+        return [(path, ", ".join("open" if inner is None else str(inner) for inner in value))]
     if isinstance(value, (list, tuple)):
         return [line for place, inner in enumerate(value) for line in _lines(inner, f"{path} {place + 1}")]
     return [(path, str(value))] if value not in (None, "") else []

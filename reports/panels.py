@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ from matplotlib.transforms import offset_copy
 from reports.statistics import OVERALL
 from reports.style import QUIET, SURFACE, Look, log_axis, quiet_axes
 from reports.summary import Method, Summary, is_single
-from results.schema import GRADE
 
 AXIS_LABELS = {
     "nfe": "NFE per prompt (transformer passes)",
@@ -121,20 +120,23 @@ def _upon(point: tuple[float, float], other: tuple[float, float], range_: tuple[
     return abs(math.log(point[0] / other[0])) < 0.02 and abs(point[1] - other[1]) <= 0.01 * (high - low)
 
 
-def share_y(drawn: Sequence[tuple[Panel, Axes]], whole: bool) -> None:
-    """One y range for all panels of a metric; a share of right images stays within 0 and 1, with `whole` it spans them.
+def share_y(summary: Summary, drawn: Sequence[tuple[Panel, Axes]], whole: bool) -> None:
+    """One y range for all panels of a scale; a share of right images stays within 0 and 1, with `whole` it spans them.
 
     Enlarging a part of that range without bands to measure it by would make noise look like a finding.
     """
-    for metric in {panel.metric for panel, _ in drawn}:
-        group = [axes for panel, axes in drawn if panel.metric == metric]
+    shown: dict[Hashable, list[tuple[Panel, Axes]]] = {}
+    for panel, axes in drawn:
+        shown.setdefault(summary.scale(panel.metric, panel.task), []).append((panel, axes))
+    for panels in shown.values():
+        panel, group = panels[0][0], [axes for _, axes in panels]
         limits = [axes.get_ylim() for axes in group if axes.lines]
         if not limits:
             continue
         low, high = min(low for low, _ in limits), max(high for _, high in limits)
         # Each panel has left room for its own markers only.
         low, high = low - 0.04 * (high - low), high + 0.04 * (high - low)
-        if metric == GRADE:
+        if summary.says_right(panel.metric, panel.task):
             low, high = _SHARE if whole else (max(low, _SHARE[0]), min(high, _SHARE[1]))
         for axes in group:
             axes.set_ylim(low, high)

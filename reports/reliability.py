@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -11,12 +13,14 @@ from matplotlib.transforms import offset_copy
 from harness.compute import amounts
 from reports import numbers
 from reports.certainty import has_intervals
+from reports.grades import SCORES, VERDICTS
 from reports.keys import POINT
 from reports.legend import NARROW, fit_legend
 from reports.statistics import OVERALL
 from reports.style import INK, QUIET, log_axis, quiet_axes
-from reports.summary import Summary, is_single, metric_name, of_random
+from reports.summary import Summary, is_single, of_random
 from reports.tables import Table, filled
+from reports.trust import within_name
 
 NOT_SEARCHED = "no search"
 _WIDTH = 6.2
@@ -41,7 +45,7 @@ def cross_table(summary: Summary) -> Table:
                 continue
             found = points.set_index("metric")
             budget = amounts.budget(float(points["budget"].iloc[0]), method.budget_unit)
-            cells = {metric_name(one): _cell(found.loc[one], len(summary.values)) for one in summary.metrics if one in found.index}
+            cells = {summary.metric_name(one): _cell(found.loc[one], len(summary.values)) for one in summary.metrics if one in found.index}
             rows.append({"model": method.model, "search": method.search, "guided by": guide, "budget": budget, **cells})
             raw.append(points.assign(guide=guide)[["guide", *POINT, "metric", "mean", "low", "high", "prompts"]])
     fewer = any(" over " in str(cell) for row in rows for cell in row.values())
@@ -55,36 +59,52 @@ def cross_table(summary: Summary) -> Table:
 
 
 def reliability_table(summary: Summary, trust: Table) -> Table:
-    """What a verifier's call costs next to how well it tells right from wrong on images of random search."""
+    """What a verifier's call costs next to how well it orders images of random search by their grades."""
     rows, raw = [], []
     for verifier in summary.runs.verifiers:
         cost = _per_image(summary, verifier)
         areas = trust.frame[_is_random(trust.frame, verifier)] if len(trust.frame) else trust.frame
-        entries = areas.to_dict("records") or [{"model": "all", "within": np.nan, "within_low": np.nan, "within_high": np.nan}]
+        unknown: dict[Any, Any] = {"model": "all", "grades": summary.grades.kind(), **dict.fromkeys((*_WITHIN, "best", "chance"), np.nan)}
+        entries = areas.to_dict("records") or [unknown]
         for area in entries:
-            within = (area["within"], area["within_low"], area["within_high"])
+            within, kind = (area["within"], area["within_low"], area["within_high"]), str(area["grades"])
             rows.append({
                 "verifier": verifier, "model": str(area["model"]), "time an image": amounts.amount(cost["seconds"], "seconds"),
                 "FLOPs an image": amounts.amount(cost["flops"], "flops"), "share of all time": numbers.share(cost["share"]),
-                "AUROC within a prompt": numbers.score(*within),
-                "best of a pool is right": numbers.share(area.get("best_right", np.nan)),
-                "one by chance": numbers.share(area.get("chance", np.nan)),
+                within_name(kind): numbers.score(*within), **_chosen(kind, area),
             })  # fmt: skip
-            raw.append({"verifier": verifier, "model": area["model"], **cost, **dict(zip(_WITHIN, within, strict=True))})
+            raw.append({"verifier": verifier, "model": area["model"], "grades": kind, **cost, **dict(zip(_WITHIN, within, strict=True))})
+    kinds = dict.fromkeys(entry["grades"] for entry in raw)
+    measures, pools = zip(*(_SAID[kind] for kind in kinds), strict=True)
     caption = (
-        "Time and FLOPs of one image through the verifier, as measured in these runs, next to its AUROC on images of random "
-        "search. “Best of a pool is right”: the image it scores highest, in pools that hold right and wrong images; “one by "
-        "chance” is what choosing blindly would give."
+        f"Time and FLOPs of one image through the verifier next to its {' and '.join(measures)}, all on images of random search. Time is "
+        "measured, with a share of the prompt's text pass; FLOPs are what one more image adds, not known where all pools have as many. "
+        f"“Share of all time” is over all searches that it guided. {' '.join(pools)} “One by chance”: what choosing blindly would give."
     )
     return Table("reliability", "Speed against reliability", caption, filled(rows), pd.DataFrame(raw))
 
 
+def _chosen(kind: str, area: dict[Any, Any]) -> dict[str, str]:
+    """What the best-scored image of a pool is worth, and one by chance."""
+    if kind == VERDICTS:
+        return {"best of a pool is right": numbers.share(area["best"]), "one by chance": numbers.share(area["chance"])}
+    return {"grade of the best of a pool": numbers.score(area["best"]), "of one by chance": numbers.score(area["chance"])}
+
+
 _WITHIN = ("within", "within_low", "within_high")
+_SAID = {
+    VERDICTS: ("AUROC", "“Best of a pool is right”: the image it scores highest, in pools that hold right and wrong images."),
+    SCORES: ("concordance", "“Grade of the best of a pool”: of the image it scores highest, in pools whose grades differ."),
+}
+"""How a verifier's agreement with grades of either kind is measured, and what the caption says of it."""
 
 
 def reliability_figure(table: Table, narrow: bool = False) -> Figure:
-    """Time of an image against AUROC within a prompt, one point a verifier and model."""
+    """Time of an image against AUROC within a prompt, or concordance, one point a verifier and model."""
     frame = table.frame[table.frame["within"].notna() & (table.frame["seconds"] > 0)]
+    kinds = list(dict.fromkeys(frame["grades"]))
+    if len(kinds) > 1:
+        frame = frame.assign(model=frame["model"] + ", " + frame["grades"])
     models = {str(model): "os^Dv"[place % 5] for place, model in enumerate(frame["model"].unique())}
     keys = [Line2D([], [], color=QUIET, marker=marker, markersize=5, linestyle="none", label=model) for model, marker in models.items()]
     width = NARROW if narrow else _WIDTH
@@ -112,18 +132,23 @@ def reliability_figure(table: Table, narrow: bool = False) -> Figure:
     room = 0.14 * max(most - least, 0.1)
     axes.set_ylim(least - room, most + room)
     axes.set_xlabel("milliseconds an image, logarithmic", fontsize=8.5)
-    axes.set_ylabel("AUROC within a prompt", fontsize=9)
+    axes.set_ylabel(" or ".join(map(within_name, kinds)), fontsize=9)
     return figure
 
 
 def _per_image(summary: Summary, verifier: str) -> dict[str, float]:
-    """Seconds and FLOPs of an image, and the verifier's share of all seconds, over every search it guided."""
+    """Seconds and FLOPs of an image of random search, and the verifier's share of all seconds, over every search it guided.
+
+    Other searches are charged, as the verifier's work, for what no image of theirs is scored by: the features of `tts-var`.
+    """
     chosen = summary.runs.selections[summary.runs.selections["verifier"] == verifier]
-    calls, seconds = chosen["verifier_calls"].sum(), chosen["verifier_seconds"].sum()
+    pools = chosen[of_random(chosen) & (chosen["verifier_calls"] > 0)]
+    by_calls = pools.sort_values("verifier_calls")[["verifier_flops", "verifier_calls"]].to_numpy(dtype=float)
+    flops, calls = by_calls[-1] - by_calls[0] if len(by_calls) else (0.0, 0.0)
     return {
-        "seconds": float(seconds / calls) if calls else np.nan,
-        "flops": float(chosen["verifier_flops"].sum() / calls) if calls else np.nan,
-        "share": float(seconds / chosen["seconds"].sum()) if chosen["seconds"].sum() else np.nan,
+        "seconds": numbers.quotient(pools["verifier_seconds"].sum(), pools["verifier_calls"].sum()),
+        "flops": numbers.quotient(flops, calls),
+        "share": numbers.quotient(chosen["verifier_seconds"].sum(), chosen["seconds"].sum()),
     }
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from harness import markdown
 from harness.compute import amounts
+from reports.grades import Grades
 from reports.missing import judged
 from results.schema import GRADE
 
@@ -27,7 +28,7 @@ def standings(folders: Sequence[Path]) -> str:
         pd.concat([pd.read_parquet(folder / f"{name}.parquet").assign(run=run) for run, folder in enumerate(folders)])
         for name in ("scores", "selections")
     )
-    grades = judged(scores, spent, GRADE).query("metric == @GRADE")
+    grades = judged(scores[scores["metric"] == GRADE], spent, Grades())
     columns = ("suite", "model", "guided by", "budget", "search", "grade", "prompts, seeds", "against random", "spent (NFE, GFLOP)")
     rows: list[tuple[str, ...]] = []
     spendings = spent.groupby(list(TOGETHER))

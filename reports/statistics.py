@@ -53,7 +53,7 @@ class Sample:
         A column without a single value in one of the tasks has no mean of the tasks.
         """
         tasks, tail = self.by_task(values_PG), (1 - LEVEL) / 2
-        each = {task: _interval(tasks.only(place), ends, tail) for place, task in enumerate(self._rows)}
+        each = {task: _interval(tasks.only(place), ends.of_task(place), tail) for place, task in enumerate(self._rows)}
         return {OVERALL: _interval(tasks, ends, tail), **each}
 
     def enough(self, values_PG: Floats) -> NDArray[np.bool_]:
@@ -148,6 +148,7 @@ def _interval(tasks: Tasks, ends: Ends, tail: float) -> Estimates:
     )
     low_G, high_G = mean_G - below_G, mean_G + above_G
     # Rounding in the last place must not put a mean outside its own interval.
-    low_G = np.minimum(mean_G, np.maximum(low_G, np.where(ends.known, ends.least, -np.inf)))
-    high_G = np.maximum(mean_G, np.minimum(high_G, np.where(ends.known, ends.most, np.inf)))
+    least_G, most_G = tasks.limits(ends)
+    low_G = np.minimum(mean_G, np.maximum(low_G, least_G))
+    high_G = np.maximum(mean_G, np.minimum(high_G, most_G))
     return Estimates(mean_G, low_G, high_G, tasks.number_G.astype(np.int64))

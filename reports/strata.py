@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,21 @@ Floats = NDArray[np.float64]
 
 
 class Ends(NamedTuple):
-    """The least and the most that a prompt can score, of each column or of all; where not `known`, what was seen stands for them."""
+    """The least and the most that a prompt can score; where not `known`, what was seen stands for them.
+
+    Of all columns, of each [G], of each task [T, 1], or of each task and column [T, G].
+    """
 
     least: Floats | float
     most: Floats | float
     known: NDArray[np.bool_] | bool = True
+
+    def of_task(self, place: int) -> Ends:
+        """The ends of one task by itself."""
+        def only(end: Any) -> Any:
+            return end[place : place + 1] if isinstance(end, np.ndarray) and end.ndim == 2 else end
+
+        return Ends(only(self.least), only(self.most), only(self.known))
 
     @property
     def apart(self) -> Ends:
@@ -110,16 +120,22 @@ class Tasks:
         """What each task adds to the variance of the mean over tasks."""
         return np.where(self.weight_TG == 0, 0, self._share_TG**2 * self.variance_TG)
 
-    def room(self, ends: Ends) -> tuple[Floats, Floats]:
-        """How far below and above its measured mean the mean over tasks can lie by the tasks that vary; no limit where ends are not known.
+    def limits(self, ends: Ends) -> tuple[Floats, Floats]:
+        """The least and the most that the mean over tasks can be [G]; infinite where a task's ends are not known."""
+        known_G = np.broadcast_to(ends.known, self.mean_TG.shape).all(axis=0)
+        least_G, most_G = (self.over(np.broadcast_to(end, self.mean_TG.shape)) for end in ends[:2])
+        return np.where(known_G, least_G, -np.inf), np.where(known_G, most_G, np.inf)
 
-        Student's t of a handful of prompts would go far beyond what their one task can change of the mean.
+    def room(self, ends: Ends) -> tuple[Floats, Floats]:
+        """How far below and above its measured mean the mean over tasks can lie by the tasks that vary [G].
+
+        Infinite where the ends of one of these are not known. Student's t of a handful of prompts would go far beyond what their one
+        task can change of the mean.
         """
+        none_TG = self.alike_TG | (self.weight_TG == 0)
+        known_G = (none_TG | ends.known).all(axis=0)
         room = (self.mean_TG - ends.least, ends.most - self.mean_TG)
-        no_part_TG = self.alike_TG | (self.weight_TG == 0)
-        below_G, above_G = (
-            np.where(ends.known, np.where(no_part_TG, 0, self._share_TG * room_TG).sum(axis=0), np.inf) for room_TG in room
-        )
+        below_G, above_G = (np.where(known_G, np.where(none_TG, 0, self._share_TG * room_TG).sum(axis=0), np.inf) for room_TG in room)
         return below_G, above_G
 
     def unseen(self, ends: Ends, tail: float) -> tuple[Floats, Floats]:

@@ -124,6 +124,12 @@ def draw_mark(axes: Axes, x: float, y: float, right: bool) -> None:
               bbox={"boxstyle": "circle,pad=0.18", "facecolor": colour, "edgecolor": "white", "linewidth": 0.7})  # fmt: skip
 
 
+def draw_grade(axes: Axes, x: float, y: float, text: str) -> None:
+    """The grader's score of the picture beneath, its right end at x."""
+    axes.text(x, y, text, fontsize=6.5, color=INK, ha="right", va="center", zorder=5,
+              bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": GRID, "linewidth": 0.7})  # fmt: skip
+
+
 def log_axis(axes: Axes, low: float, high: float) -> None:
     """Logarithmic x axis over the spent amounts, with at most six round ticks; never so narrow that no two are round."""
     widen = max(_LEAST_SPAN / (high / low), 1.0) ** 0.5

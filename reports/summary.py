@@ -5,8 +5,9 @@ A method is a (model, search, budget unit); a point is a method under one guidin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -15,12 +16,13 @@ import pandas as pd
 
 from harness.assignments import name_of
 from harness.compute.ledger import COST_COLUMNS
+from reports.grades import VERDICTS, Grades, grades_of
 from reports.keys import POINT
 from reports.load import Runs
 from reports.missing import judged, nothing_returned
 from reports.statistics import OVERALL, Sample
 from reports.strata import SHARES, Ends, Floats
-from results.schema import GRADE
+from results.schema import GRADE, TOTALS
 
 SPENT = list(COST_COLUMNS)
 AXES = {"nfe": "NFE", "flops": "FLOPs", "seconds": "seconds"}
@@ -44,8 +46,9 @@ class Summary:
     """One row per (point, metric, task or `overall`): mean, low, high, prompts, considered, mean spent; of the images
     `asked` for, how many are `unscored`, and for how many there was `nothing` to score."""
     values: pd.DataFrame
-    """Rows (task, prompt_id), columns (metric, point): a prompt's mean over seeds; nothing returned is graded 0."""
+    """Rows (task, prompt_id), columns (metric, point): a prompt's mean over seeds; nothing returned is graded as nothing right."""
     sample: Sample
+    grades: Grades = field(default_factory=Grades)
 
     @cached_property
     def families(self) -> dict[str, str]:
@@ -85,8 +88,29 @@ class Summary:
         return self.metrics[0] if self.metrics else None
 
     def ends(self, metric: str) -> Ends:
-        """The least and the most that a prompt can score by a metric; of a verifier what was seen, as few of them have ends."""
-        return _ends(self.values, metric)
+        """The least and the most that a prompt can score by a metric, of each task [T, 1] where tasks differ.
+
+        Of what has no known ends, such as most verifiers' scores, what was seen.
+        """
+        return _ends(self.values, metric, self.grades)
+
+    def says_right(self, metric: str, task: str = OVERALL) -> bool:
+        """Whether a metric says right or wrong of an image, so that its mean is a share; else it is a score."""
+        return metric == GRADE and self.grades.kind(task) == VERDICTS
+
+    def metric_name(self, metric: str, task: str = OVERALL) -> str:
+        """A metric in words."""
+        if self.says_right(metric, task):
+            return "right by the grader"
+        return "score by the grader" if metric == GRADE else f"{metric} score"
+
+    def metric_phrase(self, metric: str) -> str:
+        """What a metric's mean over all tasks is, in a sentence."""
+        return "share of images right by the grader" if self.says_right(metric) else f"mean {self.metric_name(metric)}"
+
+    def scale(self, metric: str, task: str = OVERALL) -> Hashable:
+        """What tells the scales of two plots apart: the metric and, where the grader scores tasks differently, the task's ends."""
+        return metric, str(self.grades.scores.get(task)) if metric == GRADE and task != OVERALL else ""
 
     @property
     def first_axis(self) -> str:
@@ -129,16 +153,6 @@ def search_rank(search: str) -> tuple[bool, str]:
     return (not is_random(search), search)
 
 
-def metric_name(metric: str) -> str:
-    """A metric in words."""
-    return "right by the grader" if metric == GRADE else f"{metric} score"
-
-
-def metric_phrase(metric: str) -> str:
-    """What a metric's mean is, in a sentence."""
-    return "share of images right by the grader" if metric == GRADE else f"mean {metric} score"
-
-
 def is_single(points: pd.DataFrame) -> pd.Series:
     """Points that are one image of random search: no search at all."""
     return of_random(points) & (points["considered"] == 1)
@@ -146,7 +160,8 @@ def is_single(points: pd.DataFrame) -> pd.Series:
 
 def summarise(runs: Runs) -> Summary:
     """Estimate every point of the runs."""
-    scores = judged(runs.scores, runs.selections, GRADE)
+    grades = grades_of(runs)
+    scores = judged(runs.scores, runs.selections, grades)
     prompts = runs.selections[["task", "prompt_id"]].drop_duplicates().sort_values("prompt_id", kind="stable")
     order = {task: position for position, task in enumerate(prompts["task"].drop_duplicates())}
     prompts = prompts.sort_values("task", key=lambda column: column.map(order), kind="stable")
@@ -154,27 +169,41 @@ def summarise(runs: Runs) -> Summary:
     means = scores.groupby(["task", "prompt_id", "metric", *POINT], sort=False)["value"].mean()
     values = pd.DataFrame(means.unstack(["metric", *POINT])).reindex(index)
     sample = Sample(index.get_level_values("task").tolist(), over_prompts=runs.over_prompts)
-    points = _estimates(values, sample)
+    points = _estimates(values, sample, grades)
     points = points.merge(_unscored(scores), on=["metric", "task", *POINT], how="left")
     points = points.merge(_spent(runs.selections), on=["task", *POINT], how="left")
-    return Summary(runs, points, values, sample)
+    return Summary(runs, points, values, sample, grades)
 
 
-def _ends(values: pd.DataFrame, metric: str) -> Ends:
-    if metric == GRADE:
+def _ends(values: pd.DataFrame, metric: str, grades: Grades) -> Ends:
+    if metric != GRADE:
+        return _seen(values[metric])
+    if not grades.scores:
         return SHARES
-    seen = values[metric].to_numpy(dtype=np.float64)
+    each = []
+    for task in values.index.unique("task"):
+        declared, seen = grades.scores.get(task, SHARES[:2]), _seen(values.loc[[task], metric])
+        known = not any(map(math.isnan, declared))
+        each.append((*(there if math.isnan(end) else end for end, there in zip(declared, seen[:2], strict=True)), known))
+    least_T1, most_T1, known_T1 = (np.array(column)[:, None] for column in zip(*each, strict=True))
+    return Ends(least_T1, most_T1, known_T1)
+
+
+def _seen(values: pd.DataFrame | pd.Series) -> Ends:
+    seen = values.to_numpy(dtype=np.float64)
     return Ends(float(np.nanmin(seen, initial=np.inf)), float(np.nanmax(seen, initial=-np.inf)), known=False)
 
 
-def _estimates(values: pd.DataFrame, sample: Sample) -> pd.DataFrame:
+def _estimates(values: pd.DataFrame, sample: Sample, grades: Grades) -> pd.DataFrame:
     columns = values.columns.to_frame(index=False)
     matrix: Floats = values.to_numpy(dtype=np.float64)
-    of_metric = {metric: _ends(values, metric) for metric in columns["metric"].unique()}
-    least_G, most_G, known_G = (np.array(each) for each in zip(*(of_metric[metric] for metric in columns["metric"]), strict=True))
+    tasks = len(values.index.unique("task"))
+    of_metric = {metric: _ends(values, metric, grades) for metric in columns["metric"].unique()}
+    ends = zip(*(of_metric[metric] for metric in columns["metric"]), strict=True)
+    least_TG, most_TG, known_TG = (np.hstack([np.broadcast_to(end, (tasks, 1)) for end in each]) for each in ends)
     parts = [
         columns.assign(task=task, mean=found.mean_G, low=found.low_G, high=found.high_G, prompts=found.prompts_G)
-        for task, found in sample.estimate(matrix, Ends(least_G, most_G, known_G)).items()
+        for task, found in sample.estimate(matrix, Ends(least_TG, most_TG, known_TG)).items()
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -186,6 +215,8 @@ def _unscored(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _spent(selections: pd.DataFrame) -> pd.DataFrame:
+    """Mean of all that was run; where tables do not know it, of what was spent up to the last image in time."""
+    selections = selections.assign(**{name: selections[TOTALS[name]].fillna(selections[name]) for name in SPENT})
     return _by_task_and_overall(selections, POINT, {**dict.fromkeys(SPENT, "mean"), "considered": "mean"})
 
 

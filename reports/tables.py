@@ -15,12 +15,13 @@ from harness.compute import amounts
 from reports import numbers
 from reports.certainty import has_intervals, too_few
 from reports.deadlines import after_deadline
+from reports.devices import differ
 from reports.keys import POINT
 from reports.latex import tabular
 from reports.missing import judged
 from reports.overlap import TOO_NARROW, moves_budget
 from reports.statistics import OVERALL
-from reports.summary import SPENT, Summary, metric_phrase
+from reports.summary import SPENT, Summary
 from results.schema import GRADE
 
 Row = dict[str, Any]
@@ -117,7 +118,7 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
             row |= {NOTHING_RETURNED: numbers.part(point["nothing"], point["asked"])} if missed else {}
             rows.append(row | ({"unscored": f"{point['unscored']:.0f}"} if gaps else {}))
     overall = "mean over the prompts" if summary.runs.over_prompts else "unweighted mean of the task means"
-    caption = f"{metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: {overall}"
+    caption = f"{summary.metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: {overall}"
     caption += " with its 95 % interval over prompts." if has_intervals(summary) else f"; no interval, as {too_few(summary)}."
     moved = moves_budget(method.search for method in summary.methods)
     if moved and has_intervals(summary):
@@ -125,7 +126,8 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
     if moved and len(summary.tasks) > 1:
         caption += " adaptive keeps a budget on average over all prompts: in one task it may spend more than that, in another less."
     if missed:
-        counts = "which is not right and counts as wrong" if metric == GRADE else "so no score"
+        wrong = "is not right and " if summary.says_right(metric) else ""
+        counts = f"which {wrong}{summary.grades.nothing_counts}" if metric == GRADE else "so no score"
         caption += f" “{NOTHING_RETURNED.capitalize()}”: no image within the budget, {counts}."
     if gaps:
         caption += f" Unscored: images without a score, left out of the means ({_reasons(summary, metric)})."
@@ -136,7 +138,7 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
 def _reasons(summary: Summary, metric: str) -> str:
     """Why scores are missing, the most frequent reasons first."""
     scores = summary.runs.scores
-    unscored = (scores["metric"] == metric) & judged(scores, summary.runs.selections, GRADE)["value"].isna()
+    unscored = (scores["metric"] == metric) & judged(scores, summary.runs.selections, summary.grades)["value"].isna()
     missing = scores.loc[unscored, "reason"]
     return "; ".join(str(reason) or "no reason given" for reason in missing.value_counts().head(3).index)
 
@@ -160,18 +162,10 @@ def spent_table(summary: Summary, verifier: str, name: str) -> Table:
     caption = (
         f"Mean per prompt, searches guided by {verifier}. Images: finished and scored; calls: images given to the verifier, previews "
         "included; sequences: what really went through the transformer. FLOPs count 2 per multiply-add; their parts are shares of all, "
-        f"and so is the verifier's time.{shared_seconds(summary)}"
+        "and so is the verifier's time."
     )
+    caption = " ".join(filter(None, [caption, differ(summary)]))
     return Table(name, f"Spent, guided by {verifier}", caption, filled(rows), frame)
-
-
-def shared_seconds(summary: Summary) -> str:
-    """What lengthens measured seconds where several processes made a run, as a caption or a note adds it; else empty."""
-    many = summary.runs.shards
-    return "" if many == 1 else (
-        f" Up to {many} processes worked at once (shards): where they share a machine, seconds are longer than of one alone, and not "
-        "of all methods alike."
-    )  # fmt: skip
 
 
 def _who(point: dict[Hashable, Any]) -> Row:

@@ -12,9 +12,11 @@ from matplotlib.patches import Rectangle
 
 from harness.assignments import name_of
 from harness.compute import amounts
+from reports import numbers
+from reports.grades import VERDICTS
 from reports.keys import IDENTITY
 from reports.pictures import enlarged, exists, thumbnail
-from reports.style import GRID, INK, QUIET, draw_mark
+from reports.style import GRID, INK, QUIET, draw_grade, draw_mark
 from reports.summary import Summary
 from results.schema import GRADE
 
@@ -35,6 +37,8 @@ class Tree:
     nodes: pd.DataFrame
     prompt: str
     caption: str
+    kind: str = VERDICTS
+    """Whether the grades of these branches say right or wrong or are scores."""
 
 
 def find_tree(summary: Summary) -> Tree | None:
@@ -92,13 +96,15 @@ def _placed(summary: Summary, nodes: pd.DataFrame) -> Tree:
         "Scores are ranks among all of these, as an ensemble gives them; the search compared ranks within a round, so what it "
         "carried on may stand below what it dropped. "
     )
+    kind = summary.grades.kind(str(chosen["task"]))
+    told = "Ticks and crosses: right and wrong by the grader" if kind == VERDICTS else "Numbers on pictures: the grader's score"
     caption = (
         f"{first['model']} + {first['search']}, guided by {first['verifier']}, budget {budget}: "
         f"{len(nodes)} {kinds}, each with its score. Framed and not faded: carried on. Gold: the picture returned. "
         f"{ranked if best == _FIRST_RANK else ''}"
-        "Ticks and crosses: right and wrong by the grader, where graded; the search never saw its verdict."
+        f"{told}, where graded; the search never saw its verdict."
     )
-    return Tree(nodes, str(chosen["prompt"]), caption)
+    return Tree(nodes, str(chosen["prompt"]), caption, kind)
 
 
 def tree_figure(summary: Summary, tree: Tree) -> Figure:
@@ -121,7 +127,7 @@ def tree_figure(summary: Summary, tree: Tree) -> Figure:
     for _, node in nodes.iterrows():
         if node["above"] >= 0:
             _draw_edge(axes, nodes.loc[node["above"]], node)
-        _draw_node(axes, summary, node, digits)
+        _draw_node(axes, summary, node, digits, tree.kind)
     return figure
 
 
@@ -133,7 +139,7 @@ def _draw_edge(axes: Axes, parent: pd.Series, child: pd.Series) -> None:
     axes.plot(start + (end - start) * t, y, color=INK if strong else GRID, linewidth=1.4 if strong else 1.0, zorder=1)
 
 
-def _draw_node(axes: Axes, summary: Summary, node: pd.Series, digits: int) -> None:
+def _draw_node(axes: Axes, summary: Summary, node: pd.Series, digits: int, kind: str) -> None:
     x, y, half = float(node["x"]), float(node["y"]), 0.36
     extent = (x, x + 0.52, y + half - 0.06, y - half - 0.06)
     if exists(summary.runs, int(node["run"]), str(node["image"])):
@@ -146,5 +152,9 @@ def _draw_node(axes: Axes, summary: Summary, node: pd.Series, digits: int) -> No
     score = "cheap stage only" if node["reason"] else f"{node['score']:.{digits}f}".replace("-", "−")
     score = "unscored" if np.isnan(node["score"]) else score
     axes.text(x + 0.26, y + half + 0.07, score, fontsize=7, color=INK if node["kept"] else QUIET, ha="center", va="center")
-    if not np.isnan(node["truth"]):
-        draw_mark(axes, x + 0.46, y - half + 0.02, right=bool(node["truth"] > 0.5))
+    if np.isnan(node["truth"]):
+        return
+    if kind == VERDICTS:
+        draw_mark(axes, x + 0.46, y - half + 0.02, right=bool(node["truth"] == 1))
+    else:
+        draw_grade(axes, x + 0.5, y - half + 0.02, numbers.score(float(node["truth"])))

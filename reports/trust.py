@@ -1,65 +1,93 @@
-"""How far a verifier can be trusted: AUROC of its score against the truth."""
+"""How far a verifier can be trusted: how well its score orders the images of a prompt by their grades."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pandas as pd
 
 from reports import numbers
+from reports.grades import VERDICTS
 from reports.summary import Summary
 from reports.tables import Table, filled
 from verifiers.auroc import auroc, auroc_by_pool
+from verifiers.concordance import concordance_by_pool
 
 _IMAGE = ["model", "search", "verifier", "seed", "prompt_id", "candidate", "step", "score"]
 """What makes two candidate rows the same image scored for two budgets."""
 _POOL = ["prompt_id", "seed", "budget"]
 """What makes a pool of the candidates of one verifier, model and search."""
+_FAIR = "Candidates of a guided search were bred for the score: random search is the fair row."
+_OF_VERDICTS = (
+    "AUROC: probability that a right image scores above a wrong one (0.5: chance). Within a prompt is what a search "
+    "needs: images of one prompt and one search compared, prompts averaged. Pooled mixes prompts; an ensemble's "
+    "ranks cannot be pooled. “Best is right” is accuracy: of pools with right and wrong images, the share "
+    "whose highest score is on a right one (ties counted by parts); “one by chance is right” is the share of right images in those "
+    "pools, what blind choice gives; of both a prompt's pools are averaged first and then prompts, each weighing the same."
+)
+_OF_SCORES = (
+    "Concordance: of two images of one prompt and one search with different grades, the probability that the verifier scores the one "
+    "with the higher grade above the other (0.5: chance; ties counted half), prompts averaged; where grades are right or wrong it is "
+    "AUROC. “Grade of the best” is that of a pool's highest-scored image, in pools whose grades differ; “of one by chance” is what "
+    "blind choice gives; “highest there” is the most that any choice from those pools has. Of all, a prompt's pools are averaged "
+    "first and then prompts."
+)
+
+
+def within_name(kind: str) -> str:
+    """What orders the images of a prompt is measured by, where grades say right or wrong and where they are scores."""
+    return "AUROC within a prompt" if kind == VERDICTS else "concordance within a prompt"
 
 
 def trust_table(summary: Summary) -> Table:
-    """AUROC of each verifier on the finished candidates of each model and search, within prompts and pooled."""
+    """AUROC of each verifier on the finished candidates of each model and search, or concordance where grades are scores."""
     table = summary.runs.candidates
     graded = table[table["complete"] & table["truth"].notna() & table["score"].notna()].drop_duplicates(_IMAGE)
+    kind_of = {prompt: summary.grades.kind(task) for task, prompt in summary.values.index}
+    graded = graded.assign(grades=graded["prompt_id"].map(kind_of))
     rows, raw = [], []
-    for (verifier, model, search), part in graded.groupby(["verifier", "model", "search"], sort=False):
-        entry = _row(summary, str(verifier), part)
-        raw.append({"verifier": verifier, "model": model, "search": search, **entry})
-        rows.append({
-            "verifier": verifier, "model": model, "search": search,
-            "AUROC within a prompt": numbers.score(entry["within"], entry["within_low"], entry["within_high"]),
-            "AUROC pooled": numbers.score(entry["pooled"]), "best is right": numbers.share(entry["best_right"]),
-            "one by chance is right": numbers.share(entry["chance"]), "images": len(part), "right": numbers.share(entry["right"]),
-            "prompts with right and wrong": entry["prompts_with_both"],
-        })  # fmt: skip
-    caption = (
-        "Probability that a right image scores above a wrong one (0.5: chance). Within a prompt is what a search "
-        "needs: images of one prompt and one search compared, prompts averaged. Pooled mixes prompts; an ensemble's "
-        "ranks cannot be pooled. “Best is right” is accuracy: of pools with right and wrong images, the share "
-        "whose highest score is on a right one (ties counted by parts); “one by chance is right” is the share of right images in those "
-        "pools, what blind choice gives; of both a prompt's pools are averaged first and then prompts, each weighing the same. "
-        "Candidates of a guided search were bred for the score: random search is the fair row."
-    )
+    for (verifier, model, search, kind), part in graded.groupby(["verifier", "model", "search", "grades"], sort=False):
+        entry = _measured(summary, str(verifier), str(kind), part)
+        raw.append({"verifier": verifier, "model": model, "search": search, "grades": kind, **entry})
+        rows.append({"verifier": verifier, "model": model, "search": search, **_shown(str(kind), entry)})
+    kinds = dict.fromkeys(graded["grades"])
+    caption = " ".join([*(_OF_VERDICTS if kind == VERDICTS else _OF_SCORES for kind in kinds), _FAIR])
     return Table("trust", "Trust in the verifiers", caption, filled(rows), pd.DataFrame(raw))
 
 
-def _row(summary: Summary, verifier: str, part: pd.DataFrame) -> dict[str, float]:
-    right = part["truth"] > 0.5
-    by_prompt = auroc_by_pool(part["score"], right, part[_POOL]).groupby(level=0).mean()
-    column = pd.Series(summary.values.index.get_level_values("prompt_id")).map(by_prompt)
-    within, low, high = summary.sample.pooled(column.to_numpy(dtype=float))
-    ranked = verifier in summary.runs.rank_verifiers
-    best_right, chance = _accuracy(part.assign(right=right))
+def _shown(kind: str, entry: dict[str, float]) -> dict[str, Any]:
+    within = {within_name(kind): numbers.score(entry["within"], entry["within_low"], entry["within_high"])}
+    if kind == VERDICTS:
+        return {
+            **within, "AUROC pooled": numbers.score(entry["pooled"]), "best is right": numbers.share(entry["best"]),
+            "one by chance is right": numbers.share(entry["chance"]), "images": entry["images"], "right": numbers.share(entry["grade"]),
+            "prompts with right and wrong": entry["prompts_differing"],
+        }  # fmt: skip
     return {
-        "within": within, "within_low": low, "within_high": high,
-        "pooled": float("nan") if ranked else auroc(part["score"], right),
-        "best_right": best_right, "chance": chance, "images": len(part), "right": float(right.mean()), "prompts_with_both": len(by_prompt),
+        **within, "grade of the best": numbers.score(entry["best"]), "of one by chance": numbers.score(entry["chance"]),
+        "highest there": numbers.score(entry["highest"]), "images": entry["images"], "mean grade": numbers.score(entry["grade"]),
+        "prompts with different grades": entry["prompts_differing"],
     }  # fmt: skip
 
 
-def _accuracy(part: pd.DataFrame) -> tuple[float, float]:
-    """Of pools with right and wrong images: how often the best-scored one is right, and the share of right images; mean over prompts."""
+def _measured(summary: Summary, verifier: str, kind: str, part: pd.DataFrame) -> dict[str, float]:
+    of_pools = auroc_by_pool if kind == VERDICTS else concordance_by_pool
+    by_prompt = of_pools(part["score"], part["truth"], part[_POOL]).groupby(level=0).mean()
+    column = pd.Series(summary.values.index.get_level_values("prompt_id")).map(by_prompt)
+    within, low, high = summary.sample.pooled(column.to_numpy(dtype=float))
+    pooled = kind == VERDICTS and verifier not in summary.runs.rank_verifiers
+    return {
+        "within": within, "within_low": low, "within_high": high,
+        "pooled": auroc(part["score"], part["truth"]) if pooled else float("nan"),
+        **_chosen(part), "images": len(part), "grade": float(part["truth"].mean()), "prompts_differing": len(by_prompt),
+    }  # fmt: skip
+
+
+def _chosen(part: pd.DataFrame) -> dict[str, float]:
+    """Of pools whose grades differ: the grade of the best-scored image, of one by chance, and the highest; mean over prompts."""
     pools = part.groupby(_POOL)
-    both = pools["right"].transform("nunique") > 1
+    differ = pools["truth"].transform("nunique") > 1
     best = part["score"] == pools["score"].transform("max")
-    found = (part[chosen].groupby(_POOL)["right"].mean().groupby("prompt_id").mean().mean() for chosen in (both & best, both))
-    best_right, chance = map(float, found)
-    return best_right, chance
+    highest = part["truth"] == pools["truth"].transform("max")
+    images = {"best": differ & best, "chance": differ, "highest": differ & highest}
+    return {name: float(part[some].groupby(_POOL)["truth"].mean().groupby("prompt_id").mean().mean()) for name, some in images.items()}

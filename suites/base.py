@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from harness.errors import WrongInput
 from models.base import Domain, Images
@@ -29,6 +30,12 @@ class Prompt:
     """The suite's own record, such as GenEval's requirement object."""
 
 
+Ends: TypeAlias = tuple[float | None, float | None]
+"""The least and the most that a score can be, None where it has no such end."""
+ROUNDING = 1e-6
+"""How far beyond its ends a sum of floats may lie, such as a cosine."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProtocolCard:
     """How a suite is run: the rules for a number that is published under its name."""
@@ -44,6 +51,8 @@ class ProtocolCard:
     """How the overall number is computed from the numbers of the tasks."""
     overall_over: Literal["tasks", "prompts"] = "tasks"
     """What has equal weight in the overall number."""
+    scores: Mapping[Domain, Mapping[str, Ends]] = field(default_factory=dict)
+    """By domain the tasks whose grades are scores, with their ends; the grades of all other tasks say right (1) or wrong (0)."""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -52,12 +61,31 @@ class Grade:
     """The suite's verdict on one image; `value` is NaN with a reason if it could not be graded."""
 
     value: float
-    """1.0 for correct, 0.0 for incorrect, or the suite's own number."""
+    """1 for right and 0 for wrong, or a score within its ends: as the card declares of the task."""
     reason: str = ""
     details: str = field(default="", compare=False, repr=False)
     """What the evaluator saw, as JSON, if it reports this."""
     absent: bool = False
     """Whether it could not be graded because weights of the evaluator are not on this machine."""
+
+
+def check_grades(card: ProtocolCard, domain: Domain, prompts: Sequence[Prompt], grades: Sequence[Grade]) -> None:
+    """Raise WrongInput where the grade of prompt n is none that the card declares of its task; NaN always may be."""
+    for prompt, grade in zip(prompts, grades, strict=True):
+        ends = card.scores.get(domain, {}).get(prompt.task)
+        if math.isnan(grade.value) or (grade.value in (0, 1) if ends is None else _within(grade.value, ends)):
+            continue
+        least, most = ends or (0, 1)
+        rule = "says right or wrong, 1 or 0" if ends is None else f"is a score from {least} to {most}"
+        raise WrongInput(
+            f"grade {grade.value} of prompt {prompt.id}: by the card of {card.name} a grade of {prompt.task or 'a prompt without a task'} "
+            f"{rule}; correct the grader, or `scores` of the card"
+        )
+
+
+def _within(value: float, ends: Ends) -> bool:
+    least, most = ends
+    return (least is None or least - ROUNDING <= value) and (most is None or value <= most + ROUNDING)
 
 
 class CannotGrade(WrongInput):

@@ -8,6 +8,7 @@ from typing import Any
 from harness.markdown import table
 from harness.registry import entries
 from results.folder_scores import COLUMNS
+from suites.base import display_name
 
 
 def suites_table() -> str:
@@ -26,6 +27,15 @@ def embedded_table() -> str:
     return table(("suite", "task", "what it measures"), rows) + "\n"
 
 
+def scores_table() -> str:
+    """Tasks whose grades are scores, with their ends."""
+    rows = [
+        (f"`{display_name(name, domain)}`", task, *("none" if end is None else f"{end:g}" for end in ends))
+        for name, card in _cards() for domain, tasks in card.scores.items() for task, ends in tasks.items()
+    ]  # fmt: skip
+    return table(("suite", "task", "least", "most"), rows) + "\n"
+
+
 def columns_table() -> str:
     """Columns of a scored folder's table."""
     return table(("column", "type", "meaning"), [(f"`{one.name}`", one.kind, one.meaning) for one in COLUMNS]) + "\n"
@@ -36,4 +46,4 @@ def _cards() -> list[tuple[str, Any]]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n".join((suites_table(), embedded_table(), columns_table())))
+    sys.stdout.write("\n".join((suites_table(), embedded_table(), scores_table(), columns_table())))

@@ -59,7 +59,7 @@ def once() -> Iterator[Callable[[Any, Mapping[str, Any]], Any]]:
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.doctor.sheet", worked_out)
+        patch.setattr("harness.doctor.needs.sheet", worked_out)
         yield worked_out
 
 

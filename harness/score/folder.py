@@ -86,8 +86,10 @@ def score_folder(
     name = display_name(suite.card.name, domain)
     write_scores(target, [row for one in scored for row in _rows(one, name, folder)], asked)
     if not scorer.evaluator.cannot_grade:
-        for file, content in form.results(_graded(scored)).items():
+        graded, unsaid = _official(form, _graded(scored), suite.card.scores.get(domain, {}))
+        for file, content in form.results(graded).items():
             write_atomic(target / file, content.encode())
+        lacking += unsaid
     said = (*summary(scored, scorer, contents, name, tuple(by_task)), *unread, *lacking, f"tables: {target}")
     lines = [printable(line) for line in said]
     if all(math.isnan(value) for one in scored for value, _ in one.metrics.values()):
@@ -174,6 +176,15 @@ def _rows(one: Scored, suite: str, folder: Path) -> Iterator[dict[str, Any]]:
             "suite": suite, "prompt_id": prompt_id, "task": task, "prompt": text, "sample": sample.number, "image": image,
             "metric": metric, "value": value, "reason": as_utf8(reason), "text_truncated": metric in one.cut,
         }  # fmt: skip
+
+
+def _official(form: Layout, graded: Sequence[Graded], scores: Collection[str]) -> tuple[list[Graded], list[str]]:
+    """What a layout's result files can say, of tasks with these scores, and a sentence where that is not all."""
+    kept = [one for one in graded if form.scores or one.sample.prompt.task not in scores]
+    if len(kept) == len(graded):
+        return kept, []
+    return kept, [f"{len(graded) - len(kept)} grades are in scores.parquet alone: they are scores, and results of the layout {form.name} "
+                  "only say right or wrong"]  # fmt: skip
 
 
 def _graded(scored: Sequence[Scored]) -> list[Graded]:

@@ -45,7 +45,7 @@ class Contents:
 
 @dataclass(frozen=True)
 class Graded:
-    """A sample with its suite's verdict."""
+    """A sample with its suite's grade."""
 
     sample: Sample
     value: float
@@ -66,7 +66,9 @@ class Layout:
     write: Callable[[Path, Sequence[tuple[Prompt, Sequence[Path]]], int], list[str]]
     """(folder, prompts with their images in order, images a prompt) to sentences about what could not be written."""
     results: Callable[[Sequence[Graded]], dict[str, str]]
-    """The files that the benchmark's own evaluator would have written, by name; what has no verdict is in none of them."""
+    """The files that the benchmark's own evaluator would have written, by name; what has no grade is in none of them."""
+    scores: bool = True
+    """Whether these files can hold a score, and not only right or wrong."""
 
 
 def layout(name: str) -> Layout:

@@ -186,7 +186,7 @@ def write(root: Path, prompts: Sequence[tuple[Prompt, Sequence[Path]]], each: in
 
 
 def results(graded: Sequence[Graded]) -> dict[str, str]:
-    """results.jsonl as GenEval's own summary reads it."""
+    """results.jsonl as GenEval's own summary reads it; of grades that say right or wrong."""
     lines = [
         json.dumps({
             "filename": str(one.sample.path), "tag": one.sample.prompt.task, "prompt": one.sample.prompt.text,
@@ -198,4 +198,4 @@ def results(graded: Sequence[Graded]) -> dict[str, str]:
     return {"results.jsonl": "".join(f"{line}\n" for line in lines)}
 
 
-LAYOUT = Layout("geneval", check, read, write, results)
+LAYOUT = Layout("geneval", check, read, write, results, scores=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +13,10 @@ from reports.answer import answer
 from reports.certainty import intervals_drawn
 from reports.comparison_tables import equal_tables, paired_table
 from reports.load import read_runs
-from reports.notes import notes
 from reports.overlap import TOO_NARROW
 from reports.same_budget import shared
 from reports.summary import Summary, summarise
-from reports.tables import results_table, spent_table
+from reports.tables import results_table
 
 MakeRun = Callable[..., Path]
 
@@ -67,15 +65,3 @@ def test_where_a_number_of_adaptive_is_its_interval_is_said_to_be_too_narrow(of_
         assert (TOO_NARROW in answer(one).sentences) == told
     few = of_one_budget("few", searches=("random", "adaptive"), prompts=2)
     assert TOO_NARROW not in answer(few).sentences, "there is no interval"
-
-
-def test_seconds_of_shards_are_said_to_be_longer(make_tables: MakeRun, tmp_path: Path) -> None:
-    run = make_tables(tmp_path / "run", budgets=(28,), verifiers=("shapes-clip",))
-    said = "Up to 4 processes worked at once (shards)"
-    for shards in (None, 4):
-        manifest = json.loads((run / "manifest.json").read_text())
-        manifest["environments"] += [{**manifest["environments"][0], "shards": shards}] if shards else []
-        (run / "manifest.json").write_text(json.dumps(manifest))
-        summary = summarise(read_runs([run]))
-        assert (said in spent_table(summary, "shapes-clip", "spent").caption) == bool(shards)
-        assert any(said in note for note in notes(summary)) == bool(shards)

@@ -73,7 +73,8 @@ def test_searches_of_one_model_have_markers_of_their_own() -> None:
 @pytest.mark.parametrize("models", [["a"], ["a", "b"], ["a", "b", "c"]])
 def test_points_of_reliability_stand_at_their_time(models: list[str]) -> None:
     """Side by side by a shift in points: the axis still says what was measured, and none is beyond it."""
-    rows = [dict(verifier="v", model=model, within=0.8, within_low=0.6, within_high=0.9, seconds=0.002) for model in models]
+    measured = dict(verifier="v", grades="verdicts", within=0.8, within_low=0.6, within_high=0.9, seconds=0.002)
+    rows = [measured | {"model": model} for model in models]
     with context():
         figure = reliability_figure(Table("reliability", "", "", (), pd.DataFrame(rows)))
         figure.draw_without_rendering()
@@ -95,7 +96,7 @@ def test_of_two_models_each_has_one_colour(summary_of: Callable[..., Summary]) -
 @pytest.mark.parametrize("models", [["shapes-infinity"], [f"shapes-infinity:preview_shrink={n}" for n in range(4)]])
 def test_the_legend_of_reliability_is_above_what_is_drawn(models: list[str]) -> None:
     """Verifiers no better than chance, down to the last."""
-    rows = [dict(verifier=str(n), model=model, within=0.5, within_low=0.4, within_high=0.6, seconds=0.01 * (n + 1))
+    rows = [dict(verifier=str(n), model=model, grades="verdicts", within=0.5, within_low=0.4, within_high=0.6, seconds=0.01 * (n + 1))
             for n in range(3) for model in models]  # fmt: skip
     with context():
         figure = reliability_figure(Table("reliability", "", "", (), pd.DataFrame(rows)))

@@ -17,7 +17,7 @@ from reports import gallery
 from reports.load import read_runs
 from reports.summary import Summary, summarise
 from reports.tree import find_tree
-from reports.trust import _accuracy
+from reports.trust import _chosen
 from results.schema import TABLES
 
 MakeRun = Callable[..., Path]
@@ -64,8 +64,8 @@ def test_accuracy_is_that_of_every_pool(summary: Summary) -> None:
             best = pool.loc[pool["score"] == pool["score"].max(), "right"]
             found.append((prompt, best.mean(), pool["right"].mean()))
     means = pd.DataFrame(found, columns=["prompt", "best", "chance"]).groupby("prompt").mean().mean()
-    assert _accuracy(part) == (means["best"], means["chance"])
-    assert np.isnan(_accuracy(part[part["right"]])).all(), "no pool has right and wrong"
+    assert _chosen(part) == {"best": means["best"], "chance": means["chance"], "highest": 1}
+    assert np.isnan([*_chosen(part[part["right"]]).values()]).all(), "no pool has right and wrong"
 
 
 def test_a_picture_cut_short_is_named_with_the_way_out(make_run: MakeRun, tmp_path: Path) -> None:

@@ -88,6 +88,9 @@ def test_a_task_of_two_prompts_moves_the_mean_no_further_than_it_can_be() -> Non
     assert (mean, high) == (0.875, 1)
     assert mean - low == pytest.approx(math.hypot(0.75 / 2, 0.5 * (1 - 0.025 ** (1 / 8))))
     assert Sample(tasks).overall(column, Ends(0.5, 1.0, known=False))[1] < 0
+    for known in (True, False):
+        ends = Ends(np.zeros((2, 1)), np.ones((2, 1)), np.array([[known], [not known]]))
+        assert (Sample(tasks).overall(column, ends)[1] == pytest.approx(low)) == known, "of the task that varies they must be known"
 
 
 def test_interval_of_tasks_agrees_with_the_normal_approximation() -> None:

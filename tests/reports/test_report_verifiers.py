@@ -102,7 +102,7 @@ def test_accuracy_and_price_by_hand(run: Path) -> None:
             by_prompt.setdefault(str(prompt), []).append((best, pool["truth"].mean()))
     best, chance = np.mean([np.mean(pools, axis=0) for pools in by_prompt.values()], axis=0)
     row = trust.frame[trust.frame["verifier"] == "shapes-reward"].iloc[0]
-    assert (row["best_right"], row["chance"]) == pytest.approx((best, chance))
+    assert (row["best"], row["chance"]) == pytest.approx((best, chance))
     assert best > chance
     assert "a prompt's pools are averaged first and then prompts" in trust.caption
 
@@ -110,6 +110,20 @@ def test_accuracy_and_price_by_hand(run: Path) -> None:
     assert cost["seconds"] == pytest.approx(0.004)
     assert cost["flops"] == pytest.approx(60e6)
     assert cost["within"] == pytest.approx(row["within"])
+
+
+def test_the_price_of_an_image_holds_nothing_else(make_tables: MakeRun, tmp_path: Path) -> None:
+    """Neither the prompt's text pass nor what searches that compare pictures are charged with the verifier's work."""
+    run = make_tables(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=("random", "tts-var"), verifiers=("shapes-reward",))
+    path = run / "selections.parquet"
+    selections = pd.read_parquet(path)
+    text, features = 7_000_000, np.where(selections["search"] == "random", 0, 500_000_000)
+    selections.assign(
+        verifier_flops=selections["verifier_flops"] + text + features, verifier_seconds=selections["verifier_seconds"] + features * 1e-9
+    ).to_parquet(path)
+    summary = summarise(read_runs([run]))
+    cost = reliability_table(summary, trust_table(summary)).frame.set_index("verifier").loc["shapes-reward"]
+    assert (cost["flops"], cost["seconds"]) == pytest.approx((60e6, 0.004))
 
 
 def test_without_the_truth_there_is_nothing_to_say(make_tables: MakeRun, tmp_path: Path) -> None:

@@ -265,6 +265,12 @@ def test_differences_name_nested_and_missing_values() -> None:
     assert differences(a_manifest(), {**a_manifest(), "environments": []}) == []
 
 
+def test_an_older_run_that_lacks_the_kinds_of_its_grades_is_the_same_run() -> None:
+    ours, other = ({**a_manifest(), "suite": {"name": "s", "scores": {"color": ends}}} for ends in ([0, 1], [0, 2]))
+    assert differences(ours, a_manifest()) == []
+    assert differences(ours, other) == ["suite.scores.color is [0, 1] here and [0, 2] there"]
+
+
 def test_images_are_what_was_scored_and_named_by_content(store: Store) -> None:
     image = torch.randint(0, 256, (3, 5, 7), dtype=torch.uint8)
     relative = store.save_image(image)
@@ -374,10 +380,11 @@ def test_parts_say_how_they_were_made(store: Store) -> None:
     assert b"source" not in plain
     assert b"ungraded" not in plain
     store.save("b", rows(0.5), Making("one", 2))
-    store.save("c", rows(0.5), Making("two", 3))
+    store.save("c", rows(0.5), Making("two", 3, "a card", 2, 64))
     assert all(store.part(key) is not None for key in "abc")
     assert store.sources() == {"": 1, "one": 1, "two": 1}
     assert (store.ungraded("abc"), store.ungraded("ab")) == (5, 2)
+    assert store.makings("ac") == {"a": Making(), "c": Making("two", 3, "a card", 2, 64)}
 
 
 def test_whole_parts_are_read_in_the_order_of_the_run_and_damaged_ones_let_be(store: Store) -> None:

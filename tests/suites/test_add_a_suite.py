@@ -13,7 +13,7 @@ from harness import registry
 from harness.registry import Entry
 from models.base import Domain
 from suites.base import Suite
-from suites.document import columns_table, embedded_table, suites_table
+from suites.document import columns_table, embedded_table, scores_table, suites_table
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -77,7 +77,7 @@ def test_any_detector_grades_a_folder_of_photographs(tmp_path: Path, monkeypatch
 
 def test_the_page_agrees_with_the_cards() -> None:
     page = (DOCS / "suites.md").read_text(encoding="utf-8")
-    for table in (suites_table(), embedded_table(), columns_table()):
+    for table in (suites_table(), embedded_table(), scores_table(), columns_table()):
         assert table in page, "write it anew: python -m suites.document prints the tables of docs/suites.md"
 
 

@@ -34,7 +34,7 @@ from suites.base import Prompt
 from suites.published import load_grader, published_graders
 from suites.t2i_compbench import open_vocabulary, parsed
 from suites.t2i_compbench.blip_vqa import NO, QUESTION, START, YES, BlipVqa, question
-from suites.t2i_compbench.categories import GRADER_OF
+from suites.t2i_compbench.categories import ENDS, GRADER_OF
 from suites.t2i_compbench.depth import DepthEstimator, _in_frame
 from suites.t2i_compbench.open_vocabulary import OpenVocabularyDetector
 from suites.t2i_compbench.suite import T2ICompBenchSuite
@@ -150,6 +150,8 @@ def test_scores_do_not_depend_on_the_batch_or_the_order(name, weights):
     grades = [grade.value for grade in grader.grade(images, prompts)]
     assert all(math.isfinite(value) for value in grades)
     assert len(set(grades)) > 1
+    least, most = ENDS[name]
+    assert all(least <= value <= most for value in grades)
     alone = [grader.grade([image], [prompt])[0].value for image, prompt in zip(images, prompts, strict=True)]
     order = [5, 2, 7, 0, 1, 6, 3, 4]
     moved = [grade.value for grade in grader.grade([images[n] for n in order], [prompts[n] for n in order])]
@@ -209,6 +211,13 @@ def test_answers_and_their_product_have_four_decimals(folders, monkeypatch):
     monkeypatch.setattr(grader, "_answers", lambda pictures, tokens: [0.77777] * len(tokens))
     # 0.6049 were the answers not rounded, 0.60497284 were their product not
     assert grader.scores(pictures([(40, 60)]), [["a green bench", "a blue bowl"]]) == [0.605]
+
+
+def test_products_are_of_float32_as_published(folders, monkeypatch):
+    grader = BlipVqa.from_folder(folders["vqa"])
+    monkeypatch.setattr(grader, "_sure", lambda pictures, questions: [0.5, 0.0001])
+    # 0.00005 as the published script multiplies it is 4.99999987e-05, in double precision it is above and rounds up
+    assert grader.scores(pictures([(40, 60)]), [["a green bench", "a blue bowl"]]) == [0.0]
 
 
 def test_questions_are_lower_case_without_punctuation():
