@@ -37,8 +37,8 @@ class Sample:
     missed the few far ones shows too little variance as well: the end towards the longer tail is moved out by the first term of the
     mean's Edgeworth expansion (Johnson, 1978; Hall, 1992, section 2.6). Tasks in which all prompts score alike show no variance: what
     they leave open (`Tasks.unseen`) is put to it by squares, as independent errors add (Zou and Donner, 2008). No end goes beyond known
-    ends of the score. A task with fewer than LEAST_PROMPTS scored prompts has no interval, nor has the overall mean with fewer than
-    `least_prompts`.
+    ends of the score, and no task moves it beyond its own. A task with fewer than LEAST_PROMPTS scored prompts has no interval, nor has
+    the overall mean with fewer than `least_prompts`.
     """
 
     def __init__(self, tasks: Sequence[str], over_prompts: bool = False) -> None:
@@ -142,9 +142,11 @@ def _interval(tasks: Tasks, ends: Ends, tail: float) -> Estimates:
     student_G = -special.stdtrit(tasks.freedom_G, tail)
     # With the normal quantile: Student's would make much of the skewness of a handful of prompts, which is hardly measured.
     longer_G = tasks.skewness_G * (1 + 2 * special.ndtri(tail) ** 2) / 6
-    below_G, above_G = tasks.unseen(ends, tail)
-    low_G = mean_G - np.hypot((student_G + np.maximum(-longer_G, 0)) * error_G, below_G)
-    high_G = mean_G + np.hypot((student_G + np.maximum(longer_G, 0)) * error_G, above_G)
+    below_G, above_G = (
+        np.hypot(np.minimum((student_G + np.maximum(tail_G, 0)) * error_G, room_G), unseen_G)
+        for tail_G, room_G, unseen_G in zip((-longer_G, longer_G), tasks.room(ends), tasks.unseen(ends, tail), strict=True)
+    )
+    low_G, high_G = mean_G - below_G, mean_G + above_G
     # Rounding in the last place must not put a mean outside its own interval.
     least_G, most_G = tasks.limits(ends)
     low_G = np.minimum(mean_G, np.maximum(low_G, least_G))

@@ -126,6 +126,18 @@ class Tasks:
         least_G, most_G = (self.over(np.broadcast_to(end, self.mean_TG.shape)) for end in ends[:2])
         return np.where(known_G, least_G, -np.inf), np.where(known_G, most_G, np.inf)
 
+    def room(self, ends: Ends) -> tuple[Floats, Floats]:
+        """How far below and above its measured mean the mean over tasks can lie by the tasks that vary [G].
+
+        Infinite where the ends of one of these are not known. Student's t of a handful of prompts would go far beyond what their one
+        task can change of the mean.
+        """
+        none_TG = self.alike_TG | (self.weight_TG == 0)
+        known_G = (none_TG | ends.known).all(axis=0)
+        room = (self.mean_TG - ends.least, ends.most - self.mean_TG)
+        below_G, above_G = (np.where(known_G, np.where(none_TG, 0, self._share_TG * room_TG).sum(axis=0), np.inf) for room_TG in room)
+        return below_G, above_G
+
     def unseen(self, ends: Ends, tail: float) -> tuple[Floats, Floats]:
         """How far below and above its measured mean the mean over tasks may lie for what no prompt shows, in tasks that score alike.
 

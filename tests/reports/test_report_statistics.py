@@ -80,6 +80,19 @@ def test_an_interval_is_not_cut_to_the_scores_seen_but_to_those_that_can_be() ->
     assert high_G[0] == 1 < high_G[1]
 
 
+def test_a_task_of_two_prompts_moves_the_mean_no_further_than_it_can_be() -> None:
+    """Half right in one of two tasks: at most all right; Student's t of one degree of freedom says 12.7 errors, 1.6 to either side."""
+    column = np.array([0.5, 1.0, *[1.0] * 8])
+    tasks = ["a"] * 2 + ["b"] * 8
+    mean, low, high = Sample(tasks).overall(column)
+    assert (mean, high) == (0.875, 1)
+    assert mean - low == pytest.approx(math.hypot(0.75 / 2, 0.5 * (1 - 0.025 ** (1 / 8))))
+    assert Sample(tasks).overall(column, Ends(0.5, 1.0, known=False))[1] < 0
+    for known in (True, False):
+        ends = Ends(np.zeros((2, 1)), np.ones((2, 1)), np.array([[known], [not known]]))
+        assert (Sample(tasks).overall(column, ends)[1] == pytest.approx(low)) == known, "of the task that varies they must be known"
+
+
 def test_interval_of_tasks_agrees_with_the_normal_approximation() -> None:
     column = values()
     _, low, high = Sample(TASKS).overall(column)
@@ -273,7 +286,8 @@ def test_no_difference_goes_beyond_how_far_scores_lie_apart() -> None:
     few_PG = np.array([[1, 0], [0, 1], *[[1, 1]] * 4, *[[0, 0]] * 4], dtype=float)
     sample = Sample(["a", "a", "b", "b", "c", "c", "c", "d", "d", "d"])
     assert sample.behind_first(few_PG, ends=Ends(0, 5))[1][2] > 1, "Student's t of one degree of freedom"
-    assert sample.behind_first(few_PG)[1] == (0.0, -1.0, 1.0)
+    unseen = 0.75 * (1 - 0.025 ** (1 / 6))
+    assert sample.behind_first(few_PG)[1] == pytest.approx((0.0, -math.hypot(0.25, unseen), math.hypot(0.25, unseen))), "a is a quarter"
 
 
 def test_a_difference_of_all_prompts_of_one_task_alone_is_not_certain() -> None:
