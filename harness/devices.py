@@ -52,6 +52,19 @@ def pick_device(asked: str) -> torch.device:
     return device
 
 
+def is_lost(device: str) -> bool:
+    """Whether a GPU answers no more, as after an illegal access to its memory: whatever this process asks of it then fails too."""
+    if torch.device(device).type != "cuda":
+        return False
+    try:
+        torch.ones(1, device=device).item()
+    except torch.OutOfMemoryError:
+        return False
+    except RuntimeError:
+        return True
+    return False
+
+
 def named_device(asked: str) -> torch.device:
     """The device that a name is of, here or not; raises WrongInput for a name that is none."""
     check_device_names(asked)

@@ -1,6 +1,7 @@
-"""When memory runs out: work is split or batches are halved and tried again, which changes no result.
+"""When memory runs out: work is split or batches are halved and tried again.
 
-Seeds belong to candidates and not to batches, so that the same rows come out whatever the size of a batch.
+Seeds belong to candidates and not to batches, so that the same rows come out whatever the size of a batch, up to the rounding of
+kernels, which goes by the shape of what they are given.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Seeds: a candidate is the same whatever the batch, the order, the shard, the machine or a resume."""
+"""Seeds: a candidate's noise is the same whatever the batch, the order, the shard, the machine or a resume.
+
+What networks make of it is the same up to the rounding of their kernels (docs/machines.md, "What is the same").
+"""
 
 from __future__ import annotations
 

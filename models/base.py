@@ -167,7 +167,7 @@ class Generator(Protocol):
         ...
 
     def decode(self, state: Any) -> Images:
-        """Finished rows (step K) as images."""
+        """Finished rows (step K) as images; a row that is no numbers is a blank (models/blank.py), as in `preview`."""
         ...
 
     def price(self, operation: Operation, step: int = 0, text_tokens: int = 0) -> Cost:

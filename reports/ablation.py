@@ -109,7 +109,7 @@ def _against(
             differences[place] = summary.values[_column(truth, line)] - summary.values[other]
     if not differences:
         return [None] * len(lines)
-    told = summary.bootstrap.together(np.column_stack(list(differences.values())).astype(float), summary.apart(truth))
+    told = summary.sample.together(np.column_stack(list(differences.values())).astype(float), summary.ends(truth))
     ends = zip(told.mean_G.tolist(), told.low_G.tolist(), told.high_G.tolist(), strict=True)
     found = dict(zip(differences, ends, strict=True))
     return [found.get(place) for place in range(len(lines))]

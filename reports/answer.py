@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.compute.amounts import counted
 from reports import numbers
-from reports.certainty import intervals_sentence, more_prompts, too_few
+from reports.certainty import YES, has_intervals, intervals_sentence, more_prompts, too_few
 from reports.equal_compute import Comparison, compare
 from reports.headline import NO_SCORES, NOTHING_SHARED, headline
 from reports.keys import POINT
-from reports.left_out import Missing, left_out_sentences, missing
+from reports.left_out import Missing, alone_sentences, left_out_sentences, missing
+from reports.overlap import TOO_NARROW, moves_budget
 from reports.power import outlook
-from reports.same_budget import Shared, all_at_same_budget, at_same_budget, of_one_budget, shared
+from reports.same_budget import Shared, all_at_same_budget, at_same_budget, of_one_budget, of_one_method, shared
 from reports.statistics import OVERALL
 from reports.summary import AXES, Method, Summary, is_single
 from reports.verdict import MOST_NAMED, Verdict, listed, verdict, where, without_interval
+
+HIGHEST = "“Highest” is a score, no verdict: where it cannot be told from the others, chance may have put it first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def answer(summary: Summary) -> Answer:
     found, given = shared(summary, verifier), all_at_same_budget(summary, verifier)
     if not found:
         lacking = missing((), given)
-        sentences = (*_opening(summary), *left_out_sentences(summary, lacking))
+        sentences = (*_opening(summary), *left_out_sentences(summary, lacking), *_alone(summary, ()))
         return Answer(NO_SCORES if lacking else NOTHING_SHARED, sentences, (), (), lacking)
     main = found[0].judged
     told = [one for one in found[0].comparisons if one.same_budget or one is main] + [each.judged for each in found[1:]]
@@ -57,9 +60,24 @@ def answer(summary: Summary) -> Answer:
     lacking = missing(judged, [one for one in given if not any(_alike(one, other) for other in judged)])
     ties = [one.tied for one in verdicts.values() if one.tied]
     lead = (*without_interval(summary, main), *outlook(summary, main))
-    also = (*_one_budget(summary, found), *_other_verifiers(summary, found), *left_out_sentences(summary, lacking))
-    sentences = (*_opening(summary), *ties, *lead, *also)
+    # Read by what was spent, every budget is on a curve.
+    alone = _alone(summary, {one.method for one in main.left_out}) if main.same_budget else []
+    also = (*_one_budget(summary, found), *_other_verifiers(summary, found), *left_out_sentences(summary, lacking), *alone)
+    highest = [HIGHEST] if any(one.lead and one.sure != YES for one in verdicts.values()) else []
+    sentences = (*highest, *_too_narrow(summary, told), *_opening(summary), *ties, *lead, *also)
     return Answer(first, sentences, tuple(verdicts.values()), found, lacking)
+
+
+def _too_narrow(summary: Summary, told: Sequence[Comparison]) -> list[str]:
+    """What to know of adaptive where the first lines have a number of it."""
+    shown = [one for each in told for one in (*each.leaders, each.rival, *each.foreign[:1]) if one is not None]
+    return [TOO_NARROW] if has_intervals(summary) and moves_budget(one.method.search for one in shown) else []
+
+
+def _alone(summary: Summary, named: Collection[Method]) -> list[str]:
+    """Who was alone under a budget, but for those who are already named with all of theirs."""
+    found = of_one_method(summary, summary.runs.verifiers[0])
+    return alone_sentences(summary, {method: budgets for method, budgets in found.items() if method not in named})
 
 
 def _opening(summary: Summary) -> tuple[str, ...]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-
-from matplotlib.figure import Figure
 
 from reports import curves, gallery, style, tree
 from reports.answer import Answer, answer
@@ -90,17 +88,17 @@ def _figures(
     figures: dict[str, str] = {}
     with style.context():
         if summary.truth is not None:
-            figures |= _both("main", folder, partial(curves.main_figure, summary, verifier))
+            figures |= _both("main", folder, curves.main_figure(summary, verifier))
             for unit in AXES:
-                figures |= _both(f"tasks-{unit}", folder, partial(curves.task_figure, summary, verifier, unit))
-                figures |= _both(f"verifiers-{unit}", folder, partial(curves.verifier_figure, summary, unit))
+                figures |= _both(f"tasks-{unit}", folder, curves.task_figure(summary, verifier, unit))
+                figures |= _both(f"verifiers-{unit}", folder, curves.verifier_figure(summary, unit))
         style.save_png(gallery_figure(pictured(summary, blocks)), folder, "gallery")
         if grown is not None:
             figures["tree"] = style.save(tree.tree_figure(summary, grown), folder, "tree", LABELS["tree"])
     return figures
 
 
-def _both(name: str, folder: Path, draw: Callable[[bool], Figure]) -> dict[str, str]:
+def _both(name: str, folder: Path, draw: curves.Drawing) -> dict[str, str]:
     """A figure drawn for a wide and for a narrow screen, the latter for the page only."""
     wide = style.save(draw(False), folder, name, LABELS[name])
     return {name: wide, f"{name}-narrow": style.themed(style.as_svg(draw(True)), f"{name}-narrow", LABELS[name])}

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 
 from harness.compute import amounts
+from reports.emphasis import crowded
+from reports.overlap import moves_budget
 from reports.statistics import LEVEL
 from reports.strata import least_prompts
 from reports.summary import Summary
 
 YES = "yes"
-NOT_SEPARABLE = f"not separable at {100 * LEVEL:.0f} %"
+SEPARABLE = f"separable at {100 * LEVEL:.0f} %"
+NOT_SEPARABLE = f"not {SEPARABLE}"
 TOO_FEW = "too few prompts to tell"
 
 
@@ -25,7 +28,18 @@ def has_intervals(summary: Summary) -> bool:
     """Whether any mean of the truth over all tasks has prompts enough for an interval."""
     if summary.truth is None:
         return False
-    return bool(summary.bootstrap.enough(summary.values[[summary.truth]].to_numpy(dtype=float)).any())
+    return bool(summary.sample.enough(summary.values[[summary.truth]].to_numpy(dtype=float)).any())
+
+
+def intervals_drawn(summary: Summary) -> str:
+    """How curves show the intervals of the first verifier's methods: as bands, or as bars where a method has one budget."""
+    several = {len(given) > 1 for (_, verifier), given in summary.given.items() if verifier == summary.runs.verifiers[0]}
+    shape = "Bars" if several == {False} else "Bands (bars where a method has one budget)" if False in several else "Bands"
+    if not has_intervals(summary):
+        return f"No {shape[0].lower()}{shape[1:]}: {too_few(summary)}."
+    beside = " Methods that spent about the same stand side by side." if False in several else ""
+    narrow = "; those of adaptive are too narrow" if moves_budget(method.search for method in summary.methods) else ""
+    return f"{shape}: 95 % intervals over prompts{', of those in colour' if crowded(summary) else ''}{narrow}.{beside}"
 
 
 def too_few(summary: Summary) -> str:

@@ -11,6 +11,7 @@ from reports import numbers
 from reports.certainty import YES, has_intervals, settled, too_few
 from reports.deadlines import after_deadline
 from reports.equal_compute import Comparison
+from reports.overlap import TOO_NARROW, moves_budget
 from reports.same_budget import Shared
 from reports.summary import AXES, Method, Summary, is_random
 from reports.tables import Table, filled
@@ -27,6 +28,7 @@ def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tu
         "The difference to the highest is paired by prompt; its 95 % intervals hold together for all methods at one amount."
         if has_intervals(summary) else f"The difference to the highest has no interval: {too_few(summary)}."
     )  # fmt: skip
+    paired += f" “Highest” is a score, no verdict.{_too_narrow(summary)}"
     budget = f"{truth} of what each made of the same budget, guided by {verifier}; nothing is read between points. {paired}"
     spent = (
         f"{truth} at the same amount really spent per prompt, guided by {verifier}. “≈”: read between two measured budgets, by "
@@ -83,7 +85,7 @@ def paired_table(summary: Summary) -> Table:
             for _, point in left.merge(right, on="budget", suffixes=("", "_other")).iterrows():
                 budget = point["budget"]
                 values = [summary.values[metric, *method, verifier, budget] for method in (ours, other)]
-                found = summary.bootstrap.difference((values[0] - values[1]).to_numpy(dtype=float), summary.apart(metric))
+                found = summary.sample.difference((values[0] - values[1]).to_numpy(dtype=float), summary.ends(metric))
                 names = [summary.label(method, ours.budget_unit) for method in (ours, other)]
                 ratios = {unit: numbers.quotient(point[unit], point[f"{unit}_other"]) for unit in AXES}
                 rows.append({
@@ -99,9 +101,14 @@ def paired_table(summary: Summary) -> Table:
     caption = (
         f"Difference in the {summary.metric_phrase(metric)} at the same nominal budget, paired by prompt"
         f"{', with a 95 % interval that holds for this one alone' if has_intervals(summary) else ''}. The ratios are what the first "
-        "really spent over what the second spent: equal in the budget's own unit is rarely equal in the others."
+        f"really spent over what the second spent: equal in the budget's own unit is rarely equal in the others.{_too_narrow(summary)}"
     )
     return Table("paired", "Paired differences at the same budget", caption, filled(rows), pd.DataFrame(raw))
+
+
+def _too_narrow(summary: Summary) -> str:
+    """What a caption adds where a method's intervals are."""
+    return f" {TOO_NARROW}" if has_intervals(summary) and moves_budget(method.search for method in summary.methods) else ""
 
 
 def _pairs(summary: Summary) -> Iterator[tuple[Method, Method]]:

@@ -11,7 +11,7 @@ from harness.compute import amounts
 from reports import numbers
 from reports.keys import POINT
 from reports.summary import Summary
-from results.schema import OVERRUN
+from results.schema import OVERRUN, TOTALS
 
 COLUMN = "after the deadline"
 """Head of the column wherever methods stand side by side that were given seconds."""
@@ -53,13 +53,24 @@ def deadline_notes(summary: Summary) -> list[str]:
     every = overruns(summary)
     if every.empty:
         return []
-    rule = (
-        "A budget in seconds is a deadline for choosing: what was scored after it is not chosen from, and its time is in no figure of "
-        "what was spent."
-    )
+    rule = "A budget in seconds is a deadline for choosing: what was scored after it is not chosen from"
     held, late = int(every["held"].sum()), int(every["late"].sum())
     if not held:
-        return [f"{rule} These tables do not say how long searches went on."]
+        return [f"{rule}, and its cost is in no figure of what was spent. These tables do not say how long searches went on."]
+    rule += f", {_counted(summary)}."
     by = f", by {amounts.amount(float(every['most'].max()), 'seconds')} at most" if late else ""
-    pools = " Images that serve several budgets or verifiers from one pool are not among them." if not every["held"].all() else ""
+    pools = (
+        " Images that serve several budgets or verifiers from one pool are not among them: what one of these would have run in vain is "
+        "not known, and in no figure."
+    ) if not every["held"].all() else ""  # fmt: skip
     return [f"{rule} {late} of {held} searches were still at work when their time was up{by}: “{COLUMN}”.{pools}"]
+
+
+def _counted(summary: Summary) -> str:
+    """Whether what was run after a deadline is in the figures: older tables know its seconds only."""
+    timed = summary.runs.selections
+    timed = timed[timed[OVERRUN] > 0]
+    unknown = timed[TOTALS["seconds"]].isna()
+    if not unknown.any():
+        return "but its cost is in every figure of what was spent"
+    return f"and its cost is in {'no figure' if unknown.all() else 'some figures only'} of what was spent, as tables are older"

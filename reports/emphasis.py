@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reports import numbers
 from reports.summary import Method, Summary, is_random
 
 MOST_COLOURED = 8
@@ -18,8 +19,8 @@ def crowded(summary: Summary) -> bool:
 def emphasised(summary: Summary) -> frozenset[Method]:
     """All methods where they are few; of many random search and who is highest of a model at one of its budgets, by the truth.
 
-    Of each model three besides random search, larger budgets first; of methods that score the same the one that spent less. Guided
-    by the first verifier, in every figure alike.
+    Of each model three besides random search, larger budgets first; of methods that score the same, which are highest all, those first
+    that spent less. Guided by the first verifier, in every figure alike.
     """
     if not crowded(summary):
         return frozenset(summary.methods)
@@ -31,13 +32,18 @@ def emphasised(summary: Summary) -> frozenset[Method]:
 
 
 def _highest(summary: Summary, model: str) -> list[Method]:
-    """The highest method of a model at each of its budgets, the largest budget first."""
+    """The highest methods of a model at each of its budgets, the largest budget first: all that score the same as printed."""
     by_budget: dict[tuple[str, float], list[tuple[float, float, Method]]] = {}
     for method in (method for method in summary.methods if method.model == model):
         curve = summary.curve(method, summary.runs.verifiers[0], str(summary.truth)).dropna(subset=["mean"])
         for budget, mean, spent in zip(curve["budget"], curve["mean"], curve["flops"], strict=True):
-            by_budget.setdefault((method.budget_unit, -budget), []).append((-round(mean, 9), spent, method))
-    return [min(by_budget[budget])[-1] for budget in sorted(by_budget)]
+            by_budget.setdefault((method.budget_unit, -budget), []).append((mean, spent, method))
+    found = []
+    for _, points in sorted(by_budget.items()):
+        most = max(mean for mean, _, _ in points)
+        same = [(spent, method) for mean, spent, method in points if numbers.score(mean) == numbers.score(most)]
+        found += [method for _, method in sorted(same)]
+    return found
 
 
 def emphasis_note(summary: Summary) -> str:
@@ -46,6 +52,6 @@ def emphasis_note(summary: Summary) -> str:
         return ""
     return (
         f"Of {len(summary.methods)} methods those are coloured that are random search or the highest of their model at one of its budgets "
-        f"({_LEADERS} of a model at most, larger budgets first), so chosen by this very result; the others are grey. The tables hold all "
-        "of them, and say which can be told apart."
+        f"({_LEADERS} of a model at most, larger budgets first, of those that score the same who spent less), so chosen by this very "
+        "result; the others are grey. The tables hold all of them, and say which can be told apart."
     )

@@ -190,7 +190,7 @@ def ranked(summary: Summary, read: Mapping[Method, Reading]) -> tuple[Standing, 
     order = sorted(read, key=lambda method: -scores[method][0])
     points_PM = np.column_stack([read[method].points_PN for method in order]) if order else np.zeros((len(summary.values), 0))
     weights_GM = block_diag(*(read[method].weights_N for method in order))
-    behind = summary.bootstrap.behind_first(points_PM, weights_GM, summary.apart(truth)) if order else []
+    behind = summary.sample.behind_first(points_PM, weights_GM, summary.ends(truth)) if order else []
     found = [
         Standing(method, *scores[method], ends, len(read[method].weights_N) > 1) for method, ends in zip(order, behind, strict=True)
     ]
@@ -200,7 +200,7 @@ def ranked(summary: Summary, read: Mapping[Method, Reading]) -> tuple[Standing, 
 
 def _score(summary: Summary, reading: Reading) -> tuple[float, float, float]:
     """Mean, low and high end, between those of the points."""
-    found = summary.bootstrap.estimate(reading.points_PN, summary.ends(str(summary.truth)))[OVERALL]
+    found = summary.sample.estimate(reading.points_PN, summary.ends(str(summary.truth)))[OVERALL]
     mean, low, high = (float(ends_N @ reading.weights_N) for ends_N in (found.mean_G, found.low_G, found.high_G))
     return mean, low, high
 

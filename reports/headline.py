@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.compute.amounts import counted
-from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES
+from reports.certainty import NOT_SEPARABLE, SEPARABLE, TOO_FEW, YES
 from reports.verdict import Verdict, listed
 
 NO_SCORES = "No two methods have scores for the same prompts at the same cost, so they cannot be compared."
+_NAMED = 2
+"""Methods that are named besides the best and the one it leads; of more their number is said."""
 NOTHING_SHARED = "The methods share neither a budget nor an amount of compute, so they cannot be compared at equal cost."
 
 
@@ -45,6 +47,15 @@ def _first(main: Verdict, prompts: int, few: str) -> str:
         return f"{at}, {main.model} is ahead; its best search is not settled: {highest}."
     highest = f"{main.many} at {main.score}, {main.lead}" if main.many else f"{best} {verb} highest ({main.score}), {main.lead}"
     if main.sure == NOT_SEPARABLE:
-        them = "" if main.methods == 2 else " from all the others"
-        return f"No clear winner: {main.at} per prompt, {highest}, but {NOT_SEPARABLE}{them}."
+        return f"No clear winner: {main.at} per prompt, {highest}, {_from_whom(main)}."
     return f"Cannot tell: {main.at} per prompt, {highest}, but {doubt}."
+
+
+def _from_whom(main: Verdict) -> str:
+    """Of how many others, and of which, the best can be told that cannot be told from all."""
+    if not main.behind:
+        return f"but {NOT_SEPARABLE}" + {1: ""}.get(main.others, f" from any of the other {main.others}")
+    if len(main.behind) > _NAMED:
+        return f"{SEPARABLE} from {len(main.behind)} of the other {main.others} only"
+    rest = main.others - len(main.behind)
+    return f"{SEPARABLE} from {listed(main.behind)} only, not from the other{f' {rest}' if rest > 1 else ''}"

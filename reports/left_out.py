@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
 from harness.compute import amounts
 from harness.compute.amounts import counted
 from reports.equal_compute import Comparison, LeftOut
-from reports.summary import Summary
+from reports.summary import Method, Summary
 from reports.tables import Table, filled
 from reports.verdict import MOST_NAMED, listed, where
 
@@ -36,6 +36,20 @@ def left_out_sentences(summary: Summary, found: Missing) -> list[str]:
             text = f"{len(entries)} of {counted(every, 'method')}, named in the table “{TITLE}”"
         places.setdefault(text, []).append(f"{'a ' if comparison.same_budget else ''}{where(comparison)}")
     return [f"Not compared at {listed(at)}: {text}." for text, at in places.items()]
+
+
+def alone_sentences(summary: Summary, found: Mapping[Method, Sequence[str]]) -> list[str]:
+    """ "Only ar + beam was run under 240 NFE: nothing to compare it with." of budgets that one method has; none without such.
+
+    Of more methods than can be read in a sentence their number and all budgets.
+    """
+    if not found:
+        return []
+    if len(found) > MOST_NAMED:
+        every = list(dict.fromkeys(budget for budgets in found.values() for budget in budgets))
+        return [f"Of {len(every)} budgets ({listed(every)}) each was given to one method only: nothing to compare these with."]
+    each = listed([f"{summary.label(method)} was run under {listed(list(budgets))}" for method, budgets in found.items()])
+    return [f"Only {each}: nothing to compare {'it' if len(found) == 1 else 'them'} with there."]
 
 
 def left_out_table(summary: Summary, found: Missing) -> Table:

@@ -62,7 +62,9 @@ def single_handle(summary: Summary) -> list[Line2D]:
 
 
 def draw_legend(figure: Figure, entries: Sequence[Line2D], columns: int) -> None:
-    """Set a legend into the upper left corner of a figure of curves."""
+    """Set a legend into the upper left corner of a figure of curves, in place of the one that is there."""
+    for legend in tuple(figure.legends):
+        legend.remove()
     corner = (0.1 / figure.get_figwidth(), 1 - 0.04 / figure.get_figheight())
     figure.legend(
         handles=entries, loc="upper left", ncols=columns, frameon=False, fontsize=8.5, handlelength=3.2, columnspacing=1.6,

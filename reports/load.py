@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,12 +16,13 @@ from harness.compute.ledger import COST_COLUMNS
 from harness.errors import WrongInput, first_line
 from reports.keys import IDENTITY
 from reports.overlap import ConflictingRuns, on_shared_prompts
-from reports.unfinished import OF_RUN, OF_RUNS, Common, is_unfinished, join_parts, nothing_of
+from reports.unfinished import OF_RUN, OF_RUNS, Common, failures_of, is_unfinished, join_parts, nothing_of
 from results.manifest import read_manifest
+from results.parts import Making
 from results.schema import ADDED, CANDIDATES, MEASURED, SELECTIONS, TABLES
 from results.store import Store
 
-_INCIDENTAL = {*MEASURED, "unit", "image"}
+_INCIDENTAL = {*MEASURED, *ADDED, "unit", "image"}
 _SHOWN = {"candidates": [column.name for column in CANDIDATES if column.name not in {"unit", "task", "family", *COST_COLUMNS}]}
 """Columns of the largest table that a report reads; of the others all."""
 _COMPARED = [column.name for column in SELECTIONS if column.name not in _INCIDENTAL]
@@ -40,10 +41,15 @@ class Runs:
     """Sentences on what is there of runs that are not finished; none for finished ones."""
     repeated: int = 0
     """Selections that are in more than one of the runs, and taken once."""
-    sources: int = 1
-    """States of vistas' source that the units were made by."""
+    makings: Mapping[tuple[int, str], Making] = field(default_factory=dict)
+    """Run and unit to how it was made; without those whose parts are not there any more."""
     cut: tuple[str, ...] = ()
     """Sentences on what is left out of runs on different prompts; none where all have the same."""
+
+    @property
+    def sources(self) -> int:
+        """States of vistas' source that the units were made by."""
+        return max(1, len({making.source for making in self.makings.values()}))
 
     @property
     def suite(self) -> str:
@@ -98,7 +104,7 @@ def read_runs(run_dirs: Sequence[Path], unfinished: bool = False) -> Runs:
     for run, (folder, manifest) in enumerate(zip(folders, manifests, strict=True)):
         if is_unfinished(folder):
             parts, number = _parts(folder, manifest)
-            number += nothing_of(manifest, parts)
+            number += nothing_of(manifest, parts) + failures_of(folder)
             there[run] = f"{folder.name}: {number}" if len(folders) > 1 else number
             each.append(common.cut(parts, OF_RUN))
         else:
@@ -122,12 +128,9 @@ def read_runs(run_dirs: Sequence[Path], unfinished: bool = False) -> Runs:
         sentences = common.sentences([*there.values()], prompts, asked.pop() if len(asked) == 1 else None)
     left = tables["selections"].groupby(IDENTITY, dropna=False).size().index
     repeated = int(often.reindex(left).sum())
+    makings = {(run, key): making for run, folder in enumerate(folders) for key, making in Store(folder).makings().items()}
     shown = (tables["candidates"], tables["selections"], tables["scores"])
-    return Runs(folders, manifests, *shown, sentences, repeated, _sources(folders), cut)
-
-
-def _sources(folders: Sequence[Path]) -> int:
-    return max(1, len({source for folder in folders for source in Store(folder).sources()}))
+    return Runs(folders, manifests, *shown, sentences, repeated, makings, cut)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from harness.compute import amounts
+from models.blank import NO_NUMBERS
 from reports.deadlines import deadline_notes
+from reports.devices import device_notes
 from reports.emphasis import emphasis_note
 from reports.grades import SCORES
 from reports.missing import nothing_returned
@@ -14,6 +16,8 @@ from reports.summary import Summary, of_random
 from reports.verdict import listed
 from results.schema import GRADE
 
+_PICTURE = ["run", "model", "search", "seed", "budget_unit", "budget", "prompt_id", "candidate", "step", "complete"]
+"""What tells a picture from others in candidates, where all verifiers of a pool have a row of it."""
 SHAPES_NOTICE = (
     "Tiny models trained on a toy world of coloured shapes. Nothing here is evidence about FLUX, Infinity or any other "
     "published model: it shows that the harness works and how searches behave where the truth is known."
@@ -24,25 +28,26 @@ def notes(summary: Summary) -> tuple[str, ...]:
     """Notes on reading, most important first."""
     return (
         *_what_nfe_hides(summary),
-        "FLOPs count every multiply-add alike, however fast the machine does it; seconds are those of the machine named "
+        "FLOPs count every multiply-add alike, however fast the machine does it; seconds are those of the machines named "
         "under protocol, shared evenly by the images of a batch. Neither is a law: look at all three units.",
-        "x is what was really spent on average, not the budget asked for: no search spends more than it was given (adaptive over "
-        "all prompts together), and many cannot use all of it.",
+        *_spending(summary),
         *deadline_notes(summary),
         *filter(None, [emphasis_note(summary)]),
         *_who_judges(summary),
         *_scores(summary),
         *_timing(summary),
+        *device_notes(summary),
         "Intervals, where there are any, are 95 % intervals over prompts, within tasks, all seeds of a prompt "
         "together; they do not cover another training of the models or another verifier. Where all prompts of a task score the same "
         f"{'(as where all images are right, or all wrong) ' if summary.says_right(str(summary.truth)) else ''}"
-        "resampling shows nothing, and the interval is what so many prompts leave open. "
+        "nothing varies, and the interval is what so many prompts leave open. "
         f"A task with fewer than {LEAST_PROMPTS} "
         "prompts gets none, "
         f"nor do all tasks together with fewer than {LEAST_OVERALL} a task on average, and at least {LEAST_PROMPTS} in all.",
         *_moved(summary),
         *_nothing(summary),
         *_unscored(summary),
+        *_blank(summary),
         *_repeated(summary),
         *_sources(summary),
     )
@@ -62,9 +67,24 @@ def _what_nfe_hides(summary: Summary) -> list[str]:
     ]
 
 
+def _spending(summary: Summary) -> list[str]:
+    """What x is, and how it stands to the budget."""
+    if any(method.budget_unit == "seconds" for method in summary.methods):
+        kept = "many searches cannot use all of it, and under a budget in seconds some go on after it"
+    else:
+        kept = "no search spends more than it was given (adaptive over all prompts together), and many cannot use all of it"
+    return [f"x is what was really spent on average, not the budget asked for: {kept}."]
+
+
 def _timing(summary: Summary) -> list[str]:
     """What makes seconds less sure than counts: the more so the fewer prompts share it."""
     first = "the first unit of a run pays for what later ones find warm, and other work on the machine shows"
+    makings = summary.runs.makings.values()
+    if makings and all(making.computed_on for making in makings):  # older units were not
+        first = (
+            "what a GPU, or a compiled model, does longer the first time is done before, unmeasured; elsewhere a model's first unit "
+            "pays for what later ones find warm, and other work on the machine shows everywhere"
+        )
     least = least_prompts(len(summary.tasks))
     prompts = len(summary.values)
     few = f"; with {amounts.counted(prompts, 'prompt')} a ranking by seconds is no finding" if prompts < least else ""
@@ -101,7 +121,7 @@ def _scores(summary: Summary) -> list[str]:
 
 
 def _moved(summary: Summary) -> list[str]:
-    """What resampling prompts does not see: that what one gets another lacks."""
+    """What intervals over prompts do not see: that what one gets another lacks."""
     if not moves_budget(method.search for method in summary.methods):
         return []
     return [
@@ -142,6 +162,18 @@ def _sources(summary: Summary) -> list[str]:
         return []
     return [f"Units of these runs were made by {sources} states of vistas' source, or of packages beside it: run them anew, into a new "
             "folder, unless what has changed makes no difference to them."]  # fmt: skip
+
+
+def _blank(summary: Summary) -> list[str]:
+    """How many pictures a model could not draw: searches choose from fewer by it, and pay for all."""
+    made = summary.runs.candidates.drop_duplicates(_PICTURE)
+    lost = made.loc[made["reason"] == NO_NUMBERS, "model"].value_counts().to_dict()
+    every = made["model"].value_counts().to_dict()
+    return [
+        f"{count} of {every[model]} pictures of {model}, previews included, are no numbers (NaN) and unscored: they count in what was "
+        "spent and are never chosen. If they are many, run the model with the setting dtype=float32."
+        for model, count in lost.items()
+    ]  # fmt: skip
 
 
 def _unscored(summary: Summary) -> list[str]:

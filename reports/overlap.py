@@ -16,6 +16,9 @@ class ConflictingRuns(WrongInput):
     """Raised when runs cannot stand in one report: other suites or prompts, two weights under one name, two results of one unit."""
 
 
+TOO_NARROW = "Intervals of adaptive, and of differences to it, are too narrow: its prompts share one budget."
+
+
 def moves_budget(searches: Iterable[str]) -> bool:
     """Whether one of these searches shares a budget among its prompts: it keeps it on average over them, not in each."""
     return any(name_of(search) == "adaptive" for search in searches)

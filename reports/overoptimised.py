@@ -13,7 +13,7 @@ from harness.compute import amounts
 from reports import numbers
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, has_intervals
 from reports.legend import NARROW, fit_legend, handles
-from reports.style import INK, QUIET, looks, quiet_axes
+from reports.style import INK, QUIET, looks
 from reports.summary import Method, Summary
 from reports.tables import Table, filled
 from results.schema import GRADE
@@ -74,7 +74,6 @@ def overoptimised_figure(summary: Summary, narrow: bool = False) -> Figure:
     styles = looks(summary)
     for place, verifier in enumerate(verifiers):
         axes = figure.add_subplot(down, across, place + 1, sharey=figure.axes[0] if place else None)
-        quiet_axes(axes)
         for method, look in styles.items():
             path = _path(summary, method, verifier)
             if not look.stands_out:
@@ -113,7 +112,7 @@ def shown(summary: Summary) -> tuple[str, ...]:
 
 def _path(summary: Summary, method: Method, verifier: str) -> pd.DataFrame:
     path = summary.curve(method, verifier, verifier)[["budget", "mean"]].rename(columns={"mean": "score"})
-    truths = [summary.bootstrap.overall(_of_images(summary, GRADE, method, verifier, budget).to_numpy(dtype=float))[0]
+    truths = [summary.sample.overall(_of_images(summary, GRADE, method, verifier, budget).to_numpy(dtype=float))[0]
               for budget in path["budget"]]  # fmt: skip
     return path.assign(truth=truths).dropna()
 
@@ -124,7 +123,7 @@ def _change(summary: Summary, method: Method, verifier: str, metric: str) -> Cha
     if len(curve) < 2:
         return Change(float("nan"), float("nan"), float("nan"))
     first, last = (_of_images(summary, metric, method, verifier, curve["budget"].iloc[end]) for end in (0, -1))
-    return Change(*summary.bootstrap.difference((last - first).to_numpy(dtype=float), summary.apart(metric)))
+    return Change(*summary.sample.difference((last - first).to_numpy(dtype=float), summary.ends(metric)))
 
 
 def _of_images(summary: Summary, metric: str, method: Method, verifier: str, budget: float) -> pd.Series:

@@ -14,8 +14,9 @@ from markupsafe import Markup
 
 from models.base import Domain
 from reports.answer import Answer
-from reports.certainty import has_intervals, too_few
+from reports.certainty import intervals_drawn
 from reports.command import command
+from reports.devices import differ
 from reports.emphasis import emphasis_note, emphasised
 from reports.figure_labels import LABELS
 from reports.gallery import Block, GalleryRow, judgement
@@ -71,8 +72,8 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
         emphasis=emphasis_note(summary),
         judgement=judgement(summary),
         parted=partial(_parted, {method[:2] for method in emphasised(summary)}),
-        intervals=has_intervals(summary),
-        few=too_few(summary),
+        drawn=intervals_drawn(summary),
+        devices=differ(summary),
         # Figures are drawn by us from escaped text; everything else in the page is escaped by Jinja.
         figures={name: Markup(svg) for name, svg in contents.figures.items()},
         picture=data_uri,

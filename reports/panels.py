@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.transforms import offset_copy
+from numpy.typing import NDArray
 
 from reports.statistics import OVERALL
-from reports.style import QUIET, SURFACE, Look, log_axis, quiet_axes
-from reports.summary import Method, Summary, is_single
+from reports.strata import Floats
+from reports.style import QUIET, SURFACE, Look, log_axis
+from reports.summary import Method, Summary, is_random
 
 AXIS_LABELS = {
     "nfe": "NFE per prompt (transformer passes)",
@@ -24,6 +26,9 @@ _SHARE = (-0.06, 1.06)
 """Range of a share of images, with room for whole markers."""
 _MARKER, _RIM, _FAINT = 5.4, 3.2, 3.4
 """Size of a marker in points, what it grows by for each that lies upon it, and the size where a method does not stand out."""
+
+_NEAR, _BESIDE = 1.06, 6.0
+"""Single points whose amounts differ by less than this factor stand side by side, so many points apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +42,39 @@ class Panel:
     task: str = OVERALL
 
 
+class _Curve(NamedTuple):
+    """What a panel draws of a method, ordered along its unit: `single` points are one image of random search."""
+
+    x: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+    single: NDArray[np.bool_]
+
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        """Spent amount and mean of each point."""
+        return list(zip(self.x.tolist(), self.mean.tolist(), strict=True))
+
+
 def draw(axes: Axes, summary: Summary, panel: Panel, styles: Mapping[Method, Look]) -> None:
-    """Draw the curves of these methods; those that do not stand out lie beneath, thin and without bands."""
-    quiet_axes(axes)
-    curves: dict[Method, pd.DataFrame] = {}
-    for method in styles:
-        curve = summary.curve(method, panel.verifier, panel.metric, panel.task).sort_values(panel.unit)
-        curve = curve[curve["mean"].notna() & (curve[panel.unit] > 0)]
-        if not curve.empty:
-            curves[method] = curve
+    """Draw the curves of these methods, whose x axis `share_x` sets; those that do not stand out lie beneath, thin and without bands."""
+    curves = {method: curve for method in styles if len((curve := _curve(summary, panel, method)).x)}
     if not curves:
         axes.text(0.5, 0.5, "no score", transform=axes.transAxes, ha="center", va="center", color=QUIET)
         axes.set_xticks([])
         return
-    points = {method: list(zip(curve[panel.unit], curve["mean"], strict=True)) for method, curve in curves.items()}
-    spent, means = zip(*(point for each in points.values() for point in each), strict=True)
-    log_axis(axes, min(spent), max(spent))
+    points = {method: curve.points for method, curve in curves.items()}
+    means = [mean for each in points.values() for _, mean in each]
     range_, strong = (min(means), max(means)), [method for method in curves if styles[method].stands_out]
     for method in (method for method in curves if method not in strong):
-        look = styles[method]
-        axes.plot(*zip(*points[method], strict=True), color=look.colour, linewidth=0.9, marker=look.marker, markersize=_FAINT, zorder=2)
+        look, curve = styles[method], curves[method]
+        axes.plot(curve.x, curve.mean, color=look.colour, linewidth=0.9, marker=look.marker, markersize=_FAINT, zorder=2)
+    shifts = _side_by_side({method: points[method][0][0] for method in strong if len(points[method]) == 1})
     for place, method in enumerate(strong):
         over = [point for other in strong[place + 1 :] for point in points[other]]
-        _strong(axes, panel.unit, styles[method], curves[method], 3 + place / 100)
-        for point in points[method]:
+        _strong(axes, styles[method], curves[method], 3 + place / 100, shifts.get(method, 0))
+        for point in points[method] if not shifts.get(method) else ():
             if above := sum(_upon(point, other, range_) for other in over):
                 axes.plot(*point, markersize=_MARKER + _RIM * above, **_line(styles[method], 3 + place / 100))
     if len(means) > 2 and range_[1] - range_[0] < 1e-9:
@@ -69,22 +83,46 @@ def draw(axes: Axes, summary: Summary, panel: Panel, styles: Mapping[Method, Loo
                   color=QUIET, fontsize=8.5)  # fmt: skip
 
 
-def _strong(axes: Axes, unit: str, look: Look, curve: pd.DataFrame, zorder: float) -> None:
-    """A line with its band, or a point with its bar, and a ring around one image of random search."""
-    x, mean = curve[unit].to_numpy(), curve["mean"].to_numpy()
-    if len(x) > 1:
-        axes.fill_between(x, curve["low"], curve["high"], color=look.colour, alpha=0.09, linewidth=0)
-        for end in ("low", "high"):  # bands that lie upon one another are told apart by their edges
-            axes.plot(x, curve[end], color=look.colour, alpha=0.4, linewidth=0.6, linestyle=look.line)
-    else:
-        bars = np.vstack([mean - curve["low"], curve["high"] - mean])
-        axes.errorbar(x, mean, yerr=bars, color=look.colour, capsize=3, linewidth=1.2)
-    axes.plot(x, mean, linewidth=1.7, linestyle=look.line, markersize=_MARKER, **_line(look, zorder))
-    single = curve[is_single(curve)]
-    if not single.empty:
+def _side_by_side(spent: Mapping[Method, float]) -> dict[Method, float]:
+    """By how many points to shift methods that have one point each: those that spent about the same would hide one another's bars."""
+    groups: list[list[Method]] = []
+    for method in sorted(spent, key=lambda method: spent[method]):
+        if groups and spent[method] < spent[groups[-1][-1]] * _NEAR:
+            groups[-1].append(method)
+        else:
+            groups.append([method])
+    order = list(spent)
+    return {
+        method: _BESIDE * (place - (len(group) - 1) / 2)
+        for group in groups for place, method in enumerate(sorted(group, key=order.index))
+    }  # fmt: skip
+
+
+def _curve(summary: Summary, panel: Panel, method: Method) -> _Curve:
+    # As arrays, of which a figure needs hundreds: sorting and filtering tables took a quarter of the time of drawing them.
+    table = summary.curve(method, panel.verifier, panel.metric, panel.task)
+    x, mean, low, high, considered = (table[name].to_numpy(dtype=float) for name in (panel.unit, "mean", "low", "high", "considered"))
+    order = np.argsort(x, kind="stable")
+    order = order[~np.isnan(mean[order]) & (x[order] > 0)]
+    return _Curve(x[order], mean[order], low[order], high[order], (considered[order] == 1) & is_random(method.search))
+
+
+def _strong(axes: Axes, look: Look, curve: _Curve, zorder: float, shift: float) -> None:
+    """A line with its band, or a point with its bar, `shift` points aside, and a ring around one image of random search."""
+    x, mean, low, high, single = curve
+    figure = axes.get_figure(root=True)
+    aside: dict[str, Any] = {"transform": offset_copy(axes.transData, figure, x=shift, units="points")} if shift else {}
+    if len(x) == 1:
+        axes.errorbar(x, mean, yerr=np.vstack([mean - low, high - mean]), color=look.colour, capsize=3, linewidth=1.2, **aside)
+    elif not np.isnan(low).all():
+        axes.fill_between(x, low, high, color=look.colour, alpha=0.09, linewidth=0)
+        for end in (low, high):  # bands that lie upon one another are told apart by their edges
+            axes.plot(x, end, color=look.colour, alpha=0.4, linewidth=0.6, linestyle=look.line)
+    axes.plot(x, mean, linewidth=1.7, linestyle=look.line, markersize=_MARKER, **_line(look, zorder), **aside)
+    if single.any():
         axes.plot(
-            single[unit], single["mean"], linestyle="none", marker="o", markersize=8.5, markerfacecolor=SURFACE,
-            markeredgecolor=look.colour, markeredgewidth=1.8, zorder=5,
+            x[single], mean[single], linestyle="none", marker="o", markersize=8.5, markerfacecolor=SURFACE,
+            markeredgecolor=look.colour, markeredgewidth=1.8, zorder=5, **aside,
         )  # fmt: skip
 
 

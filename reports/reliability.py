@@ -17,7 +17,7 @@ from reports.grades import SCORES, VERDICTS
 from reports.keys import POINT
 from reports.legend import NARROW, fit_legend
 from reports.statistics import OVERALL
-from reports.style import INK, QUIET, log_axis, quiet_axes
+from reports.style import INK, QUIET, log_axis
 from reports.summary import Summary, is_single, of_random
 from reports.tables import Table, filled
 from reports.trust import told_apart, within_name
@@ -76,8 +76,9 @@ def reliability_table(summary: Summary, trust: Table) -> Table:
             raw.append({"verifier": verifier, "model": area["model"], "grades": kind, **cost, **dict(zip(_WITHIN, within, strict=True))})
     measure, pools = _SAID[shown]
     caption = (
-        f"Time and FLOPs of one image through the verifier, as measured in these runs, next to its {measure} on images of "
-        f"random search. {pools} “One by chance”: what choosing blindly would give."
+        f"Time and FLOPs of one image through the verifier next to its {measure}, all on images of random search. Time is "
+        "measured, with a share of the prompt's text pass; FLOPs are what one more image adds, not known where all pools have as many. "
+        f"“Share of all time” is over all searches that it guided. {pools} “One by chance”: what choosing blindly would give."
     )
     return Table("reliability", "Speed against reliability", caption, filled(rows), pd.DataFrame(raw))
 
@@ -112,7 +113,6 @@ def reliability_figure(table: Table, narrow: bool = False) -> Figure:
     axes = figure.add_axes((0.68 / width, 0.55 / height, 1 - 0.86 / width, 2.4 / height))
     # Above the axes, where nothing is drawn.
     figure.legend(handles=keys, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0.1, 1), ncols=columns, labelcolor=QUIET)
-    quiet_axes(axes)
     for place, (model, part) in enumerate(frame.groupby("model", sort=False)):
         bars = np.vstack([part["within"] - part["within_low"], part["within_high"] - part["within"]])
         # Models of one verifier have the same time: they stand side by side, by points, whatever the axis spans.
@@ -135,13 +135,18 @@ def reliability_figure(table: Table, narrow: bool = False) -> Figure:
 
 
 def _per_image(summary: Summary, verifier: str) -> dict[str, float]:
-    """Seconds and FLOPs of an image, and the verifier's share of all seconds, over every search it guided."""
+    """Seconds and FLOPs of an image of random search, and the verifier's share of all seconds, over every search it guided.
+
+    Other searches are charged, as the verifier's work, for what no image of theirs is scored by: the features of `tts-var`.
+    """
     chosen = summary.runs.selections[summary.runs.selections["verifier"] == verifier]
-    calls, seconds = chosen["verifier_calls"].sum(), chosen["verifier_seconds"].sum()
+    pools = chosen[of_random(chosen) & (chosen["verifier_calls"] > 0)]
+    by_calls = pools.sort_values("verifier_calls")[["verifier_flops", "verifier_calls"]].to_numpy(dtype=float)
+    flops, calls = by_calls[-1] - by_calls[0] if len(by_calls) else (0.0, 0.0)
     return {
-        "seconds": float(seconds / calls) if calls else np.nan,
-        "flops": float(chosen["verifier_flops"].sum() / calls) if calls else np.nan,
-        "share": float(seconds / chosen["seconds"].sum()) if chosen["seconds"].sum() else np.nan,
+        "seconds": numbers.quotient(pools["verifier_seconds"].sum(), pools["verifier_calls"].sum()),
+        "flops": numbers.quotient(flops, calls),
+        "share": numbers.quotient(chosen["verifier_seconds"].sum(), chosen["seconds"].sum()),
     }
 
 

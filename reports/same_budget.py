@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.compute import amounts
 from reports.equal_compute import Comparison, LeftOut, Reading, common_range, compare, on_common_prompts, ranked, scored
 from reports.summary import AXES, Method, Summary
 
@@ -36,9 +37,7 @@ def _units(summary: Summary) -> list[str]:
 
 
 def _at_same_budget(summary: Summary, verifier: str, unit: str) -> tuple[Comparison, ...]:
-    asked_in = [method for method in summary.methods if method.budget_unit == unit and (method, verifier) in summary.given]
-    given = {method: _budgets(summary, method, verifier) for method in asked_in}
-    found = []
+    given, found = _given(summary, verifier, unit), []
     for budget in sorted({budget for budgets in given.values() for budget in budgets}):
         asked = [method for method in given if budget in given[method]]
         if len(asked) > 1:
@@ -51,14 +50,26 @@ def _at_same_budget(summary: Summary, verifier: str, unit: str) -> tuple[Compari
     return tuple(found)
 
 
+def of_one_method(summary: Summary, verifier: str) -> dict[Method, list[str]]:
+    """Methods with the budgets that no other method was run under, as text: nothing is compared there."""
+    found: dict[Method, list[str]] = {}
+    for unit in _units(summary):
+        given = _given(summary, verifier, unit)
+        for budget in sorted({budget for budgets in given.values() for budget in budgets}):
+            asked = [method for method in given if budget in given[method]]
+            if len(asked) == 1:
+                found.setdefault(asked[0], []).append(amounts.budget(budget, unit))
+    return found
+
+
 def at_equal_compute(summary: Summary, unit: str, verifier: str) -> tuple[Comparison, ...]:
     """At the smallest, middle (geometric) and largest amount of `unit` that most curves cover; fewer where they nearly coincide."""
     span = common_range(summary, unit, verifier)
     if span is None:
         return ()
     low, high = span
-    amounts = [high] if high < 1.1 * low else [low, high] if high < 1.6 * low else [low, (low * high) ** 0.5, high]
-    found = [compare(summary, unit, amount, verifier) for amount in amounts]
+    read_at = [high] if high < 1.1 * low else [low, high] if high < 1.6 * low else [low, (low * high) ** 0.5, high]
+    found = [compare(summary, unit, amount, verifier) for amount in read_at]
     return tuple(comparison for comparison in found if len(comparison.standings) > 1)
 
 
@@ -94,8 +105,10 @@ def _coverage(comparison: Comparison) -> tuple[int, int]:
     return len({method.model for method in methods}), len({(method.model, method.search) for method in methods})
 
 
-def _budgets(summary: Summary, method: Method, verifier: str) -> list[float]:
-    return [float(budget) for budget in summary.given[method, verifier]["budget"]]
+def _given(summary: Summary, verifier: str, unit: str) -> dict[Method, list[float]]:
+    """The budgets in one unit of every method that was given any under this verifier."""
+    asked = [method for method in summary.methods if method.budget_unit == unit and (method, verifier) in summary.given]
+    return {method: [float(budget) for budget in summary.given[method, verifier]["budget"]] for method in asked}
 
 
 def _scores(summary: Summary, method: Method, verifier: str, budget: float) -> Reading:

@@ -1,4 +1,4 @@
-"""A mean over tasks, the strata: its error, degrees of freedom, and what tasks leave open in which all prompts score alike.
+"""A mean over tasks, the strata: its error, degrees of freedom, skewness, and what tasks leave open in which all prompts score alike.
 
 Shapes: T tasks, G columns (things estimated side by side).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,32 @@ LEAST_OVERALL = 2.5
 ROUNDING = 1e-9
 """Scores that differ by no more are the same."""
 Floats = NDArray[np.float64]
-Ends = tuple[float | Floats, float | Floats]
-"""The least and the most that a prompt can score: of all columns, of each [G], or of each task and column [T, G], or task alone [T, 1]."""
-SHARES = (0.0, 1.0)
+
+
+class Ends(NamedTuple):
+    """The least and the most that a prompt can score; where not `known`, what was seen stands for them.
+
+    Of all columns, of each [G], of each task [T, 1], or of each task and column [T, G].
+    """
+
+    least: Floats | float
+    most: Floats | float
+    known: NDArray[np.bool_] | bool = True
+
+    def of_task(self, place: int) -> Ends:
+        """The ends of one task by itself."""
+        def only(end: Any) -> Any:
+            return end[place : place + 1] if isinstance(end, np.ndarray) and end.ndim == 2 else end
+
+        return Ends(only(self.least), only(self.most), only(self.known))
+
+    @property
+    def apart(self) -> Ends:
+        """The ends of a difference of two such scores."""
+        return Ends(self.least - self.most, self.most - self.least, self.known)
+
+
+SHARES = Ends(0.0, 1.0)
 """The ends of a share of right images."""
 
 
@@ -31,10 +55,14 @@ def least_prompts(tasks: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
-    """Of each task: mean, variance of that mean (NaN below two prompts), whether all of its prompts score alike, prompts, weight."""
+    """What each task shows: its mean, with the variance and third central moment of that (NaN below two prompts).
+
+    Also whether all of its prompts score alike, how many they are, and its weight in the mean over tasks.
+    """
 
     mean_TG: Floats
     variance_TG: Floats
+    third_TG: Floats
     alike_TG: NDArray[np.bool_]
     number_TG: Floats
     weight_TG: Floats
@@ -75,6 +103,14 @@ class Tasks:
         return np.where(np.isfinite(freedom_G), np.maximum(freedom_G, 1), 1)
 
     @property
+    def skewness_G(self) -> Floats:
+        """Skewness of the mean over tasks, as its tasks show it; 0 where nothing varies."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            third_TG = np.where(self.weight_TG == 0, 0, self._share_TG**3 * self.third_TG)
+            found_G = third_TG.sum(axis=0) / self._parts_TG.sum(axis=0) ** 1.5
+        return np.where(np.isfinite(found_G), found_G, 0)
+
+    @property
     def _share_TG(self) -> Floats:
         with np.errstate(invalid="ignore"):
             return self.weight_TG / self.weight_TG.sum(axis=0)
@@ -84,6 +120,12 @@ class Tasks:
         """What each task adds to the variance of the mean over tasks."""
         return np.where(self.weight_TG == 0, 0, self._share_TG**2 * self.variance_TG)
 
+    def limits(self, ends: Ends) -> tuple[Floats, Floats]:
+        """The least and the most that the mean over tasks can be [G]; infinite where a task's ends are not known."""
+        known_G = np.broadcast_to(ends.known, self.mean_TG.shape).all(axis=0)
+        least_G, most_G = (self.over(np.broadcast_to(end, self.mean_TG.shape)) for end in ends[:2])
+        return np.where(known_G, least_G, -np.inf), np.where(known_G, most_G, np.inf)
+
     def unseen(self, ends: Ends, tail: float) -> tuple[Floats, Floats]:
         """How far below and above its measured mean the mean over tasks may lie for what no prompt shows, in tasks that score alike.
 
@@ -92,7 +134,7 @@ class Tasks:
         all score alike is likeliest where each has the same chance of another score (Hoeffding, 1956). Each end [G] is missed with
         probability `tail` at most.
         """
-        room = (self.mean_TG - ends[0], ends[1] - self.mean_TG)
+        room = (self.mean_TG - ends.least, ends.most - self.mean_TG)
         below_G, above_G = (self._unseen(np.where(self.alike_TG, self._share_TG * room_TG, 0), tail) for room_TG in room)
         return below_G, above_G
 

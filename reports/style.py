@@ -54,6 +54,8 @@ _RC: dict[Any, Any] = {
     "axes.titlesize": 9.5, "axes.titleweight": "bold", "axes.titlecolor": INK, "axes.unicode_minus": True,
     "axes.facecolor": SURFACE, "figure.facecolor": SURFACE, "savefig.facecolor": SURFACE,
     "xtick.color": QUIET, "ytick.color": QUIET, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
+    "axes.grid": True, "axes.spines.top": False, "axes.spines.right": False,
+    "xtick.bottom": False, "ytick.left": False, "xtick.major.pad": 4, "ytick.major.pad": 4,
     "grid.color": GRID, "grid.linewidth": 0.8, "svg.fonttype": "none", "svg.hashsalt": "vistas",
 }  # fmt: skip
 
@@ -108,13 +110,6 @@ def context() -> Iterator[None]:
     with matplotlib.rc_context({**_RC, "font.family": fonts}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         yield
-
-
-def quiet_axes(axes: Axes) -> None:
-    """Grid and two thin spines."""
-    axes.grid(visible=True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(length=0, pad=4)
 
 
 def draw_mark(axes: Axes, x: float, y: float, right: bool) -> None:

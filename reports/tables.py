@@ -15,10 +15,11 @@ from harness.compute import amounts
 from reports import numbers
 from reports.certainty import has_intervals, too_few
 from reports.deadlines import after_deadline
+from reports.devices import differ
 from reports.keys import POINT
 from reports.latex import tabular
 from reports.missing import judged
-from reports.overlap import moves_budget
+from reports.overlap import TOO_NARROW, moves_budget
 from reports.statistics import OVERALL
 from reports.summary import SPENT, Summary
 from results.schema import GRADE
@@ -108,10 +109,11 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
     for method in summary.methods:
         lines = {task: summary.curve(method, verifier, metric, task) for task in (OVERALL, *summary.tasks)}
         frames += lines.values()
+        of_task = {task: {cell["budget"]: cell for cell in lines[task].to_dict("records")} for task in summary.tasks}
         for point in lines[OVERALL].to_dict("records"):
             row = _who(point) | {OVERALL: numbers.score(point["mean"], point["low"], point["high"])}
-            for task in summary.tasks:
-                for cell in lines[task][lines[task]["budget"] == point["budget"]].to_dict("records"):
+            for task, cells in of_task.items():
+                if cell := cells.get(point["budget"]):
                     row[task.replace("_", " ")] = numbers.score(cell["mean"], cell["low"], cell["high"])
             row["prompts"] = numbers.part(point["prompts"], len(summary.values))
             row |= {NOTHING_RETURNED: numbers.part(point["nothing"], point["asked"])} if missed else {}
@@ -119,7 +121,10 @@ def results_table(summary: Summary, verifier: str, name: str) -> Table:
     overall = "mean over the prompts" if summary.runs.over_prompts else "unweighted mean of the task means"
     caption = f"{summary.metric_phrase(metric).capitalize()}, searches guided by {verifier}. Overall: {overall}"
     caption += " with its 95 % interval over prompts." if has_intervals(summary) else f"; no interval, as {too_few(summary)}."
-    if moves_budget(method.search for method in summary.methods) and len(summary.tasks) > 1:
+    moved = moves_budget(method.search for method in summary.methods)
+    if moved and has_intervals(summary):
+        caption += f" {TOO_NARROW}"
+    if moved and len(summary.tasks) > 1:
         caption += " adaptive keeps a budget on average over all prompts: in one task it may spend more than that, in another less."
     if missed:
         wrong = "is not right and " if summary.says_right(metric) else ""
@@ -160,6 +165,7 @@ def spent_table(summary: Summary, verifier: str, name: str) -> Table:
         "included; sequences: what really went through the transformer. FLOPs count 2 per multiply-add; their parts are shares of all, "
         "and so is the verifier's time."
     )
+    caption = " ".join(filter(None, [caption, differ(summary)]))
     return Table(name, f"Spent, guided by {verifier}", caption, filled(rows), frame)
 
 

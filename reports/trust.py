@@ -80,7 +80,7 @@ def _measured(summary: Summary, verifier: str, kind: str, part: pd.DataFrame) ->
     of_pools = auroc_by_pool if kind == VERDICTS else concordance_by_pool
     by_prompt = of_pools(part["score"], part["truth"], part[_POOL]).groupby(level=0).mean()
     column = pd.Series(summary.values.index.get_level_values("prompt_id")).map(by_prompt)
-    within, low, high = summary.bootstrap.pooled(column.to_numpy(dtype=float))
+    within, low, high = summary.sample.pooled(column.to_numpy(dtype=float))
     pooled = kind == VERDICTS and verifier not in summary.runs.rank_verifiers
     return {
         "within": within, "within_low": low, "within_high": high,

@@ -14,6 +14,7 @@ from harness.errors import WrongInput
 from harness.values import ALL
 from reports.comparable import most_pairs
 from reports.keys import POINT
+from results.failures import listed
 from results.join import join
 from results.schema import TABLES
 from results.store import Store
@@ -40,6 +41,13 @@ def join_parts(folder: Path, place: Path) -> str:
         raise WrongInput(f"{folder} has no finished unit yet: wait for one, or give the same `vistas run` command again")
     number = f"{there} of {amounts.counted(planned, 'unit')}" if planned else amounts.counted(there, "unit")
     return f"{number} {'are' if there > 1 or planned > 1 else 'is'} there"
+
+
+def failures_of(folder: Path) -> str:
+    """ "; failed: …": units that are missing as they failed, and why; empty without any."""
+    store = Store(folder)
+    failures = store.failures.of([key for key in store.units() if not store.part_path(key).exists()])
+    return f"; {len(failures)} failed: {listed(failures)}" if failures else ""
 
 
 def nothing_of(manifest: Mapping[str, Any], tables: Tables) -> str:

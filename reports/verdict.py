@@ -41,10 +41,17 @@ class Verdict:
     model_sure: bool
     """Whether the best is separable from every method of another model, and there is one."""
     methods: int
+    behind: tuple[str, ...] = ()
+    """The methods that the best can be told from."""
     apart: str = ""
     """ "[−0.19, +0.19]": how far the methods may lie apart where all score the same; empty without an interval."""
     only: str = ""
     """ "15 of 18 prompts" where not all have scores of all methods; else empty."""
+
+    @property
+    def others(self) -> int:
+        """How many methods do not lead."""
+        return self.methods - len(self.leaders)
 
     @property
     def best(self) -> str:
@@ -69,8 +76,10 @@ class Verdict:
 
     @property
     def told(self) -> str:
-        """Whether the best can be told from the others, or at least its model."""
-        return "the model yes, its search no" if self.sure != YES and self.model and self.model_sure else self.sure
+        """Whether the best can be told from the others, or from how many, or at least its model."""
+        if self.sure != YES and self.model and self.model_sure:
+            return "the model yes, its search no"
+        return f"from {len(self.behind)} of {self.others}" if self.sure == NOT_SEPARABLE and self.behind else self.sure
 
     @property
     def at(self) -> str:
@@ -95,6 +104,7 @@ def verdict(summary: Summary, comparison: Comparison) -> Verdict:
         model_lead=_lead(summary, comparison, foreign[0]) if foreign and foreign[0] is not rival else "",
         model_sure=bool(foreign) and all(standing.separable for standing in foreign),
         methods=len(comparison.standings),
+        behind=tuple(summary.label(each.method, comparison.budget_unit) for each in comparison.standings if each.separable),
         apart="" if rival else numbers.ends(*_apart(comparison)),
         only=only,
     )

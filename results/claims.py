@@ -39,5 +39,9 @@ class Claims:
         self._path(key).unlink(missing_ok=True)
         self._held.pop(key).close()
 
+    def give_up(self, key: str) -> None:
+        """Let go of a unit that is not saved; its file stays, or who waits at it and who comes next would both have the unit."""
+        self._held.pop(key).close()
+
     def _path(self, key: str) -> Path:
         return self._folder / f"{CLAIM}{key}"

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 
 from harness.markdown import table_lines
 from results.papers import COLUMNS
-from results.schema import MEASURED, SCHEMA_VERSION, TABLES
+from results.schema import MEASURED, OVERRUN, SCHEMA_VERSION, TABLES
 from results.store import CALIBRATION, FINISHED, MANIFEST, UNITS
 
 _ROWS = {
     "candidates": "One row per unit, verifier, prompt and scored image; costs are what the prompt had spent when the score was known.",
     "selections": "One row per unit, verifier, prompt and budget: what the search returned and what it had spent. Where nothing "
-    "was scored within a budget in seconds, the costs are those of the first candidate, which has overspent.",
+    "was scored within a budget in seconds, the costs are those of the first candidate, which has overspent. The totals are everything "
+    "that was run for the prompt: more than the costs only where a search went on after its budget in seconds, and NaN where "
+    f"`{OVERRUN}` is. Reports count the totals as spent.",
     "scores": "One row per selection and metric; prompts that could not be run have rows here alone. A mean over rows weighs every "
     "prompt the same. The overall of a report weighs as the suite's card says (docs/suites.md): of geneval and t2i-compbench it is the "
     "unweighted mean of the tasks' means, each a mean over prompts, and differs where tasks have different numbers of prompts.",

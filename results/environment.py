@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from harness.compute.amounts import counted
 from harness.plugins import plugin_packages, plugin_sources
 from models.hashes import joint_sha256
 
@@ -41,6 +42,15 @@ def environment(device: str) -> dict[str, Any]:
         "device": device,
         "accelerator": torch.cuda.get_device_name(device) if device.startswith("cuda") else "",
     }
+
+
+def computes_on(device: str) -> str:
+    """The name of what `device` is: an accelerator's, or the processor's with the threads that this process computes with."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"{_processor() or device} with {counted(torch.get_num_threads(), 'thread')}" if device == "cpu" else device
 
 
 def source_sha256() -> str:

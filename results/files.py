@@ -6,9 +6,10 @@ import errno
 import fcntl
 import filecmp
 import os
+import secrets
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -30,6 +31,10 @@ _OTHER_SHARDS = " as this very shard: wait for it; other shards may run beside i
 
 class InUse(WrongInput):
     """Another process holds the folder."""
+
+
+class Unwritten(RunFailed):
+    """The disk is full, or the system does not let a file be written."""
 
 
 def check_run_folder(folder: Path) -> None:
@@ -56,9 +61,10 @@ def atomic(path: Path, sync: bool = True, if_changed: bool = False) -> Iterator[
     """A file beside `path` to write to, renamed into place at the end, with `if_changed` only where its content is another.
 
     Raises:
-        RunFailed: the disk is full, or the system does not let the file be written.
+        Unwritten: the disk is full, or the system does not let the file be written.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")  # two shards may write one image at once
+    # Two shards may write one image at once, on machines where they have the same process id.
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}{TEMPORARY}")
     try:
         with _created(temporary) as file:
             yield file
@@ -77,10 +83,10 @@ def atomic(path: Path, sync: bool = True, if_changed: bool = False) -> Iterator[
         raise
 
 
-def _unwritten(folder: Path, error: OSError) -> RunFailed:
+def _unwritten(folder: Path, error: OSError) -> Unwritten:
     if error.errno in FULL:
-        return RunFailed(f"no space left on disk in {folder}: free space and give the same command again; finished units are kept")
-    return RunFailed(f"writing to {folder} failed ({error}): see to that and give the same command again; finished units are kept")
+        return Unwritten(f"no space left on disk in {folder}: free space and give the same command again; finished units are kept")
+    return Unwritten(f"writing to {folder} failed ({error}): see to that and give the same command again; finished units are kept")
 
 
 def is_whole_png(path: Path | str) -> bool:
@@ -157,10 +163,12 @@ def locked_part(folder: Path, lock: str) -> Iterator[None]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """One process at a time, each waiting for its turn: for what takes moments."""
+def alone(folder: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """One process at a time, each waiting for its turn: to begin the run. `waiting` is called where another one is at it."""
     with open(folder / OPENING, "wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        if not try_lock(file):
+            waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -25,6 +25,12 @@ class Making:
     """Hash of the source that has made the rows; "" where it is not known."""
     ungraded: int = 0
     """Selected images without a grade because weights of the suite's graders were not there."""
+    computed_on: str = ""
+    """What its seconds are of: devices, threads, offload; "" where it is not known."""
+    shards: int = 0
+    """Into how many processes its run was divided; 0 where it was not, or it is not known."""
+    max_rows: int = 0
+    """The most rows of its batches, by whose shapes a device rounds; 0 where it is not known."""
 
 
 class DamagedPart(ValueError):
@@ -52,7 +58,7 @@ def making_of(head: bytes) -> Making:
 
 
 def _making(header: Mapping[str, Any]) -> Making:
-    return Making(str(header.get("source", "")), int(header.get("ungraded", 0)))
+    return Making(**{name: type(value)(header.get(name, value)) for name, value in asdict(Making()).items()})
 
 
 def decode(key: str, content: bytes) -> dict[str, pa.Table]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from harness.compute.ledger import MEANINGS
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 GRADE = "grade"
 """The metric that is the suite's own grade: the truth where there is one."""
 
@@ -43,9 +43,11 @@ def _real(name: str, meaning: str, unit: str = "") -> Column:
 
 COST = tuple(Column(name, pa.float64() if name.endswith("seconds") else pa.int64(), *said) for name, said in MEANINGS.items())
 OVERRUN = "overrun_seconds"
-MEASURED = ("seconds", "verifier_seconds", OVERRUN)
+TOTALS = {name: f"total_{name}" for name in MEANINGS}
+"""Ledger column to the column with all of it that was run, what came after a deadline included."""
+MEASURED = ("seconds", "verifier_seconds", OVERRUN, TOTALS["seconds"], TOTALS["verifier_seconds"])
 """Columns that differ between two runs of the same unit; all others are equal byte for byte."""
-ADDED = {OVERRUN: 4}
+ADDED = {OVERRUN: 4, **dict.fromkeys(TOTALS.values(), 5)}
 """Columns that tables of an older schema are read without, and the version from which on they are there."""
 
 _UNIT = (
@@ -111,14 +113,16 @@ SELECTIONS = (
     _real(
         OVERRUN,
         "how long the search went on after its budget in seconds, or after what adaptive had allotted the prompt: what was scored "
-        "then is not chosen from and the other columns hold nothing of it; 0 where it ended in time and under other units; NaN "
+        "then is not chosen from, and of all costs only the totals hold it; 0 where it ended in time and under other units; NaN "
         "where images of one pool serve several budgets or verifiers, none of which it was stopped by",
         "s",
     ),
+    *(_real(TOTALS[name], f"{name} of all that was run for this prompt", unit) for name, (unit, _) in MEANINGS.items()),
 )
-"""One row per (unit, verifier, prompt, budget): what the search returned and what it had spent.
+"""One row per (unit, verifier, prompt, budget): what the search returned, what it had spent, and all that was run.
 
-Where nothing was scored within a budget in seconds, the costs are those of the first candidate, which has overspent.
+Where nothing was scored within a budget in seconds, the costs are those of the first candidate, which has overspent. Totals are
+more than the costs only where a search went on after its budget in seconds, and NaN where `OVERRUN` is.
 """
 
 SCORES = (

@@ -15,6 +15,7 @@ import pyarrow as pa
 from PIL import Image
 
 from harness.errors import RunFailed, WrongInput
+from results.failures import Failures
 from results.files import MANIFEST, TEMPORARY, check_run_folder, is_whole_png, remove_temporary, write_atomic
 from results.join import join
 from results.manifest import differences, read_manifest
@@ -42,6 +43,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.failures = Failures(folder)
 
     def open(self, manifest: Mapping[str, Any], shared: bool = False) -> None:
         """Make the folder this run's, or go on with it; `shared` lets what others are writing be.
@@ -160,11 +162,16 @@ class Store:
     def save(self, key: str, rows: Rows, making: Making = Making()) -> None:  # noqa: B008 - immutable
         """Commit a finished unit; its images must have been saved before."""
         write_atomic(self.part_path(key), encode(key, tables_of(rows), making))
+        self.failures.forget(key)
+
+    def makings(self, keys: Sequence[str] = ()) -> dict[str, Making]:
+        """How each of these units, by default all that are there, was made."""
+        paths = map(self.part_path, keys) if keys else sorted((self.folder / "parts").glob("*.part"))
+        return {path.stem: _making(path) for path in paths}
 
     def sources(self, keys: Sequence[str] = ()) -> Counter[str]:
         """How many of these units, by default all that are there, each source has made; "" where it is not known."""
-        paths = map(self.part_path, keys) if keys else sorted((self.folder / "parts").glob("*.part"))
-        return Counter(_making(path).source for path in paths)
+        return Counter(making.source for making in self.makings(keys).values())
 
     def ungraded(self, keys: Sequence[str]) -> int:
         """How many images that these units selected have no grade because weights of the suite's graders were not there."""

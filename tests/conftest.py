@@ -59,7 +59,7 @@ def once() -> Iterator[Callable[[Any, Mapping[str, Any]], Any]]:
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.doctor.sheet", worked_out)
+        patch.setattr("harness.doctor.needs.sheet", worked_out)
         yield worked_out
 
 
@@ -99,8 +99,20 @@ def unreported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.commands.run._build_report", lambda *_: None)
 
 
+def _draw_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("reports.build._figures", lambda *_: {"tree": ""})
+    patch.setattr("reports.build._verifier_figures", lambda *_: {})
+
+
+@pytest.fixture(scope="module")
+def module_without_figures() -> Iterator[None]:
+    """Reports without figures: for tests of the words and tables of a report whose like others have drawn."""
+    with pytest.MonkeyPatch.context() as patch:
+        _draw_nothing(patch)
+        yield
+
+
 @pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports without figures: for tests of the words and tables of a report whose like others have drawn."""
-    monkeypatch.setattr("reports.build._figures", lambda *_: {"tree": ""})
-    monkeypatch.setattr("reports.build._verifier_figures", lambda *_: {})
+    """The same for one test."""
+    _draw_nothing(monkeypatch)

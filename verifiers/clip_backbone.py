@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from harness.errors import DamagedWeights, WrongInput
 from harness.memory import out_of_memory
 from models.configuration import read_config
 from models.hashes import weights_sha256
-from models.weight_files import check_whole
+from models.weight_files import check_keys, check_whole, load_pickle
 from verifiers.pass_flops import pass_flops
 from verifiers.preprocess import LongestSide, Preprocess, Preprocessing
 
@@ -73,8 +73,12 @@ class ClipBackbone:
             DamagedWeights: the file is cut short.
         """
         check_whole(checkpoint)
-        with refused(f"{checkpoint} is no {architecture}", "give the file of this verifier"):
-            model = open_clip.create_model(architecture, pretrained=str(checkpoint), device=device)
+        try:
+            with refused(f"{checkpoint} is no {architecture}", "give the file of this verifier"):
+                model = open_clip.create_model(architecture, pretrained=str(checkpoint), device=device)
+        except WrongInput:
+            _check_weights(checkpoint, architecture)
+            raise
         tokenizer = open_clip.get_tokenizer(architecture)
         return cls(model, preprocess, tokenizer, weights_sha256([checkpoint]))
 
@@ -200,6 +204,18 @@ def refused(what: str, instead: str) -> Iterator[None]:
         if out_of_memory(error):
             raise
         raise WrongInput(f"{what} ({' '.join(str(error).split())[:160]}): {instead}") from error
+
+
+def _check_weights(checkpoint: Path, architecture: str) -> None:
+    """Raise WrongInput for a checkpoint that lacks weights of an architecture, or has them in other shapes: the first are named."""
+    held = load_pickle(checkpoint)
+    held = held.get("state_dict", held) if isinstance(held, dict) else {}
+    found = {str(name).removeprefix("module."): each.shape for name, each in held.items() if isinstance(each, torch.Tensor)}
+    if not found:
+        return
+    with suppress(TypeError), torch.device("meta"):  # architectures that are not of CLIP's own kind have other settings
+        wanted = open_clip.CLIP(**open_clip.get_model_config(architecture)).state_dict()
+        check_keys(checkpoint, {name: each.shape for name, each in wanted.items()}, found)
 
 
 def _digest(images: Sequence[torch.Tensor]) -> bytes:

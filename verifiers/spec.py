@@ -76,19 +76,19 @@ class VerifierSpec:
         together(partial(member.find, local) for member, _ in self.members)
         return find(self.name, entry("verifier", self.name), local)
 
-    def without_weights(self, device: torch.device | str = "meta") -> Verifier | None:
-        """Its card and prices, of nothing but its configuration; on a real device random weights, to be measured. None for one
-        that cannot be had so; one that comes with the package has its own weights."""
+    def without_weights(self, device: torch.device | str = "meta", tiny: bool = False) -> Verifier | None:
+        """Its card and prices, of nothing but its configuration; on a real device random weights, to be measured, `tiny` with its
+        networks shrunk. None for one that cannot be had so; one that comes with the package has its own weights."""
         from verifiers.random_weights import BUILDERS
 
-        members = [member.without_weights(device) for member, _ in self.members]
+        members = [member.without_weights(device, tiny) for member, _ in self.members]
         if self.members:
             return None if None in members else self._joined(members)
         known = entry("verifier", self.name)
         if known.row is None:
             return self.load("cpu" if str(device) == "meta" else device)
         row = replace(known.row, name=self.text)
-        return BUILDERS[self.name](row, device, row.merged(self.settings)) if self.name in BUILDERS else None
+        return BUILDERS[self.name](row, device, row.merged(self.settings), tiny=tiny) if self.name in BUILDERS else None
 
     def load(self, device: torch.device | str = "cpu", local: LocalWeights = _NO_FOLDERS) -> Verifier:
         """Load it, with its weights from the hub's cache or from local folders.

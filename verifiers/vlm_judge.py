@@ -113,7 +113,8 @@ class YesNo(VlmScorer):
 class Rubric(VlmScorer):
     """A score of 0 to 10 that the model writes after its explanation; an answer that cannot be read is NaN and says why.
 
-    The price is that of the longest answer: one that ends sooner costs less than it is charged.
+    The price is that of the longest answer: one that ends sooner costs less than it is charged (docs/decisions.md, "Where the ledger
+    is not what PyTorch's counter counts").
     """
 
     template = RUBRIC

@@ -1,4 +1,4 @@
-"""What one call of a model was measured to take, how often it is to be measured, and the median of all times."""
+"""What one call of a model was measured to take: the median of all times."""
 
 from __future__ import annotations
 
@@ -9,10 +9,6 @@ from typing import NamedTuple
 
 SEARCH = "search"
 """The operation that is a whole search."""
-LEAST, MOST, FILLED = 3, 10, 3.0
-"""Unless told, all is measured `LEAST` times, and up to `MOST` times while that has taken less than `FILLED` seconds."""
-LONG, ALIKE = 30.0, 1.05
-"""Two times do if they took longer than `LONG` seconds together, and the slower no more than `ALIKE` times the faster."""
 
 
 class Call(NamedTuple):
@@ -53,15 +49,6 @@ class Measured:
     """Of the card's dense bfloat16 peak; NaN where it is not known or the model does not compute in 16 bits."""
     peak_gigabytes: float
     """Most memory allocated up to then, weights included; NaN without an accelerator."""
-
-
-def enough(seconds: Sequence[float], repeat: int | None) -> bool:
-    """Whether all has been measured often enough; `seconds` are those of each time."""
-    if repeat is not None:
-        return len(seconds) >= repeat
-    if len(seconds) < LEAST:
-        return len(seconds) > 1 and sum(seconds) > LONG and max(seconds) <= ALIKE * min(seconds)
-    return len(seconds) >= MOST or sum(seconds) >= FILLED
 
 
 def measured(batch: int, peak: float, times: Sequence[Call]) -> Measured:

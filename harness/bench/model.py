@@ -8,10 +8,11 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from harness.bench.measured import SEARCH, Call, Measured, enough, measured
+from harness.bench.measured import SEARCH, Call, Measured, measured
 from harness.compute.every_operation import every_operation
 from harness.compute.ledger import Budget, Cost, Ledger, Unit
 from harness.compute.meter import MeteredGenerator
+from harness.compute.repeats import enough
 from harness.memory import out_of_memory, release
 from harness.search.prepare import prepare
 from harness.search.random import Random

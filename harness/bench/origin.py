@@ -15,6 +15,8 @@ from models.base import Generator, ModelCard
 from models.offload import Offload
 from results.environment import environment
 
+DIVIDED = ", divided over "
+"""Before the devices of a model that several share, after the name of the first."""
 _LONG = 30
 """Characters of a value that a difference still shows."""
 
@@ -36,7 +38,7 @@ class Origin:
         """Of the figures of a model that has just been measured here; `devices` as asked for."""
         here = environment(str(generator.device))
         device = here["accelerator"] or f"{here['processor']}, {here['threads']} threads"
-        device += f", divided over {devices}" if "," in devices else ""
+        device += f"{DIVIDED}{devices}" if "," in devices else ""
         on_card = generator.device.type == "cuda"
         versions = kernels(generator.card.settings) if on_card else f"torch {torch.__version__}"
         tiny_too = {"tiny": True} if tiny else {}

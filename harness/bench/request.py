@@ -85,19 +85,22 @@ def check_judges(texts: Sequence[str]) -> None:
     _scoring(texts, "meta")
 
 
-def judges(texts: Sequence[str], generator: Generator) -> list[Verifier]:
-    """The verifiers, beside the generator, with features beside them: published ones with random weights. Raises WrongInput."""
-    found = _scoring(texts, generator.device)
+def judges(texts: Sequence[str], generator: Generator, tiny: bool) -> list[Verifier]:
+    """The verifiers, beside the generator, with features beside them: published ones with random weights, `tiny` shrunk.
+
+    Raises WrongInput.
+    """
+    found = _scoring(texts, generator.device, tiny)
     if not found:
         return []
-    beside = features_of("shapes", generator.device) if generator.card.domain == "shapes" else random_features(generator.device)
+    beside = features_of("shapes", generator.device) if generator.card.domain == "shapes" else random_features(generator.device, tiny)
     return described(found, beside)
 
 
-def _scoring(texts: Sequence[str], device: torch.device | str) -> list[Verifier]:
+def _scoring(texts: Sequence[str], device: torch.device | str, tiny: bool = False) -> list[Verifier]:
     found = []
     for text in texts:
-        verifier = parse_verifier(text).without_weights(device)
+        verifier = parse_verifier(text).without_weights(device, tiny)
         if verifier is None:
             raise WrongInput(f"--verifier {text} cannot be built with random weights: leave it out, a plan says that it is not measured")
         found.append(verifier)

@@ -43,6 +43,8 @@ class ModelSpeeds:
     speeds: Speeds
     told: tuple[str, ...]
     """Where they come from and how the planned model differs, a sentence each."""
+    origins: tuple[Origin, ...]
+    """What was measured: of a pair that of each model."""
 
 
 class SpeedFiles:
@@ -75,18 +77,19 @@ class SpeedFiles:
         """
         if isinstance(model, Pair):
             draft, refine = (self.of(*one, verifiers) for one in zip(members_of(text), (model.draft, model.refine), strict=True))
-            return ModelSpeeds(draft.speeds.refined_by(refine.speeds), (*draft.told, *refine.told))
+            return ModelSpeeds(draft.speeds.refined_by(refine.speeds), (*draft.told, *refine.told), (*draft.origins, *refine.origins))
         origin = self._nearest(text, model.card)
         lines = [*self._judged_beside(origin), *self._figures[origin]]
         measured = Speeds.of(line[:4] for line in lines)
         scores = [scoring(stage.card) for one in verifiers for stage in getattr(cascading(one), "stages", (one,))]
-        return ModelSpeeds(measured.filled([*_OF_MODELS, PATCHES, *scores]), tuple(self._told(text, origin, model.card, lines)))
+        filled = measured.filled([*_OF_MODELS, PATCHES, *scores])
+        return ModelSpeeds(filled, tuple(self._told(text, origin, model.card, lines)), (origin,))
 
     def _nearest(self, text: str, card: ModelCard) -> Origin:
         """What was measured of the model with the fewest other settings."""
         own = [origin for origin in self._figures if name_of(origin.model) == name_of(text)]
         nearest = min(own, key=lambda origin: len([*origin.differences(card, self._offload)]))
-        if json.loads(nearest.settings).get("tiny"):
+        if _tiny(nearest):
             raise WrongInput(f"--speeds has {nearest.model} shrunk by --tiny, which says nothing of {text}: measure it without --tiny")
         same = [origin for origin in own if (origin.model, origin.settings) == (nearest.model, nearest.settings)]
         if len(same) > 1:
@@ -103,7 +106,7 @@ class SpeedFiles:
         """Verifiers that were measured on the same device beside another model, and not beside this one."""
         own = {line.operation for line in self._figures[origin]}
         for other, lines in self._figures.items():
-            if other.device == origin.device:
+            if other.device == origin.device and not _tiny(other):
                 yield from (line for line in lines if line.operation not in {*own, *_OF_MODELS})
 
     def _told(self, text: str, origin: Origin, card: ModelCard, lines: Sequence[Line]) -> Iterator[str]:
@@ -116,6 +119,10 @@ class SpeedFiles:
         differing = ", ".join(origin.differences(card, self._offload))
         if differing:
             yield f"speeds of {text}: measured of {origin.model} with {differing}"
+
+
+def _tiny(origin: Origin) -> bool:
+    return bool(json.loads(origin.settings).get("tiny"))
 
 
 def _line(row: Mapping[str, str]) -> tuple[Origin, Line]:

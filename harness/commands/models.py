@@ -77,7 +77,7 @@ def doctor(
         check_models_and_beside(names or ())
         if memory is not None:
             bytes_of(memory)
-        from harness.doctor import show
+        from harness.doctor.show import show
 
         show(names or (), device, memory, weights or ())
 
@@ -97,7 +97,7 @@ def bench_model(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0,cuda:1 …")] = "auto",
     offload: Annotated[OffloadName, typer.Option("--offload", help="Networks that rest in host memory, as in a run.")] = OffloadName.NONE,
-    tiny: Annotated[bool, typer.Option("--tiny", help="Shrink the model's networks, images and steps not given; no verifiers.")] = False,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Shrink published networks, verifiers too, and images and steps not given.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Also write all figures here, for `plan --speeds`.")] = None,
     debug: Debug = False,
 ) -> None:
@@ -123,7 +123,7 @@ def bench_model(
         say(f"building {', '.join((name, *(verifier or ())))}")
         load = load_now()
         text, generator, peak = prepared(name, device, tiny, offload.value)
-        scoring = judges(verifier or (), generator)
+        scoring = judges(verifier or (), generator, tiny)
         rows = f", rows of up to {prompts} prompts" if prompts > 1 else ""
         weights = "random" if generator.card.weights_sha256 == "random" else "its own"
         resting = f", offload {offload.value}" if offload is not OffloadName.NONE else ""

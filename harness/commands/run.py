@@ -43,7 +43,7 @@ def run(
         fingerprint = _fingerprint(settings)
         if not profile and _is_finished(folder, fingerprint):
             return
-        prepared = _prepared(settings, asked.out)
+        prepared = _prepared(settings, asked.out, shared=part is not None)
     with reported(debug, prepared.store):
         _finish(prepared, fingerprint, profile, part)
 
@@ -173,7 +173,7 @@ def _see_to_report(folder: Path) -> None:
 
 
 def _prepared(
-    settings: Settings, out: Path | None, measured: bool = False, outlines: bool = False, speeds: Sequence[Path] = ()
+    settings: Settings, out: Path | None, measured: bool = False, outlines: bool = False, speeds: Sequence[Path] = (), shared: bool = False
 ) -> Run:
     """The run, loaded, which takes seconds; what can be told at once has been."""
     say(f"loading libraries for {', '.join(settings.models)}")
@@ -181,7 +181,7 @@ def _prepared(
     from harness.run.prepared import prepare_run
 
     files = SpeedFiles.read(speeds, settings.models, settings.offload) if speeds else None
-    return prepare_run(settings, out, measured, say, outlines, files)
+    return prepare_run(settings, out, measured, say, outlines, files, shared)
 
 
 def _finish(prepared: Run, fingerprint: str, profile: bool = False, shard: Shard | None = None) -> None:
@@ -191,6 +191,7 @@ def _finish(prepared: Run, fingerprint: str, profile: bool = False, shard: Shard
     from harness.run import runner
     from harness.run.finished import mark_finished
     from harness.run.prepared import opening_lines
+    from harness.run.setbacks import UnitsFailed
     from harness.run.timing import REPORT
 
     console = Console(stderr=True, soft_wrap=True)
@@ -198,10 +199,15 @@ def _finish(prepared: Run, fingerprint: str, profile: bool = False, shard: Shard
         console.print(line, highlight=False, markup=False)
     folder = prepared.store.folder
     unfinished = ""
-    if shard is None:
-        runner.finish_run(prepared, console)
-    else:
-        unfinished = runner.finish_shard(prepared, shard, console)
+    try:
+        if shard is None:
+            runner.finish_run(prepared, console)
+        else:
+            unfinished = runner.finish_shard(prepared, shard, console)
+    except UnitsFailed as error:
+        if error.alone:
+            _report_what_is_there(folder)
+        raise
     if unfinished:
         typer.echo(unfinished)
     else:
@@ -211,6 +217,14 @@ def _finish(prepared: Run, fingerprint: str, profile: bool = False, shard: Shard
     if profile:
         for line in runner.write_profile(prepared):
             console.print(line, highlight=False, markup=False)
+
+
+def _report_what_is_there(folder: Path) -> None:
+    """A report of the units that are finished, or why there is none: a run that failed has yet to say of what."""
+    try:
+        _build_report([folder], folder / "report")
+    except WrongInput as error:
+        say(f"no report: {error}")
 
 
 def _build_report(folders: list[Path], out: Path) -> None:

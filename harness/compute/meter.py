@@ -12,11 +12,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from harness.compute.clock import Clock, wall_seconds
+from harness.compute.drawn import Drawn
 from harness.compute.ledger import Cost, Ledger
 from harness.compute.nfe import NfeCount
 from harness.errors import RunFailed
 from harness.memory import Parts, out_of_memory
 from models.base import Generator, Images, Mixed, Operation, Prefixed, Row
+from models.blank import are_blank
 from verifiers.base import Listener
 
 if TYPE_CHECKING:
@@ -31,9 +33,11 @@ class MeteredGenerator:
     """A generator that charges every operation to the prompts of its rows; `Row.prompt` indexes the ledger."""
 
     def __init__(
-        self, generator: Generator, ledger: Ledger, tell: Sequence[Listener] = (), now: Callable[[], float] | None = None
+        self, generator: Generator, ledger: Ledger, tell: Sequence[Listener] = (), now: Callable[[], float] | None = None,
+        drawn: Drawn | None = None,
     ) -> None:
-        """`tell`: verifiers that are told the log-probability of every picture; `now`: the clock, in seconds."""
+        """`tell`: verifiers that are told the log-probability of every picture; `now`: the clock, in seconds; `drawn`: what
+        models have drawn before."""
         self._now = now or wall_seconds
         self._generator, self.card = generator, generator.card
         self._able: Any = generator  # for what only some can do: `harness.search.spec.fits` refuses a search that needs more
@@ -42,6 +46,7 @@ class MeteredGenerator:
         self._evaluations: dict[int, NfeCount] = defaultdict(NfeCount)
         self._cuda = generator.device.type == "cuda"
         self._parts = Parts()
+        self._drawn = drawn or Drawn()
         self.ledger = ledger
         self.clock = Clock()
         self.looks: Counter[int] = Counter()
@@ -143,14 +148,19 @@ class MeteredGenerator:
         return self._shown("decode", self._generator.decode, state)
 
     def _shown(self, operation: Operation, make: Callable[[Any], Images], state: Any) -> Images:
-        """Images of all rows, of which verifiers hear that have to: telling them takes time as making them does."""
+        """Images of all rows, of which verifiers hear that have to: telling them takes time as making them does.
+
+        Raises RunFailed where the model has drawn no picture so far.
+        """
 
         def work() -> Images:
             images = self._images(make, state)
             self._tell_of(state, images)
             return images
 
-        return self._priced(operation, work, state, state.rows)
+        images = self._priced(operation, work, state, state.rows)
+        self._drawn.look(self.card.name, [state.conditioning.prompts[row.prompt] for row in state.rows], are_blank(images))
+        return images
 
     def _priced(self, operation: Operation, work: Callable[[], Result], state: Any, rows: Sequence[Row]) -> Result:
         """Do what has a price, and charge it to `rows` of `state`."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
+from statistics import median
 from typing import Any
 
 from harness.compute.clock import PATCHES, Clock, scoring
 from harness.compute.every_operation import every_operation
 from harness.compute.ledger import Budget, Cost, Ledger, Unit
 from harness.compute.meter import MeteredGenerator
+from harness.compute.repeats import enough_to_start
 from models.base import Family, Generator, Operation
 from models.pair import Pair
 from verifiers.base import Describing, Verifier, cascading
@@ -59,13 +61,16 @@ class Calibration:
 
 
 def calibrate(generator: Generator | Pair, verifiers: Sequence[Verifier], text: str, rows: int) -> Calibration:
-    """Measure every operation on `rows` independent images of one prompt, after a warm-up of the same shape."""
+    """Measure every operation on `rows` independent images of one prompt, after a warm-up of the same shape: the median of several
+    times, of one where that takes long (`harness.compute.repeats.enough_to_start`)."""
     if isinstance(generator, Pair):
         draft, refine = (calibrate(one, verifiers, text, rows).per_row for one in (generator.draft, generator.refine))
         return Calibration({**draft, **{(REFINING + name, step): each for (name, step), each in refine.items()}})
     _measure(generator, verifiers, text, rows)
-    clock = _measure(generator, verifiers, text, rows)
-    return Calibration({key: timing.seconds / timing.rows for key, timing in clock.items()})
+    clocks: list[Clock] = []
+    while not enough_to_start([sum(timing.seconds for timing in clock.values()) for clock in clocks]):
+        clocks.append(_measure(generator, verifiers, text, rows))
+    return Calibration({key: median(clock[key].seconds / clock[key].rows for clock in clocks) for key in clocks[0]})
 
 
 def _measure(generator: Generator, verifiers: Sequence[Verifier], text: str, rows: int) -> Clock:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from statistics import fmean
+from typing import NamedTuple
 
 from harness.compute.prices import REFINING, Calibration
 
-_LARGE = 1.25
+LARGE = 1.25
 """Of a machine that does nothing else, calls of the same shape differ by less than this factor, all together."""
 
 
@@ -29,10 +31,18 @@ class Swing:
     @property
     def told(self) -> str:
         """A sentence if the machine was disturbed, or nothing."""
-        if self.highest <= _LARGE * self.lowest:
+        if self.highest <= LARGE * self.lowest:
             return ""
         return (f"calls took {self.lowest:.2f} to {self.highest:.2f} times their median: the machine was busy with something else, and "
                 "planned hours may be as far off or further: measure again when it is not")  # fmt: skip
+
+
+class Lasting(NamedTuple):
+    """Seconds of a call, and between which bounds they lie where so many rows were not measured."""
+
+    likely: float
+    least: float
+    most: float
 
 
 @dataclass(frozen=True)
@@ -57,19 +67,31 @@ class Speeds:
         """What has been measured."""
         return {operation for operation, _ in self.calls} - self.unmeasured
 
-    def lasting(self, operation: str, step: int, rows: int) -> float:
-        """Seconds that a call on so many rows takes at most.
+    def lasting(self, operation: str, step: int, rows: int) -> Lasting:
+        """How long a call on so many rows takes.
 
-        Of a number of rows that was not measured the lesser of two bounds: the rows at the speed that each has in the next
-        smaller batch that was, and the whole of the next larger one. At a step that was not measured, the mean of those that
-        were. Raises KeyError for an operation that was not measured.
+        Between two measured numbers of rows, a line: a part of a call's time is there whatever its rows, the rest grows with
+        them. Above the largest, rows are as slow as in it, below the smallest a call takes as long as that; both are upper
+        bounds. Bounds hold where a larger batch takes no less time, and a row of it no more.
+
+        At a step that was not measured, the mean of those that were. Raises KeyError for an operation that was not measured.
         """
         if (operation, step) in self.calls:
-            return _bound(self.calls[operation, step], rows)
-        steps = [known for name, known in self.calls if name == operation]
+            return _lasting(self.calls[operation, step], rows)
+        steps = [known for (name, _), known in self.calls.items() if name == operation]
         if not steps:
             raise KeyError(f"operation {operation!r} was not measured")
-        return sum(_bound(self.calls[operation, known], rows) for known in steps) / len(steps)
+        return Lasting(*map(fmean, zip(*(_lasting(known, rows) for known in steps), strict=True)))
+
+    def total(self, calls: Mapping[tuple[str, int, int], int]) -> Lasting:
+        """How long calls, (operation, step, rows) to how often, take one after another."""
+        each = ((often, self.lasting(*call)) for call, often in calls.items())
+        return Lasting(*map(sum, zip((0.0,) * 3, *([often * end for end in ends] for often, ends in each), strict=True)))
+
+    def supposing(self, rows: int) -> Speeds:
+        """As if every call on so many rows had been measured too, and taken what is likely."""
+        with_it = {key: dict(sorted({**known, rows: _lasting(known, rows).likely}.items())) for key, known in self.calls.items()}
+        return Speeds(with_it, self.unmeasured)
 
     def per_row(self, rows: int) -> Calibration:
         """What plans go by: seconds of a row in the largest measured batch of at most so many, or else in the smallest."""
@@ -87,8 +109,16 @@ class Speeds:
         return Speeds({**self.calls, **second}, self.unmeasured | {REFINING + name for name in other.unmeasured})
 
 
-def _bound(known: Mapping[int, float], rows: int) -> float:
+def _lasting(known: Mapping[int, float], rows: int) -> Lasting:
+    if rows in known:
+        return Lasting(*(known[rows],) * 3)
     sizes = list(known)
-    smaller, larger = bisect_right(sizes, rows), bisect_left(sizes, rows)
-    bounds = [known[size] * rows / size for size in sizes[max(0, smaller - 1) : smaller]]
-    return min([*bounds, *(known[size] for size in sizes[larger : larger + 1])])
+    place = bisect_left(sizes, rows)
+    smaller, larger = sizes[:place][-1:], sizes[place:][:1]
+    least = max([*(known[size] for size in smaller), *(known[size] * rows / size for size in larger)])
+    most = min([*(known[size] * rows / size for size in smaller), *(known[size] for size in larger)])
+    if not (smaller and larger):
+        return Lasting(most, least, most)
+    (few,), (many,) = smaller, larger
+    likely = known[few] + (known[many] - known[few]) * (rows - few) / (many - few)
+    return Lasting(likely, min(least, most, likely), max(least, most, likely))

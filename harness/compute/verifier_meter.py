@@ -12,6 +12,7 @@ from harness.compute.clock import PATCHES, Clock, scoring, wall_seconds
 from harness.compute.ledger import Cost, Ledger
 from harness.memory import Parts
 from models.base import Images
+from models.blank import NO_NUMBERS, are_blank
 from verifiers.base import UNASKED, Scores, Verifier, asked, cascading
 
 if TYPE_CHECKING:
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
 
 
 def scored(verifier: Verifier, images: Images, texts: Sequence[str], parts: Parts) -> Scores:
-    """Scores of all images, of some at a time where memory runs out."""
+    """Scores of all images, of some at a time where memory runs out; blanks, which are given and charged like any, are unscored."""
     if not texts:
         return verifier.score(images, texts)
     some = parts.run(lambda rows: verifier.score(images[rows[0] : rows[-1] + 1], texts[rows[0] : rows[-1] + 1]), len(texts))
-    return Scores(np.concatenate([one.values_NM for one in some]), tuple(reason for one in some for reason in one.reasons))
+    lost_N = are_blank(images)
+    values_NM = np.where(np.array(lost_N)[:, None], np.nan, np.concatenate([one.values_NM for one in some]))
+    reasons = (reason for one in some for reason in one.reasons)
+    return Scores(values_NM, tuple(NO_NUMBERS if lost else reason for lost, reason in zip(lost_N, reasons, strict=True)))
 
 
 class MeteredVerifier:

@@ -9,7 +9,7 @@ from typing import Any
 from harness.assignments import members_of, name_of
 from harness.compute.ledger import COST_COLUMNS, Budget, Cost
 from harness.search.base import Plan
-from harness.search.simulation import Simulated
+from harness.search.simulation import Call, Simulated
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class Forecast:
     """The decoder's share of the FLOPs of one image alone, as in `random`."""
     unread: int
     """Prompts whose end the model does not read; without weights as far as words tell, each at least a token."""
+    calls: Mapping[Call, int]
+    """Of all prompts of one seed, every call that was rehearsed and how often it is made; none without measured speeds."""
 
     @property
     def prompts(self) -> int:

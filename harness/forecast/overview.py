@@ -6,27 +6,27 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.compute.amounts import amount, budgets, hours
 from harness.compute.amounts import budget as budgeted
-from harness.forecast.affordable import counted_prompts, prompts_of_line
+from harness.forecast.affordable import Affordable
 from harness.forecast.certainty import sure, sure_of_budget, sure_of_time
 from harness.forecast.forecast import Forecast
 from harness.forecast.hours_lines import line_hours
 from harness.run.progress import duration
 
 
-def overview(every: Sequence[Forecast], speeds: Mapping[str, float] | None, given: float | None = None) -> Iterator[str]:
-    """Every pair, verifier and budget in a line: how much of the budget is used, FLOPs and time of all prompts, and how many
-    prompts the hours given pay for."""
+def overview(every: Sequence[Forecast], speeds: Mapping[str, float] | None, bought: Affordable | None = None) -> Iterator[str]:
+    """Every model with its search, verifier and budget in a line: how much of the budget is used, FLOPs and time of all prompts, and
+    how many prompts the hours that one has pay for."""
     several, timed = len({one.verifier for one in every}) > 1, every[0].timed
-    rows = [["pair", *["verifier"] * several, "budget", "used", "FLOPs", *["GPU-hours"] * bool(speeds), *["time"] * timed]]
-    rows[0] += [f"{hours(given)} h pay for"] if given else []
-    for one in every:
+    rows = [["model and search", *["verifier"] * several, "budget", "used", "FLOPs", *["GPU-hours"] * bool(speeds), *["time"] * timed]]
+    rows[0] += [f"{hours(bought.given)} h pay for"] if bought else []
+    for place, one in enumerate(every):
         budget = budgeted(one.budget.amount, one.budget.unit.value)
         shares = [f"{1 - max(0.0, left) / one.budget.amount:.0%}" for left in reversed(one.unused())]
         used = shares[0] if shares[0] == shares[1] else f"{shares[0]} to {shares[1]}"
         cells = [f"{sure_of_budget(one)}{used}", f"{sure(one)}{amount(one.total.flops, 'flops')}"]
         cells += [hours(line_hours(one, speeds))] if speeds else []  # at rough speeds, so no bound
         cells += [f"{sure_of_time(one)}{duration(one.total.seconds)}"] * timed
-        cells += [counted_prompts(prompts_of_line(given, one, speeds or {}))] if given else []
+        cells += [str(bought.by_line(place))] if bought else []
         rows.append([f"{one.model} {one.search}", *[one.verifier] * several, budget, *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

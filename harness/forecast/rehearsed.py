@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from harness.compute.ledger import Budget, Cost
@@ -13,7 +14,7 @@ from harness.run.prepared import Run
 from harness.run.session import Session
 from harness.run.units import WorkUnit
 from harness.search.adaptive import Allocating
-from harness.search.simulation import Simulated, simulate
+from harness.search.simulation import Call, Simulated, simulate
 from models.base import Reading
 from models.pair import Pair
 from suites.base import Prompt
@@ -31,20 +32,22 @@ def forecasts(run: Run) -> Iterator[Forecast]:
         yield _forecast(session, *key, [unit for unit in own if unit.seed == own[0].seed])
 
 
+def rehearsed(
+    session: Session, model: str, search: str, verifier: str, budget: Budget, prompts: Sequence[Prompt], whole: bool = True
+) -> Simulated:
+    """One search of prompts, simulated; `whole`: they are those of a unit, and share its batches; else what one asks for is counted."""
+    speeds = session.speeds(model)
+    return simulate(
+        session.searches[search], session.models[model], session.verifiers[verifier], prompts, budget, session.calibration(model),
+        speeds.speeds if speeds and whole else None, session.max_rows(model),
+    )  # fmt: skip
+
+
 def _forecast(
     session: Session, model: str, search: str, verifier: str, budget: Budget, units: Sequence[WorkUnit]
 ) -> Forecast:
     """`units`: those of one seed."""
-
-    speeds = session.speeds(model)
-
-    def simulated(prompts: Sequence[Prompt], whole: bool = True) -> Simulated:
-        """`whole`: the prompts are those of a unit, and share its batches; else what one asks for is counted."""
-        return simulate(
-            session.searches[search], session.models[model], session.verifiers[verifier], prompts, budget, session.calibration(model),
-            speeds.speeds if speeds and whole else None, session.max_rows(model),
-        )  # fmt: skip
-
+    speeds, simulated = session.speeds(model), partial(rehearsed, session, model, search, verifier, budget)
     lengths = session.text_tokens(model, session.prompts)
     variants = tuple(
         Variant(lengths.count(length), session.plan(model, search, verifier, budget, length))
@@ -56,13 +59,16 @@ def _forecast(
     if variants[-1].plan.passes:
         rows = {**rows, "predict": (*variants[-1].plan.passes, 0)}
     shared = lasting = None
+    done: list[tuple[Simulated, int]] = []
     if isinstance(session.searches[search], Allocating):
-        pools = [simulated(unit.prompts) for unit in units]
-        shared = Simulated({}, sum((one.spent for one in pools), Cost()), sum(one.looks for one in pools))
+        done = [(simulated(unit.prompts), 1) for unit in units]
+        shared = Simulated({}, sum((one.spent for one, _ in done), Cost()), sum(one.looks for one, _ in done))
     elif speeds:
         sizes = Counter(len(unit.prompts) for unit in units)
         first = {len(unit.prompts): unit.prompts for unit in reversed(units)}  # units of as many prompts last as long
-        lasting = sum((simulated(first[size]).spent * count for size, count in sizes.items()), Cost())
+        done = [(simulated(first[size]), count) for size, count in sizes.items()]
+        lasting = sum((one.spent * count for one, count in done), Cost())
+    calls: Counter[Call] = sum((Counter({call: often * count for call, often in one.calls.items()}) for one, count in done), Counter())
     generator, image = session.models[model], session.prices(model, verifier, max(lengths)).image()
     refining = refined_flops(generator, alone.rows) / (alone.spent.flops or 1) if isinstance(generator, Pair) else 0.0
     parts = (generator.draft, generator.refine) if isinstance(generator, Pair) else (generator,)
@@ -72,7 +78,7 @@ def _forecast(
         model, search, verifier, budget, variants, len(session.settings.seeds), rows,
         not all(variant.plan.exact for variant in variants), shared, session.calibration(model) is not None,
         lasting, alone.operations & speeds.speeds.unmeasured if speeds else frozenset(),
-        refining, image.decode_flops / (image.flops or 1), unread,
+        refining, image.decode_flops / (image.flops or 1), unread, calls,
     )  # fmt: skip
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from math import ceil
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from harness.compute.amounts import counted
@@ -15,6 +16,9 @@ from harness.run.shard import Shard, divided
 from harness.run.units import WorkUnit
 from results.reuse import held
 from results.store import Store
+
+_LISTED = 8
+"""Shards whose shares are told one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +60,20 @@ def skipped_lines(run: Run, shard: Shard | None) -> Iterator[str]:
         part, taken = parts[shard.number], len(shard.of(run.units)) - len(left(run, shard))
         yield f"shard {shard}: {part}" + (f", {taken} of them taken over" if taken else "" if part.units else
                                           ": nothing to do, there are more shards than units")  # fmt: skip
-        yield f"shards 0 to {shard.count - 1}: {', '.join(f'{one.flops:.1%}' for one in parts)} of the FLOPs"
+        yield f"shards 0 to {shard.count - 1}: {_shares([one.flops for one in parts])}"
         largest = max(run.units, key=lambda unit: unit.planned_flops)
         alone = _part(run, [largest.key]).flops
         if alone > 1 / shard.count:
             most = next(number for number in count(ceil(1 / alone)) if max(part.flops for part in of_shards(run, number)) <= alone + 1e-9)
             yield (f"more than {most} shards end no sooner: {alone:.1%} of the FLOPs are one unit, which is not divided: "
                    f"{largest.title}")  # fmt: skip
+
+
+def _shares(shares: Sequence[float]) -> str:
+    """Each share, or of many the ends and the middle."""
+    if len(shares) <= _LISTED:
+        return f"{', '.join(f'{share:.1%}' for share in shares)} of the FLOPs"
+    return f"{min(shares):.1%} to {max(shares):.1%} of the FLOPs, median {median(shares):.1%}"
 
 
 def skipped_values(run: Run, shard: Shard | None) -> dict[str, Any]:

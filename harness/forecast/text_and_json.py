@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from harness.compute.amounts import amount, counted
-from harness.forecast.affordable import affordable_line, prompts_of_all, prompts_of_line
+from harness.forecast.affordable import Affordable, Bought
 from harness.forecast.certainty import least_sure
 from harness.forecast.details import details
 from harness.forecast.forecast import Forecast
@@ -22,6 +22,7 @@ from harness.forecast.rehearsed import forecasts
 from harness.forecast.skipped_units import skipped_lines, skipped_values
 from harness.forecast.time_lines import time_lines, time_values
 from harness.forecast.unread_text import unread, unread_lines
+from harness.forecast.unsure import between
 from harness.run.prepared import Run, opening_lines
 from harness.run.shard import Shard
 
@@ -34,7 +35,8 @@ def plan_lines(
     yield from opening_lines(run)[:-1]
     every = _followed(run)
     yield ""
-    yield from overview(every, speeds, given)
+    bought = Affordable(run, every, speeds or {}, given) if given else None
+    yield from overview(every, speeds, bought)
     flops = computed_flops(run.units, every)
     yield f"{counted(len(run.units), 'unit')}; {least_sure(every)}{amount(sum(flops.values()), 'flops')} to compute in all"
     yield from skipped_lines(run, shard)
@@ -49,8 +51,8 @@ def plan_lines(
     elif not speeds:
         yield ("no time is estimated: --calibrate measures every operation first, --speeds takes what bench-model has measured on a card, "
                "--tflops a card's speed")  # fmt: skip
-    if given:
-        yield affordable_line(given, prompts_of_all(given, run.units, every, speeds or {}), every[0].seeds)
+    if bought:
+        yield bought.line()
     for forecast in every:
         yield ""
         yield from details(forecast)
@@ -65,6 +67,7 @@ def plan_json(
     """The same for programs."""
     every = _followed(run)
     flops = computed_flops(run.units, every)
+    bought = Affordable(run, every, speeds or {}, given) if given else None
     values = {
         "suite": run.session.suite_name,
         "notes": run.notes,
@@ -76,17 +79,18 @@ def plan_json(
         **({"shard_gpu_hours": hours_left(run, every, flops, speeds, shard)} if speeds and shard is not None else {}),
         "unread_prompts": unread(run.session, every),
         **(time_values(run, every, shard) if run.session.measured else {}),
-        **({"affordable_prompts": prompts_of_all(given, run.units, every, speeds or {})} if given else {}),
-        "searches": [_values(one, speeds or {}, given) for one in every],
+        **({"affordable_prompts": bought.of_all().prompts} if bought else {}),
+        "searches": [_values(run, one, speeds or {}, bought and bought.by_line(place)) for place, one in enumerate(every)],
     }
     return json.dumps(values, indent=2)
 
 
-def _values(one: Forecast, speeds: Mapping[str, float], given: float | None) -> dict[str, Any]:
+def _values(run: Run, one: Forecast, speeds: Mapping[str, float], bought: Bought | None) -> dict[str, Any]:
     return {
         **one.as_values(),
+        **({"seconds_range": [one.total.seconds * end for end in between(run.session, one)]} if run.session.speed_files else {}),
         **({"gpu_hours": line_hours(one, speeds)} if speeds else {}),
-        **({"affordable_prompts": prompts_of_line(given, one, speeds)} if given else {}),
+        **({"affordable_prompts": bought.prompts} if bought else {}),
     }
 
 

@@ -10,6 +10,7 @@ from harness.compute.prices import REFINING
 from harness.forecast.forecast import Forecast
 from harness.forecast.in_all import computed_seconds
 from harness.forecast.skipped_units import left
+from harness.forecast.unsure import unsure_lines
 from harness.run.prepared import Run
 from harness.run.progress import duration
 from harness.run.shard import Shard
@@ -29,6 +30,7 @@ def time_lines(run: Run, every: Sequence[Forecast], shard: Shard | None) -> Iter
         scored = name.removeprefix(REFINING).removeprefix("score ")
         how = f"--verifier {scored}" if scored != name else "a --verifier" if name == PATCHES else "more steps"
         yield f"more time than said: {name} was not measured and lasts nothing here: measure it by bench-model with {how}"
+    yield from unsure_lines(run.session, every)
 
 
 def time_values(run: Run, every: Sequence[Forecast], shard: Shard | None) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def time_values(run: Run, every: Sequence[Forecast], shard: Shard | None) -> dic
         **({"computed_seconds_left": computed_seconds(left(run), every)} if run.session.settings.reuse else {}),
         **({"shard_seconds": computed_seconds(left(run, shard), every)} if shard is not None else {}),
         **({"speeds": list(_told(run, every)), "unmeasured": _unmeasured(every)} if files else {}),
+        **({"unsure": list(unsure_lines(run.session, every))} if files else {}),
     }
 
 

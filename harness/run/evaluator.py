@@ -13,6 +13,7 @@ from harness.compute.verifier_meter import scored
 from harness.memory import Parts
 from harness.weights.absent import Absent, AbsentWeights, MissingWeights
 from models.base import Domain, Images
+from models.blank import NO_NUMBERS, are_blank
 from results.schema import GRADE
 from suites.base import CannotGrade, Grade, Prompt, Suite, check_grades
 from verifiers.base import Scores, Verifier, sharing, truncated_parts
@@ -88,7 +89,7 @@ class Evaluator:
         return [frozenset(names) for names in found]
 
     def grades(self, images: Images, prompts: Sequence[Prompt]) -> list[Grade]:
-        """The suite's grade of image n for prompt n; NaN where the suite cannot grade.
+        """The suite's grade of image n for prompt n; NaN where the suite cannot grade, and of a blank.
 
         Raises:
             WrongInput: a grade that the suite's card does not declare.
@@ -98,7 +99,8 @@ class Evaluator:
         some = self._grading.run(
             lambda rows: self.suite.grade(images[rows[0] : rows[-1] + 1], prompts[rows[0] : rows[-1] + 1], self.domain), len(prompts)
         )
-        found = [grade for grades in some for grade in grades]
+        every = [grade for grades in some for grade in grades]
+        found = [Grade(float("nan"), NO_NUMBERS) if lost else grade for lost, grade in zip(are_blank(images), every, strict=True)]
         check_grades(self.suite.card, self.domain, prompts, found)
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.config import RunConfig
 from harness.entry import resolve
@@ -18,6 +19,14 @@ from harness.values import ALL
 from harness.weights.local import LocalWeights, found
 from models.base import Domain
 from verifiers.spec import VerifierSpec, parse_verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run that is gone on with, or whose units are to be taken over: what it measures, `all` goes on to mean."""
+
+    folder: Path
+    metrics: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +62,10 @@ class Pairing:
         return tuple(sorted({part.package for part in parts if part.package}))
 
 
-def pair_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Pairing:  # noqa: B008 - immutable
+def pair_up(config: RunConfig, local: LocalWeights = LocalWeights(), begun: Begun | None = None) -> Pairing:  # noqa: B008 - immutable
     """Check every name and pair every model with every search; of all metrics, those are taken whose weights are here.
+
+    With `begun`, those that it has: weights that came later would make another run of this one.
 
     Raises:
         UnknownName: a model, search, verifier or suite that is not registered.
@@ -88,7 +99,7 @@ def pair_up(config: RunConfig, local: LocalWeights = LocalWeights()) -> Pairing:
         raise WrongInput(f"search {', '.join(searches)} fits none of the models: {'; '.join(reasons)}; give a search that fits with "
                          "--search, or a model with --model")  # fmt: skip
     pairs.sort(key=lambda pair: list(specs).index(pair[0]))
-    metrics, absent = _metrics(config, domain, local)
+    metrics, absent = _metrics(config, domain, local, begun)
     return Pairing(domain, specs, searches, tuple(pairs), metrics, (*notes, *absent))
 
 
@@ -111,16 +122,19 @@ def _check_judged(what: str, verifier: str, domain: str, action: str) -> Verifie
     return spec
 
 
-def _metrics(config: RunConfig, domain: Domain, local: LocalWeights) -> tuple[tuple[str, ...], list[str]]:
-    """Metrics, and a sentence for those of `all` whose weights are not here."""
+def _metrics(config: RunConfig, domain: Domain, local: LocalWeights, begun: Begun | None) -> tuple[tuple[str, ...], list[str]]:
+    """Metrics, and sentences for those of `all` that are left out: their weights are not here, or came later."""
     taken: list[str] = []
     absent: list[str] = []
+    late: list[str] = []
     for name in config.metrics:
         if name == ALL:
             known = {one: it for one, it in entries("verifier").items() if it.domain in ("", domain) and not (it.ensemble or it.needs)}
             here = [one for one, it in known.items() if one in config.verifiers or found(one, it, local)]
-            taken += here
-            absent += [one for one in known if one not in here]
+            kept = [one for one in known if one in config.verifiers or one in begun.metrics] if begun else here
+            taken += kept
+            absent += [one for one in known if one not in (*here, *kept)]
+            late += [one for one in here if one not in kept]
             continue
         spec = _check_judged("metric", name, domain, "leave it out of metrics")
         if spec.needs:
@@ -128,5 +142,8 @@ def _metrics(config: RunConfig, domain: Domain, local: LocalWeights) -> tuple[tu
         if spec.ensemble:
             raise WrongInput(f"metric {name} ranks within one pool and measures no single image: name its members")
         taken.append(name)
-    note = f"not measured, as their weights are not on this machine: {', '.join(absent)}"
-    return tuple(dict.fromkeys(taken)), [note] if absent else []
+    notes = [f"not measured, as their weights are not on this machine: {', '.join(absent)}"] if absent else []
+    if begun and late:
+        notes.append(f"not measured, as the run in {begun.folder} has no scores by them: {', '.join(late)}; `vistas export`, then "
+                     "`vistas score FOLDER --verifier NAME`, scores what was selected")  # fmt: skip
+    return tuple(dict.fromkeys(taken)), notes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,21 @@ from harness.compute.ledger import Unit
 from harness.compute.prices import Calibration
 from harness.config import Settings, run_folder
 from harness.errors import WrongInput
-from harness.run.pairing import pair_up
+from harness.run.pairing import Begun, pair_up
 from harness.run.planning import plan_units
 from harness.run.session import Session, open_session, unused_weights
 from harness.run.suites import embedded, prompt_notes, suite_notes
 from harness.run.timing import LOAD, Stopwatch
 from harness.run.units import WorkUnit
+from harness.values import ALL
 from harness.weights.absent import AbsentWeights, MissingWeights
 from harness.weights.local import LocalWeights
 from results.environment import environment
-from results.files import MANIFEST
+from results.files import MANIFEST, alone
 from results.manifest import DamagedManifest, card_values, manifest
 from results.reuse import held
 from results.run_differences import differences
+from results.schema import SCHEMA_VERSION
 from results.store import Store
 from suites.shapes.unknown_words import unknown_note
 
@@ -39,13 +42,19 @@ class Run:
     notes: list[str]
     store: Store
     watch: Stopwatch
+    opening: ExitStack | None = None
+    """Other shards wait for it to begin: this one has measured the speeds that all plan with, and they are not written yet."""
+    shards: int = 0
+    """Into how many processes it is divided; 0 where it is not."""
 
 
 def prepare_run(
     settings: Settings, out: Path | None, measured: bool = False, say: Callable[[str], None] = lambda line: None,
-    outlines: bool = False, speed_files: SpeedFiles | None = None,
+    outlines: bool = False, speed_files: SpeedFiles | None = None, shared: bool = False,
 ) -> Run:
     """Check, load and plan a run; nothing is written yet. `measured` plans seconds whatever the budgets' unit.
+
+    `shared`: of several processes only the first to come measures speeds, and the others wait for it to begin the run.
 
     `say` hears what takes time before the first unit. `outlines`: what has no weights here is planned from its configuration,
     but for seconds, which have to be measured, here or in `speed_files`; such a run cannot be finished.
@@ -53,9 +62,9 @@ def prepare_run(
     Raises:
         ValueError: anything that cannot be run as asked, in one line.
     """
-    watch = Stopwatch()
+    watch, store = Stopwatch(), Store(run_folder(settings, out))
     with watch.section(LOAD):
-        pairing = pair_up(settings.run(), LocalWeights.parse(settings.weights))
+        pairing = pair_up(settings.run(), LocalWeights.parse(settings.weights), _begun(settings, store))
         say(f"loading {', '.join(pairing.models)} and {', '.join(dict.fromkeys((*settings.verifiers, *pairing.metrics)))}")
         timed = (measured or settings.unit is Unit.SECONDS) and speed_files is None
         try:
@@ -68,12 +77,17 @@ def prepare_run(
         for name in unused_weights(session, pairing):
             say(f"--weights {name} is not used: {name} is not in this run")
         session.measured, session.speed_files = measured or speed_files is not None, speed_files
-    store = Store(run_folder(settings, out))
-    with watch.section("planning"):
+    with watch.section("planning"), ExitStack() as held:
         session.calibrations |= _kept_calibrations(store, session)
-        if timed and not session.calibrations:
+        if timed and shared and not session.calibrations:
+            store.folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(alone(store.folder, lambda: say("waiting for the shard that measures the speeds of all")))
+            session.calibrations |= _kept_calibrations(store, session)
+        first = timed and not session.calibrations
+        if first:
             say("calibrating: every operation of every model and verifier is timed")
         units, refused = plan_units(session, pairing)
+        opening = held.pop_all() if first and shared else None
     suite = session.suite
     said = [*suite_notes(suite, session.domain, settings.seeds), *prompt_notes(session.prompts, suite.prompts(session.domain))]
     if embedded(pairing.models):
@@ -83,7 +97,19 @@ def prepare_run(
         said.append(f"planned from configurations, a token for each word of a prompt, as weights are not here: {names}; `vistas fetch "
                     f"{' '.join(session.outlined)}` gets them")  # fmt: skip
     notes = [*said, *pairing.notes, *refused, *session.evaluator.notes]
-    return Run(session, units, notes, store, watch)
+    return Run(session, units, notes, store, watch, opening)
+
+
+def _begun(settings: Settings, store: Store) -> Begun | None:
+    """The run in this folder, else the first of those to reuse, that was asked for all metrics too; None without any."""
+    for folder in (store.folder, *map(Path, settings.reuse)):
+        try:
+            there = Store(folder).manifest()
+        except WrongInput:  # none, or a damaged one: whoever needs it says so
+            continue
+        if there["schema_version"] == SCHEMA_VERSION and ALL in there["configuration"].get("metrics", ()):
+            return Begun(folder, frozenset((*there["verifiers"], *there.get("metrics", ()))))
+    return None
 
 
 def _kept_calibrations(store: Store, session: Session) -> dict[str, Calibration]:

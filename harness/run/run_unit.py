@@ -53,7 +53,8 @@ def _search(session: Session, unit: WorkUnit, watch: Stopwatch) -> Task:
 
     def prepared(rows: int) -> Task:
         model, calibration = session.models[unit.model], session.calibration(unit.model)
-        return prepare(search, model, judges, unit.prompts, budget, Seeds(unit.seed, unit.suite), rows, calibration)
+        seeds = Seeds(unit.seed, unit.suite)
+        return prepare(search, model, judges, unit.prompts, budget, seeds, rows, calibration, drawn=session.drawn)
 
     attempt = Attempt(search, prepared)
     with watch.section(SEARCH):

@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.compute.amounts import counted
-from harness.run.engines import Engine, local
 from harness.run.prepared import Run, check_reuse, run_manifest, why_none
-from harness.run.shard import Shard
+from harness.run.setbacks import Setbacks
+from harness.run.shard import Shard, or_join
 from harness.run.timing import profile_lines
 from harness.run.work import help_others, work_on
 from results.files import InUse, alone, locked, locked_part, remove_temporary, write_atomic
@@ -18,50 +18,61 @@ from results.reuse import take_over
 from results.store import Incomplete
 
 
-def finish_run(run: Run, console: Console, engine: Engine = local) -> Path:
+def finish_run(run: Run, console: Console) -> Path:
     """Run the units that are missing and make the tables; returns the run's folder.
+
+    A unit that fails is noted and the others are run.
 
     Raises:
         WrongInput: the folder holds a different run, or is in use, or nothing can be taken from the folders to reuse.
-        RunFailed: the disk is full; finished units are kept.
+        UnitsFailed: some did, and there are no tables.
+        RunFailed: the disk is full, or a device lost; finished units are kept.
     """
     store = run.store
     check_reuse(run)
     store.folder.mkdir(parents=True, exist_ok=True)
-    with locked(store.folder):
+    with or_join(store.folder), locked(store.folder):
         _open(run, console)
-        work_on(run, run.units, console, engine)
+        setbacks = Setbacks(run.store, run.units)
+        work_on(run, run.units, console, setbacks)
+        setbacks.check()
         _compact(run, console)
     return store.folder
 
 
-def finish_shard(run: Run, shard: Shard, console: Console, engine: Engine = local) -> str:
+def finish_shard(run: Run, shard: Shard, console: Console) -> str:
     """Run the missing units of one shard, then what others have not begun; who is last makes the tables.
+
+    A unit that fails is noted, and no shard that is at work tries it again.
 
     Returns why there are none yet, "" where there are.
 
     Raises:
         WrongInput: the folder holds a different run, or this shard, or all of the run, is in work elsewhere, or nothing can be taken
             from the folders to reuse and no shard has begun.
-        RunFailed: the disk is full; finished units are kept.
+        UnitsFailed: some did: of this shard or, where it is the last at work, of any.
+        RunFailed: the disk is full, or a device lost; finished units are kept.
     """
-    store = run.store
+    store, run.shards = run.store, shard.count
     check_reuse(run)
     store.folder.mkdir(parents=True, exist_ok=True)
     with locked_part(store.folder, shard.lock):
-        with alone(store.folder):
+        with run.opening or alone(store.folder):
             _open(run, console, shared=True)
-        work_on(run, shard.of(run.units), console, engine)
-        help_others(run, console, engine)
+        setbacks = Setbacks(run.store, run.units)
+        work_on(run, shard.of(run.units), console, setbacks)
+        help_others(run, shard, console, setbacks)
     try:
         with locked(store.folder):
             remove_temporary(store.folder)
+            setbacks.check()
             _compact(run, console)
     except Incomplete as error:
         left = error.missing
         return (f"shard {shard} is finished, {counted(left, 'unit')} of others {'is' if left == 1 else 'are'} missing: give this command "
                 "again")  # fmt: skip
     except InUse:
+        setbacks.check(alone=False)
         return f"shard {shard} is finished, others are in work: the last one makes the tables"
     return ""
 

@@ -19,10 +19,12 @@ from harness.run.table_rows import (
     select,
     selection_row,
     tabled,
+    total,
 )
 from harness.run.units import WorkUnit
 from harness.search.base import Candidate, Task
 from models.base import text_truncated
+from models.blank import are_blank
 from verifiers.base import UNASKED
 
 Order: TypeAlias = tuple[int, int]
@@ -68,8 +70,9 @@ class Searched:
                     plan = self.session.plan(unit.model, unit.search, verifier, budget, tokens)
                     pool, limit = task.candidates[verifier][index], task.limits.get(index, budget)
                     chosen = select(pool, self.session.verifiers[verifier], prompt, budget, plan, limit)
-                    late = overrun(task.spent(index, judges[verifier]), limit, shared)
-                    yield Choice(verifier, index, replace(chosen, overrun=late))
+                    run = task.spent(index, judges[verifier])
+                    whole = total(chosen.spent, run, limit, shared)
+                    yield Choice(verifier, index, replace(chosen, overrun=overrun(run, limit, shared), total=whole))
 
     def measured(self, choices: Sequence[Choice]) -> dict[Order, Measured]:
         """What is measured of every distinct selected image."""
@@ -102,11 +105,11 @@ class Searched:
         return {(n, one.order): grade.value for (n, one), grade in zip(pool, grades, strict=True)}
 
     def save_images(self, choices: Sequence[Choice], save_image: SaveImage) -> dict[Order, str]:
-        """Save what was selected and, of the prompts that are kept, everything; the path of each."""
+        """Save what was selected and, of the prompts that are kept, every picture; the path of each."""
         wanted = dict.fromkeys(one.order for one in choices if one.order is not None)
         for prompt, candidates in enumerate(self.made):
             if self.unit.prompts[prompt].id in self.unit.keep:
-                wanted |= dict.fromkeys((prompt, one.order) for one in candidates)
+                wanted |= dict.fromkeys((prompt, one.order) for one in candidates if not any(are_blank(one.image[None])))
         return {(prompt, order): save_image(self.made[prompt][order].image) for prompt, order in wanted}
 
     def candidate_rows(self, truths: Mapping[Order, float], paths: Mapping[Order, str]) -> Iterator[dict[str, Any]]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 from harness.bench.speed_files import ModelSpeeds, SpeedFiles
+from harness.compute.drawn import Drawn
 from harness.compute.ledger import Budget, Unit
 from harness.compute.prices import Calibration, Prices, calibrate
+from harness.compute.warm_up import warm_up
 from harness.config import Settings
 from harness.devices import devices_to_plan_on, pick_devices, use_half_the_cores
 from harness.errors import WrongInput
@@ -26,6 +29,7 @@ from harness.weights.absent import AbsentWeights
 from harness.weights.local import LocalWeights
 from harness.weights.run_weights import find_run_weights
 from models.base import Domain
+from results.environment import computes_on
 from suites.base import Equipped, Faulty, Prompt, Suite, display_name
 from verifiers.base import Verifier
 from verifiers.features import described, features_of
@@ -34,7 +38,7 @@ from verifiers.spec import parse_verifier
 
 Result = TypeVar("Result")
 _CALIBRATION_ROWS = 16
-"""Most rows of a calibration, which makes all of their images twice; batches of the run may be larger."""
+"""Most rows of a calibration, which makes all of their images several times; batches of the run may be larger."""
 
 
 @dataclass(slots=True)
@@ -60,6 +64,10 @@ class Session:
     """Figures of `vistas bench-model`, instead of measuring here: they need no weights."""
     limits: dict[str, int] = field(default_factory=dict)
     """Model to the most rows of one batch, where memory has run out at more."""
+    drawn: Drawn = field(default_factory=Drawn)
+    """Whether models have drawn any picture."""
+    _warm: WeakSet[Any] = field(default_factory=WeakSet)
+    """Models in memory that have done every operation once."""
     _tokens: dict[tuple[str, str], int] = field(default_factory=dict)
     _prices: dict[tuple[str, str, int], Prices] = field(default_factory=dict)
     _plans: dict[tuple[str, str, str, Budget, int], Plan] = field(default_factory=dict)
@@ -77,6 +85,12 @@ class Session:
     def faulty(self) -> tuple[tuple[Prompt, str], ...]:
         """Prompts of the suite that cannot be run, and why."""
         return self.suite.faulty(self.domain) if isinstance(self.suite, Faulty) else ()
+
+    @property
+    def computed_on(self) -> str:
+        """What seconds are of here: devices, threads, and where weights are kept that are not in use."""
+        devices, offload = pick_devices(self.settings.device), self.settings.offload
+        return " and ".join(computes_on(str(one)) for one in devices) + ("" if offload == "none" else f", offload={offload}")
 
     def max_rows(self, model: str) -> int:
         """Most rows of one batch of a model: the setting, or less where memory has run out."""
@@ -121,6 +135,14 @@ class Session:
             rows = min(self.max_rows(model), _CALIBRATION_ROWS)
             self.calibrations[model] = known.speeds.per_row(rows) if known else self._calibrated(model)
         return self.calibrations[model]
+
+    def warm_up(self, model: str, prompts: Sequence[Prompt]) -> None:
+        """Have a model, loaded if it is not, and the verifiers do once, on some rows of these prompts, what takes longer the first time."""
+        generator, judges, texts = self.models[model], list(self.verifiers.values()), [prompt.text for prompt in prompts]
+        if generator not in self._warm:
+            most = max(3, len(texts))
+            self.shrinking(model, lambda rows: warm_up(generator, judges, texts, min(rows, most)), lambda: most)
+            self._warm.add(generator)
 
     def _calibrated(self, model: str) -> Calibration:
         generator, judges, text = self.models[model], list(self.verifiers.values()), self.prompts[0].text

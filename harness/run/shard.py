@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import fcntl
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from harness.errors import WrongInput
+from results.files import InUse, try_lock
 
 
 class Planned(Protocol):
@@ -45,6 +50,32 @@ class Shard:
     def of(self, units: Sequence[One]) -> list[One]:
         """This shard's part, in the order of `units`."""
         return divided(units, self.count)[self.number]
+
+
+def at_work(folder: Path) -> list[Shard]:
+    """The shards of which a process holds its part of a run's folder now."""
+    found = []
+    for path in folder.glob(".lock-*-of-*"):
+        with path.open("rb") as file:
+            if (numbers := re.fullmatch(r"\.lock-(\d+)-of-(\d+)", path.name)) and not try_lock(file, fcntl.LOCK_SH):
+                found.append(Shard(*map(int, numbers.groups())))
+    return sorted(found, key=lambda shard: (shard.count, shard.number))
+
+
+@contextmanager
+def or_join(folder: Path) -> Iterator[None]:
+    """Within, a folder that is in use by shards is refused with the one that would join them: a unit is never made twice, whatever N."""
+    try:
+        yield
+    except InUse as error:
+        if not (busy := at_work(folder)):
+            raise
+        count = busy[-1].count
+        free = (Shard(number, count) for number in range(count) if Shard(number, count) not in busy)
+        names = ", ".join(map(str, busy))
+        which = f"shard {names} is" if len(busy) == 1 else f"shards {names} are"
+        raise InUse(f"{which} at work in {folder}: to join, give this command with --shard {next(free, Shard(count, count + 1))}; or wait, "
+                    "or give another folder with --out") from error  # fmt: skip
 
 
 def divided(units: Sequence[One], count: int) -> list[list[One]]:

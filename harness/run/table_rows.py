@@ -14,7 +14,7 @@ import torch
 from harness.compute.ledger import Budget, Cost, Unit
 from harness.search.base import Candidate, Plan, choose
 from harness.seeds import path_name
-from results.schema import OVERRUN
+from results.schema import OVERRUN, TOTALS
 from suites.base import Prompt
 from verifiers.base import UNASKED, Verifier
 
@@ -43,6 +43,8 @@ class Selected:
     """Why there is no candidate, "" where there is one."""
     overrun: float = 0.0
     """Seconds that the search went on after its budget, or after the prompt's own limit; NaN where none stopped it."""
+    total: Cost | None = None
+    """All that was run; None where no run was this budget's own, of which it is not known."""
 
 
 def select(
@@ -77,6 +79,14 @@ def overrun(spent: Cost, limit: Budget, shared: bool) -> float:
     if shared:
         return float("nan")
     return 0.0 if limit.affords(spent) else spent.seconds - limit.amount
+
+
+def total(spent: Cost, run: Cost, limit: Budget, shared: bool) -> Cost | None:
+    """All that was run for one budget. Of a pool that serves several it is what one alone would have run: `spent`, or, under a
+    budget in seconds, not known."""
+    if not shared:
+        return run
+    return None if limit.unit is Unit.SECONDS else spent
 
 
 def _why_none(affordable: Sequence[Candidate]) -> str:
@@ -165,7 +175,14 @@ def selection_row(unit: Mapping[str, Any], selected: Selected, truncated: bool, 
         "image": image,
         **selected.spent.as_columns(),
         OVERRUN: selected.overrun,
+        **_totals(selected.total),
     }  # fmt: skip
+
+
+def _totals(total: Cost | None) -> dict[str, float]:
+    if total is None:
+        return dict.fromkeys(TOTALS.values(), float("nan"))
+    return {TOTALS[name]: float(value) for name, value in total.as_columns().items()}
 
 
 def score_rows(

@@ -3,8 +3,8 @@
 Forward passes and all else that is done to latents and prefixes (FORWARD), passes between them and images (DECODE), text
 encoders and verifiers are what the meters measured of the search; evaluation is what measures the selected images, the
 report is the page and its figures. "Harness" is everything else: planning with its calibration, the searches' own work
-between the models' calls, tables, PNG files and the store. Loading weights, and importing what they need, is
-outside all shares.
+between the models' calls, tables, PNG files and the store. Loading weights, importing what they need, and what
+a model does before it is measured (`harness/compute/warm_up.py`) are outside all shares.
 """
 
 from __future__ import annotations

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Mapping
 
 from rich.console import Console
 
 from harness.compute.amounts import counted
-from harness.run.engines import Engine
+from harness.memory import release
 from harness.run.prepared import Run
 from harness.run.progress import RunProgress
 from harness.run.run_unit import FinishedUnit, run_unit
+from harness.run.setbacks import Setbacks, hits_all
+from harness.run.shard import Shard, at_work, divided
+from harness.run.timing import LOAD
 from harness.run.units import WorkUnit
 from results.claims import Claims
 from results.environment import unit_source
@@ -18,7 +22,7 @@ from results.parts import Making
 from results.store import Store
 
 
-def work_on(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -> None:
+def work_on(run: Run, units: list[WorkUnit], console: Console, setbacks: Setbacks) -> None:
     """Run those of `units` that are missing."""
     missing = _missing(run, units)
     done = len(units) - len(missing)
@@ -26,12 +30,12 @@ def work_on(run: Run, units: list[WorkUnit], console: Console, engine: Engine) -
         there = {unit.key for unit in units} - {unit.key for unit in missing}
         others = _by_other_source(run.store, [unit for unit in units if unit.key in there])
         console.print(f"going on: {done} of {counted(len(units), 'unit')} {'is' if done == 1 else 'are'} there{others}", highlight=False)
-    ran = _run(run, missing, len(units), console, engine)
+    ran = _run(run, missing, len(units), console, setbacks)
     if done:
         console.print(f"{counted(ran, 'unit')} done now, {done} {'was' if done == 1 else 'were'} there", highlight=False)
 
 
-def help_others(run: Run, console: Console, engine: Engine) -> None:
+def help_others(run: Run, shard: Shard, console: Console, setbacks: Setbacks) -> None:
     """Run units that nobody has begun, from the end: processes of other shards come from the front.
 
     And again, until there is nothing to do: one that had a unit, also of this shard, may have died meanwhile.
@@ -39,9 +43,10 @@ def help_others(run: Run, console: Console, engine: Engine) -> None:
     missing, done, ran = _missing(run, run.units), 0, 1
     if not missing:
         return
-    console.print(f"helping other shards: {counted(len(missing), 'unit')} not done", highlight=False)
+    whose = {unit.key: Shard(number, shard.count) for number, part in enumerate(divided(run.units, shard.count)) for unit in part}
+    console.print(f"helping other shards: {counted(len(missing), 'unit')} not done, {_of_whom(run, missing, whose)}", highlight=False)
     while missing and ran:
-        ran = _run(run, missing[::-1], len(missing), console, engine)
+        ran = _run(run, missing[::-1], len(missing), console, setbacks, whose)
         done += ran
         missing = _missing(run, missing)
     console.print(f"{counted(done, 'unit')} done to help", highlight=False)
@@ -52,37 +57,87 @@ def _missing(run: Run, units: list[WorkUnit]) -> list[WorkUnit]:
         return [unit for unit in units if run.store.part(unit.key) is None]
 
 
-def _run(run: Run, missing: list[WorkUnit], of: int, console: Console, engine: Engine) -> int:
-    """Run those of `missing`, the last of `of` units, that no other process has or does; returns how many."""
+def _of_whom(run: Run, missing: list[WorkUnit], whose: Mapping[str, Shard]) -> str:
+    """Of which shards these units are, and which of them are not at work, as far as all divide the run alike."""
+    counts, busy = Counter(whose[unit.key] for unit in missing), at_work(run.store.folder)
+    alike = all(one.count == owner.count for one in busy for owner in counts)
+    absent = {owner for owner in counts if alike and owner not in busy}
+    in_order = sorted(counts, key=lambda owner: owner.number)
+    return ", ".join(f"{counts[owner]} of shard {owner}{' (not at work)' if owner in absent else ''}" for owner in in_order)
+
+
+def _run(
+    run: Run, missing: list[WorkUnit], of: int, console: Console, setbacks: Setbacks, whose: Mapping[str, Shard] | None = None
+) -> int:
+    """Run those of `missing`, the last of `of` units, that no other process has or does; returns how many were finished.
+
+    whose: the shard that each is of by its key, where this process helps.
+    """
+
+    def title(unit: WorkUnit) -> str:
+        return f"{unit.title}, of shard {whose[unit.key]}, as nobody works on it" if whose else unit.title
+
     ran, planned = 0, sum(unit.planned_flops for unit in missing)
     with Claims(run.store.folder) as claims, RunProgress(console, of, of - len(missing), planned) as progress:
-
-        def free() -> Iterator[WorkUnit]:
-            for unit in missing:
-                if claims.take(unit.key):
-                    if run.store.part(unit.key) is None:
-                        yield unit
-                        continue
-                    claims.settle(unit.key)
+        for unit in missing:
+            if not _free(run, unit, claims, setbacks):
                 progress.leave_out(unit.planned_flops)
-
-        def work(unit: WorkUnit) -> FinishedUnit:
-            progress.begin(unit.title)
-            rows = run.session.max_rows(unit.model)
-            run.session.models[unit.model]  # loads it, outside of what is timed as the search's
-            finished = run_unit(run.session, unit, run.store.save_image, run.watch)
-            if run.session.max_rows(unit.model) < rows:
-                left = run.session.max_rows(unit.model)
-                console.print(f"out of memory: {unit.model} goes on with max_rows={left}, results are the same", highlight=False)
-            return finished
-
-        for unit, finished in engine(free(), work):
+                continue
+            progress.begin(title(unit))
+            finished = _attempted(run, unit, console, setbacks)
+            if finished is None:
+                claims.give_up(unit.key)
+                progress.leave_out(unit.planned_flops)
+                continue
             with run.watch.section("store"):
-                run.store.save(unit.key, finished.rows, Making(unit_source(unit.packages), finished.ungraded))
+                run.store.save(unit.key, finished.rows, _making(run, unit, finished))
+                setbacks.finished(unit)
                 claims.settle(unit.key)
             ran += 1
-            progress.finish(unit.title, finished.images, unit.planned_flops)
+            progress.finish(title(unit), finished.images, unit.planned_flops)
     return ran
+
+
+def _free(run: Run, unit: WorkUnit, claims: Claims, setbacks: Setbacks) -> bool:
+    """Whether a unit is this process's to do now; it is claimed then."""
+    if setbacks.rules_out(unit) or not claims.take(unit.key):
+        return False
+    if run.store.part(unit.key) is not None:
+        claims.settle(unit.key)
+        return False
+    if setbacks.rules_out(unit):  # who had it a moment ago has noted that it failed
+        claims.give_up(unit.key)
+        return False
+    return True
+
+
+def _attempted(run: Run, unit: WorkUnit, console: Console, setbacks: Setbacks) -> FinishedUnit | None:
+    """A unit's rows, None where it failed, which is noted; raises what would hit every other unit too."""
+    try:
+        return _work(run, unit, console)
+    except Exception as error:
+        if hits_all(error, run.session.models.device):
+            raise
+        console.print(setbacks.note(unit, error), highlight=False, markup=False)
+    release()  # outside of the handler: the error holds on to what has to be freed
+    return None
+
+
+def _work(run: Run, unit: WorkUnit, console: Console) -> FinishedUnit:
+    rows = run.session.max_rows(unit.model)
+    with run.watch.section(LOAD):  # outside of what is timed as the search's
+        run.session.warm_up(unit.model, unit.prompts)
+    finished = run_unit(run.session, unit, run.store.save_image, run.watch)
+    if run.session.max_rows(unit.model) < rows:
+        left = run.session.max_rows(unit.model)
+        said = f"out of memory: {unit.model} goes on with max_rows={left}, results are the same up to rounding"
+        console.print(said, highlight=False)
+    return finished
+
+
+def _making(run: Run, unit: WorkUnit, finished: FinishedUnit) -> Making:
+    source, rows = unit_source(unit.packages), run.session.max_rows(unit.model)
+    return Making(source, finished.ungraded, run.session.computed_on, run.shards, rows)
 
 
 def _by_other_source(store: Store, units: list[WorkUnit]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from harness.compute.drawn import Drawn
 from harness.compute.ledger import Budget, BudgetTooSmall, Ledger
 from harness.compute.meter import MeteredGenerator
 from harness.compute.prices import Calibration, Prices
@@ -49,8 +50,10 @@ def prepare(
     max_rows: int,
     calibration: Calibration | None = None,
     now: Callable[[], float] | None = None,
+    drawn: Drawn | None = None,
 ) -> Task:
-    """A task ready for `search.run`; `calibration` is needed for budgets in seconds, `now` is a clock other than the machine's.
+    """A task ready for `search.run`; `calibration` is needed for budgets in seconds, `now` is a clock other than the machine's,
+    `drawn` what models have drawn for other tasks.
 
     Raises:
         BudgetTooSmall: naming the smallest budget that serves every prompt.
@@ -64,11 +67,11 @@ def prepare(
     told = listeners(verifiers)
     refiner: Refiner | None = None
     if isinstance(generator, Pair):
-        first, second = generator.draft, MeteredGenerator(generator.refine, ledger, told, now)
+        first, second = generator.draft, MeteredGenerator(generator.refine, ledger, told, now, drawn)
         refiner = Refiner(second, second.encode(texts))
     else:
         first = generator
-    metered = MeteredGenerator(first, ledger, told, now)
+    metered = MeteredGenerator(first, ledger, told, now, drawn)
     conditioning = metered.encode(texts)
     prices = {tokens: Prices(generator, verifiers[0], tokens, calibration) for tokens in set(conditioning.text_tokens)}
     plans = plan_lengths(search, generator, verifiers, set(conditioning.text_tokens), budget, calibration)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -27,6 +27,8 @@ from suites.base import Prompt
 from verifiers.base import Verifier
 
 _MANY = 1 << 16
+Call = tuple[str, int, int]
+"""Operation, step and rows."""
 _WORK = ("predict", "draw", "preview", "decode")
 
 
@@ -42,6 +44,8 @@ class Simulated:
     """Previews looked at, which a budget in images pays for as images."""
     operations: frozenset[str] = frozenset()
     """All that was timed: of a pair's second model after the prefix of its speeds."""
+    calls: Mapping[Call, int] = field(default_factory=dict)
+    """With speeds, every call that took its time, and how often it was made."""
 
 
 def simulate(
@@ -73,18 +77,20 @@ def simulate(
         used |= {REFINING + operation for operation, _ in task.refiner.generator.clock}
     everyone = range(len(prompts))
     spent = sum((task.spent(prompt, task.judges[0]) for prompt in everyone), Cost())
-    return Simulated(rows, spent, sum(task.generator.looks[prompt] for prompt in everyone), frozenset(used))
+    return Simulated(rows, spent, sum(task.generator.looks[prompt] for prompt in everyone), frozenset(used), clock.calls)
 
 
 class _Clock:
     """Goes on by what calls take, and stands still without speeds."""
 
     def __init__(self, speeds: Speeds | None) -> None:
-        self.seconds = 0.0
-        self._lasting = cache(speeds.lasting) if speeds else lambda operation, step, rows: 0.0
+        self.seconds, self.calls = 0.0, Counter[Call]()
+        self._lasting = cache(speeds.lasting) if speeds else None
 
     def take(self, operation: str, step: int, rows: int) -> None:
-        self.seconds += self._lasting(operation, step, rows)
+        if self._lasting is not None:
+            self.seconds += self._lasting(operation, step, rows).likely
+            self.calls[operation, step, rows] += 1
 
     def take_refining(self, operation: str, step: int, rows: int) -> None:
         self.take(REFINING + operation, step, rows)

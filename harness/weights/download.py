@@ -13,7 +13,7 @@ from harness.errors import DamagedWeights, WrongInput, first_line
 from harness.weights import webfile
 from harness.weights.absent import MissingWeights
 from harness.weights.checks import asked, check, check_file
-from harness.weights.hub import some
+from harness.weights.hub import snapshot, some
 from harness.weights.repository import Repository, gigabytes
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 def fetch(repository: Repository) -> Path:
     """Download what the cache lacks or holds damaged, with progress, and check sizes and hashes; returns the local folder.
+
+    Where the cache has all of it under the repository's former name, that is its folder.
 
     Raises:
         MissingWeights: the hub cannot be reached, asks for terms to be accepted, or has no such repository.
@@ -40,10 +42,20 @@ def fetch(repository: Repository) -> Path:
         if lacking:
             raise MissingWeights(f"{repository.repo} at {repository.revision} has no {some(lacking)}: its files have been "
                                  "renamed; correct the entry, or give a local folder to `vistas run` with --weights NAME=PATH")
-        _check_space(sum(file.size or 0 for file in published), repository)
-        folder = _whole(repository, published)
+        folder = _under_former_name(repository, published)
+        if folder is None:
+            _check_space(sum(file.size or 0 for file in published), repository)
+            folder = _whole(repository, published)
     check(folder, repository)
     return folder
+
+
+def _under_former_name(repository: Repository, published: Sequence[RepoSibling]) -> Path | None:
+    """The folder in which the cache has every file as published under the name that the repository had before it moved."""
+    folder = snapshot(repository.formerly, repository) if repository.formerly else None
+    if folder is None or not all((folder / file.rfilename).is_file() for file in published):
+        return None
+    return None if [error for file in published for error in _damage(folder, file, repository)] else folder
 
 
 def _whole(repository: Repository, published: Sequence[RepoSibling]) -> Path:

@@ -12,7 +12,7 @@ from harness.registry import entries
 from harness.weights.absent import Absent, AbsentWeights
 from harness.weights.checks import checked_whole
 from harness.weights.download import fetch
-from harness.weights.hub import locate
+from harness.weights.hub import locate, snapshot
 from harness.weights.local import LocalWeights, found, published
 from harness.weights.repository import Repository, gigabytes
 
@@ -35,7 +35,10 @@ def fetch_all(names: Sequence[str]) -> Iterator[str]:
             done.add(key)
             gate = f", gated: terms at {repository.address}" if repository.gated else ""
             yield f"{name} {role}: {repository.repo}, {repository.size}, licence {repository.licence}{gate}"
-            yield f"{name} {role}: checked, in {fetch(repository)}"
+            folder = fetch(repository)
+            kept = repository.formerly and folder == snapshot(repository.formerly, repository)
+            here = f"here already under its former name {repository.formerly}, " if kept else ""
+            yield f"{name} {role}: {here}checked, in {folder}"
 
 
 def check_all(names: Sequence[str], local: LocalWeights) -> Iterator[str]:

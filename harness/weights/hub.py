@@ -113,9 +113,6 @@ def _cached(repository: Repository, name: str, role: str) -> Path:
     def absent(what: str) -> AbsentWeights:
         return AbsentWeights([Absent(what, repository, name or repository.repo, role)])
 
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
     if repository.url:
         kept = webfile.cached(repository.url)
         if kept is None:
@@ -123,15 +120,23 @@ def _cached(repository: Repository, name: str, role: str) -> Path:
         return kept
     lacking: list[str] = []
     for repo in filter(None, (repository.formerly, repository.repo)):
-        try:
-            folder = Path(snapshot_download(repo, revision=repository.revision, allow_patterns=repository.wanted, local_files_only=True))
-        except LocalEntryNotFoundError:
-            continue
-        lacking = _lacking(folder, repository)
-        if not lacking:
-            return folder
+        if folder := snapshot(repo, repository):
+            lacking = _lacking(folder, repository)
+            if not lacking:
+                return folder
     said = f"lacks {some(lacking)}" if lacking else _ABSENT
     raise absent(f"{repository.repo} {said}{_elsewhere(repository)}")
+
+
+def snapshot(repo: str, repository: Repository) -> Path | None:
+    """The folder in which the cache holds any of a repository under this name, its own or its former one; None where it has none."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repo, revision=repository.revision, allow_patterns=repository.wanted, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
 
 
 def _lacking(folder: Path, repository: Repository) -> list[str]:

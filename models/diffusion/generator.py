@@ -242,7 +242,7 @@ class DiffusionGenerator:
 
     def _images(self, latents_NX: torch.Tensor, shrink: int = 1) -> Images:
         parts = latents_NX.split(self._chunk)
-        return torch.cat([rounded(self.adapter.decode(part, shrink), self.card.name) for part in parts])
+        return torch.cat([rounded(self.adapter.decode(part, shrink)) for part in parts])
 
 
 def diffusion_generator(

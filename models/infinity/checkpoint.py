@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from harness.errors import DamagedWeights, WrongInput
 from models.infinity.config import TransformerConfig, VAEConfig
+from models.infinity.training import initial_unconditional
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 from models.outlining import outlining
@@ -24,7 +25,8 @@ from models.weight_files import check_keys, check_whole, header, load_pickle, sh
 WRAPPERS = ("module.", "_fsdp_wrapped_module.", "_orig_mod.")
 """What DDP, FSDP and torch.compile put into key names; a chunk's own `.module.` is kept."""
 TRAINED = ("gpt_fsdp", "gpt_wo_ddp")
-AVERAGED = ("gpt_ema_fsdp",)
+AVERAGED = ("gpt_ema_fsdp", "gpt_ema_for_vis")
+"""With FSDP and without, as of the above."""
 TRAINED_BESIDE = "vae_local"
 """The VAE in a training checkpoint's trainer."""
 BUFFERS = ("zero_k_bias", "lfq.mask")
@@ -198,10 +200,11 @@ def rename_bare(weights: Mapping[str, Tensor], known: Iterable[str]) -> dict[str
 
 
 def _fit_rows(table_LC: Tensor, rows: int) -> Tensor:
-    """Truncate the unconditional features, or extend them with zeros, to the model's text length."""
+    """Truncate the unconditional features, or extend them with what training begins with, to the model's text length."""
     if len(table_LC) >= rows:
         return table_LC[:rows]
-    return torch.cat([table_LC, table_LC.new_zeros(rows - len(table_LC), table_LC.shape[1])])
+    beyond = initial_unconditional(rows, table_LC.shape[1])[len(table_LC):]
+    return torch.cat([table_LC, beyond.to(table_LC)])
 
 
 def _refuse_surplus(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: Path) -> None:

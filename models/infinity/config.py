@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-FIXED = {"mlp_ratio": 4, "add_lvl_embeding_only_first_block": 1, "rope2d_normalized_by_hw": 2, "use_bit_label": 1}
+FIXED = {
+    "mlp_ratio": 4, "add_lvl_embeding_only_first_block": 1, "rope2d_each_sa_layer": 1, "rope2d_normalized_by_hw": 2, "use_bit_label": 1,
+    "shared_aln": True, "head_aln": True, "head_depth": 1, "rms_norm": False, "nm0": False, "cos_attn": True, "swiglu": False,
+    "cross_attn_layer_scale": -1,
+}  # fmt: skip
 """Options of the authors' code that have one value in every published model."""
 ORIGINAL_NAMES = {
     "apply_spatial_patchify": "patchify", "codebook_dim_vae": "codebook_dim", "lvl_embed_rows": "level_rows",

@@ -20,7 +20,7 @@ from models.infinity.sampling import draw_by_row
 from models.infinity.state import InfinityConditioning, InfinityState
 from models.infinity.text_encoder import TextEncoder
 from models.offload import device_of
-from models.pixels import check_numbers, floored, images_at_once
+from models.pixels import blanked, floored, images_at_once
 from models.prefix_state import PrefixState, distinct_prompts
 from models.row_checks import check_finished, check_seeds
 from models.small_previews import SETTING, shrunk, smaller
@@ -155,16 +155,16 @@ class InfinityGenerator:
     def _images(self, state: InfinityState, shrink: int = 1) -> Images:
         size = images_at_once(*self.card.image_size)
         source = torch.tensor(state.source, device=self.device)
-        check_numbers(state.prefixes.log_prob_B[source], self.card.name)  # bits are bits, whatever the probabilities
         features = state.prefixes.features_BdHW
-        return torch.cat([self._decode(shrunk(features[part], shrink)) for part in source.split(size)])
+        images = torch.cat([self._decode(shrunk(features[part], shrink)) for part in source.split(size)])
+        return blanked(images, state.prefixes.log_prob_B[source])  # bits are bits, whatever the probabilities
 
     def _decode(self, features_BdHW: Tensor) -> Images:
         block_dtype = self.transformer.ordered_blocks[0].ada_gss.dtype
         # the published inference decodes under the same autocast that its blocks run in
         with torch.autocast(self.device.type, torch.bfloat16, enabled=block_dtype == torch.bfloat16):
             image_BCHW = self.vae.decode(features_BdHW)
-        return floored(image_BCHW, self.card.name)
+        return floored(image_BCHW)
 
 
 def _check_parts(parts: InfinityParts) -> None:

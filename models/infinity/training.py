@@ -25,7 +25,7 @@ def initialise(model: InfinityTransformer) -> InfinityTransformer:
                 nn.init.zeros_(module.bias)
     nn.init.trunc_normal_(model.pos_start, std=std)
     nn.init.trunc_normal_(model.get_parameter("text_proj_for_sos.ca.mat_q"), std=std)
-    nn.init.trunc_normal_(model.cfg_uncond, std=1.2 / math.sqrt(config.text_channels))
+    model.cfg_uncond.copy_(initial_unconditional(*model.cfg_uncond.shape))
     residual = math.sqrt(2 * config.depth)
     for block in model.ordered_blocks:
         nn.init.normal_(block.ada_gss, std=1 / math.sqrt(width))
@@ -37,6 +37,16 @@ def initialise(model: InfinityTransformer) -> InfinityTransformer:
     model.get_parameter("head_nm.ada_lin.1.weight").mul_(1e-3)
     model.head.weight *= 0.02
     return model
+
+
+def initial_unconditional(rows: int, channels: int) -> Tensor:
+    """Unconditional text features [rows, channels] that every training begins with, the same ones each time (seed 0).
+
+    The original also loads a shorter table into a model of longer texts on top of them.
+    """
+    table_LC = torch.empty(rows, channels)
+    nn.init.trunc_normal_(table_LC, std=1.2, generator=torch.Generator().manual_seed(0))
+    return table_LC / math.sqrt(channels)
 
 
 def token_losses(logits_BLD2: Tensor, labels_BLD: Tensor) -> Tensor:

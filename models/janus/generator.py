@@ -21,7 +21,7 @@ from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
 from models.janus.rollout import RowPrediction, RowPrefixes, RowRollout
 from models.janus.sampling import JanusSampling
-from models.pixels import check_numbers, floored, images_at_once
+from models.pixels import blanked, floored, images_at_once
 from models.prefix_state import PrefixState, distinct_prompts
 from models.row_checks import check_finished, check_seeds
 
@@ -135,6 +135,6 @@ class JanusGenerator:
     def _images(self, state: JanusState) -> Images:
         size = images_at_once(self.network.pixels, self.network.pixels)
         source = torch.tensor(state.source, device=self.device)
-        check_numbers(state.prefixes.log_prob_B[source], self.card.name)  # tokens are tokens, whatever the probabilities
         tokens_BN = state.prefixes.tokens_BN
-        return torch.cat([floored(self.network.pixels_of(tokens_BN[part]), self.card.name) for part in source.split(size)])
+        images = torch.cat([floored(self.network.pixels_of(tokens_BN[part])) for part in source.split(size)])
+        return blanked(images, state.prefixes.log_prob_B[source])  # tokens are tokens, whatever the probabilities

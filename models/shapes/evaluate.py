@@ -59,7 +59,7 @@ class FluxSampler:
             asked, free = flux.velocity(self.models, torch.cat([latents, latents]), time, both).chunk(2)
             latents = latents - (free + guidance * (asked - free)) / steps
         cells = latents.view(-1, 6, 6, 6, 2, 2).permute(0, 3, 1, 4, 2, 5).reshape(-1, 6, 12, 12)
-        return floored(self.vae.decode(cells / self.scale + self.shift).sample, "shapes-flux")
+        return floored(self.vae.decode(cells / self.scale + self.shift).sample)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class InfinitySampler:
 
     def __call__(self, captions: Sequence[str], seed: int, sampling: Sampling) -> torch.Tensor:
         """Return one picture for each caption, uint8 [N, 3, H, W]."""
-        return floored(self.vae.decode(self.features(captions, seed, sampling)[-1]), "shapes-infinity")
+        return floored(self.vae.decode(self.features(captions, seed, sampling)[-1]))
 
 
 def shapes_prompts(count: int) -> tuple[Prompt, ...]:

@@ -26,7 +26,7 @@ def accepted_share(decode: Callable[[Pictures], Pictures]) -> dict[str, float]:
     decoded = torch.cat([decode(to_float(part)) for part in images.split(50)])
     error = ((decoded.clamp(-1, 1) - to_float(images)) ** 2).mean(dim=(1, 2, 3))
     before = [verdict.correct for verdict in grade(images, records, ShapesDetector())]
-    after = [verdict.correct for verdict in grade(floored(decoded, "the tokenizer"), records, ShapesDetector())]
+    after = [verdict.correct for verdict in grade(floored(decoded), records, ShapesDetector())]
     kept = [now for now, once in zip(after, before, strict=True) if once]
     return {"psnr": round(float((10 * torch.log10(4 / error)).mean()), 2), "accepted": sum(kept) / len(kept)}
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
 from torchvision.transforms.functional import to_pil_image
@@ -42,7 +43,7 @@ class BlipVqa:
     def scores(self, images: Sequence[torch.Tensor], phrases: Sequence[Sequence[str]]) -> list[float]:
         """The product of the answers about every phrase of picture n.
 
-        The published scripts round each answer to four decimals as they write it down, and the product again.
+        The published scripts round each answer to four decimals as they write it down, and the product, in float32, again.
         """
         found: list[float] = []
         for start in range(0, len(images), BATCH):
@@ -51,14 +52,14 @@ class BlipVqa:
 
     def _batch(self, images: Sequence[torch.Tensor], phrases: Sequence[Sequence[str]]) -> list[float]:
         owners = [n for n, each in enumerate(phrases) for _ in each]
-        products = [1.0] * len(images)
+        products = np.ones(len(images), dtype=np.float32)
         if owners:
             pixels = torch.stack([self._transform(to_pil_image(image)) for image in images])
             pictures_NLE = self._network.vision_model(pixel_values=pixels.to(self._network.device)).last_hidden_state
             sure = self._sure(pictures_NLE[owners], [question(phrase) for each in phrases for phrase in each])
             for owner, answer in zip(owners, sure, strict=True):
                 products[owner] *= answer
-        return [round(product, 4) for product in products]
+        return [round(product, 4) for product in products.tolist()]
 
     def _sure(self, pictures_NLE: torch.Tensor, questions: Sequence[str]) -> list[float]:
         ids = self._tokenizer(list(questions), truncation=True, max_length=MOST_TOKENS).input_ids

@@ -20,6 +20,7 @@ from harness.api import Outcome, load_model, load_verifier, run_search
 from harness.compute.ledger import Unit
 from harness.errors import WrongInput
 from harness.search.beam import Beam
+from harness.seeds import Seeds
 from results.schema import TABLES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
@@ -46,6 +47,7 @@ def test_the_page_runs_as_it_stands_and_a_search_is_the_commands_own(tmp_path: P
     for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):
         exec(block, names)
     assert len(names["grades"]) == 4
+    assert names["levels_apart"] < 1
     assert Path("curves.pdf").stat().st_size > 5000
     assert names["best_so_far"].is_monotonic_increasing
     overall = names["points"].query("task == 'overall' and metric == 'shapes-reward'")
@@ -58,6 +60,16 @@ def test_the_page_runs_as_it_stands_and_a_search_is_the_commands_own(tmp_path: P
     assert (found.spent.nfe, found.spent.flops) == (row["nfe"], row["flops"])
     apart = (found.image.int() - decode_image(str(tmp_path / row["image"])).int()).abs()
     assert apart.max() <= 2  # levels of 255: rows of another prompt were beside it
+
+
+def test_a_pipeline_draws_a_seeds_noise_itself_in_any_number_format() -> None:
+    """What docs/python.md says of `generator=`."""
+    flux, seed = load_model("shapes-flux", device="cpu"), Seeds(0, "geneval@shapes").at("00007", (2,), -1)
+    pipeline, (rows, columns) = flux.adapter.pipeline, flux.adapter.made_size
+    for dtype in (torch.float32, torch.bfloat16):
+        channels, generator = pipeline.transformer.config.in_channels // 4, torch.Generator("cpu").manual_seed(seed)
+        drawn, _ = pipeline.prepare_latents(1, channels, rows, columns, dtype, "cpu", generator)
+        assert torch.equal(flux.noise([seed]).to(dtype), drawn), dtype
 
 
 @pytest.mark.parametrize("unit", list(Unit))

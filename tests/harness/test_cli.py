@@ -219,11 +219,12 @@ def test_a_failure_is_one_line_and_code_1_with_a_traceback_only_on_request(
     result = call(*RUN, "--out", str(tmp_path))
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
-        "vistas: failed: RuntimeError: the verifier exploded; no unit was finished, nothing is kept; give the same command again to go on "
-        "(--debug shows where)"
+        "vistas: failed: 1 unit: toy-ar random by toy-judge at 5, 10, 30, 60, 120 NFE, seed 0, 2 prompts, 00129 to 00275 (RuntimeError: "
+        f"the verifier exploded); what is finished is kept, and {tmp_path / 'failed'} has the traceback of each: see to that and give the same "
+        "command again, which tries what is missing (--debug shows where)"
     )
     assert "Traceback" not in result.stderr
-    assert "Traceback" in call(*RUN, "--out", str(tmp_path), "--debug").stderr
+    assert ", in explode\n" in call(*RUN, "--out", str(tmp_path), "--debug").stderr
 
 
 def test_a_file_that_fails_is_named_with_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,8 +235,9 @@ def test_a_file_that_fails_is_named_with_what_is_kept(tmp_path: Path, monkeypatc
     result = call(*RUN, "--out", str(tmp_path))
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
-        "vistas: failed: /weights/one: Input/output error: see to that; no unit was finished, nothing is kept; give the same command "
-        "again to go on"
+        "vistas: failed: 1 unit: toy-ar random by toy-judge at 5, 10, 30, 60, 120 NFE, seed 0, 2 prompts, 00129 to 00275 (OSError: [Errno "
+        f"5] Input/output error: '/weights/one'); what is finished is kept, and {tmp_path / 'failed'} has the traceback of each: see to "
+        "that and give the same command again, which tries what is missing (--debug shows where)"
     )
 
 

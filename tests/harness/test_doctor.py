@@ -9,7 +9,9 @@ import pytest
 import torch
 from command_line import call
 
-from harness.doctor import _sheet, machine, needs, planned, sorted_out
+from harness.doctor.judges import sorted_out
+from harness.doctor.machine import machine, planned
+from harness.doctor.needs import needs, sheet_of
 from harness.errors import WrongInput
 from harness.fitting import beside
 from harness.model_spec import parse_model
@@ -48,9 +50,9 @@ def test_doctor_says_what_a_run_is_given_and_which_presets_there_are() -> None:
 
 def test_doctor_reads_memory_once_and_counts_what_it_advises(monkeypatch: pytest.MonkeyPatch) -> None:
     left = [int(20e9), int(10e9), int(5e9)]
-    monkeypatch.setattr("harness.doctor.free_and_total", lambda device: (left.pop(0), int(30e9)))
-    monkeypatch.setattr("harness.doctor._cpu_bfloat16", lambda: False)
-    monkeypatch.setattr("harness.doctor.needs", lambda *given: [])
+    monkeypatch.setattr("harness.doctor.show.free_and_total", lambda device: (left.pop(0), int(30e9)))
+    monkeypatch.setattr("harness.doctor.machine._cpu_bfloat16", lambda: False)
+    monkeypatch.setattr("harness.doctor.show.needs", lambda *given: [])
     said = call("doctor", "--device", "cpu").stdout
     assert "memory     20.0 GB free of 30.0 GB\n" in said
     assert "\nwith 20.0 GB free, of which" in said
@@ -187,7 +189,7 @@ def test_doctor_has_each_of_a_pair_beside_the_others_weights() -> None:
     local, card = LocalWeights.parse([]), {"cuda:0": 80 * 10**9}
     draft, refine = needs(["janus-pro-1b+sdxl"], card, local)
     assert (draft.model, refine.model) == ("janus-pro-1b beside sdxl", "sdxl beside janus-pro-1b")
-    sizes = {name: _sheet(parse_model(name)).weight_bytes for name in ("janus-pro-1b", "sdxl")}
+    sizes = {name: sheet_of(parse_model(name)).weight_bytes for name in ("janus-pro-1b", "sdxl")}
     for need, own, other in ((draft, "janus-pro-1b", "sdxl"), (refine, "sdxl", "janus-pro-1b")):
         (alone,), (less,) = needs([own], card, local), needs([own], beside(card, sizes[other]), local)
         assert int(need.fits) == int(less.fits) < int(alone.fits)

@@ -20,6 +20,7 @@ from harness.memory import Parts, out_of_memory, with_fewer_rows
 from harness.run import session
 from harness.run.prepared import prepare_run
 from harness.run.runner import finish_run
+from results.schema import MEASURED
 from suites.geneval.suite import GenEvalSuite
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -68,8 +69,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, int], *
     console = Console(record=True, width=200, file=StringIO())
     finish_run(prepare_run(Settings(**{**BASE, **changes}), folder), console)
     tables = {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
-    seconds = ["seconds", "verifier_seconds"]
-    return {name: table.drop(columns=seconds, errors="ignore") for name, table in tables.items()}, made, console.export_text()
+    return {name: table.drop(columns=list(MEASURED), errors="ignore") for name, table in tables.items()}, made, console.export_text()
 
 
 def test_a_run_that_runs_out_of_memory_gives_the_same_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +175,7 @@ def test_text_that_does_not_fit_is_said_at_once(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(toy_world.ToyGenerator, "encode", encode)
     with pytest.raises(RunFailed, match=r"toy-ar runs out of memory encoding the text of 6 prompts at once: .*chunk=N in another folder"):
-        run(tmp_path, monkeypatch, {}, searches=("random",))
+        run(tmp_path, monkeypatch, {}, models=("toy-ar",), searches=("random",))
     assert tried == [6]
 
 

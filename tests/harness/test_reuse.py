@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from command_line import call
 from rich.console import Console
-from toy_runs import BASE, assert_equal, run, stop_after, tables
+from toy_runs import BASE, assert_equal, before_each, run, stop_after, tables
 
 from harness.config import Settings
 from harness.errors import WrongInput
@@ -36,13 +36,9 @@ def make(folder: Path, *reused: Path, work: bool = True, **settings: object) -> 
     """Run and return the titles of the units that were really run."""
     made = []
 
-    def engine(units, execute):
-        for unit in units:
-            made.append(unit.title)
-            yield unit, execute(unit)
-
     prepared = prepare_run(Settings(**{**BASE, **settings, "reuse": tuple(map(str, reused))}), folder)
-    finish_run(prepared, Console(quiet=True), engine)
+    with before_each(lambda unit: made.append(unit.title)):
+        finish_run(prepared, Console(quiet=True))
     return made
 
 
@@ -93,14 +89,10 @@ def test_it_is_said_why_nothing_can_be_taken_over(changed: dict[str, object], sa
     make(tmp_path / "small", **SMALL)
     prepared = prepare_run(Settings(**{**SMALL, **changed, "reuse": (str(tmp_path / "small"),)}), tmp_path / "large")
     with pytest.raises(WrongInput) as error:
-        finish_run(prepared, Console(quiet=True), no_unit)
+        finish_run(prepared, Console(quiet=True))
     advice = f"set these as they are there, or leave out --reuse to compute {len(prepared.units)} units anew"
     assert str(error.value) == f"nothing can be taken from {tmp_path / 'small'}: {said}; {advice}"
     assert not (tmp_path / "large").exists()
-
-
-def no_unit(units, execute):
-    raise AssertionError("a unit was begun")
 
 
 def test_a_run_that_has_begun_and_one_that_can_take_from_another_folder_go_on_where_a_folder_has_nothing(tmp_path: Path) -> None:
@@ -108,23 +100,19 @@ def test_a_run_that_has_begun_and_one_that_can_take_from_another_folder_go_on_wh
     make(tmp_path / "other", **{**SMALL, "seeds": (7,)})
     told = Console(file=StringIO(), width=400)
     both = (str(tmp_path / "other"), str(tmp_path / "small"))
-    finish_run(prepare_run(Settings(**{**SMALL, "reuse": both}), tmp_path / "large"), told, no_unit_needed)
+    with before_each(lambda unit: pytest.fail(f"begun: {unit.title}")):
+        finish_run(prepare_run(Settings(**{**SMALL, "reuse": both}), tmp_path / "large"), told)
     assert f"0 units of 4 are taken from {tmp_path / 'other'}: no seed is in both: 0 here and 7 there\n" in told.file.getvalue()
     assert make(tmp_path / "large", tmp_path / "other", **SMALL) == [], "all units are there"
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "begun", stop_after(0), **SMALL)
+    with stop_after(0):
+        run(tmp_path / "begun", **SMALL)
     assert len(make(tmp_path / "begun", tmp_path / "other", **SMALL)) == 4
     shard = prepare_run(Settings(**{**SMALL, "reuse": both[:1]}), tmp_path / "shards")
     with pytest.raises(WrongInput, match=f"^nothing can be taken from {both[0]}: no seed is in both: 0 here and 7 there; set these as "):
-        finish_shard(shard, Shard(0, 2), Console(quiet=True), no_unit)
+        finish_shard(shard, Shard(0, 2), Console(quiet=True))
     assert not (tmp_path / "shards").exists()
     finish_shard(prepare_run(Settings(**SMALL), tmp_path / "shards"), Shard(1, 2), Console(quiet=True))
     assert "others" not in finish_shard(shard, Shard(0, 2), Console(quiet=True)), "of a run that another shard has begun the rest is made"
-
-
-def no_unit_needed(units, execute):
-    assert not [*units]
-    return iter(())
 
 
 def test_other_versions_and_weights_are_named(tmp_path: Path) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 from rich.console import Console
 
 from harness.config import Settings
+from harness.run import work
 from harness.run.prepared import prepare_run
+from harness.run.run_unit import FinishedUnit, run_unit
 from harness.run.runner import finish_run
+from harness.run.units import WorkUnit
 from results.schema import MEASURED, TABLES
 
 BASE: dict[str, Any] = {
@@ -19,9 +25,8 @@ BASE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def run(folder: Path, engine: Any = None, **changes: Any) -> dict[str, pd.DataFrame]:
-    prepared = prepare_run(Settings(**{**BASE, **changes}), folder)
-    finish_run(prepared, Console(quiet=True), **({"engine": engine} if engine else {}))
+def run(folder: Path, **changes: Any) -> dict[str, pd.DataFrame]:
+    finish_run(prepare_run(Settings(**{**BASE, **changes}), folder), Console(quiet=True))
     return tables(folder)
 
 
@@ -40,11 +45,27 @@ def assert_equal(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame], b
         pd.testing.assert_frame_equal(one[name].drop(columns=measured), other[name].drop(columns=measured))
 
 
-def stop_after(units: int) -> Any:
-    def engine(work: Any, execute: Any) -> Any:
-        for index, unit in enumerate(work):
-            if index == units:
-                raise KeyboardInterrupt
-            yield unit, execute(unit)
+@contextmanager
+def before_each(step: Callable[[WorkUnit], object]) -> Iterator[None]:
+    """Within, `step` is called with every unit that is about to be run."""
 
-    return engine
+    def stepping(session: Any, unit: WorkUnit, *rest: Any) -> FinishedUnit:
+        step(unit)
+        return run_unit(session, unit, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "run_unit", stepping)
+        yield
+
+
+@contextmanager
+def stop_after(units: int) -> Iterator[None]:
+    """Within, Ctrl-C is pressed when so many units have been finished."""
+    left = iter(range(units))
+
+    def step(_: WorkUnit) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    with before_each(step), pytest.raises(KeyboardInterrupt):
+        yield

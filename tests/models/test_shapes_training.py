@@ -102,7 +102,7 @@ def test_foreground_weighs_more_and_means_one() -> None:
 
 def test_pictures_survive_the_round_trip_to_float() -> None:
     _, images = data.batch(5, 1, 4)
-    assert (floored(data.to_float(images), "data").int() - images.int()).abs().max() <= 1
+    assert (floored(data.to_float(images)).int() - images.int()).abs().max() <= 1
 
 
 def test_batches_continue_where_they_stopped() -> None:

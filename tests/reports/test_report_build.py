@@ -195,10 +195,10 @@ def test_without_a_grader_verifiers_are_shown_and_not_trusted(make_run: MakeRun,
     assert not (tmp_path / "out" / "figures" / "over-optimisation.svg").exists()
 
 
-def test_runs_are_joined_and_repeats_counted_once(make_run: MakeRun, tmp_path: Path) -> None:
+def test_runs_are_joined_and_repeats_counted_once(make_tables: MakeRun, tmp_path: Path) -> None:
     few = {"tasks": ("colors",), "verifiers": ("shapes-clip",), "budgets": (28.0,)}
-    first = make_run(tmp_path / "a", models={"shapes-infinity": "ar"}, **few)
-    second = make_run(tmp_path / "b", models={"shapes-flux": "diffusion"}, **few)
+    first = make_tables(tmp_path / "a", models={"shapes-infinity": "ar"}, **few)
+    second = make_tables(tmp_path / "b", models={"shapes-flux": "diffusion"}, **few)
     joined = read_runs([first, second, first])
     alone = [read_runs([first]), read_runs([second])]
     for name in ("candidates", "selections", "scores"):
@@ -206,16 +206,16 @@ def test_runs_are_joined_and_repeats_counted_once(make_run: MakeRun, tmp_path: P
     assert set(joined.selections["run"]) == {0, 1}
 
 
-def test_conflicting_runs_are_refused(make_run: MakeRun, tmp_path: Path) -> None:
+def test_conflicting_runs_are_refused(make_tables: MakeRun, tmp_path: Path) -> None:
     few = {"tasks": ("colors",), "verifiers": ("shapes-clip",), "budgets": (28.0,), "searches": ("random",)}
-    first = make_run(tmp_path / "a", **few)
+    first = make_tables(tmp_path / "a", **few)
     with pytest.raises(ConflictingRuns, match="one report for each suite"):
-        read_runs([first, make_run(tmp_path / "b", suite="drawbench@shapes", **few)])
+        read_runs([first, make_tables(tmp_path / "b", suite="drawbench@shapes", **few)])
     with pytest.raises(ConflictingRuns, match="other weights"):
-        read_runs([first, make_run(tmp_path / "c", weights="ff00", **few)])
+        read_runs([first, make_tables(tmp_path / "c", weights="ff00", **few)])
     with pytest.raises(ConflictingRuns, match=r"different prompts cannot be compared \(3 in .*a, 2 in .*e\)"):
-        read_runs([first, first, make_run(tmp_path / "e", prompts=2, **few)])
-    changed = make_run(tmp_path / "d", **few)
+        read_runs([first, first, make_tables(tmp_path / "e", prompts=2, **few)])
+    changed = make_tables(tmp_path / "d", **few)
     selections = pd.read_parquet(changed / "selections.parquet")
     selections.loc[0, "score"] += 1
     selections.to_parquet(changed / "selections.parquet")
@@ -223,18 +223,18 @@ def test_conflicting_runs_are_refused(make_run: MakeRun, tmp_path: Path) -> None
         read_runs([first, changed])
 
 
-def test_folders_that_are_no_finished_run_are_refused(make_run: MakeRun, tmp_path: Path) -> None:
+def test_folders_that_are_no_finished_run_are_refused(make_tables: MakeRun, tmp_path: Path) -> None:
     with pytest.raises(WrongInput, match=re.escape("no manifest.json")):
         read_runs([tmp_path])
-    run = make_run(tmp_path / "run", tasks=("colors",), budgets=(14,), searches=("random",))
+    run = make_tables(tmp_path / "run", tasks=("colors",), budgets=(14,), searches=("random",))
     (run / "scores.parquet").unlink()
     with pytest.raises(WrongInput, match="not finished"):
         read_runs([run])
 
 
 @pytest.mark.parametrize("damage", [lambda whole: whole[:-9], lambda _: b"", lambda whole: whole[:20] + bytes(400) + whole[420:]])
-def test_a_damaged_table_is_named_with_the_way_out(make_run: MakeRun, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
-    run = make_run(tmp_path / "run", tasks=("colors",), budgets=(14,), searches=("random",))
+def test_a_damaged_table_is_named_with_the_way_out(make_tables: MakeRun, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    run = make_tables(tmp_path / "run", tasks=("colors",), budgets=(14,), searches=("random",))
     path = run / "scores.parquet"
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(WrongInput, match=rf"^{re.escape(str(path))} is damaged \(.*: the `vistas run` command that made it makes it again"):
@@ -244,16 +244,16 @@ def test_a_damaged_table_is_named_with_the_way_out(make_run: MakeRun, tmp_path: 
         read_runs([run])
 
 
-def test_pictures_outside_the_run_are_refused(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", tasks=("colors",), budgets=(14,), searches=("random",))
+def test_pictures_outside_the_run_are_refused(make_tables: MakeRun, tmp_path: Path) -> None:
+    run = make_tables(tmp_path / "run", tasks=("colors",), budgets=(14,), searches=("random",))
     runs = read_runs([run])
     with pytest.raises(WrongInput, match="outside its run folder"):
         runs.image_path(0, "../secret.png")
     assert json.loads((run / "manifest.json").read_text())["notes"]
 
 
-def test_seeds_of_a_prompt_stay_together(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", tasks=("colors",), budgets=(14,), searches=("random",), seeds=(0, 1, 2))
+def test_seeds_of_a_prompt_stay_together(make_tables: MakeRun, tmp_path: Path) -> None:
+    run = make_tables(tmp_path / "run", tasks=("colors",), budgets=(14,), searches=("random",), seeds=(0, 1, 2))
     summary: Summary = summarise(read_runs([run]))
     assert len(summary.values) == 3
     assert (summary.points["prompts"] <= 3).all()
@@ -266,11 +266,11 @@ def test_seeds_of_a_prompt_stay_together(make_run: MakeRun, tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("without_figures")
 def test_a_report_drawn_again_of_other_runs_keeps_nothing_of_the_last_one_and_all_that_is_not_its_own(
-    make_run: MakeRun, tmp_path: Path
+    make_tables: MakeRun, tmp_path: Path
 ) -> None:
     wanted = {"tasks": ("counting",), "budgets": (14,), "searches": ("random",), "picture_px": 12}
     guided = {"a": ("shapes-reward", "other"), "b": ("third",)}
-    two, one = (make_run(tmp_path / name, verifiers=each, **wanted) for name, each in guided.items())
+    two, one = (make_tables(tmp_path / name, verifiers=each, **wanted) for name, each in guided.items())
     out = build_report([two], tmp_path / "out").parent
     assert (out / "tables" / "results-other.tex").is_file()
     own = [out / "tables" / "results-mine.csv", out / "tables" / "notes.txt", out / "figures" / "mine.png"]

@@ -80,7 +80,7 @@ def test_all_right_or_all_wrong_is_not_certain_and_has_its_interval_everywhere(g
 
 
 def test_a_band_is_drawn_also_where_nothing_varies(graded: Callable[[Grade], Summary]) -> None:
-    axes = main_figure(graded(flat_at_28), "shapes-clip").axes[0]
+    axes = main_figure(graded(flat_at_28), "shapes-clip")(False).axes[0]
     ends = [line.get_ydata() for line in axes.lines if line.get_linewidth() == 0.6]
     assert ends
     assert all(np.isfinite(heights).all() for heights in ends)
@@ -111,6 +111,7 @@ def test_the_word_is_that_of_the_pair_that_is_named(
     prompts = outlook(summary, comparison)
     assert bool(prompts) == (sure == NOT_SEPARABLE)
     assert all(f"from ar + {rival} takes" in text for text in prompts)
+    assert said.behind == tuple(f"ar + {name}" for name, ends in (("greedy", next_), ("smc", last)) if ends == FAR)
     noted = without_interval(summary, comparison)
     assert bool(noted) == (UNTOLD in (next_, last))
     assert all(text.startswith("The lead over ar + ") for text in noted)

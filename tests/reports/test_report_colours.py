@@ -59,7 +59,7 @@ def test_searches_of_one_model_have_colours(summary_of: Callable[..., Summary]) 
     assert len(set(colours.values())) == len(SEARCHES)
     assert colours["random"] == SEARCH_COLOURS[0]
     with context():
-        for axes in main_figure(summary, summary.runs.verifiers[0]).axes:
+        for axes in main_figure(summary, summary.runs.verifiers[0])(False).axes:
             assert {line.get_color() for line in axes.lines} == set(colours.values())
             assert len({tuple(band.get_facecolor()[0]) for band in axes.collections}) == len(SEARCHES)
 

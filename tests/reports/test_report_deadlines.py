@@ -19,7 +19,7 @@ from reports.notes import notes
 from reports.same_budget import shared
 from reports.summary import Summary, summarise
 from reports.tables import spent_table
-from results.schema import ADDED, OVERRUN, TABLES
+from results.schema import ADDED, OVERRUN, TABLES, TOTALS
 
 VERIFIER = "shapes-reward"
 
@@ -36,6 +36,8 @@ def timed(make_run: Callable[..., Path], tmp_path: Path) -> Path:
         if name == "selections":
             beam = table["search"] == "beam:width=2"
             table.loc[beam, OVERRUN] = [0.0, 0.5, 0.0, 1.5, 0.0, 0.0]
+            table.loc[beam, [*TOTALS.values()]] = table.loc[beam, [*TOTALS]].to_numpy()
+            table.loc[beam & (table[OVERRUN] > 0), [TOTALS["flops"], TOTALS["seconds"]]] += [6e9, 3.0]
         table.to_parquet(run / f"{name}.parquet")
     return run
 
@@ -53,9 +55,19 @@ def test_methods_that_were_given_seconds_say_how_often_they_were_late(timed: Pat
     note = next(note for note in notes(found) if "deadline for choosing" in note)
     assert "2 of 6 searches were still at work when their time was up, by 1.5 s at most" in note
     assert "from one pool are not among them" in note
+    assert "its cost is in every figure of what was spent" in note
+    assert not any("no search spends more than it was given" in note for note in notes(found))
     page = build_report([timed], timed / "report")
     assert COLUMN in page.read_text()
     assert COLUMN in (timed / "report" / "report.md").read_text()
+
+
+def test_what_was_run_in_vain_is_on_the_axes(timed: Path) -> None:
+    selections = pd.read_parquet(timed / "selections.parquet").groupby("search")[["flops", "seconds"]].mean()
+    points = summary(timed).points.query("metric == 'grade' and task == 'overall'").set_index("search")
+    for search, (flops, seconds) in {"beam:width=2": (2e9, 1.0), "random": (0.0, 0.0)}.items():
+        assert points.loc[search, "flops"] == pytest.approx(selections.loc[search, "flops"] + flops)
+        assert points.loc[search, "seconds"] == pytest.approx(selections.loc[search, "seconds"] + seconds)
 
 
 def test_selections_are_grouped_once_for_a_table(timed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,8 +85,9 @@ def test_other_units_have_no_deadline(make_run: Callable[..., Path], tmp_path: P
 
 
 def of_schema(version: int, run: Path) -> None:
-    """The run's selections without the column, and its manifest with this version."""
-    selections = pd.read_parquet(run / "selections.parquet").drop(columns=OVERRUN)
+    """The run's selections without the columns that came after this version, and its manifest with it."""
+    later = [column for column, first in ADDED.items() if first > version]
+    selections = pd.read_parquet(run / "selections.parquet").drop(columns=later)
     selections.to_parquet(run / "selections.parquet")
     manifest = json.loads((run / "manifest.json").read_text())
     (run / "manifest.json").write_text(json.dumps(manifest | {"schema_version": version}))
@@ -87,7 +100,18 @@ def test_tables_that_are_older_are_read_without(timed: Path) -> None:
     assert any("These tables do not say how long searches went on." in note for note in notes(found))
 
 
-def test_tables_that_have_lost_a_column_are_refused(timed: Path) -> None:
+def test_tables_that_know_only_the_seconds_say_so(timed: Path) -> None:
     of_schema(ADDED[OVERRUN], timed)
+    found = summary(timed)
+    assert any("its cost is in no figure of what was spent, as tables are older" in note for note in notes(found))
+    selections = pd.read_parquet(timed / "selections.parquet").groupby("search")["flops"].mean()
+    points = found.points.query("metric == 'grade' and task == 'overall'").set_index("search")
+    assert points["flops"].to_dict() == pytest.approx(selections.to_dict())
+
+
+def test_tables_that_have_lost_a_column_are_refused(timed: Path) -> None:
+    of_schema(ADDED[OVERRUN] - 1, timed)
+    manifest = json.loads((timed / "manifest.json").read_text())
+    (timed / "manifest.json").write_text(json.dumps(manifest | {"schema_version": ADDED[OVERRUN]}))
     with pytest.raises(WrongInput, match=r"selections\.parquet has no column overrun_seconds, .* from schema 4 on .* says 4: .*again"):
         read_runs([timed])

@@ -19,6 +19,7 @@ from reports.certainty import YES, intervals_sentence, too_few
 from reports.comparison_tables import equal_tables
 from reports.equal_compute import Comparison, Reading, Standing, common_range, compare, ranked, read_at
 from reports.headline import NOTHING_SHARED
+from reports.left_out import alone_sentences
 from reports.load import read_runs
 from reports.same_budget import at_same_budget, shared
 from reports.style import round_ticks, slug
@@ -36,7 +37,7 @@ def test_a_measured_point_is_read_as_it_is(summary: Summary) -> None:
     for method in summary.methods:
         for _, point in summary.curve(method, "shapes-clip", "grade").iterrows():
             reading = read_at(summary, method, "flops", point["flops"], "shapes-clip")
-            assert summary.bootstrap.overall(reading.points_PN[:, 0]) == pytest.approx((point["mean"], point["low"], point["high"]))
+            assert summary.sample.overall(reading.points_PN[:, 0]) == pytest.approx((point["mean"], point["low"], point["high"]))
 
 
 def test_between_points_the_curve_is_linear_in_the_logarithm(summary: Summary) -> None:
@@ -78,6 +79,26 @@ def test_a_method_out_of_reach_is_left_out_and_named(make_tables: Callable[..., 
     assert found.shared[0].judged.amount == 56
     assert found.sentences[-3] == "Not compared at a budget of 56 NFE: shapes-infinity + beam (given 448 NFE)."
     assert all(": shapes-infinity + beam (spent " in text for text in found.sentences[-2:])
+
+
+def test_a_budget_that_one_method_alone_was_run_under_is_named_with_it(make_tables: Callable[..., Path], tmp_path: Path) -> None:
+    few = {"tasks": ("colors",), "verifiers": ("shapes-clip",)}
+    both = make_tables(tmp_path / "a", budgets=(14, 28), searches=("random",), **few)
+    more = make_tables(tmp_path / "b", budgets=(56, 112), searches=("random",), models={"shapes-infinity": "ar"}, **few)
+    found = answer(summarise(read_runs([both, more])))
+    assert [one.amount for one in found.shared[0].comparisons] == [14, 28]
+    said = "Only shapes-infinity + random was run under 56 NFE and 112 NFE: nothing to compare it with there."
+    assert found.sentences.count(said) == 1
+    assert not any("nothing to compare" in text for text in answer(summarise(read_runs([both]))).sentences)
+
+
+def test_of_many_that_are_alone_under_a_budget_the_budgets_are_named(summary: Summary) -> None:
+    many = {method: [f"{place} NFE", "9 NFE"] for place, method in enumerate(Method("ar", str(n), "nfe") for n in range(5))}
+    assert alone_sentences(summary, many)[0].startswith("Of 6 budgets (0 NFE, 9 NFE, 1 NFE, 2 NFE, 3 NFE and 4 NFE) each was given to one")
+    two = dict(list(many.items())[:2])
+    said = "Only ar + 0 was run under 0 NFE and 9 NFE and ar + 1 was run under 1 NFE and 9 NFE: nothing to compare them with there."
+    assert alone_sentences(summary, two) == [said]
+    assert alone_sentences(summary, {}) == []
 
 
 def test_methods_without_a_common_amount_are_not_compared(

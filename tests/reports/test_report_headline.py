@@ -55,9 +55,21 @@ def test_of_many_that_tie_the_number_is_said_and_a_sentence_names_them() -> None
 def test_a_lead_that_could_be_noise_is_not_called_one() -> None:
     unclear = replace(CLEAR, sure=NOT_SEPARABLE, model_sure=False)
     assert say(unclear).startswith("No clear winner: under a budget of 10 GFLOP per prompt, ar + beam scores highest (0.90)")
-    assert say(unclear).endswith(", but not separable at 95 % from all the others.")
+    assert say(unclear).endswith("+0.20 over ar + random, but not separable at 95 % from any of the other 2.")
     assert say(replace(unclear, methods=2)).endswith("+0.20 over ar + random, but not separable at 95 %.")
     assert "ar is ahead; its best search is not settled" in say(replace(unclear, model_sure=True))
+
+
+def test_who_cannot_be_told_from_all_is_said_to_be_told_from_whom() -> None:
+    five = replace(CLEAR, sure=NOT_SEPARABLE, model_sure=False, methods=6)
+    one, two = replace(five, behind=("flux + smc",)), replace(five, behind=("ar + a", "ar + b"), methods=4)
+    assert say(one).endswith("+0.20 over ar + random, separable at 95 % from flux + smc only, not from the other 4.")
+    assert say(two).endswith(", separable at 95 % from ar + a and ar + b only, not from the other.")
+    assert say(replace(five, behind=("a", "b", "c"))).endswith(", separable at 95 % from 3 of the other 5 only.")
+    assert (one.told, two.told, five.told) == ("from 1 of 5", "from 2 of 3", NOT_SEPARABLE)
+    assert replace(one, model_sure=True).told == "the model yes, its search no"
+    assert replace(one, sure=TOO_FEW).told == TOO_FEW
+    assert replace(one, sure=YES).told == YES
 
 
 def test_few_prompts_settle_nothing() -> None:

@@ -38,7 +38,7 @@ INFINITY, FLUX = {"models": {"shapes-infinity": "ar"}}, {"models": {"shapes-flux
 
 
 def test_models_with_different_seeds_are_named_with_them(join: Join) -> None:
-    told = join({**INFINITY, "searches": ("random", "beam")}, {**FLUX, "seeds": (5, 6)}).sentences[1]
+    told = join({**INFINITY, "searches": ("random", "beam")}, {**FLUX, "seeds": (5, 6)}).sentences[2]
     expected = "seed 0: shapes-infinity + random and shapes-infinity + beam; seeds 5, 6: shapes-flux + random"
     assert told == f"Methods were run with different seeds ({expected})."
 
@@ -68,7 +68,7 @@ def test_what_is_in_two_runs_is_taken_once_and_said(make_tables: Callable[..., P
 
 
 def test_seeds_of_other_budgets_are_not_added_up(join: Join) -> None:
-    assert "with 1 to 2 seeds; searches" in join({}, {"budgets": (28,), "seeds": (1, 2)}).sentences[0]
+    assert "with 1 to 2 seeds; searches" in join({}, {"budgets": (28,), "seeds": (1, 2)}).sentences[1]
 
 
 def test_another_verifier_has_a_say_only_where_it_guided_all_that_are_compared(join: Join) -> None:
@@ -99,7 +99,8 @@ def instead(run: Path, reward: dict[str, float], clip: dict[str, float]) -> str:
 
 def test_one_of_several_that_tie_is_not_the_same_leader(make_tables: Callable[..., Path], tmp_path: Path) -> None:
     one, two, three = searches = ("beam:width=2", "beam:width=3", "beam:width=4")
-    run = make_tables(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(56, 112), prompts=1)
+    few = {"tasks": ("colors",), "prompts": 2}
+    run = make_tables(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(56, 112), **few)
     alone, tied, other = {one: 1.0, two: 0.0, three: 0.0}, {one: 1.0, two: 1.0, three: 0.0}, {one: 1.0, two: 0.0, three: 1.0}
     same, none = "Guided by shapes-clip instead, the same method", "highest in 0 of 3 comparisons"
     assert instead(run, alone, alone) == f"{same} scores highest in 3 of 3 comparisons."
@@ -114,7 +115,7 @@ def test_one_of_several_that_tie_is_not_the_same_leader(make_tables: Callable[..
 
 def test_of_one_comparison_it_says_which(make_tables: Callable[..., Path], tmp_path: Path) -> None:
     one, two, three = searches = ("beam:width=2", "beam:width=3", "beam:width=4")
-    run = make_tables(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(56,), prompts=1)
+    run = make_tables(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=searches, budgets=(56,), tasks=("colors",), prompts=2)
     alone, tied, other = {one: 1.0, two: 0.0, three: 0.0}, {one: 1.0, two: 1.0, three: 0.0}, {one: 1.0, two: 0.0, three: 1.0}
 
     def told(reward: dict[str, float], clip: dict[str, float]) -> str:
@@ -188,5 +189,6 @@ def test_a_search_whose_prompts_share_a_budget_is_said_to_have_too_narrow_interv
     make_tables: Callable[..., Path], tmp_path: Path
 ) -> None:
     for search, said in (("random", 0), ("adaptive:rounds=3", 1), ("adaptive", 1), ("beam:width=2", 0)):
-        run = make_tables(tmp_path / search, models={"shapes-infinity": "ar"}, searches=(search,), budgets=(56,), prompts=1, picture_px=12)
+        one = {"models": {"shapes-infinity": "ar"}, "budgets": (56,), "tasks": ("colors",), "prompts": 1}
+        run = make_tables(tmp_path / search, searches=(search,), **one)
         assert sum("not independent" in note for note in notes(summarise(read_runs([run])))) == said

@@ -65,12 +65,12 @@ def test_rows_without_an_interval_all_say_the_same(few: Summary) -> None:
 
 def test_shares_without_bands_are_drawn_from_0_to_1(few: Summary, many: Summary) -> None:
     verifier = few.runs.verifiers[0]
-    bare = Summary(few.runs, few.points.assign(mean=0.7), few.values, few.bootstrap)
-    figures = [curves.main_figure(bare, verifier), curves.task_figure(few, verifier, "nfe"), curves.task_figure(many, verifier, "nfe")]
-    limits = [axes.get_ylim() for figure in figures for axes in figure.axes]
+    bare = Summary(few.runs, few.points.assign(mean=0.7), few.values, few.sample)
+    drawn = [curves.main_figure(bare, verifier), curves.task_figure(few, verifier, "nfe"), curves.task_figure(many, verifier, "nfe")]
+    limits = [axes.get_ylim() for drawing in drawn for axes in drawing(False).axes]
     assert all(low < -0.04 and high > 1.04 for low, high in limits), "markers at 0 and 1 need their room"
-    close = Summary(many.runs, many.points.assign(mean=0.7, low=0.6, high=0.8), many.values, many.bootstrap)
-    low, high = curves.main_figure(close, verifier).axes[0].get_ylim()
+    close = Summary(many.runs, many.points.assign(mean=0.7, low=0.6, high=0.8), many.values, many.sample)
+    low, high = curves.main_figure(close, verifier)(False).axes[0].get_ylim()
     assert high - low < 0.5, "bands are a measure: what they span may be enlarged"
 
 
@@ -78,7 +78,7 @@ def test_scores_at_the_edge_of_a_shared_axis_keep_their_markers_whole(make_table
     run = make_tables(tmp_path / "run", truth=False, prompts=2, tasks=("a", "b"), budgets=(28,), searches=("random",), verifiers=("clip",))
     scores = pd.read_parquet(run / "scores.parquet")
     scores.assign(value=scores["task"].map({"a": 1.5, "b": -1.0})).to_parquet(run / "scores.parquet")
-    figure = curves.task_figure(summarise(read_runs([run])), "clip", "nfe")
+    figure = curves.task_figure(summarise(read_runs([run])), "clip", "nfe")(False)
     low, high = figure.axes[0].get_ylim()
     assert low < -1.08
     assert high > 1.58
@@ -86,17 +86,17 @@ def test_scores_at_the_edge_of_a_shared_axis_keep_their_markers_whole(make_table
 
 def test_what_lies_on_one_line_is_said(many: Summary) -> None:
     values = many.points.assign(mean=1.0, low=1.0, high=1.0)
-    flat = Summary(many.runs, values, many.values, many.bootstrap)
-    texts = [text.get_text() for axes in curves.task_figure(flat, "shapes-reward", "nfe").axes for text in axes.texts]
+    flat = Summary(many.runs, values, many.values, many.sample)
+    texts = [text.get_text() for axes in curves.task_figure(flat, "shapes-reward", "nfe")(False).axes for text in axes.texts]
     assert texts == ["every method at every budget: 1.00"] * 2
-    assert not any(axes.texts for axes in curves.main_figure(many, "shapes-reward").axes)
+    assert not any(axes.texts for axes in curves.main_figure(many, "shapes-reward")(False).axes)
 
 
 def test_markers_upon_one_another_are_all_seen(many: Summary) -> None:
     """Each has a rim around those that are drawn over it; what lies apart has the plain size."""
 
     def sizes(points: pd.DataFrame) -> list[list[float]]:
-        axes = curves.main_figure(Summary(many.runs, points, many.values, many.bootstrap), "shapes-reward").axes[0]
+        axes = curves.main_figure(Summary(many.runs, points, many.values, many.sample), "shapes-reward")(False).axes[0]
         drawn: dict[tuple[float, float], dict[str, float]] = {}
         for line in axes.lines:
             if line.get_marker() not in ("None", "none") and line.get_zorder() < 5:
@@ -136,7 +136,7 @@ def test_long_names_stay_within_their_panels(make_tables: MakeRun, tmp_path: Pat
     run = make_tables(tmp_path / "run", budgets=(14, 56), tasks=("colors",), verifiers=("shapes-reward", CASCADE))
     summary = summarise(read_runs([run]))
     with style.context():
-        for figure in (curves.verifier_figure(summary, "nfe"), overoptimised.overoptimised_figure(summary)):
+        for figure in (curves.verifier_figure(summary, "nfe")(False), overoptimised.overoptimised_figure(summary)):
             figure.draw_without_rendering()
             width = figure.bbox.width
             titles = [axes.title if axes.get_title() else axes._left_title for axes in figure.axes]  # type: ignore[attr-defined]
@@ -152,9 +152,17 @@ def test_legends_stay_within_their_figures(make_tables: MakeRun, tmp_path: Path,
     summary = summarise(read_runs([run]))
     with style.context():
         for figure in (overoptimised.overoptimised_figure(summary), overoptimised.overoptimised_figure(summary, narrow=True),
-                       curves.main_figure(summary, "shapes-clip"), curves.main_figure(summary, "shapes-clip", narrow=True)):  # fmt: skip
+                       curves.main_figure(summary, "shapes-clip")(False), curves.main_figure(summary, "shapes-clip")(True)):  # fmt: skip
             figure.draw_without_rendering()
             assert max(each.get_window_extent().x1 for each in figure.legends) <= figure.bbox.width
+
+
+def test_a_figure_laid_out_anew_is_the_one_drawn_for_that_screen(many: Summary) -> None:
+    with style.context():
+        one, other = (curves.task_figure(many, "shapes-reward", "nfe") for _ in range(2))
+        wide, narrow = style.as_svg(one(False)), style.as_svg(one(True))
+        assert narrow == style.as_svg(other(True))
+        assert wide == style.as_svg(other(False)) != narrow
 
 
 def test_a_method_of_one_budget_among_others_is_ringed_too(make_tables: MakeRun, tmp_path: Path) -> None:
@@ -164,10 +172,10 @@ def test_a_method_of_one_budget_among_others_is_ringed_too(make_tables: MakeRun,
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_one_budget_is_not_optimised_harder_and_meets_no_other_by_chance(make_run: MakeRun, tmp_path: Path) -> None:
+def test_one_budget_is_not_optimised_harder_and_meets_no_other_by_chance(make_tables: MakeRun, tmp_path: Path) -> None:
     """Two beams spend the very same; that is no reason to set these two side by side and no one else."""
     searches = ("random", "beam:width=2", "beam:width=3")
-    run = make_run(tmp_path / "run", budgets=(56,), searches=searches, verifiers=("shapes-clip",), tasks=("colors",), picture_px=12)
+    run = make_tables(tmp_path / "run", budgets=(56,), searches=searches, verifiers=("shapes-clip",), tasks=("colors",), picture_px=12)
     summary = summarise(read_runs([run]))
     found = answer(summary)
     assert [each.judged.same_budget for each in found.shared] == [True]
@@ -176,29 +184,30 @@ def test_one_budget_is_not_optimised_harder_and_meets_no_other_by_chance(make_ru
     page = build_report([run], tmp_path / "out").read_text()
     assert "Optimised harder" not in page
     assert overoptimised.shown(summary) == ()
-    again = make_run(tmp_path / "two", budgets=(56, 84), searches=searches, verifiers=("shapes-clip",), tasks=("colors",), picture_px=12)
-    assert len(answer(summarise(read_runs([again]))).shared) == 3
-    assert said not in answer(summarise(read_runs([again]))).sentences
+    again = make_tables(tmp_path / "two", budgets=(56, 84), searches=searches, verifiers=("shapes-clip",), tasks=("colors",), picture_px=12)
+    found = answer(summarise(read_runs([again])))
+    assert len(found.shared) == 3
+    assert said not in found.sentences
     plain = {"searches": ("random",), "verifiers": ("shapes-clip",), "tasks": ("colors",), "picture_px": 12}
-    uneven = make_run(tmp_path / "uneven", budgets=(7, 14), **plain)
+    uneven = make_tables(tmp_path / "uneven", budgets=(7, 14), **plain)
     found = answer(summarise(read_runs([uneven])))
     assert [len(each.comparisons) for each in found.shared] == [1], "a budget of 7 buys no image of shapes-flux"
     assert said not in found.sentences, "shapes-infinity has two budgets"
 
 
-def test_tasks_share_their_axes_and_where_adaptive_goes_beyond_the_budget_is_explained(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", budgets=(28, 56), searches=("random", "adaptive"), verifiers=("shapes-clip",), tasks=("a", "b"))
+def test_tasks_share_their_axes_and_where_adaptive_goes_beyond_the_budget_is_explained(make_tables: MakeRun, tmp_path: Path) -> None:
+    run = make_tables(tmp_path / "run", budgets=(28, 56), searches=("random", "adaptive"), verifiers=("shapes-clip",), tasks=("a", "b"))
     table = pd.read_parquet(run / "selections.parquet")
     moved = table["search"].eq("adaptive")
     table["nfe"] = table["nfe"].where(~moved, table["nfe"] * np.where(table["task"] == "a", 0.25, 1.75)).astype(int)
     table.to_parquet(run / "selections.parquet")
     summary = summarise(read_runs([run]))
-    one, other = curves.task_figure(summary, "shapes-clip", "nfe").axes
+    one, other = curves.task_figure(summary, "shapes-clip", "nfe")(False).axes
     assert one.get_xlim() == other.get_xlim()
     assert one.get_xlim()[0] < 14 < 56 * 1.75 < one.get_xlim()[1]
     said = "adaptive keeps a budget on average over all prompts: in one task it may spend more than that, in another less."
     assert said in results_table(summary, "shapes-clip", "results").caption
-    plain = make_run(tmp_path / "plain", budgets=(28,), searches=("random",), verifiers=("shapes-clip",), tasks=("a", "b"), prompts=1)
+    plain = make_tables(tmp_path / "plain", budgets=(28,), searches=("random",), verifiers=("shapes-clip",), tasks=("a", "b"), prompts=1)
     assert "adaptive" not in results_table(summarise(read_runs([plain])), "shapes-clip", "results").caption
 
 
@@ -216,8 +225,8 @@ def test_a_picture_of_the_gallery_can_be_read_and_says_what_it_leaves_to_the_pag
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_empty_tables_leave_no_caption(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", truth=False, budgets=(28,), searches=("random",), tasks=("colors",), verifiers=("clip",))
+def test_empty_tables_leave_no_caption(make_tables: MakeRun, tmp_path: Path) -> None:
+    run = make_tables(tmp_path / "run", truth=False, budgets=(28,), searches=("random",), tasks=("colors",), verifiers=("clip",))
     page = build_report([run], tmp_path / "out")
     for text in (page.read_text(), (page.parent / "report.md").read_text()):
         assert "Optimised harder" not in text
@@ -235,8 +244,8 @@ def test_unscored_images_are_explained(make_tables: MakeRun, tmp_path: Path) -> 
     assert "Unscored: images without a score, left out of the means (no image)." in caption
 
 
-def test_a_gallery_says_where_all_choices_are_alike(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", budgets=(14,), tasks=("colors", "counting"), searches=("random",), verifiers=("shapes-clip",))
+def test_a_gallery_says_where_all_choices_are_alike(make_tables: MakeRun, tmp_path: Path) -> None:
+    run = make_tables(tmp_path / "run", budgets=(14,), tasks=("colors", "counting"), searches=("random",), verifiers=("shapes-clip",))
     scores = pd.read_parquet(run / "scores.parquet")
     of_flux = (scores["model"] == "shapes-flux").astype(float)
     alike = scores["task"] == "colors"
@@ -280,11 +289,11 @@ def test_rows_of_plots_are_as_full_as_they_can_be() -> None:
     assert [len(row) for row in curves._rows_of(panels, 1)] == [1] * 8
 
 
-def test_a_gallery_of_ones_own_prompts_has_all_of_a_small_file(make_run: MakeRun, tmp_path: Path) -> None:
+def test_a_gallery_of_ones_own_prompts_has_all_of_a_small_file(make_tables: MakeRun, tmp_path: Path) -> None:
     one = {"searches": ("random",), "budgets": (14,), "tasks": ("prompts",), "verifiers": ("shapes-clip",), "seeds": (3, 4)}
     told = {}
     for prompts in (5, 14):
-        run = make_run(tmp_path / str(prompts), suite="file-mine@shapes", prompts=prompts, picture_px=12, **one)
+        run = make_tables(tmp_path / str(prompts), suite="file-mine@shapes", prompts=prompts, picture_px=12, **one)
         suite = read_runs([run])
         assert len(gallery(summarise(suite))) == 1
         suite.manifests[0]["configuration"]["suite"] = "file"

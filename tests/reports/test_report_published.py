@@ -19,7 +19,7 @@ PHOTO = {"models": {"infinity-2b:preset=tts-var": "ar", "flux-dev": "diffusion"}
 
 
 @pytest.fixture(scope="module")
-def geneval(module_unpainted: None, make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def geneval(module_without_figures: None, make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photo")
     two = {"tasks": ("counting", "colors"), "budgets": (14, 28, 56), "prompts": 1}
     run = make_run(folder / "run", suite="geneval", verifiers=("image-reward",), **two, **PHOTO)

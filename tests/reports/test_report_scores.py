@@ -97,12 +97,12 @@ def test_tasks_have_their_own_ends(make_tables: MakeRun, tmp_path: Path) -> None
     assert ends["non_spatial"] == pytest.approx((-reach, reach))
     reach = 1 - 0.025 ** (1 / 12)
     assert ends["overall"] == pytest.approx((-(1 - 0.025**0.25) / 3, reach)), "below, one task of three has room"
-    least, most = (np.ravel(end).tolist() for end in found.ends("grade"))
+    least, most, _ = (np.ravel(end).tolist() for end in found.ends("grade"))
     assert (least, most) == ([0, -1, 0], [1, 1, 1])
-    mean, low, high = found.bootstrap.difference(np.zeros(12), found.apart("grade"))
+    mean, low, high = found.sample.difference(np.zeros(12), found.ends("grade"))
     assert mean == 0
     assert 0.3 < high == -low < 4 / 3, "two cosines can lie 2 apart, the others 1"
-    told = found.bootstrap.together(np.zeros((12, 2)), found.apart("grade"))
+    told = found.sample.together(np.zeros((12, 2)), found.ends("grade"))
     assert (told.high_G <= 4 / 3).all()
 
 
@@ -139,7 +139,7 @@ def test_a_suite_of_both_kinds_has_both_sorts_of_pictures_and_of_trust(make_run:
     within = f"{random.loc[VERDICTS, 'within']:.2f}"
     assert within in {row["concordance within a prompt"] for row in trust.rows}, "of two grades it is AUROC"
     reliability = reliability_table(found, trust)
-    assert "next to its concordance on" in reliability.caption
+    assert "next to its concordance, all on" in reliability.caption
     assert {row["grades"] for row in reliability.rows} == {SCORES, VERDICTS}
     assert reliability_figure(reliability).axes[0].get_ylabel() == "concordance within a prompt"
 
@@ -157,7 +157,7 @@ def test_a_tree_has_numbers_where_grades_are_scores(make_run: MakeRun, tmp_path:
 
 def test_axes_of_scores_are_not_those_of_shares(make_tables: MakeRun, tmp_path: Path) -> None:
     found = summary_of(scored(make_tables, tmp_path / "run"))
-    color, cosine, counting = curves.task_figure(found, "shapes-reward", "nfe").axes
+    color, cosine, counting = curves.task_figure(found, "shapes-reward", "nfe")(False).axes
     assert len({axes.get_ylim() for axes in (color, cosine, counting)}) == 3
     assert cosine.get_ylabel() == "score by the grader"
     assert counting.get_ylabel() == "right by the grader"
@@ -172,7 +172,7 @@ def test_a_run_from_before_kinds_were_declared_is_read_by_its_grades(make_tables
     run = scored(make_tables, tmp_path / "run", declared=None)
     found = summary_of(run)
     assert [found.grades.kind(task) for task in TASKS] == [SCORES, SCORES, VERDICTS]
-    least, most = (np.ravel(end).tolist() for end in found.ends("grade"))
+    least, most, _ = (np.ravel(end).tolist() for end in found.ends("grade"))
     seen = found.values["grade"].stack(level=list(range(found.values["grade"].columns.nlevels)), future_stack=True).groupby(level="task")
     assert least == [seen.min()["color"], seen.min()["non_spatial"], 0]
     assert most == [seen.max()["color"], seen.max()["non_spatial"], 1]

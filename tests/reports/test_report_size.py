@@ -26,7 +26,8 @@ MakeRun = Callable[..., Path]
 @pytest.fixture(scope="module", params=["beam:width=2", "greedy", "random"])
 def summary(request: pytest.FixtureRequest, make_tables: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Summary:
     searches = tuple(dict.fromkeys(("random", "greedy", request.param)))
-    folder = make_tables(tmp_path_factory.mktemp("run") / "run", searches=searches, budgets=(28, 112, 700), seeds=(0, 1), nan_share=0.1)
+    two = {"tasks": ("counting", "colors"), "seeds": (0, 1)}
+    folder = make_tables(tmp_path_factory.mktemp("run") / "run", searches=searches, budgets=(28, 112, 700), nan_share=0.1, **two)
     return summarise(read_runs([folder]))
 
 
@@ -69,7 +70,7 @@ def test_accuracy_is_that_of_every_pool(summary: Summary) -> None:
 
 
 def test_a_picture_cut_short_is_named_with_the_way_out(make_run: MakeRun, tmp_path: Path) -> None:
-    folder = make_run(tmp_path / "run", searches=("random",))
+    folder = make_run(tmp_path / "run", searches=("random",), budgets=(14,), tasks=("colors",))
     for path in (folder / "images").iterdir():
         path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(WrongInput, match=r"images/\w+\.png is damaged \(.*\): remove it, and the same `vistas run` command makes it again"):
@@ -79,7 +80,7 @@ def test_a_picture_cut_short_is_named_with_the_way_out(make_run: MakeRun, tmp_pa
 def test_a_folder_that_takes_no_report_is_refused_before_anything_is_read(
     make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = make_run(tmp_path / "run", searches=("random",))
+    folder = make_run(tmp_path / "run", searches=("random",), budgets=(14,), tasks=("colors",))
     (folder / "report").write_text("taken")
     monkeypatch.setattr(commands, "_build_report", lambda *_: pytest.fail("begun"))
     with pytest.raises(SystemExit) as left:
@@ -91,7 +92,7 @@ def test_a_folder_that_takes_no_report_is_refused_before_anything_is_read(
 def test_parts_are_read_through_a_folder_that_is_gone_afterwards(
     make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = make_run(tmp_path / "run", searches=("random",))
+    folder = make_run(tmp_path / "run", searches=("random",), budgets=(14,), tasks=("colors",))
     (tmp_path / "place").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "place"))
     for name in TABLES:

@@ -26,17 +26,31 @@ Unit = tuple[str, float, int]
 UNITS: tuple[Unit, ...] = tuple((search, budget, half) for search in ("random", BEAM) for budget in (56.0, 112.0) for half in (0, 1))
 
 
+@pytest.fixture(scope="module")
+def whole(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A finished run with these fields, made once for all tests, which only read it."""
+    made: dict[str, Path] = {}
+
+    def make(**fields: object) -> Path:
+        key = str(fields)
+        if key not in made:
+            made[key] = whole_run(make_run, tmp_path_factory.mktemp("whole") / "run", **fields)
+        return made[key]
+
+    return make
+
+
 @pytest.fixture
-def interrupted(make_run: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+def interrupted(whole: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     """A run of UNITS of which these are finished; it has parts and no tables."""
 
     def make(finished: Collection[Unit], name: str = "run", **fields: object) -> Path:
-        whole = whole_run(make_run, tmp_path / f"whole-{name}", **fields)
+        made = whole(**fields)
         run = tmp_path / name
         (run / "parts").mkdir(parents=True)
-        shutil.copy(whole / "manifest.json", run)
-        shutil.copytree(whole / "images", run / "images")
-        tables = {name: pd.read_parquet(whole / f"{name}.parquet") for name in TABLES}
+        shutil.copy(made / "manifest.json", run)
+        shutil.copytree(made / "images", run / "images")
+        tables = {name: pd.read_parquet(made / f"{name}.parquet") for name in TABLES}
         store = Store(run)
         store.keep_units([key(unit) for unit in UNITS])
         for unit in finished:

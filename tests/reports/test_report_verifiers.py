@@ -58,7 +58,7 @@ def test_a_verifier_that_helps_and_one_that_does_not(run: Path) -> None:
 
 
 def test_a_change_that_is_alike_by_task_is_not_certain(run: Path) -> None:
-    """All prompts of one task change alike and no other does: resampling within tasks gives +0.17 every time."""
+    """All prompts of one task change alike and no other does: no task varies within itself."""
 
     def one_task(scores: pd.DataFrame) -> np.ndarray:
         return np.where((scores["task"] == "colors") & (scores["budget"] == min(BUDGETS)), 0.0, 1.0)
@@ -110,6 +110,20 @@ def test_accuracy_and_price_by_hand(run: Path) -> None:
     assert cost["seconds"] == pytest.approx(0.004)
     assert cost["flops"] == pytest.approx(60e6)
     assert cost["within"] == pytest.approx(row["within"])
+
+
+def test_the_price_of_an_image_holds_nothing_else(make_tables: MakeRun, tmp_path: Path) -> None:
+    """Neither the prompt's text pass nor what searches that compare pictures are charged with the verifier's work."""
+    run = make_tables(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=("random", "tts-var"), verifiers=("shapes-reward",))
+    path = run / "selections.parquet"
+    selections = pd.read_parquet(path)
+    text, features = 7_000_000, np.where(selections["search"] == "random", 0, 500_000_000)
+    selections.assign(
+        verifier_flops=selections["verifier_flops"] + text + features, verifier_seconds=selections["verifier_seconds"] + features * 1e-9
+    ).to_parquet(path)
+    summary = summarise(read_runs([run]))
+    cost = reliability_table(summary, trust_table(summary)).frame.set_index("verifier").loc["shapes-reward"]
+    assert (cost["flops"], cost["seconds"]) == pytest.approx((60e6, 0.004))
 
 
 def test_without_the_truth_there_is_nothing_to_say(make_tables: MakeRun, tmp_path: Path) -> None:

@@ -380,10 +380,11 @@ def test_parts_say_how_they_were_made(store: Store) -> None:
     assert b"source" not in plain
     assert b"ungraded" not in plain
     store.save("b", rows(0.5), Making("one", 2))
-    store.save("c", rows(0.5), Making("two", 3))
+    store.save("c", rows(0.5), Making("two", 3, "a card", 2, 64))
     assert all(store.part(key) is not None for key in "abc")
     assert store.sources() == {"": 1, "one": 1, "two": 1}
     assert (store.ungraded("abc"), store.ungraded("ab")) == (5, 2)
+    assert store.makings("ac") == {"a": Making(), "c": Making("two", 3, "a card", 2, 64)}
 
 
 def test_whole_parts_are_read_in_the_order_of_the_run_and_damaged_ones_let_be(store: Store) -> None:

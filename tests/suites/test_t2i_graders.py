@@ -213,6 +213,13 @@ def test_answers_and_their_product_have_four_decimals(folders, monkeypatch):
     assert grader.scores(pictures([(40, 60)]), [["a green bench", "a blue bowl"]]) == [0.605]
 
 
+def test_products_are_of_float32_as_published(folders, monkeypatch):
+    grader = BlipVqa.from_folder(folders["vqa"])
+    monkeypatch.setattr(grader, "_sure", lambda pictures, questions: [0.5, 0.0001])
+    # 0.00005 as the published script multiplies it is 4.99999987e-05, in double precision it is above and rounds up
+    assert grader.scores(pictures([(40, 60)]), [["a green bench", "a blue bowl"]]) == [0.0]
+
+
 def test_questions_are_lower_case_without_punctuation():
     assert question("The red hat.") == "the red hat?"
     assert question('a "blue" (bowl)') == "a blue bowl?"

@@ -61,6 +61,13 @@ def edited(file: str, **values: Any) -> Damage:
     return lambda folder: (folder / file).write_text(json.dumps(json.loads((folder / file).read_text()) | values))
 
 
+def resized(folder: Path) -> None:
+    """A wide network in place of a narrow one, as far as one weight shows it."""
+    held = torch.load(folder / HPS, weights_only=True)
+    torch.save({"state_dict": held["state_dict"] | {"visual.proj": torch.ones(2, 2)}}, folder / HPS)
+
+
+TINY_HPS = "hps-v2.1:architecture=tiny-h-14"
 CASES: dict[str, tuple[str, Damage, str]] = {
     "a head of no names": ("aesthetic.head", holding(HEAD, [torch.ones(1)]), "linearMSE.pth holds a list and no weights by name"),
     "a head of no tensors": ("aesthetic.head", holding(HEAD, {"layers.0.weight": 3}), "holds a dict and no weights by name"),
@@ -85,7 +92,12 @@ CASES: dict[str, tuple[str, Damage, str]] = {
     "ImageReward's sizes broken": ("image-reward", text("med_config.json", "{"), "med_config.json is no JSON file"),
     "ImageReward's sizes impossible": ("image-reward", edited("med_config.json", hidden_size=25), "no ImageReward network can be built"),
     "ImageReward without words": ("image-reward.tokenizer", text("tokenizer.json", "{}"), "holds no AutoTokenizer that can be read"),
-    "HPS of no names": ("hps-v2.1:architecture=tiny-h-14", holding(HPS, [torch.ones(1)]), f"{HPS} is no tiny-h-14"),
+    "HPS of no names": (TINY_HPS, holding(HPS, [torch.ones(1)]), f"{HPS} is no tiny-h-14"),
+    "HPS of another network": (TINY_HPS, holding(HPS, {"state_dict": {"cls_token": torch.ones(1), "norm.bias": torch.ones(1)}}),
+                               f"{HPS} is another model's: it lacks \\d+ of \\d+ weights, first positional_embedding, text_projection, "
+                               "logit_scale and has cls_token, norm.bias instead; give the file"),
+    "HPS of another size": (TINY_HPS, resized, f"{HPS} contradicts the configuration in 1 weights, first visual.proj is "
+                            r"\(2, 2\) instead of \(32, 16\): the configured size is another model's"),
 }  # fmt: skip
 
 

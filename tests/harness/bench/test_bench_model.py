@@ -16,7 +16,7 @@ import torch
 from command_line import call
 
 from harness.bench import model as bench_model
-from harness.bench.measured import Call, Measured, enough, measured
+from harness.bench.measured import Call, Measured, measured
 from harness.bench.model import Brightness, bench
 from harness.bench.origin import kernels, other_work
 from harness.bench.peaks import peak_of
@@ -28,6 +28,7 @@ from models.published import published_models
 from models.text_length import cut_off_unsaid
 from verifiers.base import Verifier
 from verifiers.features import described, features_of
+from verifiers.random_weights import BUILDERS
 from verifiers.spec import parse_verifier
 
 FLUX = "flux-dev:steps=2,height=64,width=64,max_sequence_length=16,dtype=float32"
@@ -166,6 +167,27 @@ def test_the_command_writes_a_table_and_a_file(tmp_path: Path) -> None:
     assert "batch 2: warming up" in result.stderr
 
 
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_tiny_verifier_scores_by_a_small_network_of_its_kind(name: str) -> None:
+    full, small = parse_verifier(name).without_weights(), parse_verifier(name).without_weights("cpu", tiny=True)
+    assert full is not None
+    assert small is not None
+    assert small.card.name == name
+    assert small.price(1).flops < full.price(1).flops / 100
+    images = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8)
+    assert small.score(images, ["a cat", "a dog"]).values_NM.shape == (2, 1)
+
+
+def test_tiny_shrinks_verifiers_and_the_features_beside_them(tmp_path: Path) -> None:
+    out = tmp_path / "bench.csv"
+    found = call("bench-model", INFINITY, "--random-weights", "--tiny", "--batch", "1", "--device", "cpu", "--repeat", "1", "--verifier",
+                 "ensemble:clip-score=1,image-reward=1", "--csv", str(out))  # fmt: skip
+    assert found.exit_code == 0, found.output
+    rows = {row["operation"]: row for row in csv.DictReader(out.open())}
+    for operation in ("score ensemble:clip-score=1,image-reward=1", "patches"):
+        assert 0 < float(rows[operation]["tflop"]) < 0.01, "at their own sizes a tenth and more"
+
+
 def test_a_tiny_model_makes_small_pictures_in_few_steps_unless_told() -> None:
     text, generator, _ = prepared("flux-dev:dtype=float32", "cpu", tiny=True)
     assert text == "flux-dev:steps=2,height=64,width=64,dtype=float32"
@@ -227,18 +249,6 @@ def test_a_call_that_is_disturbed_once_does_not_count(flux: Generator, monkeypat
     decode = found["decode"]
     assert decode.seconds_lowest <= decode.seconds < 100 < decode.seconds_highest
     assert decode.tflop_per_second == pytest.approx(decode.tflop / decode.seconds)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "does"),
-    [
-        ([], False), ([1.0] * 2, False), ([1.0] * 3, True), ([0.5] * 5, False), ([0.5] * 6, True), ([0.1] * 9, False), ([0.1] * 10, True),
-        ([40.0], False), ([40.0, 41.0], True), ([40.0, 50.0], False), ([40.0, 50.0, 60.0], True), ([10.0, 10.0], False),
-    ],
-)  # fmt: skip
-def test_short_calls_are_repeated_more_often_than_long_ones(seconds: list[float], does: bool) -> None:
-    assert enough(seconds, None) == does
-    assert enough(seconds, 3) == (len(seconds) >= 3), "unless told how often"
 
 
 @pytest.mark.parametrize("name", published_models())

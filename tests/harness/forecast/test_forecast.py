@@ -127,7 +127,7 @@ def test_time_is_estimated_from_a_calibration() -> None:
     asked = ["plan", *ASKED, "--search", "random", "--budget", "6"]
     shown = call(*asked, "--calibrate")
     assert "no time is estimated" not in shown
-    assert re.search(r"^pair +budget +used +FLOPs +time\ntoy-ar random +6 NFE +100% +[\d.]+ kFLOP +\d+ s$", shown, re.MULTILINE)
+    assert re.search(r"^model and search +budget +used +FLOPs +time\ntoy-ar random +6 NFE +100% +[\d.]+ kFLOP +\d+ s$", shown, re.MULTILINE)
     assert re.search(r"about \d+ s of searching in all; loading, grading and the report come on top", shown)
     values = json.loads(call(*asked, "--calibrate", "--json"))
     one = values["searches"][0]
@@ -187,9 +187,9 @@ def test_a_dear_verifier_of_a_pool_is_timed_for_the_images_of_a_cheap_one() -> N
 
 def test_every_pair_is_in_one_line_of_the_overview() -> None:
     lines = call("plan", *ASKED, "--search", "random", "--search", "beam", "--budget", "14,28").splitlines()
-    table = lines[next(n for n, line in enumerate(lines) if line.startswith("pair ")) :]
+    table = lines[next(n for n, line in enumerate(lines) if line.startswith("model and search ")) :]
     assert lines.index(table[0]) < next(n for n, line in enumerate(lines) if line.startswith("toy-ar with random by"))
-    assert table[0].split() == ["pair", "budget", "used", "FLOPs"]
+    assert table[0].split() == ["model", "and", "search", "budget", "used", "FLOPs"]
     assert table[1].split()[:5] == ["toy-ar", "random", "14", "NFE", "86%"]
     assert table[2].split()[:4] == ["toy-ar", "random", "28", "NFE"]
 

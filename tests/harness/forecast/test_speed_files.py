@@ -83,6 +83,52 @@ def test_time_is_said_of_what_another_run_does_not_have(tmp_path: Path) -> None:
     assert f"\n{said} in shard 1/4; loading" in call(*asked, "--shard", "1/4")
 
 
+def test_hours_that_one_has_pay_for_whole_units_and_a_part_of_one(tmp_path: Path) -> None:
+    speeds = written(tmp_path / "a.csv", [*TOY, SCORE])
+    asked = [*ASKED, "--search", "random", "--budget", "12", "--set", "chunk=4", "--set", "max_rows=8", "--speeds", speeds, "--hours"]
+    full, half = 16, 9  # of four prompts 16 rows in two batches, which share the text; of two prompts one batch
+    paid = {2 * full: 8, 2 * full - 1: 6, half - 1: 0}
+    for seconds, prompts in paid.items():
+        values = json.loads(call(*asked, str((seconds + 0.01) / 3600), "--json"))
+        assert values["affordable_prompts"] == values["searches"][0]["affordable_prompts"] == prompts, seconds
+    shown = call(*asked, "0.001")
+    assert re.search(r"^toy-ar random +12 NFE .* no prompt, one takes 9 s$", shown, re.MULTILINE)
+    assert "\n0.001 hours pay for no prompt of everything above: one takes 9 s, before loading, " in shown
+    fewer = json.loads(call(*asked, str((2 * full + 0.01) / 3600), "--prompts", "2", "--seed", "0,1", "--json"))
+    assert fewer["affordable_prompts"] == 4, "a whole unit, though none of the plan is"
+
+
+def test_prompts_that_share_a_total_are_paid_for_by_their_share(tmp_path: Path) -> None:
+    speeds = written(tmp_path / "a.csv", [*TOY, SCORE])
+    asked = [*ASKED, "--search", "adaptive", "--search", "random", "--budget", "40", "--speeds", speeds, "--json", "--hours", "1"]
+    values = json.loads(call(*asked))
+    shared = values["searches"][0]
+    assert shared["affordable_prompts"] == int(3600 * 6 / shared["total"]["seconds"])
+    assert 0 < values["affordable_prompts"] < min(one["affordable_prompts"] for one in values["searches"])
+
+
+def test_a_plan_says_how_far_off_it_may_be_and_which_batches_to_measure(tmp_path: Path) -> None:
+    speeds = tmp_path / "a.csv"
+    few = [written(tmp_path / f"{rows}.csv", [*TOY, SCORE], seconds=1 + rows / 8, rows=(rows,)) for rows in (1, 64)]
+    speeds.write_text(Path(few[0]).read_text() + "".join(Path(few[1]).read_text().splitlines(keepends=True)[1:]))
+    asked = [*ASKED, "--search", "random", "--search", "greedy", "--budget", "12", "--speeds", str(speeds)]
+    command = "vistas bench-model toy-ar --verifier toy-judge --batch 12,24 --prompts 6 --csv toy-ar-more.csv"
+    line = (r"time of toy-ar greedy and, less so, 1 more may be 0\.\d+ to \d\.\d times what is said, by batches not measured: measure them "
+            rf"too, on a card, and add --speeds toy-ar-more\.csv: {command}")  # fmt: skip
+    found = [said for said in call(*asked).splitlines() if said.startswith("time of ")]
+    assert len(found) == 1
+    assert re.fullmatch(line, found[0]), found[0]
+    values = json.loads(call(*asked, "--json"))
+    assert len(values["unsure"]) == 1
+    for one in values["searches"]:
+        least, most = one["seconds_range"]
+        assert least < one["total"]["seconds"] < most
+    more = [written(tmp_path / f"more{rows}.csv", [*TOY, SCORE], seconds=1 + rows / 8, rows=(rows,)) for rows in (12, 24)]
+    surer = json.loads(call(*asked, *(f"--speeds={file}" for file in more), "--json"))
+    assert surer["unsure"] == [], "what was asked for is enough"
+    assert surer["computed_seconds"] == pytest.approx(values["computed_seconds"]), "calls whose time grows evenly were planned rightly"
+
+
 def test_a_budget_in_seconds_is_planned_by_the_file(tmp_path: Path) -> None:
     speeds = written(tmp_path / "a.csv", [*TOY, SCORE], seconds=0.5, rows=(1,))
     asked = [*ASKED, "--search", "random", "--unit", "seconds", "--budget", "13", "--speeds", speeds, "--json"]
@@ -107,6 +153,8 @@ def test_what_was_not_measured_is_said_and_lasts_nothing(tmp_path: Path) -> None
     assert said not in call(*asked, str(tmp_path / "a.csv"), "--speeds", beside), "measured on this card beside another model"
     elsewhere = written(tmp_path / "c.csv", [SCORE], model="toy-diffusion", device="another card")
     assert said in call(*asked, str(tmp_path / "a.csv"), "--speeds", elsewhere)
+    shrunk = written(tmp_path / "e.csv", [SCORE], model="toy-diffusion", settings='{"tiny": true}')
+    assert said in call(*asked, str(tmp_path / "a.csv"), "--speeds", shrunk), "a verifier that --tiny has shrunk too"
 
 
 def test_other_settings_than_those_measured_are_told(tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ from harness.run.runner import finish_run
 from harness.run.table_rows import AFTER_BUDGET
 from harness.run.timing import DECODE, FORWARD, REPORT, TEXT
 from models.base import Operation
-from results.schema import COST, MEASURED, TABLES
+from results.schema import COST, MEASURED, TABLES, TOTALS
+from results.store import Store
 
 pytestmark = pytest.mark.usefixtures("toys")
 
@@ -51,6 +52,14 @@ def test_nothing_exceeds_its_budget(finished: Any) -> None:
         table = finished[1][name]
         assert (table["nfe"] <= table["budget"]).all()
         assert table[[column.name for column in COST]].notna().all().all()
+
+
+def test_units_say_what_they_were_computed_on(finished: Any) -> None:
+    (environment,) = json.loads((finished[0] / "manifest.json").read_text())["environments"]
+    threads = environment["threads"]
+    where = f"{environment['processor']} with {threads} thread{'s' if threads > 1 else ''}"
+    makings = Store(finished[0]).makings().values()
+    assert {(making.computed_on, making.max_rows, making.shards) for making in makings} == {(where, Settings().max_rows, 0)}
 
 
 def test_a_smaller_budget_chooses_from_the_start_of_the_same_pool(finished: Any) -> None:
@@ -179,7 +188,10 @@ def test_what_is_scored_after_the_deadline_stays_in_the_tables(
     assert late["truth"].notna().all()
     assert candidates.drop(late.index)["score"].notna().all()
     assert set(scores["metric"]) == {"toy-judge", "grade"}
+    ran = candidates[list(TOTALS)].iloc[-1]
+    assert selections[list(TOTALS.values())].iloc[0].tolist() == pytest.approx(ran.tolist())
     if seconds == 4.0:
+        assert ran["flops"] > selections["flops"].iloc[0], "what was run in vain was paid for"
         assert selections["considered"].tolist() == [3 - len(late)]
         assert scores["value"].notna().all()
         assert selections["overrun_seconds"].tolist() == [candidates["seconds"].max() - seconds]
@@ -191,13 +203,15 @@ def test_what_is_scored_after_the_deadline_stays_in_the_tables(
         assert selections["overrun_seconds"].iloc[0] > candidates["seconds"].max() - seconds - 1e-9
 
 
-def test_only_a_search_that_was_stopped_by_one_budget_has_overrun_it(tmp_path: Path) -> None:
-    one = run(tmp_path / "nfe", searches=("random", "beam"), models=("toy-ar",))["selections"]
+def test_only_a_search_that_was_stopped_by_one_budget_has_overrun_it(tmp_path: Path, finished: Any) -> None:
+    one = finished[1]["selections"]
     assert (one["overrun_seconds"] == 0).all()
+    assert (one[list(TOTALS)].to_numpy() == one[list(TOTALS.values())].to_numpy()).all(), "under other units all is in time"
     timed = run(tmp_path / "seconds", unit="seconds", budgets=(50, 60), searches=("random:candidates=3", "greedy:candidates=2"),
-                models=("toy-ar",), prompts=2)["selections"].set_index("search")["overrun_seconds"]  # fmt: skip
-    assert (timed["greedy:candidates=2"] == 0).all()
-    assert timed["random:candidates=3"].isna().all()  # images of the larger budget serve the smaller one
+                models=("toy-ar",), prompts=2)["selections"].set_index("search")[["overrun_seconds", *TOTALS.values()]]  # fmt: skip
+    assert (timed.loc["greedy:candidates=2", "overrun_seconds"] == 0).all()
+    assert timed.loc["greedy:candidates=2"].notna().all(axis=None)
+    assert timed.loc["random:candidates=3"].isna().all(axis=None)  # images of the larger budget serve the smaller one
 
 
 def test_profile_accounts_for_all_of_the_time(tmp_path: Path) -> None:

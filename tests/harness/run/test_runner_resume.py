@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import toy_world
 from rich.console import Console
-from toy_runs import BASE, assert_equal, run, stop_after
+from toy_runs import BASE, assert_equal, before_each, run, stop_after
 
 from harness.config import Settings
 from harness.errors import WrongInput
@@ -31,8 +31,8 @@ def test_several_verifiers_in_seconds_and_resume_with_the_speeds_of_the_start(
         "unit": "seconds", "budgets": (60,), "searches": ("random:candidates=3",), "models": ("toy-ar",),
         "verifiers": ("toy-judge", "toy-pair"), "chunk": 2,
     }  # fmt: skip
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, engine=stop_after(1), **changes)
+    with stop_after(1):
+        run(tmp_path, **changes)
     part, *others = (tmp_path / "parts").iterdir()
     speeds, before = (tmp_path / "calibration.json").read_bytes(), part.stat().st_mtime_ns
     assert not others
@@ -55,8 +55,8 @@ def test_several_verifiers_in_seconds_and_resume_with_the_speeds_of_the_start(
 
 @pytest.mark.parametrize("units", [0, 1, 5])
 def test_resumed_run_equals_uninterrupted_one(finished: Any, tmp_path: Path, units: int) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, engine=stop_after(units))
+    with stop_after(units):
+        run(tmp_path)
     assert len(list((tmp_path / "parts").glob("*.part"))) == units if units else not (tmp_path / "parts").exists()
     assert_equal(finished[1], run(tmp_path))
 
@@ -84,7 +84,8 @@ def test_interrupted_within_a_unit_leaves_nothing_half_way(
 def test_same_command_again_changes_nothing(tmp_path: Path) -> None:
     run(tmp_path, prompts=2, searches=("random",))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"}
-    run(tmp_path, prompts=2, searches=("random",), engine=stop_after(0))
+    with before_each(lambda unit: pytest.fail(f"made again: {unit.title}")):
+        run(tmp_path, prompts=2, searches=("random",))
     after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"}
     assert before == after
 
@@ -108,8 +109,8 @@ def test_damaged_part_and_lost_image_are_named_and_redone(
 
 def test_going_on_compares_no_unit_with_every_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of ten thousand units that is minutes."""
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, stop_after(3))
+    with stop_after(3):
+        run(tmp_path)
     prepared = prepare_run(Settings(**BASE), tmp_path)
     monkeypatch.setattr(WorkUnit, "__eq__", lambda one, other: pytest.fail("compared"))
     finish_run(prepared, Console(quiet=True))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import pandas as pd
 import pytest
 import toy_world
 from rich.console import Console
+from toy_runs import stop_after
 
 from harness import registry
 from harness.config import Settings
@@ -18,7 +17,7 @@ from harness.run.pairing import pair_up
 from harness.run.prepared import prepare_run
 from harness.run.runner import finish_run
 from harness.search.spec import parse_search
-from results.schema import MEASURED, TABLES
+from results.schema import MEASURED, TABLES, TOTALS
 from verifiers.features import Described
 
 pytestmark = pytest.mark.usefixtures("toys")
@@ -43,17 +42,10 @@ def settings(search: str, model: str, verifier: str = "toy-judge") -> Settings:
     )  # fmt: skip
 
 
-def run(asked: Settings, folder: Path, engine: Any = None) -> dict[str, pd.DataFrame]:
-    prepared = prepare_run(asked, folder)
-    finish_run(prepared, Console(quiet=True), **({"engine": engine} if engine else {}))
+def run(asked: Settings, folder: Path) -> dict[str, pd.DataFrame]:
+    finish_run(prepare_run(asked, folder), Console(quiet=True))
     found = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     return {name: table.drop(columns=[column for column in MEASURED if column in table]) for name, table in found.items()}
-
-
-def between_units(work: Any, execute: Callable[[Any], Any]) -> Any:
-    for unit in islice(work, 1):
-        yield unit, execute(unit)
-    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(("search", "model", "verifier", "moments"), [
@@ -78,6 +70,10 @@ def test_a_stopped_search_resumes_to_the_same_tables(
     stop = 0
     whole = run(configured, tmp_path / "whole")
     assert len(whole["selections"]) == 3
+    spent = [name for name in TOTALS if name not in MEASURED]
+    pd.testing.assert_frame_equal(  # nothing is run after the last score, unless it is after a budget in seconds
+        whole["selections"][spent], whole["selections"][[TOTALS[name] for name in spent]].set_axis(spent, axis=1), check_dtype=False
+    )
     calls, units = len(asked), whole["selections"]["unit"].nunique()
     assert units == (1 if search.startswith("adaptive") else 2)  # a pool is one unit
     stops = {"between": 0, "first": 1, "middle": max(1, calls // 2), "last": calls}
@@ -85,8 +81,8 @@ def test_a_stopped_search_resumes_to_the_same_tables(
         folder = tmp_path / name
         asked.clear()
         stop = stops[name]
-        with pytest.raises(KeyboardInterrupt):
-            run(configured, folder, None if stop else between_units)
+        with pytest.raises(KeyboardInterrupt) if stop else stop_after(min(1, units - 1)):
+            run(configured, folder)
         stop = 0
         assert stops[name] == 0 or len(list((folder / "parts").glob("*.part"))) < units
         again = run(configured, folder)

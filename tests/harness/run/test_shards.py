@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import multiprocessing
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import IO, Any
 import pandas as pd
 import pytest
 from rich.console import Console
-from toy_runs import untimed
+from toy_runs import before_each, untimed
 
 import harness.run.runner  # imported here once, so that every fork has them
 import harness.search.beam
@@ -27,11 +28,15 @@ from harness import cli
 from harness.commands import run as run_commands
 from harness.config import Settings
 from harness.errors import WrongInput
+from harness.run import work
 from harness.run.prepared import prepare_run, run_manifest
 from harness.run.runner import finish_shard
-from harness.run.shard import Shard, divided
+from harness.run.setbacks import Setbacks
+from harness.run.shard import Shard, at_work, divided, or_join
+from harness.run.units import WorkUnit
 from results.claims import Claims
-from results.files import alone, locked, locked_part, write_atomic
+from results.files import InUse, alone, atomic, locked, locked_part, write_atomic
+from results.store import Store
 
 pytestmark = pytest.mark.usefixtures("toys")
 
@@ -89,19 +94,64 @@ def test_two_processes_at_once_leave_what_one_leaves(tmp_path: Path) -> None:
     for name, table in untimed(one).items():
         pd.testing.assert_frame_equal(table, untimed(two)[name])
     assert content(one) == content(two)
-    assert len(list((two / "parts").glob("*.part"))) == UNITS
+    assert [making.shards for making in Store(two).makings().values()] == [2] * UNITS
     assert not list(two.rglob("*.tmp"))
 
 
 def test_a_shard_alone_does_what_others_never_begin(tmp_path: Path) -> None:
     one, folder = tmp_path / "one", tmp_path / "run"
     said = end(*begin(folder, "--shard", "1/3"))
-    assert "helping other shards: 7 units not done" in said
+    helped = r"helping other shards: 7 units not done, \d of shard 0/3 \(not at work\), \d of shard 2/3 \(not at work\)\n"
+    assert re.search(helped, said)
+    last = r"unit 1 of 7: toy-ar .*, of shard [02]/3, as nobody works on it\n"
+    assert re.search(last, said), "of whom the unit is that is begun first"
     assert "7 units done to help" in said
     assert (folder / "report").is_dir()
     end(*begin(one))
     assert content(one) == content(folder)
     assert not list(folder.glob(".claim-*"))
+
+
+SECONDS: dict[str, Any] = {
+    "suite": "geneval", "models": ("toy-ar",), "searches": ("random:candidates=3",), "verifiers": ("toy-judge",), "budgets": (60,),
+    "unit": "seconds", "prompts": 3, "chunk": 1, "metrics": (),
+}  # fmt: skip
+
+
+def _shard_under_seconds(folder: Path, number: int, log: Path) -> None:
+    said: list[str] = []
+    run = prepare_run(Settings(**SECONDS), folder, shared=True, say=said.append)
+    finish_shard(run, Shard(number, 3), Console(quiet=True))
+    log.write_text("\n".join(said))
+
+
+def test_of_shards_begun_together_under_seconds_one_measures_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOY_DELAY", "0.02")
+    logs = [tmp_path / f"{number}.log" for number in range(3)]
+    fork = multiprocessing.get_context("fork")
+    shards = [fork.Process(target=_shard_under_seconds, args=(tmp_path / "run", number, log)) for number, log in enumerate(logs)]
+    for shard in shards:
+        shard.start()
+    said = [end(*one) for one in zip(shards, logs, strict=True)]
+    assert sum("calibrating: " in text for text in said) == 1, said
+    assert len(list((tmp_path / "run" / "parts").glob("*.part"))) == 3
+
+
+def test_a_shard_waits_to_begin_while_another_measures(tmp_path: Path) -> None:
+    run = prepare_run(Settings(**SECONDS), tmp_path, shared=True)
+    waits: list[int] = []
+    with pytest.raises(TimeoutError), alone(tmp_path, lambda: waits.append(1) or _give_up()):
+        pass
+    finish_shard(run, Shard(0, 2), Console(quiet=True))
+    other = prepare_run(Settings(**SECONDS), tmp_path, shared=True, say=lambda line: None)
+    assert other.session.calibrations == run.session.calibrations
+    assert (len(waits), other.opening) == (1, None)
+    with alone(tmp_path, _give_up):
+        pass
+
+
+def _give_up() -> None:
+    raise TimeoutError
 
 
 def test_a_unit_that_another_process_has_is_left_to_it(tmp_path: Path) -> None:
@@ -133,14 +183,13 @@ def test_units_of_a_process_that_dies_are_done_by_who_is_still_at_work(tmp_path:
     assert dying.take(mine[0].key)
     assert dying.take(last.key)
 
-    def engine(units: Iterable[Any], execute: Callable[[Any], Any]) -> Iterator[Any]:
-        for unit in units:
-            yield unit, execute(unit)
-            made.append(unit)
-            if unit not in mine:
-                dying.__exit__(None, None, None)
+    def step(unit: WorkUnit) -> None:
+        made.append(unit)
+        if unit not in mine:
+            dying.__exit__(None, None, None)
 
-    assert finish_shard(run, Shard(0, 2), Console(quiet=True), engine) == "", "nothing is missing"
+    with before_each(step):
+        assert finish_shard(run, Shard(0, 2), Console(quiet=True)) == "", "nothing is missing"
     assert len(made) == 6
     assert made[-2:] == [mine[0], last], "once it is dead"
 
@@ -149,9 +198,43 @@ def test_a_shard_in_work_is_not_begun_twice_and_no_plain_run_joins(tmp_path: Pat
     folder = tmp_path / "run"
     folder.mkdir()
     with locked_part(folder, Shard(0, 2).lock):
-        for arguments, advice in (((), ": wait for it, or give another folder"), (("--shard", "0/2"), " as this very shard: wait")):
-            assert f"another process is writing to {folder}{advice}" in end(*begin(folder, *arguments), code=2)
+        joining = f"shard 0/2 is at work in {folder}: to join, give this command with --shard 1/2; or wait, or give another folder"
+        assert joining in end(*begin(folder), code=2)
+        again = f"another process is writing to {folder} as this very shard: wait"
+        assert again in end(*begin(folder, "--shard", "0/2"), code=2)
         assert "others are in work" in end(*begin(folder, "--shard", "1/2"))
+
+
+def test_whoever_finds_shards_at_work_is_told_how_to_join(tmp_path: Path) -> None:
+    with locked_part(tmp_path, Shard(0, 3).lock), locked_part(tmp_path, Shard(1, 3).lock):
+        assert at_work(tmp_path) == [Shard(0, 3), Shard(1, 3)]
+        with pytest.raises(InUse, match=r"^shards 0/3, 1/3 are at work .* --shard 2/3; or wait"), or_join(tmp_path), locked(tmp_path):
+            pass
+        with locked_part(tmp_path, Shard(2, 3).lock), pytest.raises(InUse, match="--shard 3/4"), or_join(tmp_path), locked(tmp_path):
+            pass
+    assert at_work(tmp_path) == [], "their files are left, and nobody holds them"
+    with locked(tmp_path), pytest.raises(InUse, match="another process is writing"), or_join(tmp_path), locked(tmp_path):
+        pass
+    with or_join(tmp_path), locked(tmp_path):
+        pass
+
+
+def test_a_helper_says_who_is_at_work_and_who_is_not(tmp_path: Path) -> None:
+    settings = Settings(suite="geneval", models=("toy-ar",), searches=("random",), verifiers=("toy-judge",), budgets=(6,), prompts=6,
+                        chunk=1, metrics=())  # fmt: skip
+    run, said = prepare_run(settings, tmp_path / "run"), io.StringIO()
+    run.store.open(run_manifest(run), shared=True)
+    with locked_part(run.store.folder, Shard(1, 3).lock), locked_part(run.store.folder, Shard(0, 3).lock):
+        work.help_others(run, Shard(0, 3), Console(file=said, width=200), Setbacks(run.store, run.units))
+    assert "6 units not done, 2 of shard 0/3, 2 of shard 1/3, 2 of shard 2/3 (not at work)\n" in said.getvalue()
+
+
+def test_of_shards_of_another_division_it_is_not_said_who_is_not_at_work(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with locked_part(folder, Shard(0, 2).lock):
+        said = end(*begin(folder, "--shard", "3/4"))
+    assert re.search(r"helping other shards: \d units not done, \d of shard 0/4, \d of shard 1/4, \d of shard 2/4\n", said)
 
 
 def test_a_shard_waits_for_one_that_only_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,6 +276,15 @@ def test_two_processes_may_write_one_file(tmp_path: Path) -> None:
         process.join(60)
     assert [process.exitcode for process in both] == [0, 0]
     assert (tmp_path / "image").read_bytes() in (b"a" * 20_000, b"b" * 20_000)
+
+
+def test_two_machines_may_write_one_file_by_the_same_process_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    with atomic(tmp_path / "image") as one, atomic(tmp_path / "image") as other:
+        one.write(b"a")
+        other.write(b"b")
+    assert (tmp_path / "image").read_bytes() in (b"a", b"b")
+    assert [path.name for path in tmp_path.iterdir()] == ["image"]
 
 
 @pytest.mark.parametrize("text", ["2/2", "-1/2", "1", "0/0", "a/b", "1/2/3", ""])

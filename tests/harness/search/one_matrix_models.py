@@ -144,7 +144,7 @@ class Scales:
         return self._images(state, 1)
 
     def _images(self, state: Any, shrink: int) -> Images:
-        return floored(picture(shrunk(state.prefixes.features_BCHW[list(state.source)], shrink)), self.card.name)
+        return floored(picture(shrunk(state.prefixes.features_BCHW[list(state.source)], shrink)))
 
     def price(self, operation: str, step: int = 0, text_tokens: int = 0) -> Cost:
         if operation == "predict":

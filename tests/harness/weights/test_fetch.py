@@ -32,6 +32,7 @@ def test_offline_fetches_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -
 
 PUBLISHED = {
     "someone/toy": {"config.json": b"{}", "part/a.bin": b"abc", "part/b.bin": b"not asked for"},
+    "some-one/moved": {"config.json": b"{}", "part/a.bin": b"abc", "part/b.bin": b"not asked for"},
     "someone/twins": {"config.json": b"{}", "a.bin": b"abc", "same.bin": b"abc"},
     "someone/torn": {"a.bin": TORN},
     "someone/torn-text": {"a.json": TORN},
@@ -82,6 +83,21 @@ def test_a_file_that_is_damaged_in_the_cache_is_fetched_again() -> None:
         assert fetch(wanted) == folder
         assert (folder / name).read_bytes() == good
     assert (folder / "same.bin").read_bytes() == good
+
+
+def test_what_the_cache_has_under_a_former_name_is_not_fetched_again(hub: None, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fetch(asked("someone/toy", "config.json", "part/a*"))
+    moved = replace(asked("some-one/moved", "config.json", "part/a*"), formerly="someone/toy")
+    monkeypatch.setattr("harness.weights.fetching.published", lambda: {"toy": {"weights": moved}})
+    said = "toy weights: here already under its former name someone/toy, checked, in"
+    assert list(fetch_all(["toy"]))[-1] == f"{said} {before}"
+    assert not (cache / "models--some-one--moved" / "snapshots").exists(), "nothing is downloaded"
+    assert locate(moved) == before
+    (before / "part" / "a.bin").resolve().write_bytes(b"ab")
+    *_, last = fetch_all(["toy"])
+    assert last == f"toy weights: checked, in {locate(moved)}", "damaged there, it is fetched"
+    assert "models--some-one--moved" in last
+    assert fetch(moved) == locate(moved)
 
 
 @pytest.mark.usefixtures("hub")

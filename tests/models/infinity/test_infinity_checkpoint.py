@@ -69,7 +69,7 @@ def tiny() -> InfinityTransformer:
 
 @pytest.mark.parametrize(("key", "prefix", "averaged"), [
     ("gpt_fsdp", "_fsdp_wrapped_module.", False), ("gpt_wo_ddp", "module.", False),
-    ("gpt_wo_ddp", "module._orig_mod.", False), ("gpt_ema_fsdp", "", True)])
+    ("gpt_wo_ddp", "module._orig_mod.", False), ("gpt_ema_fsdp", "", True), ("gpt_ema_for_vis", "", True)])
 def test_training_checkpoint_variants(tmp_path: Path, tiny: InfinityTransformer, key: str, prefix: str,
                                       averaged: bool) -> None:
     weights = {prefix + name: tensor for name, tensor in tiny.state_dict().items()}
@@ -121,8 +121,11 @@ def test_unconditional_text_is_cut_or_extended(tmp_path: Path, tiny: InfinityTra
     weights["cfg_uncond"] = torch.randn(rows, 16)
     save_file(weights, tmp_path / "model.safetensors")
     got = load_transformer(TINY, tmp_path / "model.safetensors").cfg_uncond
-    assert got.shape == (6, 16)
     assert torch.equal(got[:rows], weights["cfg_uncond"][:6])
+    # the original keeps the rest of what its constructor draws from seed 0 for the whole table, whatever the file holds
+    drawn = torch.nn.init.trunc_normal_(torch.empty(6, 16), std=1.2, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(got[rows:], drawn[rows:] / 4)
+    assert got.shape == (6, 16)
 
 
 def test_bare_names_and_missing_constants_of_a_vae(tmp_path: Path) -> None:
