@@ -20,6 +20,8 @@ class Grades:
     """The tasks whose grades are scores, each with its least and most, NaN where it has no such end; all others' say right or wrong."""
 
     scores: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    both: bool = False
+    """Whether there are tasks of either kind."""
 
     def kind(self, task: str = OVERALL) -> str:
         """VERDICTS or SCORES; over all tasks these where any task has them, as a mean that scores are part of is no share."""
@@ -47,8 +49,9 @@ def grades_of(runs: Runs) -> Grades:
     declared = next((manifest["suite"]["scores"] for manifest in runs.manifests if "scores" in manifest["suite"]), None)
     tasks = runs.selections["task"].unique()
     if declared is None:
-        return Grades(dict.fromkeys(_neither_right_nor_wrong(runs), (math.nan, math.nan)))
-    return Grades({task: _ends(declared[task]) for task in tasks if task in declared})
+        declared = dict.fromkeys(_neither_right_nor_wrong(runs), (None, None))
+    scores = {task: _ends(declared[task]) for task in tasks if task in declared}
+    return Grades(scores, both=0 < len(scores) < len(tasks))
 
 
 def _ends(declared: Sequence[float | None]) -> tuple[float, float]:

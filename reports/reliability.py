@@ -20,7 +20,7 @@ from reports.statistics import OVERALL
 from reports.style import INK, QUIET, log_axis
 from reports.summary import Summary, is_single, of_random
 from reports.tables import Table, filled
-from reports.trust import within_name
+from reports.trust import told_apart, within_name
 
 NOT_SEARCHED = "no search"
 _WIDTH = 6.2
@@ -60,26 +60,25 @@ def cross_table(summary: Summary) -> Table:
 
 def reliability_table(summary: Summary, trust: Table) -> Table:
     """What a verifier's call costs next to how well it orders images of random search by their grades."""
-    rows, raw = [], []
+    rows, raw, shown = [], [], summary.grades.kind()
     for verifier in summary.runs.verifiers:
         cost = _per_image(summary, verifier)
         areas = trust.frame[_is_random(trust.frame, verifier)] if len(trust.frame) else trust.frame
-        unknown: dict[Any, Any] = {"model": "all", "grades": summary.grades.kind(), **dict.fromkeys((*_WITHIN, "best", "chance"), np.nan)}
+        unknown: dict[Any, Any] = {"model": "all", "grades": shown, **dict.fromkeys((*_WITHIN, "best", "chance"), np.nan)}
         entries = areas.to_dict("records") or [unknown]
         for area in entries:
             within, kind = (area["within"], area["within_low"], area["within_high"]), str(area["grades"])
             rows.append({
                 "verifier": verifier, "model": str(area["model"]), "time an image": amounts.amount(cost["seconds"], "seconds"),
                 "FLOPs an image": amounts.amount(cost["flops"], "flops"), "share of all time": numbers.share(cost["share"]),
-                within_name(kind): numbers.score(*within), **_chosen(kind, area),
+                **told_apart(summary, kind), within_name(shown): numbers.score(*within), **_chosen(shown, area),
             })  # fmt: skip
             raw.append({"verifier": verifier, "model": area["model"], "grades": kind, **cost, **dict(zip(_WITHIN, within, strict=True))})
-    kinds = dict.fromkeys(entry["grades"] for entry in raw)
-    measures, pools = zip(*(_SAID[kind] for kind in kinds), strict=True)
+    measure, pools = _SAID[shown]
     caption = (
-        f"Time and FLOPs of one image through the verifier next to its {' and '.join(measures)}, all on images of random search. Time is "
+        f"Time and FLOPs of one image through the verifier next to its {measure}, all on images of random search. Time is "
         "measured, with a share of the prompt's text pass; FLOPs are what one more image adds, not known where all pools have as many. "
-        f"“Share of all time” is over all searches that it guided. {' '.join(pools)} “One by chance”: what choosing blindly would give."
+        f"“Share of all time” is over all searches that it guided. {pools} “One by chance”: what choosing blindly would give."
     )
     return Table("reliability", "Speed against reliability", caption, filled(rows), pd.DataFrame(raw))
 
@@ -131,7 +130,7 @@ def reliability_figure(table: Table, narrow: bool = False) -> Figure:
     room = 0.14 * max(most - least, 0.1)
     axes.set_ylim(least - room, most + room)
     axes.set_xlabel("milliseconds an image, logarithmic", fontsize=8.5)
-    axes.set_ylabel(" or ".join(map(within_name, kinds)), fontsize=9)
+    axes.set_ylabel(within_name(VERDICTS if kinds == [VERDICTS] else SCORES), fontsize=9)
     return figure
 
 

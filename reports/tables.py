@@ -25,7 +25,7 @@ from reports.summary import SPENT, Summary
 from results.schema import GRADE
 
 Row = dict[str, Any]
-_WORDS = ("model", "search", "verifier", "guided by", "unit", "compared", "compared at", "verdict", "why", "from", "evidence")
+_WORDS = ("model", "search", "verifier", "guided by", "unit", "compared", "compared at", "verdict", "why", "from", "evidence", "grades")
 """Columns set flush left; the others hold numbers."""
 _NAMES = ("model", "search", "verifier", "guided by", "compared")
 """Columns of names, which stay on one line."""

@@ -19,7 +19,7 @@ _POOL = ["prompt_id", "seed", "budget"]
 """What makes a pool of the candidates of one verifier, model and search."""
 _FAIR = "Candidates of a guided search were bred for the score: random search is the fair row."
 _OF_VERDICTS = (
-    "AUROC: probability that a right image scores above a wrong one (0.5: chance). Within a prompt is what a search "
+    "Probability that a right image scores above a wrong one (0.5: chance). Within a prompt is what a search "
     "needs: images of one prompt and one search compared, prompts averaged. Pooled mixes prompts; an ensemble's "
     "ranks cannot be pooled. “Best is right” is accuracy: of pools with right and wrong images, the share "
     "whose highest score is on a right one (ties counted by parts); “one by chance is right” is the share of right images in those "
@@ -32,10 +32,11 @@ _OF_SCORES = (
     "blind choice gives; “highest there” is the most that any choice from those pools has. Of all, a prompt's pools are averaged "
     "first and then prompts."
 )
+_OF_BOTH = "Tasks whose grades say right (1) or wrong (0) have rows apart from those whose grades are scores."
 
 
 def within_name(kind: str) -> str:
-    """What orders the images of a prompt is measured by, where grades say right or wrong and where they are scores."""
+    """What the order of a prompt's images is measured by, where all grades say right or wrong and where some are scores."""
     return "AUROC within a prompt" if kind == VERDICTS else "concordance within a prompt"
 
 
@@ -49,13 +50,18 @@ def trust_table(summary: Summary) -> Table:
     for (verifier, model, search, kind), part in graded.groupby(["verifier", "model", "search", "grades"], sort=False):
         entry = _measured(summary, str(verifier), str(kind), part)
         raw.append({"verifier": verifier, "model": model, "search": search, "grades": kind, **entry})
-        rows.append({"verifier": verifier, "model": model, "search": search, **_shown(str(kind), entry)})
-    kinds = dict.fromkeys(graded["grades"])
-    caption = " ".join([*(_OF_VERDICTS if kind == VERDICTS else _OF_SCORES for kind in kinds), _FAIR])
-    return Table("trust", "Trust in the verifiers", caption, filled(rows), pd.DataFrame(raw))
+        rows.append({"verifier": verifier, "model": model, "search": search, **told_apart(summary, str(kind)), **_shown(summary, entry)})
+    told = [_OF_VERDICTS] if summary.grades.kind() == VERDICTS else [_OF_SCORES, *([_OF_BOTH] if summary.grades.both else [])]
+    return Table("trust", "Trust in the verifiers", " ".join([*told, _FAIR]), filled(rows), pd.DataFrame(raw))
 
 
-def _shown(kind: str, entry: dict[str, float]) -> dict[str, Any]:
+def told_apart(summary: Summary, kind: str) -> dict[str, str]:
+    """The cell that says which grades a row is about, where there are both kinds."""
+    return {"grades": kind} if summary.grades.both else {}
+
+
+def _shown(summary: Summary, entry: dict[str, float]) -> dict[str, Any]:
+    kind = summary.grades.kind()
     within = {within_name(kind): numbers.score(entry["within"], entry["within_low"], entry["within_high"])}
     if kind == VERDICTS:
         return {

@@ -48,7 +48,7 @@ def auroc_by_pool(scores: ArrayLike, truths: ArrayLike, pools: Pools) -> pd.Seri
     known = ~(np.isnan(scores_N) | np.isnan(truths_N))
     scores_N, truths_N, keys = scores_N[known], truths_N[known], keys[known]
     if not np.isin(truths_N, (0.0, 1.0)).all():
-        raise ValueError("a truth is neither 0 nor 1; AUROC needs right-or-wrong verdicts")
+        raise ValueError("a truth is neither 0 nor 1; AUROC needs right-or-wrong verdicts: of scores take verifiers.concordance")
     pool_N = keys.groupby(list(keys), sort=False, dropna=False).ngroup().to_numpy(dtype=np.int64)
     areas = _areas(scores_N, truths_N, pool_N)
     return pd.Series(areas, index=pd.MultiIndex.from_frame(keys.drop_duplicates()), name="auroc").dropna()

@@ -135,10 +135,13 @@ def test_a_suite_of_both_kinds_has_both_sorts_of_pictures_and_of_trust(make_run:
     assert random.loc[SCORES, "within"] == pytest.approx(by_pool.groupby(level=0).mean().mean())
     assert np.isnan(random.loc[SCORES, "pooled"])
     assert random.loc[SCORES, "chance"] < random.loc[SCORES, "best"] <= random.loc[SCORES, "highest"] < 1
-    assert [row["AUROC within a prompt"] == "–" for row in trust.rows] == [row["grade of the best"] != "–" for row in trust.rows]
+    assert [row["grades"] for row in trust.rows] == trust.frame["grades"].tolist()
+    within = f"{random.loc[VERDICTS, 'within']:.2f}"
+    assert within in {row["concordance within a prompt"] for row in trust.rows}, "of two grades it is AUROC"
     reliability = reliability_table(found, trust)
-    assert "next to its concordance and AUROC, all on" in reliability.caption
-    assert reliability_figure(reliability).axes[0].get_ylabel() == "concordance within a prompt or AUROC within a prompt"
+    assert "next to its concordance, all on" in reliability.caption
+    assert {row["grades"] for row in reliability.rows} == {SCORES, VERDICTS}
+    assert reliability_figure(reliability).axes[0].get_ylabel() == "concordance within a prompt"
 
 
 def test_a_tree_has_numbers_where_grades_are_scores(make_run: MakeRun, tmp_path: Path) -> None:
@@ -154,7 +157,7 @@ def test_a_tree_has_numbers_where_grades_are_scores(make_run: MakeRun, tmp_path:
 
 def test_axes_of_scores_are_not_those_of_shares(make_tables: MakeRun, tmp_path: Path) -> None:
     found = summary_of(scored(make_tables, tmp_path / "run"))
-    color, cosine, counting = curves.task_figure(found, "shapes-reward", "nfe").axes
+    color, cosine, counting = curves.task_figure(found, "shapes-reward", "nfe")(False).axes
     assert len({axes.get_ylim() for axes in (color, cosine, counting)}) == 3
     assert cosine.get_ylabel() == "score by the grader"
     assert counting.get_ylabel() == "right by the grader"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,16 @@ def test_images_a_prompt_are_counted_whatever_their_numbers(tmp_path: Path) -> N
     _, said = score(folder)
     assert "24 images of 6 prompts" in said
     assert "protocol" not in said
+
+
+def test_official_results_that_only_say_right_or_wrong_hold_no_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GenEvalSuite, "card", replace(GenEvalSuite().card, scores={"shapes": {"counting": (0, 1)}}))
+    table, said = score(geneval_folder(tmp_path / "made"))
+    tags = [json.loads(line)["tag"] for line in (tmp_path / "made-scores/results.jsonl").read_text().splitlines()]
+    assert sorted({*tags, "counting"}) == sorted(table["task"].unique())
+    assert "counting" not in tags
+    alone = int((table["task"] == "counting").sum())
+    assert f"{alone} grades are in scores.parquet alone: they are scores, and results of the layout geneval only say" in said
 
 
 def test_results_are_in_the_official_form(tmp_path: Path) -> None:
