@@ -220,8 +220,8 @@ def test_a_failure_is_one_line_and_code_1_with_a_traceback_only_on_request(
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
         "vistas: failed: 1 unit: toy-ar random by toy-judge at 5, 10, 30, 60, 120 NFE, seed 0, 2 prompts, 00129 to 00275 (RuntimeError: "
-        f"the verifier exploded); what is finished is kept, and {tmp_path / 'failed'} has the traceback of each: see to that and give the same "
-        "command again, which tries what is missing (--debug shows where)"
+        f"the verifier exploded); what is finished is kept, and {tmp_path / 'failed'} has the traceback of each: see to that and give "
+        "the same command again, which tries what is missing (--debug shows where)"
     )
     assert "Traceback" not in result.stderr
     assert ", in explode\n" in call(*RUN, "--out", str(tmp_path), "--debug").stderr
