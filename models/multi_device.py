@@ -8,6 +8,7 @@ into host memory, and keeps as much room on the first device as the largest piec
 from __future__ import annotations
 
 import warnings
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,10 @@ class Parts:
     """Text encoders."""
     decoder: nn.Module | None = None
     """Of images; on the first device. None where the denoiser has it within."""
+    kept: int = 0
+    """Bytes of its cache that a row keeps in each block, at most."""
+    passed: int = 0
+    """Bytes of a row within a pass, on whichever device that is; known where `kept` is."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +65,23 @@ def size_of(module: nn.Module) -> int:
 
 
 def divide(parts: Parts, memory: Sequence[int]) -> Division | None:
-    """Devices in turn with pieces in turn, the fullest one filled to the least part of its memory with which all fits.
+    """Devices in turn with pieces in turn, so that most rows fit with what blocks keep of them; the fullest device is then filled to
+    the least part of its memory with which all fits.
 
-    memory: bytes that weights may take on each device. None where they do not suffice.
+    memory: bytes that weights and rows may take on each device. None where they do not suffice for weights.
     """
     blocks = {name: size_of(parts.denoiser.get_submodule(name)) for name in parts.blocks}
     pieces = blocks | {name: size_of(encoder) for name, encoder in parts.encoders.items()}
     first = size_of(parts.denoiser) - sum(blocks.values()) + (size_of(parts.decoder) if parts.decoder is not None else 0)
+
+    def filled(rows: int, percent: int) -> list[int] | None:
+        sizes = [size + rows * parts.kept * (name in blocks) for name, size in pieces.items()]
+        return _filled(first, sizes, [most * percent // 100 - rows * parts.passed for most in memory])
+
+    most = sum(memory) // (parts.kept * len(blocks)) if parts.kept else 0
+    rows = bisect_left(range(1, most + 1), True, key=lambda rows: filled(rows, 100) is None)
     for percent in range(1, 101):
-        places = _filled(first, list(pieces.values()), [most * percent // 100 for most in memory])
+        places = filled(rows, percent)
         if places is not None:
             held = [first] + [0] * (len(memory) - 1)
             for size, place in zip(pieces.values(), places, strict=True):

@@ -71,7 +71,7 @@ def prices_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for family in ("infinity", "diffusion", "janus"):
         monkeypatch.setattr(f"models.{family}.sheet.dry_run", lambda call: DryRun(0, 0))
-    monkeypatch.setattr("models.infinity.sheet._last_pass", lambda rollout: 0)
+    monkeypatch.setattr("models.infinity.memory.last_pass", lambda rollout: 0)
 
 
 def _lay_out(figure: Any, folder: Path, name: str) -> None:

@@ -80,7 +80,7 @@ def plan_json(
         "unread_prompts": unread(run.session, every),
         **(time_values(run, every, shard) if run.session.measured else {}),
         **({"affordable_prompts": bought.of_all().prompts} if bought else {}),
-        "searches": [_values(run, one, speeds or {}, bought and bought.by_line(place)) for place, one in enumerate(every)],
+        "searches": [_values(run, one, speeds or {}, bought.by_line(place) if bought else None) for place, one in enumerate(every)],
     }
     return json.dumps(values, indent=2)
 

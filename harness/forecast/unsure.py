@@ -54,16 +54,16 @@ def _to_measure(speeds: Speeds, searches: Sequence[Counter[Call]], prompts: int)
     """The sizes of batches, that so many prompts can share evenly, which leave least open, until little is of any; at most `_MOST`."""
     found, calls = list[int](), sum(searches, Counter[Call]())
     while len(found) < _MOST and any(_far_off(speeds.total(one)) for one in searches):
-        open_at: Counter[int] = Counter()
+        open_at: dict[int, float] = {}
         for (operation, step, rows), often in calls.items():
             seconds = speeds.lasting(operation, step, rows)
             size = rows if rows <= prompts else round(rows / prompts) * prompts
-            open_at[size] += often * (seconds.most - seconds.least)
-        options = [size for size, seconds in open_at.most_common(_OPTIONS) if size not in found and seconds > 0]
-        if not options:
+            open_at[size] = open_at.get(size, 0.0) + often * (seconds.most - seconds.least)
+        widest = sorted((size for size, left in open_at.items() if left and size not in found), key=lambda size: -open_at[size])[:_OPTIONS]
+        if not widest:
             break
-        supposed = {size: speeds.supposing(size) for size in options}
-        best = min(options, key=lambda size: (left := supposed[size].total(calls)).most - left.least)
+        supposed = {size: speeds.supposing(size) for size in widest}
+        best = min(widest, key=lambda size: (left := supposed[size].total(calls)).most - left.least)
         found.append(best)
         speeds = supposed[best]
     return sorted(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -30,6 +31,7 @@ from models.diffusion import flux, guided
 from models.diffusion import published as diffusion
 from models.infinity import generator as infinity_generator
 from models.infinity import published as infinity
+from models.infinity.memory import row_bytes
 from models.janus import generator as janus_generator
 from models.janus import load as janus
 from models.multi_device import Division, Parts, divide, place, size_of, spread, top_blocks
@@ -75,6 +77,33 @@ def test_a_smaller_card_gets_less() -> None:
     three = divide(parts(), [3_000_000, 3_000_000, 3_000_000])
     assert three is not None
     assert three.blocks == (2, 3, 1)
+
+
+@pytest.mark.parametrize(("kept", "passed"), [(1_000_000, 0), (1_000_000, 1_500_000), (200_000, 2_000_000)])
+@pytest.mark.parametrize("memory", [(20_000_000, 20_000_000), (20_000_000, 9_000_000), (9_000_000, 30_000_000)])
+def test_no_other_division_has_room_for_more_rows(kept: int, passed: int, memory: tuple[int, int]) -> None:
+    """Of all places to cut the pieces in two, in their order: what blocks keep of a row lies with them, a pass on either card."""
+    model = replace(parts(3), kept=kept, passed=passed)
+    weights = [1_000_000] * 6 + [3_000_000]
+
+    def rows(cut: int) -> int:
+        blocks = min(cut, 6), 6 - min(cut, 6)
+        left = memory[0] - 1_000_000 - sum(weights[:cut]), memory[1] - sum(weights[cut:])
+        return min(room // (kept * own + passed) if kept * own + passed else 99 for room, own in zip(left, blocks, strict=True))
+
+    found = divide(model, memory)
+    assert found is not None
+    assert rows(list(found.places.values()).count(0)) == max(map(rows, range(8))) > 0
+
+
+def test_a_cache_is_divided_with_the_weights_until_no_more_rows_fit() -> None:
+    by_weights, by_rows = (divide(replace(parts(3), kept=kept), [20_000_000] * 2) for kept in (0, 1_000_000))
+    assert by_weights is not None
+    assert by_rows is not None
+    assert (by_weights.blocks, by_rows.blocks) == ((4, 2), (3, 3)), "of 10 million bytes 5 each; of 4 rows 12 million each beside them"
+    assert by_rows.bytes == (4_000_000, 6_000_000), "weights alone"
+    full = divide(replace(parts(3), kept=10_000_000), [5_000_000] * 2)
+    assert full is not None, "weights fit, though no row does"
 
 
 def test_what_does_not_fit_is_no_division() -> None:
@@ -214,6 +243,16 @@ def test_a_loaded_model_is_divided_by_its_own_sizes(
     assert min(found[0].bytes) > 0
     for image, other in zip(wanted(family), everything(filled), strict=True):
         assert torch.equal(image, other)
+
+
+def test_infinity_is_divided_with_what_its_sheet_says_of_rows(divided: Callable[..., Any]) -> None:
+    placed: list[Parts] = []
+    generator = divided("infinity", (CPU, CPU), placed.append)
+    config, rollout = generator.transformer.config, generator.rollout
+    steps = range(len(rollout.schedule) + 1)
+    most = max(row_bytes(config, rollout.schedule, rollout.sampling, step, value_bytes=4) for step in steps)
+    assert placed[0].kept == most // config.depth
+    assert placed[0].passed > 0
 
 
 @pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")

@@ -23,11 +23,11 @@ from models.diffusion.sheet import _pass_bytes
 from models.dry_run import CudaAutocast, dry_run
 from models.infinity.config import TransformerConfig
 from models.infinity.flops import decoder_flops, prompt_flops, scale_flops
+from models.infinity.memory import TEXT_TOKENS, last_pass
 from models.infinity.published import SIZES
 from models.infinity.rollout import Rollout
 from models.infinity.sampling import Sampling
 from models.infinity.schedule import ScaleSchedule, published_schedule
-from models.infinity.sheet import TEXT_TOKENS, _last_pass
 from models.infinity.text import TextFeatures
 from models.infinity.transformer import InfinityTransformer
 from models.multi_device import Division, divide
@@ -241,7 +241,7 @@ def test_the_last_pass_is_the_same_on_a_cache_that_was_not_computed() -> None:
         transformer = InfinityTransformer(TransformerConfig(2, 64, 2, 4, text_channels=16))
     transformer.cast_blocks(torch.bfloat16)
     rollout = Rollout(transformer, ScaleSchedule(((1, 1), (2, 2), (4, 4))), Sampling(guidance=3.0))
-    found = _last_pass(rollout)
+    found = last_pass(rollout)
     conditions = rollout.condition(TextFeatures(torch.zeros(TEXT_TOKENS, 16, device="meta"), (TEXT_TOKENS,)))
     prefixes = rollout.start([0])
     for _ in range(2):
