@@ -15,7 +15,7 @@ from reports.legend import draw_legend, fit_legend, handles, single_handle
 from reports.panels import AXIS_LABELS, Panel, draw, share_x, share_y
 from reports.statistics import OVERALL
 from reports.style import looks
-from reports.summary import AXES, Summary, metric_name
+from reports.summary import Summary, metric_name
 from results.schema import GRADE
 
 _LEFT, _RIGHT, _BOTTOM, _TITLE, _GAP = 0.72, 0.18, 0.56, 0.34, 0.34
@@ -31,10 +31,10 @@ def main_figure(summary: Summary, verifier: str, narrow: bool = False) -> Figure
     if crowded(summary):
         return crowd_figure(summary, verifier, narrow)
     metric = str(summary.truth)
-    panels = [Panel(f"by {name}", unit, verifier, metric) for unit, name in AXES.items()]
+    panels = [Panel(f"by {name}", unit, verifier, metric) for unit, name in summary.axes.items()]
     if narrow:
         return _figure(summary, _rows_of(panels, 1), _NARROW)
-    return _figure(summary, [panels], (3.35, 2.95))
+    return _figure(summary, _rows_of(panels, 3), (3.35, 2.95))
 
 
 def task_figure(summary: Summary, verifier: str, unit: str, narrow: bool = False) -> Figure:

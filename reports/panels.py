@@ -17,6 +17,7 @@ from reports.summary import Method, Summary, is_single
 from results.schema import GRADE
 
 AXIS_LABELS = {
+    "images": "images per prompt (finished ones; previews not counted)",
     "nfe": "NFE per prompt (transformer passes)",
     "flops": "FLOPs per prompt (model, decoder, text, verifier)",
     "seconds": "seconds per prompt (verification included)",
