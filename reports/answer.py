@@ -18,7 +18,7 @@ from reports.overlap import TOO_NARROW, moves_budget
 from reports.power import outlook
 from reports.same_budget import Shared, all_at_same_budget, at_same_budget, of_one_budget, of_one_method, shared
 from reports.statistics import OVERALL
-from reports.summary import AXES, Method, Summary, is_single
+from reports.summary import Method, Summary, is_single
 from reports.verdict import MOST_NAMED, Verdict, listed, verdict, where, without_interval
 
 HIGHEST = "“Highest” is a score, no verdict: where it cannot be told from the others, chance may have put it first."
@@ -106,7 +106,7 @@ def _one_budget(summary: Summary, found: tuple[Shared, ...]) -> list[str]:
     """Why no other unit is compared, where that is for want of budgets."""
     if not (found[0].judged.same_budget and of_one_budget(summary, summary.runs.verifiers[0])):
         return []
-    others = listed([name for unit, name in AXES.items() if unit != found[0].judged.unit])
+    others = listed([name for unit, name in summary.axes.items() if unit != found[0].judged.unit])
     return [f"At equal {others} nothing is compared: it takes two budgets or more, to read a method between them."]
 
 

@@ -20,7 +20,7 @@ from reports.page import Contents, write_page
 from reports.published import published_table
 from reports.reliability import cross_table, reliability_figure, reliability_table
 from reports.style import slug
-from reports.summary import AXES, Summary, summarise
+from reports.summary import Summary, summarise
 from reports.tables import Table, results_table, spent_table
 from reports.trust import trust_table
 from reports.up_to_date import FILE, PAGE, mark_up_to_date
@@ -89,7 +89,7 @@ def _figures(
     with style.context():
         if summary.truth is not None:
             figures |= _both("main", folder, curves.main_figure(summary, verifier))
-            for unit in AXES:
+            for unit in summary.axes:
                 figures |= _both(f"tasks-{unit}", folder, curves.task_figure(summary, verifier, unit))
                 figures |= _both(f"verifiers-{unit}", folder, curves.verifier_figure(summary, unit))
         style.save_png(gallery_figure(pictured(summary, blocks)), folder, "gallery")

@@ -13,7 +13,7 @@ from reports.deadlines import after_deadline
 from reports.equal_compute import Comparison
 from reports.overlap import TOO_NARROW, moves_budget
 from reports.same_budget import Shared
-from reports.summary import AXES, Method, Summary, is_random
+from reports.summary import Method, Summary, is_random
 from reports.tables import Table, filled
 from reports.verdict import score, where
 
@@ -87,16 +87,16 @@ def paired_table(summary: Summary) -> Table:
                 values = [summary.values[metric, *method, verifier, budget] for method in (ours, other)]
                 found = summary.sample.difference((values[0] - values[1]).to_numpy(dtype=float), summary.ends(metric))
                 names = [summary.label(method, ours.budget_unit) for method in (ours, other)]
-                ratios = {unit: numbers.quotient(point[unit], point[f"{unit}_other"]) for unit in AXES}
+                ratios = {unit: numbers.quotient(point[unit], point[f"{unit}_other"]) for unit in summary.axes}
                 rows.append({
                     "compared": " − ".join(names), "guided by": verifier,
                     "budget": amounts.budget(budget, ours.budget_unit), "difference": numbers.difference(*found),
-                    **{f"{name} ratio": numbers.ratio(ratios[unit]) for unit, name in AXES.items()},
+                    **{f"{name} ratio": numbers.ratio(ratios[unit]) for unit, name in summary.axes.items()},
                 })  # fmt: skip
                 raw.append({
                     "model": ours.model, "search": ours.search, "other_model": other.model, "other_search": other.search,
                     "budget_unit": ours.budget_unit, "budget": budget, "verifier": verifier, "difference": found[0],
-                    "low": found[1], "high": found[2], **{f"{unit}_ratio": ratios[unit] for unit in AXES},
+                    "low": found[1], "high": found[2], **{f"{unit}_ratio": ratios[unit] for unit in summary.axes},
                 })  # fmt: skip
     caption = (
         f"Difference in the {summary.metric_phrase(metric)} at the same nominal budget, paired by prompt"

@@ -45,7 +45,7 @@ class Name(NamedTuple):
 
 def crowd_figure(summary: Summary, verifier: str, narrow: bool = False) -> Figure:
     """The truth guided by one verifier: a row a model, the highest of the others as thin lines; only the run's own unit if narrow."""
-    units = [summary.first_axis] if narrow else list(AXES)
+    units = [summary.first_axis] if narrow else list(summary.axes)
     width, least = _NARROW if narrow else _WIDE
     models = list(dict.fromkeys(method.model for method in summary.methods))
     own = {model: {method: look for method, look in looks(summary).items() if method.model == model} for model in models}

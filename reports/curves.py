@@ -16,7 +16,7 @@ from reports.legend import draw_legend, fit_legend, handles, single_handle
 from reports.panels import AXIS_LABELS, Panel, draw, share_x, share_y
 from reports.statistics import OVERALL
 from reports.style import looks
-from reports.summary import AXES, Summary
+from reports.summary import Summary
 from results.schema import GRADE
 
 _LEFT, _RIGHT, _BOTTOM, _TITLE, _GAP = 0.72, 0.18, 0.56, 0.34, 0.34
@@ -35,7 +35,9 @@ def main_figure(summary: Summary, verifier: str) -> Drawing:
     """The truth against every unit, guided by one verifier: side by side, or stacked for a narrow screen; of many methods a row a model."""
     if crowded(summary):
         return partial(crowd_figure, summary, verifier)
-    return Grid(summary, [[Panel(f"by {name}", unit, verifier, str(summary.truth)) for unit, name in AXES.items()]], (3.35, 2.95))
+    metric = str(summary.truth)
+    panels = [Panel(f"by {name}", unit, verifier, metric) for unit, name in summary.axes.items()]
+    return Grid(summary, _rows_of(panels, 3), (3.35, 2.95))
 
 
 def task_figure(summary: Summary, verifier: str, unit: str) -> Drawing:

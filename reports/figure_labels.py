@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.summary import AXES
 
 LABELS = {
-    "main": "Score against NFE, FLOPs and seconds",
+    "main": "Score against measures of compute",
     **{f"tasks-{unit}": f"By task, against {name}" for unit, name in AXES.items()},
     **{f"verifiers-{unit}": f"By verifier, against {name}" for unit, name in AXES.items()},
     "over-optimisation": "Truth against the verifier's own score, along growing budgets",

@@ -29,7 +29,7 @@ def notes(summary: Summary) -> tuple[str, ...]:
     return (
         *_what_nfe_hides(summary),
         "FLOPs count every multiply-add alike, however fast the machine does it; seconds are those of the machines named "
-        "under protocol, shared evenly by the images of a batch. Neither is a law: look at all three units.",
+        "under protocol, shared evenly by the images of a batch. Neither is a law: look at all of them.",
         *_spending(summary),
         *deadline_notes(summary),
         *filter(None, [emphasis_note(summary)]),

@@ -22,7 +22,7 @@ from reports.figure_labels import LABELS
 from reports.gallery import Block, GalleryRow, judgement
 from reports.notes import SHAPES_NOTICE, notes
 from reports.pictures import data_uri
-from reports.summary import AXES, Summary
+from reports.summary import Summary
 from reports.tables import Table
 from reports.tree import Tree
 
@@ -67,7 +67,7 @@ def write_page(summary: Summary, contents: Contents, path: Path) -> None:
         contents=contents,
         notice=SHAPES_NOTICE if runs.domain == "shapes" else "",
         notes=notes(summary),
-        axes=AXES,
+        axes=summary.axes,
         labels=LABELS,
         emphasis=emphasis_note(summary),
         judgement=judgement(summary),

@@ -18,6 +18,7 @@ from reports.style import QUIET, SURFACE, Look, log_axis
 from reports.summary import Method, Summary, is_random
 
 AXIS_LABELS = {
+    "images": "images per prompt (finished ones; previews not counted)",
     "nfe": "NFE per prompt (transformer passes)",
     "flops": "FLOPs per prompt (model, decoder, text, verifier)",
     "seconds": "seconds per prompt (verification included)",

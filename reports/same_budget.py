@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.compute import amounts
 from reports.equal_compute import Comparison, LeftOut, Reading, common_range, compare, on_common_prompts, ranked, scored
-from reports.summary import AXES, Method, Summary
+from reports.summary import Method, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,13 @@ def at_equal_compute(summary: Summary, unit: str, verifier: str) -> tuple[Compar
 
 
 def shared(summary: Summary, verifier: str) -> tuple[Shared, ...]:
-    """First the runs' own units, by budget, judged where most meet; then the others of AXES, by what was spent, at the most.
+    """First the runs' own units, by budget, judged where most meet; then the other axes, by what was spent, at the most.
 
     Where budgets bring fewer methods together than spending does (runs with other budgets in one report), all are by
     what was spent. Where each method has one budget, and so one point, those that spent the same do so by chance: nothing is
     compared by what was spent.
     """
-    spent = {unit: Shared(found, found[-1]) for unit in AXES if (found := at_equal_compute(summary, unit, verifier))}
+    spent = {unit: Shared(found, found[-1]) for unit in summary.axes if (found := at_equal_compute(summary, unit, verifier))}
     by_budget = at_same_budget(summary, verifier)
     if by_budget:
         units = _units(summary)

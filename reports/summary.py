@@ -25,7 +25,7 @@ from reports.strata import SHARES, Ends, Floats
 from results.schema import GRADE, TOTALS
 
 SPENT = list(COST_COLUMNS)
-AXES = {"nfe": "NFE", "flops": "FLOPs", "seconds": "seconds"}
+AXES = {"images": "images", "nfe": "NFE", "flops": "FLOPs", "seconds": "seconds"}
 """The ledger columns a curve can be drawn against, with their names in text."""
 
 
@@ -112,10 +112,16 @@ class Summary:
         """What tells the scales of two plots apart: the metric and, where the grader scores tasks differently, the task's ends."""
         return metric, str(self.grades.scores.get(task)) if metric == GRADE and task != OVERALL else ""
 
+    @cached_property
+    def axes(self) -> dict[str, str]:
+        """Those of AXES that this report shows: images, which are no measure of compute, only where a run was budgeted in them."""
+        budgeted = {method.budget_unit for method in self.methods}
+        return {unit: name for unit, name in AXES.items() if unit != "images" or unit in budgeted}
+
     @property
     def first_axis(self) -> str:
-        """What the runs were budgeted in, where it is an axis: what a reader asked for."""
-        return next((method.budget_unit for method in self.methods if method.budget_unit in AXES), "flops")
+        """What the runs were budgeted in: what a reader asked for."""
+        return self.methods[0].budget_unit
 
     def label(self, method: Method, unit: str = "") -> str:
         """ "model + search", with the budget's unit where runs differ in it, unless it is `unit`, which is said beside it."""
@@ -125,7 +131,7 @@ class Summary:
         """A method's search, with the budget's unit as `label` has it."""
         if method.budget_unit == unit or len({m.budget_unit for m in self.methods}) == 1:
             return method.search
-        return f"{method.search} (budget in {AXES.get(method.budget_unit, method.budget_unit)})"
+        return f"{method.search} (budget in {AXES[method.budget_unit]})"
 
     def curve(self, method: Method, verifier: str, metric: str, task: str = OVERALL) -> pd.DataFrame:
         """Points of one line, growing budget."""

@@ -51,6 +51,11 @@ def test_units_of_older_runs_are_of_what_is_not_known(plain: Summary) -> None:
     assert f"on {UNKNOWN} units of shapes-infinity + greedy" in device_notes(made(plain, greedy=""))[0]
 
 
+def test_only_units_of_runs_that_warm_up_are_said_to_be_warm(plain: Summary) -> None:
+    for summary, warm in ((plain, False), (made(plain, greedy=""), False), (made(plain), True)):
+        assert any("done before, unmeasured" in note for note in notes(summary)) == warm
+
+
 def test_processes_side_by_side_are_named(plain: Summary) -> None:
     makings = {(0, unit): Making(computed_on="A", shards=2) for unit in plain.runs.selections["unit"]}
     summary = replace(plain, runs=replace(plain.runs, makings=makings))
