@@ -144,9 +144,18 @@ def test_no_shard_at_work_tries_a_failed_unit_again_and_a_later_command_does(tmp
     bad = Shard(0, 2).of(ready.units)[1]
     ready.store.open(run_manifest(ready), shared=True)
     other = setbacks.Setbacks(ready.store, ready.units)
-    with before_each(failing(lambda unit: unit.key == bad.key, tried)), pytest.raises(UnitsFailed):
+    fail, free = failing(lambda unit: unit.key == bad.key, tried), []
+
+    def step(unit: WorkUnit) -> None:
+        if any(one.key == bad.key for one in tried):
+            with Claims(tmp_path) as claims:
+                free.append(claims.take(bad.key))
+        fail(unit)
+
+    with before_each(step), pytest.raises(UnitsFailed):
         finish_shard(ready, Shard(0, 2), Console(quiet=True))
     assert [unit.key for unit in tried].count(bad.key) == 1
+    assert all(free), "a shard that begins later has it"
     assert parts(tmp_path) == len(ready.units) - 1, "all others, of the other shard too"
     assert other.rules_out(bad), "a shard that was at work already"
     with pytest.raises(UnitsFailed):
