@@ -34,7 +34,7 @@ def test_bars_of_methods_that_spent_the_same_stand_side_by_side(of_one_budget: C
     summary = of_one_budget()
     same = Summary(summary.runs, summary.points.assign(nfe=28.0, mean=0.7, low=0.6, high=0.8), summary.values, summary.sample)
     with style.context():
-        figure = curves.main_figure(same, "shapes-clip")
+        figure = curves.main_figure(same, "shapes-clip")(False)
         figure.draw_without_rendering()
         axes = figure.axes[0]
         bars = [line for container in axes.containers for line in container.lines[2]]
@@ -43,7 +43,7 @@ def test_bars_of_methods_that_spent_the_same_stand_side_by_side(of_one_budget: C
         assert np.diff(sorted(places)) == pytest.approx([6 * figure.dpi / 72] * 2)
         assert np.mean(places) == pytest.approx(axes.transData.transform((28, 0.7))[0])
         apart = summary.points.assign(nfe=summary.points["search"].map({"random": 10.0, "greedy": 28.0, "smc": 90.0}))
-        axes = curves.main_figure(Summary(summary.runs, apart, summary.values, summary.sample), "shapes-clip").axes[0]
+        axes = curves.main_figure(Summary(summary.runs, apart, summary.values, summary.sample), "shapes-clip")(False).axes[0]
         assert all(line.get_transform() == axes.transData for line in axes.lines if line.get_marker() == "o")
 
 

@@ -33,7 +33,7 @@ def run(make_run: Callable[..., Path], tmp_path: Path) -> Path:
 
 
 def titles(summary: Summary) -> list[str]:
-    return [axes.get_title(loc="left") for axes in main_figure(summary, VERIFIER).axes]
+    return [axes.get_title(loc="left") for axes in main_figure(summary, VERIFIER)(False).axes]
 
 
 def test_images_are_the_first_axis(run: Path) -> None:
