@@ -8,8 +8,8 @@ from harness.compute import amounts
 from reports.emphasis import crowded
 from reports.overlap import moves_budget
 from reports.statistics import LEVEL
-from reports.strata import least_prompts
 from reports.summary import Summary
+from results.prompts_needed import least_prompts
 
 YES = "yes"
 SEPARABLE = f"separable at {100 * LEVEL:.0f} %"

@@ -11,9 +11,9 @@ from reports.grades import SCORES
 from reports.missing import nothing_returned
 from reports.overlap import moves_budget
 from reports.statistics import OVERALL
-from reports.strata import LEAST_OVERALL, LEAST_PROMPTS, least_prompts
 from reports.summary import Summary, of_random
 from reports.verdict import listed
+from results.prompts_needed import LEAST_OVERALL, LEAST_PROMPTS, least_prompts
 from results.schema import GRADE
 
 _PICTURE = ["run", "model", "search", "seed", "budget_unit", "budget", "prompt_id", "candidate", "step", "complete"]

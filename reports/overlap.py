@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.assignments import name_of
 from harness.errors import WrongInput
-from reports.strata import LEAST_PROMPTS
+from results.prompts_needed import LEAST_PROMPTS
 
 
 class ConflictingRuns(WrongInput):

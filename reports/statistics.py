@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from reports.strata import ROUNDING, SHARES, Ends, Floats, Tasks, least_prompts
+from reports.strata import ROUNDING, SHARES, Ends, Floats, Tasks
+from results.prompts_needed import least_prompts
 
 LEVEL = 0.95
 OVERALL = "overall"

@@ -5,17 +5,14 @@ Shapes: T tasks, G columns (things estimated side by side).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST_PROMPTS = 4
-"""Prompts a task needs for an interval: two or three that agree by chance would make one of no width."""
-LEAST_OVERALL = 2.5
-"""Prompts a task, on average, that the overall mean needs for one, and never fewer than one task needs."""
+from results.prompts_needed import least_prompts
+
 ROUNDING = 1e-9
 """Scores that differ by no more are the same."""
 Floats = NDArray[np.float64]
@@ -46,11 +43,6 @@ class Ends(NamedTuple):
 
 SHARES = Ends(0.0, 1.0)
 """The ends of a share of right images."""
-
-
-def least_prompts(tasks: int) -> int:
-    """Prompts, spread evenly over this many tasks, that the overall mean needs for an interval."""
-    return max(LEAST_PROMPTS, math.ceil(LEAST_OVERALL * tasks))
 
 
 @dataclass(frozen=True, slots=True)

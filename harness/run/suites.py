@@ -111,7 +111,7 @@ def suite_notes(suite: Any, domain: Any, seeds: Sequence[int]) -> list[str]:
 
 def prompt_notes(prompts: Sequence[Any], every: Sequence[Any]) -> list[str]:
     """A warning where the prompts of a run, of `every` one of the suite, are too few for its report to tell any difference from chance."""
-    from reports.strata import least_prompts
+    from results.prompts_needed import least_prompts
 
     counts = Counter(prompt.task for prompt in prompts)
     if len(prompts) >= least_prompts(len(counts)):

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from reports.statistics import OVERALL, Sample
-from reports.strata import Ends, least_prompts
+from reports.strata import Ends
+from results.prompts_needed import least_prompts
 
 TASKS = ["a"] * 40 + ["b"] * 60
 UNKNOWN = Ends(-9.0, 9.0, known=False)
