@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 import typer
 
+from harness.commands.ablate import ablate
 from harness.commands.exits import end_at_sigterm
 from harness.commands.folders import export, score
 from harness.commands.models import bench_model, doctor, fetch, list_
-from harness.commands.run import ablate, plan, report, run
+from harness.commands.run import plan, report, run
 
 COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = {
     "run": (run, "Run searches on a suite and build the report."),

@@ -97,7 +97,7 @@ def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def unreported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs without their reports, which take most of a run's time: for tests of all else."""
-    monkeypatch.setattr("harness.commands.run._build_report", lambda *_: None)
+    monkeypatch.setattr("harness.commands.finishing.build_report", lambda *_: None)
 
 
 def _draw_nothing(patch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness import ablation
 from harness.ablation import Ablation, ablations
-from harness.commands import run as run_commands
+from harness.commands import finishing
 from harness.run import prepared, runner
 from harness.run.pairing import pair_up
 from harness.search.spec import parse_search, shortest
@@ -30,7 +30,7 @@ TOY = Ablation(
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ablation, "ablations", lambda: {"toy": TOY})
-    monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: Path(out).mkdir(parents=True, exist_ok=True))
+    monkeypatch.setattr(finishing, "build_report", lambda folders, out: Path(out).mkdir(parents=True, exist_ok=True))
 
 
 @pytest.mark.parametrize("one", ablations().values(), ids=list(ablations()))

@@ -17,7 +17,7 @@ from typer.testing import Result
 
 from harness import registry
 from harness.cli import COMMANDS
-from harness.commands import run as run_commands
+from harness.commands import finishing
 from harness.commands.exits import Terminated
 from harness.config import Settings
 from harness.errors import DamagedWeights
@@ -158,7 +158,7 @@ def test_run_ends_with_the_report_and_profile(tmp_path: Path, monkeypatch: pytes
     def build(folders: list[Path], out: Path) -> None:
         built.append((folders, out))
 
-    monkeypatch.setattr(run_commands, "_build_report", build)
+    monkeypatch.setattr(finishing, "build_report", build)
     result = call(*RUN, "--budget", "3,6", "--out", str(tmp_path), "--profile", "--set", "chunk=1")
     assert result.exit_code == 0, result.output
     assert built == [([tmp_path], tmp_path / "report")]
@@ -297,7 +297,7 @@ def test_a_disk_that_fills_up_anywhere_is_one_line_and_code_1(tmp_path: Path, mo
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(run_commands, "_finish", full)
+    monkeypatch.setattr(finishing, "finish", full)
     result = call(*RUN, "--out", str(tmp_path))
     assert result.exit_code == 1
     assert one_line(result) == f"vistas: failed: no space left on disk in {tmp_path}: free space and give the same command again"

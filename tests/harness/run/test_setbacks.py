@@ -189,7 +189,7 @@ def test_the_command_reports_what_is_there_and_ends_with_the_failure(tmp_path: P
         return original(store, image)
 
     monkeypatch.setattr(Store, "save_image", save)
-    monkeypatch.setattr("harness.commands.run._build_report", lambda folders, out: reported.append((folders, out)))
+    monkeypatch.setattr("harness.commands.finishing.build_report", lambda folders, out: reported.append((folders, out)))
     ended = call(*COMMAND, "--out", tmp_path)
     assert ended.exit_code == 1
     assert "vistas: failed: 1 unit: toy-ar random by toy-judge at 24 NFE" in ended.output

@@ -25,7 +25,7 @@ import harness.search.beam
 import harness.search.random
 import suites.geneval.suite  # noqa: F401
 from harness import cli
-from harness.commands import run as run_commands
+from harness.commands import finishing
 from harness.config import Settings
 from harness.errors import WrongInput
 from harness.run import work
@@ -49,7 +49,7 @@ UNITS = 10
 
 @pytest.fixture(autouse=True)
 def _empty_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_commands, "_build_report", lambda folders, out: out.mkdir(exist_ok=True))
+    monkeypatch.setattr(finishing, "build_report", lambda folders, out: out.mkdir(exist_ok=True))
 
 
 def _command(arguments: list[str], delay: float, log: Path) -> None:
