@@ -61,7 +61,7 @@ class Outcome:
     reason: str
     """Why there is no image, "" where there is one."""
     spent: Cost
-    """By the prompt, verification included."""
+    """By the prompt, verification included; under a budget in seconds up to the last image in time."""
     parameters: Mapping[str, Any]
     """What the planner chose for the budget."""
     candidates: pd.DataFrame = field(repr=False)

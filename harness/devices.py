@@ -52,9 +52,9 @@ def pick_device(asked: str) -> torch.device:
     return device
 
 
-def is_lost(device: str) -> bool:
+def is_lost(device: torch.device) -> bool:
     """Whether a GPU answers no more, as after an illegal access to its memory: whatever this process asks of it then fails too."""
-    if torch.device(device).type != "cuda":
+    if device.type != "cuda":
         return False
     try:
         torch.ones(1, device=device).item()

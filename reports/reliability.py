@@ -21,6 +21,7 @@ from reports.style import INK, QUIET, log_axis
 from reports.summary import Summary, is_single, of_random
 from reports.tables import Table, filled
 from reports.trust import told_apart, within_name
+from results.schema import TOTALS
 
 NOT_SEARCHED = "no search"
 _WIDTH = 6.2
@@ -146,7 +147,7 @@ def _per_image(summary: Summary, verifier: str) -> dict[str, float]:
     return {
         "seconds": numbers.quotient(pools["verifier_seconds"].sum(), pools["verifier_calls"].sum()),
         "flops": numbers.quotient(flops, calls),
-        "share": numbers.quotient(chosen["verifier_seconds"].sum(), chosen["seconds"].sum()),
+        "share": numbers.quotient(*(chosen[TOTALS[name]].fillna(chosen[name]).sum() for name in ("verifier_seconds", "seconds"))),
     }
 
 

@@ -26,6 +26,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says when a disk, or a user's share of it, is full."""
 PATIENCE_SECONDS = 5.0
 """How long a shard waits for a process that may only be looking whether all shards are done."""
+LOOKED_AT_SECONDS = 0.5
+"""How long a shard waits for a process that looks which shards are at work, which holds its lock for a moment."""
 _OTHER_SHARDS = " as this very shard: wait for it; other shards may run beside it"
 
 
@@ -158,7 +160,7 @@ def locked_part(folder: Path, lock: str) -> Iterator[None]:
     Raises:
         InUse: another process holds this part, or all of the folder.
     """
-    with _held(folder / LOCK, fcntl.LOCK_SH, PATIENCE_SECONDS), _held(folder / lock, fcntl.LOCK_EX, advice=_OTHER_SHARDS):
+    with _held(folder / LOCK, fcntl.LOCK_SH, PATIENCE_SECONDS), _held(folder / lock, fcntl.LOCK_EX, LOOKED_AT_SECONDS, _OTHER_SHARDS):
         yield
 
 

@@ -14,9 +14,6 @@ from results.schema import SCHEMA_VERSION
 _IN_COMMON = ("schema_version", "configuration", "suite", "models", "verifiers", "metrics")
 """What two runs must have in common to be the same run."""
 
-_ADDED = ("suite.scores",)
-"""What manifests of older runs lack, and no difference where one does."""
-
 _KINDS: dict[str, type] = {
     "schema_version": int, "configuration": dict, "configuration.verifiers": list, "configuration.searches": list, "suite": dict,
     "models": dict, "verifiers": dict, "environments": list,
@@ -97,7 +94,7 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]
 
 
 def _compare(path: str, ours: Any, theirs: Any) -> list[str]:
-    if ours == theirs or (theirs is None and path in _ADDED):
+    if ours == theirs:
         return []
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
         names = [*ours, *(name for name in theirs if name not in ours)]

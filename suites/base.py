@@ -69,15 +69,19 @@ class Grade:
     """Whether it could not be graded because weights of the evaluator are not on this machine."""
 
 
+class UndeclaredGrade(WrongInput):
+    """Raised for a grade that a suite's card does not declare: the suite is wrong, whatever is drawn."""
+
+
 def check_grades(card: ProtocolCard, domain: Domain, prompts: Sequence[Prompt], grades: Sequence[Grade]) -> None:
-    """Raise WrongInput where the grade of prompt n is none that the card declares of its task; NaN always may be."""
+    """Raise UndeclaredGrade where the grade of prompt n is none that the card declares of its task; NaN always may be."""
     for prompt, grade in zip(prompts, grades, strict=True):
         ends = card.scores.get(domain, {}).get(prompt.task)
         if math.isnan(grade.value) or (grade.value in (0, 1) if ends is None else _within(grade.value, ends)):
             continue
         least, most = ends or (0, 1)
         rule = "says right or wrong, 1 or 0" if ends is None else f"is a score from {least} to {most}"
-        raise WrongInput(
+        raise UndeclaredGrade(
             f"grade {grade.value} of prompt {prompt.id}: by the card of {card.name} a grade of {prompt.task or 'a prompt without a task'} "
             f"{rule}; correct the grader, or `scores` of the card"
         )

@@ -52,12 +52,11 @@ class Affordable:
 
     def by_line(self, place: int) -> Bought:
         """Of the line at this place."""
-        one = self._every[place]
-        return self._bought(one.prompts, lambda count: self._line_seconds(place, count))
+        return self._bought(lambda count: self._line_seconds(place, count))
 
     def of_all(self) -> Bought:
         """Of all lines together, a pool of images made once for all who use it."""
-        return self._bought(self._every[0].prompts, self._all_seconds)
+        return self._bought(self._all_seconds)
 
     def line(self) -> str:
         """`of_all` for people."""
@@ -68,11 +67,8 @@ class Affordable:
             return f"{said} no prompt of everything above: {found.told}{each}, before loading, grading and the report"
         return f"{said} {found} of everything above{each}, before loading, grading and the report"
 
-    def _bought(self, prompts: int, seconds: Callable[[int], float]) -> Bought:
-        """Whole units of as many prompts as fit, and of the one after them as many as still do; `seconds` of so many prompts.
-
-        Of seconds that grow evenly with the prompts this is their share of what `prompts` take.
-        """
+    def _bought(self, seconds: Callable[[int], float]) -> Bought:
+        """Whole units of as many prompts as fit, and of the one after them as many as still do; `seconds` of so many prompts."""
         chunk = self._run.session.settings.chunk
         given, whole = self.given * 3600, seconds(chunk)
         if not whole:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakSet
 
+import torch
+
 from harness.bench.speed_files import ModelSpeeds, SpeedFiles
 from harness.compute.drawn import Drawn
 from harness.compute.ledger import Budget, Unit
@@ -49,6 +51,7 @@ class Session:
     domain: Domain
     suite: Suite
     prompts: tuple[Prompt, ...]
+    devices: tuple[torch.device, ...]
     models: LoadedModels
     searches: Mapping[str, Search]
     verifiers: Mapping[str, Verifier]
@@ -89,8 +92,8 @@ class Session:
     @property
     def computed_on(self) -> str:
         """What seconds are of here: devices, threads, and where weights are kept that are not in use."""
-        devices, offload = pick_devices(self.settings.device), self.settings.offload
-        return " and ".join(computes_on(str(one)) for one in devices) + ("" if offload == "none" else f", offload={offload}")
+        offload = self.settings.offload
+        return " and ".join(computes_on(str(one)) for one in self.devices) + ("" if offload == "none" else f", offload={offload}")
 
     def max_rows(self, model: str) -> int:
         """Most rows of one batch of a model: the setting, or less where memory has run out."""
@@ -197,7 +200,7 @@ def open_session(settings: Settings, pairing: Pairing, watch: Stopwatch, outline
         guides = described(guides, beside)
     verifiers = dict(zip(settings.verifiers, guides, strict=True))
     names = tuple(dict.fromkeys(one.name for one in located.lacking))
-    return Session(settings, pairing.domain, suite, prompts, models, pairing.searches, verifiers, evaluator, names)
+    return Session(settings, pairing.domain, suite, prompts, tuple(devices), models, pairing.searches, verifiers, evaluator, names)
 
 
 def unused_weights(session: Session, pairing: Pairing) -> list[str]:

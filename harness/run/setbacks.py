@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 
+import torch
+
 from harness.compute.amounts import counted
 from harness.devices import is_lost
 from harness.errors import RunFailed, WrongInput
@@ -15,6 +17,7 @@ from harness.run.units import WorkUnit
 from results.failures import SHOWN, Failure, listed
 from results.files import FULL, Unwritten
 from results.store import Store
+from suites.base import UndeclaredGrade
 
 IN_A_ROW = 3
 """Units of one model and search that fail in the same way, none between them finished, after which no more of these are tried."""
@@ -79,6 +82,8 @@ class Setbacks:
             raise UnitsFailed(failures, len(missing) - len(failures) if alone else 0, self._notes.folder, alone)
 
 
-def hits_all(error: Exception, device: str) -> bool:
-    """Whether what a unit failed of would hit every other: nothing can be written any more, or the device is lost."""
-    return isinstance(error, Unwritten) or (isinstance(error, OSError) and error.errno in FULL) or is_lost(device)
+def hits_all(error: Exception, devices: Sequence[torch.device]) -> bool:
+    """Whether what a unit failed of would hit every other: nothing can be written any more, the suite is wrong, or a device is lost."""
+    if isinstance(error, (Unwritten, UndeclaredGrade)) or (isinstance(error, OSError) and error.errno in FULL):
+        return True
+    return any(map(is_lost, devices))

@@ -89,10 +89,8 @@ def _run(
                 claims.give_up(unit.key)
                 progress.leave_out(unit.planned_flops)
                 continue
-            with run.watch.section("store"):
-                run.store.save(unit.key, finished.rows, _making(run, unit, finished))
-                setbacks.finished(unit)
-                claims.settle(unit.key)
+            setbacks.finished(unit)
+            claims.settle(unit.key)
             ran += 1
             progress.finish(title(unit), finished.images, unit.planned_flops)
     return ran
@@ -112,11 +110,14 @@ def _free(run: Run, unit: WorkUnit, claims: Claims, setbacks: Setbacks) -> bool:
 
 
 def _attempted(run: Run, unit: WorkUnit, console: Console, setbacks: Setbacks) -> FinishedUnit | None:
-    """A unit's rows, None where it failed, which is noted; raises what would hit every other unit too."""
+    """A unit, saved, or None where it failed, which is noted; raises what would hit every other unit too."""
     try:
-        return _work(run, unit, console)
+        finished = _work(run, unit, console)
+        with run.watch.section("store"):
+            run.store.save(unit.key, finished.rows, _making(run, unit, finished))
+        return finished
     except Exception as error:
-        if hits_all(error, run.session.models.device):
+        if hits_all(error, run.session.devices):
             raise
         console.print(setbacks.note(unit, error), highlight=False, markup=False)
     release()  # outside of the handler: the error holds on to what has to be freed

@@ -29,6 +29,7 @@ from reports.load import read_runs
 from results.claims import Claims
 from results.files import Unwritten
 from results.store import Store
+from suites.base import UndeclaredGrade
 
 pytestmark = pytest.mark.usefixtures("toys")
 SMALL: dict[str, Any] = {"models": ("toy-ar",), "searches": ("random", "beam"), "budgets": (24,), "prompts": 6, "chunk": 1}
@@ -120,7 +121,7 @@ def test_what_would_hit_every_unit_ends_the_run_at_once(error: BaseException, tm
 
 
 def test_a_lost_device_ends_the_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setbacks, "is_lost", lambda device: device == "cpu")
+    monkeypatch.setattr(setbacks, "is_lost", lambda device: device.type == "cpu")
     with before_each(failing(lambda unit: True)), pytest.raises(ZeroDivisionError):
         finish_run(prepared(tmp_path), Console(quiet=True))
 
@@ -135,8 +136,31 @@ def test_a_device_is_lost_that_answers_nothing_but_errors(error: Exception | Non
         return torch.zeros(1)
 
     monkeypatch.setattr(devices.torch, "ones", ones)
-    assert is_lost("cuda:0") is lost
-    assert not is_lost("cpu")
+    assert is_lost(torch.device("cuda:0")) is lost
+    assert not is_lost(torch.device("cpu"))
+
+
+def test_the_loss_of_any_device_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setbacks, "is_lost", lambda device: device.index == 1)
+    first, second = torch.device("cuda:0"), torch.device("cuda:1")
+    assert setbacks.hits_all(RuntimeError(), [first, second])
+    assert not setbacks.hits_all(RuntimeError(), [first])
+    assert setbacks.hits_all(UndeclaredGrade("0.4"), [first]), "every unit has grades"
+
+
+def test_a_unit_that_cannot_be_saved_is_one_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = prepared(tmp_path)
+    first, save = ready.units[0].key, ready.store.save
+
+    def broken(key: str, *rest: Any) -> None:
+        if key == first:
+            raise KeyError("a column")
+        save(key, *rest)
+
+    monkeypatch.setattr(ready.store, "save", broken)
+    with pytest.raises(UnitsFailed, match="KeyError"):
+        finish_run(ready, Console(quiet=True))
+    assert parts(tmp_path) == len(ready.units) - 1
 
 
 def test_no_shard_at_work_tries_a_failed_unit_again_and_a_later_command_does(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import re
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -235,6 +236,14 @@ def test_of_shards_of_another_division_it_is_not_said_who_is_not_at_work(tmp_pat
     with locked_part(folder, Shard(0, 2).lock):
         said = end(*begin(folder, "--shard", "3/4"))
     assert re.search(r"helping other shards: \d units not done, \d of shard 0/4, \d of shard 1/4, \d of shard 2/4\n", said)
+
+
+def test_a_shard_begins_while_another_looks_who_is_at_work(tmp_path: Path) -> None:
+    looks = (tmp_path / ".lock-0-of-2").open("w+b")
+    fcntl.flock(looks, fcntl.LOCK_SH)
+    threading.Timer(0.1, looks.close).start()
+    with locked_part(tmp_path, ".lock-0-of-2"):
+        assert at_work(tmp_path) == [Shard(0, 2)]
 
 
 def test_a_shard_waits_for_one_that_only_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
