@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import to_pil_image
 
+from harness.compute.amounts import as_number
 from harness.compute.ledger import Budget, Cost, Unit
 from harness.compute.prices import calibrate
 from harness.devices import pick_device
@@ -136,7 +137,7 @@ def run_search(
     if not isinstance(suite, str):
         raise WrongInput(f"suite {suite!r:.60} is not text: give its name in tables, suite=\"geneval@shapes\", or leave it out")
     if isinstance(budget, str):
-        raise WrongInput(f"budget {budget!r} is text: give a number, budget=60")
+        raise WrongInput(f"budget {budget!r} is text: give a number, budget={_number(budget):g}")
     if not isinstance(seed, Integral):
         raise WrongInput(f"seed {seed!r} is not a whole number: give seed=0, for example")
     given = Budget(budget, unit)  # type: ignore[arg-type]  # which tells a name that is no unit
@@ -154,6 +155,14 @@ def run_search(
     attempt = Attempt(found, lambda rows: prepare(found, model, [guide], asked, given, Seeds(int(seed), suite), rows, calibration))
     task = with_fewer_rows(attempt, max_rows, lambda rows: None, model.card.name, attempt.used)
     return [_outcome(task, guide, number) for number in range(len(asked))]
+
+
+def _number(text: str) -> float:
+    """What a budget that is written as on the command line stands for; 60, for example, where it is none."""
+    try:
+        return as_number(text)
+    except ValueError:
+        return 60
 
 
 def _check_text(what: str, given: Any, example: str) -> None:

@@ -64,7 +64,7 @@ def answer(summary: Summary) -> Answer:
     alone = _alone(summary, {one.method for one in main.left_out}) if main.same_budget else []
     also = (*_one_budget(summary, found), *_other_verifiers(summary, found), *left_out_sentences(summary, lacking), *alone)
     highest = [HIGHEST] if any(one.lead and one.sure != YES for one in verdicts.values()) else []
-    sentences = (*highest, *_too_narrow(summary, told), *_opening(summary), *ties, *lead, *also)
+    sentences = (*highest, *_too_narrow(summary, told), *_looks(summary), *_opening(summary), *ties, *lead, *also)
     return Answer(first, sentences, tuple(verdicts.values()), found, lacking)
 
 
@@ -72,6 +72,13 @@ def _too_narrow(summary: Summary, told: Sequence[Comparison]) -> list[str]:
     """What to know of adaptive where the first lines have a number of it."""
     shown = [one for each in told for one in (*each.leaders, each.rival, *each.foreign[:1]) if one is not None]
     return [TOO_NARROW] if has_intervals(summary) and moves_budget(one.method.search for one in shown) else []
+
+
+def _looks(summary: Summary) -> list[str]:
+    """Why fewer images were spent than given, where previews were looked at under a budget in images."""
+    table = summary.runs.selections
+    looked = table[(table["budget_unit"] == "images") & (table["verifier_calls"] > table["images"])]
+    return [] if looked.empty else ["A budget in images also counts looks at previews; images spent are finished ones."]
 
 
 def _alone(summary: Summary, named: Collection[Method]) -> list[str]:

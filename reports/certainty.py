@@ -37,7 +37,7 @@ def intervals_drawn(summary: Summary) -> str:
     shape = "Bars" if several == {False} else "Bands (bars where a method has one budget)" if False in several else "Bands"
     if not has_intervals(summary):
         return f"No {shape[0].lower()}{shape[1:]}: {too_few(summary)}."
-    beside = " Methods that spent about the same stand side by side." if False in several else ""
+    beside = " Methods that spent about the same stand side by side, a little off what they spent." if False in several else ""
     narrow = "; those of adaptive are too narrow" if moves_budget(method.search for method in summary.methods) else ""
     return f"{shape}: 95 % intervals over prompts{', of those in colour' if crowded(summary) else ''}{narrow}.{beside}"
 

@@ -71,7 +71,8 @@ def draw(axes: Axes, summary: Summary, panel: Panel, styles: Mapping[Method, Loo
     for method in (method for method in curves if method not in strong):
         look, curve = styles[method], curves[method]
         axes.plot(curve.x, curve.mean, color=look.colour, linewidth=0.9, marker=look.marker, markersize=_FAINT, zorder=2)
-    shifts = _side_by_side({method: points[method][0][0] for method in strong if len(points[method]) == 1})
+    barred = [method for method in strong if len(curves[method].x) == 1 and not np.isnan(curves[method].low[0])]
+    shifts = _side_by_side({method: points[method][0][0] for method in barred})
     for place, method in enumerate(strong):
         over = [point for other in strong[place + 1 :] for point in points[other]]
         _strong(axes, styles[method], curves[method], 3 + place / 100, shifts.get(method, 0))
@@ -87,16 +88,13 @@ def draw(axes: Axes, summary: Summary, panel: Panel, styles: Mapping[Method, Loo
 def _side_by_side(spent: Mapping[Method, float]) -> dict[Method, float]:
     """By how many points to shift methods that have one point each: those that spent about the same would hide one another's bars."""
     groups: list[list[Method]] = []
-    for method in sorted(spent, key=lambda method: spent[method]):
+    order = list(spent)
+    for method in sorted(spent, key=lambda method: (spent[method], order.index(method))):
         if groups and spent[method] < spent[groups[-1][-1]] * _NEAR:
             groups[-1].append(method)
         else:
             groups.append([method])
-    order = list(spent)
-    return {
-        method: _BESIDE * (place - (len(group) - 1) / 2)
-        for group in groups for place, method in enumerate(sorted(group, key=order.index))
-    }  # fmt: skip
+    return {method: _BESIDE * (place - (len(group) - 1) / 2) for group in groups for place, method in enumerate(group)}
 
 
 def _curve(summary: Summary, panel: Panel, method: Method) -> _Curve:
@@ -113,6 +111,8 @@ def _strong(axes: Axes, look: Look, curve: _Curve, zorder: float, shift: float) 
     x, mean, low, high, single = curve
     figure = axes.get_figure(root=True)
     aside: dict[str, Any] = {"transform": offset_copy(axes.transData, figure, x=shift, units="points")} if shift else {}
+    if shift:  # what is drawn aside has no part in matplotlib's limits
+        axes.update_datalim([(x[0], end[0]) for end in (low, mean, high)])
     if len(x) == 1:
         axes.errorbar(x, mean, yerr=np.vstack([mean - low, high - mean]), color=look.colour, capsize=3, linewidth=1.2, **aside)
     elif not np.isnan(low).all():

@@ -45,7 +45,8 @@ def unsure_lines(session: Session, every: Sequence[Forecast]) -> Iterator[str]:
         least, most = between(session, worst)
         others = len({(one.model, one.search) for _, one, _, _ in those}) - 1
         more = f" and, less so, {others} more" if others else ""
-        said = f"time of {worst.model} {worst.search}{more} may be {least:.2g} to {most:.2g} times what is said, by batches not measured"
+        times = f"{least:.2g} to {most:.2g} times what is said, noise apart"
+        said = f"time of {worst.model} {worst.search}{more} may be {times}, by batches not measured"
         sizes = _to_measure(speeds, [calls for _, _, _, calls in those], _prompts(session))
         yield f"{said}: {_how(session, origin, speeds, sizes)}" if sizes else said
 

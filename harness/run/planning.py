@@ -108,7 +108,7 @@ def _notes(
 ) -> Iterator[str]:
     if refused:
         which = amounts.budgets([error.budget.amount for error in refused], refused[0].budget.unit.value)
-        rest = "; no budget is left for these two" if nothing_left else ""
+        rest = "; no budget is left for this model with this search" if nothing_left else ""
         # A larger budget is refused for what comes later in a search.
         largest = max(refused, key=lambda error: error.smallest)
         yield (

@@ -111,7 +111,8 @@ def test_what_cannot_be_is_said_in_a_line(asked: tuple[str, float, str], message
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"budget": "60"}, "budget '60' is text: give a number, budget=60"), ({"unit": None}, "unknown unit 'None'"),
+    ({"budget": "60"}, "budget '60' is text: give a number, budget=60"),
+    ({"budget": "5G"}, r"give a number, budget=5e\+09"), ({"unit": None}, "unknown unit 'None'"),
     ({"max_rows": 0}, "max_rows=0 is not"), ({"seed": "x"}, "seed 'x' is not a whole number: give seed=0"),
     ({"seed": 1.5}, "seed 1.5 is not"), ({"max_rows": "8"}, "max_rows='8' is not"), ({"suite": None}, "suite None is not text"),
 ])  # fmt: skip

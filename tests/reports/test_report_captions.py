@@ -47,8 +47,18 @@ def test_bars_of_methods_that_spent_the_same_stand_side_by_side(of_one_budget: C
         assert all(line.get_transform() == axes.transData for line in axes.lines if line.get_marker() == "o")
 
 
+def test_what_is_drawn_aside_lies_within_the_axes(of_one_budget: Callable[..., Summary]) -> None:
+    summary = of_one_budget()
+    means = summary.points["search"].map({"random": 0.5, "greedy": 0.9, "smc": 0.2})
+    points = summary.points.assign(nfe=28.0, mean=means, low=means - 0.1, high=means + 0.1)
+    spread = Summary(summary.runs, points, summary.values, summary.sample)
+    low, high = curves.main_figure(spread, "shapes-clip")(False).axes[0].get_ylim()
+    assert low <= 0.1
+    assert high >= 1.0
+
+
 def test_the_caption_says_what_is_drawn(of_one_budget: Callable[..., Summary]) -> None:
-    bars = "Bars: 95 % intervals over prompts. Methods that spent about the same stand side by side."
+    bars = "Bars: 95 % intervals over prompts. Methods that spent about the same stand side by side, a little off what they spent."
     assert intervals_drawn(of_one_budget()) == bars
     assert intervals_drawn(of_one_budget("more", budgets=(28, 56))) == "Bands: 95 % intervals over prompts."
     assert intervals_drawn(of_one_budget("both", budgets=(14, 28))).startswith("Bands (bars where a method has one budget): 95 %"), "greedy"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from reports.answer import answer
 from reports.build import build_report
 from reports.comparison_tables import paired_table
 from reports.curves import main_figure
@@ -44,6 +45,14 @@ def test_images_are_the_first_axis(run: Path) -> None:
     assert re.findall(r'id="task-unit-(\w+)" checked', page) == ["images"]
     assert "against four measures of compute" in page
     assert (run / "report" / "figures" / "tasks-images.png").is_file()
+
+
+def test_looks_that_a_budget_in_images_counts_are_told_of(run: Path) -> None:
+    said = "A budget in images also counts looks at previews; images spent are finished ones."
+    table = pd.read_parquet(run / "selections.parquet").assign(images=lambda rows: rows["verifier_calls"])
+    for looks in (0, 3):
+        table.assign(verifier_calls=table["verifier_calls"] + looks).to_parquet(run / "selections.parquet")
+        assert (said in answer(summarise(read_runs([run]))).sentences) == bool(looks)
 
 
 def test_of_other_units_they_are_none(make_tables: Callable[..., Path], tmp_path: Path) -> None:

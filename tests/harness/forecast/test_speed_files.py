@@ -113,7 +113,8 @@ def test_a_plan_says_how_far_off_it_may_be_and_which_batches_to_measure(tmp_path
     speeds.write_text(Path(few[0]).read_text() + "".join(Path(few[1]).read_text().splitlines(keepends=True)[1:]))
     asked = [*ASKED, "--search", "random", "--search", "greedy", "--budget", "12", "--speeds", str(speeds)]
     command = "vistas bench-model toy-ar --verifier toy-judge --batch 12,24 --prompts 6 --csv toy-ar-more.csv"
-    line = (r"time of toy-ar greedy and, less so, 1 more may be 0\.\d+ to \d\.\d times what is said, by batches not measured: measure them "
+    line = (r"time of toy-ar greedy and, less so, 1 more may be 0\.\d+ to \d\.\d times what is said, noise apart, "
+            r"by batches not measured: measure them "
             rf"too, on a card, and add --speeds toy-ar-more\.csv: {command}")  # fmt: skip
     found = [said for said in call(*asked).splitlines() if said.startswith("time of ")]
     assert len(found) == 1
