@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import pandas as pd
 
+from models.blank import NO_NUMBERS
 from reports.grades import Grades
 from reports.keys import IDENTITY
 from results.schema import GRADE
 
 
-def nothing_returned(selections: pd.DataFrame) -> pd.Series:
-    """Selections without an image because no candidate was finished in time, not because none could be scored."""
-    return selections["considered"].eq(0) & selections["candidate"].eq("")
+def nothing_returned(selections: pd.DataFrame, scores: pd.DataFrame) -> pd.Series:
+    """Selections without an image because no picture was finished in time, or drawn at all; not because none could be scored."""
+    return selections["considered"].eq(0) & selections["candidate"].eq("") | nothing_drawn(selections, scores)
+
+
+def nothing_drawn(selections: pd.DataFrame, scores: pd.DataFrame) -> pd.Series:
+    """Selections without an image because all that the model drew is no numbers (NaN), as the scores' reasons say."""
+    lost = scores.loc[scores["reason"].str.contains(NO_NUMBERS, regex=False), IDENTITY]
+    return selections["candidate"].eq("") & pd.MultiIndex.from_frame(selections[IDENTITY]).isin(pd.MultiIndex.from_frame(lost))
 
 
 def judged(scores: pd.DataFrame, selections: pd.DataFrame, grades: Grades) -> pd.DataFrame:
@@ -19,10 +26,10 @@ def judged(scores: pd.DataFrame, selections: pd.DataFrame, grades: Grades) -> pd
 
     Both tables have a column `run`, which tells the runs apart that are joined.
 
-    Left out instead, such prompts would flatter the search that misses deadlines on the hard ones. A task of a run of which
-    the grader judged nothing gets no verdict by this: nobody could have said that an image is right.
+    Left out instead, such prompts would flatter the search that misses deadlines on the hard ones, and the model that overflows on
+    them. A task of a run of which the grader judged nothing gets no verdict by this: nobody could have said that an image is right.
     """
-    empty = pd.MultiIndex.from_frame(selections.loc[nothing_returned(selections), IDENTITY])
+    empty = pd.MultiIndex.from_frame(selections.loc[nothing_returned(selections, scores), IDENTITY])
     nothing = pd.MultiIndex.from_frame(scores[IDENTITY]).isin(empty)
     graded = scores["metric"].eq(GRADE)
     verdicts = scores["value"].where(graded).groupby([scores["run"], scores["task"]]).transform("count")

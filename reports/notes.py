@@ -8,7 +8,7 @@ from reports.deadlines import deadline_notes
 from reports.devices import device_notes
 from reports.emphasis import emphasis_note
 from reports.grades import SCORES
-from reports.missing import nothing_returned
+from reports.missing import nothing_drawn, nothing_returned
 from reports.overlap import moves_budget
 from reports.statistics import OVERALL
 from reports.summary import Summary, of_random
@@ -132,17 +132,18 @@ def _moved(summary: Summary) -> list[str]:
 
 
 def _nothing(summary: Summary) -> list[str]:
-    """How a search stands that returned no image for some prompts; left out, they would flatter whoever misses deadlines."""
-    selections = summary.runs.selections
-    none = int(nothing_returned(selections).sum())
+    """How a search stands that returned no image for some prompts; left out, they would flatter whoever returns none of the hard ones."""
+    selections, scores = summary.runs.selections, summary.runs.scores
+    none, blank = (int(found(selections, scores).sum()) for found in (nothing_returned, nothing_drawn))
     if not none:
         return []
     where = " in the grader’s share of right images" if summary.says_right(str(summary.truth)) else ""
     graded = f"{summary.grades.nothing_counts}{where}, and " if summary.truth == GRADE else ""
+    why = f", {blank} of them because all that the model drew is no numbers (NaN)" if blank else ""
     return [
-        f"{none} of {len(selections)} searches returned no image within their budget. Nothing returned {graded}has no score by a verifier: "
-        "means of a verifier’s score are over the images that there are, and say so where these are fewer; methods are compared by it "
-        "on the prompts that all of them have.",
+        f"{none} of {len(selections)} searches returned no image within their budget{why}. Nothing returned {graded}has no score by a "
+        "verifier: means of a verifier’s score are over the images that there are, and say so where these are fewer; methods are compared "
+        "by it on the prompts that all of them have.",
     ]
 
 

@@ -65,7 +65,7 @@ class Summary:
     @cached_property
     def given(self) -> dict[tuple[Method, str], pd.DataFrame]:
         """Method and guiding verifier to the budgets that it was given, ascending, scored or not: `asked` and `nothing` returned."""
-        found = self.runs.selections.assign(nothing=nothing_returned(self.runs.selections))
+        found = self.runs.selections.assign(nothing=nothing_returned(self.runs.selections, self.runs.scores))
         counts = found.groupby(POINT)["nothing"].agg(["size", "sum"]).set_axis(["asked", "nothing"], axis=1).reset_index()
         return {(Method(*map(str, who[:3])), str(who[3])): part for who, part in counts.groupby(POINT[:-1])}
 

@@ -37,7 +37,7 @@ class MeteredGenerator:
         drawn: Drawn | None = None,
     ) -> None:
         """`tell`: verifiers that are told the log-probability of every picture; `now`: the clock, in seconds; `drawn`: what
-        models have drawn before."""
+        the model has drawn before."""
         self._now = now or wall_seconds
         self._generator, self.card = generator, generator.card
         self._able: Any = generator  # for what only some can do: `harness.search.spec.fits` refuses a search that needs more
@@ -46,7 +46,7 @@ class MeteredGenerator:
         self._evaluations: dict[int, NfeCount] = defaultdict(NfeCount)
         self._cuda = generator.device.type == "cuda"
         self._parts = Parts()
-        self._drawn = drawn or Drawn()
+        self._drawn = drawn or Drawn(self.card.name)
         self.ledger = ledger
         self.clock = Clock()
         self.looks: Counter[int] = Counter()

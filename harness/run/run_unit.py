@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.compute.drawn import Drawn
 from harness.run.searched import Searched
 from harness.run.session import Session
 from harness.run.table_rows import SaveImage
@@ -53,8 +54,8 @@ def _search(session: Session, unit: WorkUnit, watch: Stopwatch) -> Task:
 
     def prepared(rows: int) -> Task:
         model, calibration = session.models[unit.model], session.calibration(unit.model)
-        seeds = Seeds(unit.seed, unit.suite)
-        return prepare(search, model, judges, unit.prompts, budget, seeds, rows, calibration, drawn=session.drawn)
+        seeds, drawn = Seeds(unit.seed, unit.suite), session.drawn.setdefault(unit.model, Drawn(unit.model))
+        return prepare(search, model, judges, unit.prompts, budget, seeds, rows, calibration, drawn=drawn)
 
     attempt = Attempt(search, prepared)
     with watch.section(SEARCH):

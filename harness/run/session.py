@@ -67,8 +67,8 @@ class Session:
     """Figures of `vistas bench-model`, instead of measuring here: they need no weights."""
     limits: dict[str, int] = field(default_factory=dict)
     """Model to the most rows of one batch, where memory has run out at more."""
-    drawn: Drawn = field(default_factory=Drawn)
-    """Whether models have drawn any picture."""
+    drawn: dict[str, Drawn] = field(default_factory=dict)
+    """Model to whether it has drawn any picture."""
     _warm: WeakSet[Any] = field(default_factory=WeakSet)
     """Models in memory that have done every operation once."""
     _tokens: dict[tuple[str, str], int] = field(default_factory=dict)

@@ -14,6 +14,7 @@ import torch
 from harness.compute.ledger import Budget, Cost, Unit
 from harness.search.base import Candidate, Plan, choose
 from harness.seeds import path_name
+from models.blank import NO_NUMBERS
 from results.schema import OVERRUN, TOTALS
 from suites.base import Prompt
 from verifiers.base import UNASKED, Verifier
@@ -90,8 +91,12 @@ def total(spent: Cost, run: Cost, limit: Budget, shared: bool) -> Cost | None:
 
 
 def _why_none(affordable: Sequence[Candidate]) -> str:
-    unscored = next((candidate.reason for candidate in affordable if candidate.complete), None)
-    return NOTHING_FINISHED if unscored is None else f"no candidate could be scored: {unscored}"
+    reasons = [candidate.reason for candidate in affordable if candidate.complete]
+    if not reasons:
+        return NOTHING_FINISHED
+    # Only where no picture was drawn at all is that the reason: reports count it as nothing returned.
+    unscored = next((reason for reason in reasons if reason != NO_NUMBERS), NO_NUMBERS)
+    return f"no candidate could be scored: {unscored}"
 
 
 def tabled(

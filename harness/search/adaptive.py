@@ -3,6 +3,7 @@
 Wraps any search. All prompts are searched once with an even part of the total; in every later round the prompts with
 the best scores rest, as do those whose score is good enough or has stopped rising, and the part of that round is
 divided evenly among the others. Each prompt's later searches begin at new roots; the best image of all is returned.
+A prompt of which no finished image could be scored rests, until no other is left: more of them would teach nothing.
 
 This is the one strategy whose plan for a prompt depends on other prompts: those that share its total, its pool, are
 part of what determines the result, and stay together whatever the batch, the order or the machine.

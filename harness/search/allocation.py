@@ -39,6 +39,7 @@ def most_telling(task: Task, count: int) -> tuple[int, ...]:
 class Standing:
     """Each prompt's best score so far, and whether it is good enough or has stopped rising.
 
+    A prompt with finished images none of which could be scored rests while there are others: nothing can be learnt there.
     An ensemble's ranks do not compare between prompts: then only those that have stopped rising rest.
     """
 
@@ -67,8 +68,9 @@ class Standing:
         if not self._begun:
             return list(self._best)
         wanting = [prompt for prompt, best in self._best.items() if self._enough is None or not best >= self._enough]
-        rising = [prompt for prompt in wanting if self._patience is None or self._still[prompt] < self._patience]
-        ranked = sorted(rising or wanting, key=self._need)
+        telling = [prompt for prompt in wanting if self._best[prompt] > -np.inf or not self._seen[prompt]] or wanting
+        rising = [prompt for prompt in telling if self._patience is None or self._still[prompt] < self._patience]
+        ranked = sorted(rising or telling, key=self._need)
         return ranked[: ceil(self._served * len(self._best))] if self._comparable else ranked
 
     def _need(self, prompt: int) -> tuple[float, int, int]:

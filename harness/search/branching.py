@@ -26,7 +26,7 @@ from harness.search.frontier import (
 from harness.search.planned_cost import PlannedCost
 from harness.search.rollout_states import RolloutStates
 from harness.search.rollouts import roll_out
-from harness.search.rounds import Branch, Round, best_first, mark_final
+from harness.search.rounds import Branch, Round, best_scored, mark_final
 from harness.search.sizing import largest_plan
 from models.base import Family
 
@@ -174,8 +174,8 @@ class _Tree:
             seen.append(at_stop)
         return seen
 
-    def _size(self, prompt: int, rounds: int) -> int:
-        """Survivors after so many rounds, and how many children each will get.
+    def _size(self, prompt: int, rounds: int, most: int) -> int:
+        """Survivors after so many rounds, `most` at most, and how many children each will get: fewer share those of all.
 
         On previews only the last round finishes images: where time runs out there are fewer of both, at least one, and no
         round is left out.
@@ -186,8 +186,9 @@ class _Tree:
             # Diffusion's survivors finish alone, which fewer children make no cheaper.
             alone = self._task.generator.card.family == "diffusion"
             rows = max(1, int(rows * self._deadline.rest(prompt, rounds, whole=int(alone))))
-        width = min(parameters["width"], rows)
-        self._born[prompt] = rows // width
+        width = min(parameters["width"], rows, most)
+        paid = parameters["width"] if self._states else 0  # children that are their parent's rollout
+        self._born[prompt] = bool(paid) + (rows - paid) // width
         return int(width)
 
     def _survivors(self, this: Round, prompts: Collection[int], going: Sequence[Branch], rounds: int) -> set[Name]:
@@ -199,5 +200,6 @@ class _Tree:
             values_NM = this.values(prompt)
             if self._states:
                 values_NM = self._states.values(old, this.branches(prompt), values_NM)
-            kept |= {names[n] for n in best_first(self._task.judges[0], values_NM)[: self._size(prompt, rounds)]}
+            order = best_scored(self._task.judges[0], values_NM)
+            kept |= {names[n] for n in order[: self._size(prompt, rounds, len(order))]}
         return kept

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from harness.search.checks import check_level, check_noisy
 from harness.search.deadline import Deadline
 from harness.search.frontier import Frontier, Name, Part, advance, gather, groups, name_of, roots
 from harness.search.planned_cost import PlannedCost
-from harness.search.rounds import Branch, Round, best_first, mark_final
+from harness.search.rounds import Branch, Round, best_scored, mark_final
 from harness.search.sizing import largest_plan
 from models.base import Family, Mutable, Stochastic
 
@@ -149,9 +150,10 @@ class _Breeding:
         for prompt, (_, images, best) in generation.items():
             parents = [name_of(one) for part in self.passed[step] for one in part.branches if one.prompt == prompt]
             values_NM = np.array([self.scores[name] for name in parents])
-            order = [parents[n] for n in best_first(self.task.judges[0], values_NM)]
+            order = [parents[n] for n in best_scored(self.task.judges[0], values_NM)]
             random = np.random.default_rng(self.task.seed(prompt, (), index))
-            elites += [(parent, self._child(parent, step)) for parent in order[:best]]
+            # Where fewer are scored they are elites more than once: denoising makes others of them, and the price is as planned.
+            elites += [(parent, self._child(parent, step)) for parent in islice(cycle(order), best)]
             for _ in range(images - best):
                 rivals = random.permutation(len(order))[: max(1, int(0.9 * len(order)))]
                 winner = order[min(rivals)]

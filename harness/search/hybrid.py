@@ -21,10 +21,11 @@ from harness.compute.prices import Prices
 from harness.search.base import Candidate, Plan, Search, Task
 from harness.search.deadline import Deadline
 from harness.search.random import Random
-from harness.search.rounds import Branch, Round, best_first, mark_final
+from harness.search.rounds import Branch, Round, best_scored, mark_final
 from harness.search.sizing import largest_size
 from harness.search.subtask import check_wrappable, search_again
 from models.base import Family, Images, Refinable, Row, first_step
+from models.blank import are_blank
 
 _ROUND = 8
 """Refinements of a prompt that are made together; a deadline can come between two rounds."""
@@ -138,11 +139,12 @@ class Hybrid:
         mark_final(task)
 
     def _best(self, task: Task, prompt: int) -> list[Candidate]:
-        entered = [one for one in task.candidates[task.judges[0].card.name][prompt] if one.complete]
+        """Drafts to refine, best first; none where there is none but blanks, which are no drafts."""
+        entered = [one for one in task.candidates[task.judges[0].card.name][prompt] if one.complete and not any(are_blank(one.image[None]))]
         if not entered:
             return []
         values_NM = np.array([one.values_M for one in entered], dtype=np.float64)
-        return [entered[place] for place in best_first(task.judges[0], values_NM)[: self.drafts]]
+        return [entered[place] for place in best_scored(task.judges[0], values_NM)[: self.drafts]]
 
     def _refine(self, task: Task, index: int, chosen: dict[int, list[Candidate]]) -> None:
         """One round: refinement n of a prompt is made from its draft n modulo their number, and is a root of its own."""

@@ -18,7 +18,7 @@ from harness.search.checks import check_steps
 from harness.search.deadline import Deadline
 from harness.search.frontier import Frontier, Name, advance, finish, gather, groups, keep, name_of, preview, roots
 from harness.search.planned_cost import PlannedCost
-from harness.search.rounds import Branch, Round, best_first, mark_final
+from harness.search.rounds import Branch, Round, best_scored, mark_final
 from harness.search.sizing import largest_plan
 from models.base import Family, Mutable, Renoisable
 
@@ -107,11 +107,16 @@ class Paths:
         return max(1, int(task.plans[prompt].parameters["candidates"] * part))
 
     def _renoised(self, task: Task, frontier: Frontier, up: int, counts: Mapping[int, int]) -> Frontier:
-        """Every survivor's children, with the noise of step `up`."""
+        """Every survivor's children, with the noise of step `up`; where survivors are fewer, they share the children of all."""
         wanted: list[tuple[Name, Branch]] = []
-        for parent in (branch for part in frontier for branch in part.branches):
-            for index in range(counts[parent.prompt]):
-                wanted.append((name_of(parent), Branch(parent.prompt, (*parent.path, index), parent.path, up + 1)))
+        survivors: dict[int, list[Branch]] = {prompt: [] for prompt in counts}
+        for branch in (branch for part in frontier for branch in part.branches):
+            survivors[branch.prompt].append(branch)
+        for prompt, parents in survivors.items():
+            children = self.width * counts[prompt]
+            for place, parent in enumerate(parents):
+                for index in range(len(range(place, children, len(parents)))):
+                    wanted.append((name_of(parent), Branch(prompt, (*parent.path, index), parent.path, up + 1)))
 
         def renoise(state: object, branches: Sequence[Branch]) -> object:
             return task.generator.renoise(state, up, [task.seed(one.prompt, one.path, -1) for one in branches])
@@ -128,7 +133,7 @@ class Paths:
         kept: set[Name] = set()
         for prompt in prompts:
             branches = this.branches(prompt)
-            kept |= {name_of(branches[n]) for n in best_first(task.judges[0], this.values(prompt))[: self.width]}
+            kept |= {name_of(branches[n]) for n in best_scored(task.judges[0], this.values(prompt))[: self.width]}
         this.close(kept)
         return keep(task, frontier, kept)
 

@@ -53,7 +53,7 @@ def prepare(
     drawn: Drawn | None = None,
 ) -> Task:
     """A task ready for `search.run`; `calibration` is needed for budgets in seconds, `now` is a clock other than the machine's,
-    `drawn` what models have drawn for other tasks.
+    `drawn` what the model has drawn for other tasks.
 
     Raises:
         BudgetTooSmall: naming the smallest budget that serves every prompt.

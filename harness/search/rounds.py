@@ -150,6 +150,12 @@ def best_first(judge: MeteredVerifier, values_NM: np.ndarray) -> list[int]:
     return np.argsort(np.where(np.isnan(combined), np.inf, -combined), kind="stable").tolist()
 
 
+def best_scored(judge: MeteredVerifier, values_NM: np.ndarray) -> list[int]:
+    """Indices of those of one pool that a search may go on from, best first: the scored ones, or all where none is."""
+    order = best_first(judge, values_NM)
+    return order[: int((~np.isnan(judge.combine(values_NM))).sum()) or None]
+
+
 def mark_kept(task: Task, branch: Branch) -> None:
     """Mark a recorded candidate as one with which the search goes on."""
     for judge in task.judges:

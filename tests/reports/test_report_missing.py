@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.blank import NO_NUMBERS
 from reports.answer import answer
 from reports.comparable import most_pairs
 from reports.comparison_tables import equal_tables
@@ -87,6 +88,25 @@ def test_a_mean_by_a_verifier_says_on_how_many_prompts_it_stands(deadlines: Call
     cells = {row["search"]: row[f"{VERIFIER} score"] for row in cross_table(found).rows}
     assert cells[BEAM].endswith(" over 9 of 12")
     assert " over " not in cells["random"]
+
+
+def test_nothing_but_no_numbers_is_nothing_returned_and_what_could_not_be_scored_is_not(deadlines: Callable[..., Path]) -> None:
+    run = deadlines(empty=(0,))
+    for name in ("selections", "scores"):
+        table = pd.read_parquet(run / f"{name}.parquet")
+        for place, why in ((1, NO_NUMBERS), (2, "the text is too long")):
+            of_it = (table["search"] == BEAM) & (table["prompt_id"] == f"{place:05d}")
+            if name == "selections":
+                table.loc[of_it, ["candidate", "image", "score"]] = "", "", np.nan
+            else:
+                table.loc[of_it, ["value", "reason"]] = np.nan, f"no candidate could be scored: {why}"
+        table.to_parquet(run / f"{name}.parquet")
+    found = summary(run)
+    point = overall(found, "grade")
+    assert (point["prompts"], point["unscored"], point["nothing"]) == (11, 1, 2)
+    assert found.values["grade"].xs(BEAM, axis=1, level="search").iloc[:3, 0].fillna(-1).tolist() == [0, 0, -1]
+    said = " ".join(notes(found))
+    assert "2 of 24 searches returned no image within their budget, 1 of them because all that the model drew is no numbers (NaN)." in said
 
 
 def test_what_was_not_returned_has_fooled_no_verifier(deadlines: Callable[..., Path]) -> None:

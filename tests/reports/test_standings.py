@@ -14,10 +14,10 @@ def write(
     keys = [("s", "m", verifier, unit, budget, search, seed) for search, budget, seed in graded]
     rows = [(*key, prompt, "t", "grade", value) for key, values in zip(keys, graded.values(), strict=True)
             for prompt, value in zip("abcd", values, strict=False)]  # fmt: skip
-    scores = pd.DataFrame(rows, columns=[*KEY, "prompt_id", "task", "metric", "value"]).astype({"value": float})
+    scores = pd.DataFrame(rows, columns=[*KEY, "prompt_id", "task", "metric", "value"]).astype({"value": float}).assign(reason="")
     scores.to_parquet(folder / "scores.parquet")
     there = [value is not None for *_, value in rows]
-    selections = scores.drop(columns=["metric", "value"]).assign(
+    selections = scores.drop(columns=["metric", "value", "reason"]).assign(
         flops=2e12, nfe=nfe, considered=[int(one) for one in there], candidate=["0" if one else "" for one in there],
     )  # fmt: skip
     selections.to_parquet(folder / "selections.parquet")

@@ -76,13 +76,13 @@ def test_it_is_charged_to_the_last_flop(scales, ran) -> None:
 class Partial:
     """A judge that likes some prompts whatever their images."""
 
-    def __init__(self, judge, liked: str) -> None:
-        self._judge, self._liked, self.card = judge, liked, judge.card
+    def __init__(self, judge, liked: str, more: float = 10.0) -> None:
+        self._judge, self._liked, self._more, self.card = judge, liked, more, judge.card
         self.forget, self.combine, self.price = judge.forget, judge.combine, judge.price
 
     def score(self, images, prompts) -> Scores:
         scores = self._judge.score(images, prompts)
-        return Scores(scores.values_NM + np.array([[10.0 * (self._liked == text)] for text in prompts]), scores.reasons)
+        return Scores(scores.values_NM + np.array([[self._more if self._liked == text else 0.0] for text in prompts]), scores.reasons)
 
 
 def test_what_a_good_prompt_does_not_need_goes_to_the_others(flow, make_judge, ran) -> None:
@@ -97,6 +97,16 @@ def test_what_a_good_prompt_does_not_need_goes_to_the_others(flow, make_judge, r
         for one, other in zip(mine, others, strict=False):
             assert one.path == other.path
             assert (one.image.int() - other.image.int()).abs().max() <= 1  # batches of another size round differently
+
+
+def test_a_prompt_without_a_score_rests_while_there_are_others(flow, make_judge, ran) -> None:
+    judge, budget = Partial(make_judge(), "red circle", np.nan), Budget(40, Unit.NFE)
+    task = ran(parse_search("adaptive:served=0.5"), flow, budget, count=3, judges=[judge]).task
+    counts = [len(entered) for entered in task.candidates["judge"]]
+    assert counts[0] == 2  # of the first round, as everyone's
+    assert sum(counts) == 30
+    alone = ran(parse_search("adaptive"), flow, budget, count=1, judges=[judge]).task
+    assert len(alone.candidates["judge"][0]) == 10
 
 
 def test_good_enough_stops_for_good(flow, make_judge, ran) -> None:
