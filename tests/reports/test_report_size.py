@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from harness.assignments import name_of
-from harness.commands import run as commands
+from harness.commands import finishing
+from harness.commands.run import report
 from harness.compute.ledger import COST_COLUMNS
 from harness.errors import WrongInput
 from reports import gallery
@@ -82,9 +83,9 @@ def test_a_folder_that_takes_no_report_is_refused_before_anything_is_read(
 ) -> None:
     folder = make_run(tmp_path / "run", searches=("random",), budgets=(14,), tasks=("colors",))
     (folder / "report").write_text("taken")
-    monkeypatch.setattr(commands, "_build_report", lambda *_: pytest.fail("begun"))
+    monkeypatch.setattr(finishing, "build_report", lambda *_: pytest.fail("begun"))
     with pytest.raises(SystemExit) as left:
-        commands.report([folder], None)
+        report([folder], None)
     assert left.value.code == 2
     assert f"{folder / 'report'} is a file, not a folder: give a folder with --out" in capsys.readouterr().err
 
