@@ -174,8 +174,8 @@ class _Tree:
             seen.append(at_stop)
         return seen
 
-    def _size(self, prompt: int, rounds: int, most: int) -> int:
-        """Survivors after so many rounds, `most` at most, and how many children each will get: fewer share those of all.
+    def _size(self, prompt: int, rounds: int, most: int | None) -> int:
+        """Survivors after so many rounds and how many children each will get; where only `most` have a score they share those of all.
 
         On previews only the last round finishes images: where time runs out there are fewer of both, at least one, and no
         round is left out.
@@ -186,7 +186,7 @@ class _Tree:
             # Diffusion's survivors finish alone, which fewer children make no cheaper.
             alone = self._task.generator.card.family == "diffusion"
             rows = max(1, int(rows * self._deadline.rest(prompt, rounds, whole=int(alone))))
-        width = min(parameters["width"], rows, most)
+        width = min(parameters["width"], rows, most or rows)
         paid = parameters["width"] if self._states else 0  # children that are their parent's rollout
         self._born[prompt] = bool(paid) + (rows - paid) // width
         return int(width)
@@ -201,5 +201,6 @@ class _Tree:
             if self._states:
                 values_NM = self._states.values(old, this.branches(prompt), values_NM)
             order = best_scored(self._task.judges[0], values_NM)
-            kept |= {names[n] for n in order[: self._size(prompt, rounds, len(order))]}
+            lost = len(order) < len(names)
+            kept |= {names[n] for n in order[: self._size(prompt, rounds, len(order) if lost else None)]}
         return kept
