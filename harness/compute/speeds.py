@@ -33,8 +33,8 @@ class Swing:
         """A sentence if the machine was disturbed, or nothing."""
         if self.highest <= LARGE * self.lowest:
             return ""
-        return (f"calls took {self.lowest:.2f} to {self.highest:.2f} times their median: the machine was busy with something else, and "
-                "planned hours may be as far off or further: measure again when it is not")  # fmt: skip
+        return (f"calls took {self.lowest:.2f} to {self.highest:.2f} times their median: something else may have kept the machine busy, "
+                "and planned hours may be as far off or further: measure again when it is not")  # fmt: skip
 
 
 class Lasting(NamedTuple):

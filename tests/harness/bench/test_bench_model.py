@@ -223,7 +223,7 @@ def test_a_disturbed_machine_is_told_after_the_table() -> None:
     calm = Measured(1, "predict", 0, 1, 2.0, 1.9, 2.1, 3, 2.0, 1.0, 0.25, 3.0)
     disturbed = replace(calm, seconds_lowest=1.5, seconds_highest=3.5)
     assert list(as_markdown([calm, disturbed], share=True, memory=True))[-1] == (
-        "calls took 0.85 to 1.40 times their median: the machine was busy with something else, and planned hours may be as far off or "
+        "calls took 0.85 to 1.40 times their median: something else may have kept the machine busy, and planned hours may be as far off or "
         "further: measure again when it is not"
     )
 

@@ -215,8 +215,8 @@ def test_a_plan_says_that_the_machine_was_disturbed_when_its_speeds_were_measure
 
     measured = "speeds of toy-ar: measured on a card with torch 9, in batches of 1, 64"
     assert told(1.9, 2.2) == [measured]
-    assert told(1.5, 3.0) == [measured, "speeds of toy-ar: calls took 0.75 to 1.50 times their median: the machine was busy with something "
-                              "else, and planned hours may be as far off or further: measure again when it is not"]  # fmt: skip
+    assert told(1.5, 3.0) == [measured, "speeds of toy-ar: calls took 0.75 to 1.50 times their median: something else may have kept the "
+                              "machine busy, and planned hours may be as far off or further: measure again when it is not"]  # fmt: skip
     speeds.write_text(speeds.read_text().replace("1.5,3.0", "2.1,3.0"))
     with pytest.raises(WrongInput, match=r"a\.csv is no file of .*2\.0 s, from 2\.1 to 3\.0 s in 3 calls.*: measure again"):
         SpeedFiles.read([speeds], ["toy-ar"])
