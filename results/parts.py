@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -31,6 +31,8 @@ class Making:
     """Into how many processes its run was divided; 0 where it was not, or it is not known."""
     max_rows: int = 0
     """The most rows of its batches, by whose shapes a device rounds; 0 where it is not known."""
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    """By name, what determines the scores of each verifier that measured what was selected."""
 
 
 class DamagedPart(ValueError):

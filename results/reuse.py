@@ -1,10 +1,14 @@
-"""Finished units of other runs, taken over where this run has the very same ones."""
+"""Units of other runs: those that are this run's very own, and those with its pictures that were measured otherwise."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+import pyarrow as pa
 
 from results.files import is_whole_png, write_atomic
 from results.manifest import DamagedManifest
@@ -12,40 +16,78 @@ from results.parts import images_of
 from results.store import Store
 
 
-def take_over(store: Store, keys: Sequence[str], folders: Sequence[Path]) -> dict[Path, int]:
-    """Bring the units of `keys` that are missing here and whole in another folder, images included; how many each folder has of them.
+def pictures(key: str) -> str:
+    """The part of a unit's key that is the hash of all that determines its pictures; the rest is of its metrics."""
+    return key.partition("-")[0]
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """What other runs have of a run's units; only names of files are looked at."""
+
+    keys: Sequence[str]
+    """This run's units."""
+    folders: Sequence[Path]
+    graded: bool = False
+    """Whether weights of the suite's graders are here, so that what was made without them can be graded now."""
+
+    @cached_property
+    def whole(self) -> Mapping[Path, list[str]]:
+        """By folder, the units that are there as they are here."""
+        return {folder: self._whole(Store(folder)) for folder in self.folders}
+
+    @cached_property
+    def pictures(self) -> Mapping[str, tuple[Path, str]]:
+        """Of units that no folder has as they are here: the first folder with their pictures, and the unit's key there."""
+        here = {key for keys in self.whole.values() for key in keys}
+        found: dict[str, tuple[Path, str]] = {}
+        for folder in self.folders:
+            there = {pictures(path.stem): path.stem for path in (folder / "parts").glob("*.part")}
+            for key in self.keys:
+                if key not in here and pictures(key) in there:
+                    found.setdefault(key, (folder, there[pictures(key)]))
+        return found
+
+    def _whole(self, other: Store) -> list[str]:
+        there = [key for key in self.keys if other.part_path(key).exists()]
+        return [key for key in there if not other.ungraded([key])] if self.graded else there
+
+
+def take_over(store: Store, reuse: Reuse) -> None:
+    """Bring the units that are missing here and whole in another folder, images included.
 
     A unit's key is the hash of all that determines its rows, so that it is the same work wherever it was done; only whether
-    a suite's grader was there is not in it. The other folders are only read. Where units come from is noted by adding their
-    run's environments to this manifest.
+    a suite's grader was there is not in it. The other folders are only read. Where units come from, also those whose pictures
+    alone are wanted, is noted by adding their run's environments to this manifest before the first is here.
 
     Raises:
         WrongInput: a folder holds no run.
     """
-    shared = {folder: held(Store(folder), keys) for folder in folders}
-    for folder in folders:
+    for folder in reuse.folders:
         other = Store(folder)
         try:
             environments = other.manifest()["environments"]
         except DamagedManifest:  # units tell for themselves what they are
             environments = []
         noted = False
-        for key in shared[folder]:
+        if any(place == folder and store.whole_part(key) is None for key, (place, _) in reuse.pictures.items()):
+            store.add_environments(environments)
+            noted = True
+        for key in reuse.whole[folder]:
             if store.whole_part(key) is not None or (tables := other.whole_part(key)) is None:
                 continue
-            if not noted:  # before the first is here, or an interruption would leave units of nowhere
+            if not noted:
                 store.add_environments(environments)
                 noted = True
-            for image in images_of(tables):
-                _bring(folder / image, store.folder / image)
+            bring_images(store, other, tables)
             # To sync thousands one by one takes minutes; one that a power failure empties is taken over again.
             write_atomic(store.part_path(key), other.part_path(key).read_bytes(), sync=False)
-    return {folder: len(theirs) for folder, theirs in shared.items()}
 
 
-def held(other: Store, keys: Sequence[str]) -> list[str]:
-    """Those of `keys` whose units another run has; nothing is read."""
-    return [key for key in keys if other.part_path(key).exists()]
+def bring_images(store: Store, other: Store, tables: Mapping[str, pa.Table]) -> None:
+    """Have all images that a unit of another run names in this folder too."""
+    for image in images_of(tables):
+        _bring(other.folder / image, store.folder / image)
 
 
 def _bring(source: Path, target: Path) -> None:

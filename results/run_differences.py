@@ -1,4 +1,4 @@
-"""Why a run has no unit in common with another: what their manifests say of all that a unit's key is made of."""
+"""Why a run has no unit in common with another: what their manifests say of all that determines a unit's pictures."""
 
 from __future__ import annotations
 
@@ -47,8 +47,7 @@ def _lists(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
 
 def _cards(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
     yield from _said("verifiers", _names(ours["verifiers"]), _names(theirs["verifiers"]))
-    yield from _said("metrics", _names(ours["metrics"]), _names(theirs["metrics"]))
-    for kind in ("models", "verifiers", "metrics"):
+    for kind in ("models", "verifiers"):
         for name, card in ours[kind].items():
             there = theirs[kind].get(name, card)
             for key in ("weights_sha256", "question", "settings"):

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from harness.compute.ledger import MEANINGS
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 GRADE = "grade"
 """The metric that is the suite's own grade: the truth where there is one."""
 

@@ -14,8 +14,6 @@ from harness.compute.amounts import counted
 from harness.run.prepared import Run, why_none
 from harness.run.shard import Shard, divided
 from harness.run.units import WorkUnit
-from results.reuse import held
-from results.store import Store
 
 _LISTED = 8
 """Shards whose shares are told one by one."""
@@ -39,9 +37,14 @@ class UnitShare:
 
 
 def reused(run: Run) -> Mapping[Path, UnitShare]:
-    """What would be taken over from each folder to reuse."""
-    keys = [unit.key for unit in run.units]
-    return {folder: _part(run, held(Store(folder), keys)) for folder in map(Path, run.session.settings.reuse)}
+    """What would be taken over whole from each folder to reuse."""
+    return {folder: _part(run, keys) for folder, keys in run.reuse.whole.items()}
+
+
+def remeasured(run: Run) -> Mapping[Path, UnitShare]:
+    """Whose pictures would be taken from each folder and only be measured anew."""
+    keys = {folder: [key for key, (place, _) in run.reuse.pictures.items() if place == folder] for folder in run.reuse.folders}
+    return {folder: _part(run, some) for folder, some in keys.items() if some}
 
 
 def of_shards(run: Run, shards: int) -> list[UnitShare]:
@@ -51,9 +54,13 @@ def of_shards(run: Run, shards: int) -> list[UnitShare]:
 
 def skipped_lines(run: Run, shard: Shard | None) -> Iterator[str]:
     """Both for people."""
+    drawn = remeasured(run)
     for folder, part in reused(run).items():
-        yield f"taken from {folder}: {part}" + ("" if part.units else f": {why_none(run, folder)}")
-    if len(run.session.settings.reuse) > 1:
+        if part.units or folder not in drawn:
+            yield f"taken from {folder}: {part}" + ("" if part.units else f": {why_none(run, folder)}")
+        if folder in drawn:
+            yield f"pictures taken from {folder}: {drawn[folder]}; what only measures them is measured anew, in a time that is not planned"
+    if len(run.reuse.folders) > 1:
         yield f"taken from all of them: {all_reused(run)}"
     if shard is not None:
         parts = of_shards(run, shard.count)
@@ -90,7 +97,7 @@ def _shard_values(run: Run, shard: Shard) -> dict[str, Any]:
 
 
 def all_reused(run: Run) -> UnitShare:
-    """What would be taken over in all: a unit of several folders counts once."""
+    """What would not be drawn in all: a unit of several folders counts once."""
     return _part(run, _reused_keys(run))
 
 
@@ -101,8 +108,7 @@ def left(run: Run, shard: Shard | None = None) -> list[WorkUnit]:
 
 
 def _reused_keys(run: Run) -> set[str]:
-    keys = [unit.key for unit in run.units]
-    return {key for folder in run.session.settings.reuse for key in held(Store(Path(folder)), keys)}
+    return {*run.reuse.pictures, *(key for keys in run.reuse.whole.values() for key in keys)}
 
 
 def _part(run: Run, keys: Collection[str]) -> UnitShare:

@@ -27,6 +27,8 @@ class Begun:
 
     folder: Path
     metrics: frozenset[str]
+    grows: bool = False
+    """Whether its pictures are taken into a run of another folder, which can measure more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Pairing:
 def pair_up(config: RunConfig, local: LocalWeights = LocalWeights(), begun: Begun | None = None) -> Pairing:  # noqa: B008 - immutable
     """Check every name and pair every model with every search; of all metrics, those are taken whose weights are here.
 
-    With `begun`, those that it has: weights that came later would make another run of this one.
+    With `begun`, those that it has, or, where it grows, these too: weights that came later would make another run of this one.
 
     Raises:
         UnknownName: a model, search, verifier or suite that is not registered.
@@ -131,7 +133,8 @@ def _metrics(config: RunConfig, domain: Domain, local: LocalWeights, begun: Begu
         if name == ALL:
             known = {one: it for one, it in entries("verifier").items() if it.domain in ("", domain) and not (it.ensemble or it.needs)}
             here = [one for one, it in known.items() if one in config.verifiers or found(one, it, local)]
-            kept = [one for one in known if one in config.verifiers or one in begun.metrics] if begun else here
+            kept = [one for one in known if one in config.verifiers or one in begun.metrics] if begun else []
+            kept = [one for one in known if one in kept or one in here] if begun is None or begun.grows else kept
             taken += kept
             absent += [one for one in known if one not in (*here, *kept)]
             late += [one for one in here if one not in kept]
@@ -144,6 +147,6 @@ def _metrics(config: RunConfig, domain: Domain, local: LocalWeights, begun: Begu
         taken.append(name)
     notes = [f"not measured, as their weights are not on this machine: {', '.join(absent)}"] if absent else []
     if begun and late:
-        notes.append(f"not measured, as the run in {begun.folder} has no scores by them: {', '.join(late)}; `vistas export`, then "
-                     "`vistas score FOLDER --verifier NAME`, scores what was selected")  # fmt: skip
+        notes.append(f"not measured, as the run in {begun.folder} has no scores by them: {', '.join(late)}; the same command with --reuse "
+                     f"{begun.folder} and another --out measures them on its pictures, and draws none anew")  # fmt: skip
     return tuple(dict.fromkeys(taken)), notes

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,14 @@ from harness.weights.local import LocalWeights
 from results.environment import environment
 from results.files import MANIFEST, alone
 from results.manifest import DamagedManifest, card_values, manifest
-from results.reuse import held
+from results.reuse import Reuse
 from results.run_differences import differences
 from results.schema import SCHEMA_VERSION
 from results.store import Store
 from suites.shapes.unknown_words import unknown_note
 
 
-@dataclass(slots=True)
+@dataclass
 class Run:
     """A run that is ready: every name checked, every unit planned, its folder its own."""
 
@@ -46,6 +47,12 @@ class Run:
     """Other shards wait for it to begin: this one has measured the speeds that all plan with, and they are not written yet."""
     shards: int = 0
     """Into how many processes it is divided; 0 where it is not."""
+
+    @cached_property
+    def reuse(self) -> Reuse:
+        """What other runs have of its units."""
+        folders = [Path(one) for one in self.session.settings.reuse]
+        return Reuse([unit.key for unit in self.units], folders, not self.session.evaluator.notes)
 
 
 def prepare_run(
@@ -108,7 +115,7 @@ def _begun(settings: Settings, store: Store) -> Begun | None:
         except WrongInput:  # none, or a damaged one: whoever needs it says so
             continue
         if there["schema_version"] == SCHEMA_VERSION and ALL in there["configuration"].get("metrics", ()):
-            return Begun(folder, frozenset((*there["verifiers"], *there.get("metrics", ()))))
+            return Begun(folder, frozenset((*there["verifiers"], *there.get("metrics", ()))), folder != store.folder)
     return None
 
 
@@ -172,12 +179,23 @@ def opening_lines(run: Run) -> list[str]:
 
 def check_reuse(run: Run) -> None:
     """Raise WrongInput where a run that has not been begun can take no unit from any folder to reuse, and would compute all anew."""
-    folders = [Path(one) for one in run.session.settings.reuse]
-    keys = [unit.key for unit in run.units]
-    if not folders or (run.store.folder / MANIFEST).exists() or any(held(Store(folder), keys) for folder in folders):
+    reuse = run.reuse
+    if not reuse.folders or (run.store.folder / MANIFEST).exists() or any(reuse.whole.values()) or reuse.pictures:
         return
-    reasons = "; ".join(f"nothing can be taken from {folder}: {why_none(run, folder)}" for folder in folders)
-    raise WrongInput(f"{reasons}; set these as they are there, or leave out --reuse to compute {counted(len(keys), 'unit')} anew")
+    reasons = "; ".join(f"nothing can be taken from {folder}: {why_none(run, folder)}" for folder in reuse.folders)
+    raise WrongInput(f"{reasons}; set these as they are there, or leave out --reuse to compute {counted(len(run.units), 'unit')} anew")
+
+
+def taken_lines(run: Run) -> Iterator[str]:
+    """What is taken from each folder to reuse: whole units, and pictures that are only measured anew."""
+    of = len(run.units)
+    for folder, keys in run.reuse.whole.items():
+        drawn = sum(place == folder for place, _ in run.reuse.pictures.values())
+        why = "" if keys or drawn else f": {why_none(run, folder)}"
+        if keys or not drawn:
+            yield f"{counted(len(keys), 'unit')} of {of} {'is' if len(keys) == 1 else 'are'} taken from {folder}{why}"
+        if drawn:
+            yield f"pictures of {counted(drawn, 'unit')} of {of} are taken from {folder}: what only measures them is measured anew"
 
 
 def why_none(run: Run, folder: Path) -> str:

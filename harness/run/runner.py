@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.compute.amounts import counted
-from harness.run.prepared import Run, check_reuse, run_manifest, why_none
+from harness.run.prepared import Run, check_reuse, run_manifest, taken_lines
 from harness.run.setbacks import Setbacks
 from harness.run.shard import Shard, or_join
 from harness.run.timing import profile_lines
@@ -81,10 +81,8 @@ def _open(run: Run, console: Console, shared: bool = False) -> None:
     with run.watch.section("store"):
         run.store.open(run_manifest(run), shared)
         run.store.keep_units([unit.key for unit in run.units])
-        found = take_over(run.store, [unit.key for unit in run.units], [Path(one) for one in run.session.settings.reuse])
-        for folder, count in found.items():
-            why = "" if count else f": {why_none(run, folder)}"
-            line = f"{counted(count, 'unit')} of {len(run.units)} {'is' if count == 1 else 'are'} taken from {folder}{why}"
+        take_over(run.store, run.reuse)
+        for line in taken_lines(run):
             console.print(line, highlight=False, markup=False)
         if run.session.calibrations:
             run.store.keep_calibration({name: one.as_rows() for name, one in run.session.calibrations.items()})
@@ -96,7 +94,7 @@ def _compact(run: Run, console: Console) -> None:
         left = 0 if run.session.evaluator.notes else run.store.ungraded([unit.key for unit in run.units])
     if left:
         line = (f"{counted(left, 'image')} stay{'s' if left == 1 else ''} without a grade, as weights of the grader were not here then: "
-                "`vistas export`, then `vistas score` grades what was selected")  # fmt: skip
+                f"--reuse {run.store.folder} with another --out grades what was selected, and draws nothing anew")  # fmt: skip
         console.print(line, highlight=False)
 
 

@@ -49,14 +49,23 @@ class Determinants:
 
     @cached_property
     def key(self) -> str:
-        """The hash of all of it: the unit's name, the same wherever it is planned."""
+        """The hash of all of it: the unit's name, the same wherever it is planned; `results.reuse.pictures` is its first part."""
+        return f"{self._pictures}-{_hash(self.judging)[:8]}"
+
+    @property
+    def judging(self) -> dict[str, str]:
+        """By name, what determines the scores of each of the metrics."""
+        return {name: _judging(card) for name, card in self.metrics.items()}
+
+    @property
+    def _pictures(self) -> str:
+        """The hash of everything but the metrics, on which nothing depends that is drawn or chosen."""
         determines = {
             "schema": SCHEMA_VERSION,
             "vistas": installed_version("vistas"),
             "model": card_values(self.card),
             "search": self.search,
             "verifiers": {name: _judging(card) for name, card in self.verifiers.items()},
-            "metrics": {name: _judging(card) for name, card in self.metrics.items()},
             "suite": (self.suite, self.suite_version),
             "budgets": {name: [(budget.amount, budget.unit) for budget in given] for name, given in self.budgets.items()},
             "seed": self.seed,
@@ -66,7 +75,7 @@ class Determinants:
             **({"features": self.features} if self.features else {}),
             **({"packages": self.packages} if self.packages else {}),
         }
-        return hashlib.sha256(canonical(determines).encode()).hexdigest()[:32]
+        return _hash(determines)[:24]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +97,10 @@ class WorkUnit(Determinants):
         return f"{self.model} {self.search} by {judges} at {budgets(amounts, unit)}, seed {self.seed}, {prompts}"
 
 
-def _judging(card: VerifierCard) -> str | tuple[str, str]:
+def _judging(card: VerifierCard) -> str:
     """What determines a verifier's scores, besides the settings in its name."""
-    return card.weights_sha256 if card.question is None else (card.weights_sha256, card.question)
+    return card.weights_sha256 if card.question is None else f"{card.weights_sha256} {card.question}"
+
+
+def _hash(determines: object) -> str:
+    return hashlib.sha256(canonical(determines).encode()).hexdigest()

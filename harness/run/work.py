@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -11,14 +12,16 @@ from harness.compute.amounts import counted
 from harness.memory import release
 from harness.run.prepared import Run
 from harness.run.progress import RunProgress
+from harness.run.remeasure import remeasure
 from harness.run.run_unit import FinishedUnit, run_unit
 from harness.run.setbacks import Setbacks, hits_all
 from harness.run.shard import Shard, at_work, divided
-from harness.run.timing import LOAD
+from harness.run.timing import EVALUATION, LOAD
 from harness.run.units import WorkUnit
 from results.claims import Claims
 from results.environment import unit_source
 from results.parts import Making
+from results.reuse import bring_images
 from results.store import Store
 
 
@@ -75,24 +78,26 @@ def _run(
     """
 
     def title(unit: WorkUnit) -> str:
-        return f"{unit.title}, of shard {whose[unit.key]}, as nobody works on it" if whose else unit.title
+        drawn = ", measured on pictures of another run" if unit.key in run.reuse.pictures else ""
+        return f"{unit.title}{drawn}, of shard {whose[unit.key]}, as nobody works on it" if whose else unit.title + drawn
 
-    ran, planned = 0, sum(unit.planned_flops for unit in missing)
+    work = _work_of(run, missing)
+    ran, planned = 0, sum(work.values())
     with Claims(run.store.folder) as claims, RunProgress(console, of, of - len(missing), planned) as progress:
         for unit in missing:
             if not _free(run, unit, claims, setbacks):
-                progress.leave_out(unit.planned_flops)
+                progress.leave_out(work[unit.key])
                 continue
             progress.begin(title(unit))
             finished = _attempted(run, unit, console, setbacks)
             if finished is None:
                 claims.give_up(unit.key)
-                progress.leave_out(unit.planned_flops)
+                progress.leave_out(work[unit.key])
                 continue
             setbacks.finished(unit)
             claims.settle(unit.key)
             ran += 1
-            progress.finish(title(unit), finished.images, unit.planned_flops)
+            progress.finish(title(unit), finished.images, work[unit.key])
     return ran
 
 
@@ -112,9 +117,9 @@ def _free(run: Run, unit: WorkUnit, claims: Claims, setbacks: Setbacks) -> bool:
 def _attempted(run: Run, unit: WorkUnit, console: Console, setbacks: Setbacks) -> FinishedUnit | None:
     """A unit, saved, or None where it failed, which is noted; raises what would hit every other unit too."""
     try:
-        finished = _work(run, unit, console)
+        finished, making = _remeasured(run, unit) or _work(run, unit, console)
         with run.watch.section("store"):
-            run.store.save(unit.key, finished.rows, _making(run, unit, finished))
+            run.store.save(unit.key, finished.rows, making)
         return finished
     except Exception as error:
         if hits_all(error, run.session.devices):
@@ -124,7 +129,26 @@ def _attempted(run: Run, unit: WorkUnit, console: Console, setbacks: Setbacks) -
     return None
 
 
-def _work(run: Run, unit: WorkUnit, console: Console) -> FinishedUnit:
+def _work_of(run: Run, units: Sequence[WorkUnit]) -> dict[str, float]:
+    """How much each unit has to do, by its key: beside what is drawn, what is only measured is nothing."""
+    only_measured = all(unit.key in run.reuse.pictures for unit in units)
+    return {unit.key: 1.0 if only_measured else 0.0 if unit.key in run.reuse.pictures else unit.planned_flops for unit in units}
+
+
+def _remeasured(run: Run, unit: WorkUnit) -> tuple[FinishedUnit, Making] | None:
+    """A unit whose pictures another run has; None where none has them, whole."""
+    folder, key = run.reuse.pictures.get(unit.key, (None, ""))
+    if folder is None or (tables := (other := Store(folder)).whole_part(key)) is None:
+        return None
+    making = other.makings([key])[key]
+    with run.watch.section(EVALUATION):
+        finished = remeasure(unit, run.session.evaluator, tables, making, folder)
+    with run.watch.section("images"):
+        bring_images(run.store, other, tables)
+    return finished, replace(making, ungraded=finished.ungraded, metrics=unit.judging)
+
+
+def _work(run: Run, unit: WorkUnit, console: Console) -> tuple[FinishedUnit, Making]:
     rows = run.session.max_rows(unit.model)
     with run.watch.section(LOAD):  # outside of what is timed as the search's
         run.session.warm_up(unit.model, unit.prompts)
@@ -133,12 +157,12 @@ def _work(run: Run, unit: WorkUnit, console: Console) -> FinishedUnit:
         left = run.session.max_rows(unit.model)
         said = f"out of memory: {unit.model} goes on with max_rows={left}, results are the same up to rounding"
         console.print(said, highlight=False)
-    return finished
+    return finished, _making(run, unit, finished)
 
 
 def _making(run: Run, unit: WorkUnit, finished: FinishedUnit) -> Making:
     source, rows = unit_source(unit.packages), run.session.max_rows(unit.model)
-    return Making(source, finished.ungraded, run.session.computed_on, run.shards, rows)
+    return Making(source, finished.ungraded, run.session.computed_on, run.shards, rows, unit.judging)
 
 
 def _by_other_source(store: Store, units: list[WorkUnit]) -> str:

@@ -20,7 +20,6 @@ from harness.run.planning import chunks
 from harness.run.prepared import prepare_run
 from harness.run.runner import finish_run, finish_shard
 from harness.run.shard import Shard
-from harness.weights.absent import MissingWeights
 from reports.load import read_runs
 from results.run_differences import differences
 from results.store import Store
@@ -80,7 +79,6 @@ def test_chunks_hold_the_suites_order_and_join_one_task_after_another() -> None:
     ({"chunk": 3}, "chunk is 3 here and 4 there"),
     ({"prompts": 2}, "prompts are 2 here and 6 there, which have no whole chunk of 4 in common"),
     ({"seeds": (5, 6)}, "no seed is in both: 5, 6 here and 0 there"),
-    ({"metrics": ("toy-other",)}, "metrics are toy-other here and none there"),
     ({"sample_seed": 1}, "sample_seed is 1 here and 0 there"),
     ({"searches": ("random",), "budgets": (24, 36)},
      "budgets are 24, 36 here and 24 there, and of searches whose pool serves them all, such as random, they have to be the same"),
@@ -207,23 +205,6 @@ def test_where_units_come_from_is_known_before_the_first_is_there(tmp_path: Path
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path / "large", tmp_path / "small", **SMALL)
     assert any("of_the_test" in one for one in Store(tmp_path / "large").manifest()["environments"])
-
-
-def test_units_that_no_grader_saw_are_said_to_stay_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise MissingWeights("the weights of geneval-grader are not here")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("suites.geneval.suite.GenEvalSuite.grade", refuse)
-        make(tmp_path / "small", **SMALL)
-    console = Console(file=StringIO(), width=300)
-    prepared = prepare_run(Settings(**{**SMALL, "reuse": (str(tmp_path / "small"),)}), tmp_path / "large")
-    finish_run(prepared, console)
-    said = console.file.getvalue()
-    assert "4 units of 4 are taken from " in said
-    assert "12 images stay without a grade, as weights of the grader were not here then" in said
-    finish_run(prepare_run(Settings(**SMALL), tmp_path / "alone"), alone := Console(file=StringIO(), width=300))
-    assert "without a grade" not in alone.file.getvalue()
 
 
 def test_the_manifest_names_where_units_were_made(tmp_path: Path) -> None:

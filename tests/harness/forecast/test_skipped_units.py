@@ -11,6 +11,7 @@ import pytest
 
 from harness.forecast.skipped_units import skipped_lines
 from harness.run.shard import Shard
+from results.reuse import Reuse
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Unit:
 
 def said_of(flops: Sequence[float], shard: Shard) -> list[str]:
     units = [Unit(str(place), amount) for place, amount in enumerate(flops)]
-    run: Any = SimpleNamespace(units=units, session=SimpleNamespace(settings=SimpleNamespace(reuse=())))
+    run: Any = SimpleNamespace(units=units, session=SimpleNamespace(settings=SimpleNamespace(reuse=())), reuse=Reuse((), ()))
     return list(skipped_lines(run, shard))
 
 

@@ -11,6 +11,7 @@ from harness.compute.ledger import Budget, Unit
 from harness.run import units
 from harness.run.units import Determinants, WorkUnit
 from models.base import ModelCard
+from results.reuse import pictures
 from suites.base import Prompt
 from verifiers.base import VerifierCard
 
@@ -48,7 +49,16 @@ OTHER: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Determinants)])
 def test_every_determinant_is_in_the_key(name: str) -> None:
-    assert replace(UNIT, **{name: OTHER[name]}).key != UNIT.key
+    other = replace(UNIT, **{name: OTHER[name]}).key
+    assert other != UNIT.key
+    assert (pictures(other) == pictures(UNIT.key)) == (name == "metrics"), "metrics alone change no picture"
+
+
+def test_another_verifier_of_one_name_is_another_metric() -> None:
+    changes: tuple[dict[str, Any], ...] = ({}, {"weights_sha256": "2" * 64}, {"question": "?"})
+    keys = {replace(UNIT, metrics={"judge": replace(JUDGE, **changed)}).key for changed in changes}
+    assert len(keys) == 3
+    assert len({pictures(key) for key in keys}) == 1
 
 
 def test_what_a_unit_is_called_and_costs_is_not() -> None:
@@ -58,6 +68,6 @@ def test_what_a_unit_is_called_and_costs_is_not() -> None:
 def test_keys_stay_as_they_are_where_nothing_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or units that are finished would be run again, and none could be taken over."""
     monkeypatch.setattr(units, "installed_version", lambda package: "0.1.0")
-    monkeypatch.setattr(units, "SCHEMA_VERSION", 4)
-    assert replace(UNIT).key == "c4bd0da021bca5de2b5cabe8b4bf5d46"
-    assert replace(UNIT, **OTHER).key == "c9855a82ba6401c00bb6cb00c1164acf"
+    monkeypatch.setattr(units, "SCHEMA_VERSION", 6)
+    assert replace(UNIT).key == "9cd604247ed87dc9ba10efdd-da6dcdb0"
+    assert replace(UNIT, **OTHER).key == "2f6166e40d4b3c95ae725af7-44136fa3"
