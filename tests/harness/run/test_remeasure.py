@@ -175,3 +175,11 @@ def test_no_suite_is_asked_twice_for_a_grade_that_is_there(tmp_path: Path, monke
 
     monkeypatch.setattr(GenEvalSuite, "grade", of_nothing)
     taken(tmp_path / "large", tmp_path / "small", **MORE)
+
+
+def test_the_manifest_names_where_the_pictures_were_drawn(tmp_path: Path) -> None:
+    run(tmp_path / "small", **SMALL)
+    path = tmp_path / "small" / "manifest.json"
+    path.write_text(path.read_text().replace('"cores":', '"of_the_test": true, "cores":'))
+    taken(tmp_path / "large", tmp_path / "small", **MORE)
+    assert [one.get("hardware", one).get("of_the_test") for one in Store(tmp_path / "large").manifest()["environments"]] == [None, True]
