@@ -14,14 +14,11 @@ from harness.assignments import members_of, name_of
 from harness.compute import amounts
 from harness.compute.ledger import Unit
 from harness.named_searches import expanded
-from harness.registry import entries
+from harness.registry import EMBEDDED, entries
 from harness.values import ALL
 
 FILE = "file"
 """The suite whose prompts are any file's."""
-EMBEDDED = ("shapes-infinity", "shapes-flux")
-READERS = ("shapes-clip", "shapes-reward", "shapes-ensemble")
-"""Embedded verifiers that read the prompt."""
 VERIFIER = {"shapes": "shapes-reward", "photo": "image-reward"}
 """What guides where nobody names a verifier, by the domain of the models; the paper's is ImageReward."""
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.assignments import members_of, name_of
 from harness.compute.ledger import Unit
-from harness.config import EMBEDDED, Settings
+from harness.config import Settings
 from harness.device_names import check_device_names
 from harness.errors import WrongInput, near
-from harness.registry import BESIDE, entries, entry, kind_beside, published_row
+from harness.registry import BESIDE, EMBEDDED, entries, entry, kind_beside, published_row
 from harness.run.shard import Shard
 from harness.run.suites import chosen_prompts, open_suite, shared_domain
 from harness.values import ALL

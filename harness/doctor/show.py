@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from functools import cache
 
 from harness.assignments import members_of, name_of
-from harness.config import EMBEDDED
 from harness.doctor.judges import sorted_out
 from harness.doctor.machine import described, devices_of, machine, planned
 from harness.doctor.needs import needs
 from harness.memory import SHARE, free_and_total
 from harness.model_spec import parse_model
-from harness.registry import entry, kind_beside
+from harness.registry import EMBEDDED, entry, kind_beside
 from harness.weights.local import LocalWeights, check_given
 from harness.weights.repository import gigabytes
 from models.published import published_models
