@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -209,17 +208,3 @@ def settings_lines() -> Iterator[str]:
         values = default if isinstance(default, tuple) else (default,)
         shown = ",".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values if value is not None)
         yield f"{key:<{width}}  {' '.join((one.description or '').split())} [{shown or 'none'}]"
-
-
-def default_folder(name: str) -> Path:
-    """Where a run goes without --out: results/runs/ of the checkout worked in, vistas-runs/ in any other folder."""
-    root = Path(__file__).resolve().parents[1]
-    here = Path.cwd().resolve()
-    if (root / ".git").exists() and (root / "pyproject.toml").exists() and here.is_relative_to(root):
-        return root / "results" / "runs" / name
-    return here / "vistas-runs" / name
-
-
-def run_folder(settings: Settings, out: Path | None) -> Path:
-    """Where a run with these settings goes: `out`, or a folder of its own."""
-    return out if out is not None else default_folder(settings.run().run_name())

@@ -13,10 +13,10 @@ from harness.commands.early_checks import check_each_once, check_settings, check
 from harness.commands.exits import reported
 from harness.commands.options import Debug, OneShard
 from harness.compute.ledger import Unit
-from harness.config import run_folder
 from harness.errors import WrongInput
 from harness.forecast.gpu_hours import check_hours, speeds_of
 from harness.run.shard import Shard
+from harness.run_folder import run_folder
 from results.files import check_run_folder, check_writable
 
 

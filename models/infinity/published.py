@@ -14,13 +14,14 @@ from models.attention import kernel_of, prefer
 from models.compiling import asks_to_compile, how_it_runs
 from models.configuration import CONFIG, check_size, read_config
 from models.hashes import weights_sha256
-from models.infinity.checkpoint import check_transformer, check_vae, load_transformer, load_vae, weight_files
+from models.infinity.checkpoint import check_transformer, check_vae, load_transformer, load_vae
 from models.infinity.config import PUBLISHED_TRANSFORMERS, PUBLISHED_VAES, TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
 from models.infinity.memory import most_row_bytes, pass_bytes
 from models.infinity.pretrained import InfinityParts
 from models.infinity.sampling import Sampling
 from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule, nearest_ratio, published_schedule
+from models.infinity.stored import weight_files
 from models.infinity.text_encoder import T5TextEncoder
 from models.multi_device import Networks, place
 from models.offload import Offload, Turns
