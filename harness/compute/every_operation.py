@@ -19,7 +19,8 @@ def every_operation(
     """(operation, step) of each call as soon as it is on the clock of `metered`, which meters `generator`; rows are of the texts in turn.
 
     One preview is made, after the first draw. Verifiers are charged to the same ledger, and the features beside them computed once.
-    Of the steps only the `first` are taken, two or more, where not all are asked for: the preview then stands for the images.
+    Of the steps only the `first` are taken, two or more, where not all are asked for: the preview is scored then, and may be smaller than
+    an image that could be embedded.
     """
     steps = metered.card.steps if first is None else min(first, metered.card.steps)
     conditioning = metered.encode(texts)
@@ -36,9 +37,9 @@ def every_operation(
     if steps == metered.card.steps:
         images = metered.decode(state)
         yield "decode", state.step
-    if isinstance(generator, Refinable):
-        metered.start_image(conditioning, state.rows, images, 1.0)
-        yield "embed", 0
+        if isinstance(generator, Refinable):
+            metered.start_image(conditioning, state.rows, images, 1.0)
+            yield "embed", 0
     yield from _judged(metered, verifiers, images, state)
 
 
