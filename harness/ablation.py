@@ -10,9 +10,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.config import Settings, default_folder
+from harness.config import Settings
 from harness.config_sources import load_settings
 from harness.errors import WrongInput, unknown
+from harness.run_folder import default_folder
 
 FILE = "ablations.toml"
 

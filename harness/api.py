@@ -8,8 +8,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,7 +15,6 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import to_pil_image
 
-from harness.compute.amounts import as_number
 from harness.compute.ledger import Budget, Cost, Unit
 from harness.compute.prices import calibrate
 from harness.devices import pick_device
@@ -26,6 +23,15 @@ from harness.errors import WrongInput
 from harness.memory import with_fewer_rows
 from harness.model_spec import parse_model
 from harness.named_searches import expanded
+from harness.python_arguments import (
+    Weights,
+    asked_prompts,
+    check_judge,
+    check_loaded,
+    check_options,
+    check_text,
+    local_weights,
+)
 from harness.python_terms import in_python_terms
 from harness.run.loaded_models import LoadedModels
 from harness.run.model_loader import ModelLoader
@@ -36,17 +42,15 @@ from harness.search.base import Search, Task, describes
 from harness.search.prepare import Attempt, prepare
 from harness.search.spec import fits, parse_search
 from harness.seeds import Seeds
-from harness.weights.local import LocalWeights, find
-from models.base import Generator, ModelCard, Prefixed
+from harness.weights.local import find
+from models.base import Generator
 from models.pair import Pair
 from suites.base import Prompt
 from suites.shapes.unknown_words import check_known, unknown_note
-from verifiers.base import Verifier, VerifierCard, listeners
+from verifiers.base import Verifier
 from verifiers.features import described, features_of
 from verifiers.spec import parse_verifier
 
-Weights = Mapping[str, str | Path]
-"""Name, as `--weights` takes it, to a local folder."""
 _NONE: Weights = {}
 
 
@@ -86,8 +90,8 @@ def load_model(text: str, weights: Weights = _NONE, device: str | torch.device =
     Raises WrongInput: an unknown name or setting, weights that are not on this machine, a device that is not there, or an argument of
     another kind.
     """
-    _check_text("model", text, "shapes-infinity")
-    spec, local = parse_model(text), _local(weights)
+    check_text("model", text, "shapes-infinity")
+    spec, local = parse_model(text), local_weights(weights)
     folders = {one.text: find(one.name, one.entry, local) for one in spec.members}
     load = ModelLoader(folders, [pick_device(str(device))], "none", Stopwatch())
     model: Generator | Pair = LoadedModels({spec.text: spec}, load)[spec.text]
@@ -97,8 +101,8 @@ def load_model(text: str, weights: Weights = _NONE, device: str | torch.device =
 @in_python_terms()
 def load_verifier(text: str, weights: Weights = _NONE, device: str | torch.device = "auto") -> Verifier:
     """The verifier that a text names as `--verifier` does. Raises WrongInput as `load_model` does."""
-    _check_text("verifier", text, "shapes-clip")
-    return parse_verifier(text).load(pick_device(str(device)), _local(weights))
+    check_text("verifier", text, "shapes-clip")
+    return parse_verifier(text).load(pick_device(str(device)), local_weights(weights))
 
 
 @in_python_terms()
@@ -124,24 +128,17 @@ def run_search(
         WrongInput: an unknown search or unit, a search or verifier that does not fit the model, a budget that is too small, an
             argument of another kind, or a prompt of which an embedded model knows no word.
     """
-    _check_loaded(model, verifier)
+    check_loaded(model, verifier)
     found = parse_search(expanded(search)) if isinstance(search, str) else search
     if isinstance(found, type) or not isinstance(found, Search):
         raise WrongInput(f"search {search!r:.60} is none: give a name, \"random\", or a search, such as Random() of harness.search.random")
     misfit = fits(found, _described_by_class(model), model.card.name)
     if misfit:
         raise WrongInput(misfit)
-    _check_judge(verifier, model)
-    if not isinstance(max_rows, Integral) or max_rows < 1:
-        raise WrongInput(f"max_rows={max_rows!r} is not a number of rows from 1")
-    if not isinstance(suite, str):
-        raise WrongInput(f"suite {suite!r:.60} is not text: give its name in tables, suite=\"geneval@shapes\", or leave it out")
-    if isinstance(budget, str):
-        raise WrongInput(f"budget {budget!r} is text: give a number, budget={_number(budget):g}")
-    if not isinstance(seed, Integral):
-        raise WrongInput(f"seed {seed!r} is not a whole number: give seed=0, for example")
+    check_judge(verifier, model)
+    check_options(budget, seed, suite, max_rows)
     given = Budget(budget, unit)  # type: ignore[arg-type]  # which tells a name that is no unit
-    asked = _asked(prompts)
+    asked = asked_prompts(prompts)
     if not asked:
         return []
     if embedded([model.card.name]):
@@ -157,44 +154,6 @@ def run_search(
     return [_outcome(task, guide, number) for number in range(len(asked))]
 
 
-def _number(text: str) -> float:
-    """What a budget that is written as on the command line stands for; 60, for example, where it is none."""
-    try:
-        return as_number(text)
-    except ValueError:
-        return 60
-
-
-def _check_text(what: str, given: Any, example: str) -> None:
-    if not isinstance(given, str):
-        raise WrongInput(f"{what} {given!r:.60} is not text: give a name, load_{what}({example!r})")
-
-
-def _check_loaded(model: Any, verifier: Any) -> None:
-    """Raise WrongInput for the name of a model or verifier, or one that stands in the other's place."""
-    for what, given in (("model", model), ("verifier", verifier)):
-        if isinstance(given, str):
-            raise WrongInput(f"{what} {given!r} is a name: load it first, load_{what}({given!r})")
-    cards = [getattr(given, "card", None) for given in (model, verifier)]
-    if isinstance(cards[0], VerifierCard):
-        raise WrongInput(f"verifier {cards[0].name} stands in the model's place: the order is search, model, verifier, prompts")
-    for what, given, card, kind in zip(("model", "verifier"), (model, verifier), cards, (ModelCard, VerifierCard), strict=True):
-        if not isinstance(card, kind):
-            raise WrongInput(f"{what} {given!r:.60} is none: give what load_{what} returns")
-
-
-def _asked(prompts: Any) -> list[Prompt]:
-    """One prompt or several. Raises WrongInput for what is no text."""
-    try:
-        every = [prompts] if isinstance(prompts, (str, Prompt)) else list(prompts)
-    except TypeError:
-        raise WrongInput(f"prompts {prompts!r:.60} are no texts: give one, or a list of them") from None
-    for number, one in enumerate(every):
-        if not isinstance(one, (str, Prompt)):
-            raise WrongInput(f"prompt {number}, {one!r:.60}, is not text: give texts, or prompts of a suite")
-    return [one if isinstance(one, Prompt) else Prompt(one, one, "prompt") for one in every]
-
-
 def _outcome(task: Task, verifier: Verifier, number: int) -> Outcome:
     prompt, plan, limit = task.prompts[number], task.plans[number], task.limit(number)
     pool = task.candidates[verifier.card.name][number]
@@ -206,22 +165,6 @@ def _outcome(task: Task, verifier: Verifier, number: int) -> Outcome:
     return Outcome(
         prompt.text, image, chosen.score, chosen.reason, chosen.spent, dict(plan.parameters), table, tuple(one.image for one in listed)
     )
-
-
-def _check_judge(verifier: Verifier, model: Generator | Pair) -> None:
-    name, domain = verifier.card.name, verifier.card.domain
-    if domain not in ("", model.card.domain):
-        raise WrongInput(f"verifier {name} judges {domain} images and {model.card.name} makes {model.card.domain} images: give another")
-    if listeners([verifier]) and not isinstance(model.draft if isinstance(model, Pair) else model, Prefixed):
-        raise WrongInput(f"verifier {name} needs a model that is Prefixed and {model.card.name} is not: give another")
-
-
-def _local(weights: Weights) -> LocalWeights:
-    """Raises WrongInput for what is no mapping of names to folders."""
-    pairs = weights.items() if isinstance(weights, Mapping) else [("", None)]
-    if not all(isinstance(name, str) and isinstance(path, (str, Path)) for name, path in pairs):
-        raise WrongInput(f'weights {weights!r:.60} are no names with folders: give weights={{"flux-dev": "/data/flux"}}, or leave them out')
-    return LocalWeights.parse([f"{name}={path}" for name, path in pairs])
 
 
 def _described_by_class(model: Generator | Pair) -> Entry:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -14,14 +13,11 @@ from harness.assignments import members_of, name_of
 from harness.compute import amounts
 from harness.compute.ledger import Unit
 from harness.named_searches import expanded
-from harness.registry import entries
+from harness.registry import EMBEDDED, entries
 from harness.values import ALL
 
 FILE = "file"
 """The suite whose prompts are any file's."""
-EMBEDDED = ("shapes-infinity", "shapes-flux")
-READERS = ("shapes-clip", "shapes-reward", "shapes-ensemble")
-"""Embedded verifiers that read the prompt."""
 VERIFIER = {"shapes": "shapes-reward", "photo": "image-reward"}
 """What guides where nobody names a verifier, by the domain of the models; the paper's is ImageReward."""
 
@@ -212,17 +208,3 @@ def settings_lines() -> Iterator[str]:
         values = default if isinstance(default, tuple) else (default,)
         shown = ",".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values if value is not None)
         yield f"{key:<{width}}  {' '.join((one.description or '').split())} [{shown or 'none'}]"
-
-
-def default_folder(name: str) -> Path:
-    """Where a run goes without --out: results/runs/ of the checkout worked in, vistas-runs/ in any other folder."""
-    root = Path(__file__).resolve().parents[1]
-    here = Path.cwd().resolve()
-    if (root / ".git").exists() and (root / "pyproject.toml").exists() and here.is_relative_to(root):
-        return root / "results" / "runs" / name
-    return here / "vistas-runs" / name
-
-
-def run_folder(settings: Settings, out: Path | None) -> Path:
-    """Where a run with these settings goes: `out`, or a folder of its own."""
-    return out if out is not None else default_folder(settings.run().run_name())

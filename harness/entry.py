@@ -31,6 +31,8 @@ class Entry:
     """Verifiers only: scores compare within one pool, so that it guides but is no metric of an image."""
     needs: str = ""
     """Verifiers only: "module:protocol" that a generator must have; such a one guides and is no metric of an image alone."""
+    few_words: bool = False
+    """Verifiers only: reads the prompt, and of all words those of the shapes world alone."""
     package: str = ""
     """Name and version of the installed package that brings it, "" for what comes with vistas (harness/plugins.py)."""
 

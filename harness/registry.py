@@ -43,6 +43,9 @@ MODELS: Mapping[str, Entry] = {
     **{name: published(model) for name, model in published_models().items()},
 }
 
+EMBEDDED = tuple(name for name, one in MODELS.items() if one.row is None)
+"""Models that come with the package."""
+
 SEARCHES: Mapping[str, Entry] = {
     "random": Entry("harness.search.random:Random", "best of N independent images"),
     "greedy": Entry("harness.search.beam:Greedy", "greedy token optimisation: one prefix, c rollouts per scale", "ar"),
@@ -60,10 +63,12 @@ SEARCHES: Mapping[str, Entry] = {
 }
 
 VERIFIERS: Mapping[str, Entry] = {
-    "shapes-clip": Entry("verifiers.load_embedded:shapes_clip", "CLIPScore: cosine of image and prompt", domain="shapes"),
+    "shapes-clip": Entry("verifiers.load_embedded:shapes_clip", "CLIPScore: cosine of image and prompt", domain="shapes", few_words=True),
     "shapes-aesthetic": Entry("verifiers.load_embedded:shapes_aesthetic", "aesthetic head on the CLIP image embedding", domain="shapes"),
-    "shapes-reward": Entry("verifiers.load_embedded:shapes_reward", "ImageReward architecture", domain="shapes"),
-    "shapes-ensemble": Entry("verifiers.load_embedded:shapes_ensemble", "rank average of the three", domain="shapes", ensemble=True),
+    "shapes-reward": Entry("verifiers.load_embedded:shapes_reward", "ImageReward architecture", domain="shapes", few_words=True),
+    "shapes-ensemble": Entry(
+        "verifiers.load_embedded:shapes_ensemble", "rank average of the three", domain="shapes", ensemble=True, few_words=True
+    ),
     **{name: published_verifier(row) for name, row in published_verifiers().items()},
     "likelihood": Entry(
         "verifiers.likelihood:likelihood", "the autoregressive generator's own log-probability of an image; guides only",

@@ -21,7 +21,7 @@ from harness.memory import SHARE, free_and_total
 
 
 @dataclass(frozen=True)
-class Parts:
+class Networks:
     """The networks of a model, by what may be put where; all may be on the meta device."""
 
     denoiser: nn.Module
@@ -64,21 +64,21 @@ def size_of(module: nn.Module) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
-def divide(parts: Parts, memory: Sequence[int]) -> Division | None:
+def divide(networks: Networks, memory: Sequence[int]) -> Division | None:
     """Devices in turn with pieces in turn, so that most rows fit with what blocks keep of them; the fullest device is then filled to
     the least part of its memory with which all fits.
 
     memory: bytes that weights and rows may take on each device. None where they do not suffice for weights.
     """
-    blocks = {name: size_of(parts.denoiser.get_submodule(name)) for name in parts.blocks}
-    pieces = blocks | {name: size_of(encoder) for name, encoder in parts.encoders.items()}
-    first = size_of(parts.denoiser) - sum(blocks.values()) + (size_of(parts.decoder) if parts.decoder is not None else 0)
+    blocks = {name: size_of(networks.denoiser.get_submodule(name)) for name in networks.blocks}
+    pieces = blocks | {name: size_of(encoder) for name, encoder in networks.encoders.items()}
+    first = size_of(networks.denoiser) - sum(blocks.values()) + (size_of(networks.decoder) if networks.decoder is not None else 0)
 
     def filled(rows: int, percent: int) -> list[int] | None:
-        sizes = [size + rows * parts.kept * (name in blocks) for name, size in pieces.items()]
-        return _filled(first, sizes, [most * percent // 100 - rows * parts.passed for most in memory])
+        sizes = [size + rows * networks.kept * (name in blocks) for name, size in pieces.items()]
+        return _filled(first, sizes, [most * percent // 100 - rows * networks.passed for most in memory])
 
-    most = sum(memory) // (parts.kept * len(blocks)) if parts.kept else 0
+    most = sum(memory) // (networks.kept * len(blocks)) if networks.kept else 0
     rows = bisect_left(range(1, most + 1), True, key=lambda rows: filled(rows, 100) is None)
     for percent in range(1, 101):
         places = filled(rows, percent)
@@ -107,36 +107,36 @@ def _filled(first: int, sizes: Sequence[int], memory: Sequence[int]) -> list[int
     return places
 
 
-def place(parts: Parts, devices: Sequence[torch.device], name: str) -> None:
+def place(networks: Networks, devices: Sequence[torch.device], name: str) -> None:
     """Put a model, until now in host memory, on these devices as `divide` says. Raises WrongInput where they are too small."""
-    free = [_room(parts, device) for device in devices]
-    found = divide(parts, [int(SHARE * count) for count in free])
+    free = [_room(networks, device) for device in devices]
+    found = divide(networks, [int(SHARE * count) for count in free])
     if found is None:
         said = ", ".join(f"{device} with {count / 1e9:.1f} GB free" for device, count in zip(devices, free, strict=True))
         raise WrongInput(f"{name} does not fit on {said}: give more devices, or one with offload=model (`vistas doctor {name}`)")
-    spread(parts, found, devices)
+    spread(networks, found, devices)
 
 
-def _room(parts: Parts, device: torch.device) -> int:
+def _room(networks: Networks, device: torch.device) -> int:
     """Bytes that a model, which is in host memory, may take on a device: there what it takes already is its own."""
     free, total = free_and_total(device)
     if device.type != "cpu":
         return free
-    networks = (parts.denoiser, *parts.encoders.values(), *([parts.decoder] if parts.decoder is not None else []))
-    return min(total, free + sum(map(size_of, networks)))
+    every = (networks.denoiser, *networks.encoders.values(), *([networks.decoder] if networks.decoder is not None else []))
+    return min(total, free + sum(map(size_of, every)))
 
 
-def spread(parts: Parts, division: Division, devices: Sequence[torch.device]) -> None:
+def spread(networks: Networks, division: Division, devices: Sequence[torch.device]) -> None:
     """Put every network where a division says, with the hooks that bring tensors there and back to the first device."""
     main, place_of = devices[0], division.places
-    places = dict.fromkeys(_others(parts.denoiser, parts.blocks), main) | {one: devices[place_of[one]] for one in parts.blocks}
+    places = dict.fromkeys(_others(networks.denoiser, networks.blocks), main) | {one: devices[place_of[one]] for one in networks.blocks}
     with warnings.catch_warnings():  # of names that are parameters and no modules, which it asks for all the same
         warnings.filterwarnings("ignore", "The following device_map keys")
-        dispatch_model(parts.denoiser, places, main_device=main, force_hooks=True)
-    for name, encoder in parts.encoders.items():
+        dispatch_model(networks.denoiser, places, main_device=main, force_hooks=True)
+    for name, encoder in networks.encoders.items():
         dispatch_model(encoder, {"": devices[place_of[name]]}, main_device=devices[place_of[name]], force_hooks=True)
-    if parts.decoder is not None:
-        parts.decoder.to(main)
+    if networks.decoder is not None:
+        networks.decoder.to(main)
 
 
 def _others(module: nn.Module, blocks: Sequence[str], prefix: str = "") -> Iterator[str]:

@@ -12,7 +12,7 @@ from torch import nn
 from harness.errors import WrongInput
 from models.architecture import parameters
 from models.base import Generator
-from models.multi_device import Parts
+from models.multi_device import Networks
 from models.offload import Offload
 from models.published import PublishedModel
 
@@ -45,7 +45,7 @@ class Sheet:
     """Those of one image in the decoder."""
     largest_bytes: int
     """Weights of the largest of its networks: what is on the device at a time with offload=model."""
-    networks: Parts | None = field(default=None, repr=False, compare=False)
+    networks: Networks | None = field(default=None, repr=False, compare=False)
     """On the meta device, to be divided."""
 
     @property
@@ -80,7 +80,7 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     return found
 
 
-def read_off(outline: Generator, networks: Parts, text_tokens: int, **others: Any) -> Sheet:
+def read_off(outline: Generator, networks: Networks, text_tokens: int, **others: Any) -> Sheet:
     """The sheet with sizes and prices that an outline and its networks say, for a prompt of so many tokens, and what others say."""
     every = [networks.denoiser, *networks.encoders.values(), *([networks.decoder] if networks.decoder is not None else [])]
     sizes = [_bytes(network) for network in every]

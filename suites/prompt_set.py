@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from harness.errors import WrongInput
 from models.base import Domain, Images
@@ -178,8 +177,3 @@ def digest(lines: Sequence[Line]) -> str:
     """SHA-256 of all prompts in order, faulty ones as they stand."""
     texts = "\n".join(one.text.strip() for one in lines)
     return hashlib.sha256(texts.encode("utf-8", "backslashreplace")).hexdigest()
-
-
-def embedded(tasks: Mapping[str, str]) -> dict[str, Any]:
-    """What a card says about the embedded version: task to what it measures."""
-    return {"shapes": dict(tasks)}

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from harness.bench.measured import SEARCH, Call, Measured, measured
+from harness.bench.rows import PROMPT
 from harness.compute.every_operation import every_operation
 from harness.compute.ledger import Budget, Cost, Ledger, Unit
 from harness.compute.meter import MeteredGenerator
@@ -21,7 +22,6 @@ from models.base import Generator, Images
 from suites.base import Prompt
 from verifiers.base import Scores, Verifier, VerifierCard
 
-PROMPT = Prompt("0", "a photo of a bench and a dog", "")
 _OF_AN_IMAGE = ("encode", "predict", "draw", "decode")
 """What the search that is measured does."""
 PAUSE = 10.0

@@ -6,14 +6,15 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from models.attention import AUTO, SETTING, tried
 from models.base import Generator, ModelCard
-from models.offload import Offload
 from results.environment import environment
+
+if TYPE_CHECKING:  # a plan reads files of figures before libraries are loaded
+    import torch
+
+    from models.offload import Offload
 
 DIVIDED = ", divided over "
 """Before the devices of a model that several share, after the name of the first."""
@@ -36,6 +37,8 @@ class Origin:
     @classmethod
     def of(cls, text: str, generator: Generator, devices: str, tiny: bool, offload: Offload = "none") -> Origin:
         """Of the figures of a model that has just been measured here; `devices` as asked for."""
+        import torch
+
         here = environment(str(generator.device))
         device = here["accelerator"] or f"{here['processor']}, {here['threads']} threads"
         device += f"{DIVIDED}{devices}" if "," in devices else ""
@@ -65,6 +68,10 @@ def kernels(settings: Mapping[str, Any]) -> str:
 
     To be asked for after the measurement: torch settles its own order at the first attention.
     """
+    import torch
+
+    from models.attention import AUTO, SETTING, tried
+
     order = ", ".join(tried(str(settings.get(SETTING, AUTO))))
     return f"torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}, attention kernels tried in the order {order}"
 
@@ -76,6 +83,8 @@ def load_now() -> float:
 
 def other_work(device: torch.device, load: float) -> str:
     """A sentence if a processor that is to be measured has, at this load, no core to spare; of a card's other work nothing is known."""
+    import torch
+
     cores = os.cpu_count() or 1
     if device.type != "cpu" or round(load) + torch.get_num_threads() <= cores:  # a part of a core is this command's own, at its start
         return ""

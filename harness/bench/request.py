@@ -1,4 +1,4 @@
-"""What `vistas bench-model` is asked for, from what was typed: batch sizes, prompts and the model."""
+"""What `vistas bench-model` measures, from what was typed: the model, and verifiers beside it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ from typing import Any
 
 import torch
 
-from harness.bench.model import PROMPT
 from harness.bench.peaks import peak_of
 from harness.devices import pick_devices, use_half_the_cores
 from harness.errors import WrongInput
 from harness.model_spec import ModelSpec, parse_model
 from harness.placing import check_placing
-from harness.run.suites import open_suite
 from harness.weights.local import build
 from models.base import Generator
 from models.offload import Offload
 from models.random_weights import random_generator
-from suites.base import Prompt
-from suites.sample import sample
 from verifiers.base import Verifier
 from verifiers.features import described, features_of
 from verifiers.random_weights import random_features
@@ -29,27 +25,6 @@ TINY: Mapping[str, int] = {"steps": 2, "height": 64, "width": 64, "resolution_bi
 """Settings of a diffusion model whose networks are shrunk: at its own 30 steps of 1024 pixels it would still take minutes."""
 
 
-def sizes(text: str, prompts: int = 1) -> list[int]:
-    """Batch sizes as typed, ascending. Raises WrongInput, also for one that this many prompts cannot share evenly, as they do
-    in a search."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) for part in parts):
-        raise WrongInput(f"--batch {text!r} is not a list of whole numbers from 1: write --batch 1,2,4, for example")
-    found = sorted({int(part) for part in parts})
-    for batch in found:
-        if batch > prompts and batch % prompts:
-            raise WrongInput(f"--batch {batch} cannot be shared out evenly among {prompts} prompts: give multiples, or fewer rows")
-    return found
-
-
-def some_prompts(count: int) -> list[Prompt]:
-    """So many different prompts, GenEval's after the first. Raises WrongInput."""
-    known = [prompt for prompt in open_suite("geneval", None).prompts("photo") if prompt.text != PROMPT.text]
-    if not 1 <= count <= len(known) + 1:
-        raise WrongInput(f"--prompts {count} is not from 1 to {len(known) + 1}: give how many the rows of a batch are of at most")
-    return [PROMPT, *(sample(known, count - 1, seed=0) if count > 1 else ())]
-
-
 def prepared(text: str, device: str, tiny: bool, offload: Offload = "none") -> tuple[str, Generator, float]:
     """The model of a text where it shall run, and the card's peak: a published one with random weights, an embedded one with its own.
 
@@ -57,16 +32,10 @@ def prepared(text: str, device: str, tiny: bool, offload: Offload = "none") -> t
     """
     spec, devices = parse_model(text), pick_devices(device)
     use_half_the_cores()
-    if spec.pair:
-        raise WrongInput(f"{spec.text} is a pair: name one of its models at a time")
-    if spec.entry.row is None and tiny:
-        raise WrongInput(f"--tiny shrinks published models, and {spec.name} is none: leave it out")
     if tiny:
         small = {key: value for key, value in TINY.items() if key in spec.published().settings and key not in spec.overrides}
         spec = parse_model(_with(spec.text, small))
     check_placing(spec.entry, spec.overrides, offload, len(devices) > 1)
-    if offload != "none" and len(devices) > 1:
-        raise WrongInput(f"--offload {offload} does not go with several devices: give one, or no --offload")
     generator: Any = _built(spec, devices, tiny, offload)
     if spec.preview_shrink > 1:
         generator = generator.with_previews(spec.preview_shrink)

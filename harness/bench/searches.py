@@ -18,9 +18,8 @@ from harness.batches import batches
 from harness.bench.speed import TEXTS
 from harness.compute.ledger import Budget, BudgetTooSmall, Unit
 from harness.compute.prices import Prices
-from harness.config import EMBEDDED
 from harness.markdown import table_lines
-from harness.registry import entries, entry
+from harness.registry import EMBEDDED, entries, entry
 from harness.search.base import Search
 from harness.search.prepare import prepare
 from harness.search.spec import fits, parse_search

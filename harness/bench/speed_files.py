@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.assignments import members_of, name_of
 from harness.bench.measured import SEARCH
@@ -17,9 +17,11 @@ from harness.compute.clock import PATCHES, scoring
 from harness.compute.speeds import Speeds, Swing
 from harness.errors import WrongInput
 from models.base import ModelCard
-from models.offload import Offload
 from models.pair import Pair
 from verifiers.base import Verifier, cascading
+
+if TYPE_CHECKING:
+    from models.offload import Offload
 
 _OF_MODELS = ("encode", "predict", "draw", "preview", "decode", "embed")
 
@@ -56,19 +58,26 @@ class SpeedFiles:
 
     @classmethod
     def read(cls, files: Sequence[Path], models: Sequence[str], offload: Offload = "none") -> SpeedFiles:
-        """Raises WrongInput for a file that bench-model has not written, and for a model, or part of a pair, that none is of."""
+        """What `--tiny` has shrunk, verifiers too, is left out.
+
+        Raises WrongInput for a file that bench-model has not written, and for a model, or part of a pair, that none is of.
+        """
         figures: dict[Origin, list[Line]] = {}
         for file in files:
             for origin, line in _lines(file):
                 figures.setdefault(origin, []).append(line)
-        measured = [name_of(origin.model) for origin in figures]
+        shrunk = {origin for origin in figures if _tiny(origin)}
+        of_use = {origin: lines for origin, lines in figures.items() if origin not in shrunk}
+        measured = [name_of(origin.model) for origin in of_use]
         for name in dict.fromkeys(name_of(member) for text in models for member in members_of(text)):
             if name not in measured:
+                if tiny := next((origin.model for origin in shrunk if name_of(origin.model) == name), ""):
+                    raise WrongInput(f"--speeds has {tiny} shrunk by --tiny, which says nothing of {name}: measure it without --tiny")
                 raise WrongInput(
                     f"--speeds says nothing of {name}: measure it where it shall run, with vistas bench-model {name} --random-weights "
                     f"--batch 1,8,32 --prompts 8 --verifier … --csv {name}.csv, and add --speeds {name}.csv"
                 )
-        return cls(figures, offload)
+        return cls(of_use, offload)
 
     def of(self, text: str, model: Any, verifiers: Sequence[Verifier]) -> ModelSpeeds:
         """Of a loaded model, or pair, and the verifiers: operations that were not measured last nothing (`Speeds.unmeasured`).
@@ -89,8 +98,6 @@ class SpeedFiles:
         """What was measured of the model with the fewest other settings."""
         own = [origin for origin in self._figures if name_of(origin.model) == name_of(text)]
         nearest = min(own, key=lambda origin: len([*origin.differences(card, self._offload)]))
-        if _tiny(nearest):
-            raise WrongInput(f"--speeds has {nearest.model} shrunk by --tiny, which says nothing of {text}: measure it without --tiny")
         same = [origin for origin in own if (origin.model, origin.settings) == (nearest.model, nearest.settings)]
         if len(same) > 1:
             where = " and ".join(f"{origin.device} ({origin.versions})" for origin in same)
@@ -106,7 +113,7 @@ class SpeedFiles:
         """Verifiers that were measured on the same device beside another model, and not beside this one."""
         own = {line.operation for line in self._figures[origin]}
         for other, lines in self._figures.items():
-            if other.device == origin.device and not _tiny(other):
+            if other.device == origin.device:
                 yield from (line for line in lines if line.operation not in {*own, *_OF_MODELS})
 
     def _told(self, text: str, origin: Origin, card: ModelCard, lines: Sequence[Line]) -> Iterator[str]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.assignments import members_of, name_of
 from harness.compute.ledger import Unit
-from harness.config import EMBEDDED, Settings
+from harness.config import Settings
 from harness.device_names import check_device_names
 from harness.errors import WrongInput, near
-from harness.registry import BESIDE, entries, entry, kind_beside, published_row
+from harness.registry import BESIDE, EMBEDDED, entries, entry, kind_beside, published_row
 from harness.run.shard import Shard
 from harness.run.suites import chosen_prompts, open_suite, shared_domain
 from harness.values import ALL
@@ -127,8 +127,29 @@ def check_models_and_beside(texts: Sequence[str]) -> None:
     check_published([text for text in models if name_of(text) not in EMBEDDED])
 
 
-def check_scored(folder: Path, suite: str | None, verifiers: Sequence[str]) -> None:
-    """Raise WrongInput for a folder that is none, or a run's, a suite that is not registered, or a verifier that is no verifier's text."""
+def check_measured(text: str, verifiers: Sequence[str], device: str, random_weights: bool, tiny: bool, resting: bool) -> None:
+    """Raise UnknownName or WrongInput for a model, or verifiers, that `bench-model` cannot measure so, whatever the model's settings.
+
+    resting: networks are to rest in host memory.
+    """
+    for verifier in verifiers:
+        parse_verifier(verifier)
+    check_device_names(device)
+    known = [entry("model", name_of(member)) for member in members_of(text)]
+    if len(known) > 1:
+        raise WrongInput(f"{text} is a pair: name one of its models at a time")
+    if known[0].row is None and tiny:
+        raise WrongInput(f"--tiny shrinks published models, and {name_of(text)} is none: leave it out")
+    if known[0].row is not None and not random_weights:
+        raise WrongInput(f"bench-model measures random weights only, it does not read those of {text}: add --random-weights")
+    if resting and "," in device:
+        raise WrongInput("--offload does not go with several devices: give one, or no --offload")
+
+
+def check_scored(folder: Path, suite: str | None, verifiers: Sequence[str], device: str) -> None:
+    """Raise WrongInput for a folder that is none, or a run's, a suite that is not registered, a verifier that is no verifier's text,
+    or a device that is none."""
+    check_device_names(device)
     if not folder.is_dir():
         raise WrongInput(f"{folder} is no folder: give one with images")
     if (folder / MANIFEST).is_file() and (folder / "parts").is_dir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from harness.errors import WrongInput
 from harness.run.shard import Shard
 
 if TYPE_CHECKING:
+    from harness.bench.speed_files import SpeedFiles
     from harness.run.prepared import Run
 
 
@@ -49,15 +49,14 @@ def see_to_report(folder: Path) -> None:
 
 
 def prepared(
-    settings: Settings, out: Path | None, measured: bool = False, outlines: bool = False, speeds: Sequence[Path] = (), shared: bool = False
+    settings: Settings, out: Path | None, measured: bool = False, outlines: bool = False, speeds: SpeedFiles | None = None,
+    shared: bool = False,
 ) -> Run:
     """The run, loaded, which takes seconds; what can be told at once has been."""
     say(f"loading libraries for {', '.join(settings.models)}")
-    from harness.bench.speed_files import SpeedFiles
     from harness.run.prepared import prepare_run
 
-    files = SpeedFiles.read(speeds, settings.models, settings.offload) if speeds else None
-    return prepare_run(settings, out, measured, say, outlines, files, shared)
+    return prepare_run(settings, out, measured, say, outlines, speeds, shared)
 
 
 def finish(prepared: Run, fingerprint: str, profile: bool = False, shard: Shard | None = None) -> None:

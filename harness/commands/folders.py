@@ -65,7 +65,7 @@ def score(
     with reported(debug):
         from harness.commands.early_checks import check_scored
 
-        check_scored(folder, suite, verifier or ())
+        check_scored(folder, suite, verifier or (), device)
         from harness.score.folder import score_folder
 
         lines = score_folder(

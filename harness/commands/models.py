@@ -9,11 +9,10 @@ from typing import Annotated
 
 import typer
 
-from harness.assignments import members_of, name_of
 from harness.commands.exits import reported, say
 from harness.commands.options import Debug, Weights
 from harness.errors import WrongInput, unknown
-from harness.registry import entries, entry
+from harness.registry import entries
 from results.files import check_writable
 
 
@@ -73,7 +72,9 @@ def doctor(
     with reported(debug):
         from harness.commands.early_checks import check_models_and_beside
         from harness.compute.amounts import bytes_of
+        from harness.device_names import check_device_names
 
+        check_device_names(device)
         check_models_and_beside(names or ())
         if memory is not None:
             bytes_of(memory)
@@ -103,22 +104,19 @@ def bench_model(
 ) -> None:
     """Measure a model at its published size: seconds, memory and share of the card's peak, of every step and of a search."""
     with reported(debug):
-        from verifiers.spec import parse_verifier
+        from harness.bench.rows import sizes, some_prompts
+        from harness.commands.early_checks import check_measured
 
-        for text in verifier or ():
-            parse_verifier(text)
-        if any(entry("model", name_of(member)).row for member in members_of(name)) and not random_weights:
-            raise WrongInput(f"bench-model measures random weights only, it does not read those of {name}: add --random-weights")
+        check_measured(name, verifier or (), device, random_weights, tiny, resting=offload is not OffloadName.NONE)
+        if csv is not None:
+            check_writable(csv.parent, "--csv")
+        texts, batches = some_prompts(prompts), sizes(batch, prompts)
         from harness.bench.measured import Measured
         from harness.bench.model import bench
         from harness.bench.origin import Origin, load_now, other_work
-        from harness.bench.request import check_judges, judges, prepared, sizes, some_prompts
+        from harness.bench.request import check_judges, judges, prepared
         from harness.bench.table import as_csv, as_markdown
 
-        if csv is not None:
-            check_writable(csv.parent, "--csv")
-        texts = some_prompts(prompts)
-        batches = sizes(batch, prompts)
         check_judges(verifier or ())
         say(f"building {', '.join((name, *(verifier or ())))}")
         load = load_now()

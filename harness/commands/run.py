@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,14 +13,11 @@ from harness.commands.early_checks import check_each_once, check_settings, check
 from harness.commands.exits import reported
 from harness.commands.options import Debug, OneShard
 from harness.compute.ledger import Unit
-from harness.config import run_folder
 from harness.errors import WrongInput
 from harness.forecast.gpu_hours import check_hours, speeds_of
 from harness.run.shard import Shard
+from harness.run_folder import run_folder
 from results.files import check_run_folder, check_writable
-
-if TYPE_CHECKING:
-    pass
 
 
 @asking
@@ -75,7 +72,10 @@ def plan(
             raise WrongInput("--calibrate measures here and --speeds takes what was measured elsewhere: give one of them")
         rough = speeds_of(tflops or (), settings.models)
         check_hours(hours, bool(calibrate or speeds or rough or settings.unit is Unit.SECONDS))
-        prepared = finishing.prepared(settings, asked.out, calibrate, outlines=True, speeds=speeds or ())
+        from harness.bench.speed_files import SpeedFiles
+
+        files = SpeedFiles.read(speeds, settings.models, settings.offload) if speeds else None
+        prepared = finishing.prepared(settings, asked.out, calibrate, outlines=True, speeds=files)
         from harness.forecast.text_and_json import plan_json, plan_lines
 
         for line in [plan_json(prepared, rough, part, hours)] if as_json else plan_lines(prepared, rough, part, hours):

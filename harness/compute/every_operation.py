@@ -13,28 +13,33 @@ from verifiers.base import Describing, Verifier
 
 
 def every_operation(
-    generator: Generator, metered: MeteredGenerator, verifiers: Sequence[Verifier], texts: Sequence[str], rows: int
+    generator: Generator, metered: MeteredGenerator, verifiers: Sequence[Verifier], texts: Sequence[str], rows: int,
+    first: int | None = None,
 ) -> Iterator[tuple[str, int]]:
     """(operation, step) of each call as soon as it is on the clock of `metered`, which meters `generator`; rows are of the texts in turn.
 
     One preview is made, after the first draw. Verifiers are charged to the same ledger, and the features beside them computed once.
+    Of the steps only the `first` are taken, two or more, where not all are asked for: the preview is scored then, and may be smaller than
+    an image that could be embedded.
     """
+    steps = metered.card.steps if first is None else min(first, metered.card.steps)
     conditioning = metered.encode(texts)
     yield "encode", 0
     state = metered.start(conditioning, [Row(seed % len(texts), seed) for seed in range(rows)])
-    while (step := state.step) < metered.card.steps:
+    while (step := state.step) < steps:
         state = metered.predict(state)
         yield "predict", step
         if step == 1:
-            state, _ = metered.preview(state)
+            state, images = metered.preview(state)
             yield "preview", step
         state = metered.draw(state, [seed * 1000 + step for seed in range(rows)])
         yield "draw", step
-    images = metered.decode(state)
-    yield "decode", state.step
-    if isinstance(generator, Refinable):
-        metered.start_image(conditioning, state.rows, images, 1.0)
-        yield "embed", 0
+    if steps == metered.card.steps:
+        images = metered.decode(state)
+        yield "decode", state.step
+        if isinstance(generator, Refinable):
+            metered.start_image(conditioning, state.rows, images, 1.0)
+            yield "embed", 0
     yield from _judged(metered, verifiers, images, state)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from harness.config import Settings
 from harness.errors import WrongInput
-from harness.fitting import beside, fit, in_words, rows_divided
+from harness.fitting import beside, fit, in_words, rows_divided, rows_that_fit
 from harness.memory import SHARE
 from harness.model_spec import ModelSpec, parse_model
 from harness.placing import check_placing
@@ -34,10 +34,10 @@ class Need:
     """Name and value of everything else."""
 
 
-def needs(texts: Sequence[str], memory: Mapping[str, int], local: LocalWeights) -> Iterator[Need]:
+def needs(texts: Sequence[str], memory: Mapping[str, int], local: LocalWeights, judges: int = 0) -> Iterator[Need]:
     """Those of the models named, of all published ones without names; of a pair each beside the other's weights.
 
-    memory: free bytes of each device.
+    memory: free bytes of each device; judges: bytes that verifiers and graders take beside a model.
 
     Raises WrongInput at once, also for a folder that was given and is no copy of what it is given for.
     """
@@ -45,17 +45,17 @@ def needs(texts: Sequence[str], memory: Mapping[str, int], local: LocalWeights) 
     for member in (member for spec in specs for member in spec.members):
         member.published()
         check_given(member.name, member.entry, local)
-    return (need for spec in specs for need in _each(spec, memory, local))
+    return (need for spec in specs for need in _each(spec, memory, local, judges))
 
 
-def _each(spec: ModelSpec, memory: Mapping[str, int], local: LocalWeights) -> Iterator[Need]:
+def _each(spec: ModelSpec, memory: Mapping[str, int], local: LocalWeights, judges: int) -> Iterator[Need]:
     """The need of a model, or of both of a pair."""
     if not spec.pair:
-        yield _need(spec, sheet_of(spec), memory, local)
+        yield _need(spec, sheet_of(spec), memory, local, judges)
         return
     draft, refine = ((member, sheet_of(member)) for member in spec.pair)
     for (own, own_sheet), (other, other_sheet) in ((draft, refine), (refine, draft)):
-        need = _need(own, own_sheet, beside(memory, other_sheet.weight_bytes), local)
+        need = _need(own, own_sheet, memory, local, judges + other_sheet.weight_bytes)
         yield replace(need, model=f"{own.text} beside {other.text}")
 
 
@@ -65,14 +65,17 @@ def sheet_of(spec: ModelSpec) -> Sheet:
     return sheet(model, model.merged(spec.overrides))
 
 
-def _need(spec: ModelSpec, one: Sheet, memory: Mapping[str, int], local: LocalWeights) -> Need:
-    model = spec.published()
+def _need(spec: ModelSpec, one: Sheet, every: Mapping[str, int], local: LocalWeights, taken: int) -> Need:
+    """every: free bytes of each device; taken: those that lie beside the model on its first."""
+    model, memory = spec.published(), beside(every, taken)
     refusal, apart = _refusal(spec, offload="model"), _refusal(spec, divided=True) if len(memory) > 1 else ""
     several = len(memory) > 1 and not apart
     division = divide(one.networks, [int(SHARE * free) for free in memory.values()]) if one.networks and several else None
     kept = f"{gigabytes(one.row_bytes)} {'of cache' if one.cache_step_bytes else 'of latents'}"
     growth = [("each step", f"adds {_span(one.cache_step_bytes)} of it")] if one.cache_step_bytes else []
     divided = [("" if at else "divided", line) for at, line in enumerate(_said(one, division, memory))] if division else []
+    if division and (copies := _copies(one, every, taken)):
+        divided.append(("copies", copies))
     largest = fit(one, memory, division, offload=not refusal)
     settings = largest.run_with(Settings.model_fields["max_rows"].default)
     refused = [line for line in dict.fromkeys((refusal, apart)) if line]
@@ -105,6 +108,15 @@ def _said(one: Sheet, division: Division, memory: Mapping[str, int]) -> Iterator
         texts = [name for name, place in division.places.items() if place == at and "." not in name]
         held = [f"{division.blocks[at]} of {sum(division.blocks)} blocks", *texts, *(["decoder"] if at == 0 else [])]
         yield f"{device} {gigabytes(division.bytes[at])} ({', '.join(held)})"
+
+
+def _copies(one: Sheet, every: Mapping[str, int], taken: int) -> str:
+    """What a process with a copy on each card holds together, which all work, where divided cards take turns; "" where one has no room."""
+    if any(torch.device(device).type != "cuda" for device in every):
+        return ""
+    rows = [rows_that_fit(one, beside({device: free}, taken)[device]) for device, free in every.items()]
+    each = " + ".join(map(str, rows))
+    return f"{each} rows at once (divided, cards take turns): --shard K/{len(rows)}" if min(rows) > 0 else ""
 
 
 def _span(sizes: Sequence[int]) -> str:

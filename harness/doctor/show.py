@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from functools import cache
 
 from harness.assignments import members_of, name_of
-from harness.config import EMBEDDED
 from harness.doctor.judges import sorted_out
 from harness.doctor.machine import described, devices_of, machine, planned
 from harness.doctor.needs import needs
-from harness.fitting import beside
 from harness.memory import SHARE, free_and_total
 from harness.model_spec import parse_model
-from harness.registry import entry, kind_beside
+from harness.registry import EMBEDDED, entry, kind_beside
 from harness.weights.local import LocalWeights, check_given
 from harness.weights.repository import gigabytes
 from models.published import published_models
@@ -49,7 +47,7 @@ def show(texts: Sequence[str], device: str, memory: str | None, weights: Sequenc
         check_given(member, entry(kind, member), local)
     devices, read = devices_of(device, memory), cache(free_and_total)  # memory is read once: what is said of it is what is planned with
     free = planned(devices, memory, read)
-    needed = needs(models, beside(free, sum(judges.values())), local) if models or not own else ()
+    needed = needs(models, free, local, sum(judges.values())) if models or not own else ()
     for name, value in described(machine(devices[0], read), elsewhere=memory is not None):
         console.print(f"{name:<10} {value}", highlight=False, markup=False)
     said = ", ".join(f"{gigabytes(count)} free" + (f" on {name}" if len(free) > 1 else "") for name, count in free.items())

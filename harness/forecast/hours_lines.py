@@ -28,6 +28,7 @@ def hours_lines(
         which = "these" if run.session.settings.reuse else "them"
         said += f", {hours(hours_left(run, every, flops, speeds, shard))} of {which} in shard {shard}"
     yield f"{said}; loading, grading and the report come on top"
+    yield "these hours take a model's speed as the same in every search: in batches as full, and on such a card, as it was measured with"
     often: dict[str, list[Forecast]] = {}
     for one in every:
         if one.decoding > one.image_decoding + _OFTEN:

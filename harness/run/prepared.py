@@ -13,7 +13,7 @@ from harness.bench.speed_files import SpeedFiles
 from harness.compute.amounts import counted
 from harness.compute.ledger import Unit
 from harness.compute.prices import Calibration
-from harness.config import Settings, run_folder
+from harness.config import Settings
 from harness.errors import WrongInput
 from harness.run.pairing import Begun, pair_up
 from harness.run.planning import plan_units
@@ -21,6 +21,7 @@ from harness.run.session import Session, open_session, unused_weights
 from harness.run.suites import embedded, prompt_notes, suite_notes
 from harness.run.timing import LOAD, Stopwatch
 from harness.run.units import WorkUnit
+from harness.run_folder import run_folder
 from harness.values import ALL
 from harness.weights.absent import AbsentWeights, MissingWeights
 from harness.weights.local import LocalWeights

@@ -13,7 +13,7 @@ from harness.bench.speed_files import ModelSpeeds, SpeedFiles
 from harness.compute.drawn import Drawn
 from harness.compute.ledger import Budget, Unit
 from harness.compute.prices import Calibration, Prices, calibrate
-from harness.compute.warm_up import warm_up
+from harness.compute.warm_up import allocates, warm_up, warm_up_largest
 from harness.config import Settings
 from harness.devices import devices_to_plan_on, pick_devices, use_half_the_cores
 from harness.errors import WrongInput
@@ -139,13 +139,29 @@ class Session:
             self.calibrations[model] = known.speeds.per_row(rows) if known else self._calibrated(model)
         return self.calibrations[model]
 
-    def warm_up(self, model: str, prompts: Sequence[Prompt]) -> None:
-        """Have a model, loaded if it is not, and the verifiers do once, on some rows of these prompts, what takes longer the first time."""
+    def warm_up(self, model: str, prompts: Sequence[Prompt], largest: Callable[[], int]) -> None:
+        """Have a model, loaded if it is not, and the verifiers do once, on some rows of these prompts, what takes longer the first time.
+
+        largest: rows of the largest batch that is to come, as far as `max_rows` and memory allow.
+        """
         generator, judges, texts = self.models[model], list(self.verifiers.values()), [prompt.text for prompt in prompts]
         if generator not in self._warm:
             most = max(3, len(texts))
             self.shrinking(model, lambda rows: warm_up(generator, judges, texts, min(rows, most)), lambda: most)
+            if allocates(generator) and (rows := min(self.max_rows(model), largest())) > most:
+                self._warm_up_largest(model, texts, rows, most)
             self._warm.add(generator)
+
+    def _warm_up_largest(self, model: str, texts: Sequence[str], rows: int, done: int) -> None:
+        """With so many rows, or as many as memory holds above those that have been `done`. It sets no limit: rows of a search share
+        prefixes, and fit in larger batches than these."""
+        generator, judges = self.models[model], list(self.verifiers.values())
+
+        def attempt(rows: int) -> None:
+            if rows > done:
+                warm_up_largest(generator, judges, texts, rows)
+
+        with_fewer_rows(attempt, rows, lambda rows: None, model)
 
     def _calibrated(self, model: str) -> Calibration:
         generator, judges, text = self.models[model], list(self.verifiers.values()), self.prompts[0].text

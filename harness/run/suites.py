@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from harness.assignments import members_of, name_of
 from harness.compute.amounts import counted
-from harness.config import EMBEDDED, FILE, Settings
+from harness.config import FILE, Settings
 from harness.errors import WrongInput
-from harness.registry import entries, entry
+from harness.registry import EMBEDDED, entries, entry
 
 if TYPE_CHECKING:
     from models.base import Domain

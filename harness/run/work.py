@@ -151,13 +151,24 @@ def _remeasured(run: Run, unit: WorkUnit) -> tuple[FinishedUnit, Making] | None:
 def _work(run: Run, unit: WorkUnit, console: Console) -> tuple[FinishedUnit, Making]:
     rows = run.session.max_rows(unit.model)
     with run.watch.section(LOAD):  # outside of what is timed as the search's
-        run.session.warm_up(unit.model, unit.prompts)
+        run.session.warm_up(unit.model, unit.prompts, lambda: _largest_batch(run, unit.model))
     finished = run_unit(run.session, unit, run.store.save_image, run.watch)
     if run.session.max_rows(unit.model) < rows:
         left = run.session.max_rows(unit.model)
         said = f"out of memory: {unit.model} goes on with max_rows={left}, results are the same up to rounding"
         console.print(said, highlight=False)
     return finished, _making(run, unit, finished)
+
+
+def _largest_batch(run: Run, model: str) -> int:
+    """Rows that a unit of a model can have at once, at most: each ends as an image, or is looked at and dropped."""
+    session, largest = run.session, 0
+    for unit in (unit for unit in run.units if unit.model == model):
+        lengths = session.text_tokens(model, unit.prompts)
+        for name, budgets in unit.budgets.items():
+            plans = [session.plan(model, unit.search, name, budgets[-1], tokens) for tokens in lengths]
+            largest = max(largest, round(sum(plan.limited.images for plan in plans)))
+    return largest
 
 
 def _making(run: Run, unit: WorkUnit, finished: FinishedUnit) -> Making:

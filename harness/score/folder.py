@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
-from harness.config import FILE, READERS
+from harness.config import FILE
 from harness.devices import pick_device, use_half_the_cores
 from harness.errors import WrongInput
+from harness.registry import entry
 from harness.run.evaluator import Evaluator, no_grade
 from harness.run.suites import open_suite
 from harness.score.folder_prompts import check_prompts, domain_of, prompts_by_task
@@ -121,7 +122,7 @@ def _counted(scored: Iterable[Scored], total: int, say: Callable[[str], None]) -
 
 def _unread(contents: Contents, chosen: Iterable[VerifierSpec]) -> list[str]:
     """What has to be said of words that embedded verifiers do not know. Raises WrongInput where they know none."""
-    if not any(name in READERS for spec in chosen for name in spec.names):
+    if not any(entry("verifier", name).few_words for spec in chosen for name in spec.names):
         return []
     texts = list(dict.fromkeys(one.prompt.text for one in contents.samples if one.prompt.text))
     if len(unreadable(texts)) == len(texts):  # else some are scored for what they say, and the note tells which words are not read

@@ -2,7 +2,8 @@
 
 A search on the first model spends a share of the budget; the best images that it has made are noised to the step that
 the strength names and finished by the second model, each time with other noise, as often as the rest of the budget
-allows. The best image of all, drafts included, is returned.
+allows. The best image of all, drafts included, is returned. Where all drafts of a prompt are blanks there is nothing to
+refine: the rest of its budget buys more drafts.
 """
 
 from __future__ import annotations
@@ -127,6 +128,8 @@ class Hybrid:
         deadline, chosen = Deadline(task), {prompt: self._best(task, prompt) for prompt in everyone}
         for prompt in everyone:
             deadline.done(prompt, 1)
+            if not chosen[prompt]:
+                self._draft_on(task, prompt)
         for index in range(1, max(len(plan.rounds) for plan in task.plans)):
             alive = [
                 prompt for prompt in everyone
@@ -137,6 +140,16 @@ class Hybrid:
             for prompt in alive:
                 deadline.done(prompt, index + 1)
         mark_final(task)
+
+    def _draft_on(self, task: Task, prompt: int) -> None:
+        """Spend what is left of a prompt's budget on drafts, where it buys any."""
+        rest = task.budget.amount - task.limited(prompt).amount(task.budget.unit)
+        left = Budget(max(0.0, rest), task.budget.unit)
+        try:
+            plan = self.search.plan(left, task.prices[prompt].opened)
+        except BudgetTooSmall:
+            return
+        search_again(task, self.search, [prompt], left, [plan])
 
     def _best(self, task: Task, prompt: int) -> list[Candidate]:
         """Drafts to refine, best first; none where there is none but blanks, which are no drafts."""

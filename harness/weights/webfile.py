@@ -7,8 +7,8 @@ has no such name is taken as it comes: its address has to name a commit.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
+import secrets
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -67,7 +67,8 @@ def download(url: str, progress: bool = False) -> Path:
     if constants.HF_HUB_OFFLINE:
         raise errors.OfflineModeIsEnabled("HF_HUB_OFFLINE is set")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    # Two containers that share a disk may fetch at once, under the same process id.
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")
     try:
         if not _stream(url, partial, progress).startswith(digits_of(url)):
             raise DamagedWeights(f"{url} does not hash to the digits in its name: fetch it again")

@@ -21,7 +21,7 @@ from models.diffusion.pipeline_index import CLASS, INDEX, check_classes, named_p
 from models.diffusion.published_sizes import check_size, check_skipping
 from models.diffusion.tokenizers import check_tokenizers
 from models.hashes import weights_sha256
-from models.multi_device import Parts, place, top_blocks
+from models.multi_device import Networks, place, top_blocks
 from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import dtype_of, number
@@ -88,7 +88,7 @@ def assembled(
     family = FAMILIES[type(pipeline).__name__]
     compiled, kernel = how_it_runs(settings, devices)
     if len(devices) > 1:
-        place(parts_of(pipeline.components), devices, model.name)
+        place(networks_of(pipeline.components), devices, model.name)
     adapter = adapted(model.name, family, pipeline, settings_of(model.name, family, settings))
     adapter.settings |= {"dtype": settings["dtype"], "variant": model.variant, SETTING: kernel, "compile": compiled}
     if compiled:
@@ -154,11 +154,11 @@ def load_pipeline(
     return pipeline
 
 
-def parts_of(components: Mapping[str, Any]) -> Parts:
+def networks_of(components: Mapping[str, Any]) -> Networks:
     """A pipeline's networks as what can be divided over several devices."""
     network: torch.nn.Module = components.get("transformer") or components["unet"]
     encoders = {name: part for name, part in components.items() if name.startswith("text_encoder") and part is not None}
-    return Parts(network, top_blocks(network), encoders, components["vae"])
+    return Networks(network, top_blocks(network), encoders, components["vae"])
 
 
 def take_turns(pipeline: Any, offload: Offload, device: torch.device) -> None:

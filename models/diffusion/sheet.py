@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from models.diffusion.dry_calls import decoder_call, denoiser_call
-from models.diffusion.published import parts_of
+from models.diffusion.published import networks_of
 from models.dry_run import dry_run
 from models.published import PublishedModel
 from models.random_weights import outlined
@@ -21,7 +21,7 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     plain = {key: False for key in ("compile", "complex_human_instruction") if key in settings}
     outline = outlined(model, {**settings, **plain})
     adapter, decoder = outline.adapter, outline.adapter.pipeline.vae
-    networks = parts_of(adapter.pipeline.components)
+    networks = networks_of(adapter.pipeline.components)
     made_size = {**settings, **dict(zip(("height", "width"), adapter.made_size, strict=True))}
     first = outline.price("predict")  # in which no block is left out
     return read_off(

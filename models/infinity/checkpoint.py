@@ -1,7 +1,4 @@
-"""Weights of Infinity in every published layout: flat and training .pth files, sharded safetensors, the VAE's .pth.
-
-Only tensors are ever unpickled (weights_only=True), and files are mapped rather than read where their format allows.
-"""
+"""Infinity's networks with weights of every published layout, whatever their names: flat and training files, the VAE's own."""
 
 from __future__ import annotations
 
@@ -11,16 +8,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from harness.errors import DamagedWeights, WrongInput
+from harness.errors import WrongInput
 from models.infinity.config import TransformerConfig, VAEConfig
+from models.infinity.stored import outline, read_weights
 from models.infinity.training import initial_unconditional
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE
 from models.outlining import outlining
-from models.weight_files import check_keys, check_whole, header, load_pickle, shard_of_each
+from models.weight_files import check_keys
 
 WRAPPERS = ("module.", "_fsdp_wrapped_module.", "_orig_mod.")
 """What DDP, FSDP and torch.compile put into key names; a chunk's own `.module.` is kept."""
@@ -31,7 +28,6 @@ TRAINED_BESIDE = "vae_local"
 """The VAE in a training checkpoint's trainer."""
 BUFFERS = ("zero_k_bias", "lfq.mask")
 """Constants that a file may leave out."""
-INDEX = ".safetensors.index.json"
 BLOCK = re.compile(r"(?:blocks|block_chunks\.\d+\.module)\.\d+\.")
 """Begins the name of every weight of a block, and says which block."""
 
@@ -54,7 +50,7 @@ def load_transformer(config: TransformerConfig, source: Path, *, device: torch.d
 
 def check_transformer(config: TransformerConfig, source: Path) -> None:
     """Refuse what `load_transformer` refuses of names and shapes, without reading the weights. Raises WrongInput, DamagedWeights."""
-    state = _outline(source)
+    state = outline(source)
     averaged = not any(isinstance(_trainer(state).get(key), Mapping) for key in TRAINED) and _is_training(state)
     _check_names(*_transformer(config, state, source, averaged), source)
 
@@ -95,7 +91,7 @@ def load_vae(config: VAEConfig, source: Path, *, device: torch.device | str = "c
 
 def check_vae(config: VAEConfig, source: Path) -> None:
     """Refuse what `load_vae` refuses of names and shapes, without reading the weights. Raises WrongInput, DamagedWeights."""
-    _check_names(*_vae(config, _outline(source)), source)
+    _check_names(*_vae(config, outline(source)), source)
 
 
 def _vae(config: VAEConfig, state: Mapping[str, Any]) -> tuple[InfinityVAE, dict[str, Tensor]]:
@@ -108,59 +104,6 @@ def _vae(config: VAEConfig, state: Mapping[str, Any]) -> tuple[InfinityVAE, dict
     with outlining():
         model = InfinityVAE(config)
     return model, rename_bare(strip_wrappers(state), model.state_dict())
-
-
-def weight_files(source: Path) -> list[Path]:
-    """The files that `read_weights` reads: the file itself, or the shards of a folder or of an index in it.
-
-    Raises WrongInput, DamagedWeights.
-    """
-    if not source.exists():
-        raise DamagedWeights(f"{source} does not exist: give a .pth or .safetensors file, or a folder of shards")
-    if source.name.endswith(INDEX):
-        return _indexed(source)
-    return _shards(source) if source.is_dir() else [source]
-
-
-def read_weights(source: Path) -> dict[str, Any]:
-    """The raw content of a weight file, of a folder with `*.safetensors.index.json`, or of that index's shards.
-
-    Raises WrongInput for a file of another kind or a pickle that needs code, DamagedWeights for a truncated file.
-    """
-    files = weight_files(source)
-    if files[0].suffix != ".safetensors":
-        content = load_pickle(source)
-        if not isinstance(content, Mapping):
-            raise WrongInput(f"{source} holds a {type(content).__name__}, not named weights: give another file")
-        return dict(content)
-    for path in files:
-        check_whole(path)
-    return {name: tensor for path in files for name, tensor in load_file(path).items()}
-
-
-def _outline(source: Path) -> dict[str, Any]:
-    """What `read_weights` gives, nothing of it read that can be told from headers: pickles are mapped."""
-    files = weight_files(source)
-    if files[0].suffix != ".safetensors":
-        return read_weights(source)
-    for path in files:
-        check_whole(path)
-    return {name: torch.empty(tensor["shape"], device="meta") for path in files for name, tensor in header(path).items()}
-
-
-def _shards(folder: Path) -> list[Path]:
-    indices = sorted(folder.glob(f"*{INDEX}"))
-    if not indices:
-        alone = sorted(folder.glob("*.safetensors"))
-        if len(alone) != 1:
-            raise WrongInput(f"{folder} holds neither one .safetensors file nor an index: give the file itself")
-        return alone
-    return _indexed(indices[0])
-
-
-def _indexed(index: Path) -> list[Path]:
-    check_whole(index)
-    return [index.parent / name for name in sorted(set(shard_of_each(index).values()))]
 
 
 def _trained(trainer: Mapping[str, Any], averaged: bool, source: Path) -> Mapping[str, Any]:

@@ -14,15 +14,16 @@ from models.attention import kernel_of, prefer
 from models.compiling import asks_to_compile, how_it_runs
 from models.configuration import CONFIG, check_size, read_config
 from models.hashes import weights_sha256
-from models.infinity.checkpoint import check_transformer, check_vae, load_transformer, load_vae, weight_files
+from models.infinity.checkpoint import check_transformer, check_vae, load_transformer, load_vae
 from models.infinity.config import PUBLISHED_TRANSFORMERS, PUBLISHED_VAES, TransformerConfig, VAEConfig
 from models.infinity.generator import InfinityGenerator
 from models.infinity.memory import most_row_bytes, pass_bytes
 from models.infinity.pretrained import InfinityParts
 from models.infinity.sampling import Sampling
 from models.infinity.schedule import FULL_SCHEDULES, PN_SCALES, ScaleSchedule, nearest_ratio, published_schedule
+from models.infinity.stored import weight_files
 from models.infinity.text_encoder import T5TextEncoder
-from models.multi_device import Parts, place
+from models.multi_device import Networks, place
 from models.offload import Offload, Turns
 from models.published import PublishedModel
 from models.settings import as_typed, dtype_of, number, numbers, whole
@@ -107,21 +108,21 @@ def assembled(model: PublishedModel, parts: InfinityParts, encoder: T5TextEncode
     if offload != "none":
         _take_turns(parts, encoder, offload, devices[0])
     if len(devices) > 1:
-        place(parts_of(parts, encoder.model), devices, model.name)
+        place(networks_of(parts, encoder.model), devices, model.name)
     precision = {key: settings[key] for key in ("dtype", "text_dtype", "text_autocast", "attention")} | {"compile": compiled}
     return InfinityGenerator(parts, encoder, name=model.name, domain=model.domain, licence=model.licence,
                              weights_sha256=sha256, negative_prompt=settings["negative_prompt"] or None,
                              precision=precision)
 
 
-def parts_of(parts: InfinityParts, encoder: torch.nn.Module) -> Parts:
+def networks_of(parts: InfinityParts, encoder: torch.nn.Module) -> Networks:
     """The networks as what can be divided over several devices, with what rows take beside them."""
     transformer = parts.transformer
     names = {id(module): name for name, module in transformer.named_modules()}
     blocks = tuple(names[id(block)] for block in transformer.ordered_blocks)
     dtype, plan = next(transformer.ordered_blocks[0].sa.parameters()).dtype, (transformer.config, parts.schedule, parts.sampling)
     kept = most_row_bytes(*plan, dtype.itemsize) // len(blocks)
-    return Parts(transformer, blocks, {"text_encoder": encoder}, parts.vae, kept, pass_bytes(*plan, dtype))
+    return Networks(transformer, blocks, {"text_encoder": encoder}, parts.vae, kept, pass_bytes(*plan, dtype))
 
 
 def _take_turns(parts: InfinityParts, encoder: T5TextEncoder, offload: Offload, device: torch.device) -> None:

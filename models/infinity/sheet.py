@@ -13,7 +13,7 @@ from models.dry_run import CudaAutocast, dry_run
 from models.infinity.flops import prompt_flops, scale_flops
 from models.infinity.memory import TEXT_TOKENS, most_row_bytes, scale_bytes
 from models.infinity.pretrained import InfinityParts
-from models.infinity.published import parts_of
+from models.infinity.published import networks_of
 from models.infinity.vae import InfinityVAE
 from models.published import PublishedModel
 from models.random_weights import outlined
@@ -30,7 +30,7 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     scales = [scale_flops(config, schedule, k, TEXT_TOKENS, one) for k in range(len(schedule))]
     scales[0] += prompt_flops(config, TEXT_TOKENS)
     latents = torch.zeros(1, vae.config.codebook_dim, *rollout.latent_grids[-1], device="meta")
-    networks = parts_of(InfinityParts(transformer, vae, schedule, sampling), outline.text_encoder.model)
+    networks = networks_of(InfinityParts(transformer, vae, schedule, sampling), outline.text_encoder.model)
     return read_off(
         outline, networks, TEXT_TOKENS,
         step_flops=tuple(scales), row_bytes=most_row_bytes(config, schedule, sampling, dtype.itemsize), pass_bytes=networks.passed,

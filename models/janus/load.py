@@ -17,7 +17,7 @@ from models.janus.generator import JanusGenerator
 from models.janus.network import JanusNetwork
 from models.janus.prompts import JanusPrompts
 from models.janus.sampling import JanusSampling
-from models.multi_device import Parts, place
+from models.multi_device import Networks, place
 from models.offload import Offload, Turns
 from models.published import PublishedModel, published_models
 from models.settings import as_typed, dtype_of, number, whole
@@ -56,7 +56,7 @@ def assembled(model: PublishedModel, network: JanusNetwork, prompts: JanusPrompt
               devices: Sequence[torch.device], offload: Offload = "none") -> JanusGenerator:
     """The generator of a network that has its weights, put where it runs. Raises WrongInput."""
     if len(devices) > 1:
-        place(parts_of(network), devices, model.name)
+        place(networks_of(network), devices, model.name)
     elif offload == "none":
         network.to(devices[0])
     else:
@@ -85,9 +85,9 @@ def check_folders(model: PublishedModel, folders: Mapping[str, Path]) -> None:
         check_size(folder, name, f"{part} of {CONFIG}", config[part], components(name)["model"][part], TELLING)
 
 
-def parts_of(network: JanusNetwork) -> Parts:
+def networks_of(network: JanusNetwork) -> Networks:
     """The network as what can be divided over several devices: layers of the language model."""
-    return Parts(network, tuple(f"language_model.layers.{layer}" for layer in range(network.layers)), {})
+    return Networks(network, tuple(f"language_model.layers.{layer}" for layer in range(network.layers)), {})
 
 
 def _take_turns(network: JanusNetwork, device: torch.device) -> None:

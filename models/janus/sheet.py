@@ -11,7 +11,7 @@ import torch
 from models.architecture import parameters
 from models.dry_run import dry_run
 from models.janus.flops import read_flops, token_flops
-from models.janus.load import parts_of
+from models.janus.load import networks_of
 from models.janus.memory import row_bytes
 from models.janus.network import JanusNetwork
 from models.published import PublishedModel
@@ -34,7 +34,7 @@ def sheet(model: PublishedModel, settings: Mapping[str, Any]) -> Sheet:
     tokens = torch.zeros(1, side**2, dtype=torch.long, device="meta")
     decoder = sum(map(parameters, (network.codebook, network.post_quant_conv, network.decoder)))
     return read_off(
-        outline, parts_of(network), TEXT_TOKENS, largest_bytes=value * max(decoder, parameters(network) - decoder),
+        outline, networks_of(network), TEXT_TOKENS, largest_bytes=value * max(decoder, parameters(network) - decoder),
         step_flops=tuple(sum(passes[side * step : side * (step + 1)]) for step in range(side)),
         row_bytes=max(kept), cache_step_bytes=tuple(max(0, after - before) for before, after in pairwise(kept)),
         pass_bytes=_pass_bytes(network, sequences) + max(kept), decode_bytes=dry_run(lambda: network.pixels_of(tokens)).peak_bytes,

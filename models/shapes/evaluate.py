@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.infinity.generate import generate
+from models.infinity.generation import generation
 from models.infinity.rollout import Rollout
 from models.infinity.sampling import Sampling, draw_by_row
 from models.infinity.vae import InfinityVAE
@@ -87,7 +87,7 @@ class InfinitySampler:
             scale = next(offsets)
             return draw_by_row(p_BnD, [seed * 1_000_003 + 1009 * row + scale for row in range(len(p_BnD))])
 
-        return generate(rollout, text, draw).features
+        return generation(rollout, text, draw).features
 
     def __call__(self, captions: Sequence[str], seed: int, sampling: Sampling) -> torch.Tensor:
         """Return one picture for each caption, uint8 [N, 3, H, W]."""

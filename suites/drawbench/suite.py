@@ -2,7 +2,7 @@
 
 from suites.base import ProtocolCard
 from suites.drawbench.shapes import MEASURES, shapes_prompts
-from suites.prompt_set import PromptSetSuite, embedded
+from suites.prompt_set import PromptSetSuite
 from suites.sources import Source
 
 CARD = ProtocolCard(
@@ -17,7 +17,7 @@ CARD = ProtocolCard(
     ),
     overall="mean of a verifier's score over the 200 prompts; no official automatic metric (the paper asks people)",
     overall_over="prompts",
-    settings=embedded(MEASURES),
+    settings={"shapes": dict(MEASURES)},
 )  # fmt: skip
 
 SOURCE = Source(

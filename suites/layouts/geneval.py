@@ -186,7 +186,7 @@ def write(root: Path, prompts: Sequence[tuple[Prompt, Sequence[Path]]], each: in
 
 
 def results(graded: Sequence[Graded]) -> dict[str, str]:
-    """results.jsonl as GenEval's own summary reads it; of grades that say right or wrong."""
+    """results.jsonl as GenEval's own summary reads it; of grades that say right or wrong, and none where there are none."""
     lines = [
         json.dumps({
             "filename": str(one.sample.path), "tag": one.sample.prompt.task, "prompt": one.sample.prompt.text,
@@ -195,7 +195,7 @@ def results(graded: Sequence[Graded]) -> dict[str, str]:
         })
         for one in graded
     ]  # fmt: skip
-    return {"results.jsonl": "".join(f"{line}\n" for line in lines)}
+    return {"results.jsonl": "".join(f"{line}\n" for line in lines)} if lines else {}
 
 
 LAYOUT = Layout("geneval", check, read, write, results, scores=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.weights.local import LocalWeights
 from models.base import Domain, Images
 from suites.base import Grade, Prompt, ProtocolCard
-from suites.prompt_set import PromptSetSuite, embedded
+from suites.prompt_set import PromptSetSuite
 from suites.t2i_compbench.categories import ENDS, GRADER_OF
 from suites.t2i_compbench.photo import ALONE, PhotoGraders
 from suites.t2i_compbench.prompts import CATEGORIES, PROMPTS_SHA256, SOURCE, SPLIT
@@ -26,7 +26,7 @@ CARD = ProtocolCard(
     tasks=CATEGORIES,
     overall="none is published: each category has its own evaluator and its mean over images; a mean over categories is ours",
     scores={"photo": {category: ENDS[grader] for category, grader in GRADER_OF.items()}},
-    settings={"split": SPLIT, "prompts_per_category": 300, "graders": dict(GRADER_OF), **embedded(MEASURES)},
+    settings={"split": SPLIT, "prompts_per_category": 300, "graders": dict(GRADER_OF), "shapes": dict(MEASURES)},
 )
 
 

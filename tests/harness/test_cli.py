@@ -67,6 +67,8 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
     (tmp_path / "run/parts").mkdir(parents=True)
     (tmp_path / "run/manifest.json").touch()
     (tmp_path / "two.txt").write_text("a red circle\na blue star\n")
+    head = "model,device,versions,settings,operation,step,rows,seconds"
+    (tmp_path / "tiny.csv").write_text(f'{head}\nflux-dev:steps=2,a,b,"{{""tiny"": true}}",encode,0,1,1.0\n')
     refused = [
         (["run", "genevl"], "unknown suite 'genevl'; did you mean geneval?"),
         (["run", "geneval@shapes"], "unknown suite 'geneval@shapes': give geneval, whose vocabulary, behind the @, is that of the models"),
@@ -82,6 +84,22 @@ def test_what_is_known_at_once_is_refused_before_libraries_are_loaded(tmp_path: 
         (["ablate", "reuse", "--out", str(tmp_path / "other")], f"{tmp_path / 'other'} is not empty and holds no run"),
         (["run", "--suite-file", str(tmp_path / "kind.pdf")], "is none of .csv"),
         (["run", "--suite-file", str(tmp_path / "none.jsonl")], "can be run: none.jsonl line 1: prompt holds control character"),
+        (["run", "geneval", "--shard", "2/2", "--out", str(tmp_path / "new")], "--shard '2/2' is not K/N with K from 0 to N - 1"),
+        (["plan", "geneval", "--shard", "one"], "--shard 'one' is not K/N with K from 0 to N - 1"),
+        (["plan", "geneval", "--speeds", str(tmp_path / "two.txt")], "two.txt is no file of vistas bench-model --csv"),
+        (["plan", "--model", "flux-dev", "--speeds", str(tmp_path / "tiny.csv")], "--speeds has flux-dev:steps=2 shrunk by --tiny"),
+        (["plan", "--model", "sdxl", "--speeds", str(tmp_path / "tiny.csv")], "--speeds says nothing of sdxl: measure it where it shall "),
+        (["plan", "--speeds", str(tmp_path / "tiny.csv"), "--calibrate"], "--calibrate measures here and --speeds takes what was measured"),
+        (["bench-model", "shapes-flux", "--tiny"], "--tiny shrinks published models, and shapes-flux is none: leave it out"),
+        (["bench-model", "shapes-infinity+shapes-flux"], "shapes-infinity+shapes-flux is a pair: name one of its models at a time"),
+        (["bench-model", "flux-dev"], "bench-model measures random weights only, it does not read those of flux-dev"),
+        (["bench-model", "shapes-flux", "--batch", "x"], "--batch 'x' is not a list of whole numbers from 1"),
+        (["bench-model", "shapes-flux", "--prompts", "0"], "--prompts 0 is not from 1 to 554"),
+        (["bench-model", "shapes-flux", "--device", "gpu"], "device 'gpu' is no kind of device: did you mean cuda?"),
+        (["bench-model", "shapes-flux", "--device", "cuda:0,cuda:1", "--offload", "text"], "--offload does not go with several devices"),
+        (["bench-model", "shapes-flux", "--csv", str(tmp_path / "two.txt/x.csv")], "two.txt is a file, not a folder"),
+        (["doctor", "--device", "gpu"], "device 'gpu' is no kind of device: did you mean cuda?"),
+        (["score", str(tmp_path), "--device", "gpu"], "device 'gpu' is no kind of device: did you mean cuda?"),
         (["doctor", "infinity-2b", "--memory", "-3"], "--memory '-3' is no list of GB"),
         (["doctor", "image-rewrd"], "unknown model, verifier or grader 'image-rewrd'; did you mean image-reward or shapes-reward? known "),
         (["bench-model", "flux-dv", "--random-weights"], "unknown model 'flux-dv'"),

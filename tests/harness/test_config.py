@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import Settings, default_folder
+from harness.config import Settings
 from harness.config_sources import load_settings
 from harness.errors import WrongInput
+from harness.run_folder import default_folder
 
 NONE: dict[str, object] = {}
 

@@ -106,13 +106,20 @@ def test_doctor_says_where_a_model_would_be_divided() -> None:
     assert alone
     assert together
     assert 0 < int(alone[1]) < int(together[1])
-    lines = [line for _, line in need.lines][-2:]
+    assert dict(need.lines)["copies"] == f"{alone[1]} + {alone[1]} rows at once (divided, cards take turns): --shard K/2"
+    lines = [line for name, line in need.lines if name != "copies"][-2:]
     assert re.fullmatch(r"cuda:0 \d\.\d GB \(\d+ of 28 blocks, decoder\)", lines[0])
     assert re.fullmatch(r"cuda:1 \d+\.\d GB \(\d+ of 28 blocks, text_encoder\)", lines[1])
     assert sum(int(re.search(r"(\d+) of 28", line)[1]) for line in lines) == 28  # type: ignore[index]
     small = {device: int(12e9) for device in memory}
     (need,) = needs(["pixart-sigma"], small, LocalWeights())
     assert re.fullmatch(r"\d+ with device=cuda:0,cuda:1", need.fits)
+    assert "copies" not in dict(need.lines), "one card has no room for all of it"
+    uneven = {"cuda:0": int(24e9), "cuda:1": int(14e9)}
+    for judges, roomy in ((0, True), (int(3e9), False)):
+        (need,) = needs(["pixart-sigma"], uneven, LocalWeights(), judges)
+        assert "divided" in dict(need.lines)
+        assert ("copies" in dict(need.lines)) == roomy, "every process has judges of its own, the second card no room for them"
 
 
 def test_doctor_proposes_nothing_that_a_run_refuses() -> None:

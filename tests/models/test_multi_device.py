@@ -34,7 +34,7 @@ from models.infinity import published as infinity
 from models.infinity.memory import row_bytes
 from models.janus import generator as janus_generator
 from models.janus import load as janus
-from models.multi_device import Division, Parts, divide, place, size_of, spread, top_blocks
+from models.multi_device import Division, Networks, divide, place, size_of, spread, top_blocks
 from models.published import PublishedModel, published_models
 
 TWO_CARDS = (torch.device("cuda:0"), torch.device("cuda:1"))
@@ -52,11 +52,11 @@ class Network(nn.Module):
         self.out = nn.Linear(50, 1000, bias=False, device="meta")
 
 
-def parts(*encoders: int) -> Parts:
+def parts(*encoders: int) -> Networks:
     """With text encoders of so many millions of bytes, and a decoder of 700,000 bytes."""
     network = Network()
     texts = {f"text_encoder_{n}": nn.Linear(size * 250, 1000, bias=False, device="meta") for n, size in enumerate(encoders)}
-    return Parts(network, top_blocks(network), texts, nn.Linear(175, 1000, bias=False, device="meta"))
+    return Networks(network, top_blocks(network), texts, nn.Linear(175, 1000, bias=False, device="meta"))
 
 
 def test_two_equal_cards_are_filled_alike_and_pieces_stay_whole() -> None:
@@ -134,14 +134,14 @@ def test_host_memory_has_room_for_the_model_that_is_in_it(monkeypatch: pytest.Mo
 def test_real_networks_have_their_blocks_found() -> None:
     with torch.device("meta"):
         pipeline = tiny_families.FAMILIES["flux"].build()
-    assert len(diffusion.parts_of(pipeline.components).blocks) == 5
-    assert set(diffusion.parts_of(pipeline.components).encoders) == {"text_encoder", "text_encoder_2"}
+    assert len(diffusion.networks_of(pipeline.components).blocks) == 5
+    assert set(diffusion.networks_of(pipeline.components).encoders) == {"text_encoder", "text_encoder_2"}
 
 
 # Real models -------------------------------------------------------------------------------------------------------------
 
 
-def halves(model: Parts) -> Division:
+def halves(model: Networks) -> Division:
     """The first half of the blocks on the first device, the rest and the text encoders on the second."""
     count = len(model.blocks)
     places = {name: int(n >= count // 2) for n, name in enumerate(model.blocks)} | dict.fromkeys(model.encoders, 1)
@@ -200,8 +200,8 @@ def divided(load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callab
     They are divided in halves; with `placed` None as `place` does it.
     """
 
-    def opened(family: str, devices: Sequence[torch.device], placed: Callable[[Parts], None] | None = lambda model: None) -> Any:
-        def placing(model: Parts, devices: Sequence[torch.device], name: str) -> None:
+    def opened(family: str, devices: Sequence[torch.device], placed: Callable[[Networks], None] | None = lambda model: None) -> Any:
+        def placing(model: Networks, devices: Sequence[torch.device], name: str) -> None:
             assert placed is not None
             placed(model)
             spread(model, halves(model), devices)
@@ -233,7 +233,7 @@ def test_a_loaded_model_is_divided_by_its_own_sizes(
     """From the loader to the hooks, the model filling what room there is: some of it lies on each device."""
     found: list[Division] = []
 
-    def spreading(model: Parts, division: Division, devices: Sequence[torch.device]) -> None:
+    def spreading(model: Networks, division: Division, devices: Sequence[torch.device]) -> None:
         found.append(division)
         spread(model, division, devices)
 
@@ -246,7 +246,7 @@ def test_a_loaded_model_is_divided_by_its_own_sizes(
 
 
 def test_infinity_is_divided_with_what_its_sheet_says_of_rows(divided: Callable[..., Any]) -> None:
-    placed: list[Parts] = []
+    placed: list[Networks] = []
     generator = divided("infinity", (CPU, CPU), placed.append)
     config, rollout = generator.transformer.config, generator.rollout
     steps = range(len(rollout.schedule) + 1)

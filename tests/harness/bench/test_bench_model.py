@@ -20,7 +20,8 @@ from harness.bench.measured import Call, Measured, measured
 from harness.bench.model import Brightness, bench
 from harness.bench.origin import kernels, other_work
 from harness.bench.peaks import peak_of
-from harness.bench.request import prepared, sizes, some_prompts
+from harness.bench.request import prepared
+from harness.bench.rows import PROMPT, sizes, some_prompts
 from harness.bench.table import as_markdown
 from harness.errors import WrongInput
 from models.base import Generator
@@ -55,7 +56,7 @@ def test_every_operation_and_a_search_are_measured(family: str, steps: int, requ
     drawn = [("draw", step) for step in range(steps)]
     shown = {("preview", 1), ("decode", steps), *({("embed", 0)} if family == "flux" else ())}
     assert set(third) == {("encode", 0), *predicted, *drawn, *shown, ("search", -1)}
-    tokens = generator.text_tokens([bench_model.PROMPT.text])[0]
+    tokens = generator.text_tokens([PROMPT.text])[0]
     last = third["predict", steps - 1]
     assert last.rows == 3
     assert last.tflop == pytest.approx(3 * generator.price("predict", steps - 1, tokens).flops / 1e12)

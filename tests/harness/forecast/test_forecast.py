@@ -225,6 +225,9 @@ def test_hours_of_a_card_follow_from_its_speed_with_each_model() -> None:
     shown = call(*asked[:-1], "--tflops", "1e-12", "--tflops", "toy-ar=2e-12")
     assert f"roughly {values['gpu_hours']:.3g} GPU-hours" in shown
     assert "no time is estimated" not in shown, "hours are"
+    assumed = "\nthese hours take a model's speed as the same in every search: "
+    assert assumed in shown
+    assert assumed not in call(*asked[:-1]), "without hours nothing is assumed"
     rows = re.findall(r"^(toy-\S+) random +6 NFE .* kFLOP +([\d.]+)$", shown, re.MULTILINE)
     assert rows == [(one["model"], f"{one['gpu_hours']:.3g}") for one in values["searches"]]
     without = json.loads(call(*asked))

@@ -110,8 +110,13 @@ def test_hybrid_refines_what_has_a_score_and_no_blank(overflow: Any, tmp_path: P
     assert refined.groupby("prompt_id")["parent"].agg(set).to_dict() == kept[kept.index.isin(refined["prompt_id"])].to_dict()
     overflow(lambda values_C: len(seen) < 6 and not seen.append(1))
     seen: list[int] = []
-    found = run(tmp_path / "none", **pair | {"prompts": 2}, chunk=1)["candidates"]
-    assert found.groupby("prompt_id")["parent"].agg(lambda parents: (parents != "").sum()).eq(0).sum() == 1
+    tables = run(tmp_path / "none", **pair | {"prompts": 2}, chunk=1)
+    found = tables["candidates"]
+    (lost,) = found.groupby("prompt_id").filter(lambda pool: (pool["parent"] == "").all())["prompt_id"].unique()
+    drafts = found[found["prompt_id"] == lost]
+    assert drafts["score"].isna().tolist() == [True] * 6 + [False] * 6, "what there is nothing to refine for buys more drafts"
+    assert drafts["candidate"].is_unique
+    assert tables["selections"].set_index("prompt_id").loc[lost, [TOTALS["nfe"], "score"]].tolist() == [36, drafts["score"].max()]
 
 
 def test_a_prompt_without_any_picture_is_unscored_and_the_run_ends(overflow: Any, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 import toy_world
 from rich.console import Console
 from toy_runs import BASE, assert_equal, run, tables
+from toy_world import ToyGenerator
 
 from harness.compute import warm_up
 from harness.config import Settings
@@ -25,8 +27,8 @@ ONE = {"models": ("toy-ar",), "searches": ("random",), "budgets": (6,)}
 def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Rows of every batch of a run that is started."""
     found: list[int] = []
-    start = toy_world.ToyGenerator.start
-    monkeypatch.setattr(toy_world.ToyGenerator, "start", lambda model, text, rows: found.append(len(rows)) or start(model, text, rows))
+    start = ToyGenerator.start
+    monkeypatch.setattr(ToyGenerator, "start", lambda model, text, rows: found.append(len(rows)) or start(model, text, rows))
     return found
 
 
@@ -43,10 +45,53 @@ def test_a_compiled_model_is_warm_before_its_first_unit(tmp_path: Path, started:
     assert prepared.watch.operations["encode"] < prepared.watch.sections["load"]
 
 
+def test_on_a_gpu_the_largest_batch_of_all_units_is_done_before_the_first(
+    tmp_path: Path, started: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As far as memory holds it; what has no room there may have in a search, and sets no limit."""
+    both = {**ONE, "models": ("toy-diffusion",), "budgets": (6, 30)}
+    plain = run(tmp_path / "plain", **both)
+    own = started.copy()
+    started.clear()
+    monkeypatch.setattr("harness.run.session.allocates", lambda generator: True)
+    assert_equal(plain, run(tmp_path / "card", **both))
+    assert started == [max(own), *own]
+    assert max(own) > BASE["chunk"]
+    started.clear()
+    start = ToyGenerator.start
+
+    def full(model: ToyGenerator, text: Any, rows: Any) -> Any:
+        if not started and len(rows) > max(own) // 2:
+            raise torch.OutOfMemoryError
+        return start(model, text, rows)
+
+    monkeypatch.setattr(ToyGenerator, "start", full)
+    assert_equal(plain, run(tmp_path / "full", **both))
+    assert started == [max(own) // 2, *own]
+
+
+def test_of_denoising_steps_two_are_enough_for_a_size() -> None:
+    took: list[tuple[str, list[int]]] = []
+    for make in (toy_world.toy_ar, toy_world.toy_noisy):
+        generator: Any = make()
+        predict, steps = generator.predict, list[int]()
+        generator.predict = lambda state, predict=predict, steps=steps: steps.append(state.step) or predict(state)
+        judge: Any = toy_world.toy_judge()
+        score, scored = judge.score, list[int]()
+        judge.score = lambda images, texts, score=score, scored=scored: scored.append(len(images)) or score(images, texts)
+        if generator.card.family == "diffusion":
+            generator.start_image = lambda *_: pytest.fail("previews may be smaller than the images that it takes")
+        warm_up.warm_up_largest(generator, [judge], ["a", "b"], 5)
+        assert scored == [5]
+        took.append((generator.card.name, steps))
+    assert took == [("toy-ar", [0, 1, 2]), ("toy-noisy", [0, 1])]
+
+
 def test_a_gpu_is_warmed_and_a_processor_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[Any] = []
     monkeypatch.setattr(warm_up, "_once", lambda *asked: done.append(asked))
     card = SimpleNamespace(settings={})
     for device in ("cpu", "cuda"):
         warm_up.warm_up(SimpleNamespace(card=card, device=SimpleNamespace(type=device)), [], ["a", "b"], 2)  # type: ignore[arg-type]
+        assert warm_up.allocates(SimpleNamespace(card=card, device=SimpleNamespace(type=device))) == (device == "cuda")  # type: ignore[arg-type]
     assert [(generator.device.type, rows) for generator, _, _, rows in done] == [("cuda", 2)]

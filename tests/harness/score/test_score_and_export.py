@@ -67,6 +67,9 @@ def test_official_results_that_only_say_right_or_wrong_hold_no_scores(tmp_path: 
     assert "counting" not in tags
     alone = int((table["task"] == "counting").sum())
     assert f"{alone} grades are in scores.parquet alone: they are scores, and results of the layout geneval only say" in said
+    monkeypatch.setattr(GenEvalSuite, "card", replace(GenEvalSuite().card, scores={"shapes": dict.fromkeys(table["task"], (0, 1))}))
+    score(geneval_folder(tmp_path / "scores"))
+    assert not (tmp_path / "scores-scores/results.jsonl").exists(), "it would be empty"
 
 
 def test_results_are_in_the_official_form(tmp_path: Path) -> None:

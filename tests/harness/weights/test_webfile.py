@@ -5,11 +5,13 @@ from __future__ import annotations
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import torch
 
 from harness.errors import DamagedWeights
+from harness.weights import webfile
 from harness.weights.absent import MissingWeights
 from harness.weights.checks import checked_whole
 from harness.weights.download import fetch
@@ -82,6 +84,23 @@ def test_what_is_damaged_in_the_cache_is_fetched_again(tmp_path: Path) -> None:
     path.write_bytes(whole[:-1])
     assert (fetch(repository) / repository.files[0]).read_bytes() == whole
     assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_two_that_fetch_at_once_do_not_disturb_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where they have one process id, as in two containers that share a disk."""
+    repository, stream, begun = published(tmp_path), webfile._stream, []
+
+    def first(*asked: Any) -> str:
+        digest = stream(*asked)
+        if not begun:
+            begun.append(1)
+            fetch(repository)  # the second begins before the first has ended, and ends
+        return digest
+
+    monkeypatch.setattr(webfile, "_stream", first)
+    folder = fetch(repository)
+    assert checked_whole(folder, repository) == (1, 0)
+    assert [one.name for one in folder.iterdir()] == [*repository.files]
 
 
 def test_an_answer_that_breaks_off_is_not_kept() -> None:

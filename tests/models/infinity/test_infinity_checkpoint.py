@@ -14,11 +14,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from harness.errors import DamagedWeights, WrongInput
-from models.infinity.checkpoint import load_transformer, load_vae, weight_files
+from models.infinity.checkpoint import load_transformer, load_vae
 from models.infinity.config import TransformerConfig, VAEConfig
 from models.infinity.pretrained import InfinityParts, load_pretrained, save_pretrained
 from models.infinity.sampling import Sampling
 from models.infinity.schedule import ScaleSchedule
+from models.infinity.stored import weight_files
 from models.infinity.training import initialise
 from models.infinity.transformer import InfinityTransformer
 from models.infinity.vae import InfinityVAE

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from models.infinity.bits import codes, multiscale_bits, resize, to_map, transformer_inputs, transformer_labels
 from models.infinity.config import PUBLISHED_TRANSFORMERS, TransformerConfig, VAEConfig
-from models.infinity.generate import generate
+from models.infinity.generation import generation
 from models.infinity.rollout import Rollout
 from models.infinity.rope import rope_table
 from models.infinity.sampling import Sampling, bit_probabilities, draw_shared
@@ -164,7 +164,7 @@ def test_generation(parity: Parity, model: InfinityTransformer, vae: InfinityVAE
     rows = list(range(case["batch"]))
     schedule = parity.schedule(case["ratio"], case["pn"])
     generator = torch.Generator().manual_seed(case["seed"])
-    got = generate(Rollout(model, schedule, sampling), parity.text().select(rows),
+    got = generation(Rollout(model, schedule, sampling), parity.text().select(rows),
                    partial(draw_shared, generator=generator),
                    negative=parity.text("neg_").select(rows) if case["negative"] else None,
                    forced=forced_bits(parity, case))
@@ -202,7 +202,7 @@ def test_teacher_forcing_equals_generation(parity: Parity, model: InfinityTransf
     grids = schedule.latent_grids(patch)
     bits = multiscale_bits(parity.load("bsc")["raw_features"], grids)
     rollout = Rollout(model, schedule, Sampling(guidance=1.0))
-    got = generate(rollout, parity.text(), lambda p_BnD: p_BnD > 0.5, forced=bits.labels)
+    got = generation(rollout, parity.text(), lambda p_BnD: p_BnD > 0.5, forced=bits.labels)
     forced_BLD2 = model(parity.text(), parity.load("bsc")["clean.transformer_inputs"], schedule)
     close(torch.cat(got.logits, dim=1), forced_BLD2, atol=2e-5)
     close(got.features[-1], bits.sum_BdHW, atol=1e-5)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.infinity.config import TransformerConfig
-from models.infinity.generate import generate
+from models.infinity.generation import generation
 from models.infinity.rollout import Rollout
 from models.infinity.sampling import Sampling
 from models.infinity.schedule import ScaleSchedule
@@ -162,7 +162,7 @@ def test_every_logit_of_a_made_up_model(seed: int) -> None:
     other = TextFeatures.of([torch.randn(length, config.text_channels) for length in (3, 6, 1)]) if negative else None
     grids = list(schedule.latent_grids(config.patch))
     bits = [torch.rand(3, config.codebook_dim, h, w) > 0.5 for h, w in grids]
-    got = generate(Rollout(model, schedule, sampling), text, lambda p_BnD: p_BnD > 0.5, negative=other, forced=bits)
+    got = generation(Rollout(model, schedule, sampling), text, lambda p_BnD: p_BnD > 0.5, negative=other, forced=bits)
     for row, features in enumerate(text.split()):
         unconditional = other.split()[row] if other is not None else weights["cfg_uncond"][:len(features)]
         halves = [Half(weights, config, features), Half(weights, config, unconditional)]

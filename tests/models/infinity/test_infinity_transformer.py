@@ -10,7 +10,7 @@ import torch
 
 from models.infinity.bits import multiscale_bits, to_map, transformer_inputs, transformer_labels
 from models.infinity.config import TransformerConfig, VAEConfig
-from models.infinity.generate import Generation, generate
+from models.infinity.generation import Generation, generation
 from models.infinity.rollout import Rollout
 from models.infinity.rope import rope_table
 from models.infinity.sampling import Sampling, bit_probabilities, draw_by_row, draw_shared
@@ -44,7 +44,7 @@ def test_generation_equals_teacher_forcing(patchify: bool, chunks: int) -> None:
     model = build(patchify, chunks)
     grids = SCHEDULE.latent_grids(model.config.patch)
     bits = multiscale_bits(torch.randn(3, 3, *grids[-1]), grids)
-    got = generate(Rollout(model, SCHEDULE, Sampling(guidance=1.0)), texts(5, 2, 4), lambda p_BnD: p_BnD > 0.5,
+    got = generation(Rollout(model, SCHEDULE, Sampling(guidance=1.0)), texts(5, 2, 4), lambda p_BnD: p_BnD > 0.5,
                    forced=bits.labels)
     want_BLD2 = model(texts(5, 2, 4), transformer_inputs(bits, grids, model.config.patch), SCHEDULE)
     torch.testing.assert_close(torch.cat(got.logits, dim=1), want_BLD2, atol=1e-4, rtol=1e-4)
@@ -60,7 +60,7 @@ def test_forcing_what_would_have_been_drawn_changes_nothing() -> None:
     rollout, text = Rollout(build(), SCHEDULE, Sampling(guidance=2.0)), texts(5, 2)
 
     def run(*forced: torch.Tensor) -> Generation:
-        return generate(rollout, text, partial(draw_shared, generator=torch.Generator().manual_seed(4)), forced=forced)
+        return generation(rollout, text, partial(draw_shared, generator=torch.Generator().manual_seed(4)), forced=forced)
 
     free = run()
     maps = [to_map(free.bits[k].float(), SCHEDULE.grids[k], rollout.patch) for k in range(2)]
@@ -80,7 +80,7 @@ def test_lists_longer_than_the_schedule_are_those_of_a_longer_one() -> None:
 
     def run(schedule: ScaleSchedule, guidance: list[float], temperature: list[float]) -> tuple[list[torch.Tensor], Sampling]:
         rollout = Rollout(model, schedule, Sampling(guidance, temperature))
-        return generate(rollout, text, lambda p_BnD: p_BnD > 0.5).logits, rollout.sampling
+        return generation(rollout, text, lambda p_BnD: p_BnD > 0.5).logits, rollout.sampling
 
     first = SCHEDULE.prefix(2)
     long, sampling = run(first, [1.0, 1.0, 3.0, 2.0], [1.0, 0.5, 0.3, 0.2])
@@ -128,9 +128,9 @@ def test_guidance_on_logits_is_the_mix_of_two_separate_runs() -> None:
 
     def alone(of: TextFeatures) -> list[torch.Tensor]:
         plain = Rollout(model, SCHEDULE, Sampling(guidance=1.0, temperature=0.5))
-        return generate(plain, of, lambda p_BnD: p_BnD > 0.5, forced=bits).logits
+        return generation(plain, of, lambda p_BnD: p_BnD > 0.5, forced=bits).logits
 
-    got = generate(rollout, text, lambda p_BnD: p_BnD > 0.5, forced=bits).logits
+    got = generation(rollout, text, lambda p_BnD: p_BnD > 0.5, forced=bits).logits
     pairs = zip(alone(text), alone(model.unconditional(text.lengths)), strict=True)
     for k, (conditional, unconditional) in enumerate(pairs):
         g = rollout.sampling.guidance_at(k)
@@ -142,9 +142,9 @@ def test_bfloat16_blocks_keep_a_float32_stream_and_a_bfloat16_cache() -> None:
     model, text = build(), texts(5, 3)
     rollout = Rollout(model, SCHEDULE, Sampling(guidance=2.0))
     bits = [torch.rand(2, 3, h, w) > 0.5 for h, w in rollout.latent_grids]
-    exact = generate(rollout, text, lambda p_BnD: p_BnD > 0.5, forced=bits).logits
+    exact = generation(rollout, text, lambda p_BnD: p_BnD > 0.5, forced=bits).logits
     model.cast_blocks(torch.bfloat16)
-    rough = generate(rollout, text, lambda p_BnD: p_BnD > 0.5, forced=bits).logits
+    rough = generation(rollout, text, lambda p_BnD: p_BnD > 0.5, forced=bits).logits
     for k in range(len(SCHEDULE)):
         assert rough[k].dtype == torch.float32
         error = (rough[k] - exact[k]).abs().max() / exact[k].std()

@@ -30,7 +30,7 @@ class Generation:
 
 
 @torch.no_grad()
-def generate(rollout: Rollout, text: TextFeatures, draw: Callable[[Tensor], Tensor], *,
+def generation(rollout: Rollout, text: TextFeatures, draw: Callable[[Tensor], Tensor], *,
              negative: TextFeatures | None = None, forced: Sequence[Tensor] = ()) -> Generation:
     """One image per prompt: all scales of the rollout's schedule.
 
