@@ -21,6 +21,16 @@ def pictures(key: str) -> str:
     return key.partition("-")[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A unit of another run, with the pictures of one of this run."""
+
+    folder: Path
+    key: str
+    ungraded: int
+    """How many of its selected pictures have no grade because weights of the suite's graders were not there."""
+
+
 @dataclass(frozen=True)
 class Reuse:
     """What other runs have of a run's units; only names of files are looked at."""
@@ -29,7 +39,7 @@ class Reuse:
     """This run's units."""
     folders: Sequence[Path]
     graded: bool = False
-    """Whether weights of the suite's graders are here, so that what was made without them can be graded now."""
+    """Whether the suite has graders here, so that what was made without them can be graded now."""
 
     @cached_property
     def whole(self) -> Mapping[Path, list[str]]:
@@ -37,16 +47,25 @@ class Reuse:
         return {folder: self._whole(Store(folder)) for folder in self.folders}
 
     @cached_property
-    def pictures(self) -> Mapping[str, tuple[Path, str]]:
-        """Of units that no folder has as they are here: the first folder with their pictures, and the unit's key there."""
-        here = {key for keys in self.whole.values() for key in keys}
-        found: dict[str, tuple[Path, str]] = {}
+    def sources(self) -> Mapping[str, Sequence[Source]]:
+        """Where the pictures of each unit are; first the folders where all of them have grades."""
+        found: dict[str, list[Source]] = {key: [] for key in self.keys}
         for folder in self.folders:
             there = {pictures(path.stem): path.stem for path in (folder / "parts").glob("*.part")}
             for key in self.keys:
-                if key not in here and pictures(key) in there:
-                    found.setdefault(key, (folder, there[pictures(key)]))
-        return found
+                if (other := there.get(pictures(key))) is not None:
+                    found[key].append(Source(folder, other, Store(folder).ungraded([other])))
+        return {key: sorted(sources, key=lambda one: one.ungraded > 0) for key, sources in found.items() if sources}
+
+    @cached_property
+    def pictures(self) -> Mapping[str, Source]:
+        """Of units that no folder has as they are here: where their pictures are to be taken from."""
+        whole = {key for keys in self.whole.values() for key in keys}
+        return {key: sources[0] for key, sources in self.sources.items() if key not in whole}
+
+    def drawn(self, folder: Path) -> list[str]:
+        """The units whose pictures alone are to be taken from a folder."""
+        return [key for key, one in self.pictures.items() if one.folder == folder]
 
     def _whole(self, other: Store) -> list[str]:
         there = [key for key in self.keys if other.part_path(key).exists()]
@@ -70,7 +89,7 @@ def take_over(store: Store, reuse: Reuse) -> None:
         except DamagedManifest:  # units tell for themselves what they are
             environments = []
         noted = False
-        if any(place == folder and store.whole_part(key) is None for key, (place, _) in reuse.pictures.items()):
+        if any(one.folder == folder and store.whole_part(key) is None for key, one in reuse.pictures.items()):
             store.add_environments(environments)
             noted = True
         for key in reuse.whole[folder]:

@@ -43,8 +43,7 @@ def reused(run: Run) -> Mapping[Path, UnitShare]:
 
 def remeasured(run: Run) -> Mapping[Path, UnitShare]:
     """Whose pictures would be taken from each folder and only be measured anew."""
-    keys = {folder: [key for key, (place, _) in run.reuse.pictures.items() if place == folder] for folder in run.reuse.folders}
-    return {folder: _part(run, some) for folder, some in keys.items() if some}
+    return {folder: _part(run, keys) for folder in run.reuse.folders if (keys := run.reuse.drawn(folder))}
 
 
 def of_shards(run: Run, shards: int) -> list[UnitShare]:

@@ -58,10 +58,15 @@ class Pairing:
         parts = [
             *(member.entry for member in self.specs[model].members),
             *(entry("search", one.name) for one in (self.searches[search], wrapped) if one is not None),
-            *(entry("verifier", name) for text in verifiers for name in parse_verifier(text).names),
             entry("suite", suite),
         ]
-        return tuple(sorted({part.package for part in parts if part.package}))
+        judges = [one for text in verifiers for one in verifier_packages(text)]
+        return tuple(sorted({*(part.package for part in parts if part.package), *judges}))
+
+
+def verifier_packages(text: str) -> tuple[str, ...]:
+    """Name and version of every other package that brings a verifier or a member of it."""
+    return tuple(sorted({found for name in parse_verifier(text).names if (found := entry("verifier", name).package)}))
 
 
 def pair_up(config: RunConfig, local: LocalWeights = LocalWeights(), begun: Begun | None = None) -> Pairing:  # noqa: B008 - immutable

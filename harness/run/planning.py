@@ -10,7 +10,7 @@ from harness.compute.ledger import Budget, BudgetTooSmall, Unit
 from harness.config import RunConfig
 from harness.errors import WrongInput
 from harness.run.computed import computed_cost
-from harness.run.pairing import Pairing
+from harness.run.pairing import Pairing, verifier_packages
 from harness.run.session import Session
 from harness.run.units import WorkUnit
 from harness.search.adaptive import Allocating, as_large_as_it_may
@@ -49,7 +49,7 @@ def plan_units(session: Session, pairing: Pairing) -> tuple[list[WorkUnit], list
             refusals += [(f"{model} with {search}", error) for error in refused]
             notes += _notes(model, search, verifier, refused, nothing_left=not affordable)
         given = {name: affordable for name, affordable in budgets.items() if affordable}
-        packages = pairing.packages(model, search, (*given, *session.evaluator.verifiers), session.settings.suite)
+        packages = pairing.packages(model, search, given, session.settings.suite)
         units += _pair_units(session, model, search, given, packages, kept)
     if not units:
         raise WrongInput(_nothing_runs(session.settings, refusals) if refusals else "; ".join(dict.fromkeys(map(str, misfits))))
@@ -175,6 +175,7 @@ def _unit(
         faulty=faulty,
         features=_features(session, search, next(iter(budgets))),
         packages=packages,
+        metric_packages={name: found for name in session.evaluator.verifiers if (found := verifier_packages(name))},
     )
 
 

@@ -53,7 +53,7 @@ class Run:
     def reuse(self) -> Reuse:
         """What other runs have of its units."""
         folders = [Path(one) for one in self.session.settings.reuse]
-        return Reuse([unit.key for unit in self.units], folders, not self.session.evaluator.notes)
+        return Reuse([unit.key for unit in self.units], folders, not self.session.evaluator.cannot_grade)
 
 
 def prepare_run(
@@ -191,17 +191,23 @@ def taken_lines(run: Run) -> Iterator[str]:
     """What is taken from each folder to reuse: whole units, and pictures that are only measured anew."""
     of = len(run.units)
     for folder, keys in run.reuse.whole.items():
-        drawn = sum(place == folder for place, _ in run.reuse.pictures.values())
-        why = "" if keys or drawn else f": {why_none(run, folder)}"
+        drawn = run.reuse.drawn(folder)
+        left = [key for key in drawn if not run.store.part_path(key).exists()]
         if keys or not drawn:
+            why = "" if keys else f": {why_none(run, folder)}"
             yield f"{counted(len(keys), 'unit')} of {of} {'is' if len(keys) == 1 else 'are'} taken from {folder}{why}"
-        if drawn:
-            yield f"pictures of {counted(drawn, 'unit')} of {of} are taken from {folder}: what only measures them is measured anew"
+        if left:
+            yield f"pictures of {counted(len(left), 'unit')} of {of} are taken from {folder}: what only measures them is measured anew"
+        if run.reuse.graded and any(run.reuse.pictures[key].ungraded for key in left):
+            yield ("of these, what was selected is graded; candidates that were not have no file and stay without a grade, so the report "
+                   "cannot say by them how far to trust a verifier")  # fmt: skip
 
 
 def why_none(run: Run, folder: Path) -> str:
-    """Why nothing of another run's is this run's."""
+    """Why nothing of another run's is taken into this one."""
     other = Store(folder)
+    if any(one.folder == folder for sources in run.reuse.sources.values() for one in sources):
+        return "another folder has them"
     if not other.finished():
         return "no unit is finished there"
     try:

@@ -34,7 +34,7 @@ class RunProgress:
         self._console, self._units, self._done = console, units, done
         self._planned, self._spent, self._images = planned_flops, 0.0, 0
         self._said = False
-        self._begun = self._last_line = time.perf_counter()
+        self._begun = self._last = self._last_line = time.perf_counter()
         self._bar = _Bar(
             BarColumn(), MofNCompleteColumn(), TextColumn("units"),
             TextColumn("{task.fields[pace]}"), TimeElapsedColumn(), console=console, disable=not console.is_terminal,
@@ -58,13 +58,17 @@ class RunProgress:
             self._console.print(f"unit {self._done + 1} of {self._units}: {title}", highlight=False)
 
     def finish(self, title: str, images: int, planned_flops: float) -> None:
-        """Count a finished unit."""
+        """Count a finished unit; one without FLOPs was not drawn, and does not count where others are."""
+        now = time.perf_counter()
         self._done += 1
-        self._images += images
-        self._spent += planned_flops
+        if planned_flops or not self._planned:
+            self._images += images
+            self._spent += planned_flops
+        else:  # nothing of what is planned: its time tells nothing of the time left
+            self._begun += now - self._last
+        self._last = now
         pace = self._pace()
         self._bar.update(self._task, advance=1, pace=pace)
-        now = time.perf_counter()
         due = now - self._last_line >= LINE_EVERY_SECONDS or self._done == self._units
         if not self._console.is_terminal and due:
             self._last_line = now
@@ -78,6 +82,8 @@ class RunProgress:
 
     def _pace(self) -> str:
         seconds = time.perf_counter() - self._begun
+        if self._planned > self._spent == 0:
+            return "time left not known yet"
         left = seconds * max(self._planned - self._spent, 0.0) / self._spent if self._spent else 0.0
         return f"{self._images / seconds:.1f} images/s, {duration(left)} left"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from harness.compute.amounts import budgets
@@ -45,7 +45,9 @@ class Determinants:
     features: str = ""
     """Hash of the weights that the search compares pictures by."""
     packages: tuple[str, ...] = ()
-    """Name and version of other packages that bring a part of it (`Pairing.packages`)."""
+    """Name and version of other packages that bring a part of its pictures (`Pairing.packages`)."""
+    metric_packages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Metric to those that bring it, where there are any."""
 
     @cached_property
     def key(self) -> str:
@@ -55,7 +57,12 @@ class Determinants:
     @property
     def judging(self) -> dict[str, str]:
         """By name, what determines the scores of each of the metrics."""
-        return {name: _judging(card) for name, card in self.metrics.items()}
+        return {name: " ".join((_judging(card), *self.metric_packages.get(name, ()))) for name, card in self.metrics.items()}
+
+    @property
+    def all_packages(self) -> tuple[str, ...]:
+        """Of pictures and metrics."""
+        return tuple(sorted({*self.packages, *(one for some in self.metric_packages.values() for one in some)}))
 
     @property
     def _pictures(self) -> str:

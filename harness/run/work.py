@@ -117,7 +117,7 @@ def _free(run: Run, unit: WorkUnit, claims: Claims, setbacks: Setbacks) -> bool:
 def _attempted(run: Run, unit: WorkUnit, console: Console, setbacks: Setbacks) -> FinishedUnit | None:
     """A unit, saved, or None where it failed, which is noted; raises what would hit every other unit too."""
     try:
-        finished, making = _remeasured(run, unit) or _work(run, unit, console)
+        finished, making = _remeasured(run, unit, console) or _work(run, unit, console)
         with run.watch.section("store"):
             run.store.save(unit.key, finished.rows, making)
         return finished
@@ -135,17 +135,23 @@ def _work_of(run: Run, units: Sequence[WorkUnit]) -> dict[str, float]:
     return {unit.key: 1.0 if only_measured else 0.0 if unit.key in run.reuse.pictures else unit.planned_flops for unit in units}
 
 
-def _remeasured(run: Run, unit: WorkUnit) -> tuple[FinishedUnit, Making] | None:
-    """A unit whose pictures another run has; None where none has them, whole."""
-    folder, key = run.reuse.pictures.get(unit.key, (None, ""))
-    if folder is None or (tables := (other := Store(folder)).whole_part(key)) is None:
-        return None
-    making = other.makings([key])[key]
-    with run.watch.section(EVALUATION):
-        finished = remeasure(unit, run.session.evaluator, tables, making, folder)
-    with run.watch.section("images"):
-        bring_images(run.store, other, tables)
-    return finished, replace(making, ungraded=finished.ungraded, metrics=unit.judging)
+def _remeasured(run: Run, unit: WorkUnit, console: Console) -> tuple[FinishedUnit, Making] | None:
+    """A unit whose pictures another run has; None, and a line, where none has them whole."""
+    sources = run.reuse.sources.get(unit.key, ())
+    for one in sources:
+        other = Store(one.folder)
+        if (tables := other.whole_part(one.key)) is None:
+            continue
+        making = other.makings([one.key])[one.key]
+        with run.watch.section(EVALUATION):
+            finished = remeasure(unit, run.session.evaluator, tables, making, one.folder)
+        with run.watch.section("images"):
+            bring_images(run.store, other, tables)
+        return finished, replace(making, ungraded=finished.ungraded, metrics=unit.judging)
+    if sources:
+        where = " and ".join(str(one.folder) for one in sources)
+        console.print(f"drawn anew, as it is damaged in {where}: {unit.title}", highlight=False, markup=False)
+    return None
 
 
 def _work(run: Run, unit: WorkUnit, console: Console) -> tuple[FinishedUnit, Making]:
@@ -172,14 +178,14 @@ def _largest_batch(run: Run, model: str) -> int:
 
 
 def _making(run: Run, unit: WorkUnit, finished: FinishedUnit) -> Making:
-    source, rows = unit_source(unit.packages), run.session.max_rows(unit.model)
+    source, rows = unit_source(unit.all_packages), run.session.max_rows(unit.model)
     return Making(source, finished.ungraded, run.session.computed_on, run.shards, rows, unit.judging)
 
 
 def _by_other_source(store: Store, units: list[WorkUnit]) -> str:
     """What a person should know of units that are kept although the source has changed since; "" where it has not."""
-    current = {packages: unit_source(packages) for packages in {unit.packages for unit in units}}
-    others = sum(current[unit.packages] not in store.sources([unit.key]) for unit in units)
+    current = {packages: unit_source(packages) for packages in {unit.all_packages for unit in units}}
+    others = sum(current[unit.all_packages] not in store.sources([unit.key]) for unit in units)
     if not others:
         return ""
     which = "made by another state" if others == len(units) else f"{others} of them by another state"

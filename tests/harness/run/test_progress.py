@@ -55,3 +55,17 @@ def test_a_terminal_shows_the_unit_and_has_room_for_the_figures(width: int) -> N
 
 def test_elsewhere_one_line_names_the_first_unit() -> None:
     assert shown("a unit", terminal=False) == ["unit 4 of 12: a unit"]
+
+
+def test_what_is_only_measured_tells_nothing_of_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 100.0, 120.0, 220.0])
+    monkeypatch.setattr("harness.run.progress.time.perf_counter", lambda: now)
+    now = next(clock)
+    console = Console(file=io.StringIO(), width=200)
+    with RunProgress(console, 4, 0, 2.0) as progress:
+        for images, flops in ((50, 0.0), (8, 1.0), (50, 0.0)):
+            now = next(clock)
+            progress.finish("a unit", images, flops)
+    first, second, third = console.file.getvalue().splitlines() if isinstance(console.file, io.StringIO) else []
+    assert first == "1 of 4 units, time left not known yet (last: a unit)"
+    assert third == "3 of 4 units, 0.4 images/s, 20 s left (last: a unit)", second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import torch
 from command_line import call
 from rich.console import Console
 from toy_runs import BASE, assert_equal, before_each, run, tables
-from toy_world import ToyGenerator, ToyVerifier
+from toy_world import VERIFIERS, ToyGenerator, ToyVerifier
 
+from harness import registry
 from harness.config import Settings
 from harness.run.prepared import prepare_run
 from harness.run.remeasure import remeasure
@@ -94,7 +96,7 @@ def test_what_no_grader_saw_is_graded(tmp_path: Path, monkeypatch: pytest.Monkey
     finish_run(prepare_run(Settings(**SMALL), tmp_path / "small"), said)
     left = f"18 images stay without a grade, as weights of the grader were not here then: --reuse {tmp_path / 'small'} with another --out"
     assert left in said.file.getvalue()
-    assert "without a grade" not in taken(tmp_path / "graded", tmp_path / "small", **SMALL)
+    assert "images stay without a grade" not in taken(tmp_path / "graded", tmp_path / "small", **SMALL)
     graded = tables(tmp_path / "graded")
     assert_equal({**alone, "candidates": alone["candidates"].drop(columns="truth")},
                  {**graded, "candidates": graded["candidates"].drop(columns="truth")})  # fmt: skip
@@ -183,3 +185,44 @@ def test_the_manifest_names_where_the_pictures_were_drawn(tmp_path: Path) -> Non
     path.write_text(path.read_text().replace('"cores":', '"of_the_test": true, "cores":'))
     taken(tmp_path / "large", tmp_path / "small", **MORE)
     assert [one.get("hardware", one).get("of_the_test") for one in Store(tmp_path / "large").manifest()["environments"]] == [None, True]
+
+
+def test_of_several_folders_one_with_grades_is_taken_and_a_damaged_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = run(tmp_path / "alone", **MORE)
+    without_grades(monkeypatch, tmp_path / "ungraded", **SMALL)
+    run(tmp_path / "graded", **SMALL)
+    taken(tmp_path / "large", tmp_path / "ungraded", tmp_path / "graded", **MORE)
+    assert_equal(alone, tables(tmp_path / "large"))
+    for part in (tmp_path / "graded" / "parts").glob("*.part"):
+        part.write_bytes(part.read_bytes()[:-3])
+    said = taken(tmp_path / "other", tmp_path / "ungraded", tmp_path / "graded", **MORE)
+    assert "drawn anew" not in said, "the other folder has them whole"
+    assert f"0 units of 4 are taken from {tmp_path / 'ungraded'}: another folder has them" in said
+
+
+def test_that_a_damaged_unit_is_drawn_is_said(tmp_path: Path) -> None:
+    run(tmp_path / "small", **SMALL)
+    next((tmp_path / "small" / "parts").glob("*.part")).write_bytes(b"")
+    said = Console(file=StringIO(), width=400)
+    finish_run(prepare_run(Settings(**{**MORE, "reuse": (str(tmp_path / "small"),)}), tmp_path / "large"), said)
+    assert said.file.getvalue().count(f"drawn anew, as it is damaged in {tmp_path / 'small'}: toy-ar ") == 1
+
+
+def test_what_cannot_be_graded_any_more_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_grades(monkeypatch, tmp_path / "small", **SMALL)
+    assert "candidates that were not have no file and stay without a grade" in taken(tmp_path / "large", tmp_path / "small", **MORE)
+    again = taken(tmp_path / "large", tmp_path / "small", **MORE)
+    assert "are taken from" not in again, "all units are there"
+
+
+def test_a_metric_of_another_package_measures_and_its_next_version_measures_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(text: str) -> None:
+        monkeypatch.setitem(registry.VERIFIERS, "toy-other", replace(VERIFIERS["toy-other"], package=text))
+
+    run(tmp_path / "small", **SMALL)
+    version("plug 1.0")
+    taken(tmp_path / "first", tmp_path / "small", **MORE)
+    version("plug 1.1")
+    monkeypatch.setattr(ToyVerifier, "score", lambda self, images, prompts: pytest.fail("asked again"))
+    with pytest.raises(pytest.fail.Exception, match="asked again"):
+        taken(tmp_path / "second", tmp_path / "first", **MORE)

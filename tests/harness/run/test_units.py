@@ -44,6 +44,7 @@ OTHER: dict[str, Any] = {
     "faulty": ((Prompt("00002", "", ""), "it is empty"),),
     "features": "3" * 64,
     "packages": ("other 1.0",),
+    "metric_packages": {"judge": ("other 1.0",)},
 }
 
 
@@ -51,7 +52,7 @@ OTHER: dict[str, Any] = {
 def test_every_determinant_is_in_the_key(name: str) -> None:
     other = replace(UNIT, **{name: OTHER[name]}).key
     assert other != UNIT.key
-    assert (pictures(other) == pictures(UNIT.key)) == (name == "metrics"), "metrics alone change no picture"
+    assert (pictures(other) == pictures(UNIT.key)) == (name in ("metrics", "metric_packages")), "metrics alone change no picture"
 
 
 def test_another_verifier_of_one_name_is_another_metric() -> None:
