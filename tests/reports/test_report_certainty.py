@@ -14,7 +14,7 @@ from reports.answer import answer
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, has_intervals, intervals_sentence
 from reports.comparison_tables import equal_tables, paired_table
 from reports.curves import main_figure
-from reports.equal_compute import Comparison, Standing, compare
+from reports.equal_compute import Comparison, Reading, Standing, compare
 from reports.load import read_runs
 from reports.numbers import NOTHING
 from reports.overoptimised import overoptimised_table
@@ -87,7 +87,7 @@ def test_a_band_is_drawn_also_where_nothing_varies(graded: Callable[[Grade], Sum
 
 
 def standing(search: str, mean: float, *ends: float, model: str = "ar") -> Standing:
-    return Standing(Method(model, search, "nfe"), mean, mean - 0.1, mean + 0.1, (0.9 - mean, *ends), False)
+    return Standing(Method(model, search, "nfe"), mean, mean - 0.1, mean + 0.1, (0.9 - mean, *ends), Reading(np.full((16, 1), mean)))
 
 
 BEST = standing("beam", 0.9, 0.0, 0.0)
