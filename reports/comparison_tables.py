@@ -84,7 +84,7 @@ def paired_table(summary: Summary) -> Table:
             left, right = summary.curve(ours, verifier, metric), summary.curve(other, verifier, metric)
             for _, point in left.merge(right, on="budget", suffixes=("", "_other")).iterrows():
                 budget = point["budget"]
-                values = [summary.values[metric, *method, verifier, budget] for method in (ours, other)]
+                values = [summary.whole[metric, *method, verifier, budget] for method in (ours, other)]
                 found = summary.sample.difference((values[0] - values[1]).to_numpy(dtype=float), summary.ends(metric))
                 names = [summary.label(method, ours.budget_unit) for method in (ours, other)]
                 ratios = {unit: numbers.quotient(point[unit], point[f"{unit}_other"]) for unit in summary.axes}

@@ -237,4 +237,4 @@ def read_at(summary: Summary, method: Method, unit: str, amount: float, verifier
         return None
     columns = [(str(summary.truth), *method, verifier, curve["budget"].iloc[place]) for place in places]
     # Column by column: a list of them makes pandas build an index each time, which took half of an answer's time.
-    return Reading(np.column_stack([summary.values[column].to_numpy(dtype=np.float64) for column in columns]), weights_N)
+    return Reading(np.column_stack([summary.whole[column].to_numpy(dtype=np.float64) for column in columns]), weights_N)

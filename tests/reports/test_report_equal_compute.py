@@ -219,7 +219,8 @@ def test_numbers_in_words() -> None:
 @pytest.mark.parametrize(("behind", "same"), [(0.004, True), (0.006, False)])
 def test_what_prints_the_same_and_cannot_be_told_is_the_same_score_at_budgets_and_at_amounts(behind: float, same: bool) -> None:
     def standing(mean: float, low: float = math.nan) -> Standing:
-        return Standing(Method("ar", "random", "nfe"), mean, math.nan, math.nan, (0.833 - mean, low, math.nan), Reading(np.full((6, 1), mean)))
+        behind, reading = (0.833 - mean, low, math.nan), Reading(np.full((6, 1), mean))
+        return Standing(Method("ar", "random", "nfe"), mean, math.nan, math.nan, behind, reading)
 
     for same_budget in (True, False):
         comparison = Comparison("nfe", 60, same_budget, (standing(0.833), standing(0.833 - behind)), (), 6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,11 +66,11 @@ def test_rows_without_an_interval_all_say_the_same(few: Summary) -> None:
 
 def test_shares_without_bands_are_drawn_from_0_to_1(few: Summary, many: Summary) -> None:
     verifier = few.runs.verifiers[0]
-    bare = Summary(few.runs, few.points.assign(mean=0.7), few.values, few.sample)
+    bare = replace(few, points=few.points.assign(mean=0.7))
     drawn = [curves.main_figure(bare, verifier), curves.task_figure(few, verifier, "nfe"), curves.task_figure(many, verifier, "nfe")]
     limits = [axes.get_ylim() for drawing in drawn for axes in drawing(False).axes]
     assert all(low < -0.04 and high > 1.04 for low, high in limits), "markers at 0 and 1 need their room"
-    close = Summary(many.runs, many.points.assign(mean=0.7, low=0.6, high=0.8), many.values, many.sample)
+    close = replace(many, points=many.points.assign(mean=0.7, low=0.6, high=0.8))
     low, high = curves.main_figure(close, verifier)(False).axes[0].get_ylim()
     assert high - low < 0.5, "bands are a measure: what they span may be enlarged"
 
@@ -86,7 +87,7 @@ def test_scores_at_the_edge_of_a_shared_axis_keep_their_markers_whole(make_table
 
 def test_what_lies_on_one_line_is_said(many: Summary) -> None:
     values = many.points.assign(mean=1.0, low=1.0, high=1.0)
-    flat = Summary(many.runs, values, many.values, many.sample)
+    flat = replace(many, points=values)
     texts = [text.get_text() for axes in curves.task_figure(flat, "shapes-reward", "nfe")(False).axes for text in axes.texts]
     assert texts == ["every method at every budget: 1.00"] * 2
     assert not any(axes.texts for axes in curves.main_figure(many, "shapes-reward")(False).axes)
@@ -96,7 +97,7 @@ def test_markers_upon_one_another_are_all_seen(many: Summary) -> None:
     """Each has a rim around those that are drawn over it; what lies apart has the plain size."""
 
     def sizes(points: pd.DataFrame) -> list[list[float]]:
-        axes = curves.main_figure(Summary(many.runs, points, many.values, many.sample), "shapes-reward")(False).axes[0]
+        axes = curves.main_figure(replace(many, points=points), "shapes-reward")(False).axes[0]
         drawn: dict[tuple[float, float], dict[str, float]] = {}
         for line in axes.lines:
             if line.get_marker() not in ("None", "none") and line.get_zorder() < 5:

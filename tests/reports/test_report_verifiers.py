@@ -72,8 +72,10 @@ def test_a_change_that_is_alike_by_task_is_not_certain(run: Path) -> None:
 def test_scores_that_do_not_rise_are_no_finding(run: Path) -> None:
     path = run / "scores.parquet"
     scores = pd.read_parquet(path)
-    scores.assign(value=np.where(scores["metric"] == "grade", 1.0, 0.5)).to_parquet(path)
-    assert verdicts(summarise(read_runs([run]))) == {"not separable at 95 %"}
+    for rise, said in ((0.0, "score does not clearly rise"), (-0.01, "score falls")):
+        moved = 0.5 + rise * scores["budget"]
+        scores.assign(value=np.where(scores["metric"] == "grade", 1.0, moved)).to_parquet(path)
+        assert verdicts(summarise(read_runs([run]))) == {said}
 
 
 def test_cross_table_holds_the_means_by_hand(run: Path) -> None:
