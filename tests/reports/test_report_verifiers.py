@@ -114,6 +114,26 @@ def test_accuracy_and_price_by_hand(run: Path) -> None:
     assert cost["within"] == pytest.approx(row["within"])
 
 
+def test_a_pool_holds_all_images_that_were_chosen_from_and_no_image_counts_twice(run: Path) -> None:
+    """Two runs of random search that grew to 16 images, from 4 under one budget and from 8 under the same number of another unit."""
+    path = run / "candidates.parquet"
+    table = pd.read_parquet(path)
+    large = table[table["budget"] == 112].assign(budget=16.0)
+    small, other = (large[large["order"] < size].assign(budget=4.0) for size in (4, 8))
+    others = pd.concat([large, other]).assign(budget_unit="images")
+    pd.concat([small, large, others.assign(score=others["score"] + 0.001)]).to_parquet(path)
+    row = trust_table(summarise(read_runs([run]))).frame.set_index("verifier").loc["shapes-reward"]
+    mine = large[large["verifier"] == "shapes-reward"]
+    pools = [(prompt, pool[pool["order"] < size]) for prompt, pool in mine.groupby("prompt_id") for size in (4, 8, 16, 16)]
+    best: dict[str, list[float]] = {}
+    for prompt, pool in pools:
+        if pool["truth"].nunique() == 2:
+            best.setdefault(str(prompt), []).append(pool.loc[pool["score"].idxmax(), "truth"])
+    assert row["best"] == pytest.approx(np.mean([np.mean(each) for each in best.values()]))
+    assert row["images"] == 2 * len(mine)
+    assert row["grade"] == pytest.approx(mine["truth"].mean())
+
+
 def test_the_price_of_an_image_holds_nothing_else(make_tables: MakeRun, tmp_path: Path) -> None:
     """Neither the prompt's text pass nor what searches that compare pictures are charged with the verifier's work."""
     run = make_tables(tmp_path / "run", models={"shapes-infinity": "ar"}, searches=("random", "tts-var"), verifiers=("shapes-reward",))
