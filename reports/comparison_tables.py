@@ -17,6 +17,9 @@ from reports.summary import Method, Summary, is_random
 from reports.tables import Table, filled
 from reports.verdict import score, where
 
+SAME = "same to two decimals"
+"""Of those that score highest, where these are several."""
+
 
 def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tuple[Table, ...]:
     """Methods side by side, best first: under every budget, at the largest amount spent by most, and at smaller amounts."""
@@ -70,7 +73,7 @@ def _standings(
 
 def _place(comparison: Comparison, place: int) -> str:
     if place < len(comparison.leaders):
-        return "highest" if len(comparison.leaders) == 1 else "same score"
+        return "highest" if len(comparison.leaders) == 1 else SAME
     sure = settled(*comparison.standings[place].behind[1:])
     return "behind" if sure == YES else sure
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.answer import answer
+from reports.answer import BRACKETS, answer
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, has_intervals, intervals_sentence
 from reports.comparison_tables import equal_tables, paired_table
 from reports.curves import main_figure
@@ -70,7 +70,7 @@ def test_all_right_or_all_wrong_is_not_certain_and_has_its_interval_everywhere(g
     """Sixteen of sixteen: 0.79 to 1, by task 0.63 to 1; the lead of all is settled, and not by an interval of no width."""
     summary = graded(lambda rows: (rows["model"] == "shapes-flux").astype(float))
     assert has_intervals(summary)
-    assert intervals_sentence(summary).startswith("Brackets: ")
+    assert f"{intervals_sentence(summary)} {BRACKETS}" in answer(summary).sentences
     told = "best is shapes-flux + random: 1.00 [0.79, 1.00], +1.00 [+0.59, +1.00] over shapes-infinity + random."
     assert told in answer(summary).headline
     frame = equal_tables(summary, "shapes-clip", shared(summary, "shapes-clip"))[0].frame

@@ -16,7 +16,7 @@ from reports import numbers
 from reports.answer import answer
 from reports.build import build_report
 from reports.certainty import YES, intervals_sentence, too_few
-from reports.comparison_tables import equal_tables
+from reports.comparison_tables import SAME, equal_tables
 from reports.equal_compute import Comparison, Reading, Standing, common_range, compare, ranked, read_at
 from reports.headline import NOTHING_SHARED
 from reports.left_out import alone_sentences
@@ -24,7 +24,7 @@ from reports.load import read_runs
 from reports.same_budget import at_same_budget, shared
 from reports.style import round_ticks, slug
 from reports.summary import Method, Summary, summarise
-from reports.verdict import score
+from reports.verdict import score, verdict
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +148,8 @@ def test_budgets_are_measured_and_what_is_read_between_points_is_marked(summary:
             assert standing.interpolated == (not np.isclose(spent, each.judged.amount).any())
             assert score(standing).startswith("≈") == standing.interpolated
             between += standing.interpolated
+        some = any(standing.interpolated for standing in each.judged.standings)
+        assert verdict(summary, each.judged).spent == ("some interpolated (≈)" if some else "")
     assert between
 
 
@@ -245,7 +247,7 @@ def test_a_tie_is_shown_with_the_interval_of_its_difference(make_run: Callable[.
     assert page.count(f"same score {ends}") >= 1
     assert f"apart by {ends} at 95" in page
     rows = equal_tables(summary, "shapes-clip", found.shared)[0].rows
-    assert [(row["to the highest"], row["verdict"]) for row in rows] == [("–", "same score"), (f"0.00 {ends}", "same score")]
+    assert [(row["to the highest"], row["verdict"]) for row in rows] == [("–", SAME), (f"0.00 {ends}", SAME)]
 
 
 def test_of_methods_that_are_as_far_behind_the_hardest_to_tell_comes_first(make_tables: Callable[..., Path], tmp_path: Path) -> None:

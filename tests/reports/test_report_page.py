@@ -16,17 +16,18 @@ from matplotlib.figure import Figure
 from reports import curves, legend, overoptimised, panels, style
 from reports.answer import answer
 from reports.build import build_report
-from reports.comparison_tables import equal_tables, paired_table
+from reports.comparison_tables import SAME, equal_tables, paired_table
 from reports.gallery import MOST_OWN, gallery, shown
 from reports.gallery_figure import gallery_figure, pictured
 from reports.load import read_runs
 from reports.markdown import _of_all
 from reports.notes import notes
 from reports.page import protocol
-from reports.reliability import cross_table
+from reports.reliability import cross_table, reliability_figure, reliability_table
 from reports.same_budget import shared
 from reports.summary import Method, Summary, summarise
 from reports.tables import results_table, spent_table
+from reports.trust import trust_table
 
 MakeRun = Callable[..., Path]
 CASCADE = "cascade:cheap=shapes-clip,expensive=shapes-reward,keep=2"
@@ -60,7 +61,7 @@ def test_captions_promise_intervals_only_where_there_are_any(few: Summary, many:
 def test_rows_without_an_interval_all_say_the_same(few: Summary) -> None:
     verifier = few.runs.verifiers[0]
     by_budget = equal_tables(few, verifier, shared(few, verifier))[0]
-    assert {row["verdict"] for row in by_budget.rows} <= {"highest", "same score", "too few prompts to tell"}
+    assert {row["verdict"] for row in by_budget.rows} <= {"highest", SAME, "too few prompts to tell"}
     assert {row["verdict"] for row in overoptimised.overoptimised_table(few).rows} == {"too few prompts to tell"}
 
 
@@ -156,6 +157,21 @@ def test_legends_stay_within_their_figures(make_tables: MakeRun, tmp_path: Path,
                        curves.main_figure(summary, "shapes-clip")(False), curves.main_figure(summary, "shapes-clip")(True)):  # fmt: skip
             figure.draw_without_rendering()
             assert max(each.get_window_extent().x1 for each in figure.legends) <= figure.bbox.width
+
+
+def test_letters_of_figures_are_no_smaller_on_a_phone_than_ten_pixels_and_all_is_within_the_figure(many: Summary) -> None:
+    """A phone of 390 pixels leaves 350 to a figure; the smallest letters are of 8 points."""
+    reliability = reliability_figure(reliability_table(many, trust_table(many)), narrow=True)
+    with style.context():
+        figures = [curves.main_figure(many, "shapes-reward")(True), curves.task_figure(many, "shapes-reward", "flops")(True)]
+        for figure in (*figures, overoptimised.overoptimised_figure(many, narrow=True), reliability):
+            assert 8 * 350 / (72 * figure.get_figwidth()) > 10
+            figure.draw_without_rendering()
+            for label in (axes.xaxis.label for axes in figure.axes):
+                box = label.get_window_extent()
+                assert box.x0 >= 0
+                assert box.x1 <= figure.bbox.width
+                assert box.y0 >= 0
 
 
 def test_a_figure_laid_out_anew_is_the_one_drawn_for_that_screen(many: Summary) -> None:
