@@ -209,6 +209,8 @@ def test_numbers_in_words() -> None:
     assert amounts.Scale.of([], "seconds").unit == "s"
     assert numbers.score(0.712, 0.6, 0.8) == "0.71 [0.60, 0.80]"
     assert numbers.score(0.5) == "0.50"
+    shares = (0, 1e-4, 0.004, 0.006, 0.994, 0.997, 1 - 1e-12, 1, math.nan)
+    assert [*map(numbers.share, shares)] == ["0 %", "under 1 %", "under 1 %", "1 %", "99 %", "over 99 %", "100 %", "100 %", "–"]
     assert numbers.score(math.nan) == "–"
     assert numbers.difference(-0.101, -0.2, 0.001) == "−0.101 [−0.200, +0.001]"
     assert numbers.difference(-0.101, -0.2, 0.006) == "−0.10 [−0.20, +0.01]"
