@@ -60,8 +60,9 @@ def overoptimised_table(summary: Summary) -> Table:
     paired = "paired by prompt" + (", each with a 95 % interval of its own" if has_intervals(summary) else "")
     caption = (
         "From the smallest budget to the largest: how the score that guided the search changed, and how the "
-        f"{summary.metric_phrase(GRADE)} did, {paired}. The score must rise, as it is what is maximised; where the truth does not "
-        "follow, search has found what the verifier likes and the grader does not. “Since then” is the truth at the largest "
+        f"{summary.metric_phrase(GRADE)} did, {paired}. The score must rise, as it is what is maximised; where the truth falls, "
+        "search has found what the verifier likes and the grader does not. Where the truth does not clearly change there may be nothing "
+        "left to win, or too few prompts to see it. “Since then” is the truth at the largest "
         "budget against its best: the best of several noisy points, so a small loss is to be expected. An ensemble's ranks are no "
         "score of an image."
     )

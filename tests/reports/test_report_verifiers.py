@@ -54,7 +54,9 @@ def test_planted_over_optimisation_is_found(run: Path) -> None:
 def test_a_verifier_that_helps_and_one_that_does_not(run: Path) -> None:
     coin = np.random.default_rng(1).random(10_000)
     assert verdicts(planted(run, lambda scores: (coin[: len(scores)] < np.log(scores["budget"]) / 5).astype(float))) == {"both rise"}
-    assert verdicts(planted(run, lambda scores: np.ones(len(scores)))) == {"score rises, truth not clearly"}
+    level = overoptimised_table(planted(run, lambda scores: np.ones(len(scores))))
+    assert set(level.frame["verdict"]) == {"score rises, truth not clearly"}
+    assert "Where the truth does not clearly change there may be nothing left to win" in level.caption, "that is no over-optimisation"
 
 
 def test_a_change_that_is_alike_by_task_is_not_certain(run: Path) -> None:
