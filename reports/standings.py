@@ -53,7 +53,8 @@ def _against(summary: Summary, line: dict[str, Any], random: dict[str, Any] | No
     )
     tasks = summary.sample.by_task((mine - other)[:, None])
     mean, error = float(tasks.over(tasks.mean_TG)[0]), float(tasks.error_G[0])
-    return f"{mean:+.3f}" + ("" if np.isnan(error) else f" ± {error:.3f}")
+    difference = "0.000" if abs(mean) < 0.0005 else f"{mean:+.3f}"
+    return difference if np.isnan(error) else f"{difference} ± {error:.3f}"
 
 
 def main() -> None:
