@@ -51,7 +51,7 @@ def ablation_table(summary: Summary, ablation: Ablation) -> Table:
             "truth": numbers.score(line["mean"], line["low"], line["high"]),
             f"against {ablation.against}": numbers.NOTHING if found is None else numbers.difference(*found) + _other(ablation, line),
             "verdict": numbers.NOTHING if found is None else _verdict(found),
-            "its verifier": numbers.NOTHING if own is None else f"{own:.2f}",
+            "its verifier": numbers.NOTHING if own is None else numbers.score(own),
             **{name: amounts.amount(line[name], name) for name in _SPENT}, **late(line),
         })  # fmt: skip
         difference, *ends = found or (float("nan"),) * 3
@@ -106,7 +106,7 @@ def _against(
     for place, line in enumerate(lines):
         other = _column(truth, _reference(ablation, line))
         if _varied(ablation, line) != ablation.against and other in summary.values.columns:
-            differences[place] = summary.values[_column(truth, line)] - summary.values[other]
+            differences[place] = summary.whole[_column(truth, line)] - summary.whole[other]
     if not differences:
         return [None] * len(lines)
     told = summary.sample.together(np.column_stack(list(differences.values())).astype(float), summary.ends(truth))
@@ -116,9 +116,11 @@ def _against(
 
 
 def _own_score(summary: Summary, line: dict[str, Any]) -> float | None:
-    """Mean score under the verifier that has guided; None for an ensemble, whose ranks are no score of an image."""
+    """Mean score under the verifier that has guided, over tasks as all means are; None for an ensemble, whose ranks are no score."""
     column = _column(line["verifier"], line)
-    return float(summary.values[column].mean()) if column in summary.values.columns else None
+    if column not in summary.values.columns:
+        return None
+    return summary.sample.overall(summary.values[column].to_numpy(dtype=float))[0]
 
 
 def _column(metric: str, line: dict[str, Any]) -> tuple[Any, ...]:

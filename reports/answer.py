@@ -21,7 +21,11 @@ from reports.statistics import OVERALL
 from reports.summary import Method, Summary, is_single
 from reports.verdict import MOST_NAMED, Verdict, listed, verdict, where, without_interval
 
-HIGHEST = "“Highest” is a score, no verdict: where it cannot be told from the others, chance may have put it first."
+HIGHEST = (
+    "“Highest” is a score, no verdict: where it cannot be told from the others (“not separable”: the interval of its lead holds zero), "
+    "chance may have put it first."
+)
+BRACKETS = "That of a score holds by itself, those of leads hold together for all methods of a row."
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def _opening(summary: Summary) -> tuple[str, ...]:
         f"{summary.metric_phrase(str(summary.truth)).capitalize()}{mean}, on {counted(prompts, 'prompt')} of {runs.suite} with "
         f"{_seeds(summary)}; searches guided by {runs.verifiers[0]}."
     )
-    sure = f"{intervals_sentence(summary)} {more_prompts(summary)}".strip()
+    sure = f"{intervals_sentence(summary)} {BRACKETS if has_intervals(summary) else more_prompts(summary)}".strip()
     opening = (what, *_unlike_seeds(summary), sure)
     single = summary.points[is_single(summary.points) & (summary.points["task"] == OVERALL)]
     # One image is the same whatever verifier looks at it.

@@ -17,6 +17,9 @@ from reports.summary import Method, Summary, is_random
 from reports.tables import Table, filled
 from reports.verdict import score, where
 
+SAME = "same to two decimals"
+"""Of those that score highest, where these are several."""
+
 
 def equal_tables(summary: Summary, verifier: str, found: Sequence[Shared]) -> tuple[Table, ...]:
     """Methods side by side, best first: under every budget, at the largest amount spent by most, and at smaller amounts."""
@@ -70,7 +73,7 @@ def _standings(
 
 def _place(comparison: Comparison, place: int) -> str:
     if place < len(comparison.leaders):
-        return "highest" if len(comparison.leaders) == 1 else "same score"
+        return "highest" if len(comparison.leaders) == 1 else SAME
     sure = settled(*comparison.standings[place].behind[1:])
     return "behind" if sure == YES else sure
 
@@ -84,7 +87,7 @@ def paired_table(summary: Summary) -> Table:
             left, right = summary.curve(ours, verifier, metric), summary.curve(other, verifier, metric)
             for _, point in left.merge(right, on="budget", suffixes=("", "_other")).iterrows():
                 budget = point["budget"]
-                values = [summary.values[metric, *method, verifier, budget] for method in (ours, other)]
+                values = [summary.whole[metric, *method, verifier, budget] for method in (ours, other)]
                 found = summary.sample.difference((values[0] - values[1]).to_numpy(dtype=float), summary.ends(metric))
                 names = [summary.label(method, ours.budget_unit) for method in (ours, other)]
                 ratios = {unit: numbers.quotient(point[unit], point[f"{unit}_other"]) for unit in summary.axes}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,13 +21,13 @@ from reports.summary import AXES, Method, Summary
 
 _LEFT, _TITLE, _BOTTOM, _GAP = 0.72, 0.42, 0.56, 0.3
 """Margins and gaps in inches."""
-_WIDE, _NARROW = (2.75, 2.1), (2.45, 2.2)
+_WIDE, _NARROW = (2.75, 2.1), (1.6, 2.2)
 """A plot on a wide and on a narrow screen, at least so high."""
 _LINE = 0.165
 """Height of a line of names."""
 _LETTER, _MARK = 0.068, 0.62
 """Width of a letter of names, and what is before them."""
-_LETTERS = (32, 18)
+_LETTERS = (32, 14)
 """Of a line of names at most, on a wide and on a narrow screen."""
 
 
@@ -70,7 +71,7 @@ def crowd_figure(summary: Summary, verifier: str, narrow: bool = False) -> Figur
             left = _LEFT + column * (width + _GAP)
             axes = figure.add_axes((left / total, y / height, width / total, high / height))
             draw(axes, summary, panel, {**others[model], **own[model]})
-            _say(summary, axes, panel, column, model is models[0], model is models[-1])
+            _say(summary, axes, panel, column, model is models[0] and not narrow, model is models[-1])
             drawn.append((panel, axes))
         y -= 0.3
     share_y(summary, drawn, whole=not has_intervals(summary))
@@ -96,8 +97,8 @@ def _names(summary: Summary, verifier: str, methods: Iterable[Method], letters: 
         curve = summary.curve(method, verifier, str(summary.truth)).dropna(subset=["mean"])
         if len(curve):
             end = float(curve["mean"].iloc[-1])
-            search = textwrap.wrap(summary.search(method).replace(",", ", "), letters, break_long_words=False)
-            found.append(Name(method, f"{numbers.score(end)}  " + "\n".join(search).replace(", ", ","), end))
+            search = textwrap.wrap(re.sub("([,:])", r"\1 ", summary.search(method)), letters, break_long_words=False)
+            found.append(Name(method, f"{numbers.score(end)}  " + re.sub("([,:]) ", r"\1", "\n".join(search)), end))
     return sorted(found, key=lambda name: -name.end)
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from reports.certainty import has_intervals
 from reports.crowd import crowd_figure
 from reports.emphasis import crowded
-from reports.legend import draw_legend, fit_legend, handles, single_handle
+from reports.legend import NARROW, draw_legend, fit_legend, handles, single_handle
 from reports.panels import AXIS_LABELS, Panel, draw, share_x, share_y
 from reports.statistics import OVERALL
 from reports.style import looks
@@ -21,8 +21,10 @@ from results.schema import GRADE
 
 _LEFT, _RIGHT, _BOTTOM, _TITLE, _GAP = 0.72, 0.18, 0.56, 0.34, 0.34
 """Margins and gaps of a figure in inches."""
-_NARROW = (3.9, 2.6)
+_NARROW = (NARROW - _LEFT - _RIGHT, 2.1)
 """Of a plot on a narrow screen, where each has its own row."""
+_BELOW = 14.5
+"""Letters of what is below an axis in an inch."""
 _LETTERS = 11.5
 """Letters of a title in an inch, at its size and weight."""
 
@@ -93,14 +95,15 @@ class Grid:
         beside, lines = fit_legend(keys, width)
         legend = 0.1 + 0.2 * lines
         titles = _TITLE + 0.16 * (max(-(-len(panel.title) // int(size[0] * _LETTERS)) for row in rows for panel in row) - 1)
-        pitch = size[1] + titles + (_BOTTOM if rows[0][0].unit != rows[-1][0].unit else 0.3)
-        height = legend + titles + size[1] + (len(rows) - 1) * pitch + _BOTTOM
+        bottom = _BOTTOM + 0.14 * (max(len(_below(panel, size[0])) for panel in self._axes) - 1)
+        pitch = size[1] + titles + (bottom if rows[0][0].unit != rows[-1][0].unit else 0.3)
+        height = legend + titles + size[1] + (len(rows) - 1) * pitch + bottom
         self._figure.set_size_inches(width, height)
         draw_legend(self._figure, keys, beside)
         for r, row in enumerate(rows):
             for c, panel in enumerate(row):
-                left, bottom = _LEFT + c * (size[0] + gap), height - legend - titles - size[1] - r * pitch
-                self._axes[panel].set_position((left / width, bottom / height, size[0] / width, size[1] / height))
+                left, low = _LEFT + c * (size[0] + gap), height - legend - titles - size[1] - r * pitch
+                self._axes[panel].set_position((left / width, low / height, size[0] / width, size[1] / height))
                 below = rows[r + 1][c] if r + 1 < len(rows) and c < len(rows[r + 1]) else None
                 first = c == 0 or not _alike(self._summary, row[c - 1], panel)
                 name = self._summary.metric_name(panel.metric, panel.task) if first else ""
@@ -112,10 +115,15 @@ def _alike(summary: Summary, one: Panel, other: Panel) -> bool:
     return summary.scale(one.metric, one.task) == summary.scale(other.metric, other.task)
 
 
+def _below(panel: Panel, width: float) -> list[str]:
+    """What is on the x axis of a plot so wide in inches, in lines; it may stand out to the left, where the y axis is."""
+    return textwrap.wrap(AXIS_LABELS[panel.unit], int((width + _RIGHT) * _BELOW))
+
+
 def _write_labels(axes: Axes, panel: Panel, below: Panel | None, name: str, width: float) -> None:
     """Title, axes and, with its `name`, what is on the y axis."""
     # A given height spares matplotlib the search for a free one, a third of the drawing time.
     axes.set_title("\n".join(textwrap.wrap(panel.title, int(width * _LETTERS))), loc="left", y=1.03)
-    axes.set_xlabel(AXIS_LABELS[panel.unit] if below is None or below.unit != panel.unit else "", fontsize=8.5)
+    axes.set_xlabel("\n".join(_below(panel, width)) if below is None or below.unit != panel.unit else "", fontsize=8.5)
     axes.set_ylabel(name, fontsize=9)
     axes.tick_params(labelleft=bool(name))

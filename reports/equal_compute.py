@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
@@ -44,8 +45,13 @@ class Standing:
     high: float
     behind: tuple[float, float, float]
     """Best minus this: mean, low, high, in intervals that hold for all pairs of methods together; zeros for the best itself."""
-    interpolated: bool
-    """Whether the score is read between two measured points, and its intervals as well."""
+    reading: Reading = field(compare=False, repr=False)
+    """Each prompt's score."""
+
+    @property
+    def interpolated(self) -> bool:
+        """Whether the score is read between two measured points, and its intervals as well."""
+        return len(self.reading.weights_N) > 1
 
     @property
     def separable(self) -> bool:
@@ -188,14 +194,24 @@ def ranked(summary: Summary, read: Mapping[Method, Reading]) -> tuple[Standing, 
     truth = str(summary.truth)
     scores = {method: _score(summary, reading) for method, reading in read.items()}
     order = sorted(read, key=lambda method: -scores[method][0])
-    points_PM = np.column_stack([read[method].points_PN for method in order]) if order else np.zeros((len(summary.values), 0))
-    weights_GM = block_diag(*(read[method].weights_N for method in order))
+    points_PM, weights_GM = _side_by_side([read[method] for method in order])
     behind = summary.sample.behind_first(points_PM, weights_GM, summary.ends(truth)) if order else []
-    found = [
-        Standing(method, *scores[method], ends, len(read[method].weights_N) > 1) for method, ends in zip(order, behind, strict=True)
-    ]
+    found = [Standing(method, *scores[method], ends, read[method]) for method, ends in zip(order, behind, strict=True)]
     # Of those that are as far behind the first that is the hardest to tell from it, which is the one that a reader is shown.
     return (*found[:1], *sorted(found[1:], key=lambda one: (round(one.behind[0], 9), one.behind[1])))
+
+
+def behind_best(summary: Summary, comparison: Comparison, standing: Standing, times: float) -> tuple[float, float, float]:
+    """What a standing's `behind` would be with so many times the prompts, alike in all else."""
+    points_PM, (best_M, other_M) = _side_by_side([comparison.best.reading, standing.reading])
+    pairs = math.comb(len(comparison.standings), 2)
+    return summary.sample.between(points_PM, best_M, other_M, summary.ends(str(summary.truth)), pairs, times)
+
+
+def _side_by_side(read: Sequence[Reading]) -> tuple[Floats, Floats]:
+    """All points of some methods as columns, and of each method the weights that it is read from them with."""
+    points = [reading.points_PN for reading in read]
+    return np.hstack(points) if read else np.zeros((0, 0)), block_diag(*(reading.weights_N for reading in read))
 
 
 def _score(summary: Summary, reading: Reading) -> tuple[float, float, float]:
@@ -221,4 +237,4 @@ def read_at(summary: Summary, method: Method, unit: str, amount: float, verifier
         return None
     columns = [(str(summary.truth), *method, verifier, curve["budget"].iloc[place]) for place in places]
     # Column by column: a list of them makes pandas build an index each time, which took half of an answer's time.
-    return Reading(np.column_stack([summary.values[column].to_numpy(dtype=np.float64) for column in columns]), weights_N)
+    return Reading(np.column_stack([summary.whole[column].to_numpy(dtype=np.float64) for column in columns]), weights_N)

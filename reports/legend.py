@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from reports.style import QUIET, REST, SURFACE, looks
 from reports.summary import Summary, is_single
 
-NARROW = 4.8
-"""Width in inches of a figure for a narrow screen: one plot with its margins."""
+NARROW = 3.6
+"""Width in inches of a figure for a narrow screen: one plot with its margins. On a phone, 350 pixels, letters are a third larger."""
 
 
 def handles(summary: Summary) -> list[Line2D]:

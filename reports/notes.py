@@ -95,8 +95,7 @@ def _who_judges(summary: Summary) -> list[str]:
     if summary.truth == GRADE:
         return [
             "The grader is the suite’s own evaluator and guides no search. A verifier’s own score rises under search "
-            "whatever the picture; what counts is whether the grader agrees. Where the score climbs and the grader does "
-            "not follow, the search has begun to fool its verifier.",
+            "whatever the picture; what counts is whether the grader agrees.",
         ]
     return [
         "No grader’s verdict in these runs: scores are by verifiers, and a verifier that guided the search is no judge "

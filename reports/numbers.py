@@ -52,8 +52,13 @@ def ratio(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """A share in percent: "7 %"."""
-    return NOTHING if not math.isfinite(value) else f"{100 * value:.0f} %"
+    """A share in percent: "7 %"; what is not none or all does not read so: "under 1 %", "over 99 %"."""
+    if not math.isfinite(value):
+        return NOTHING
+    text = f"{100 * value:.0f} %"
+    if text == "0 %" and value > 0:
+        return "under 1 %"
+    return "over 99 %" if text == "100 %" and value < 1 - _ROUNDING else text
 
 
 def part(count: float, total: float) -> str:

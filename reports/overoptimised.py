@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 
 from harness.compute import amounts
 from reports import numbers
-from reports.certainty import NOT_SEPARABLE, TOO_FEW, has_intervals
+from reports.certainty import TOO_FEW, has_intervals
 from reports.legend import NARROW, fit_legend, handles
 from reports.style import INK, QUIET, looks
 from reports.summary import Method, Summary
@@ -19,6 +20,7 @@ from reports.tables import Table, filled
 from results.schema import GRADE
 
 _BOTH, _FOOLED, _IDLE = "both rise", "score rises, truth falls", "score rises, truth not clearly"
+_FLAT, _FALLS, _UNCLEAR = "score does not clearly rise", "score falls", "truth does not clearly change"
 
 
 class Change(NamedTuple):
@@ -37,29 +39,30 @@ def overoptimised_table(summary: Summary) -> Table:
             truth = summary.curve(method, verifier, GRADE)
             if len(truth) < 2:
                 continue
-            first, last = truth.iloc[0], truth.iloc[-1]
-            own, true = (_change(summary, method, verifier, metric) for metric in (verifier, GRADE))
-            named = [amounts.budget(point["budget"], method.budget_unit) for point in (first, last)]
-            peak = truth.iloc[int(truth["mean"].argmax())] if truth["mean"].notna().any() else first
+            budgets = truth["budget"].tolist()
+            truths = _truths(summary, method, verifier, budgets)
+            first, last, best = budgets[0], budgets[-1], budgets[int(np.argmax(np.nan_to_num(truths, nan=-np.inf)))]
+            own, true = (_change(summary, method, verifier, metric, first, last) for metric in (verifier, GRADE))
+            since = _change(summary, method, verifier, GRADE, best, last).mean
             verdict = _verdict(own, true)
             rows.append({
                 "guided by": verifier, "model": method.model, "search": method.search,
-                "budgets": " → ".join(named),
+                "budgets": " → ".join(amounts.budget(budget, method.budget_unit) for budget in (first, last)),
                 "its score": numbers.difference(*own), summary.metric_name(GRADE): numbers.difference(*true),
-                "best budget": amounts.budget(peak["budget"], method.budget_unit),
-                "since then": numbers.difference(last["mean"] - peak["mean"], *[np.nan] * 2),
+                "best budget": amounts.budget(best, method.budget_unit),
+                "since then": numbers.difference(since, *[np.nan] * 2),
                 "verdict": verdict,
             })  # fmt: skip
             raw.append({
-                "verifier": verifier, **method._asdict(), "first_budget": first["budget"], "last_budget": last["budget"],
-                **_columns("score", own), **_columns("truth", true), "best_budget": peak["budget"],
-                "truth_since_best": last["mean"] - peak["mean"], "verdict": verdict,
+                "verifier": verifier, **method._asdict(), "first_budget": first, "last_budget": last,
+                **_columns("score", own), **_columns("truth", true), "best_budget": best, "truth_since_best": since, "verdict": verdict,
             })  # fmt: skip
-    paired = "paired by prompt with 95 % intervals" if has_intervals(summary) else "paired by prompt"
+    paired = "paired by prompt" + (", each with a 95 % interval of its own" if has_intervals(summary) else "")
     caption = (
         "From the smallest budget to the largest: how the score that guided the search changed, and how the "
-        f"{summary.metric_phrase(GRADE)} did, {paired}. The score must rise, as it is what is maximised; where the truth does not "
-        "follow, search has found what the verifier likes and the grader does not. “Since then” is the truth at the largest "
+        f"{summary.metric_phrase(GRADE)} did, {paired}. The score must rise, as it is what is maximised; where the truth falls, "
+        "search has found what the verifier likes and the grader does not. Where the truth does not clearly change there may be nothing "
+        "left to win, or too few prompts to see it. “Since then” is the truth at the largest "
         "budget against its best: the best of several noisy points, so a small loss is to be expected. An ensemble's ranks are no "
         "score of an image."
     )
@@ -112,25 +115,28 @@ def shown(summary: Summary) -> tuple[str, ...]:
 
 def _path(summary: Summary, method: Method, verifier: str) -> pd.DataFrame:
     path = summary.curve(method, verifier, verifier)[["budget", "mean"]].rename(columns={"mean": "score"})
-    truths = [summary.sample.overall(_of_images(summary, GRADE, method, verifier, budget).to_numpy(dtype=float))[0]
-              for budget in path["budget"]]  # fmt: skip
-    return path.assign(truth=truths).dropna()
+    return path.assign(truth=_truths(summary, method, verifier, path["budget"])).dropna()
 
 
-def _change(summary: Summary, method: Method, verifier: str, metric: str) -> Change:
-    """Mean over tasks of a metric at the largest budget less that at the smallest, paired by prompt."""
-    curve = summary.curve(method, verifier, metric)
-    if len(curve) < 2:
+def _truths(summary: Summary, method: Method, verifier: str, budgets: Iterable[float]) -> list[float]:
+    """Mean over tasks of the grade of what images there were under each of these budgets."""
+    images = [_of_images(summary.values, GRADE, method, verifier, budget) for budget in budgets]
+    return [summary.sample.overall(grades.to_numpy(dtype=float))[0] for grades in images]
+
+
+def _change(summary: Summary, method: Method, verifier: str, metric: str, first: float, last: float) -> Change:
+    """Mean over tasks of a metric at the last budget less that at the first, paired by prompt; NaN of an ensemble, which is none."""
+    if any((metric, *method, verifier, budget) not in summary.whole.columns for budget in (first, last)):
         return Change(float("nan"), float("nan"), float("nan"))
-    first, last = (_of_images(summary, metric, method, verifier, curve["budget"].iloc[end]) for end in (0, -1))
-    return Change(*summary.sample.difference((last - first).to_numpy(dtype=float), summary.ends(metric)))
+    before, after = (_of_images(summary.whole, metric, method, verifier, budget) for budget in (first, last))
+    return Change(*summary.sample.difference((after - before).to_numpy(dtype=float), summary.ends(metric)))
 
 
-def _of_images(summary: Summary, metric: str, method: Method, verifier: str, budget: float) -> pd.Series:
+def _of_images(table: pd.DataFrame, metric: str, method: Method, verifier: str, budget: float) -> pd.Series:
     """Each prompt's value where there was an image: what no search returned cannot have fooled its verifier."""
-    values, column = summary.values, (*method, verifier, budget)
+    column = (*method, verifier, budget)
     own = (verifier, *column)
-    return values[metric, *column].where(values[own].notna()) if own in values.columns else values[metric, *column]
+    return table[metric, *column].where(table[own].notna()) if own in table.columns else table[metric, *column]
 
 
 def _verdict(own: Change, true: Change) -> str:
@@ -140,12 +146,12 @@ def _verdict(own: Change, true: Change) -> str:
     if np.isnan(true.low) or (scored and np.isnan(own.low)):
         return TOO_FEW
     if scored and not own.low > 0:
-        return NOT_SEPARABLE
+        return _FALLS if own.high < 0 else _FLAT
     if true.low > 0:
         return _BOTH if scored else "truth rises"
     if true.high < 0:
         return _FOOLED if scored else "truth falls"
-    return _IDLE if scored else NOT_SEPARABLE
+    return _IDLE if scored else _UNCLEAR
 
 
 def _columns(name: str, change: Change) -> dict[str, float]:

@@ -115,4 +115,4 @@ def _scores(summary: Summary, method: Method, verifier: str, budget: float) -> R
     """Each prompt's score; NaN throughout where the run has none by this metric."""
     column = (str(summary.truth), *method, verifier, budget)
     has = column in summary.values.columns
-    return Reading(summary.values[column].to_numpy(dtype=float)[:, None] if has else np.full((len(summary.values), 1), np.nan))
+    return Reading(summary.whole[column].to_numpy(dtype=float)[:, None] if has else np.full((len(summary.values), 1), np.nan))

@@ -5,60 +5,56 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
+import numpy as np
 
 from harness import markdown
 from harness.compute import amounts
-from reports.grades import Grades
-from reports.missing import judged
+from reports.load import read_runs
+from reports.statistics import OVERALL
+from reports.summary import Summary, is_random, summarise
 from results.schema import GRADE
 
-TOGETHER = ("suite", "model", "verifier", "budget", "budget_unit")
+_TOGETHER = ["model", "verifier", "budget_unit", "budget"]
 """What searches have in common that are compared."""
 
 
 def standings(folders: Sequence[Path]) -> str:
     """Each model's searches at each budget under each verifier, best first: grade, its difference to random search, and what was spent.
 
-    Where a search returned no image within its budget the grade is 0. A difference is over the prompts and seeds that both
-    searches have, its standard error that of the mean over prompts of what the seeds of a prompt have on average.
+    Means are those of a report of these runs, and so are the prompts of a difference; its standard error is that of a mean over
+    tasks. Raises WrongInput and ConflictingRuns as `read_runs`.
     """
-    scores, spent = (
-        pd.concat([pd.read_parquet(folder / f"{name}.parquet").assign(run=run) for run, folder in enumerate(folders)])
-        for name in ("scores", "selections")
-    )
-    grades = judged(scores[scores["metric"] == GRADE], spent, Grades())
-    columns = ("suite", "model", "guided by", "budget", "search", "grade", "prompts, seeds", "against random", "spent (NFE, GFLOP)")
+    summary = summarise(read_runs(folders))
+    points = summary.points[(summary.points["metric"] == GRADE) & (summary.points["task"] == OVERALL)]
     rows: list[tuple[str, ...]] = []
-    spendings = spent.groupby(list(TOGETHER))
-    for key, part in grades.groupby(list(TOGETHER)):
-        of_it = spendings.get_group(key)
-        suite, model, verifier, budget, unit = map(str, key)
-        amount = amounts.budget(float(budget), unit)
-        pivot = part.pivot_table(index=["prompt_id", "seed"], columns="search", values="value")
-        means = pivot.mean().sort_values(ascending=False)
-        for search, mean in zip((str(name) for name in means.index), means, strict=True):
-            done = pivot[search].dropna().index
-            prompts, seeds = (done.get_level_values(level).nunique() for level in ("prompt_id", "seed"))
-            same = of_it[of_it["search"] == search]
-            nfe, flops = float(same["nfe"].mean()), float(same["flops"].mean())
-            rows.append((
-                suite, model, verifier, amount, search, f"{float(mean):.3f}", f"{prompts}, {seeds}", _against(pivot, search),
-                f"{nfe:.0f}, {flops / 1e9:.3g}",
-            ))  # fmt: skip
+    for _, part in points.groupby(_TOGETHER):
+        best_first = part.sort_values("mean", ascending=False).to_dict("records")
+        lines = [{str(name): value for name, value in line.items()} for line in best_first]
+        random = next((line for line in lines if is_random(line["search"])), None)
+        rows += [
+            (
+                line["model"], line["verifier"], amounts.budget(line["budget"], line["budget_unit"]), line["search"], f"{line['mean']:.3f}",
+                str(line["prompts"]), _against(summary, line, random), f"{line['nfe']:.0f}, {line['flops'] / 1e9:.3g}",
+            )
+            for line in lines
+        ]  # fmt: skip
+    columns = ("model", "guided by", "budget", "search", "grade", "prompts", "against random", "spent (NFE, GFLOP)")
     return markdown.table(columns, rows)
 
 
-def _against(pivot: pd.DataFrame, search: str) -> str:
-    if "random" not in pivot or search == "random":
-        return "reference" if search == "random" else "no random search to compare with"
-    difference = (pivot[search] - pivot["random"]).dropna()
-    if difference.empty:
-        return "no common prompts"
-    values = difference.groupby(level="prompt_id").mean().to_numpy(dtype=float)
-    error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
-    return f"{values.mean():+.3f} ± {error:.3f}"
+def _against(summary: Summary, line: dict[str, Any], random: dict[str, Any] | None) -> str:
+    if random is None or line is random:
+        return "no random search to compare with" if random is None else "reference"
+    mine, other = (
+        summary.whole[GRADE, one["model"], one["search"], one["budget_unit"], one["verifier"], one["budget"]].to_numpy(dtype=float)
+        for one in (line, random)
+    )
+    tasks = summary.sample.by_task((mine - other)[:, None])
+    mean, error = float(tasks.over(tasks.mean_TG)[0]), float(tasks.error_G[0])
+    difference = "0.000" if abs(mean) < 0.0005 else f"{mean:+.3f}"
+    return difference if np.isnan(error) else f"{difference} ± {error:.3f}"
 
 
 def main() -> None:

@@ -81,18 +81,18 @@ class Sample:
         weight_TG = number_TG if self._over_prompts else np.ones_like(number_TG)
         return Tasks(np.stack(means), np.stack(variances), np.stack(thirds), np.stack(alike), number_TG, weight_TG)
 
-    def together(self, differences_PG: Floats, ends: Ends = SHARES, many: int | None = None) -> Estimates:
+    def together(self, differences_PG: Floats, ends: Ends = SHARES, many: int | None = None, times: float = 1) -> Estimates:
         """Means over all tasks of differences, paired by prompt, of scores with these ends; intervals that hold for all columns at once.
 
         Or for as `many` as are looked at: 5 % are divided by their number (Bonferroni), which holds whatever the columns have in
         common; each has its own effective degrees of freedom (as Hasler and Hothorn, 2008, have it for unequal variances). No interval
         where it would settle a difference and no more prompts differ than may all differ one way by chance (the sign test, at
-        the same level).
+        the same level). With `times` as many prompts the intervals are those to expect where these are alike.
         """
-        tasks = self.by_task(differences_PG)
+        tasks = self.by_task(differences_PG).times(times)
         tail = (1 - LEVEL) / 2 / max(many or int(tasks.enough_G.sum()), 1)
         found = _interval(tasks, ends.apart, tail)
-        differing_G = (np.abs(differences_PG) > ROUNDING).sum(axis=0)
+        differing_G = times * (np.abs(differences_PG) > ROUNDING).sum(axis=0)
         few_G = ((found.low_G > ROUNDING) | (found.high_G < -ROUNDING)) & (0.5**differing_G > tail)
         low_G, high_G = (np.where(few_G, np.nan, end_G) for end_G in (found.low_G, found.high_G))
         return replace(found, low_G=low_G, high_G=high_G)
@@ -107,13 +107,20 @@ class Sample:
         first may be read off the same values.
         """
         weights_GM = np.eye(values_PM.shape[1]) if weights_GM is None else weights_GM
-        number, found = len(weights_GM), [(0.0, 0.0, 0.0)]
-        for weights_M in weights_GM[1:]:
-            one, other = np.nonzero(np.outer(weights_GM[0], weights_M))
-            told = self.together(values_PM[:, one] - values_PM[:, other], ends, number * (number - 1) // 2)
-            share_G = weights_GM[0, one] * weights_M[other]
-            found.append((float(told.mean_G @ share_G), float(told.low_G @ share_G), float(told.high_G @ share_G)))
-        return found
+        pairs = math.comb(len(weights_GM), 2)
+        return [(0.0, 0.0, 0.0), *(self.between(values_PM, weights_GM[0], other_M, ends, pairs) for other_M in weights_GM[1:])]
+
+    def between(
+        self, values_PM: Floats, first_M: Floats, other_M: Floats, ends: Ends, pairs: int, times: float = 1
+    ) -> tuple[float, float, float]:
+        """How far the second of two methods lies behind the first, as `behind_first` has it, among so many `pairs` of methods.
+
+        With `times` as many prompts the interval is the one to expect where these are alike.
+        """
+        one, other = np.nonzero(np.outer(first_M, other_M))
+        told = self.together(values_PM[:, one] - values_PM[:, other], ends, pairs, times)
+        share_G = first_M[one] * other_M[other]
+        return float(told.mean_G @ share_G), float(told.low_G @ share_G), float(told.high_G @ share_G)
 
     def overall(self, values_P: Floats, ends: Ends = SHARES) -> tuple[float, float, float]:
         """Mean, low and high end of one column over all tasks."""

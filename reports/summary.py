@@ -47,6 +47,9 @@ class Summary:
     `asked` for, how many are `unscored`, and for how many there was `nothing` to score."""
     values: pd.DataFrame
     """Rows (task, prompt_id), columns (metric, point): a prompt's mean over seeds; nothing returned is graded as nothing right."""
+    whole: pd.DataFrame
+    """The same without prompts of which some seed has no score: what differences are taken of, as without its hard seed a prompt
+    would count for whoever has no score there."""
     sample: Sample
     grades: Grades = field(default_factory=Grades)
 
@@ -172,13 +175,14 @@ def summarise(runs: Runs) -> Summary:
     order = {task: position for position, task in enumerate(prompts["task"].drop_duplicates())}
     prompts = prompts.sort_values("task", key=lambda column: column.map(order), kind="stable")
     index = pd.MultiIndex.from_frame(prompts)
-    means = scores.groupby(["task", "prompt_id", "metric", *POINT], sort=False)["value"].mean()
-    values = pd.DataFrame(means.unstack(["metric", *POINT])).reindex(index)
+    of_seeds = scores.groupby(["task", "prompt_id", "metric", *POINT], sort=False)["value"].agg(["mean", "count", "size"])
+    all_scored = of_seeds["mean"].where(of_seeds["count"] == of_seeds["size"])
+    values, whole = (pd.DataFrame(some.unstack(["metric", *POINT])).reindex(index) for some in (of_seeds["mean"], all_scored))
     sample = Sample(index.get_level_values("task").tolist(), over_prompts=runs.over_prompts)
     points = _estimates(values, sample, grades)
     points = points.merge(_unscored(scores), on=["metric", "task", *POINT], how="left")
     points = points.merge(_spent(runs.selections), on=["task", *POINT], how="left")
-    return Summary(runs, points, values, sample, grades)
+    return Summary(runs, points, values, whole, sample, grades)
 
 
 def _ends(values: pd.DataFrame, metric: str, grades: Grades) -> Ends:

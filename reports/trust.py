@@ -14,8 +14,8 @@ from verifiers.auroc import auroc, auroc_by_pool
 from verifiers.concordance import concordance_by_pool
 
 _IMAGE = ["model", "search", "verifier", "seed", "prompt_id", "candidate", "step", "score"]
-"""What makes two candidate rows the same image scored for two budgets."""
-_POOL = ["prompt_id", "seed", "budget"]
+"""What makes two candidate rows the same image scored for two budgets: it is in the pools of both, and counted once."""
+_POOL = ["prompt_id", "seed", "budget_unit", "budget"]
 """What makes a pool of the candidates of one verifier, model and search."""
 _FAIR = "Candidates of a guided search were bred for the score: random search is the fair row."
 _OF_VERDICTS = (
@@ -43,7 +43,7 @@ def within_name(kind: str) -> str:
 def trust_table(summary: Summary) -> Table:
     """AUROC of each verifier on the finished candidates of each model and search, or concordance where grades are scores."""
     table = summary.runs.candidates
-    graded = table[table["complete"] & table["truth"].notna() & table["score"].notna()].drop_duplicates(_IMAGE)
+    graded = table[table["complete"] & table["truth"].notna() & table["score"].notna()]
     kind_of = {prompt: summary.grades.kind(task) for task, prompt in summary.values.index}
     graded = graded.assign(grades=graded["prompt_id"].map(kind_of))
     rows, raw = [], []
@@ -81,11 +81,11 @@ def _measured(summary: Summary, verifier: str, kind: str, part: pd.DataFrame) ->
     by_prompt = of_pools(part["score"], part["truth"], part[_POOL]).groupby(level=0).mean()
     column = pd.Series(summary.values.index.get_level_values("prompt_id")).map(by_prompt)
     within, low, high = summary.sample.pooled(column.to_numpy(dtype=float))
-    pooled = kind == VERDICTS and verifier not in summary.runs.rank_verifiers
+    pooled, images = kind == VERDICTS and verifier not in summary.runs.rank_verifiers, part.drop_duplicates(_IMAGE)
     return {
         "within": within, "within_low": low, "within_high": high,
-        "pooled": auroc(part["score"], part["truth"]) if pooled else float("nan"),
-        **_chosen(part), "images": len(part), "grade": float(part["truth"].mean()), "prompts_differing": len(by_prompt),
+        "pooled": auroc(images["score"], images["truth"]) if pooled else float("nan"),
+        **_chosen(part), "images": len(images), "grade": float(images["truth"].mean()), "prompts_differing": len(by_prompt),
     }  # fmt: skip
 
 

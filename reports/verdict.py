@@ -166,7 +166,7 @@ def _compared(comparison: Comparison) -> str:
 
 def _really_spent(summary: Summary, comparison: Comparison) -> str:
     if not comparison.same_budget:
-        return "some read between points" if any(standing.interpolated for standing in comparison.standings) else ""
+        return "some interpolated" if any(standing.interpolated for standing in comparison.standings) else ""
     points = summary.points[(summary.points["task"] == OVERALL) & (summary.points["budget"] == comparison.amount)]
     points = points[points["budget_unit"] == comparison.unit]
     points = points[(points["metric"] == summary.truth) & (points["verifier"] == summary.runs.verifiers[0])]

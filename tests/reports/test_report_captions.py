@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def of_one_budget(make_tables: MakeRun, tmp_path: Path) -> Callable[..., Summary
 
 def test_bars_of_methods_that_spent_the_same_stand_side_by_side(of_one_budget: Callable[..., Summary]) -> None:
     summary = of_one_budget()
-    same = Summary(summary.runs, summary.points.assign(nfe=28.0, mean=0.7, low=0.6, high=0.8), summary.values, summary.sample)
+    same = replace(summary, points=summary.points.assign(nfe=28.0, mean=0.7, low=0.6, high=0.8))
     with style.context():
         figure = curves.main_figure(same, "shapes-clip")(False)
         figure.draw_without_rendering()
@@ -43,7 +44,7 @@ def test_bars_of_methods_that_spent_the_same_stand_side_by_side(of_one_budget: C
         assert np.diff(sorted(places)) == pytest.approx([6 * figure.dpi / 72] * 2)
         assert np.mean(places) == pytest.approx(axes.transData.transform((28, 0.7))[0])
         apart = summary.points.assign(nfe=summary.points["search"].map({"random": 10.0, "greedy": 28.0, "smc": 90.0}))
-        axes = curves.main_figure(Summary(summary.runs, apart, summary.values, summary.sample), "shapes-clip")(False).axes[0]
+        axes = curves.main_figure(replace(summary, points=apart), "shapes-clip")(False).axes[0]
         assert all(line.get_transform() == axes.transData for line in axes.lines if line.get_marker() == "o")
 
 
@@ -51,7 +52,7 @@ def test_what_is_drawn_aside_lies_within_the_axes(of_one_budget: Callable[..., S
     summary = of_one_budget()
     means = summary.points["search"].map({"random": 0.5, "greedy": 0.9, "smc": 0.2})
     points = summary.points.assign(nfe=28.0, mean=means, low=means - 0.1, high=means + 0.1)
-    spread = Summary(summary.runs, points, summary.values, summary.sample)
+    spread = replace(summary, points=points)
     low, high = curves.main_figure(spread, "shapes-clip")(False).axes[0].get_ylim()
     assert low <= 0.1
     assert high >= 1.0

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.answer import answer
+from reports.answer import BRACKETS, answer
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, has_intervals, intervals_sentence
 from reports.comparison_tables import equal_tables, paired_table
 from reports.curves import main_figure
-from reports.equal_compute import Comparison, Standing, compare
+from reports.equal_compute import Comparison, Reading, Standing, compare
 from reports.load import read_runs
 from reports.numbers import NOTHING
 from reports.overoptimised import overoptimised_table
@@ -70,7 +70,7 @@ def test_all_right_or_all_wrong_is_not_certain_and_has_its_interval_everywhere(g
     """Sixteen of sixteen: 0.79 to 1, by task 0.63 to 1; the lead of all is settled, and not by an interval of no width."""
     summary = graded(lambda rows: (rows["model"] == "shapes-flux").astype(float))
     assert has_intervals(summary)
-    assert intervals_sentence(summary).startswith("Brackets: ")
+    assert f"{intervals_sentence(summary)} {BRACKETS}" in answer(summary).sentences
     told = "best is shapes-flux + random: 1.00 [0.79, 1.00], +1.00 [+0.59, +1.00] over shapes-infinity + random."
     assert told in answer(summary).headline
     frame = equal_tables(summary, "shapes-clip", shared(summary, "shapes-clip"))[0].frame
@@ -87,7 +87,7 @@ def test_a_band_is_drawn_also_where_nothing_varies(graded: Callable[[Grade], Sum
 
 
 def standing(search: str, mean: float, *ends: float, model: str = "ar") -> Standing:
-    return Standing(Method(model, search, "nfe"), mean, mean - 0.1, mean + 0.1, (0.9 - mean, *ends), False)
+    return Standing(Method(model, search, "nfe"), mean, mean - 0.1, mean + 0.1, (0.9 - mean, *ends), Reading(np.full((16, 1), mean)))
 
 
 BEST = standing("beam", 0.9, 0.0, 0.0)

@@ -61,6 +61,7 @@ def test_every_method_is_named_at_the_end_of_its_models_row(many: Summary) -> No
     with context():
         wide, narrow = main_figure(many, "judge")(False), main_figure(many, "judge")(True)
         wide.draw_without_rendering()
+    assert 8 * 350 / (72 * narrow.get_figwidth()) > 8.5, "letters of 8 points on the 350 pixels of a phone"
     for figure, units in ((wide, 3), (narrow, 1)):
         assert len(figure.axes) == 2 * (units + 1), "a row a model, a column a unit, and its names"
         for model, margin in zip(("infinity", "flux"), figure.axes[-2:], strict=True):

@@ -16,7 +16,7 @@ from reports import numbers
 from reports.answer import answer
 from reports.build import build_report
 from reports.certainty import YES, intervals_sentence, too_few
-from reports.comparison_tables import equal_tables
+from reports.comparison_tables import SAME, equal_tables
 from reports.equal_compute import Comparison, Reading, Standing, common_range, compare, ranked, read_at
 from reports.headline import NOTHING_SHARED
 from reports.left_out import alone_sentences
@@ -25,6 +25,7 @@ from reports.same_budget import at_same_budget, shared
 from reports.style import round_ticks, slug
 from reports.summary import Method, Summary, summarise
 from reports.verdict import score
+from reports.verdict import verdict as in_words
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +149,8 @@ def test_budgets_are_measured_and_what_is_read_between_points_is_marked(summary:
             assert standing.interpolated == (not np.isclose(spent, each.judged.amount).any())
             assert score(standing).startswith("≈") == standing.interpolated
             between += standing.interpolated
+        some = any(standing.interpolated for standing in each.judged.standings)
+        assert in_words(summary, each.judged).spent == ("some interpolated" if some else "")
     assert between
 
 
@@ -206,6 +209,8 @@ def test_numbers_in_words() -> None:
     assert amounts.Scale.of([], "seconds").unit == "s"
     assert numbers.score(0.712, 0.6, 0.8) == "0.71 [0.60, 0.80]"
     assert numbers.score(0.5) == "0.50"
+    shares = (0, 1e-4, 0.004, 0.006, 0.994, 0.997, 1 - 1e-12, 1, math.nan)
+    assert [*map(numbers.share, shares)] == ["0 %", "under 1 %", "under 1 %", "1 %", "99 %", "over 99 %", "100 %", "100 %", "–"]
     assert numbers.score(math.nan) == "–"
     assert numbers.difference(-0.101, -0.2, 0.001) == "−0.101 [−0.200, +0.001]"
     assert numbers.difference(-0.101, -0.2, 0.006) == "−0.10 [−0.20, +0.01]"
@@ -219,7 +224,8 @@ def test_numbers_in_words() -> None:
 @pytest.mark.parametrize(("behind", "same"), [(0.004, True), (0.006, False)])
 def test_what_prints_the_same_and_cannot_be_told_is_the_same_score_at_budgets_and_at_amounts(behind: float, same: bool) -> None:
     def standing(mean: float, low: float = math.nan) -> Standing:
-        return Standing(Method("ar", "random", "nfe"), mean, math.nan, math.nan, (0.833 - mean, low, math.nan), True)
+        behind, reading = (0.833 - mean, low, math.nan), Reading(np.full((6, 1), mean))
+        return Standing(Method("ar", "random", "nfe"), mean, math.nan, math.nan, behind, reading)
 
     for same_budget in (True, False):
         comparison = Comparison("nfe", 60, same_budget, (standing(0.833), standing(0.833 - behind)), (), 6)
@@ -244,7 +250,7 @@ def test_a_tie_is_shown_with_the_interval_of_its_difference(make_run: Callable[.
     assert page.count(f"same score {ends}") >= 1
     assert f"apart by {ends} at 95" in page
     rows = equal_tables(summary, "shapes-clip", found.shared)[0].rows
-    assert [(row["to the highest"], row["verdict"]) for row in rows] == [("–", "same score"), (f"0.00 {ends}", "same score")]
+    assert [(row["to the highest"], row["verdict"]) for row in rows] == [("–", SAME), (f"0.00 {ends}", SAME)]
 
 
 def test_of_methods_that_are_as_far_behind_the_hardest_to_tell_comes_first(make_tables: Callable[..., Path], tmp_path: Path) -> None:

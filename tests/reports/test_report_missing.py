@@ -12,7 +12,7 @@ import pytest
 from models.blank import NO_NUMBERS
 from reports.answer import answer
 from reports.comparable import most_pairs
-from reports.comparison_tables import equal_tables
+from reports.comparison_tables import equal_tables, paired_table
 from reports.equal_compute import compare
 from reports.headline import NO_SCORES
 from reports.load import read_runs
@@ -119,6 +119,17 @@ def test_what_was_not_returned_has_fooled_no_verifier(deadlines: Callable[..., P
     assert table.loc[BEAM, "truth"] == pytest.approx(expected)
 
 
+def test_the_best_budget_is_that_of_the_best_images_and_the_change_since_is_paired(deadlines: Callable[..., Path]) -> None:
+    """With what was not returned as wrong a budget under which much came too late would be bad for its images."""
+    run = deadlines(empty=(0, 1, 7), budgets=(56, 112))
+    scores = pd.read_parquet(run / "scores.parquet")
+    graded = (scores["search"] == BEAM) & (scores["metric"] == "grade") & scores["value"].notna()
+    scores.loc[graded, "value"] = ((scores["budget"] == 56) | ~scores["prompt_id"].isin(["00005", "00011"])).astype(float)
+    scores.to_parquet(run / "scores.parquet")
+    row = overoptimised_table(summary(run)).frame.set_index("search").loc[BEAM]
+    assert (row["best_budget"], row["truth_since_best"]) == (56, pytest.approx((-1 / 4 - 1 / 5) / 2)), "with 3 of 12 wrong it would be 112"
+
+
 def test_a_run_without_a_grader_gets_no_verdict(deadlines: Callable[..., Path]) -> None:
     found = summary(deadlines(empty=(0,), truth=False))
     assert found.truth == VERIFIER
@@ -162,6 +173,23 @@ def test_methods_are_compared_by_a_verifier_on_the_prompts_that_all_have(deadlin
     assert told.verdicts[0].spent.endswith("on 9 of 12 prompts")
     table = equal_tables(found, VERIFIER, told.shared)[0]
     assert {row["prompts"] for row in table.rows} == {"9 of 12"}
+
+
+def test_a_prompt_that_lacks_a_seed_is_compared_with_nobody(deadlines: Callable[..., Path]) -> None:
+    """On its other seed, the easier one, it would stand for the method that missed the deadline and for no other."""
+    run = deadlines(empty=(), truth=False, seeds=(0, 1))
+    scores = pd.read_parquet(run / "scores.parquet")
+    late = (scores["search"] == BEAM) & (scores["seed"] == 1) & scores["prompt_id"].isin(["00000", "00001", "00007"])
+    scores.loc[late, "value"] = np.nan
+    scores.to_parquet(run / "scores.parquet")
+    found = summary(run)
+    assert overall(found, VERIFIER)["prompts"] == 12, "a mean of its own has all that there is"
+    each = scores[(scores["metric"] == VERIFIER) & ~scores["prompt_id"].isin(scores.loc[late, "prompt_id"])]
+    means = each.groupby(["search", "task", "prompt_id"])["value"].mean().groupby(["search", "task"]).mean().groupby("search").mean()
+    told = answer(found).shared[0].judged
+    assert told.prompts == 9
+    assert {standing.method.search: standing.mean for standing in told.standings} == pytest.approx(means.to_dict())
+    assert paired_table(found).frame["difference"].tolist() == pytest.approx([means[BEAM] - means["random"]])
 
 
 def test_few_scores_are_not_said_to_be_few_prompts(deadlines: Callable[..., Path]) -> None:

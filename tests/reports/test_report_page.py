@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,18 @@ from matplotlib.figure import Figure
 from reports import curves, legend, overoptimised, panels, style
 from reports.answer import answer
 from reports.build import build_report
-from reports.comparison_tables import equal_tables, paired_table
+from reports.comparison_tables import SAME, equal_tables, paired_table
 from reports.gallery import MOST_OWN, gallery, shown
 from reports.gallery_figure import gallery_figure, pictured
 from reports.load import read_runs
 from reports.markdown import _of_all
 from reports.notes import notes
 from reports.page import protocol
-from reports.reliability import cross_table
+from reports.reliability import cross_table, reliability_figure, reliability_table
 from reports.same_budget import shared
 from reports.summary import Method, Summary, summarise
 from reports.tables import results_table, spent_table
+from reports.trust import trust_table
 
 MakeRun = Callable[..., Path]
 CASCADE = "cascade:cheap=shapes-clip,expensive=shapes-reward,keep=2"
@@ -59,17 +61,17 @@ def test_captions_promise_intervals_only_where_there_are_any(few: Summary, many:
 def test_rows_without_an_interval_all_say_the_same(few: Summary) -> None:
     verifier = few.runs.verifiers[0]
     by_budget = equal_tables(few, verifier, shared(few, verifier))[0]
-    assert {row["verdict"] for row in by_budget.rows} <= {"highest", "same score", "too few prompts to tell"}
+    assert {row["verdict"] for row in by_budget.rows} <= {"highest", SAME, "too few prompts to tell"}
     assert {row["verdict"] for row in overoptimised.overoptimised_table(few).rows} == {"too few prompts to tell"}
 
 
 def test_shares_without_bands_are_drawn_from_0_to_1(few: Summary, many: Summary) -> None:
     verifier = few.runs.verifiers[0]
-    bare = Summary(few.runs, few.points.assign(mean=0.7), few.values, few.sample)
+    bare = replace(few, points=few.points.assign(mean=0.7))
     drawn = [curves.main_figure(bare, verifier), curves.task_figure(few, verifier, "nfe"), curves.task_figure(many, verifier, "nfe")]
     limits = [axes.get_ylim() for drawing in drawn for axes in drawing(False).axes]
     assert all(low < -0.04 and high > 1.04 for low, high in limits), "markers at 0 and 1 need their room"
-    close = Summary(many.runs, many.points.assign(mean=0.7, low=0.6, high=0.8), many.values, many.sample)
+    close = replace(many, points=many.points.assign(mean=0.7, low=0.6, high=0.8))
     low, high = curves.main_figure(close, verifier)(False).axes[0].get_ylim()
     assert high - low < 0.5, "bands are a measure: what they span may be enlarged"
 
@@ -86,7 +88,7 @@ def test_scores_at_the_edge_of_a_shared_axis_keep_their_markers_whole(make_table
 
 def test_what_lies_on_one_line_is_said(many: Summary) -> None:
     values = many.points.assign(mean=1.0, low=1.0, high=1.0)
-    flat = Summary(many.runs, values, many.values, many.sample)
+    flat = replace(many, points=values)
     texts = [text.get_text() for axes in curves.task_figure(flat, "shapes-reward", "nfe")(False).axes for text in axes.texts]
     assert texts == ["every method at every budget: 1.00"] * 2
     assert not any(axes.texts for axes in curves.main_figure(many, "shapes-reward")(False).axes)
@@ -96,7 +98,7 @@ def test_markers_upon_one_another_are_all_seen(many: Summary) -> None:
     """Each has a rim around those that are drawn over it; what lies apart has the plain size."""
 
     def sizes(points: pd.DataFrame) -> list[list[float]]:
-        axes = curves.main_figure(Summary(many.runs, points, many.values, many.sample), "shapes-reward")(False).axes[0]
+        axes = curves.main_figure(replace(many, points=points), "shapes-reward")(False).axes[0]
         drawn: dict[tuple[float, float], dict[str, float]] = {}
         for line in axes.lines:
             if line.get_marker() not in ("None", "none") and line.get_zorder() < 5:
@@ -155,6 +157,21 @@ def test_legends_stay_within_their_figures(make_tables: MakeRun, tmp_path: Path,
                        curves.main_figure(summary, "shapes-clip")(False), curves.main_figure(summary, "shapes-clip")(True)):  # fmt: skip
             figure.draw_without_rendering()
             assert max(each.get_window_extent().x1 for each in figure.legends) <= figure.bbox.width
+
+
+def test_letters_of_figures_are_no_smaller_on_a_phone_than_ten_pixels_and_all_is_within_the_figure(many: Summary) -> None:
+    """A phone of 390 pixels leaves 350 to a figure; the smallest letters are of 8 points."""
+    reliability = reliability_figure(reliability_table(many, trust_table(many)), narrow=True)
+    with style.context():
+        figures = [curves.main_figure(many, "shapes-reward")(True), curves.task_figure(many, "shapes-reward", "flops")(True)]
+        for figure in (*figures, overoptimised.overoptimised_figure(many, narrow=True), reliability):
+            assert 8 * 350 / (72 * figure.get_figwidth()) > 10
+            figure.draw_without_rendering()
+            for label in (axes.xaxis.label for axes in figure.axes):
+                box = label.get_window_extent()
+                assert box.x0 >= 0
+                assert box.x1 <= figure.bbox.width
+                assert box.y0 >= 0
 
 
 def test_a_figure_laid_out_anew_is_the_one_drawn_for_that_screen(many: Summary) -> None:

@@ -54,7 +54,9 @@ def test_planted_over_optimisation_is_found(run: Path) -> None:
 def test_a_verifier_that_helps_and_one_that_does_not(run: Path) -> None:
     coin = np.random.default_rng(1).random(10_000)
     assert verdicts(planted(run, lambda scores: (coin[: len(scores)] < np.log(scores["budget"]) / 5).astype(float))) == {"both rise"}
-    assert verdicts(planted(run, lambda scores: np.ones(len(scores)))) == {"score rises, truth not clearly"}
+    level = overoptimised_table(planted(run, lambda scores: np.ones(len(scores))))
+    assert set(level.frame["verdict"]) == {"score rises, truth not clearly"}
+    assert "Where the truth does not clearly change there may be nothing left to win" in level.caption, "that is no over-optimisation"
 
 
 def test_a_change_that_is_alike_by_task_is_not_certain(run: Path) -> None:
@@ -72,8 +74,10 @@ def test_a_change_that_is_alike_by_task_is_not_certain(run: Path) -> None:
 def test_scores_that_do_not_rise_are_no_finding(run: Path) -> None:
     path = run / "scores.parquet"
     scores = pd.read_parquet(path)
-    scores.assign(value=np.where(scores["metric"] == "grade", 1.0, 0.5)).to_parquet(path)
-    assert verdicts(summarise(read_runs([run]))) == {"not separable at 95 %"}
+    for rise, said in ((0.0, "score does not clearly rise"), (-0.01, "score falls")):
+        moved = 0.5 + rise * scores["budget"]
+        scores.assign(value=np.where(scores["metric"] == "grade", 1.0, moved)).to_parquet(path)
+        assert verdicts(summarise(read_runs([run]))) == {said}
 
 
 def test_cross_table_holds_the_means_by_hand(run: Path) -> None:
@@ -110,6 +114,26 @@ def test_accuracy_and_price_by_hand(run: Path) -> None:
     assert cost["seconds"] == pytest.approx(0.004)
     assert cost["flops"] == pytest.approx(60e6)
     assert cost["within"] == pytest.approx(row["within"])
+
+
+def test_a_pool_holds_all_images_that_were_chosen_from_and_no_image_counts_twice(run: Path) -> None:
+    """Two runs of random search that grew to 16 images, from 4 under one budget and from 8 under the same number of another unit."""
+    path = run / "candidates.parquet"
+    table = pd.read_parquet(path)
+    large = table[table["budget"] == 112].assign(budget=16.0)
+    small, other = (large[large["order"] < size].assign(budget=4.0) for size in (4, 8))
+    others = pd.concat([large, other]).assign(budget_unit="images")
+    pd.concat([small, large, others.assign(score=others["score"] + 0.001)]).to_parquet(path)
+    row = trust_table(summarise(read_runs([run]))).frame.set_index("verifier").loc["shapes-reward"]
+    mine = large[large["verifier"] == "shapes-reward"]
+    pools = [(prompt, pool[pool["order"] < size]) for prompt, pool in mine.groupby("prompt_id") for size in (4, 8, 16, 16)]
+    best: dict[str, list[float]] = {}
+    for prompt, pool in pools:
+        if pool["truth"].nunique() == 2:
+            best.setdefault(str(prompt), []).append(pool.loc[pool["score"].idxmax(), "truth"])
+    assert row["best"] == pytest.approx(np.mean([np.mean(each) for each in best.values()]))
+    assert row["images"] == 2 * len(mine)
+    assert row["grade"] == pytest.approx(mine["truth"].mean())
 
 
 def test_the_price_of_an_image_holds_nothing_else(make_tables: MakeRun, tmp_path: Path) -> None:
