@@ -24,9 +24,8 @@ def overruns(summary: Summary) -> pd.DataFrame:
     """
     timed = summary.runs.selections
     timed = timed[timed["budget_unit"] == "seconds"]
-    late = timed[timed[OVERRUN] > 0].groupby(POINT)[OVERRUN]
-    found = pd.DataFrame({"held": timed.groupby(POINT)[OVERRUN].count(), "late": late.count(), "mean": late.mean(), "most": late.max()})
-    return found.fillna({"late": 0}).reset_index()
+    late = timed.assign(late=timed[OVERRUN].where(timed[OVERRUN] > 0)).groupby(POINT)
+    return late.agg(held=(OVERRUN, "count"), late=("late", "count"), mean=("late", "mean"), most=("late", "max")).reset_index()
 
 
 def after_deadline(summary: Summary) -> Callable[[Mapping[str, Any]], dict[str, str]]:

@@ -13,7 +13,6 @@ from scipy.linalg import block_diag
 
 from reports import numbers
 from reports.comparable import most_pairs
-from reports.statistics import OVERALL
 from reports.strata import Floats
 from reports.summary import Method, Summary
 
@@ -136,7 +135,7 @@ def _spans(summary: Summary, unit: str, verifier: str) -> dict[Method, tuple[flo
     found = {}
     for method in summary.methods:
         curve = summary.curve(method, verifier, str(summary.truth))
-        spent = curve[curve["mean"].notna()][unit]
+        spent = curve.loc[curve["mean"].notna(), unit]
         if not spent.empty:
             found[method] = (float(spent.min()), float(spent.max()))
     return found
@@ -146,12 +145,12 @@ def compare(summary: Summary, unit: str, amount: float, verifier: str) -> Compar
     """All methods that reach `amount` of `unit` under one guiding verifier, by the truth."""
     found = {method: read_at(summary, method, unit, amount, verifier) for method in summary.methods}
     read = {method: reading for method, reading in found.items() if reading is not None}
-    spans = _spans(summary, unit, verifier)
     kept, prompts = on_common_prompts(summary, read)
+    absent = [method for method in summary.methods if method not in kept and (method, verifier) in summary.given]
+    spans = _spans(summary, unit, verifier) if absent else {}
     left_out = [
         LeftOut(method, *spans.get(method, (0.0, 0.0)), _why(summary, method, verifier, method in spans, read.get(method)))
-        for method in summary.methods
-        if method not in kept and (method, verifier) in summary.given
+        for method in absent
     ]
     return Comparison(unit, amount, False, ranked(summary, kept), tuple(left_out), prompts)
 
@@ -216,16 +215,18 @@ def _side_by_side(read: Sequence[Reading]) -> tuple[Floats, Floats]:
 
 def _score(summary: Summary, reading: Reading) -> tuple[float, float, float]:
     """Mean, low and high end, between those of the points."""
-    found = summary.sample.estimate(reading.points_PN, summary.ends(str(summary.truth)))[OVERALL]
+    found = summary.sample.over_all(reading.points_PN, summary.ends(str(summary.truth)))
     mean, low, high = (float(ends_N @ reading.weights_N) for ends_N in (found.mean_G, found.low_G, found.high_G))
     return mean, low, high
 
 
 def read_at(summary: Summary, method: Method, unit: str, amount: float, verifier: str) -> Reading | None:
     """Each prompt's score at `amount`, linear in log(spent) between the points around it; None outside the curve."""
-    curve = summary.curve(method, verifier, str(summary.truth)).sort_values(unit)
-    curve = curve[curve["mean"].notna()]
-    spent = curve[unit].to_numpy(dtype=np.float64)
+    curve = summary.curve(method, verifier, str(summary.truth))
+    spent, means, budgets = (curve[name].to_numpy(dtype=np.float64) for name in (unit, "mean", "budget"))
+    order = np.argsort(spent, kind="stable")
+    order = order[~np.isnan(means[order])]
+    spent, budgets = spent[order], budgets[order]
     near = np.isclose(spent, amount, rtol=1e-9, atol=0)  # the amount is often one curve's own point: allow for its rounding
     if near.any():
         places, weights_N = [int(np.flatnonzero(near)[-1])], np.ones(1)
@@ -235,6 +236,6 @@ def read_at(summary: Summary, method: Method, unit: str, amount: float, verifier
         places, weights_N = [upper - 1, upper], np.array([1 - weight, weight])
     else:
         return None
-    columns = [(str(summary.truth), *method, verifier, curve["budget"].iloc[place]) for place in places]
+    columns = [(str(summary.truth), *method, verifier, budgets[place]) for place in places]
     # Column by column: a list of them makes pandas build an index each time, which took half of an answer's time.
     return Reading(np.column_stack([summary.whole[column].to_numpy(dtype=np.float64) for column in columns]), weights_N)

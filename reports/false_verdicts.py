@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special, stats
 
 from harness import markdown
-from reports.statistics import LEVEL, OVERALL, Sample
+from reports.statistics import LEVEL, Sample
 from reports.strata import SHARES, Ends, Floats
 
 EXPERIMENTS = 2000
@@ -114,7 +114,7 @@ def held(world: World | Drawn, experiments: int = EXPERIMENTS) -> tuple[float, f
     """
     scores_PG, truth, ends = world.of_last(np.random.default_rng(0), experiments)
     sample = Sample(world.tasks)
-    found, tasks = sample.estimate(scores_PG, ends)[OVERALL], sample.by_task(scores_PG)
+    found, tasks = sample.over_all(scores_PG, ends), sample.by_task(scores_PG)
     below_G, above_G = (np.hypot(special.stdtrit(tasks.freedom_G, _TAIL) * tasks.error_G, each) for each in tasks.unseen(ends, _TAIL))
     share, of_student = (
         float(((low_G <= truth + 1e-9) & (truth - 1e-9 <= high_G)).mean())

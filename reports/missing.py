@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models.blank import NO_NUMBERS
 from reports.grades import Grades
@@ -18,7 +20,7 @@ def nothing_returned(selections: pd.DataFrame, scores: pd.DataFrame) -> pd.Serie
 def nothing_drawn(selections: pd.DataFrame, scores: pd.DataFrame) -> pd.Series:
     """Selections without an image because all that the model drew is no numbers (NaN), as the scores' reasons say."""
     lost = scores.loc[scores["reason"].str.contains(NO_NUMBERS, regex=False), IDENTITY]
-    return selections["candidate"].eq("") & pd.MultiIndex.from_frame(selections[IDENTITY]).isin(pd.MultiIndex.from_frame(lost))
+    return selections["candidate"].eq("") & _among(selections, lost)
 
 
 def judged(scores: pd.DataFrame, selections: pd.DataFrame, grades: Grades) -> pd.DataFrame:
@@ -29,10 +31,16 @@ def judged(scores: pd.DataFrame, selections: pd.DataFrame, grades: Grades) -> pd
     Left out instead, such prompts would flatter the search that misses deadlines on the hard ones, and the model that overflows on
     them. A task of a run of which the grader judged nothing gets no verdict by this: nobody could have said that an image is right.
     """
-    empty = pd.MultiIndex.from_frame(selections.loc[nothing_returned(selections, scores), IDENTITY])
-    nothing = pd.MultiIndex.from_frame(scores[IDENTITY]).isin(empty)
+    nothing = _among(scores, selections.loc[nothing_returned(selections, scores), IDENTITY])
     graded = scores["metric"].eq(GRADE)
     verdicts = scores["value"].where(graded).groupby([scores["run"], scores["task"]]).transform("count")
     wrong = nothing & graded & scores["value"].isna() & verdicts.gt(0)
     of_nothing = scores["task"].map({task: grades.of_nothing(task) for task in scores["task"].unique()})
     return scores.assign(value=scores["value"].mask(wrong, of_nothing), nothing=nothing)
+
+
+def _among(rows: pd.DataFrame, identities: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which rows of a table are of one of these selections; mostly there are none, and no row's identity is worked out."""
+    if identities.empty:
+        return np.zeros(len(rows), dtype=bool)
+    return pd.MultiIndex.from_frame(rows[IDENTITY]).isin(pd.MultiIndex.from_frame(identities))

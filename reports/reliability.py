@@ -37,7 +37,8 @@ def cross_table(summary: Summary) -> Table:
     for method in summary.methods:
         mine = overall[np.logical_and.reduce([overall[name] == value for name, value in method._asdict().items()])]
         single = mine[is_single(mine)]
-        groups = [(NOT_SEARCHED, single[single["verifier"] == single["verifier"].iloc[0]])] if len(single) else []
+        # One image is the same whatever verifier looks at it, and under every budget that has no room for two.
+        groups: list[tuple[str, Any]] = [(NOT_SEARCHED, single.sort_values("budget", kind="stable").drop_duplicates("metric"))]
         for verifier in summary.runs.verifiers:
             of_one = mine[(mine["verifier"] == verifier) & ~is_single(mine)]
             groups.append((verifier, of_one[of_one["budget"] == of_one["budget"].max()]))

@@ -18,6 +18,7 @@ from reports.strata import ROUNDING, SHARES, Ends, Floats, Tasks
 from results.prompts_needed import least_prompts
 
 LEVEL = 0.95
+_TAIL = (1 - LEVEL) / 2
 OVERALL = "overall"
 
 
@@ -53,9 +54,13 @@ class Sample:
 
         A column without a single value in one of the tasks has no mean of the tasks.
         """
-        tasks, tail = self.by_task(values_PG), (1 - LEVEL) / 2
-        each = {task: _interval(tasks.only(place), ends.of_task(place), tail) for place, task in enumerate(self._rows)}
-        return {OVERALL: _interval(tasks, ends, tail), **each}
+        tasks = self.by_task(values_PG)
+        each = {task: _interval(tasks.only(place), ends.of_task(place), _TAIL) for place, task in enumerate(self._rows)}
+        return {OVERALL: _interval(tasks, ends, _TAIL), **each}
+
+    def over_all(self, values_PG: Floats, ends: Ends = SHARES) -> Estimates:
+        """The `overall` of `estimate` alone."""
+        return _interval(self.by_task(values_PG), ends, _TAIL)
 
     def enough(self, values_PG: Floats) -> NDArray[np.bool_]:
         """Which columns have prompts enough for an interval of the mean over all tasks, if they vary [G]."""
@@ -90,7 +95,7 @@ class Sample:
         the same level). With `times` as many prompts the intervals are those to expect where these are alike.
         """
         tasks = self.by_task(differences_PG).times(times)
-        tail = (1 - LEVEL) / 2 / max(many or int(tasks.enough_G.sum()), 1)
+        tail = _TAIL / max(many or int(tasks.enough_G.sum()), 1)
         found = _interval(tasks, ends.apart, tail)
         differing_G = times * (np.abs(differences_PG) > ROUNDING).sum(axis=0)
         few_G = ((found.low_G > ROUNDING) | (found.high_G < -ROUNDING)) & (0.5**differing_G > tail)
@@ -124,7 +129,7 @@ class Sample:
 
     def overall(self, values_P: Floats, ends: Ends = SHARES) -> tuple[float, float, float]:
         """Mean, low and high end of one column over all tasks."""
-        found = self.estimate(values_P[:, None], ends)[OVERALL]
+        found = self.over_all(values_P[:, None], ends)
         return float(found.mean_G[0]), float(found.low_G[0]), float(found.high_G[0])
 
     def difference(self, differences_P: Floats, ends: Ends = SHARES) -> tuple[float, float, float]:

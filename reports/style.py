@@ -45,6 +45,8 @@ _LETTERS = "'DejaVu Sans', Verdana, 'Bitstream Vera Sans', 'Segoe UI Symbol', sa
 """Fonts of figures in a browser: those as wide as the one that they are laid out in, then narrower ones."""
 _WIDE = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Arial Unicode MS", "PingFang SC", "Microsoft YaHei", "Unifont")
 """Fonts of more scripts than the figures' own, where a machine has them."""
+DPI = 200
+"""Of figures as PNG."""
 _LEAST_SPAN = 4.0
 """Largest over smallest amount of a logarithmic axis, at least."""
 _MANTISSAS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), tuple(m / 10 for m in range(10, 100)))
@@ -150,9 +152,9 @@ def round_ticks(low: float, high: float) -> list[float]:
 
 
 def save_png(figure: Figure, folder: Path, name: str) -> None:
-    """Write `name`.png (200 dpi) into `folder`."""
+    """Write `name`.png into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{name}.png", dpi=200, pil_kwargs={"compress_level": 4})
+    figure.savefig(folder / f"{name}.png", dpi=DPI, pil_kwargs={"compress_level": 4})
 
 
 def save(figure: Figure, folder: Path, name: str, label: str) -> str:

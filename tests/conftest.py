@@ -81,16 +81,16 @@ def _lay_out(figure: Any, folder: Path, name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def module_unpainted() -> Iterator[None]:
-    """Reports with figures as SVG and none as PNG, all laid out: for tests of what a report says."""
+def module_coarse() -> Iterator[None]:
+    """Reports with all their figures, as PNG of few pixels, which take most of a report's time: for tests that look at none."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reports.style.save_png", _lay_out)
+        patch.setattr("reports.style.DPI", 20)
         yield
 
 
 @pytest.fixture
 def unpainted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same for one test."""
+    """Reports with figures as SVG and none as PNG, all laid out: for tests of what a report says."""
     monkeypatch.setattr("reports.style.save_png", _lay_out)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
@@ -39,7 +39,15 @@ from models.published import PublishedModel, published_models
 
 TWO_CARDS = (torch.device("cuda:0"), torch.device("cuda:1"))
 EVERY = [*DIFFUSION, "infinity", "janus"]
-pytestmark = pytest.mark.usefixtures("unchecked")
+pytestmark = pytest.mark.usefixtures("unchecked", "cards_asked_once")
+
+
+@pytest.fixture(scope="module")
+def cards_asked_once() -> Iterator[None]:
+    """accelerate asks the driver whether there are cards after every weight that it has placed, to free their memory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("accelerate.utils.modeling.clear_device_cache", lambda: None)
+        yield
 
 
 class Network(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -140,7 +141,9 @@ def _picture(folder: Path, generator: np.random.Generator, run: Synthetic) -> st
     relative = f"images/{generator.integers(1 << 40):010x}.png"
     if run.saved:
         (folder / "images").mkdir(exist_ok=True)
-        Image.fromarray(pixels).save(folder / relative)
+        file = io.BytesIO()  # saving to a path looks at the disk several times
+        Image.fromarray(pixels).save(file, "png", compress_level=1)
+        (folder / relative).write_bytes(file.getvalue())
     return relative
 
 

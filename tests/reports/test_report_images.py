@@ -37,6 +37,7 @@ def titles(summary: Summary) -> list[str]:
     return [axes.get_title(loc="left") for axes in main_figure(summary, VERIFIER)(False).axes]
 
 
+@pytest.mark.usefixtures("module_coarse")
 def test_images_are_the_first_axis(run: Path) -> None:
     summary = summarise(read_runs([run]))
     assert titles(summary) == ["by images", "by NFE", "by FLOPs", "by seconds"]

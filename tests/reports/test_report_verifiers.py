@@ -156,3 +156,11 @@ def test_without_the_truth_there_is_nothing_to_say(make_tables: MakeRun, tmp_pat
     assert not overoptimised_table(summary).rows
     (row, *_) = reliability_table(summary, trust_table(summary)).rows
     assert row["AUROC within a prompt"] == "–"
+
+
+def test_one_image_without_search_is_one_row_whatever_budgets_buy_it(make_tables: MakeRun, tmp_path: Path) -> None:
+    """14 and 21 function evaluations buy one image of 12 steps: the row is that of the smaller."""
+    flux = {"models": {"shapes-flux": "diffusion"}, "searches": ("random",), "tasks": ("colors",)}
+    table = cross_table(summarise(read_runs([make_tables(tmp_path / "run", budgets=(14, 21, 56), **flux)])))
+    assert next((row["guided by"], row["budget"]) for row in table.rows) == ("no search", "14 NFE")
+    assert len(table.rows) == 3

@@ -124,7 +124,7 @@ def test_wrong_sources_are_one_line(
     assert len([line for line in result.stderr.splitlines() if not line.startswith("loading ")]) == 1
 
 
-@pytest.mark.usefixtures("unpainted")
+@pytest.mark.usefixtures("without_figures")
 def test_no_more_prompts_are_advised_than_there_are(tmp_path: Path) -> None:
     file = tmp_path / "p.txt"
     file.write_text("a red circle\na blue star\n")
