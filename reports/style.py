@@ -181,6 +181,7 @@ def themed(svg: str, name: str, label: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     for colour, variable in _THEME.items():
         svg = svg.replace(colour, variable)
+    svg = re.sub(r' id="image[0-9a-f]+"', "", svg)  # pictures have theirs of their content, and nothing refers to it
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = svg.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
     # A page may shrink a figure, and enlarge it a little: its letters are to stay the size of the page's.
