@@ -32,7 +32,7 @@ MOST = 1e9
 """Passes, images or seconds of a prompt: more than any model needs for the most images that a run plans."""
 
 
-def check_settings(settings: Settings) -> None:
+def check_settings(settings: Settings, out: Path | None = None) -> None:
     """Check every name of a run, the paths of its weights and, where they are on this machine, its prompts.
 
     Raises:
@@ -48,8 +48,12 @@ def check_settings(settings: Settings) -> None:
     models = [name_of(member) for text in settings.models for member in members_of(text)]
     domain = shared_domain({name: entry("model", name).domain for name in models})
     _check_budgets(settings, [parse_search(text) for text in settings.searches if text != ALL])
+    known = entries("verifier")
+    for text in settings.metrics:
+        if "," in text and all(part in known for part in text.split(",")):
+            raise WrongInput(f"metrics={text}: several are a list: --set 'metrics=[{text}]'")
     judges = [parse_verifier(text) for text in (*settings.verifiers, *settings.metrics) if text != ALL]
-    _check_reused(settings)
+    _check_reused(settings, out)
     suite = open_suite(settings.suite, settings.prompts_from)
     _check_weights(settings, {*models, *(name for judge in judges for name in judge.names), *_taken_if_here(settings, suite, domain)})
     if not isinstance(suite, Located) or suite.at_hand(domain):  # the hub is asked for prompts when all weights have been looked for
@@ -84,12 +88,14 @@ def _check_weights(settings: Settings, names: Collection[str]) -> None:
                 given_folder(given, repository)
 
 
-def _check_reused(settings: Settings) -> None:
+def _check_reused(settings: Settings, out: Path | None) -> None:
     if settings.reuse and settings.unit is Unit.SECONDS:
         raise WrongInput("--reuse: under a budget in seconds every run has speeds, and so units, of its own: leave it out")
     for folder in settings.reuse:
         if not (Path(folder) / MANIFEST).is_file():
             raise WrongInput(f"--reuse: {folder} holds no run ({MANIFEST} is missing): give the folder of one")
+        if out is not None and Path(folder).resolve() == out.resolve():
+            raise WrongInput(f"--reuse {folder} is the folder of --out: give another --out, or leave --reuse out to go on with this run")
 
 
 def check_shard(shard: Shard | None, out: Path | None) -> None:

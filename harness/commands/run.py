@@ -17,7 +17,7 @@ from harness.errors import WrongInput
 from harness.forecast.gpu_hours import check_hours, speeds_of
 from harness.run.shard import Shard
 from harness.run_folder import run_folder
-from results.files import check_run_folder, check_writable
+from results.files import MANIFEST, check_run_folder, check_writable
 
 
 @asking
@@ -35,7 +35,7 @@ def run(
         folder = run_folder(settings, asked.out)
         check_writable(folder)
         check_run_folder(folder)
-        check_settings(settings)
+        check_settings(settings, asked.out)
         fingerprint = finishing.fingerprint(settings)
         if not profile and finishing.is_finished(folder, fingerprint):
             return
@@ -67,7 +67,7 @@ def plan(
     with reported(debug):
         settings = asked.settings()
         part = Shard.parse(shard) if shard is not None else None
-        check_settings(settings)
+        check_settings(settings, asked.out)
         if calibrate and speeds:
             raise WrongInput("--calibrate measures here and --speeds takes what was measured elsewhere: give one of them")
         rough = speeds_of(tflops or (), settings.models)
@@ -93,6 +93,8 @@ def report(
             raise WrongInput(f"a report of {len(folders)} runs belongs to none of their folders: say where with --out")
         check_each_once(folders)
         place = out if out is not None else folders[0] / "report"
+        if (place / MANIFEST).is_file():
+            raise WrongInput(f"--out {place} is the folder of a run: give a folder for the report, such as {place / 'report'}")
         if out is not None or folders[0].is_dir():
             check_writable(place)
         finishing.build_report(folders, place)

@@ -8,7 +8,7 @@ from harness.compute.amounts import hours
 from harness.forecast.forecast import Forecast
 from harness.forecast.gpu_hours import gpu_hours
 from harness.forecast.in_all import planned_flops
-from harness.forecast.skipped_units import left
+from harness.forecast.skipped_units import left, saves
 from harness.run.prepared import Run
 from harness.run.shard import Shard
 
@@ -22,10 +22,10 @@ def hours_lines(
 ) -> Iterator[str]:
     """All hours for people; flops: computed in all, by model."""
     said = f"roughly {hours(gpu_hours(flops, speeds))} GPU-hours at the speeds given"
-    if run.session.settings.reuse:
-        said += f", {hours(hours_left(run, every, flops, speeds))} of them beside what is taken over"
+    if saves(run):
+        said += f", {hours(hours_left(run, every, flops, speeds))} of them still to do"
     if shard is not None:
-        which = "these" if run.session.settings.reuse else "them"
+        which = "these" if saves(run) else "them"
         said += f", {hours(hours_left(run, every, flops, speeds, shard))} of {which} in shard {shard}"
     yield f"{said}; loading, grading and the report come on top"
     yield "these hours take a model's speed as the same in every search: in batches as full, and on such a card, as it was measured with"

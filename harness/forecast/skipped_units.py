@@ -1,4 +1,4 @@
-"""What of a planned run need not be computed here: units that another run has, and those of other shards."""
+"""What of a planned run need not be computed here: units that are there, that another run has, and those of other shards."""
 
 from __future__ import annotations
 
@@ -52,19 +52,21 @@ def of_shards(run: Run, shards: int) -> list[UnitShare]:
 
 
 def skipped_lines(run: Run, shard: Shard | None) -> Iterator[str]:
-    """Both for people."""
+    """All for people."""
+    if there := _there(run):
+        yield f"done in {run.store.folder}: {_part(run, there)}"
     drawn = remeasured(run)
     for folder, part in reused(run).items():
         if part.units or folder not in drawn:
             yield f"taken from {folder}: {part}" + ("" if part.units else f": {why_none(run, folder)}")
         if folder in drawn:
-            yield f"pictures taken from {folder}: {drawn[folder]}; what only measures them is measured anew, in a time that is not planned"
+            yield f"pictures taken from {folder}: {drawn[folder]}; what is missing of metrics is measured, in a time that is not planned"
     if len(run.reuse.folders) > 1:
         yield f"taken from all of them: {all_reused(run)}"
     if shard is not None:
         parts = of_shards(run, shard.count)
         part, taken = parts[shard.number], len(shard.of(run.units)) - len(left(run, shard))
-        yield f"shard {shard}: {part}" + (f", {taken} of them taken over" if taken else "" if part.units else
+        yield f"shard {shard}: {part}" + (f", {taken} of them done or taken over" if taken else "" if part.units else
                                           ": nothing to do, there are more shards than units")  # fmt: skip
         yield f"shards 0 to {shard.count - 1}: {_shares([one.flops for one in parts])}"
         largest = max(run.units, key=lambda unit: unit.planned_flops)
@@ -83,8 +85,9 @@ def _shares(shares: Sequence[float]) -> str:
 
 
 def skipped_values(run: Run, shard: Shard | None) -> dict[str, Any]:
-    """Both for programs."""
+    """All for programs."""
     return {
+        **({"done": _part(run, there).as_values()} if (there := _there(run)) else {}),
         **({"reused": all_reused(run).as_values()} if run.session.settings.reuse else {}),
         **(_shard_values(run, shard) if shard is not None else {}),
     }
@@ -100,9 +103,19 @@ def all_reused(run: Run) -> UnitShare:
     return _part(run, _reused_keys(run))
 
 
+def saves(run: Run) -> bool:
+    """Whether a plan is to say what is left: units are there, or folders to take them from."""
+    return bool(run.session.settings.reuse or _there(run))
+
+
+def _there(run: Run) -> set[str]:
+    """The units that the run's own folder has; nothing is read."""
+    return {unit.key for unit in run.units if run.store.part_path(unit.key).exists()}
+
+
 def left(run: Run, shard: Shard | None = None) -> list[WorkUnit]:
-    """The units, of all or of a shard, that are not taken over."""
-    taken = _reused_keys(run)
+    """The units, of all or of a shard, that are still to be drawn."""
+    taken = _reused_keys(run) | _there(run)
     return [unit for unit in (run.units if shard is None else shard.of(run.units)) if unit.key not in taken]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -16,10 +16,10 @@ from harness.forecast.details import details
 from harness.forecast.forecast import Forecast
 from harness.forecast.gpu_hours import gpu_hours
 from harness.forecast.hours_lines import hours_left, hours_lines, line_hours
-from harness.forecast.in_all import computed_flops
+from harness.forecast.in_all import computed_flops, planned_flops
 from harness.forecast.overview import overview, repeated
 from harness.forecast.rehearsed import forecasts
-from harness.forecast.skipped_units import skipped_lines, skipped_values
+from harness.forecast.skipped_units import left, saves, skipped_lines, skipped_values
 from harness.forecast.time_lines import time_lines, time_values
 from harness.forecast.unread_text import unread, unread_lines
 from harness.forecast.unsure import between
@@ -38,7 +38,8 @@ def plan_lines(
     bought = Affordable(run, every, speeds or {}, given) if given else None
     yield from overview(every, speeds, bought)
     flops = computed_flops(run.units, every)
-    yield f"{counted(len(run.units), 'unit')}; {least_sure(every)}{amount(sum(flops.values()), 'flops')} to compute in all"
+    rest = f", {amount(flops_left(run, every, flops), 'flops')} of it still to do" if saves(run) else ""
+    yield f"{counted(len(run.units), 'unit')}; {least_sure(every)}{amount(sum(flops.values()), 'flops')} to compute in all{rest}"
     yield from skipped_lines(run, shard)
     if any(sum(map(len, unit.budgets.values())) > 1 for unit in run.units):
         yield "each line above is priced as if it ran alone; lines that share a set of images compute it once in all"
@@ -75,7 +76,7 @@ def plan_json(
         "computed_flops": sum(flops.values()),
         **skipped_values(run, shard),
         **({"gpu_hours": gpu_hours(flops, speeds)} if speeds else {}),
-        **({"gpu_hours_left": hours_left(run, every, flops, speeds)} if speeds and run.session.settings.reuse else {}),
+        **({"gpu_hours_left": hours_left(run, every, flops, speeds)} if speeds and saves(run) else {}),
         **({"shard_gpu_hours": hours_left(run, every, flops, speeds, shard)} if speeds and shard is not None else {}),
         "unread_prompts": unread(run.session, every),
         **(time_values(run, every, shard) if run.session.measured else {}),
@@ -83,6 +84,12 @@ def plan_json(
         "searches": [_values(run, one, speeds or {}, bought.by_line(place) if bought else None) for place, one in enumerate(every)],
     }
     return json.dumps(values, indent=2)
+
+
+def flops_left(run: Run, every: Sequence[Forecast], flops: Mapping[str, float]) -> float:
+    """FLOPs of all models together that are still to do: what those units are planned to take of all."""
+    own, whole = (sum(planned_flops(units, every).values()) for units in (left(run), run.units))
+    return sum(flops.values()) * own / (whole or 1)
 
 
 def _values(run: Run, one: Forecast, speeds: Mapping[str, float], bought: Bought | None) -> dict[str, Any]:

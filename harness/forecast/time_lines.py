@@ -9,7 +9,7 @@ from harness.compute.clock import PATCHES
 from harness.compute.prices import REFINING
 from harness.forecast.forecast import Forecast
 from harness.forecast.in_all import computed_seconds
-from harness.forecast.skipped_units import left
+from harness.forecast.skipped_units import left, saves
 from harness.forecast.unsure import unsure_lines
 from harness.run.prepared import Run
 from harness.run.progress import duration
@@ -19,10 +19,10 @@ from harness.run.shard import Shard
 def time_lines(run: Run, every: Sequence[Forecast], shard: Shard | None) -> Iterator[str]:
     """For people."""
     said = f"about {duration(computed_seconds(run.units, every))} of searching in all"
-    if run.session.settings.reuse:
-        said += f", {duration(computed_seconds(left(run), every))} of it beside what is taken over"
+    if saves(run):
+        said += f", {duration(computed_seconds(left(run), every))} of it still to do"
     if shard is not None:
-        whose = "that" if run.session.settings.reuse else "it"
+        whose = "that" if saves(run) else "it"
         said += f", {duration(computed_seconds(left(run, shard), every))} of {whose} in shard {shard}"
     yield f"{said}; loading, grading and the report come on top"
     yield from _told(run, every)
@@ -38,7 +38,7 @@ def time_values(run: Run, every: Sequence[Forecast], shard: Shard | None) -> dic
     files = run.session.speed_files is not None
     return {
         "computed_seconds": computed_seconds(run.units, every),
-        **({"computed_seconds_left": computed_seconds(left(run), every)} if run.session.settings.reuse else {}),
+        **({"computed_seconds_left": computed_seconds(left(run), every)} if saves(run) else {}),
         **({"shard_seconds": computed_seconds(left(run, shard), every)} if shard is not None else {}),
         **({"speeds": list(_told(run, every)), "unmeasured": _unmeasured(every)} if files else {}),
         **({"unsure": list(unsure_lines(run.session, every))} if files else {}),

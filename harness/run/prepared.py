@@ -197,10 +197,20 @@ def taken_lines(run: Run) -> Iterator[str]:
             why = "" if keys else f": {why_none(run, folder)}"
             yield f"{counted(len(keys), 'unit')} of {of} {'is' if len(keys) == 1 else 'are'} taken from {folder}{why}"
         if left:
-            yield f"pictures of {counted(len(left), 'unit')} of {of} are taken from {folder}: what only measures them is measured anew"
+            yield f"pictures of {counted(len(left), 'unit')} of {of} are taken from {folder}: what is missing of metrics is measured"
+        if (keys or drawn) and len(keys) + len(drawn) < of and (others := why_others(run, folder)):
+            yield f"others are not there, also as {others}"
         if run.reuse.graded and any(run.reuse.pictures[key].ungraded for key in left):
             yield ("of these, what was selected is graded; candidates that were not have no file and stay without a grade, so the report "
                    "cannot say by them how far to trust a verifier")  # fmt: skip
+
+
+def why_others(run: Run, folder: Path) -> str:
+    """What the manifests say of units that another run lacks, where it has some; "" where they say nothing."""
+    try:
+        return "; ".join(differences(run_manifest(run), Store(folder).manifest()))
+    except DamagedManifest:
+        return ""
 
 
 def why_none(run: Run, folder: Path) -> str:

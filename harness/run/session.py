@@ -195,7 +195,9 @@ def open_session(settings: Settings, pairing: Pairing, watch: Stopwatch, outline
     suite: Suite = open_suite(settings.suite, settings.prompts_from)
     located = find_run_weights(pairing, specs, suite, local, outlines)
     outlined = {name: spec.without_weights() for name, spec in specs.items() if located.verifiers[name] is None}
-    blocking = {name for text, one in outlined.items() if one is None for name in specs[text].names}
+    # Nothing has to be known of what only measures; what guides has a price.
+    unpriced = {text for text, one in outlined.items() if one is None and text not in settings.verifiers}
+    blocking = {name for text, one in outlined.items() if one is None and text not in unpriced for name in specs[text].names}
     if blocking:
         raise AbsentWeights([one for one in located.lacking if one.name in blocking])
     prompts = chosen_prompts(suite, pairing.domain, settings)
@@ -208,7 +210,7 @@ def open_session(settings: Settings, pairing: Pairing, watch: Stopwatch, outline
         suite.equip(device, local)
     load = ModelLoader(located.models, devices, settings.offload, watch)
     models = LoadedModels({text: pairing.specs[text] for text in pairing.models}, load)
-    loaded = {name: outlined.get(name) or spec.load(device, local) for name, spec in specs.items()}
+    loaded = {name: outlined.get(name) or spec.load(device, local) for name, spec in specs.items() if name not in unpriced}
     evaluator = Evaluator(loaded, suite, pairing.domain, located.lacking_graders)
     guides = [loaded[name] for name in settings.verifiers]
     if located.describing:

@@ -252,3 +252,36 @@ def test_wrong_folders_and_deadlines_are_refused_at_once(tmp_path: Path) -> None
     run(tmp_path / "one", **SMALL)
     with pytest.raises(WrongInput, match=f"`vistas run --reuse {tmp_path}/one` takes over what both have"):
         run(tmp_path / "one", **{**SMALL, "seeds": (3,)})
+
+
+def test_of_a_run_that_has_some_of_the_units_it_is_said_why_not_all(tmp_path: Path) -> None:
+    make(tmp_path / "small", **SMALL)
+    said = Console(file=StringIO(), width=400)
+    finish_run(prepare_run(Settings(**{**SMALL, "budgets": (24, 36), "reuse": (str(tmp_path / "small"),)}), tmp_path / "large"), said)
+    assert "others are not there, also as budgets are 24, 36 here and 24 there, and of searches whose pool" in said.file.getvalue()
+
+
+def test_a_plan_says_what_is_done_in_its_folder(tmp_path: Path) -> None:
+    with stop_after(1):
+        run(tmp_path, **SMALL)
+    options = ["--model", "toy-ar", "--search", "random", "--search", "beam", "--verifier", "toy-judge", "--budget", "24", "--prompts", "6"]
+    settings = ["--set", "chunk=4", "--set", "metrics=[]", "--out", str(tmp_path)]
+    said = call("plan", "geneval", *options, *settings, "--tflops", "toy-ar=1").output
+    assert f"done in {tmp_path}: 1 unit of 4, " in said
+    assert " to compute in all, " in said
+    assert " of it still to do" in said
+    assert " of them still to do" in said
+    plan = json.loads(call("plan", "geneval", *options, *settings, "--json").output.partition("{")[2].join(("{", "")))
+    assert plan["done"]["units"] == 1
+
+
+def test_what_would_mix_folders_or_settings_is_refused_at_once(tmp_path: Path) -> None:
+    run(tmp_path / "one", **SMALL)
+    one = str(tmp_path / "one")
+    asked = ["run", "geneval", "--model", "toy-ar", "--out", one]
+    assert f"--reuse {one} is the folder of --out: give another --out" in " ".join(call(*asked, "--reuse", one).output.split())
+    assert "several are a list: --set 'metrics=[toy-judge,toy-other]'" in call(*asked, "--set", "metrics=toy-judge,toy-other").output
+    refused = call("report", one, "--out", one)
+    assert refused.exit_code == 2
+    assert "is the folder of a run: give a folder for the report, such as" in " ".join(refused.output.split())
+    assert not (tmp_path / "one" / "index.html").exists()

@@ -290,13 +290,13 @@ def test_a_plan_says_what_another_run_spares_and_what_a_shard_does(tmp_path: Pat
     assert f"\nshards 0 to 3: {', '.join(f'{share:.1%}' for share in shares)} of the FLOPs\n" in shown
     assert max(shares) - min(shares) <= flops["random"] / 3 / sum(flops.values()), "even up to one unit"
     assert values["shard"] == {"units": 2, "flops_share": shares[2], "units_left": 1}, "the cheapest units of both"
-    assert re.search(rf"^shard 2/4: 2 units of 6, {shares[2]:.1%} of the FLOPs, 1 of them taken over$", shown, re.MULTILINE)
+    assert re.search(rf"^shard 2/4: 2 units of 6, {shares[2]:.1%} of the FLOPs, 1 of them done or taken over$", shown, re.MULTILINE)
     timed = [*larger, "--tflops", "2e-12", "--shard"]
     parts = [json.loads(call("plan", *timed, f"{number}/4", "--json")) for number in range(4)]
     own, rest, every = (parts[1][name] for name in ("shard_gpu_hours", "gpu_hours_left", "gpu_hours"))
     assert rest == pytest.approx(flops["beam"] / 2 / 3600) == pytest.approx(every * (1 - spared))
     assert sum(part["shard_gpu_hours"] for part in parts) == pytest.approx(rest), "hours of shards add up to what is left"
-    line = f"{hours(every)} GPU-hours at the speeds given, {hours(rest)} of them beside what is taken over, {hours(own)} of these in shard"
+    line = f"{hours(every)} GPU-hours at the speeds given, {hours(rest)} of them still to do, {hours(own)} of these in shard"
     assert f"\nroughly {line} 1/4; loading, " in call("plan", *timed, "1/4")
     other = call("plan", *larger, "--set", "chunk=3")
     assert f"taken from {tmp_path / 'small'}: 0 units of 4, 0.0% of the FLOPs: chunk is 3 here and 2 there" in other

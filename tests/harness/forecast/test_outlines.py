@@ -72,6 +72,9 @@ def test_features_and_ensembles_are_outlined_too(tmp_path: Path) -> None:
 def test_what_cannot_be_priced_without_its_files_is_to_be_fetched(tmp_path: Path) -> None:
     with pytest.raises(MissingWeights, match="vlm-judge"):
         prepare_run(Settings(**{**BASE, "verifiers": ("vlm-judge",)}), tmp_path / "run", outlines=True)
+    measuring = prepare_run(Settings(**{**BASE, "metrics": ("vlm-judge", "clip-score")}), tmp_path / "run", outlines=True)
+    assert [*measuring.session.evaluator.verifiers] == ["image-reward", "clip-score"], "what only measures has no price in a plan"
+    assert "vlm-judge" in " ".join(measuring.notes)
 
 
 @pytest.mark.parametrize("name", BUILDERS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from harness.forecast.skipped_units import skipped_lines
 from harness.run.shard import Shard
 from results.reuse import Reuse
+from results.store import Store
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Unit:
 
 def said_of(flops: Sequence[float], shard: Shard) -> list[str]:
     units = [Unit(str(place), amount) for place, amount in enumerate(flops)]
-    run: Any = SimpleNamespace(units=units, session=SimpleNamespace(settings=SimpleNamespace(reuse=())), reuse=Reuse((), ()))
+    run: Any = SimpleNamespace(units=units, session=SimpleNamespace(settings=SimpleNamespace(reuse=())), reuse=Reuse((), ()),
+                               store=Store(Path("/nowhere")))
     return list(skipped_lines(run, shard))
 
 

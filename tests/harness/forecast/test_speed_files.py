@@ -79,7 +79,7 @@ def test_time_is_said_of_what_another_run_does_not_have(tmp_path: Path) -> None:
     assert every == pytest.approx(lasts["random"] + lasts["beam"])
     assert rest == pytest.approx(lasts["beam"]), "all units of random are taken over"
     assert sum(part["shard_seconds"] for part in parts) == pytest.approx(rest)
-    said = f"about {duration(every)} of searching in all, {duration(rest)} of it beside what is taken over, {duration(own)} of that"
+    said = f"about {duration(every)} of searching in all, {duration(rest)} of it still to do, {duration(own)} of that"
     assert f"\n{said} in shard 1/4; loading" in call(*asked, "--shard", "1/4")
 
 

@@ -51,7 +51,7 @@ def without_grades(monkeypatch: pytest.MonkeyPatch, folder: Path, **settings: An
 def test_what_comes_later_measures_what_is_there(tmp_path: Path) -> None:
     alone, before = run(tmp_path / "alone", **MORE), run(tmp_path / "small", **SMALL)
     said = taken(tmp_path / "large", tmp_path / "small", **MORE)
-    assert f"pictures of 4 units of 4 are taken from {tmp_path / 'small'}: what only measures them is measured anew\n" in said
+    assert f"pictures of 4 units of 4 are taken from {tmp_path / 'small'}: what is missing of metrics is measured\n" in said
     assert_equal(alone, tables(tmp_path / "large"))
     assert set(alone["scores"]["metric"]) - set(before["scores"]["metric"]) == {"toy-other"}
     seconds = [tables(tmp_path / name)["candidates"]["seconds"].tolist() for name in ("small", "large")]
@@ -164,7 +164,7 @@ def test_a_plan_says_what_is_not_drawn(tmp_path: Path) -> None:
     options = ["--model", "toy-ar", "--search", "random", "--search", "beam", "--verifier", "toy-judge", "--budget", "6,24"]
     settings = ["--prompts", "6", "--set", "chunk=4", "--set", "keep=1", "--set", "metrics=[toy-other]"]
     said = " ".join(call("plan", "geneval", *options, *settings, "--reuse", str(tmp_path / "small")).output.split())
-    assert f"pictures taken from {tmp_path / 'small'}: 4 units of 4, 100.0% of the FLOPs; what only measures them is measured anew" in said
+    assert f"pictures taken from {tmp_path / 'small'}: 4 units of 4, 100.0% of the FLOPs; what is missing of metrics is measured" in said
 
 
 def test_no_suite_is_asked_twice_for_a_grade_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
