@@ -271,8 +271,9 @@ def test_a_plan_says_what_is_done_in_its_folder(tmp_path: Path) -> None:
     assert " to compute in all, " in said
     assert " of it still to do" in said
     assert " of them still to do" in said
-    plan = json.loads(call("plan", "geneval", *options, *settings, "--json").output.partition("{")[2].join(("{", "")))
+    plan = json.loads("{" + call("plan", "geneval", *options, *settings, "--tflops", "toy-ar=1", "--json").output.partition("{")[2])
     assert plan["done"]["units"] == 1
+    assert plan["gpu_hours_left"] == pytest.approx((1 - plan["done"]["flops_share"]) * plan["gpu_hours"])
 
 
 def test_what_would_mix_folders_or_settings_is_refused_at_once(tmp_path: Path) -> None:
