@@ -145,9 +145,9 @@ def _of_seeds(seeds: Sequence[int]) -> str:
 
 
 def _seeds(summary: Summary) -> str:
-    """Seeds of one method under the first verifier and one budget: "2 seeds", or "1 to 2 seeds" where runs of other seeds are joined."""
+    """Seeds of a prompt, method and budget under the first verifier: "2 seeds", or "1 to 2 seeds" where runs are joined or unfinished."""
     shown = summary.runs.selections[summary.runs.selections["verifier"] == summary.runs.verifiers[0]]
-    seeds = shown.groupby(POINT)["seed"].nunique()
+    seeds = shown.groupby([*POINT, "prompt_id"])["seed"].nunique()
     least, most = int(seeds.min()), int(seeds.max())
     return counted(most, "seed") if least == most else f"{least} to {counted(most, 'seed')}"
 

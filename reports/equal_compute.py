@@ -67,6 +67,8 @@ class LeftOut:
     high: float
     why: str = ""
     """What it has of scores, where it is left out for want of them; empty where it is for the amount."""
+    reached: float = math.nan
+    """Its score at `high`, on the prompts compared; NaN unless it is left out for having spent less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,12 @@ class Comparison:
     @property
     def best(self) -> Standing:
         return self.standings[0]
+
+    @property
+    def already(self) -> tuple[LeftOut, ...]:
+        """Who had spent less and yet scores at least as high as the best, to two decimals; highest first."""
+        found = [one for one in self.left_out if one.reached >= self.best.mean or numbers.vanishes(one.reached - self.best.mean)]
+        return tuple(sorted(found, key=lambda one: -one.reached))
 
     @property
     def leaders(self) -> tuple[Standing, ...]:
@@ -152,6 +160,11 @@ def compare(summary: Summary, unit: str, amount: float, verifier: str) -> Compar
         LeftOut(method, *spans.get(method, (0.0, 0.0)), _why(summary, method, verifier, method in spans, read.get(method)))
         for method in absent
     ]
+    inside_P = next((reading.whole_P for reading in kept.values()), np.zeros(0, dtype=bool))
+    left_out = [
+        replace(one, reached=_reached(summary, one, unit, verifier, inside_P)) if kept and not one.why and one.high < amount else one
+        for one in left_out
+    ]
     return Comparison(unit, amount, False, ranked(summary, kept), tuple(left_out), prompts)
 
 
@@ -165,6 +178,12 @@ def on_common_prompts(summary: Summary, read: Mapping[Method, Reading]) -> tuple
     kept, common = most_pairs(places, lambda some: bool(some) and (over_prompts or {tasks[place] for place in some} == every))
     inside_P = np.isin(np.arange(len(tasks)), list(common))
     return {method: read[method].on(inside_P) for method in kept}, len(common)
+
+
+def _reached(summary: Summary, one: LeftOut, unit: str, verifier: str, inside_P: NDArray[np.bool_]) -> float:
+    """The score at the end of a curve, on some prompts; NaN where it has not all of them: others may be easier."""
+    reading = read_at(summary, one.method, unit, one.high, verifier)
+    return math.nan if reading is None or (inside_P & ~reading.whole_P).any() else _score(summary, reading.on(inside_P))[0]
 
 
 def _why(summary: Summary, method: Method, verifier: str, has_curve: bool, reading: Reading | None) -> str:

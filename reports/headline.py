@@ -20,11 +20,11 @@ def headline(main: Verdict, others: Sequence[Verdict], prompts: int, few: str) -
     `main` is what the run asked for; `others` are smaller budgets and other units, which have a say only where their own
     difference is settled. `few` says why there are no intervals; empty where there are.
     """
-    first = _first(main, prompts, few)
+    first = _first(main, prompts, few) + (f" With less compute {main.already}." if main.already else "")
     against = [other for other in others if other.sure == YES and other.leaders != main.leaders]
     if not against:
         return first
-    says = listed([f"{listed(other.leaders)} {other.at}" for other in against])
+    says = listed([f"{listed(other.leaders)} {other.at}{f' ({other.already})' if other.already else ''}" for other in against])
     return f"{first} The answer depends on the compute: ahead is {says}."
 
 

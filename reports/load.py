@@ -106,7 +106,7 @@ def read_runs(run_dirs: Sequence[Path], unfinished: bool = False) -> Runs:
             parts, number = _parts(folder, manifest)
             number += nothing_of(manifest, parts) + failures_of(folder)
             there[run] = f"{folder.name}: {number}" if len(folders) > 1 else number
-            each.append(common.cut(parts, OF_RUN))
+            each.append(common.cut(parts, OF_RUN, len(manifest["configuration"]["seeds"])))
         else:
             each.append(_tables(folder, folder, manifest))
     # Popped, as the tables of a run in memory twice are gigabytes.
@@ -124,8 +124,8 @@ def read_runs(run_dirs: Sequence[Path], unfinished: bool = False) -> Runs:
     sentences: tuple[str, ...] = ()
     if there:
         tables = common.cut(tables, OF_RUNS)
-        prompts, asked = tables["selections"]["prompt_id"].nunique(), {manifest["suite"].get("prompts_run") for manifest in manifests}
-        sentences = common.sentences([*there.values()], prompts, asked.pop() if len(asked) == 1 else None)
+        asked = {manifest["suite"].get("prompts_run") for manifest in manifests}
+        sentences = common.sentences([*there.values()], tables["selections"], asked.pop() if len(asked) == 1 else None)
     left = tables["selections"].groupby(IDENTITY, dropna=False).size().index
     repeated = int(often.reindex(left).sum())
     makings = {(run, key): making for run, folder in enumerate(folders) for key, making in Store(folder).makings().items()}

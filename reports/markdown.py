@@ -70,5 +70,5 @@ def _answer_table(verdicts: Sequence[Verdict]) -> str:
     for one in verdicts:
         where = one.where + (f" ({one.spent})" if one.spent else "")
         lead = one.ahead + (f"; other model: {one.model_lead}" if one.model_lead else "")
-        rows.append(tuple(map(escape_markdown, (where, one.best, one.score, lead, one.told))))
+        rows.append(tuple(map(escape_markdown, (where, one.highest, one.score, lead, one.told))))
     return markdown.table(("per prompt", "highest", "score", "ahead by", "can it be told?"), rows)

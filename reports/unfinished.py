@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,9 +70,11 @@ class Common:
 
     def __init__(self) -> None:
         self._left_out: dict[str, list[str]] = {}
+        self._some_seeds: set[tuple[Any, ...]] = set()
+        """Points with their prompts that are not finished under all seeds of their run."""
 
-    def cut(self, tables: Mapping[str, pd.DataFrame], parts: Sequence[str]) -> Tables:
-        """The tables with what all that is kept has in common: `parts` are columns, OF_RUN or OF_RUNS."""
+    def cut(self, tables: Mapping[str, pd.DataFrame], parts: Sequence[str], asked: int = 1) -> Tables:
+        """The tables with what all that is kept has in common: `parts` are columns, OF_RUN or OF_RUNS; `asked` are seeds of the run."""
         selections = tables["selections"]
         done: Done = {
             tuple(point): frozenset(part[[*parts]].itertuples(index=False, name=None))
@@ -80,28 +83,48 @@ class Common:
         kept, common = most_pairs(done, who=lambda point: point[:2])
         left_out = [point for point in done if point not in kept]
         several = selections["verifier"].nunique() > 1
-        seeds = "seed" in parts and selections["seed"].nunique() > 1
-        of = " of the same seed" if seeds else ""
+        if asked > 1:
+            some = _prompts(common) - _whole(common, asked)
+            self._some_seeds |= {(*point, prompt) for point in kept for prompt in some}
+        of, also = (" of the same seed", " and seeds") if asked > 1 else ("", "")
         for point in left_out:
             few = bool(done[point] & common)
-            reason = "too few of their prompts are finished" if few else f"they have no prompts{of} in common with all the others"
-            self._left_out.setdefault(reason, []).append(_in_words(point, done[point], several, seeds))
+            reason = f"too few of their prompts{also} are finished" if few else f"they have no prompts{of} in common with all the others"
+            self._left_out.setdefault(reason, []).append(_in_words(point, done[point], several, asked))
         return {name: _cut(table, left_out, common, parts) for name, table in tables.items()}
 
-    def sentences(self, there: Sequence[str], prompts: int, every: int | None) -> tuple[str, ...]:
+    def sentences(self, there: Sequence[str], selections: pd.DataFrame, every: int | None) -> tuple[str, ...]:
         """What the page says: how much of each unfinished run is there; on how many prompts of how many; who is left out."""
+        prompts = selections["prompt_id"].nunique()
         on = f"{prompts} of its {every} prompts" if every else amounts.counted(prompts, "prompt")
+        shown = selections[[*POINT, "prompt_id"]].itertuples(index=False, name=None)
+        some = len({prompt for *_, prompt in self._some_seeds.intersection(shown)})
+        finished = ", for which every method and budget shown is finished"
+        if some:
+            under = f" under all seeds for {prompts - some} of them, under some seeds only for the other {some}"
+            finished = f": every method and budget shown is finished{under if some < prompts else ' under some seeds only'}"
         return (
             *(f"{number}; the same vistas run command goes on with the run." for number in there),
-            f"All of this report is on {on}, for which every method and budget shown is finished; others may be missing.",
+            f"All of this report is on {on}{finished}; others may be missing.",
             *(f"Left out, as {reason}: {'; '.join(words)}." for reason, words in self._left_out.items()),
         )
 
 
-def _in_words(point: tuple[Any, ...], done: frozenset[Any], several: bool, seeds: bool) -> str:
+def _prompts(done: frozenset[Any]) -> set[str]:
+    return {prompt for *_, prompt in done}
+
+
+def _whole(done: frozenset[Any], asked: int) -> set[str]:
+    """Prompts of which as many seeds are finished as were asked for."""
+    return {prompt for prompt, seeds in Counter(prompt for *_, prompt in done).items() if seeds == asked}
+
+
+def _in_words(point: tuple[Any, ...], done: frozenset[Any], several: bool, asked: int) -> str:
     model, search, unit, verifier, budget = point
-    prompts = amounts.counted(len({prompt for *_, prompt in done}), "prompt")
-    under = f" under {amounts.counted(len({seed for seed, *_ in done}), 'seed')}" if seeds else ""
+    prompts, under = amounts.counted(len(_prompts(done)), "prompt"), ""
+    if asked > 1:
+        whole = len(_whole(done, asked))
+        under = " under all seeds" if whole == len(_prompts(done)) else f", {whole or 'none'} of them under all seeds"
     guided = f" guided by {verifier}" if several else ""
     return f"{model} + {search} at a budget of {amounts.budget(float(budget), str(unit))}{guided} ({prompts}{under})"
 

@@ -47,6 +47,8 @@ class Verdict:
     """ "[−0.19, +0.19]": how far the methods may lie apart where all score the same; empty without an interval."""
     only: str = ""
     """ "15 of 18 prompts" where not all have scores of all methods; else empty."""
+    already: str = ""
+    """ "already ar + random: 0.92 at 9.87 GFLOP": who is not compared, as it had spent less, and scores as high as the best; else empty."""
 
     @property
     def others(self) -> int:
@@ -58,6 +60,11 @@ class Verdict:
         """The leaders, or that there are none."""
         every = "both methods" if self.methods == 2 else f"all {self.methods} methods"
         return (self.many or " = ".join(self.leaders)) if self.lead else f"{every} the same"
+
+    @property
+    def highest(self) -> str:
+        """The leaders as their row has them, with who had their score for less."""
+        return "; ".join(filter(None, (self.best, self.already)))
 
     @property
     def many(self) -> str:
@@ -107,7 +114,18 @@ def verdict(summary: Summary, comparison: Comparison) -> Verdict:
         behind=tuple(summary.label(each.method, comparison.budget_unit) for each in comparison.standings if each.separable),
         apart="" if rival else numbers.ends(*_apart(comparison)),
         only=only,
+        already=_already(summary, comparison),
     )
+
+
+def _already(summary: Summary, comparison: Comparison) -> str:
+    """The highest of those who had reached the best score with less, and how many others had; empty without any."""
+    if not comparison.already:
+        return ""
+    first, *others = comparison.already
+    more = f", and {amounts.counted(len(others), 'other')}" if others else ""
+    at = amounts.budget(first.high, comparison.unit)
+    return f"already {summary.label(first.method, comparison.budget_unit)}: {numbers.score(first.reached)} at {at}{more}"
 
 
 def where(comparison: Comparison) -> str:

@@ -82,6 +82,28 @@ def test_a_method_out_of_reach_is_left_out_and_named(make_tables: Callable[..., 
     assert all(": shapes-infinity + beam (spent " in text for text in found.sentences[-2:])
 
 
+@pytest.mark.usefixtures("without_figures")
+@pytest.mark.parametrize("better", [True, False])
+def test_who_had_the_best_score_with_less_is_said_in_the_row(better: bool, make_tables: Callable[..., Path], tmp_path: Path) -> None:
+    """Two methods reach an amount that random search, which was given less, does not."""
+    few = {"models": {"shapes-infinity": "ar"}, "tasks": ("colors",), "prompts": 8, "verifiers": ("shapes-clip",)}
+    cheap = make_tables(tmp_path / "a", budgets=(14, 28), searches=("random",), **few)
+    dear = make_tables(tmp_path / "b", budgets=(112, 448), searches=("beam:width=2", "greedy"), **few)
+    for run, grade in ((cheap, 0.875 if better else 0.0), (dear, 0.5)):
+        scores = pd.read_parquet(run / "scores.parquet")
+        right = scores["prompt_id"].astype(int) < grade * 8
+        scores.assign(value=scores["value"].where(scores["metric"] != "grade", right.astype(float))).to_parquet(run / "scores.parquet")
+    summary = summarise(read_runs([cheap, dear]))
+    comparison = next(each.judged for each in shared(summary, "shapes-clip") if each.judged.unit == "flops")
+    (end,) = (one for one in comparison.left_out if one.high < comparison.amount)
+    said = in_words(summary, comparison).already
+    assert said == (f"already shapes-infinity + random: 0.88 at {amounts.budget(end.high, 'flops')}" if better else "")
+    page = build_report([cheap, dear], tmp_path / "report").read_text()
+    for text in (page, (tmp_path / "report" / "report.md").read_text()):
+        assert (said in text) if better else ("already shapes" not in text)
+    assert not compare(summary, "flops", end.high, "shapes-clip").already, "who begins beyond the amount has spent more"
+
+
 def test_a_budget_that_one_method_alone_was_run_under_is_named_with_it(make_tables: Callable[..., Path], tmp_path: Path) -> None:
     few = {"tasks": ("colors",), "verifiers": ("shapes-clip",)}
     both = make_tables(tmp_path / "a", budgets=(14, 28), searches=("random",), **few)

@@ -33,6 +33,14 @@ def test_units_and_budgets_that_clearly_disagree_are_said_to() -> None:
     )
 
 
+def test_who_had_the_best_score_with_less_is_said_beside_it() -> None:
+    spent = replace(CLEAR, same_budget=False, where="60 NFE spent", already="already ar + random: 0.92 at 20 NFE")
+    assert spent.highest == "ar + beam; already ar + random: 0.92 at 20 NFE"
+    assert say(spent).endswith(" With less compute already ar + random: 0.92 at 20 NFE.")
+    assert say(replace(CLEAR, leaders=("x",)), spent).endswith("ar + beam at 60 NFE spent (already ar + random: 0.92 at 20 NFE).")
+    assert CLEAR.highest == CLEAR.best
+
+
 def test_ties_and_undecided_differences_make_no_headline() -> None:
     other = replace(CLEAR, same_budget=False, where="60 NFE spent", leaders=("flux + random",))
     for unsettled in (NOT_SEPARABLE, TOO_FEW):

@@ -126,8 +126,32 @@ def test_of_several_seeds_it_is_said_how_many_the_prompts_have(interrupted: Call
     selections = store.part(last)["selections"].to_pylist()
     store.save(last, {"selections": [row for row in selections if row["seed"] == 0]})
     assert read_runs([run], unfinished=True).unfinished[2:] == (
-        f"Left out, as too few of their prompts are finished: shapes-infinity + {BEAM} at a budget of 112 NFE (4 prompts under 1 seed).",
+        f"Left out, as too few of their prompts and seeds are finished: shapes-infinity + {BEAM} at a budget of 112 NFE "
+        "(4 prompts, none of them under all seeds).",
     )
+
+
+def test_prompts_of_which_a_seed_is_missing_are_counted_apart(interrupted: Callable[..., Path]) -> None:
+    run = interrupted(UNITS, seeds=(0, 1))
+    store = Store(run)
+    for unit in map(key, UNITS):
+        whole = {name: part.to_pylist() for name, part in store.part(unit).items()}
+        some = {name: [row for row in rows if row["seed"] == 0 or int(row["prompt_id"]) > 2] for name, rows in whole.items()}
+        store.save(unit, some)
+    runs = read_runs([run], unfinished=True)
+    assert runs.unfinished[1] == (
+        "All of this report is on 8 prompts: every method and budget shown is finished under all seeds for 5 of them, under some seeds "
+        "only for the other 3; others may be missing."
+    )
+    assert any("on 8 prompts of geneval@shapes with 1 to 2 seeds" in text for text in answer(summarise(runs)).sentences)
+
+
+def test_a_run_without_its_second_seed_is_said_to_be_under_some_seeds(interrupted: Callable[..., Path]) -> None:
+    run = interrupted(UNITS, seeds=(0, 1))
+    store = Store(run)
+    for unit in map(key, UNITS):
+        store.save(unit, {name: [row for row in part.to_pylist() if row["seed"] == 0] for name, part in store.part(unit).items()})
+    assert "on 8 prompts: every method and budget shown is finished under some seeds only;" in read_runs([run], True).unfinished[1]
 
 
 def test_one_method_so_far_is_no_comparison(interrupted: Callable[..., Path]) -> None:
