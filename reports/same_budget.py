@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.compute import amounts
-from reports.equal_compute import Comparison, LeftOut, Reading, common_range, compare, on_common_prompts, ranked, scored
+from reports.equal_compute import Comparison, LeftOut, compare, ranked, scored
+from reports.readings import Reading, common_range, on_common_prompts
 from reports.summary import Method, Summary
 
 

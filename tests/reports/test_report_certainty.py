@@ -14,11 +14,12 @@ from reports.answer import BRACKETS, answer
 from reports.certainty import NOT_SEPARABLE, TOO_FEW, YES, has_intervals, intervals_sentence
 from reports.comparison_tables import equal_tables, paired_table
 from reports.curves import main_figure
-from reports.equal_compute import Comparison, Reading, Standing, compare
+from reports.equal_compute import Comparison, Standing, compare
 from reports.load import read_runs
 from reports.numbers import NOTHING
 from reports.overoptimised import overoptimised_table
 from reports.power import outlook
+from reports.readings import Reading
 from reports.same_budget import shared
 from reports.summary import Method, Summary, summarise
 from reports.tables import results_table, spent_table

@@ -17,10 +17,11 @@ from reports.answer import answer
 from reports.build import build_report
 from reports.certainty import YES, intervals_sentence, too_few
 from reports.comparison_tables import SAME, equal_tables
-from reports.equal_compute import Comparison, Reading, Standing, common_range, compare, ranked, read_at
+from reports.equal_compute import Comparison, Standing, compare, ranked
 from reports.headline import NOTHING_SHARED
 from reports.left_out import alone_sentences
 from reports.load import read_runs
+from reports.readings import Reading, common_range, read_at
 from reports.same_budget import at_same_budget, shared
 from reports.style import round_ticks, slug
 from reports.summary import Method, Summary, summarise

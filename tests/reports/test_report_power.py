@@ -10,9 +10,10 @@ import pytest
 from scipy import stats
 
 from reports.answer import answer
-from reports.equal_compute import Comparison, Reading, ranked
+from reports.equal_compute import Comparison, ranked
 from reports.load import read_runs
 from reports.power import prompts_to_tell
+from reports.readings import Reading
 from reports.statistics import Sample
 from reports.summary import Summary, summarise
 
