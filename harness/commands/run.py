@@ -35,7 +35,7 @@ def run(
         folder = run_folder(settings, asked.out)
         check_writable(folder)
         check_run_folder(folder)
-        check_settings(settings, asked.out)
+        check_settings(settings, folder)
         fingerprint = finishing.fingerprint(settings)
         if not profile and finishing.is_finished(folder, fingerprint):
             return
@@ -67,7 +67,7 @@ def plan(
     with reported(debug):
         settings = asked.settings()
         part = Shard.parse(shard) if shard is not None else None
-        check_settings(settings, asked.out)
+        check_settings(settings, run_folder(settings, asked.out))
         if calibrate and speeds:
             raise WrongInput("--calibrate measures here and --speeds takes what was measured elsewhere: give one of them")
         rough = speeds_of(tflops or (), settings.models)

@@ -43,7 +43,9 @@ def reused(run: Run) -> Mapping[Path, UnitShare]:
 
 def remeasured(run: Run) -> Mapping[Path, UnitShare]:
     """Whose pictures would be taken from each folder and only be measured anew."""
-    return {folder: _part(run, keys) for folder in run.reuse.folders if (keys := run.reuse.drawn(folder))}
+    there = _there(run)
+    left = {folder: [key for key in run.reuse.drawn(folder) if key not in there] for folder in run.reuse.folders}
+    return {folder: _part(run, keys) for folder, keys in left.items() if keys}
 
 
 def of_shards(run: Run, shards: int) -> list[UnitShare]:
@@ -57,7 +59,7 @@ def skipped_lines(run: Run, shard: Shard | None) -> Iterator[str]:
         yield f"done in {run.store.folder}: {_part(run, there)}"
     drawn = remeasured(run)
     for folder, part in reused(run).items():
-        if part.units or folder not in drawn:
+        if part.units or not run.reuse.drawn(folder):
             yield f"taken from {folder}: {part}" + ("" if part.units else f": {why_none(run, folder)}")
         if folder in drawn:
             yield f"pictures taken from {folder}: {drawn[folder]}; what is missing of metrics is measured, in a time that is not planned"

@@ -104,6 +104,8 @@ def prepare_run(
         names = ", ".join(session.outlined)
         said.append(f"planned from configurations, a token for each word of a prompt, as weights are not here: {names}; `vistas fetch "
                     f"{' '.join(session.outlined)}` gets them")  # fmt: skip
+    if left_out := [name for name in pairing.metrics if name not in session.evaluator.verifiers]:
+        said.append(f"not in this plan, as their files alone say what they are: {', '.join(left_out)}; a run needs them")
     notes = [*said, *pairing.notes, *refused, *session.evaluator.notes]
     return Run(session, units, notes, store, watch, opening)
 
@@ -201,8 +203,8 @@ def taken_lines(run: Run) -> Iterator[str]:
         if (keys or drawn) and len(keys) + len(drawn) < of and (others := why_others(run, folder)):
             yield f"others are not there, also as {others}"
         if run.reuse.graded and any(run.reuse.pictures[key].ungraded for key in left):
-            yield ("of these, what was selected is graded; candidates that were not have no file and stay without a grade, so the report "
-                   "cannot say by them how far to trust a verifier")  # fmt: skip
+            yield ("of these, what was selected is graded where its grader is here; candidates that were not have no file and stay without a "
+                   "grade, so the report cannot say by them how far to trust a verifier")  # fmt: skip
 
 
 def why_others(run: Run, folder: Path) -> str:

@@ -217,7 +217,8 @@ def open_session(settings: Settings, pairing: Pairing, watch: Stopwatch, outline
         beside = random_features("meta") if located.features is None else features_of(pairing.domain, device, local)
         guides = described(guides, beside)
     verifiers = dict(zip(settings.verifiers, guides, strict=True))
-    names = tuple(dict.fromkeys(one.name for one in located.lacking))
+    left_out = {name for text in unpriced for name in specs[text].names}
+    names = tuple(dict.fromkeys(one.name for one in located.lacking if one.name not in left_out))
     return Session(settings, pairing.domain, suite, prompts, tuple(devices), models, pairing.searches, verifiers, evaluator, names)
 
 

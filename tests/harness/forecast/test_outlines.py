@@ -74,7 +74,9 @@ def test_what_cannot_be_priced_without_its_files_is_to_be_fetched(tmp_path: Path
         prepare_run(Settings(**{**BASE, "verifiers": ("vlm-judge",)}), tmp_path / "run", outlines=True)
     measuring = prepare_run(Settings(**{**BASE, "metrics": ("vlm-judge", "clip-score")}), tmp_path / "run", outlines=True)
     assert [*measuring.session.evaluator.verifiers] == ["image-reward", "clip-score"], "what only measures has no price in a plan"
-    assert "vlm-judge" in " ".join(measuring.notes)
+    said = " ".join(measuring.notes)
+    assert "not in this plan, as their files alone say what they are: vlm-judge; a run needs them" in said
+    assert "as weights are not here: infinity-2b, pixart-sigma, image-reward, clip-score; " in said
 
 
 @pytest.mark.parametrize("name", BUILDERS)

@@ -165,6 +165,10 @@ def test_a_plan_says_what_is_not_drawn(tmp_path: Path) -> None:
     settings = ["--prompts", "6", "--set", "chunk=4", "--set", "keep=1", "--set", "metrics=[toy-other]"]
     said = " ".join(call("plan", "geneval", *options, *settings, "--reuse", str(tmp_path / "small")).output.split())
     assert f"pictures taken from {tmp_path / 'small'}: 4 units of 4, 100.0% of the FLOPs; what is missing of metrics is measured" in said
+    taken(tmp_path / "large", tmp_path / "small", **MORE)
+    again = call("plan", "geneval", *options, *settings, "--reuse", str(tmp_path / "small"), "--out", str(tmp_path / "large")).output
+    assert f"done in {tmp_path / 'large'}: 4 units of 4, 100.0% of the FLOPs" in " ".join(again.split())
+    assert "taken from" not in again
 
 
 def test_no_suite_is_asked_twice_for_a_grade_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
