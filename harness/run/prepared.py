@@ -203,8 +203,8 @@ def taken_lines(run: Run) -> Iterator[str]:
         if (keys or drawn) and len(keys) + len(drawn) < of and (others := why_others(run, folder)):
             yield f"others are not there, also as {others}"
         if run.reuse.graded and any(run.reuse.pictures[key].ungraded for key in left):
-            yield ("of these, what was selected is graded where its grader is here; candidates that were not have no file and stay without a "
-                   "grade, so the report cannot say by them how far to trust a verifier")  # fmt: skip
+            yield ("of these, what was selected is graded where its grader is here; candidates that were not have no file and stay "
+                   "without a grade, so the report cannot say by them how far to trust a verifier")  # fmt: skip
 
 
 def why_others(run: Run, folder: Path) -> str:
