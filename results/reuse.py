@@ -16,7 +16,7 @@ from results.parts import images_of
 from results.store import Store
 
 
-def pictures(key: str) -> str:
+def pictures_hash(key: str) -> str:
     """The part of a unit's key that is the hash of all that determines its pictures; the rest is of its metrics."""
     return key.partition("-")[0]
 
@@ -51,9 +51,9 @@ class Reuse:
         """Where the pictures of each unit are; first the folders where all of them have grades."""
         found: dict[str, list[Source]] = {key: [] for key in self.keys}
         for folder in self.folders:
-            there = {pictures(path.stem): path.stem for path in (folder / "parts").glob("*.part")}
+            there = {pictures_hash(path.stem): path.stem for path in (folder / "parts").glob("*.part")}
             for key in self.keys:
-                if (other := there.get(pictures(key))) is not None:
+                if (other := there.get(pictures_hash(key))) is not None:
                     found[key].append(Source(folder, other, Store(folder).ungraded([other])))
         return {key: sorted(sources, key=lambda one: one.ungraded > 0) for key, sources in found.items() if sources}
 

@@ -138,8 +138,9 @@ def _metrics(config: RunConfig, domain: Domain, local: LocalWeights, begun: Begu
         if name == ALL:
             known = {one: it for one, it in entries("verifier").items() if it.domain in ("", domain) and not (it.ensemble or it.needs)}
             here = [one for one, it in known.items() if one in config.verifiers or found(one, it, local)]
-            kept = [one for one in known if one in config.verifiers or one in begun.metrics] if begun else []
-            kept = [one for one in known if one in kept or one in here] if begun is None or begun.grows else kept
+            added = here if begun is None or begun.grows else []
+            there = begun.metrics if begun else frozenset()
+            kept = [one for one in known if one in config.verifiers or one in there or one in added]
             taken += kept
             absent += [one for one in known if one not in (*here, *kept)]
             late += [one for one in here if one not in kept]

@@ -51,7 +51,7 @@ class Determinants:
 
     @cached_property
     def key(self) -> str:
-        """The hash of all of it: the unit's name, the same wherever it is planned; `results.reuse.pictures` is its first part."""
+        """The hash of all of it: the unit's name, the same wherever it is planned; `results.reuse.pictures_hash` is its first part."""
         return f"{self._pictures}-{_hash(self.judging)[:8]}"
 
     @property

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-import typer.testing
-from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from harness.cli import app
-
-# All subcommands with their options are worked out once, not for every call: most of a short one's time.
-typer.testing._get_command = cache(get_command)  # type: ignore[attr-defined]
 
 
 def call(*arguments: object, columns: str = "") -> Result:

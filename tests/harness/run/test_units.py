@@ -11,7 +11,7 @@ from harness.compute.ledger import Budget, Unit
 from harness.run import units
 from harness.run.units import Determinants, WorkUnit
 from models.base import ModelCard
-from results.reuse import pictures
+from results.reuse import pictures_hash
 from suites.base import Prompt
 from verifiers.base import VerifierCard
 
@@ -52,14 +52,14 @@ OTHER: dict[str, Any] = {
 def test_every_determinant_is_in_the_key(name: str) -> None:
     other = replace(UNIT, **{name: OTHER[name]}).key
     assert other != UNIT.key
-    assert (pictures(other) == pictures(UNIT.key)) == (name in ("metrics", "metric_packages")), "metrics alone change no picture"
+    assert (pictures_hash(other) == pictures_hash(UNIT.key)) == (name in ("metrics", "metric_packages")), "metrics alone change no picture"
 
 
 def test_another_verifier_of_one_name_is_another_metric() -> None:
     changes: tuple[dict[str, Any], ...] = ({}, {"weights_sha256": "2" * 64}, {"question": "?"})
     keys = {replace(UNIT, metrics={"judge": replace(JUDGE, **changed)}).key for changed in changes}
     assert len(keys) == 3
-    assert len({pictures(key) for key in keys}) == 1
+    assert len({pictures_hash(key) for key in keys}) == 1
 
 
 def test_what_a_unit_is_called_and_costs_is_not() -> None:

@@ -92,6 +92,7 @@ def test_a_gpu_is_warmed_and_a_processor_is_not(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(warm_up, "_once", lambda *asked: done.append(asked))
     card = SimpleNamespace(settings={})
     for device in ("cpu", "cuda"):
-        warm_up.warm_up(SimpleNamespace(card=card, device=SimpleNamespace(type=device)), [], ["a", "b"], 2)  # type: ignore[arg-type]
-        assert warm_up.allocates(SimpleNamespace(card=card, device=SimpleNamespace(type=device))) == (device == "cuda")  # type: ignore[arg-type]
+        generator: Any = SimpleNamespace(card=card, device=SimpleNamespace(type=device))
+        warm_up.warm_up(generator, [], ["a", "b"], 2)
+        assert warm_up.allocates(generator) == (device == "cuda")
     assert [(generator.device.type, rows) for generator, _, _, rows in done] == [("cuda", 2)]
